@@ -1,0 +1,216 @@
+"""Cards: the TOML files that carry numbers and choices, read with their line numbers.
+
+A card is read once, checked field by field, and every complaint names file, line and field. Product, disease, trial,
+policy, criteria and patient files are all cards.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vein2vein import units
+from vein2vein.errors import InputError, unknown
+
+LARGEST_CARD_BYTES = 2_000_000
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_REQUIRED: Any = object()
+
+
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(p.strip().strip("\"'") for p in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted))
+
+
+@dataclass(frozen=True)
+class Card:
+    """A TOML file with the line of each field.
+
+    Attributes
+    ----------
+    file : str
+        Name shown in messages.
+    text : str
+        The file as read.
+    data : dict
+        The parsed tables.
+    """
+
+    file: str
+    text: str
+    data: Mapping[str, Any]
+
+    @cached_property
+    def lines(self) -> dict[tuple[str, ...], int]:
+        """Line number of each field path; list tables carry their index, as in ("arms", "0", "name")."""
+        found: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        counts: dict[tuple[str, ...], int] = {}
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if header := _HEADER.match(line):
+                table = _parts(header.group(1))
+                if line.lstrip().startswith("[["):
+                    counts[table] = counts.get(table, -1) + 1
+                    table = (*table, str(counts[table]))
+                else:
+                    for cut in range(len(table), 0, -1):
+                        if table[:cut] in counts:
+                            table = (*table[:cut], str(counts[table[:cut]]), *table[cut:])
+                            break
+                found.setdefault(table, number)
+            elif key := _KEY.match(line):
+                found.setdefault((*table, *_parts(key.group(1))), number)
+        return found
+
+    def line(self, *path: str) -> int | None:
+        """Line of a field, or of the nearest table that holds it."""
+        for cut in range(len(path), 0, -1):
+            if path[:cut] in self.lines:
+                return self.lines[path[:cut]]
+        return None
+
+    def error(self, path: Iterable[str], text: str) -> InputError:
+        """An error that names this file, the line and the field."""
+        path = tuple(path)
+        return InputError(text, file=self.file, line=self.line(*path), field=".".join(path) or None)
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """Value at a path, or the default."""
+        here: Any = self.data
+        for key in path:
+            if isinstance(here, list) and key.isdigit() and int(key) < len(here):
+                here = here[int(key)]
+            elif isinstance(here, Mapping) and key in here:
+                here = here[key]
+            else:
+                return default
+        return here
+
+    def required(self, *path: str, expected: str) -> Any:
+        """Value at a path; refused where it is missing."""
+        value = self.get(*path, default=_REQUIRED)
+        if value is _REQUIRED:
+            raise self.error(path, f"missing; expected {expected}. Add the line '{path[-1]} = ...'.")
+        return value
+
+    def string(self, *path: str, choices: Iterable[str] | None = None, default: Any = _REQUIRED) -> Any:
+        """Text at a path, if given one of the choices."""
+        known = None if choices is None else list(choices)
+        expected = "text" if known is None else "one of " + ", ".join(known)
+        value = self.required(*path, expected=expected) if default is _REQUIRED else self.get(*path, default=default)
+        if value is default:
+            return value
+        if not isinstance(value, str):
+            raise self.error(path, f"found {value!r}, expected {expected}, in quotes.")
+        if known is not None and value not in known:
+            raise self.error(path, unknown(path[-1], value, known))
+        return value
+
+    def number(
+        self,
+        *path: str,
+        unit: str | None = None,
+        low: float = float("-inf"),
+        high: float = float("inf"),
+        default: Any = _REQUIRED,
+    ) -> Any:
+        """Number at a path in the canonical ``unit``; text such as "39 kg" is converted, out of range is refused."""
+        shown = f" {unit}" if unit else ""
+        if low == float("-inf") and high == float("inf"):
+            expected = f"a number{f' in {unit}' if unit else ''}"
+        else:
+            expected = f"a number from {low:g} to {high:g}{shown}"
+        value = self.required(*path, expected=expected) if default is _REQUIRED else self.get(*path, default=default)
+        if value is default:
+            return value
+        if isinstance(value, str):
+            try:
+                value = units.read_quantity(value, unit)
+            except InputError as problem:
+                raise self.error(path, f"{problem.text} Expected {expected}.") from None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(path, f"found {value!r}, expected {expected}.")
+        if not low <= value <= high:
+            raise self.error(path, f"found {value:g}{shown}, expected {expected}.")
+        return float(value)
+
+    def flag(self, *path: str, default: Any = _REQUIRED) -> Any:
+        """True or false at a path."""
+        value = self.required(*path, expected="true or false") if default is _REQUIRED else self.get(*path, default=default)
+        if value is not default and not isinstance(value, bool):
+            raise self.error(path, f"found {value!r}, expected true or false (no quotes).")
+        return value
+
+    def table(self, *path: str, default: Any = _REQUIRED) -> Any:
+        """Table at a path."""
+        value = self.required(*path, expected="a table") if default is _REQUIRED else self.get(*path, default=default)
+        if value is not default and not isinstance(value, Mapping):
+            raise self.error(path, f"found {value!r}, expected a table: write [{'.'.join(path)}] and its fields below.")
+        return value
+
+    def refuse_unknown(self, allowed: Iterable[str], *path: str) -> None:
+        """Refuse fields of a table that nothing reads, naming the nearest ones that exist."""
+        allowed = list(allowed)
+        here = self.get(*path, default={}) if path else self.data
+        for key in here:
+            if key not in allowed:
+                raise self.error((*path, key), unknown("field", key, allowed))
+
+
+def parse_card(text: str, file: str) -> Card:
+    """Parse the text of a card; a syntax error names file and line."""
+    try:
+        return Card(file, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as problem:
+        at = re.search(r"line (\d+)", str(problem))
+        reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
+        raise InputError(
+            f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes.",
+            file=file,
+            line=int(at.group(1)) if at else None,
+        ) from None
+
+
+def read_card(path: str | Path) -> Card:
+    """Read a card from disk.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a folder, too large, not UTF-8 or not TOML.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST_CARD_BYTES:
+            raise InputError(f"larger than {LARGEST_CARD_BYTES // 1_000_000} MB; a card is a short text file.", file=path)
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError("no such file; check the name and the folder.", file=path) from None
+    except IsADirectoryError:
+        raise InputError("is a folder; expected a TOML file.", file=path) from None
+    except PermissionError:
+        raise InputError("may not be read; check its permissions.", file=path) from None
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text; expected a TOML file saved as UTF-8.", file=path) from None
+    return parse_card(text, str(path))
+
+
+def bundled_cards(folder: Path) -> dict[str, Path]:
+    """Cards that a room brings with it: name -> path, sorted by name."""
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find_card(name: str | Path, folder: Path, what: str) -> Card:
+    """Read a bundled card by name, or the user's own by path (anything with a slash, or ending in .toml)."""
+    known = bundled_cards(folder)
+    if str(name) in known:
+        path = known[str(name)]
+        return parse_card(path.read_text(encoding="utf-8"), path.name)
+    if str(name).endswith(".toml") or "/" in str(name) or "\\" in str(name):
+        return read_card(name)
+    raise InputError(unknown(what, str(name), known) + " A file of your own is given by its path, ending in .toml.")

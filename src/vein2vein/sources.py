@@ -1,0 +1,44 @@
+"""Citation keys -> sources.bib. A number without a known source does not enter."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from vein2vein.errors import InputError, unknown
+
+_ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s]+)\s*,(.*?)\n\}", re.S)
+_FIELD = re.compile(r"(\w+)\s*=\s*\{(.*?)\}\s*,?\s*(?=\n\s*\w+\s*=|\Z)", re.S)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of sources.bib."""
+
+    key: str
+    kind: str
+    fields: dict[str, str]
+
+    def __str__(self) -> str:
+        parts = [self.fields.get(k, "") for k in ("author", "year", "title", "journal", "note", "doi")]
+        return ". ".join(p for p in parts if p) or self.key
+
+
+@cache
+def all_sources() -> dict[str, Source]:
+    """Return every entry of sources.bib by key."""
+    text = resources.files("vein2vein").joinpath("sources.bib").read_text(encoding="utf-8")
+    found = {}
+    for kind, key, body in _ENTRY.findall(text + "\n"):
+        found[key] = Source(key, kind, {k.lower(): " ".join(v.split()) for k, v in _FIELD.findall(body.strip())})
+    return found
+
+
+def source(key: str) -> Source:
+    """Return the source with this key; an unknown key is refused with the nearest ones."""
+    try:
+        return all_sources()[key]
+    except KeyError:
+        raise InputError(unknown("source", key, all_sources())) from None

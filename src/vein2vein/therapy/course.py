@@ -1,0 +1,145 @@
+"""Course: the dated values and treatments of one patient or many, measured or simulated.
+
+Day 0 is the (first) infusion. A treatment is a dated row like any other. The dense view has shape (patients, days);
+NaN means that nothing was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.analytes import analyte
+
+ORIGINS = ("measured", "simulated", "forecast", "given")
+Dense = NDArray[np.float64]
+
+
+class Row(NamedTuple):
+    """One dated value."""
+
+    patient: int
+    day: float
+    analyte: str
+    value: float
+    below_lloq: bool
+    origin: str
+    where_from: str
+
+
+@dataclass(frozen=True)
+class Course:
+    """Values by patient, day and analyte.
+
+    Attributes
+    ----------
+    patients : ndarray of int, shape (n,)
+        Patient numbers.
+    days : ndarray, shape (k,)
+        Ascending days.
+    values : mapping of analyte name to ndarray, shape (n, k)
+        Canonical units; NaN: not measured. Treatments hold the amount given on that day.
+    below_lloq : mapping of analyte name to ndarray of bool, shape (n, k)
+        Only for analytes with values below the limit of quantification (the value is then the limit).
+    origin : str
+        measured, simulated, forecast or given; for all rows.
+    where_from : mapping of analyte name to ndarray of str, shape (n, k)
+        File and line of a measured value; empty for simulated courses.
+    """
+
+    patients: NDArray[np.int64]
+    days: Dense
+    values: Mapping[str, Dense]
+    below_lloq: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    origin: str = "simulated"
+    where_from: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(patients, days)."""
+        return len(self.patients), len(self.days)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def dense(self, name: str) -> Dense:
+        """Values of one analyte, shape (n, k); all NaN where it was never measured."""
+        analyte(name)
+        found = self.values.get(name)
+        return np.full(self.shape, np.nan) if found is None else found
+
+    def measured(self, name: str) -> bool:
+        """Whether any value of this analyte exists."""
+        return name in self.values and bool(np.isfinite(self.values[name]).any())
+
+    def until(self, day: float) -> Course:
+        """The course up to and including that day, as one knew it then."""
+        count = int(np.searchsorted(self.days, day, side="right"))
+        return self._columns(slice(0, count))
+
+    def between(self, first: float, last: float) -> Course:
+        """The part from one day to another, both included."""
+        return self._columns(
+            slice(int(np.searchsorted(self.days, first, side="left")), int(np.searchsorted(self.days, last, side="right")))
+        )
+
+    def of(self, patients: Iterable[int] | NDArray[np.int64]) -> Course:
+        """The course of some patients, by position."""
+        index = np.atleast_1d(np.asarray(list(patients) if not isinstance(patients, np.ndarray) else patients))
+        pick = {n: v[index] for n, v in self.values.items()}
+        return Course(
+            self.patients[index], self.days, pick, {n: v[index] for n, v in self.below_lloq.items()}, self.origin,
+            {n: v[index] for n, v in self.where_from.items()},
+        )  # fmt: skip
+
+    def _columns(self, cut: slice) -> Course:
+        return Course(
+            self.patients, self.days[cut], {n: v[:, cut] for n, v in self.values.items()},
+            {n: v[:, cut] for n, v in self.below_lloq.items()}, self.origin,
+            {n: v[:, cut] for n, v in self.where_from.items()},
+        )  # fmt: skip
+
+    def rows(self) -> Iterator[Row]:
+        """Every value that exists as a row, by patient, day and analyte."""
+        names = sorted(self.values)
+        for i, patient in enumerate(self.patients):
+            for j, day in enumerate(self.days):
+                for name in names:
+                    value = self.values[name][i, j]
+                    if np.isfinite(value):
+                        below = bool(self.below_lloq[name][i, j]) if name in self.below_lloq else False
+                        source = str(self.where_from[name][i, j]) if name in self.where_from else ""
+                        origin = "given" if analyte(name).kind == "treatment" else self.origin
+                        yield Row(int(patient), float(day), name, float(value), below, origin, source)
+
+
+def course_from_rows(rows: Iterable[Row]) -> Course:
+    """Gather rows in any order into a course; two values for one patient, day and analyte are refused."""
+    listed = list(rows)
+    patients = np.array(sorted({r.patient for r in listed}), dtype=np.int64)
+    days = np.array(sorted({r.day for r in listed}), dtype=float)
+    at_patient = {int(p): i for i, p in enumerate(patients)}
+    at_day = {float(d): j for j, d in enumerate(days)}
+    values: dict[str, Dense] = {}
+    below: dict[str, NDArray[np.bool_]] = {}
+    source: dict[str, NDArray[np.object_]] = {}
+    shape = (len(patients), len(days))
+    for row in listed:
+        analyte(row.analyte)
+        if row.analyte not in values:
+            values[row.analyte] = np.full(shape, np.nan)
+            below[row.analyte] = np.zeros(shape, dtype=bool)
+            source[row.analyte] = np.full(shape, "", dtype=object)
+        cell = at_patient[row.patient], at_day[row.day]
+        if np.isfinite(values[row.analyte][cell]):
+            raise ValueError(
+                f"two values of {row.analyte} for patient {row.patient} on day {row.day:g}: "
+                f"{source[row.analyte][cell] or 'first row'} and {row.where_from or 'second row'}"
+            )
+        values[row.analyte][cell], below[row.analyte][cell], source[row.analyte][cell] = row.value, row.below_lloq, row.where_from
+    origin = next((r.origin for r in listed if r.origin != "given"), "given")
+    return Course(patients, days, values, {n: b for n, b in below.items() if b.any()}, origin, source)

@@ -1,0 +1,17 @@
+"""What the tests share: where the reference material is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("VEIN2VEIN_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"reference material not found at {folder}; set VEIN2VEIN_SHARED")
+    return folder
