@@ -1,0 +1,249 @@
+"""The bedside: from the patient's unsupported signs to what is written in the chart.
+
+The equations yield the signs a patient would show without help. At each grading time the ward reads them, gives
+fluids, vasopressors and oxygen by one table for all trials, and scores the neurologic state. The same graders as for
+real patients then judge what was written. Constants: ``bedside.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.parameters import ParameterSet, read_parameter_file
+from vein2vein.randomness import normals, uniforms
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+NO_DEVICE, CANNULA, HIGH_FLOW_CANNULA, POSITIVE_PRESSURE, VENTILATOR = 0.0, 1.0, 3.0, 4.0, 5.0  # codes of analytes.toml
+AWAKE, SPONTANEOUS, TO_VOICE, TO_TOUCH, UNAROUSABLE = 0.0, 1.0, 2.0, 3.0, 4.0
+
+
+@cache
+def parameters() -> ParameterSet:
+    """Every constant of the bedside, with its source."""
+    return read_parameter_file(Path(__file__).with_name("bedside.toml"))
+
+
+@cache
+def constants() -> SimpleNamespace:
+    """The values of ``parameters()`` by name."""
+    return SimpleNamespace(**parameters().values())
+
+
+def hypotension_threshold(age: ArrayLike) -> Floats:
+    """Lowest normal systolic pressure (mmHg) at an age (years): 70 + 2 x age up to ten years, then 90."""
+    c, age = constants(), np.asarray(age, dtype=float)
+    return np.where(age <= c.bp_child_age, c.bp_child_base + c.bp_child_slope * age, c.bp_adult)
+
+
+def bedside(
+    signs: Mapping[str, ArrayLike],
+    *,
+    age: ArrayLike,
+    weight: ArrayLike,
+    numbers: ArrayLike,
+    day: float,
+    seed: int,
+    interval: float = 0.5,
+    infection_fever: ArrayLike = False,
+    flagged: ArrayLike = False,
+    crs_any: ArrayLike = False,
+) -> dict[str, Floats]:
+    """Write one grading time into the chart.
+
+    Parameters
+    ----------
+    signs : mapping of str to array (n,)
+        Unsupported signs, without reading error: temperature (degC), systolic_bp (mmHg), spo2 (%) and
+        cns_dysfunction (0 to 1).
+    age, weight : array_like, shape (n,)
+        Years, kg.
+    numbers : array_like of int, shape (n,)
+        Patient numbers.
+    day : float
+        Day of this grading time.
+    seed : int
+    interval : float
+        Days since the last grading time, for the seizure hazard.
+    infection_fever, flagged : array_like of bool, shape (n,)
+        An infection fever block is on; the ward attributes it to infection (see ``infections``).
+    crs_any : array_like of bool, shape (n,)
+        The patient has or had cytokine release syndrome (headache and tremor are linked to it).
+
+    Returns
+    -------
+    dict of analyte to ndarray, shape (n,)
+        NaN: not written. Motor weakness and cerebral edema are not represented, so they are not there.
+    """
+    c = constants()
+    shape = np.atleast_1d(np.asarray(numbers)).shape
+    age, weight = (np.broadcast_to(np.asarray(a, dtype=float), shape) for a in (age, weight))
+    read = {name: np.broadcast_to(np.asarray(value, dtype=float), shape) for name, value in signs.items()}
+    warm, bp = int(c.temperature_readings), int(c.bp_readings)
+    scatter = normals(seed, f"bedside readings:{day:.2f}", numbers, warm + bp)
+    written = temperature_chart(
+        read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged
+    )
+    pressure = read["systolic_bp"] + (c.bp_sd * scatter[:, warm:]).max(axis=1)
+    written["systolic_bp"] = pressure
+    written.update(circulatory_support(hypotension_threshold(age) - pressure))
+    written["spo2"] = read["spo2"]
+    written.update(oxygen_support(c.spo2_target - read["spo2"], weight))
+    written.update(neurologic_scores(read["cns_dysfunction"], age))
+    written["seizure"] = seizures(read["cns_dysfunction"], numbers, day, seed, interval)
+    prone = uniforms(seed, "bedside headache or tremor", numbers)[:, 0] < c.headache_or_tremor
+    written["headache_or_tremor"] = np.where(prone & np.asarray(crs_any, dtype=bool), 1.0, 0.0)
+    written["sedated"] = np.zeros(shape)
+    return written
+
+
+def temperature_chart(
+    temperature: Floats, scatter: Floats, day: float, interval: float, infection_fever: ArrayLike, flagged: ArrayLike
+) -> dict[str, Floats]:
+    """Highest of the interval's temperature readings, and whether its fever is put down to another cause.
+
+    Parameters
+    ----------
+    temperature : ndarray, shape (n,)
+        Without infection, degC.
+    scatter : ndarray, shape (n, readings)
+        Reading errors, degC.
+    day, interval : float
+        Grading time and the days since the last one; the readings are spread evenly over them.
+    infection_fever, flagged : array_like of bool, shape (n,)
+    """
+    c = constants()
+    count = scatter.shape[1]
+    times = day - interval * np.arange(count) / count
+    own = temperature[:, None] + scatter + c.circadian_amplitude * np.cos(2 * np.pi * (times - c.circadian_peak))
+    block = np.asarray(infection_fever, dtype=bool)
+    highest = np.minimum(own.max(axis=1) + np.where(block, c.infection_fever, 0.0), c.temperature_highest)
+    other = block & np.asarray(flagged, dtype=bool) & (own.max(axis=1) < c.fever) & (highest >= c.fever)
+    return {"temperature": highest, "fever_other_cause": other.astype(float)}
+
+
+def circulatory_support(deficit: Floats) -> dict[str, Floats]:
+    """Fluids and vasopressors for a deficit of systolic pressure (mmHg below the threshold; none where <= 0).
+
+    Norepinephrine is written as the dose of a 70-kg adult at every weight, because the high-dose limit of the
+    grading scales (20 ug/min) is an adult's.
+    """
+    c = constants()
+    boluses = np.where(deficit > c.deficit_one_bolus, c.several_boluses, np.where(deficit > 0, 1.0, 0.0))
+    return {
+        "fluid_boluses": boluses,
+        "norepinephrine": c.norepinephrine_slope * np.maximum(deficit - c.deficit_boluses, 0.0),
+        "other_vasopressors": np.where(deficit > c.deficit_second_pressor, 1.0, 0.0),
+        "vasopressin": np.zeros_like(boluses),
+    }
+
+
+def oxygen_support(deficit: Floats, weight: Floats) -> dict[str, Floats]:
+    """Inspired oxygen, device and flow for a deficit of saturation (% below the target; none where <= 0)."""
+    c = constants()
+    lacking = np.maximum(deficit, 0.0)
+    need = np.minimum(c.fio2_air + c.fio2_slope * lacking, 1.0)
+    steps = [lacking == 0, need <= c.fio2_cannula, need <= c.fio2_high_flow, need <= c.fio2_positive_pressure]
+    device = np.select(steps, [NO_DEVICE, CANNULA, HIGH_FLOW_CANNULA, POSITIVE_PRESSURE], VENTILATOR)
+    flow = np.select(
+        [device == NO_DEVICE, device == CANNULA, device == HIGH_FLOW_CANNULA],
+        [np.zeros_like(need), c.cannula_flow * lacking, np.minimum(c.high_flow * need, c.high_flow_weight * weight)],
+        np.nan,
+    )
+    return {"fio2": need, "oxygen_device": device, "oxygen_flow": flow}
+
+
+def neurologic_scores(dysfunction: ArrayLike, age: ArrayLike) -> dict[str, Floats]:
+    """ICE (12 years and older) or CAPD (younger) and arousal from the CNS index (0 to 1).
+
+    The cuts are common to both scales, so that a child and an adult with one index get one grade. CAPD of a patient
+    who cannot be aroused is not possible: NaN.
+    """
+    c = constants()
+    cn, age = np.broadcast_arrays(np.asarray(dysfunction, dtype=float), np.asarray(age, dtype=float))
+    cuts = (c.cn_grade_1, c.cn_grade_2, c.cn_grade_3)
+    arousal = np.select([cn > c.cn_grade_4, cn >= cuts[2], cn >= cuts[1], cn >= cuts[0]],
+                        [UNAROUSABLE, TO_TOUCH, TO_VOICE, SPONTANEOUS], AWAKE)  # fmt: skip
+    ice = np.clip(np.ceil(c.ice_intercept - c.ice_slope * cn), 0.0, c.ice_best)
+    ice = np.where(arousal == AWAKE, c.ice_best, np.where(arousal == UNAROUSABLE, 0.0, ice))
+    mild = 1 + np.floor(c.capd_low_span * (cn - cuts[0]) / (cuts[2] - cuts[0]))
+    severe = c.capd_severe + np.floor(c.capd_high_span * (cn - cuts[2]) / (1 - cuts[2]))
+    capd = np.select([arousal == AWAKE, arousal == UNAROUSABLE, cn >= cuts[2]], [0.0, np.nan, severe], mild)
+    child = age < c.capd_age
+    return {"ice": np.where(child, np.nan, ice), "capd": np.where(child, capd, np.nan), "arousal": arousal}
+
+
+def seizures(dysfunction: ArrayLike, numbers: ArrayLike, day: float, seed: int, interval: float) -> Floats:
+    """Seizures in the interval before this grading time: 0 none, 1 resolves rapidly, 2 prolonged; shape (n,)."""
+    c, cn = constants(), np.asarray(dysfunction, dtype=float)
+    hazard = np.where(cn < c.seizure_floor, 0.0, c.seizure_hazard * (cn / c.seizure_reference) ** c.seizure_power)
+    draw = uniforms(seed, f"bedside seizure:{day:.2f}", numbers, 2)
+    kind = np.where(draw[:, 1] < c.seizure_prolonged, 2.0, 1.0)
+    return np.where(draw[:, 0] < -np.expm1(-hazard * interval), kind, 0.0)
+
+
+def infection_risk(
+    neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike
+) -> Floats:
+    """Infection hazard per day.
+
+    Parameters
+    ----------
+    neutrophils : array_like, shape (n,)
+        1e9/L.
+    steroid : array_like, shape (n,)
+        Corticosteroid in effect, mg of dexamethasone (state DEX).
+    b_cell_aplasia : array_like of bool, shape (n,)
+    igg : array_like, shape (n,)
+        mg/dL.
+    """
+    c = constants()
+    return (
+        c.infection_background
+        + c.infection_neutropenia * (np.asarray(neutrophils) < c.neutropenia_limit)
+        + c.infection_steroid * (np.asarray(steroid) > c.steroid_limit)
+        + c.infection_antibody * (np.asarray(b_cell_aplasia, dtype=bool) & (np.asarray(igg) < c.igg_limit))
+    )
+
+
+def infections(
+    hazard: ArrayLike,
+    *,
+    numbers: ArrayLike,
+    day: float,
+    seed: int,
+    interval: float,
+    until: ArrayLike = -np.inf,
+    flagged: ArrayLike = False,
+) -> tuple[Floats, Flags, Flags]:
+    """Draw the infections of the interval that ends at ``day``.
+
+    Parameters
+    ----------
+    hazard : array_like, shape (n,)
+        Per day, from ``infection_risk``.
+    numbers, day, seed, interval
+        Patient numbers, grading time, seed, days since the last grading time.
+    until : array_like, shape (n,)
+        Day on which the last fever block of each patient ends (-inf: none so far).
+    flagged : array_like of bool, shape (n,)
+        Whether the ward put that block down to infection.
+
+    Returns
+    -------
+    until : ndarray, shape (n,)
+        A fever block is on while ``day < until``.
+    flagged, started : ndarray of bool, shape (n,)
+    """
+    c = constants()
+    draw = uniforms(seed, f"bedside infection:{day:.2f}", numbers, 2)
+    until = np.broadcast_to(np.asarray(until, dtype=float), draw[:, 0].shape)
+    started = (draw[:, 0] < -np.expm1(-np.asarray(hazard, dtype=float) * interval)) & (until <= day)
+    named = np.where(started, draw[:, 1] < c.infection_flagged, np.asarray(flagged, dtype=bool))
+    return np.where(started, day + c.infection_days, until), named, started
