@@ -87,6 +87,11 @@ class Course:
             slice(int(np.searchsorted(self.days, first, side="left")), int(np.searchsorted(self.days, last, side="right")))
         )
 
+    def at(self, days: Iterable[float]) -> Course:
+        """The course at these days only; a day that is not on the grid is left out."""
+        wanted = np.asarray(sorted(days), dtype=float)
+        return self._columns(np.flatnonzero(np.isin(self.days, wanted)))
+
     def of(self, patients: Iterable[int] | NDArray[np.int64]) -> Course:
         """The course of some patients, by position."""
         index = np.atleast_1d(np.asarray(list(patients) if not isinstance(patients, np.ndarray) else patients))
@@ -96,7 +101,7 @@ class Course:
             {n: v[index] for n, v in self.where_from.items()},
         )  # fmt: skip
 
-    def _columns(self, cut: slice) -> Course:
+    def _columns(self, cut: slice | NDArray[np.intp]) -> Course:
         return Course(
             self.patients, self.days[cut], {n: v[:, cut] for n, v in self.values.items()},
             {n: v[:, cut] for n, v in self.below_lloq.items()}, self.origin,
@@ -115,6 +120,38 @@ class Course:
                         source = str(self.where_from[name][i, j]) if name in self.where_from else ""
                         origin = "given" if analyte(name).kind == "treatment" else self.origin
                         yield Row(int(patient), float(day), name, float(value), below, origin, source)
+
+
+class Recorder:
+    """A course while it is being written, one day after the other; ``course`` shows what is known so far."""
+
+    def __init__(self, patients: NDArray[np.int64], days: Iterable[float], origin: str = "simulated") -> None:
+        self.patients = np.asarray(patients, dtype=np.int64)
+        self.days = np.asarray(list(days), dtype=float)
+        self.origin = origin
+        self.values: dict[str, Dense] = {}
+        self.below: dict[str, NDArray[np.bool_]] = {}
+
+    def write(self, column: int, values: Mapping[str, NDArray[np.float64]], below: Mapping[str, NDArray[np.bool_]] | None = None) -> None:
+        """Write the values (n,) of some analytes on one day."""
+        shape = (len(self.patients), len(self.days))
+        for name, value in values.items():
+            if name not in self.values:
+                analyte(name)
+                self.values[name] = np.full(shape, np.nan)
+            self.values[name][:, column] = value
+        for name, flags in (below or {}).items():
+            if name not in self.below:
+                self.below[name] = np.zeros(shape, dtype=bool)
+            self.below[name][:, column] = flags
+
+    def course(self, column: int | None = None) -> Course:
+        """The course up to and including a column (default: all)."""
+        cut = slice(None if column is None else column + 1)
+        return Course(
+            self.patients, self.days[cut], {n: v[:, cut] for n, v in self.values.items()},
+            {n: b[:, cut] for n, b in self.below.items()}, self.origin,
+        )  # fmt: skip
 
 
 def course_from_rows(rows: Iterable[Row]) -> Course:
