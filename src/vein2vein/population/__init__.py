@@ -1,0 +1,1 @@
+"""Virtual patients, trials, survival and the comparison with published figures."""
