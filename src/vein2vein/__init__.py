@@ -1,3 +1,57 @@
-"""vein2vein follows a CAR T-cell treatment from the patient's blood and back."""
+"""vein2vein follows a CAR T-cell treatment from the patient's blood and back.
+
+Research software: not a medical device, not for decisions about patients. The names below are the public face; each is
+loaded when it is first used, so that ``import vein2vein`` is quick.
+"""
+
+from importlib import import_module as _import_module
 
 __version__ = "0.1.0"
+
+_HOME = {
+    # the journey
+    "simulate": "journey",
+    "Journey": "journey",
+    # therapy
+    "Patient": "therapy.patient",
+    "read_patient": "therapy.patient",
+    "Product": "therapy.product",
+    "find_product": "therapy.product",
+    "find_disease": "therapy.patient",
+    "Course": "therapy.course",
+    "course_from_rows": "therapy.course",
+    # clinic
+    "grade_crs": "clinic.crs",
+    "grade_icans": "clinic.icans",
+    "time_to_event": "clinic.outcome",
+    # models and engine
+    "find_model": "models.catalogue",
+    "solve": "engine.solve",
+    # trials
+    "load_trial": "population.trial",
+    "run_trial": "population.trial",
+    "kaplan_meier": "population.survival",
+    # reports
+    "write_patient_report": "report.patient",
+    "write_trial_report": "report.trial",
+    # numbers and their sources
+    "Parameter": "parameters",
+    "ParameterSet": "parameters",
+    "source": "sources",
+    "analyte": "analytes",
+    "InputError": "errors",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vein2vein' has no attribute '{name}'")
+    value = getattr(_import_module(f"vein2vein.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

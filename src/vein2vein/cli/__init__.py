@@ -1,0 +1,1 @@
+"""The command line: trial, simulate, and the catalogs."""

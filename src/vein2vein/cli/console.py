@@ -1,0 +1,196 @@
+"""What the commands write: tables and sentences for people, JSON lines for machines, a progress bar on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vein2vein.errors import InputError
+
+SECONDS_BEFORE_BAR = 2.0  # a shorter run needs no progress bar
+SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
+WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
+
+Report = Callable[..., None]
+
+
+def rich_console(*, stderr: bool = False) -> Any:
+    """Return a rich console; it honors NO_COLOR, and a pipe gets plain text of a fixed width."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH_OF_FILE
+    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=False)
+
+
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Iterable[int] = (),
+    styles: Mapping[int, str] | None = None,
+) -> None:  # fmt: skip
+    """Print a table on stdout.
+
+    Parameters
+    ----------
+    headers : sequence of str
+    rows : iterable of sequences
+        Cells are shown as text, without markup.
+    title : str, optional
+    right : iterable of int
+        Columns that are set flush right.
+    styles : mapping of row number to rich style, optional
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    flush = set(right)
+    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, header in enumerate(headers):
+        shown.add_column(header, justify="right" if index in flush else "left", overflow="fold")
+    for index, row in enumerate(rows):
+        shown.add_row(*(Text(str(cell)) for cell in row), style=(styles or {}).get(index))
+    rich_console().print(shown)
+
+
+def say(text: str, *, style: str | None = None, stderr: bool = False) -> None:
+    """Print one line of text, without markup."""
+    from rich.text import Text
+
+    rich_console(stderr=stderr).print(Text(text), style=style)
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Write one JSON line on stdout for machines."""
+    sys.stdout.write(json.dumps({"event": event, **{k: as_json(v) for k, v in fields.items()}}, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as JSON can hold it: arrays as lists, numbers that are not finite as null, paths as text."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): as_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_json(v) for v in value]
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with so many significant digits, a dash where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, str):
+        return value
+    value = float(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value != 0 and not 10.0 ** (-digits) <= abs(value) < 10.0 ** (digits + 2):
+        return f"{value:.{digits - 1}e}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value != 0 else 0
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def interval(low: Any, high: Any) -> str:
+    """Return an interval as text, empty where there is none."""
+    shown = number(low), number(high)
+    return "" if shown == ("–", "–") else f"{shown[0]} to {shown[1]}"
+
+
+def new_folder(folder: Path, result: str, *, force: bool) -> Path:
+    """Make the output folder before a long run starts, and refuse to overwrite a result without ``force``.
+
+    Raises
+    ------
+    InputError
+        The result exists, or the folder cannot be made or written.
+    """
+    if (folder / result).exists() and not force:
+        raise InputError(f"{folder / result} exists already; give --force to overwrite it, or another folder with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder} cannot be a folder because a file stands in its way; give another one with --out.") from None
+    except OSError as problem:
+        raise InputError(f"{folder} cannot be made ({problem.strerror}); give another folder with --out.") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} may not be written; give another folder with --out.")
+    return folder
+
+
+def write_new(file: Path, text: str, *, force: bool) -> None:
+    """Write a new text file; an existing one is refused without ``force``."""
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; give the name of a file to write.")
+    if file.exists() and not force:
+        raise InputError(f"{file} exists already; give --force to overwrite it, or another name.")
+    if not file.parent.is_dir():
+        raise InputError(f"the folder {file.parent} does not exist; make it first, or give another name.")
+    file.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> Iterator[Report]:
+    """Give a function ``report(done, total, stage="")`` that shows how far a run is.
+
+    People see a bar on stderr once a run has lasted two seconds (lines where stderr is not a terminal), machines get
+    events ``progress`` on stdout.
+    """
+    if for_machines:
+        yield lambda done, total, stage="": emit("progress", done=done, total=total, stage=stage)
+    elif quiet:
+        yield lambda done, total, stage="": None
+    elif sys.stderr.isatty():
+        with _bar(title) as report:
+            yield report
+    else:
+        yield _lines(title)
+
+
+def _lines(title: str) -> Report:
+    last = time.monotonic()
+
+    def report(done: float, total: float, stage: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{title}: {stage + ' ' if stage else ''}{number(done)} of {number(total)}", file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Report]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=rich_console(stderr=True), transient=True,
+    )  # fmt: skip
+    task = bar.add_task(title, total=None)
+    patience = threading.Timer(SECONDS_BEFORE_BAR, bar.start)
+    patience.daemon = True
+    patience.start()
+
+    def report(done: float, total: float, stage: str = "") -> None:
+        bar.update(task, completed=done, total=total, description=f"{title}: {stage}" if stage else title)
+
+    try:
+        yield report
+    finally:
+        patience.cancel()
+        patience.join()
+        bar.stop()

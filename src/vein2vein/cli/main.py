@@ -1,0 +1,121 @@
+"""The door of the command line: the commands, what a failure says, and the exit codes.
+
+Exit codes: 0 done; 1 something failed that is not the user's doing; 2 bad input or usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from vein2vein import __version__
+from vein2vein.cli import catalogue, console, simulate, trial
+from vein2vein.errors import InputError, unknown
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class Commands(click.Group):
+    """A group that answers an unknown command with the nearest ones."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; refuse an unknown name with the nearest ones."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(unknown("command", args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: vein2vein trial eliana --patients 200 --seed 7",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="vein2vein", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an unexpected failure (works anywhere).")
+def commands() -> None:
+    """Follow a CAR T-cell treatment from the patient's blood and back.
+
+    Research software: not a medical device, not for decisions about patients.
+    """
+
+
+commands.add_command(trial.command)
+commands.add_command(simulate.command)
+for _catalog in catalogue.commands:
+    commands.add_command(_catalog)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    args : sequence of str, optional
+        Arguments after the program's name; by default those that the program was started with.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 bad input, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in given
+    for_machines = "--json" in given
+    try:
+        code = commands.main([a for a in given if a != "--debug"], prog_name="vein2vein", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except InputError as problem:
+        return _say(str(problem), BAD_INPUT, for_machines, file=problem.file, line=problem.line, field=problem.field)
+    except click.UsageError as problem:
+        return _say(_usage(problem), BAD_INPUT, for_machines)
+    except click.ClickException as problem:
+        return _say(problem.format_message(), problem.exit_code, for_machines)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted; nothing more was written.", INTERRUPTED, for_machines)
+    except OSError as problem:
+        if debug:
+            raise
+        if isinstance(problem, BrokenPipeError) or problem.errno == errno.EPIPE:
+            return _leave_quietly()
+        place = f"{problem.filename}: " if problem.filename else ""
+        return _say(f"{place}{problem.strerror or problem}; check the folder, its permissions and the space left.", FAILED, for_machines)
+    except Exception as problem:
+        if debug:
+            raise
+        reason = " ".join(str(problem).split())
+        return _say(
+            f"unexpected failure ({type(problem).__name__}: {reason}); this is a defect of vein2vein {__version__}: run the same "
+            "command with --debug and report its output with your input files.",
+            FAILED, for_machines,
+        )  # fmt: skip
+
+
+def _say(sentence: str, code: int, for_machines: bool, **place: object) -> int:
+    try:
+        if for_machines:
+            console.emit("error", text=sentence, code=code, **place)
+        click.echo(f"vein2vein: {sentence}", err=True)
+    except BrokenPipeError:
+        return _leave_quietly()
+    return code
+
+
+def _usage(problem: click.UsageError) -> str:
+    if isinstance(problem, click.NoSuchOption) and problem.ctx is not None:
+        known = [name for p in problem.ctx.command.get_params(problem.ctx) for name in p.opts if name.startswith("-")]
+        sentence = unknown("option", problem.option_name, known)
+    else:
+        sentence = problem.format_message()
+    if problem.ctx is not None:
+        sentence = f"{sentence.rstrip('.')}{'' if sentence.endswith('?') else '.'} See '{problem.ctx.command_path} --help'."
+    return sentence
+
+
+def _leave_quietly() -> int:
+    """Whoever read our output has gone: let the interpreter's own last flush fail unheard."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED

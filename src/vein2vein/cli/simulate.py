@@ -1,0 +1,76 @@
+"""vein2vein simulate: one patient's whole journey, or the spread of many who share what is known of this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vein2vein.cli import console
+from vein2vein.errors import InputError
+
+REPORT = "report.html"
+MOST_REPEATS = 100_000
+EXAMPLES = """\b
+Examples:
+  vein2vein simulate --init patient.toml
+  vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg
+  vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --seed 7 --json
+"""
+
+
+@click.command("simulate", epilog=EXAMPLES)
+@click.argument("patient", required=False, type=click.Path(path_type=Path), metavar="[PATIENT.TOML]")
+@click.option("--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own.")
+@click.option("--dose", metavar="DOSE", help="Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).")
+@click.option("--policy", metavar="NAME|FILE", help="When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed: the same seed gives the same journey.")
+@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), default=1, show_default=True, metavar="N", help="Patients who share what is known of this one.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report and table (default: vein2vein-results/<patient>-<product>-seed<S>).")
+@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an example patient to start from, and stop.")
+@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, step, day, report).")
+@click.option("--quiet", is_flag=True, help="No progress and no tables; only where the report is.")
+@click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
+def command(
+    patient: Path | None, product: str | None, dose: str | None, policy: str | None, seed: int, repeat: int, out: Path | None,
+    init: Path | None, for_machines: bool, quiet: bool, force: bool,
+) -> None:  # fmt: skip
+    """Simulate one patient's journey, from the blood and back.
+
+    PATIENT.TOML says what is known of the patient; --init writes an example. Shows what happened at each step and the
+    days around the infusion, and writes a figure and a report.
+    """
+    from vein2vein.therapy import patient as patients
+
+    if init is not None:
+        console.write_new(init, patients.example_patient_text(), force=force)
+        if for_machines:
+            console.emit("init", path=init)
+        else:
+            click.echo(f"Wrote {init}. Change it, then: vein2vein simulate {init} --product tisagenlecleucel")
+        return
+    if patient is None:
+        raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
+    if product is None:
+        from vein2vein.therapy.product import product_names
+
+        raise InputError(f"which product? Add --product with one of {', '.join(product_names())}, or a card of your own.")
+    _run(patient, product, dose, policy, seed, repeat, out, for_machines, quiet, force)
+
+
+def _run(
+    file: Path, product: str, dose: str | None, policy: str | None, seed: int, repeat: int, out: Path | None,
+    for_machines: bool, quiet: bool, force: bool,
+) -> None:  # fmt: skip
+    from vein2vein.journey import simulate
+    from vein2vein.therapy.patient import read_patient
+    from vein2vein.therapy.product import find_product
+
+    known, chosen = read_patient(file), find_product(product)
+    folder = out or Path("vein2vein-results") / f"{file.stem}-{chosen.name}-seed{seed}"
+    console.new_folder(folder, REPORT, force=force)
+    options: dict[str, Any] = {} if policy is None else {"policy": policy}
+    with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
+        journey = simulate(known, chosen, dose=dose, seed=seed, progress=report, **options)
+        files = _write(journey, folder)

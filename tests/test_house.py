@@ -1,0 +1,248 @@
+"""The house in shape: floors, sizes, names, numbers, sources, the public face."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import vein2vein
+from vein2vein.sources import all_sources
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "vein2vein"
+FILES = sorted(PACKAGE.rglob("*.py"))
+CARDS = sorted(PACKAGE.rglob("*.toml"))
+LONGEST = 400
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "core", "base", "common", "misc"}
+HOW = {"reported", "converted", "digitized", "fitted", "calibrated", "assumed"}
+
+# Numbers that may stand in the Python of models, therapy and clinic besides 0, 1 and 2. Everything else is data.
+UNIT_FACTORS = {
+    0.5: "half of 1 (midpoints, rounding, the half-day grid)",
+    3: "the cube, and axes of a figure's data",
+    10: "base of the decimal logarithm",
+    24: "hours in a day",
+    60: "minutes in an hour",
+    100: "percent",
+    1000: "milli",
+    1e6: "micro; cells are counted in millions",
+    1e9: "blood counts are in 10^9/L",
+    365.25: "days in a year",
+    7: "days in a week",
+    30.4375: "days in a month",
+}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_floors_and_walls_hold():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_finds_nothing():
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", "src", "tests"], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_no_file_is_longer_than_a_reader_can_hold(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_files_are_named_after_what_they_are_about(path):
+    assert not set(path.relative_to(PACKAGE).with_suffix("").parts) & FORBIDDEN_NAMES
+
+
+def test_rooms_have_no_code_at_their_door():
+    for path in PACKAGE.rglob("*/__init__.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body), _name(path)
+
+
+def test_nothing_imports_the_face():
+    """Rooms import each other, never the package as a whole (its version apart)."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert "vein2vein" not in {alias.name for alias in node.names}, _name(path)
+            if isinstance(node, ast.ImportFrom) and node.module == "vein2vein":
+                assert not {alias.name for alias in node.names} & (set(vein2vein.__all__) - {"__version__"}), _name(path)
+
+
+# ---------------------------------------------------------------- the face
+
+
+def test_every_public_name_resolves_and_is_documented():
+    assert len(vein2vein.__all__) == len(set(vein2vein.__all__)) <= 45
+    for name in vein2vein.__all__:
+        value = getattr(vein2vein, name)
+        if name != "__version__":
+            assert inspect.getdoc(value), f"{name} has no docstring"
+            assert value.__module__.startswith("vein2vein."), f"{name} is not ours"
+
+
+def test_the_face_is_what_its_stub_says():
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    told = {alias.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {name: f"vein2vein.{home}" for name, home in vein2vein._HOME.items()} == told
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        vein2vein.no_such_name  # noqa: B018
+
+
+def test_importing_the_face_is_quick():
+    code = "import sys, vein2vein; print(sorted({'numpy', 'scipy', 'matplotlib', 'duckdb', 'rich', 'click'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_public_functions_and_classes_are_documented(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the file does not say what it is"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_every_module_can_be_imported():
+    for path in FILES:
+        if path.name != "__main__.py":
+            importlib.import_module(_module(path))
+
+
+# ---------------------------------------------------------------- numbers and sources
+
+
+def _tables(data, path=()):
+    if isinstance(data, dict):
+        yield path, data
+        for key, value in data.items():
+            yield from _tables(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _tables(value, (*path, str(index)))
+
+
+def _cited(data):
+    for path, table in _tables(data):
+        for key in ("source", "sources"):
+            keys = table.get(key, [])
+            for one in [keys] if isinstance(keys, str) else keys:
+                if isinstance(one, str) and one:
+                    yield path, one
+
+
+@pytest.mark.parametrize("path", CARDS, ids=_name)
+def test_every_parameter_is_sourced(path):
+    for place, table in _tables(tomllib.loads(path.read_text(encoding="utf-8"))):
+        if len(place) >= 2 and place[-2] == "parameters" and "value" in table:
+            label = ".".join(place)
+            assert table.get("how") in HOW, f"{label}: how = {table.get('how')!r}"
+            assert table.get("why") if table["how"] == "assumed" else table.get("source"), f"{label}: neither source nor why"
+
+
+@pytest.mark.parametrize("path", CARDS, ids=_name)
+def test_every_source_key_resolves(path):
+    unknown = {key for _, key in _cited(tomllib.loads(path.read_text(encoding="utf-8"))) if key not in all_sources()}
+    assert not unknown
+
+
+def test_every_source_is_used():
+    used = {key for path in CARDS for _, key in _cited(tomllib.loads(path.read_text(encoding="utf-8")))}
+    code = "\n".join(path.read_text(encoding="utf-8") for path in [*FILES, *PACKAGE.rglob("*.csv")])
+    idle = {key for key in all_sources() if key not in used and not re.search(rf"\b{re.escape(key)}\b", code)}
+    assert not idle
+
+
+def test_sources_are_listed_once_and_whole():
+    text = (PACKAGE / "sources.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{([^,\s]+),", text, re.M)
+    assert len(keys) == len(set(keys)) == len(all_sources())
+    for key, entry in all_sources().items():
+        assert entry.fields.get("title") and entry.fields.get("year"), key
+
+
+def _numbers(tree):
+    """Numeric literals, those in subscripts (positions) and in keyword digits/axis/ndmin apart."""
+    skip = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            skip.update(id(n) for n in ast.walk(node.slice))
+        if isinstance(node, ast.keyword) and node.arg in {"axis", "decimals", "digits", "ndmin", "indent", "digest_size", "maxsize"}:
+            skip.update(id(n) for n in ast.walk(node.value))
+        if isinstance(node, ast.FormattedValue) and node.format_spec:
+            skip.update(id(n) for n in ast.walk(node.format_spec))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool) and id(node) not in skip:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.relative_to(PACKAGE).parts[0] in {"models", "therapy", "clinic"}], ids=_name)
+def test_numbers_live_in_cards(path):
+    allowed = {0, 1, 2, *UNIT_FACTORS}
+    found = [f"line {line}: {value}" for line, value in _numbers(ast.parse(path.read_text(encoding="utf-8"))) if abs(value) not in allowed]
+    assert not found, f"{_name(path)}: numbers belong in TOML with their source: {'; '.join(found)}"
+
+
+# ---------------------------------------------------------------- what must not be committed
+
+
+def _committed():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, timeout=60)
+    if listed.returncode:
+        pytest.skip("not a git checkout: nothing is committed here")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_path_of_a_machine_and_no_index_address_is_committed():
+    private = re.compile(r"(?<![\w.])/(?:home|Users|root)/\w|(?<![\w./])/(?:work|tmp)/[\w.]|--(?:extra-)?index-url|://[\w.-]*(?:pypi|nexus|artifactory|devpi)[\w.-]*/")
+    found = []
+    for path in _committed():
+        if path == Path(__file__).resolve() or path.suffix in {".png", ".jpg", ".parquet"}:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            if private.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}")
+    assert not found
+
+
+def test_constraints_name_exact_versions_of_every_dependency():
+    pinned = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, version = re.fullmatch(r"([A-Za-z0-9_.-]+)==([\w.]+)", line).groups()
+            pinned[name.lower().replace("_", "-")] = version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    names = {re.match(r"[A-Za-z0-9_.-]+", want).group().lower() for want in wanted}
+    assert names <= set(pinned)
+
+
+def test_ci_runs_what_the_readme_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count("<!-- tests:begin -->") == readme.count("<!-- tests:end -->") == 1
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "pytest" not in script and "README.md" in script
