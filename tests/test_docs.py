@@ -1,0 +1,80 @@
+"""The documentation is true: its Python runs, its commands exist, its links lead somewhere, every public name is listed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import vein2vein
+from vein2vein.cli.main import commands
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMALL = "patients=6"  # the examples ask for hundreds of patients; the tests need only see them run
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+PYTHON = [pytest.param(page, block, id=f"{name_of(page)}-{i}") for page in PAGES for i, block in enumerate(blocks(page, "python"))]
+SHELL = [
+    pytest.param(line, id=line)
+    for line in dict.fromkeys(
+        line.split("#")[0].strip() for page in PAGES for block in blocks(page, "bash") for line in block.splitlines() if line.startswith("vein2vein ")
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "block"), PYTHON)
+def test_the_python_of_the_docs_runs(page, block, tmp_path, monkeypatch):
+    from vein2vein.therapy.patient import example_patient_text
+
+    monkeypatch.chdir(tmp_path)
+    Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
+    exec(compile(re.sub(r"patients=\d+", SMALL, block), name_of(page), "exec"), {})
+
+
+def test_the_readme_shows_the_main_job_in_about_five_lines():
+    (block,) = blocks(ROOT / "README.md", "python")
+    assert len([line for line in block.splitlines() if line.strip()]) <= 6
+    assert "import vein2vein as v2v" in block
+
+
+@pytest.mark.parametrize("line", SHELL)
+def test_the_commands_of_the_docs_exist(line):
+    words = shlex.split(line.split("|")[0])[1:]
+    if words[0].startswith("-"):
+        commands.make_context("vein2vein", [], resilient_parsing=True)
+        assert words == ["--help"]
+        return
+    chosen = commands.commands[words[0]]
+    chosen.make_context(words[0], [w for w in words[1:] if w != "--help"])
+
+
+def test_links_lead_somewhere():
+    lost = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                lost.append(f"{name_of(page)}: {target}")
+    assert not lost
+
+
+def test_every_public_name_is_listed():
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.M)
+    assert listed == [name for name in vein2vein.__all__ if name != "__version__"]
+
+
+def test_every_command_is_shown_in_the_docs():
+    shown = "\n".join(block for page in PAGES for block in blocks(page, "bash"))
+    assert [name for name in commands.commands if f"vein2vein {name}" not in shown] == []
+
+
+def test_the_readme_warns_that_this_is_no_medical_device():
+    assert "not a medical device" in (ROOT / "README.md").read_text(encoding="utf-8")
