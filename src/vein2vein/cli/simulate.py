@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import chart, console
 from vein2vein.errors import InputError
 
 REPORT = "report.html"
@@ -64,7 +64,8 @@ def _run(
     for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     from vein2vein.journey import simulate
-    from vein2vein.therapy.patient import read_patient
+    from vein2vein.report.patient import write_patient_report
+    from vein2vein.therapy.patient import read_patient, repeat_patient
     from vein2vein.therapy.product import find_product
 
     known, chosen = read_patient(file), find_product(product)
@@ -72,5 +73,36 @@ def _run(
     console.new_folder(folder, REPORT, force=force)
     options: dict[str, Any] = {} if policy is None else {"policy": policy}
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
-        journey = simulate(known, chosen, dose=dose, seed=seed, progress=report, **options)
-        files = _write(journey, folder)
+        journey = simulate(repeat_patient(known, repeat), chosen, dose=dose, seed=seed, progress=report, **options)
+        path = Path(write_patient_report(journey, folder / REPORT))
+    _show(journey, repeat, for_machines, quiet)
+    if for_machines:
+        console.emit("report", path=path)
+    else:
+        click.echo(f"Report: {path}")
+
+
+def _show(journey: Any, repeat: int, for_machines: bool, quiet: bool) -> None:
+    for note in dict.fromkeys(journey.notes):
+        if for_machines:
+            console.emit("note", text=note)
+        elif not quiet:
+            console.say(f"note: {note}", stderr=True)
+    if quiet and not for_machines:
+        return
+    headers, rows, records = chart.days(journey, 0)
+    told = list(chart.steps(journey, 0))
+    if for_machines:
+        for step, text in told:
+            console.emit("step", step=step, text=text)
+        for record in records:
+            console.emit("day", **record)
+    else:
+        console.table(("step", "what happened"), told, title="The journey" if repeat == 1 else "The first of them")
+        console.table(headers, rows, title="Day by day (highest CAR-T, IL-6, temperature and grade; last count)", right=range(len(headers) - 1))
+    if repeat > 1:
+        spread = chart.spread(journey)
+        if for_machines:
+            console.emit("spread", patients=repeat, **dict(spread))
+        else:
+            console.table(("outcome", "median (90 % interval) or patients"), spread, title=f"{repeat} patients who share what is known")
