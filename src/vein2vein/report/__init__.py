@@ -1,0 +1,1 @@
+"""Reports: self-contained HTML files with figures, tables, assumptions and provenance."""

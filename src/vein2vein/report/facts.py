@@ -1,0 +1,339 @@
+"""What a report reads from a journey and from a trial's comparison: counts, shares, rows, assumptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.report.figures import Floats, look, quantiles
+
+NOT_GRADABLE = -1
+NOT_OBSERVED = -2
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One published figure beside its simulated counterpart; NaN where there is none.
+
+    Attributes
+    ----------
+    quantity, definition, unit : str
+    simulated, low, high : float
+        Median and 90 % interval for a trial of the published size.
+    published, published_low, published_high : float
+    n : float
+        Patients behind the published figure.
+    source, confidence : str
+        Where it was read; ``read`` or ``memory``.
+    reason : str
+        Why the simulated value is missing, or "".
+    """
+
+    quantity: str
+    definition: str
+    unit: str
+    simulated: float
+    low: float
+    high: float
+    published: float
+    published_low: float
+    published_high: float
+    n: float
+    source: str
+    confidence: str
+    reason: str
+
+    @property
+    def title(self) -> str:
+        """The quantity in words."""
+        return self.quantity.replace("_", " ")
+
+
+def first_of(record: Any, *names: str, default: Any = None) -> Any:
+    """Return the first of these fields that a record or mapping has."""
+    for name in names:
+        if isinstance(record, Mapping):
+            if name in record:
+                return record[name]
+        elif getattr(record, name, None) is not None:
+            return getattr(record, name)
+    return default
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def compared(rows: Iterable[Any]) -> list[Compared]:
+    """Read the comparison rows of a trial result."""
+    found = []
+    for row in rows:
+        found.append(
+            Compared(
+                str(first_of(row, "quantity", "name", default="")), str(first_of(row, "definition", default="") or ""),
+                str(first_of(row, "unit", default="") or ""), _float(first_of(row, "simulated", "median")),
+                _float(first_of(row, "simulated_low", "low", "lo90")), _float(first_of(row, "simulated_high", "high", "hi90")),
+                _float(first_of(row, "published", "value")), _float(first_of(row, "published_low", "lo95")),
+                _float(first_of(row, "published_high", "hi95")), _float(first_of(row, "n", "published_n")),
+                str(first_of(row, "source", default="") or ""), str(first_of(row, "confidence", default="read") or "read"),
+                str(first_of(row, "reason", "missing", default="") or ""),
+            )
+        )  # fmt: skip
+    return found
+
+
+def published(rows: Iterable[Compared], *quantities: str, having: str = "") -> list[Compared]:
+    """Rows with a published value for one of these quantities whose definition contains ``having``."""
+    return [r for r in rows if r.quantity in quantities and np.isfinite(r.published) and having in r.definition]
+
+
+def landmark_days(row: Compared) -> float:
+    """Day of a landmark such as ``t=12mo``; NaN where the definition names none."""
+    found = re.search(r"t\s*=\s*([\d.]+)\s*(mo|d|y)", row.definition)
+    if not found:
+        return float("nan")
+    unit = {"mo": look("windows", "month"), "y": look("windows", "year"), "d": 1.0}[found.group(2)]
+    return float(found.group(1)) * unit
+
+
+def infused(journey: Any) -> Mask:
+    """Which patients were infused, shape (n,)."""
+    return np.asarray(journey.infused, dtype=bool)
+
+
+def dense(journey: Any, name: str) -> Floats:
+    """Values of one analyte for the infused patients, shape (infused, k)."""
+    table = np.asarray(journey.course.dense(name), dtype=float)
+    chosen = infused(journey)
+    return table[chosen] if table.shape[0] == chosen.size else table
+
+
+def grades(journey: Any, key: str) -> NDArray[np.int64]:
+    """Grades of the infused patients, shape (infused, k); all not gradable where the key is absent."""
+    chosen = infused(journey)
+    found = journey.findings.get(key)
+    if found is None:
+        return np.full((int(chosen.sum()), len(journey.course.days)), NOT_GRADABLE)
+    table = np.asarray(found.grade, dtype=np.int64)
+    return table[chosen] if table.shape[0] == chosen.size else table
+
+
+def daily_worst(journey: Any, key: str, last: int) -> NDArray[np.int64]:
+    """Worst grade of each day 0 ... last for the infused patients.
+
+    Returns
+    -------
+    ndarray, shape (infused, last + 1)
+        Grades; NOT_GRADABLE where nothing could be graded, NOT_OBSERVED after the end of observation.
+    """
+    days = np.asarray(journey.course.days, dtype=float)
+    table = grades(journey, key)
+    found = np.full((table.shape[0], last + 1), NOT_GRADABLE)
+    for day in range(last + 1):
+        columns = np.floor(days) == day
+        if columns.any():
+            found[:, day] = table[:, columns].max(axis=1)
+    end = np.minimum(journey.outcome.death_day, journey.outcome.last_day)[infused(journey)]
+    return np.where(np.arange(last + 1)[None, :] > end[:, None], NOT_OBSERVED, found)
+
+
+def given(journey: Any, name: str) -> Floats:
+    """Amounts of a treatment to the infused patients, shape (infused, k); 0 where none."""
+    return np.nan_to_num(dense(journey, name))
+
+
+def given_names(journey: Any) -> list[str]:
+    """Treatments that any patient received, in the order of the analyte list."""
+    from vein2vein.analytes import all_analytes
+
+    kinds = all_analytes()
+    course = journey.course
+    return [n for n in kinds if kinds[n].kind == "treatment" and n in course and np.nan_to_num(course.dense(n)).any()]
+
+
+def summary(values: Any) -> tuple[float, float, float, int]:
+    """Median, 5 % and 95 % quantile, and how many values were finite."""
+    known = np.asarray(values, dtype=float).ravel()
+    known = known[np.isfinite(known)]
+    low, high = look("bands", "outer")
+    if not known.size:
+        return float("nan"), float("nan"), float("nan"), 0
+    middle, lower, upper = quantiles(known[:, None], [look("bands", "middle"), low, high], fewest=1)[:, 0]
+    return float(middle), float(lower), float(upper), known.size
+
+
+def readout(journey: Any) -> str:
+    """The analyte by which this product's cells are followed: ``transgene`` or ``car_t_cells``."""
+    wanted = "car_t_cells" if getattr(journey.product, "readout", "qPCR") == "flow" else "transgene"
+    other = "transgene" if wanted == "car_t_cells" else "car_t_cells"
+    return wanted if journey.course.measured(wanted) or not journey.course.measured(other) else other
+
+
+def failures(journey: Any) -> list[tuple[int, str]]:
+    """Patient number and sentence for each integration that failed."""
+    status = np.asarray(journey.status)
+    sentences: Mapping[int, str] = {}
+    try:
+        from vein2vein.engine.solve import STATUS
+
+        sentences = STATUS if isinstance(STATUS, Mapping) else dict(enumerate(STATUS))
+    except ImportError:
+        pass
+    return [
+        (int(journey.patient.number[i]), str(sentences.get(int(status[i]), f"solver status {int(status[i])}")))
+        for i in np.flatnonzero(status != 0)
+    ]
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """A number that nobody reported, with the reasoning behind it."""
+
+    belongs_to: str
+    symbol: str
+    meaning: str
+    value: float
+    unit: str
+    why: str
+
+
+def parameter_layers(journey: Any) -> list[tuple[str, Any]]:
+    """The parameter sets behind a journey, general first: (title, ParameterSet)."""
+    layers = []
+    try:
+        from vein2vein.models import reference
+
+        layers.append(("in-vivo model", reference.parameters()))
+    except (ImportError, AttributeError):
+        pass
+    for record, title in ((journey.product, "product"), (journey.disease, "disease")):
+        found = getattr(record, "parameters", None)
+        if found is not None:
+            layers.append((f"{title} {getattr(record, 'name', '')}".strip(), found))
+    return layers
+
+
+def assumptions(journey: Any) -> tuple[list[Assumption], int]:
+    """Return the assumed numbers in force, and how many numbers are in force altogether."""
+    last: dict[str, tuple[str, Any]] = {}
+    for title, layer in parameter_layers(journey):
+        for name, parameter in layer.parameters.items():
+            if parameter.value is not None:
+                meaning = last[name][1] if name in last else parameter
+                last[name] = (title, parameter if parameter.meaning else _with_meaning(parameter, meaning))
+    found = [
+        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why)
+        for title, p in last.values()
+        if p.how == "assumed"
+    ]
+    return found, len(last)
+
+
+def _with_meaning(parameter: Any, older: Any) -> Any:
+    from dataclasses import is_dataclass, replace
+
+    return replace(parameter, meaning=older.meaning, unit=parameter.unit or older.unit) if is_dataclass(parameter) else parameter
+
+
+def how_counts(journey: Any) -> list[tuple[str, int]]:
+    """How many numbers in force were reported, converted, fitted, calibrated, assumed."""
+    from vein2vein.parameters import HOW
+
+    last: dict[str, str] = {}
+    for _, layer in parameter_layers(journey):
+        last.update({name: p.how for name, p in layer.parameters.items() if p.value is not None})
+    return [(how, sum(h == how for h in last.values())) for how in HOW]
+
+
+def flat(mapping: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Provenance as (name, text) rows; nested tables are joined with a dot."""
+    rows: list[tuple[str, str]] = []
+    for key, value in mapping.items():
+        name = f"{before}{str(key).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{name}: ")
+        elif isinstance(value, (list, tuple, set)):
+            rows.append((name, ", ".join(str(v) for v in value)))
+        elif value is not None:
+            rows.append((name, str(value)))
+    return rows
+
+
+def per_patient(record: Any, count: int, *names: str) -> Floats | None:
+    """A numeric field as an array (n,), under the first of these names that exists."""
+    found = first_of(record, *names)
+    if found is None:
+        return None
+    return np.broadcast_to(np.asarray(found, dtype=float), (count,))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One measured quality of the products.
+
+    Attributes
+    ----------
+    title, unit : str
+    values : ndarray, shape (n,)
+        NaN where a patient had no product.
+    low, high : float
+        Limits, NaN where there are none.
+    """
+
+    title: str
+    unit: str
+    values: Floats
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+def quality(journey: Any) -> list[Quality]:
+    """Qualities of the collected and manufactured cells and of the dose; those that the records do not hold are left out."""
+    count = len(journey.patient.number)
+    lot, cells = journey.lot, journey.cells
+    low, high = dose_limits(journey)
+    wanted = (
+        ("CD3+ cells collected", "10⁹ cells", journey.apheresis, ("cd3", "cd3_cells", "cd3_collected"), "giga", {}),
+        ("CAR-positive T cells", "%", lot, ("car_positive", "car_fraction", "car_percent"), "percent", {}),
+        ("CAR-positive T cells", "%", cells, ("car_positive", "car_fraction", "car_percent"), "percent", {}),
+        ("Vector copies per CAR+ cell", "copies", lot, ("vector_copies", "vcn", "copies"), "", {}),
+        ("Vector copies per CAR+ cell", "copies", cells, ("vector_copies", "vcn", "copies"), "", {}),
+        ("Viability", "%", lot, ("viability",), "percent", {}),
+        ("Dose per kg", "10⁶ CAR+ cells/kg", journey.infusion, ("dose_per_kg", "cells_per_kg", "per_kg"), "mega", {"low": low, "high": high}),
+    )  # fmt: skip
+    found: list[Quality] = []
+    for title, unit, record, names, scale, limits in wanted:
+        values = per_patient(record, count, *names)
+        if values is None or any(q.title == title for q in found):
+            continue
+        found.append(Quality(title, unit, _scaled(values, scale), **limits))
+    return found
+
+
+def _scaled(values: Floats, scale: str) -> Floats:
+    typical = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
+    match scale:
+        case "percent":
+            return values * 100 if typical <= 1 else values
+        case "giga":
+            return values / 1e9 if typical > 1e6 else values
+        case "mega":
+            return values / 1e6 if typical > 1e3 else values
+    return values
+
+
+def dose_limits(journey: Any) -> tuple[float, float]:
+    """Lowest and highest dose per kg (1e6 cells/kg) of the product's label, NaN where it has none."""
+    product = journey.product
+    low, high = first_of(product, "low_per_kg", "label_low_per_kg"), first_of(product, "high_per_kg", "label_high_per_kg")
+    pair = np.array([_float(low), _float(high)])
+    return tuple(float(x) for x in (pair / 1e6 if np.nanmax(np.nan_to_num(pair)) > 1e3 else pair))  # type: ignore[return-value]

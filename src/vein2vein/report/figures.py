@@ -1,0 +1,252 @@
+"""Figures: one look for all of them, drawn off screen and returned as SVG that stands inside a page.
+
+A figure keeps its text as text (searchable, readable by a screen reader), needs no font file and loads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.analytes import analyte
+from vein2vein.cards import Card, parse_card
+
+Floats = NDArray[np.float64]
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure.
+
+    Attributes
+    ----------
+    name : str
+        Identifier within the page.
+    title, caption : str
+        What it shows; how to read it.
+    alt : str
+        The same in words, for a reader who does not see it.
+    svg : str
+        ``<svg>`` element.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+
+
+@cache
+def style() -> Card:
+    """Return the style card: colors, sizes, windows."""
+    return parse_card(resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"), "style.toml")
+
+
+def look(*path: str) -> Any:
+    """Return one entry of the style card."""
+    return style().required(*path, expected="an entry of style.toml")
+
+
+def color(name: str) -> str:
+    """Return a color by its name or by the subject it stands for."""
+    return style().get("color", "by_subject", name) or look("color", name)
+
+
+def unit_name(unit: str) -> str:
+    """Return a unit as it is printed."""
+    return style().get("unit_names", unit, default=unit)
+
+
+def axis_name(name: str) -> str:
+    """Return an analyte's title with its unit."""
+    found = analyte(name)
+    unit = unit_name(found.unit)
+    return f"{found.title} ({unit})" if unit else found.title
+
+
+def render(
+    name: str, title: str, alt: str, draw: Callable[[Any], None], *, height: float, caption: str = "", width: float | None = None
+) -> Picture:
+    """Draw on an empty figure and return it as SVG.
+
+    Parameters
+    ----------
+    name : str
+        Identifier within the page; also keeps the ids inside the SVG apart from those of other figures.
+    title, alt, caption : str
+    draw : callable
+        Receives the matplotlib figure.
+    height, width : float
+        Inches; the page scales the figure to its column.
+    """
+    import io
+
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_settings(name)):
+        figure = Figure(figsize=(width or look("figure", "width"), height), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return Picture(name, title, caption, alt, _clean(text.getvalue(), name, alt))
+
+
+def _settings(name: str) -> dict[str, Any]:
+    ink, soft, size = color("ink"), color("soft"), look("figure", "font_size")
+    return {
+        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans", "font.size": size,
+        "text.parse_math": False, "axes.unicode_minus": True, "text.color": ink, "axes.labelcolor": ink,
+        "axes.edgecolor": soft, "xtick.color": soft, "ytick.color": soft, "xtick.labelcolor": ink, "ytick.labelcolor": ink,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": look("figure", "thin"),
+        "axes.titlesize": size, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": size,
+        "xtick.labelsize": look("figure", "small_size"), "ytick.labelsize": look("figure", "small_size"),
+        "legend.fontsize": look("figure", "small_size"), "legend.frameon": False, "axes.grid": True,
+        "axes.grid.axis": "y", "grid.color": color("faint"), "grid.linewidth": look("figure", "thin"),
+        "axes.axisbelow": True, "lines.linewidth": look("figure", "line"), "hatch.linewidth": look("figure", "thin"),
+        "figure.facecolor": color("paper"), "lines.solid_capstyle": "round",
+    }  # fmt: skip
+
+
+def _clean(svg: str, name: str, alt: str) -> str:
+    from html import escape
+
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.S)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg)
+    svg = svg.replace("xlink:href=", "href=")
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
+    svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", look("figure", "font_family"), svg)
+    decimals = int(look("figure", "decimals"))
+    svg = re.sub(
+        r'\bd="([^"]*)"',
+        lambda found: 'd="' + re.sub(r"-?\d+\.\d+", lambda x: f"{float(x.group()):.{decimals}f}", found.group(1)) + '"',
+        svg,
+    )
+    box = re.search(r'viewBox="[^"]*"', svg)
+    head = f'<svg class="chart" role="img" aria-label="{escape(alt, quote=True)}" {box.group() if box else ""}>'
+    return head + re.sub(r"\n\s*", "\n", svg[svg.index(">") + 1 :]).strip()
+
+
+def quantiles(values: ArrayLike, levels: Iterable[float], fewest: int | None = None) -> Floats:
+    """Return quantiles over patients, ignoring NaN.
+
+    Parameters
+    ----------
+    values : array_like, shape (n, k)
+    levels : iterable of float
+    fewest : int
+        Columns with fewer values are left NaN.
+
+    Returns
+    -------
+    ndarray, shape (levels, k)
+    """
+    table = np.atleast_2d(np.asarray(values, dtype=float))
+    wanted = list(levels)
+    fewest = int(look("figure", "fewest_for_band")) if fewest is None else fewest
+    found = np.full((len(wanted), table.shape[1]), np.nan)
+    enough = np.isfinite(table).sum(axis=0) >= max(fewest, 1)
+    if enough.any():
+        found[:, enough] = np.nanquantile(table[:, enough], wanted, axis=0)
+    return found
+
+
+def pick_curves(values: Floats) -> NDArray[np.intp]:
+    """Return positions of at most ``most_curves`` patients, evenly from the lowest to the highest maximum."""
+    known = np.flatnonzero(np.isfinite(values).any(axis=1))
+    most = int(look("figure", "most_curves"))
+    if known.size <= most:
+        return known
+    order = known[np.argsort(np.nanmax(values[known], axis=1), kind="stable")]
+    return order[np.unique(np.linspace(0, order.size - 1, most).round().astype(int))]
+
+
+def draw_band(axes: Any, days: Floats, values: Floats, hue: str, *, inner: bool = False, curves: bool = False) -> None:
+    """Draw median and 5-95 % band over time, with individual curves behind where asked."""
+    low, high = look("bands", "outer")
+    levels = [low, high, look("bands", "middle"), *look("bands", "inner")]
+    found = quantiles(values, levels)
+    shown = np.isfinite(found[2])
+    if curves:
+        for row in pick_curves(values):
+            there = np.isfinite(values[row])
+            axes.plot(
+                days[there], values[row, there], color=hue, linewidth=look("figure", "thin"), alpha=look("figure", "thin_alpha")
+            )
+    axes.fill_between(
+        days[shown], found[0, shown], found[1, shown], color=hue, alpha=look("figure", "band_alpha"), linewidth=0,
+        label="5–95 %",
+    )  # fmt: skip
+    if inner:
+        axes.fill_between(
+            days[shown], found[-2, shown], found[-1, shown], color=hue, alpha=look("figure", "inner_band_alpha"), linewidth=0,
+            label="25–75 %",
+        )  # fmt: skip
+    axes.plot(days[shown], found[2, shown], color=hue, label="median")
+
+
+def mark_level(axes: Any, name: str) -> None:
+    """Draw the level that the criteria name for this analyte, with its label at the right end."""
+    if style().get("marks", name) is None:
+        return
+    value = look("marks", name, "value")
+    axes.axhline(value, color=color("soft"), linewidth=look("figure", "thin") * 2, linestyle=(0, (4, 3)))
+    axes.annotate(
+        look("marks", name, "label"), (1, value), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+        textcoords="offset points", ha="right", va="bottom", fontsize=look("figure", "small_size"), color=color("soft"),
+    )  # fmt: skip
+
+
+def log_axis(axes: Any, floor: float | None = None) -> None:
+    """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="y", which="minor", length=0)
+    if floor is not None:
+        axes.set_ylim(bottom=floor)
+
+
+def power_of_ten(value: float) -> str:
+    """Write a tick of a logarithmic axis."""
+    if value <= 0:
+        return "0"
+    exponent = round(float(np.log10(value)))
+    if abs(exponent) <= 2:
+        return f"{value:g}"
+    return f"{value:,.0f}" if 0 < exponent <= 4 else "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def day_axis(axes: Any, last: float | None = None, label: str = "Day after infusion") -> None:
+    """Label the time axis; weekly ticks up to day 60."""
+    from matplotlib.ticker import MultipleLocator
+
+    axes.set_xlabel(label)
+    if last is not None:
+        axes.set_xlim(right=last)
+        if last <= 2 * look("windows", "acute"):
+            axes.xaxis.set_major_locator(MultipleLocator(look("windows", "tick_acute")))
+
+
+def months(days: ArrayLike) -> Floats:
+    """Days as months."""
+    return np.asarray(days, dtype=float) / look("windows", "month")

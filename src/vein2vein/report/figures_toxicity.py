@@ -1,0 +1,204 @@
+"""Figures of toxicity: grades by day and patient, treatments given, inflammation, blood counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.analytes import analyte
+from vein2vein.report import facts
+from vein2vein.report.figures import Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, render
+
+
+def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Positions of patients, worst CRS first, earlier onset first within a grade."""
+    worst = crs.max(axis=1, initial=0)
+    onset = np.where((crs > 0).any(axis=1), (crs > 0).argmax(axis=1), crs.shape[1])
+    return np.lexsort((onset, -worst))
+
+
+def grade_figure(journey: Any) -> Picture | None:
+    """CRS and ICANS as a heat map of days and patients, one row per patient in both panels."""
+    last = int(look("windows", "acute"))
+    tables = {"CRS (ASTCT)": facts.daily_worst(journey, "crs_astct", last), "ICANS (ASTCT)": facts.daily_worst(journey, "icans", last)}
+    crs, icans = tables.values()
+    count = crs.shape[0]
+    if not count:
+        return None
+    order = patient_order(crs)
+    marks = treatment_marks(journey, ("tocilizumab",), last), treatment_marks(journey, ("dexamethasone", "methylprednisolone"), last)
+
+    def draw(figure: Any) -> None:
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        both = figure.subplots(1, 2, sharey=True)
+        for axes, (title, table) in zip(both, tables.items()):
+            draw_grades(axes, table[order])
+            axes.set_title(title)
+            day_axis(axes, last + 1 / 2)
+            axes.set_xlim(-1 / 2)
+        if count <= look("figure", "most_rows_with_marks"):
+            for (rows, at), shape, face in zip(marks, ("v", "o"), (color("paper"), color("sky"))):
+                place = {int(p): i for i, p in enumerate(order)}
+                both[0].scatter(
+                    at, [place[int(r)] for r in rows], marker=shape, s=16, facecolor=face, edgecolor=color("ink"),
+                    linewidth=look("figure", "thin"), zorder=4,
+                )  # fmt: skip
+        both[0].set_ylabel(f"Patients ({count} infused)")
+        both[0].set_ylim(count - 1 / 2, -1 / 2)
+        both[0].yaxis.set_ticks([])
+        used = sorted({int(g) for g in np.unique(np.stack([crs, icans])) if g >= 0} | {0, 1, 2, 3, 4})
+        keys: list[Any] = [Patch(facecolor=look("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used]
+        if (np.stack([crs, icans]) == facts.NOT_GRADABLE).any():
+            keys.append(Patch(facecolor=color("not_gradable"), hatch="////", edgecolor=color("soft"), label="not gradable"))
+        if (np.stack([crs, icans]) == facts.NOT_OBSERVED).any():
+            keys.append(Patch(facecolor=color("paper"), edgecolor=color("faint"), label="died"))
+        if count <= look("figure", "most_rows_with_marks"):
+            keys += [
+                Line2D([], [], marker="v", linestyle="", markerfacecolor=color("paper"), markeredgecolor=color("ink"), markersize=5, label="tocilizumab"),
+                Line2D([], [], marker="o", linestyle="", markerfacecolor=color("sky"), markeredgecolor=color("ink"), markersize=5, label="steroid"),
+            ]  # fmt: skip
+        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), handlelength=1.2, columnspacing=1.2)
+
+    severe = [(title, int((t.max(axis=1) >= 3).sum()), int((t.max(axis=1) > 0).sum())) for title, t in tables.items()]
+    words = "; ".join(f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe)
+    return render(
+        "grades", f"CRS in {severe[0][2]} and ICANS in {severe[1][2]} of {count} infused patients by day {last}",
+        f"Heat map of the worst grade of each day from infusion to day {last}, one row per patient. {words}.", draw,
+        height=float(np.clip(1.6 + 0.055 * count, 3.4, 8.5)),
+        caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by onset. Color: worst grade of the day. Triangles and dots: first tocilizumab and steroid doses of the day.",
+    )  # fmt: skip
+
+
+def draw_grades(axes: Any, table: NDArray[np.int64]) -> None:
+    """Draw grades, shape (rows, days), as colored cells; hatched where not gradable, empty after the end."""
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import ListedColormap
+
+    colors = look("grades", "colors")
+    shown = np.ma.masked_less(table, 0)
+    axes.imshow(
+        shown, cmap=ListedColormap(colors), vmin=-1 / 2, vmax=len(colors) - 1 / 2, aspect="auto", interpolation="none",
+        extent=(-1 / 2, table.shape[1] - 1 / 2, table.shape[0] - 1 / 2, -1 / 2),
+    )  # fmt: skip
+    hatched = [
+        [(start - 1 / 2, row - 1 / 2), (stop - 1 / 2, row - 1 / 2), (stop - 1 / 2, row + 1 / 2), (start - 1 / 2, row + 1 / 2)]
+        for row in range(table.shape[0])
+        for start, stop in _runs(table[row] == facts.NOT_GRADABLE)
+    ]
+    if hatched:
+        axes.add_collection(PolyCollection(hatched, facecolor=color("not_gradable"), edgecolor=color("soft"), hatch="////", linewidth=0))
+    axes.grid(False)
+    for edge in ("left", "bottom"):
+        axes.spines[edge].set_visible(False)
+    if table.shape[0] <= look("figure", "most_rows_with_marks"):
+        axes.hlines(np.arange(1, table.shape[0]) - 1 / 2, -1 / 2, table.shape[1] - 1 / 2, color=color("paper"), linewidth=look("figure", "thin"))
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
+
+
+def treatment_marks(journey: Any, names: Sequence[str], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and day of each day on which any of these treatments was given, days 0 ... last."""
+    days = np.asarray(journey.course.days, dtype=float)
+    amounts = sum(facts.given(journey, n) for n in names)
+    rows, columns = np.nonzero((amounts > 0) & (days >= 0) & (days <= last))
+    pairs = np.unique(np.stack([rows, np.floor(days[columns]).astype(np.int64)], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def treatment_figure(journey: Any) -> Picture | None:
+    """Number of infused patients who got each treatment, by day."""
+    names = [n for n in facts.given_names(journey) if n not in ("car_t_infusion", "antipyretic")]
+    if not names:
+        return None
+    last = int(look("windows", "early"))
+    days = np.asarray(journey.course.days, dtype=float)
+    grid = np.arange(-int(look("windows", "acute")), last + 1)
+    counts = {}
+    for name in names:
+        flags = facts.given(journey, name) > 0
+        counts[name] = np.array([flags[:, np.floor(days) == d].any(axis=1).sum() for d in grid])
+    names = [n for n in names if counts[n].any()]
+    if not names:
+        return None
+    first = min(-1, min(int(grid[np.flatnonzero(counts[n])[0]]) for n in names) - 1)
+
+    def draw(figure: Any) -> None:
+        rows = np.atleast_1d(figure.subplots(len(names), 1, sharex=True))
+        for axes, name in zip(rows, names):
+            axes.bar(grid, counts[name], width=0.8, color=color("blue"))
+            axes.set_ylabel(analyte(name).title.replace(", intravenous", ",\nintravenous").replace(", subcutaneous", ",\nsubcutaneous"), rotation=0, ha="right", va="center")
+            top = max(int(counts[name].max()), 1)
+            axes.set_ylim(0, top * 1.15)
+            axes.set_yticks([0, top])
+        rows[-1].set_xlim(first, last + 1)
+        day_axis(rows[-1], last + 1)
+        figure.align_ylabels(rows)
+
+    return render(
+        "treatments", f"Patients treated, by day (to day {last})", "Bars: number of infused patients given each treatment on each day. " + ", ".join(names) + ".",
+        draw, height=0.9 + 0.62 * len(names), caption="Each bar counts the infused patients who got at least one dose on that day. Later doses are in the table.",
+    )  # fmt: skip
+
+
+def inflammation_figure(journey: Any) -> Picture | None:
+    """IL-6, CRP, ferritin and temperature over the first 28 days."""
+    return _panels(
+        journey, "inflammation", "Cytokines, acute-phase proteins and fever, days 0 to 28",
+        {"il6": True, "crp": False, "ferritin": True, "temperature": False},
+        {"il6": "il6", "crp": "crp", "ferritin": "ferritin", "temperature": "temperature"}, look("windows", "acute"),
+    )  # fmt: skip
+
+
+def count_figure(journey: Any) -> Picture | None:
+    """Neutrophils, platelets, hemoglobin and lymphocytes over the first 90 days."""
+    return _panels(
+        journey, "counts", "Blood counts, days 0 to 90",
+        {"neutrophils": True, "platelets": False, "hemoglobin": False, "lymphocytes": True},
+        dict.fromkeys(("neutrophils", "platelets", "hemoglobin", "lymphocytes"), "counts"), 2 * look("windows", "early"),
+    )  # fmt: skip
+
+
+def _panels(
+    journey: Any, name: str, title: str, logarithmic: dict[str, bool], hues: dict[str, str], last: float
+) -> Picture | None:
+    days = np.asarray(journey.course.days, dtype=float)
+    window = (days >= 0) & (days <= last)
+    shown = [n for n in logarithmic if np.isfinite(facts.dense(journey, n)[:, window]).any()]
+    if not shown:
+        return None
+
+    def draw(figure: Any) -> None:
+        rows = -(-len(shown) // 2)
+        grid = np.atleast_1d(figure.subplots(rows, 2, sharex=True)).ravel()
+        for axes, key in zip(grid, shown):
+            values = facts.dense(journey, key)[:, window]
+            if logarithmic[key]:
+                log_axis(axes)
+            draw_band(axes, days[window], values, color(hues[key]), inner=True)
+            mark_level(axes, key)
+            axes.set_title(analyte(key).title)
+            axes.set_ylabel(axis_name(key).removeprefix(analyte(key).title).strip(" ()") or "value")
+            axes.set_xlim(0)
+        grid[0].legend(loc="upper right")
+        for axes in grid[max(len(shown) - 2, 0) : len(shown)]:
+            day_axis(axes, last)
+        for axes in grid[len(shown) :]:
+            axes.set_visible(False)
+
+    peaks = {n: facts.summary(np.nanmax(np.where(np.isfinite(v := facts.dense(journey, n)[:, window]), v, -np.inf), axis=1)) for n in shown}
+    from vein2vein.report.figures import unit_name
+    from vein2vein.report.page import number
+
+    words = "; ".join(f"{analyte(n).title} {number(p[0])} {unit_name(analyte(n).unit)}" for n, p in peaks.items())
+    return render(
+        name, title, f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of each patient's highest value: {words}.",
+        draw, height=2.5 * -(-len(shown) // 2) + 0.3, caption=f"Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's highest value: {words}.",
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Pages: numbers as they are printed, templates filled in, one file written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vein2vein.errors import InputError
+
+MISSING = "–"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Write a number with ``digits`` significant figures and thousands separators; a dash for none."""
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return MISSING
+    if np.isnan(value):
+        return MISSING
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    exponent = int(np.floor(np.log10(abs(value))))
+    if exponent >= 2 * digits or exponent < -digits:
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        return f"{float(mantissa):g} × 10{int(power):+d}".replace("10+", "10^").replace("10-", "10^−").replace("-", "−")
+    rounded = round(value, digits - 1 - exponent)
+    text = f"{rounded:,.{max(digits - 1 - exponent, 0)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+
+def percent(part: float, whole: float) -> str:
+    """Write a share in percent; a dash where there is no whole."""
+    return MISSING if not whole else f"{100 * part / whole:.0f} %"
+
+
+def span(low: Any, high: Any, digits: int = 3) -> str:
+    """Write an interval; empty where it is unknown."""
+    low, high = number(low, digits), number(high, digits)
+    return "" if MISSING in (low, high) else f"{low} to {high}"
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = Path(str(resources.files("vein2vein.report").joinpath("templates")))
+    found = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters.update(number=number, percent=percent)
+    found.globals.update(span=span, percent=percent, number=number)
+    return found
+
+
+def fill(template: str, **facts: Any) -> str:
+    """Fill a template; every text is escaped, finished figures excepted."""
+    from markupsafe import Markup
+
+    from vein2vein.report.figures import look
+
+    css = resources.files("vein2vein.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    for name, value in look("color").items():
+        if isinstance(value, str):
+            css = css.replace(f"$({name})", value)
+    for grade, value in enumerate(look("grades", "colors")):
+        css = css.replace(f"$(grade{grade})", value)
+    css = css.replace("$(font)", look("figure", "font_family"))
+    return _templates().get_template(template).render(css=Markup(css), safe=Markup, **facts)
+
+
+def check_target(path: str | Path, force: bool) -> Path:
+    """Refuse a target that exists or whose folder does not, before any work is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; give the name of a file, such as '{path / 'report.html'}'.")
+    if path.exists() and not force:
+        raise InputError(f"'{path}' exists and is not overwritten; choose another name or force it (--force, force=True).")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder '{path.parent}' does not exist; create it or choose another one.")
+    return path
+
+
+def write_whole(path: str | Path, text: str, *, force: bool = False) -> Path:
+    """Write a file so that it is either complete or absent."""
+    path = check_target(path, force)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    return path
