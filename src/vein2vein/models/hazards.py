@@ -150,7 +150,8 @@ def death_after_progression(progression_day: ArrayLike, mpp: ArrayLike, numbers:
     numbers : array_like of int, shape (n,)
     seed : int
     """
-    return np.asarray(progression_day, dtype=float) + clock(seed, "after progression", numbers) / progression_hazard(mpp)
+    wait = clock(seed, "after progression", numbers) / progression_hazard(mpp)
+    return np.asarray(progression_day, dtype=float) + wait
 
 
 def disease_hazard(burden: ArrayLike, capacity: ArrayLike) -> Floats:
