@@ -1,4 +1,4 @@
-"""The documentation is true: its Python runs, its commands exist, its links lead somewhere, every public name is listed."""
+"""The docs are true: its Python runs, its commands exist, its links lead somewhere, and no public name is missing."""
 
 import re
 import shlex
@@ -22,11 +22,19 @@ def name_of(page):
     return str(page.relative_to(ROOT))
 
 
-PYTHON = [pytest.param(page, block, id=f"{name_of(page)}-{i}") for page in PAGES for i, block in enumerate(blocks(page, "python"))]
+PYTHON = [
+    pytest.param(page, block, id=f"{name_of(page)}-{i}")
+    for page in PAGES
+    for i, block in enumerate(blocks(page, "python"))
+]
 SHELL = [
     pytest.param(line, id=line)
     for line in dict.fromkeys(
-        line.split("#")[0].strip() for page in PAGES for block in blocks(page, "bash") for line in block.splitlines() if line.startswith("vein2vein ")
+        line.split("#")[0].strip()
+        for page in PAGES
+        for block in blocks(page, "bash")
+        for line in block.splitlines()
+        if line.startswith("vein2vein ")
     )
 ]
 

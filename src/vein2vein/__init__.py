@@ -17,7 +17,8 @@ _HOME = {
     "read_patient": "therapy.patient",
     "Product": "therapy.product",
     "find_product": "therapy.product",
-    "find_disease": "therapy.patient",
+    "Disease": "therapy.disease",
+    "find_disease": "therapy.disease",
     "Course": "therapy.course",
     "course_from_rows": "therapy.course",
     # clinic
@@ -42,7 +43,7 @@ _HOME = {
     "InputError": "errors",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:

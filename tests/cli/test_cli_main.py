@@ -27,7 +27,8 @@ def run(*args):
 def heavy_modules_after(*args):
     code = (
         "import sys; from vein2vein.cli.main import main; code = main(sys.argv[1:]);"
-        "print(code, sorted({'numpy', 'scipy', 'matplotlib', 'duckdb', 'pint', 'rich', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'duckdb', 'pint', 'rich', 'jinja2', 'llvmlite'};"
+        "print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120, check=True)
     return done.stdout, done.stderr.strip()
@@ -138,7 +139,9 @@ def test_a_reader_that_leaves_early_is_met_with_silence(failing):
 
 
 def test_python_dash_m_is_the_same_door():
-    done = subprocess.run([sys.executable, "-m", "vein2vein", "trial", "elianna"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "vein2vein", "trial", "elianna"], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 2
     assert "did you mean eliana" in done.stderr
 
@@ -148,8 +151,8 @@ def test_python_dash_m_is_the_same_door():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (81, "81"), (81.04, "81"), (0.5, "0.5"), (9.905, "9.9"), (41612, "41612"), (1234567, "1.23e+06"), (0.00012, "1.20e-04"),
-     (float("nan"), "–"), (None, "–"), (float("inf"), "∞"), (-2.5, "-2.5"), ("CR", "CR")],
+    [(0, "0"), (81, "81"), (81.04, "81"), (0.5, "0.5"), (9.905, "9.9"), (41612, "41612"), (1234567, "1.23e+06"),
+     (0.00012, "1.20e-04"), (float("nan"), "–"), (None, "–"), (float("inf"), "∞"), (-2.5, "-2.5"), ("CR", "CR")],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value, shown):
     assert console.number(value) == shown

@@ -10,7 +10,21 @@ import click
 
 from vein2vein.cli import console
 
-_WORDS = ("source", "where", "how", "why", "unit", "value", "symbol", "meaning", "spread", "low", "high", "latex", "given_by")
+_WORDS = (
+    "source",
+    "where",
+    "how",
+    "why",
+    "unit",
+    "value",
+    "symbol",
+    "meaning",
+    "spread",
+    "low",
+    "high",
+    "latex",
+    "given_by",
+)
 
 
 def sources_of(data: Any) -> list[str]:
@@ -39,7 +53,11 @@ def facts_of(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, 
             unit = str(data.get("unit", ""))
             origin = " ".join(str(data.get(k, "")) for k in ("source", "where")).strip()
             value = data["value"]
-            shown = console.number(value) if isinstance(value, int | float) and not isinstance(value, bool) else _short(value)
+            shown = (
+                console.number(value)
+                if isinstance(value, int | float) and not isinstance(value, bool)
+                else _short(value)
+            )
             yield ".".join(path), f"{shown} {unit if unit != '1' else ''}".strip(), str(data.get("how", "")), origin
             data = {k: v for k, v in data.items() if k not in _WORDS}
         origin = " ".join(str(data.get(k, "")) for k in ("source", "where")).strip()
@@ -68,15 +86,13 @@ def _short(value: Any) -> str:
 
 def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
     from vein2vein.cards import bundled_cards, read_card
-    from vein2vein.sources import source
 
     rows = []
     for name, path in bundled_cards(folder).items():
         data = read_card(path).data
-        title = str(data.get("title", name))
-        keys = sources_of(data)
+        title, keys = str(data.get("title", name)), sources_of(data)
         if for_machines:
-            console.emit(what, name=name, title=title, sources={k: str(source(k)) for k in keys})
+            _emit(what, name, title, keys)
         rows.append((name, title, ", ".join(keys)))
     if not for_machines:
         console.table((what, "what it is", "sources"), rows)
@@ -86,17 +102,32 @@ def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
 def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
     from vein2vein.cards import find_card
 
-    card = find_card(name, folder, what)
-    title = str(card.data.get("title", name))
+    card = find_card(_plain_name(what, name), folder, what)
+    title, keys = str(card.data.get("title", name)), sources_of(card.data)
     if for_machines:
-        _emit_detail(what, Path(name).stem, title, sources_of(card.data), card=card.data)
+        _emit(what, Path(card.file).stem, title, keys, card=card.data)
         return
     facts = [row for row in facts_of(card.data) if row[0] not in ("name", "title")]
     console.table(("field", "value", "how", "source"), facts, title=title)
-    _print_sources(sources_of(card.data))
+    _print_sources(keys)
 
 
-def _emit_detail(what: str, name: str, title: str, keys: list[str], **more: Any) -> None:
+def _plain_name(what: str, name: str) -> str:
+    """The name of a card behind a brand or short name; a card of one's own is checked whole and shown as it is."""
+    if what == "product":
+        from vein2vein.therapy.product import find_product
+
+        found = find_product(name).name
+    elif what == "disease":
+        from vein2vein.therapy.disease import find_disease
+
+        found = find_disease(name).name
+    else:
+        return name
+    return name if name.endswith(".toml") or "/" in name or "\\" in name else found
+
+
+def _emit(what: str, name: str, title: str, keys: list[str], **more: Any) -> None:
     from vein2vein.sources import source
 
     console.emit(what, name=name, title=title, sources={k: str(source(k)) for k in keys}, **more)
@@ -114,7 +145,9 @@ def _folder(*parts: str) -> Path:
 
 
 def _card_command(what: str, folder: Path, example: str) -> click.Command:
-    @click.command(f"{what}s", help=f"List the {what}s that come with vein2vein, or show one with all its sources.", epilog=example)
+    @click.command(
+        f"{what}s", help=f"List the {what}s that come with vein2vein, or show one with all its sources.", epilog=example
+    )
     @click.argument("name", required=False)
     @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines.")
     def show(name: str | None, for_machines: bool) -> None:
@@ -138,7 +171,14 @@ def models(name: str | None, for_machines: bool) -> None:
         for known in catalogue.names():
             model = catalogue.find_model(known)
             if for_machines:
-                _emit_detail("model", known, model.title, [model.source], states=len(model.states), parameters=len(model.parameters))
+                _emit(
+                    "model",
+                    known,
+                    model.title,
+                    [model.source],
+                    states=len(model.states),
+                    parameters=len(model.parameters),
+                )
             rows.append((known, model.title, len(model.states), len(model.parameters), model.source))
         if not for_machines:
             console.table(("model", "what it is", "states", "parameters", "source"), rows, right=(2, 3))
@@ -147,17 +187,29 @@ def models(name: str | None, for_machines: bool) -> None:
     model, numbers = catalogue.find_model(name), catalogue.find_parameters(name)
     keys = list(dict.fromkeys([model.source, *(p.source for p in numbers.parameters.values() if p.source)]))
     if for_machines:
-        _emit_detail(
-            "model", model.name, model.title, keys, states=[vars(s) for s in model.states], inputs=[vars(i) for i in model.inputs],
+        _emit(
+            "model",
+            model.name,
+            model.title,
+            keys,
+            states=[vars(s) for s in model.states],
+            inputs=[vars(i) for i in model.inputs],
             parameters=[vars(p) for p in numbers.parameters.values()],
-        )  # fmt: skip
+        )
         return
     console.table(("state", "meaning", "unit"), [(s.name, s.meaning, s.unit) for s in model.states], title=model.title)
     console.table(("input", "meaning", "unit", "kind"), [(i.name, i.meaning, i.unit, i.kind) for i in model.inputs])
     console.table(
         ("parameter", "meaning", "value", "unit", "how", "source"),
         [
-            (p.name, p.meaning, f"by {p.given_by} card" if p.value is None else console.number(p.value), p.unit, p.how, f"{p.source} {p.where}".strip())
+            (
+                p.name,
+                p.meaning,
+                f"by {p.given_by} card" if p.value is None else console.number(p.value),
+                p.unit,
+                p.how,
+                f"{p.source} {p.where}".strip(),
+            )
             for p in numbers.parameters.values()
         ],
         right=(2,),

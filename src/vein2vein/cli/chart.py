@@ -10,9 +10,14 @@ from vein2vein.cli.console import number
 LAST_DAILY = 28  # shown day by day up to here, then the visits
 GRADED = (("crs_astct", "CRS"), ("icans", "ICANS"))
 LEVELS = (
-    ("transgene", "CAR copies/ug", "max"), ("car_t_cells", "CAR-T /uL", "max"), ("circulating_blasts", "blasts 10^9/L", "last"),
-    ("marrow_blasts", "marrow %", "last"), ("b_cells", "B cells /uL", "last"), ("il6", "IL-6 pg/mL", "max"), ("temperature", "temp degC", "max"),
-)  # fmt: skip
+    ("transgene", "CAR copies/ug", "max"),
+    ("car_t_cells", "CAR-T /uL", "max"),
+    ("circulating_blasts", "blasts 10^9/L", "last"),
+    ("marrow_blasts", "marrow %", "last"),
+    ("b_cells", "B cells /uL", "last"),
+    ("il6", "IL-6 pg/mL", "max"),
+    ("temperature", "temp degC", "max"),
+)
 
 
 def steps(journey: Any, patient: int) -> Iterator[tuple[str, str]]:
@@ -25,7 +30,12 @@ def steps(journey: Any, patient: int) -> Iterator[tuple[str, str]]:
     if not bool(journey.infused[patient]):
         yield "not infused", str(journey.not_infused_reason[patient])
     told = [f"best response {outcome.best_response[patient] or 'none'}"]
-    for field, words in (("response_day", "response on"), ("relapse_day", "relapse on"), ("progression_day", "progression on"), ("death_day", "death on")):
+    for field, words in (
+        ("response_day", "response on"),
+        ("relapse_day", "relapse on"),
+        ("progression_day", "progression on"),
+        ("death_day", "death on"),
+    ):
         day = float(getattr(outcome, field)[patient])
         if abs(day) != float("inf") and day == day:
             told.append(f"{words} day {day:g}")
@@ -61,7 +71,8 @@ def days(journey: Any, patient: int) -> tuple[list[str], list[list[str]], list[d
     -------
     headers : list of str
     rows : list of list of str
-        For people. A row covers the time up to the next row's day: highest CAR-T, IL-6, temperature and grades, last counts, treatments added up.
+        For people. A row holds the highest CAR-T, IL-6, temperature and grades of a day, the last counts, and the
+        treatments added up.
     records : list of dict
         The same for machines, by analyte.
     """
@@ -72,7 +83,10 @@ def days(journey: Any, patient: int) -> tuple[list[str], list[list[str]], list[d
     course = journey.course
     end = min(float(journey.outcome.last_day[patient]), float(course.days[-1]))
     shown = [level for level in LEVELS if course.measured(level[0])]
-    given = [a.title for a in all_analytes().values()], [a.name for a in all_analytes().values() if a.kind == "treatment" and a.name in course]
+    given = (
+        [a.title for a in all_analytes().values()],
+        [a.name for a in all_analytes().values() if a.kind == "treatment" and a.name in course],
+    )
     units = {a.name: a.unit for a in all_analytes().values()}
     visits = sorted({float(d) for d in journey.plan.disease_visits if d > LAST_DAILY})
     starts = [float(d) for d in range(LAST_DAILY + 1)] + visits
@@ -97,9 +111,16 @@ def days(journey: Any, patient: int) -> tuple[list[str], list[list[str]], list[d
         record["treatments"] = {name: amount for name, amount in amounts.items() if amount > 0}
         records.append(record)
         grades = ["–" if record[key] < 0 else str(record[key]) for key, _ in GRADED if key in record]
-        drugs = ", ".join(f"{name.replace('_', ' ')} {number(amount)} {units[name]}" for name, amount in record["treatments"].items())
+        drugs = ", ".join(
+            f"{name.replace('_', ' ')} {number(amount)} {units[name]}" for name, amount in record["treatments"].items()
+        )
         rows.append([f"{first:g}", *(number(record[name]) for name, _, _ in shown), *grades, drugs])
-    headers = ["day", *(title for _, title, _ in shown), *(title for key, title in GRADED if key in journey.findings), "given"]
+    headers = [
+        "day",
+        *(title for _, title, _ in shown),
+        *(title for key, title in GRADED if key in journey.findings),
+        "given",
+    ]
     return headers, rows, records
 
 
@@ -120,7 +141,11 @@ def spread(journey: Any) -> list[tuple[str, str]]:
         if key in journey.findings:
             worst = journey.findings[key].grade.max(axis=1)
             rows += [(f"{title} of any grade", share(worst >= 1)), (f"{title} of grade 3 or more", share(worst >= 3))]
-    for name, title in (("cmax", "peak of CAR-T in blood"), ("tmax", "day of the peak"), ("auc_0_28", "AUC, days 0 to 28")):
+    for name, title in (
+        ("cmax", "peak of CAR-T in blood"),
+        ("tmax", "day of the peak"),
+        ("auc_0_28", "AUC, days 0 to 28"),
+    ):
         values = np.asarray(getattr(journey.kinetics, name), dtype=float)
         values = values[np.isfinite(values)]
         if values.size:

@@ -69,7 +69,9 @@ def say(text: str, *, style: str | None = None, stderr: bool = False) -> None:
 
 def emit(event: str, **fields: Any) -> None:
     """Write one JSON line on stdout for machines."""
-    sys.stdout.write(json.dumps({"event": event, **{k: as_json(v) for k, v in fields.items()}}, ensure_ascii=False) + "\n")
+    sys.stdout.write(
+        json.dumps({"event": event, **{k: as_json(v) for k, v in fields.items()}}, ensure_ascii=False) + "\n"
+    )
     sys.stdout.flush()
 
 
@@ -119,11 +121,15 @@ def new_folder(folder: Path, result: str, *, force: bool) -> Path:
         The result exists, or the folder cannot be made or written.
     """
     if (folder / result).exists() and not force:
-        raise InputError(f"{folder / result} exists already; give --force to overwrite it, or another folder with --out.")
+        raise InputError(
+            f"{folder / result} exists already; give --force to overwrite it, or another folder with --out."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder} cannot be a folder because a file stands in its way; give another one with --out.") from None
+        raise InputError(
+            f"{folder} cannot be a folder because a file stands in its way; give another one with --out."
+        ) from None
     except OSError as problem:
         raise InputError(f"{folder} cannot be made ({problem.strerror}); give another folder with --out.") from None
     if not os.access(folder, os.W_OK):
@@ -167,7 +173,9 @@ def _lines(title: str) -> Report:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"{title}: {stage + ' ' if stage else ''}{number(done)} of {number(total)}", file=sys.stderr, flush=True)
+            print(
+                f"{title}: {stage + ' ' if stage else ''}{number(done)} of {number(total)}", file=sys.stderr, flush=True
+            )
 
     return report
 

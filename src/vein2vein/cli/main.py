@@ -22,7 +22,9 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 class Commands(click.Group):
     """A group that answers an unknown command with the nearest ones."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; refuse an unknown name with the nearest ones."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise click.UsageError(unknown("command", args[0], self.list_commands(ctx)), ctx)
@@ -35,7 +37,9 @@ class Commands(click.Group):
     epilog="Example: vein2vein trial eliana --patients 200 --seed 7",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="vein2vein", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an unexpected failure (works anywhere).")
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an unexpected failure (works anywhere)."
+)
 def commands() -> None:
     """Follow a CAR T-cell treatment from the patient's blood and back.
 
@@ -82,14 +86,18 @@ def main(args: Sequence[str] | None = None) -> int:
         if isinstance(problem, BrokenPipeError) or problem.errno == errno.EPIPE:
             return _leave_quietly()
         place = f"{problem.filename}: " if problem.filename else ""
-        return _say(f"{place}{problem.strerror or problem}; check the folder, its permissions and the space left.", FAILED, for_machines)
+        return _say(
+            f"{place}{problem.strerror or problem}; check the folder, its permissions and the space left.",
+            FAILED,
+            for_machines,
+        )
     except Exception as problem:
         if debug:
             raise
         reason = " ".join(str(problem).split())
         return _say(
-            f"unexpected failure ({type(problem).__name__}: {reason}); this is a defect of vein2vein {__version__}: run the same "
-            "command with --debug and report its output with your input files.",
+            f"unexpected failure ({type(problem).__name__}: {reason}); this is a defect of vein2vein "
+            f"{__version__}: run the same command with --debug and report its output with your input files.",
             FAILED, for_machines,
         )  # fmt: skip
 
@@ -111,7 +119,9 @@ def _usage(problem: click.UsageError) -> str:
     else:
         sentence = problem.format_message()
     if problem.ctx is not None:
-        sentence = f"{sentence.rstrip('.')}{'' if sentence.endswith('?') else '.'} See '{problem.ctx.command_path} --help'."
+        sentence = (
+            f"{sentence.rstrip('.')}{'' if sentence.endswith('?') else '.'} See '{problem.ctx.command_path} --help'."
+        )
     return sentence
 
 

@@ -22,19 +22,52 @@ Examples:
 
 @click.command("simulate", epilog=EXAMPLES)
 @click.argument("patient", required=False, type=click.Path(path_type=Path), metavar="[PATIENT.TOML]")
-@click.option("--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own.")
-@click.option("--dose", metavar="DOSE", help="Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).")
-@click.option("--policy", metavar="NAME|FILE", help="When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed: the same seed gives the same journey.")
-@click.option("--repeat", type=click.IntRange(1, MOST_REPEATS), default=1, show_default=True, metavar="N", help="Patients who share what is known of this one.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for report and table (default: vein2vein-results/<patient>-<product>-seed<S>).")
-@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an example patient to start from, and stop.")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, step, day, report).")
+@click.option(
+    "--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own."
+)
+@click.option(
+    "--dose",
+    metavar="DOSE",
+    help="Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).",
+)
+@click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    help="When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="S",
+    help="Seed: the same seed gives the same journey.",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, MOST_REPEATS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Patients who share what is known of this one.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for report and table (default: vein2vein-results/<patient>-<product>-seed<S>).",
+)
+@click.option(
+    "--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an example patient to start from, and stop."
+)
+@click.option(
+    "--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, step, day, report)."
+)
 @click.option("--quiet", is_flag=True, help="No progress and no tables; only where the report is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
 def command(
-    patient: Path | None, product: str | None, dose: str | None, policy: str | None, seed: int, repeat: int, out: Path | None,
-    init: Path | None, for_machines: bool, quiet: bool, force: bool,
+    patient: Path | None, product: str | None, dose: str | None, policy: str | None, seed: int, repeat: int,
+    out: Path | None, init: Path | None, for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     """Simulate one patient's journey, from the blood and back.
 
@@ -55,7 +88,9 @@ def command(
     if product is None:
         from vein2vein.therapy.product import product_names
 
-        raise InputError(f"which product? Add --product with one of {', '.join(product_names())}, or a card of your own.")
+        raise InputError(
+            f"which product? Add --product with one of {', '.join(product_names())}, or a card of your own."
+        )
     _run(patient, product, dose, policy, seed, repeat, out, for_machines, quiet, force)
 
 
@@ -99,10 +134,19 @@ def _show(journey: Any, repeat: int, for_machines: bool, quiet: bool) -> None:
             console.emit("day", **record)
     else:
         console.table(("step", "what happened"), told, title="The journey" if repeat == 1 else "The first of them")
-        console.table(headers, rows, title="Day by day (highest CAR-T, IL-6, temperature and grade; last count)", right=range(len(headers) - 1))
+        console.table(
+            headers,
+            rows,
+            title="Day by day (highest CAR-T, IL-6, temperature and grade; last count)",
+            right=range(len(headers) - 1),
+        )
     if repeat > 1:
         spread = chart.spread(journey)
         if for_machines:
             console.emit("spread", patients=repeat, **dict(spread))
         else:
-            console.table(("outcome", "median (90 % interval) or patients"), spread, title=f"{repeat} patients who share what is known")
+            console.table(
+                ("outcome", "median (90 % interval) or patients"),
+                spread,
+                title=f"{repeat} patients who share what is known",
+            )
