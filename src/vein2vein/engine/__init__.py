@@ -1,0 +1,1 @@
+"""The mathematics of a run: models in, states over time out."""

@@ -1,0 +1,70 @@
+"""Compiled code on disk, so that only the first run of a model pays for the compiler.
+
+An entry is a file named by the hash of everything the code depends on, holding a checksum and the code. It is written
+beside and moved into place; one that does not match its checksum is ignored and rebuilt. Where nothing can be written,
+work goes on without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+VARIABLE = "VEIN2VEIN_CACHE"
+_DIGEST = hashlib.sha256
+
+
+def folder() -> Path:
+    """Folder of the compiled code: ``VEIN2VEIN_CACHE``, or the platform's place for caches."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "darwin":
+        place = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        place = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return place / "vein2vein"
+
+
+def key(*parts: str) -> str:
+    """Name of an entry from everything that its content depends on."""
+    return _DIGEST("\0".join(parts).encode()).hexdigest()
+
+
+def read(name: str) -> bytes | None:
+    """Content of an entry; None where it is absent, unreadable or damaged."""
+    try:
+        data = _path(name).read_bytes()
+    except OSError:
+        return None
+    size = _DIGEST().digest_size
+    content = data[size:]
+    return content if content and _DIGEST(content).digest() == data[:size] else None
+
+
+def write(name: str, content: bytes) -> bool:
+    """Keep an entry; False where the folder cannot be written."""
+    path = _path(name)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
+        with os.fdopen(handle, "wb") as file:
+            file.write(_DIGEST(content).digest() + content)
+        os.replace(temporary, path)
+    except OSError:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        return False
+    return True
+
+
+def _path(name: str) -> Path:
+    return folder() / f"{name}.code"

@@ -1,0 +1,156 @@
+"""A graph of expressions: every distinct subexpression once, constants folded, trivial arithmetic removed.
+
+Nodes are numbered in the order in which they were made, so operands always come before what uses them. A node is an
+operation and its operands; ``const`` carries a float, ``state``/``parameter``/``level`` an index, ``time`` nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+Node = tuple[str, tuple[Any, ...]]
+
+LEAVES = ("const", "time", "state", "parameter", "level")
+COMMUTATIVE = ("add", "mul", "min", "max")
+
+NUMPY: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "min": np.minimum,
+    "max": np.maximum,
+    "less": lambda x, y: np.where(np.less(x, y), 1.0, 0.0),
+    "choose": lambda c, x, y: np.where(np.asarray(c) != 0, x, y),
+}
+
+
+class Graph:
+    """Hash-consed expressions; ``nodes[i]`` is (operation, operands)."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._number: dict[Node, int] = {}
+
+    def _intern(self, node: Node) -> int:
+        number = self._number.get(node)
+        if number is None:
+            number = self._number[node] = len(self.nodes)
+            self.nodes.append(node)
+        return number
+
+    def const(self, value: float) -> int:
+        """Node of a number; -0.0 is 0.0."""
+        return self._intern(("const", (float(value) + 0.0,)))
+
+    def leaf(self, kind: str, index: int = 0) -> int:
+        """Node of the time, or of a state, parameter or level by its index."""
+        return self._intern((kind, (index,)))
+
+    def value(self, node: int) -> float | None:
+        """The number that a constant node stands for, else None."""
+        op, args = self.nodes[node]
+        return args[0] if op == "const" else None
+
+    def apply(self, op: str, *args: int) -> int:
+        """Node of an operation on nodes, simplified where that changes no value."""
+        values = [self.value(a) for a in args]
+        if all(v is not None for v in values):
+            with np.errstate(all="ignore"):
+                return self.const(float(NUMPY[op](*(np.float64(v) for v in values))))
+        simple = _simplify(self, op, args, values)
+        if simple is not None:
+            return simple
+        return self._intern((op, tuple(sorted(args)) if op in COMMUTATIVE else args))
+
+    def operands(self, node: int) -> tuple[int, ...]:
+        """Operand nodes; none for a leaf."""
+        op, args = self.nodes[node]
+        return () if op in LEAVES else args
+
+
+def _simplify(g: Graph, op: str, args: Sequence[int], values: Sequence[float | None]) -> int | None:
+    a, b = args[0], args[-1]
+    va, vb = values[0], values[-1]
+    if op == "add":
+        return b if va == 0 else a if vb == 0 else None
+    if op == "sub":
+        return a if vb == 0 else g.apply("neg", b) if va == 0 else None
+    if op == "mul":
+        if va == 0 or vb == 0:
+            return g.const(0.0)
+        if va == 1 or vb == 1:
+            return b if va == 1 else a
+        if va == -1 or vb == -1:
+            return g.apply("neg", b if va == -1 else a)
+    elif op == "div":
+        if va == 0:
+            return a
+        if vb == 1:
+            return a
+        if vb is not None and vb != 0 and math.frexp(vb)[0] == 0.5 and abs(vb) < 2.0**1000:
+            return g.apply("mul", a, g.const(1 / vb))
+    elif op == "neg":
+        inner, operands = g.nodes[a]
+        return operands[0] if inner == "neg" else None
+    elif op in ("min", "max"):
+        return a if a == b else None
+    elif op == "choose":
+        if va is not None:
+            return args[1] if va != 0 else args[2]
+        return args[1] if args[1] == args[2] else None
+    return None
+
+
+def needed(g: Graph, outputs: Iterable[int]) -> list[int]:
+    """Nodes that the outputs rest on, operands first; an output's own subtree stays together."""
+    order: list[int] = []
+    done: set[int] = set()
+    for output in outputs:
+        stack = [(output, False)]
+        while stack:
+            node, ready = stack.pop()
+            if node in done:
+                continue
+            if ready:
+                done.add(node)
+                order.append(node)
+                continue
+            stack.append((node, True))
+            stack.extend((a, False) for a in reversed(g.operands(node)) if a not in done)
+    return order
+
+
+def uses(g: Graph, order: Iterable[int], outputs: Iterable[int]) -> dict[int, int]:
+    """How often each node is used, as an operand or as an output."""
+    count: dict[int, int] = {}
+    for node in order:
+        count.setdefault(node, 0)
+        for a in g.operands(node):
+            count[a] = count.get(a, 0) + 1
+    for output in outputs:
+        count[output] += 1
+    return count
+
+
+def evaluate(g: Graph, outputs: Sequence[int], t: Any, x: Any, p: Any, u: Any) -> list[Any]:
+    """Values of the outputs by numpy; ``x``, ``p``, ``u`` are indexable by state, parameter and level number."""
+    values: dict[int, Any] = {}
+    for node in needed(g, outputs):
+        op, args = g.nodes[node]
+        if op == "const":
+            values[node] = args[0]
+        elif op in LEAVES:
+            values[node] = t if op == "time" else {"state": x, "parameter": p, "level": u}[op][args[0]]
+        else:
+            with np.errstate(all="ignore"):
+                values[node] = NUMPY[op](*(values[a] for a in args))
+    return [values[o] for o in outputs]

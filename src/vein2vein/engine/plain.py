@@ -1,0 +1,201 @@
+"""The readable solver: float64, one patient at a time, the model's own Python. It is the truth for the tests.
+
+An explicit Runge-Kutta step of order 5 with an error estimate of order 4 (see ``tableau.py``). After each step the
+states are brought back between their physical bounds. The error of a step is the root mean square over the states of
+
+    error / (scale * rtol / 1e-5 + rtol * size of the state)
+
+so a tighter ``rtol`` tightens both parts. A state whose scale is infinite is solved but does not steer the step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.engine import tableau
+from vein2vein.models.model import Model
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What steers the steps.
+
+    Attributes
+    ----------
+    rtol : float
+    absolute : ndarray (states,)
+        Absolute tolerance of each state; infinite where a state does not take part.
+    low, high : ndarray (states,)
+    max_step : float
+        Days.
+    max_steps : int
+        Tried steps, per patient and advance.
+    """
+
+    rtol: float
+    absolute: Vector
+    low: Vector
+    high: Vector
+    max_step: float = tableau.MAX_STEP
+    max_steps: int = tableau.MAX_STEPS
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Where one patient's integration stands: state (states,), day, next step (0: not known), status and counts."""
+
+    state: Vector
+    day: float
+    step: float
+    status: int = tableau.OK
+    steps: int = 0
+    rejected: int = 0
+
+
+def control(
+    model: Model, rtol: float, max_step: float = tableau.MAX_STEP, max_steps: int = tableau.MAX_STEPS
+) -> Control:
+    """Tolerances and bounds of a model at a relative tolerance."""
+    scale = np.array([s.scale for s in model.states], dtype=float)
+    return Control(
+        rtol=rtol,
+        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), np.finfo(float).tiny),
+        low=np.array([s.low for s in model.states], dtype=float),
+        high=np.array([s.high for s in model.states], dtype=float),
+        max_step=max_step,
+        max_steps=max_steps,
+    )
+
+
+def derivative(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+    """Time derivative (states,) of one patient; NaN where the arithmetic fails."""
+    names = model.state_names
+    try:
+        rate = model.equations(t, SimpleNamespace(**dict(zip(names, x.tolist()))), p, u)
+    except ArithmeticError:
+        return np.full(len(names), np.nan)
+    return np.array([float(rate[name]) for name in names])
+
+
+def advance(
+    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Patient:
+    """Carry one patient forward to the day ``until``, or to where the solver had to give up.
+
+    Parameters
+    ----------
+    parameters, levels : ndarray (parameters,), (levels,)
+    """
+    if patient.status != tableau.OK or until <= patient.day:
+        return patient
+    with np.errstate(all="ignore"):
+        return _advance(model, patient, parameters, levels, float(until), control)
+
+
+def _advance(
+    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Patient:
+    p = SimpleNamespace(**dict(zip(model.parameters, parameters.tolist())))
+    u = SimpleNamespace(**dict(zip(model.level_names, levels.tolist())))
+    t, x, step = patient.day, patient.state, patient.step
+    least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
+    before = tableau.ERROR_AT_START
+    steps = rejected = 0
+    status = tableau.OK
+
+    k = [derivative(model, t, x, p, u)]
+    if not step > 0:
+        step = first_step(x, k[0], control)
+    while t < until:
+        if steps + rejected >= control.max_steps:
+            status = tableau.TOO_MANY_STEPS
+            break
+        step = min(step, control.max_step)
+        h, last = next_step(until - t, step)
+        after = until if last else t + h
+        k, new = stages(model, t, x, k[0], h, p, u, control)
+        error = error_size(h, k, x, new, control)
+        if error <= 1:
+            wanted = h * growth(error, before)
+            step = wanted if h >= step else max(step, wanted)
+            before = max(error, tableau.ERROR_FLOOR)
+            t, x, k = after, new, k[-1:]
+            steps += 1
+        else:
+            rejected += 1
+            step = h * shrinkage(error)
+            if step < least:
+                status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
+                break
+    return Patient(x, t, step, status, patient.steps + steps, patient.rejected + rejected)
+
+
+def stages(
+    model: Model,
+    t: float,
+    x: Vector,
+    first: Vector,
+    h: float,
+    p: SimpleNamespace,
+    u: SimpleNamespace,
+    control: Control,
+) -> tuple[list[Vector], Vector]:
+    """The seven derivatives of a step of length ``h`` and the state at its end, within bounds."""
+    k = [first]
+    new = x
+    for node, weights in zip(tableau.NODES[1:], tableau.STAGES[1:]):
+        new = x + h * sum(a * ki for a, ki in zip(weights, k))
+        if len(weights) == len(tableau.STAGES[-1]):
+            new = np.minimum(np.maximum(new, control.low), control.high)
+        k.append(derivative(model, t + node * h, new, p, u))
+    return k, new
+
+
+def error_size(h: float, k: list[Vector], x: Vector, new: Vector, control: Control) -> float:
+    """Error of a step in units of the tolerance; NaN where a value is not finite."""
+    if not np.all(np.isfinite(new)):
+        return math.nan
+    error = h * sum(e * ki for e, ki in zip(tableau.ERROR, k))
+    allowed = control.absolute + control.rtol * np.maximum(abs(x), abs(new))
+    return _rms(error / allowed, control)
+
+
+def _rms(ratio: Vector, control: Control) -> float:
+    counted = max(int(np.isfinite(control.absolute).sum()), 1)
+    return math.sqrt(float(np.sum(ratio**2)) / counted)
+
+
+def first_step(x: Vector, rate: Vector, control: Control) -> float:
+    """A cautious first step: a hundredth of the time in which the states change by their own size."""
+    allowed = control.absolute + control.rtol * abs(x)
+    size, speed = _rms(x / allowed, control), _rms(rate / allowed, control)
+    guess = tableau.FIRST_STEP * max(size, 1.0) / speed if speed > 0 else control.max_step
+    return min(guess, control.max_step) if math.isfinite(guess) else tableau.FIRST_STEP * control.max_step
+
+
+def next_step(remaining: float, step: float) -> tuple[float, bool]:
+    """Length of the next step and whether it ends the segment; what is left is halved rather than left as a crumb."""
+    if remaining <= step * tableau.STRETCH:
+        return remaining, True
+    return (remaining / 2 if remaining < 2 * step else step), False
+
+
+def growth(error: float, before: float) -> float:
+    """Factor for the step size after an accepted step."""
+    error = max(error, tableau.ERROR_FLOOR)
+    factor = tableau.SAFETY * error**-tableau.EXPONENT_NOW * before**tableau.EXPONENT_BEFORE
+    return min(max(factor, tableau.SHRINK), tableau.GROW)
+
+
+def shrinkage(error: float) -> float:
+    """Factor for the step size after a rejected step."""
+    if not math.isfinite(error):
+        return tableau.SHRINK
+    return max(tableau.SAFETY * error**-tableau.EXPONENT_REJECTED, tableau.SHRINK)
