@@ -109,7 +109,7 @@ def _run(
     options: dict[str, Any] = {} if policy is None else {"policy": policy}
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         journey = simulate(repeat_patient(known, repeat), chosen, dose=dose, seed=seed, progress=report, **options)
-        path = Path(write_patient_report(journey, folder / REPORT))
+        path = Path(write_patient_report(journey, folder / REPORT, force=force))
     _show(journey, repeat, for_machines, quiet)
     if for_machines:
         console.emit("report", path=path)

@@ -99,7 +99,7 @@ def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[s
         from vein2vein.io.nonmem import write_nonmem
 
         files["NONMEM data set"] = Path(write_nonmem(result, folder / "nonmem.csv"))
-    files["Report"] = Path(write_trial_report(result, folder / REPORT))
+    files["Report"] = Path(write_trial_report(result, folder / REPORT, force=force))
     return files
 
 

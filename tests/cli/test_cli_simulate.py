@@ -1,0 +1,96 @@
+"""vein2vein simulate, run for real for one patient."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vein2vein.cli import main
+
+
+def run(*args):
+    """Run in this process: (exit code, stdout, stderr)."""
+    with CliRunner().isolation() as (out, err, _):
+        code = main.main([str(a) for a in args])
+        return code, out.getvalue().decode(), err.getvalue().decode()
+
+
+@pytest.fixture
+def patient(tmp_path, monkeypatch):
+    """The example patient in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("simulate", "--init", "patient.toml")
+    assert code == 0, err
+    assert "patient.toml" in out
+    return Path("patient.toml")
+
+
+def test_a_journey_step_by_step_and_day_by_day(patient):
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--dose", "3.1e6/kg")
+    assert code == 0, err
+    for words in ("apheresis", "infusion", "outcome", "Day by day", "IL-6", "CRS", "ICANS"):
+        assert words in out
+    report = Path(next(line for line in out.splitlines() if line.startswith("Report: ")).removeprefix("Report: "))
+    assert report == Path("vein2vein-results/patient-tisagenlecleucel-seed1/report.html")
+    assert report.is_file()
+
+
+def test_the_same_seed_is_the_same_journey(patient):
+    def days(seed, folder):
+        code, out, err = run("simulate", patient, "--product", "kymriah", "--seed", seed, "--out", folder, "--json")
+        assert code == 0, err
+        return [event for event in map(json.loads, out.splitlines()) if event["event"] == "day"]
+
+    first = days(5, "one")
+    assert first == days(5, "two")
+    assert first != days(6, "three")
+
+
+def test_an_existing_report_is_refused_before_the_run(patient, monkeypatch):
+    from vein2vein import journey
+
+    Path("out").mkdir()
+    Path("out/report.html").write_text("mine")
+    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    code, _, err = run("simulate", patient, "--product", "tisagenlecleucel", "--out", "out")
+    assert code == 2 and "--force" in err
+    assert Path("out/report.html").read_text() == "mine"
+
+
+def test_repeat_shows_the_spread(patient):
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--repeat", 5)
+    assert code == 0, err
+    assert "5 patients who share what is known" in out
+    assert "of 5" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--product", "tisagenleclucel"], "did you mean tisagenlecleucel"),
+        ([], "which product?"),
+        (["--product", "tisagenlecleucel", "--dose", "3.1e9/kg"], "dose"),
+        (["--product", "tisagenlecleucel", "--dose", "plenty"], "3.1e6/kg"),
+        (["--product", "tisagenlecleucel", "--dose=-1e6/kg"], "dose"),
+        (["--product", "tisagenlecleucel", "--policy", "no_such_policy"], "no_such_policy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence(patient, args, said):
+    code, out, err = run("simulate", patient, *args)
+    assert (code, out) == (2, "")
+    assert said in err and err.count("\n") == 1
+
+
+def test_an_impossible_patient_names_file_line_and_field(patient):
+    text = patient.read_text(encoding="utf-8")
+    patient.write_text("\n".join("weight = -3" if line.startswith("weight") else line for line in text.splitlines()))
+    code, _, err = run("simulate", patient, "--product", "tisagenlecleucel")
+    assert code == 2
+    assert "patient.toml, line " in err and "weight" in err and "-3" in err
+
+
+def test_no_patient_file(tmp_path):
+    code, _, err = run("simulate", tmp_path / "nobody.toml", "--product", "tisagenlecleucel")
+    assert code == 2 and "no such file" in err
