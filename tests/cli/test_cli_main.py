@@ -151,8 +151,8 @@ def test_python_dash_m_is_the_same_door():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (81, "81"), (81.04, "81"), (0.5, "0.5"), (9.905, "9.9"), (41612, "41612"), (1234567, "1.23e+06"),
-     (0.00012, "1.20e-04"), (float("nan"), "–"), (None, "–"), (float("inf"), "∞"), (-2.5, "-2.5"), ("CR", "CR")],
+    [(0, "0"), (81, "81"), (81.04, "81"), (0.5, "0.5"), (9.905, "9.9"), (41612, "41612"), (1234567, "1.23e6"),
+     (0.00012, "1.2e-4"), (float("nan"), "–"), (None, "–"), (float("inf"), "∞"), (-2.5, "-2.5"), (1e8, "1e8"), ("CR", "CR")],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value, shown):
     assert console.number(value) == shown

@@ -90,13 +90,18 @@ def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
     rows = []
     for name, path in bundled_cards(folder).items():
         data = read_card(path).data
-        title, keys = str(data.get("title", name)), sources_of(data)
+        title, keys = _in_words(name, data), sources_of(data)
         if for_machines:
             _emit(what, name, title, keys)
         rows.append((name, title, ", ".join(keys)))
     if not for_machines:
         console.table((what, "what it is", "sources"), rows)
         console.say(f"One in full: vein2vein {what}s NAME")
+
+
+def _in_words(name: str, data: Mapping[str, Any]) -> str:
+    told = [str(data[k]) for k in ("brand", "target_a", "target_b", "costimulation") if data.get(k)]
+    return ", ".join([str(data.get("title", name)), *told])
 
 
 def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
@@ -107,8 +112,12 @@ def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
     if for_machines:
         _emit(what, Path(card.file).stem, title, keys, card=card.data)
         return
-    facts = [row for row in facts_of(card.data) if row[0] not in ("name", "title")]
-    console.table(("field", "value", "how", "source"), facts, title=title)
+    shown, before = [], ("", "")
+    for field, value, how, origin in facts_of(card.data):
+        if field not in ("name", "title"):
+            shown.append((field, value, *(("", "") if (how, origin) == before else (how, origin))))
+            before = how, origin
+    console.table(("field", "value", "how", "source"), shown, title=title)
     _print_sources(keys)
 
 

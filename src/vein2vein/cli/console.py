@@ -100,7 +100,8 @@ def number(value: Any, digits: int = 3) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if value != 0 and not 10.0 ** (-digits) <= abs(value) < 10.0 ** (digits + 2):
-        return f"{value:.{digits - 1}e}"
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value != 0 else 0
     text = f"{value:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
