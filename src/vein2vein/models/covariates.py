@@ -18,14 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from vein2vein.models.bedside import hypotension_threshold
+from vein2vein.models.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import uniforms
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Values = dict[str, Floats]
-CLONES = ("pp", "pn", "np", "nn", "s")
-CELLS = 1e6  # cells in one unit of a cell state (e6/kg)
 MANY_FOUNDERS = 2.0**20  # from here on a Poisson number is drawn as a normal one
 
 TRAITS = (
@@ -183,8 +182,7 @@ def marker_class(p: Values, ids: Ids, seed: int) -> None:
 
 def marrow_effects(p: Values, burden: Floats, traits: Mapping[str, ArrayLike], ids: Ids) -> None:
     """Fit counts to a marrow that the tumor fills in part: measured counts are met at the start, B0 is capped."""
-    c = constants()
-    m0 = 1 - c.marrow_filled * p["mf"] * np.minimum(burden / p["K_marrow"], 1.0)
+    m0 = 1 - p["crowd"] * p["mf"] * np.minimum(burden / p["K_marrow"], 1.0)
     p["ANC0"] = _or(_trait(traits, "neutrophils", ids, np.nan) / m0, p["ANC0"])
     p["PLT0"] = _or(_trait(traits, "platelets", ids, np.nan) / m0, p["PLT0"])
     steady = p["kinP"] * p["amp"] / p["muB"]
@@ -197,7 +195,7 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
     Parameters
     ----------
     p : dict of str to ndarray, shape (n,)
-        f_neg, f_neg_b, f_niche, f_clon and BW are read.
+        f_neg, f_neg_b, q_corr, f_niche, f_clon and BW are read.
     burden : ndarray, shape (n,)
         Whole tumor, e6/kg.
     kmt2a : ndarray of bool, shape (n,)
@@ -212,7 +210,7 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
     c = constants()
     clonogenic = p["BW"] * CELLS * p["f_clon"]  # clonogenic cells in one e6/kg
     total = burden * p["BW"] * CELLS
-    both = p["f_neg"] * p["f_neg_b"] * c.q_corr * np.where(kmt2a, c.kmt2a_f_nn, 1.0)
+    both = p["f_neg"] * p["f_neg_b"] * p["q_corr"] * np.where(kmt2a, c.kmt2a_f_nn, 1.0)
     niche = np.minimum(p["f_niche"], c.minor_most) * burden * clonogenic
     expected = {"np": p["f_neg"] * total, "pn": p["f_neg_b"] * total, "nn": both * total, "s": niche}
     most = c.minor_most * burden * clonogenic / len(expected)
@@ -231,12 +229,6 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
         whole = whole + founders / clonogenic
     columns["n_T0"] = whole
     return columns
-
-
-def fate(uniform: Floats, founders: Floats) -> Floats:
-    """The draw that decides when a clone dies out, N0*(1 - u^(-1/N0)); 0 for a clone that is not there."""
-    present = np.maximum(founders, 1.0)
-    return np.where(founders > 0, -present * np.expm1(-np.log(uniform) / present), 0.0)
 
 
 def poisson(uniform: Floats, mean: Floats) -> Floats:
