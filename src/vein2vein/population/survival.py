@@ -50,7 +50,7 @@ def _ordered(
     """Sort by time, events before censorings of the same time, excluded last; return times, codes and at risk."""
     codes = np.asarray(event).astype(np.int64)
     times, codes = np.broadcast_arrays(np.asarray(time, dtype=np.float64), codes)
-    counted = np.ones(times.shape, dtype=bool) if included is None else np.broadcast_to(np.asarray(included, bool), times.shape)
+    counted = np.broadcast_to(True if included is None else np.asarray(included, bool), times.shape)
     times = np.where(counted, times, np.inf)
     codes = np.where(counted, codes, 0)
     order = np.lexsort((~counted, codes == 0, times), axis=-1)
@@ -182,7 +182,7 @@ def hazard_ratio(
     times, events, since = np.broadcast_arrays(
         np.asarray(time, np.float64), np.asarray(event, bool), np.asarray(exposed_from, np.float64)
     )
-    counted = np.ones(times.shape, bool) if included is None else np.broadcast_to(np.asarray(included, bool), times.shape)
+    counted = np.broadcast_to(True if included is None else np.asarray(included, bool), times.shape)
     shape = times.shape[:-1]
     rows = [
         _hazard_ratio(t[c], e[c], s[c])

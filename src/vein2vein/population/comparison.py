@@ -1,0 +1,232 @@
+"""Simulated beside published: for each published row, what a trial of that size would have shown.
+
+Many trials of the published size are drawn from the virtual patients of the row's set (with replacement: the virtual
+patients stand for the population), the endpoint is computed on each, and the median and the central interval of the
+results stand beside the published value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import units
+from vein2vein.population.endpoints import ENDPOINTS, SETS, NotProduced
+from vein2vein.population.published import UNITS, Published
+from vein2vein.population.survival import hazard_ratio, kaplan_meier, median_time, value_at
+from vein2vein.randomness import uniforms
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
+LEVEL = 0.9  # share of the drawn trials inside the interval shown
+PERCENT = 100.0  # unit factor
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table simulated against published.
+
+    Attributes
+    ----------
+    trial, arm, quantity, definition, unit, kind, confidence, source, where, spread : str
+    published, published_low, published_high : float
+        Published value and 95 % interval (NaN: none given).
+    n : float
+        Published denominator.
+    simulated, low, high : float
+        Median and interval of the same number over simulated trials of the published size; NaN where missing, inf for
+        a median that is not reached.
+    pool : int
+        Virtual patients in the set that the trials were drawn from.
+    inside : bool or None
+        Whether the published value lies in the simulated interval; None where missing.
+    missing : str
+        Why nothing was simulated; "" where it was.
+    """
+
+    trial: str
+    arm: str
+    quantity: str
+    definition: str
+    unit: str
+    kind: str
+    confidence: str
+    source: str
+    where: str
+    spread: str
+    published: float
+    published_low: float
+    published_high: float
+    n: float
+    simulated: float
+    low: float
+    high: float
+    pool: int
+    inside: bool | None
+    missing: str
+
+
+def known_at(journey: Any, follow_up: Floats) -> Any:
+    """The journey as known at a data cut-off: later events are not yet seen, observation ends there.
+
+    Parameters
+    ----------
+    journey : Journey
+    follow_up : ndarray, shape (n,)
+        Days from infusion to the cut-off.
+    """
+    outcome = journey.outcome
+
+    def seen(day: Any) -> Floats:
+        return np.where(np.asarray(day, float) <= follow_up, np.asarray(day, float), np.inf)
+
+    relapse = seen(outcome.relapse_day)
+    return dataclasses.replace(
+        journey,
+        outcome=dataclasses.replace(
+            outcome,
+            relapse_day=relapse,
+            relapse_antigen=np.where(np.isfinite(relapse), np.asarray(outcome.relapse_antigen).astype(str), ""),
+            progression_day=seen(outcome.progression_day),
+            death_day=seen(outcome.death_day),
+            hsct_day=seen(outcome.hsct_day),
+            last_day=np.minimum(np.asarray(outcome.last_day, float), follow_up),
+        ),
+    )
+
+
+def compare(
+    published: Sequence[Published],
+    journey: Any,
+    *,
+    follow_up: Mapping[str, Floats],
+    scale: str,
+    until: float,
+    seed: int,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[Row, ...]:
+    """Set each published row beside simulated trials of its size.
+
+    Parameters
+    ----------
+    published : sequence of Published
+    journey : Journey
+    follow_up : mapping of str to ndarray, shape (n,)
+        Days of follow-up of each patient at each named cut-off.
+    scale : str
+        CRS scale that defines the set ``crs``.
+    until : float
+        Days in which cytokine release syndrome counts for that set.
+    seed : int
+    resamples : int
+    level : float
+    """
+    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
+    return tuple(
+        _row(row, seen_at[row.cutoff], scale=scale, until=until, seed=seed, resamples=resamples, level=level)
+        for row in published
+    )
+
+
+def _row(
+    row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int, level: float
+) -> Row:
+    missing, pool, result = row.reason, 0, None
+    if row.endpoint:
+        try:
+            pool, result = _simulated(row, journey, scale=scale, until=until, seed=seed, resamples=resamples)
+        except NotProduced as problem:
+            missing = str(problem)
+        else:
+            if result is None:
+                missing = f"no virtual patient has this value in the set '{row.among}'"
+            elif np.isnan(result).sum() > result.size / 2:
+                missing, result = "not estimable: too few events in the simulated trials", None
+    low, middle, high = (np.nan if result is None else quantile(result, q) for q in _ends(level))
+    inside = None if result is None else bool(low <= row.value <= high)
+    return Row(
+        row.trial, row.arm, row.quantity, row.definition, row.unit, row.kind, row.confidence, row.source, row.where,
+        row.spread, row.value, row.low, row.high, row.n, float(middle), float(low), float(high), pool, inside,
+        "" if result is not None else missing or "the journey does not produce it",
+    )  # fmt: skip
+
+
+def _ends(level: float) -> tuple[float, float, float]:
+    return (1 - level) / 2, 1 / 2, (1 + level) / 2
+
+
+def quantile(values: Floats, share: float) -> float:
+    """Quantile by nearest rank (so that a median not reached, inf, can be one), NaN left out."""
+    ordered = np.sort(values[~np.isnan(values)])
+    return float(ordered[max(int(np.ceil(share * ordered.size)) - 1, 0)])
+
+
+def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
+    """The denominator of a row, shape (n,)."""
+    heavy = np.asarray(journey.patient.weight, float)
+    return SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
+
+
+def _simulated(
+    row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int
+) -> tuple[int, Floats | None]:
+    endpoint = ENDPOINTS[row.endpoint]
+    arrays = endpoint.read(journey, **row.arguments)
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    pool = patients_of(row, journey, scale=scale, until=until)
+    if endpoint.kind in ("time", "hazard"):
+        arrays, pool = arrays[:-1], pool & arrays[-1]
+    elif endpoint.kind == "number":
+        pool = pool & ~np.isnan(arrays[0])
+        arrays = (*arrays, SETS["responders"](journey, scale, until)) if row.statistic == "ratio" else arrays
+    members = np.flatnonzero(pool)
+    if members.size == 0:
+        return 0, None
+    chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+    return members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays))
+
+
+def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int) -> NDArray[np.intp]:
+    """Draw trials of a size from some patients, with replacement; shape (resamples, size)."""
+    luck = uniforms(seed, f"trial of {size}", np.arange(resamples), size)
+    return members[(luck * members.size).astype(np.intp)]
+
+
+def summarize(row: Published, *arrays: Any) -> Floats:
+    """The number that a row asks for, over the last axis of what its endpoint read; in the row's unit."""
+    endpoint = ENDPOINTS[row.endpoint]
+    if endpoint.kind == "share":
+        return arrays[0].sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * arrays[0].mean(axis=-1)
+    if endpoint.kind == "hazard":
+        return hazard_ratio(*arrays)
+    if endpoint.kind == "time":
+        curve = kaplan_meier(arrays[0], arrays[1])
+        if row.time is not None:
+            return PERCENT * value_at(curve, row.time)
+        return median_time(curve) * units.convert(1.0, endpoint.unit, UNITS[row.unit])
+    if row.statistic == "ratio":
+        return _ratio(*arrays)
+    summary: dict[str, Callable[[Floats], Floats]] = {
+        "median": lambda x: np.median(x, axis=-1),
+        "geometric mean": lambda x: np.exp(np.mean(np.log(x), axis=-1)),
+        "maximum": lambda x: np.max(x, axis=-1),
+    }
+    return summary[row.statistic](arrays[0]) * _factor(endpoint.unit, row.unit)
+
+
+def _factor(found: str, shown: str) -> float:
+    return 1.0 if UNITS[shown] == found else units.convert(1.0, found, UNITS[shown])
+
+
+def _ratio(value: Floats, group: NDArray[np.bool_]) -> Floats:
+    logs = np.log(value)
+    ones, zeros = group.sum(axis=-1), (~group).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.exp(np.sum(logs * group, axis=-1) / ones - np.sum(logs * ~group, axis=-1) / zeros)

@@ -1,0 +1,312 @@
+"""Endpoints: each a small function that reads one fact off every patient of a journey.
+
+A ``share`` says yes or no for each patient (a percentage or a count), a ``number`` gives a value (NaN: this patient has
+none), a ``time`` gives time, event and who is in the set. Which patients form the denominator is a separate choice: the
+sets at the end of this file. Every limit (day, grade, threshold) is an argument that the trial file gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.clinic.outcome import time_to_event
+from vein2vein.population import toxicity  # its endpoints enter the list when it is imported
+from vein2vein.population.reading import ENDPOINTS, Flags, Floats, NotProduced, columns, endpoint, grades, readings
+
+Times = tuple[Floats, Flags, Flags]  # time, event, in the set
+RESPONSES = ("CR", "CRi")
+NO_RESPONSE = "NR"
+SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
+
+
+# Flow, baseline, product
+
+
+@endpoint("share")
+def infused(journey: Any) -> Flags:
+    """Received the product."""
+    return np.asarray(journey.infused, bool)
+
+
+@endpoint("share")
+def not_infused(journey: Any, *, reasons: Sequence[str]) -> Flags:
+    """Enrolled but never infused, for one of these reasons."""
+    return ~infused(journey) & np.isin(np.asarray(journey.not_infused_reason).astype(str), list(reasons))
+
+
+@endpoint("share")
+def prior_transplant(journey: Any) -> Flags:
+    """Stem-cell transplantation before enrollment."""
+    return np.asarray(journey.patient.prior_hsct, bool)
+
+
+@endpoint("number", "year")
+def age(journey: Any) -> Floats:
+    """Age at enrollment."""
+    return np.asarray(journey.patient.age, float)
+
+
+@endpoint("number", "kg")
+def weight(journey: Any) -> Floats:
+    """Weight at enrollment."""
+    return np.asarray(journey.patient.weight, float)
+
+
+@endpoint("number")
+def prior_lines(journey: Any) -> Floats:
+    """Earlier lines of therapy."""
+    return np.asarray(journey.patient.prior_lines, float)
+
+
+@endpoint("number", "%")
+def marrow_blasts(journey: Any, *, last_day: float) -> Floats:
+    """Last blast share of the marrow measured up to a day (before conditioning: a negative day)."""
+    if not journey.course.measured("marrow_blasts"):
+        raise NotProduced("the journey does not measure marrow_blasts")
+    upto = np.asarray(journey.course.dense("marrow_blasts"))[:, np.asarray(journey.course.days) <= last_day]
+    if not np.isfinite(upto).any():
+        raise NotProduced(f"the journey does not measure marrow_blasts up to day {last_day:g}")
+    known = np.isfinite(upto)
+    column = upto.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    return np.take_along_axis(upto, column[:, None], 1)[:, 0]
+
+
+@endpoint("number", "cells")
+def dose_total(journey: Any) -> Floats:
+    """Viable CAR+ cells infused."""
+    return np.where(infused(journey), np.asarray(journey.infusion.dose, float), np.nan)
+
+
+@endpoint("number", "cells/kg")
+def dose_per_kg(journey: Any) -> Floats:
+    """Viable CAR+ cells infused for each kg of body weight."""
+    return dose_total(journey) / weight(journey)
+
+
+@endpoint("number", "day")
+def enrollment_to_infusion(journey: Any) -> Floats:
+    """Days from enrollment to infusion."""
+    return np.where(infused(journey), -np.asarray(journey.enrolment_day, float), np.nan)
+
+
+# Response, relapse, death
+
+
+@endpoint("share")
+def responded(journey: Any, *, responses: Sequence[str], response_by: float) -> Flags:
+    """Best response is one of these, reached by a day."""
+    found = np.isin(np.asarray(journey.outcome.best_response).astype(str), list(responses))
+    return found & (np.asarray(journey.outcome.response_day) <= response_by)
+
+
+@endpoint("share")
+def mrd_negative(journey: Any) -> Flags:
+    """No minimal residual disease with the best response."""
+    return np.asarray(journey.outcome.mrd_negative, bool)
+
+
+@endpoint("share")
+def relapsed(journey: Any, *, antigen: str, before_transplant: bool) -> Flags:
+    """Relapsed: with the antigen ``positive``, ``negative``, or ``any``; at choice only before a transplantation."""
+    outcome = journey.outcome
+    found = np.isfinite(np.asarray(outcome.relapse_day))
+    if antigen != "any":
+        found &= np.asarray(outcome.relapse_antigen).astype(str) == antigen
+    return found & (np.asarray(outcome.relapse_day) < np.asarray(outcome.hsct_day)) if before_transplant else found
+
+
+@endpoint("share")
+def ongoing_response(journey: Any) -> Flags:
+    """In remission, alive, without relapse or transplantation at the end of follow-up."""
+    outcome = journey.outcome
+    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), RESPONSES)
+    days = (outcome.relapse_day, outcome.death_day, outcome.hsct_day)
+    return responded_ever & np.logical_and.reduce([~np.isfinite(np.asarray(d)) for d in days])
+
+
+@endpoint("share")
+def transplanted_in_remission(journey: Any) -> Flags:
+    """Stem-cell transplantation in remission after the infusion."""
+    day = np.asarray(journey.outcome.hsct_day)
+    return np.isfinite(day) & (day < np.asarray(journey.outcome.relapse_day))
+
+
+@endpoint("share")
+def died(journey: Any, *, until: float) -> Flags:
+    """Dead by a day after infusion."""
+    return infused(journey) & (np.asarray(journey.outcome.death_day) <= until)
+
+
+@endpoint("time", "day")
+def survival(journey: Any, *, event: str, clock: str, censor_transplant: bool) -> Times:
+    """Time to the event of OS, EFS, RFS or DOR, from infusion or enrollment."""
+    return time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+
+
+def recovery_day(journey: Any) -> Floats:
+    """First day with B cells again after B-cell aplasia; inf where it has not come, shape (n,)."""
+    state = grades(journey, "b_cell_aplasia", np.inf)
+    days = np.asarray(journey.course.days)[columns(journey, np.inf)]
+    back = (state == 0) & (np.cumsum(state == 1, axis=1) > 0)
+    return np.where(back.any(axis=1), days[back.argmax(axis=1)], np.inf)
+
+
+@endpoint("time", "day")
+def b_cell_aplasia(journey: Any) -> Times:
+    """Time to the return of B cells, censored at relapse, transplantation, death and the end of follow-up."""
+    outcome, back = journey.outcome, recovery_day(journey)
+    other = (outcome.relapse_day, outcome.hsct_day, outcome.death_day, outcome.last_day)
+    end = np.minimum.reduce([np.asarray(d, float) for d in other])
+    return np.minimum(back, end), back <= end, (grades(journey, "b_cell_aplasia", np.inf) == 1).any(axis=1)
+
+
+@endpoint("hazard")
+def relapse_after_recovery(journey: Any, *, until: float) -> tuple[Floats, Flags, Floats, Flags]:
+    """Hazard ratio of relapse after B-cell recovery within some time to that before (time-dependent)."""
+    time, event, among = survival(journey, event="DOR", clock="infusion", censor_transplant=True)
+    back = recovery_day(journey)
+    return time, event, np.where(back <= until, back, np.inf), among
+
+
+@endpoint("hazard")
+def relapse_by_recovery(journey: Any, *, landmark: float) -> tuple[Floats, Flags, Floats, Flags]:
+    """Hazard ratio of relapse by B-cell recovery at a landmark day, among those in remission then."""
+    return _from_landmark(journey, recovery_day(journey) <= landmark, landmark)
+
+
+@endpoint("hazard")
+def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> tuple[Floats, Flags, Floats, Flags]:
+    """Hazard ratio of relapse by residual disease above a fraction at the last marrow up to a landmark day."""
+    found = readings(journey, "mrd", landmark)
+    known = np.isfinite(found)
+    if not known.any():
+        raise NotProduced(f"the journey does not measure mrd up to day {landmark:g}")
+    last = np.take_along_axis(found, (found.shape[1] - 1 - known[:, ::-1].argmax(axis=1))[:, None], 1)[:, 0]
+    time, event, since, among = _from_landmark(journey, last > above, landmark)
+    return time, event, since, among & np.isfinite(last)
+
+
+def _from_landmark(journey: Any, exposed: Flags, landmark: float) -> tuple[Floats, Flags, Floats, Flags]:
+    time, event, among = survival(journey, event="DOR", clock="infusion", censor_transplant=True)
+    return time, event, np.where(exposed, -np.inf, np.inf), among & (time > landmark)
+
+
+# Cellular kinetics
+
+
+def _kinetics(journey: Any, name: str) -> Floats:
+    if getattr(journey.kinetics, name, None) is None:
+        raise NotProduced(f"the journey does not give the kinetic parameter {name}")
+    value = np.asarray(getattr(journey.kinetics, name), float)
+    return np.where(infused(journey) & np.isfinite(value) & (value > 0), value, np.nan)
+
+
+@endpoint("number", "copies/ug")
+def cmax(journey: Any) -> Floats:
+    """Highest transgene level in blood."""
+    return _kinetics(journey, "cmax")
+
+
+@endpoint("number", "day")
+def tmax(journey: Any) -> Floats:
+    """Day of the highest transgene level."""
+    return _kinetics(journey, "tmax")
+
+
+@endpoint("number", "day*copies/ug")
+def auc_0_28(journey: Any) -> Floats:
+    """Area under the transgene curve from day 0 to 28."""
+    return _kinetics(journey, "auc_0_28")
+
+
+@endpoint("number", "day")
+def doubling_time(journey: Any) -> Floats:
+    """Doubling time during expansion."""
+    return _kinetics(journey, "doubling_time")
+
+
+@endpoint("number", "day")
+def half_life_contraction(journey: Any) -> Floats:
+    """Half-life of the contraction after the peak."""
+    return _kinetics(journey, "half_life_contraction")
+
+
+@endpoint("number", "day")
+def half_life_terminal(journey: Any) -> Floats:
+    """Half-life of the persistence phase."""
+    return _kinetics(journey, "half_life_terminal")
+
+
+@endpoint("number", "1/day")
+def contraction_rate(journey: Any) -> Floats:
+    """Rate of the contraction after the peak."""
+    return np.log(2) / half_life_contraction(journey)
+
+
+@endpoint("number", "1/day")
+def terminal_rate(journey: Any) -> Floats:
+    """Rate of the persistence phase."""
+    return np.log(2) / half_life_terminal(journey)
+
+
+@endpoint("number", "day")
+def persistence(journey: Any) -> Floats:
+    """Last day with transgene at or above the limit of quantification within follow-up."""
+    course = journey.course
+    if not course.measured("transgene"):
+        raise NotProduced("the journey does not measure transgene")
+    value, days = np.asarray(course.dense("transgene")), np.asarray(course.days)
+    below = course.below_lloq.get("transgene", np.zeros(value.shape, bool))
+    seen = np.isfinite(value) & ~below & (value > 0) & (days <= np.asarray(journey.outcome.last_day)[:, None])
+    last = seen.shape[1] - 1 - seen[:, ::-1].argmax(axis=1)
+    return np.where(infused(journey) & seen.any(axis=1), days[last], np.nan)
+
+
+# Sets: who is counted
+
+
+def _responders(journey: Any) -> Flags:
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
+
+
+def _non_responders(journey: Any) -> Flags:
+    return infused(journey) & (np.asarray(journey.outcome.best_response).astype(str) == NO_RESPONSE)
+
+
+def _relapsed(journey: Any) -> Flags:
+    return _responders(journey) & np.isfinite(np.asarray(journey.outcome.relapse_day))
+
+
+def _crs(journey: Any, scale: str, until: float) -> NDArray[np.int64]:
+    return np.where(infused(journey), toxicity.highest_crs(journey, scale, until), -1)
+
+
+def _relapsed_in_aplasia(journey: Any) -> Flags:
+    return _relapsed(journey) & (recovery_day(journey) > np.asarray(journey.outcome.relapse_day))
+
+
+def _severe_neurologic(journey: Any, until: float) -> Flags:
+    return infused(journey) & toxicity.neurologic_event(journey, grade=SEVERE, until=until)
+
+
+SETS: dict[str, Callable[[Any, str, float], Flags]] = {
+    "enrolled": lambda journey, scale, until: np.ones(len(journey.infused), bool),
+    "infused": lambda journey, scale, until: infused(journey),
+    "responders": lambda journey, scale, until: _responders(journey),
+    "non_responders": lambda journey, scale, until: _non_responders(journey),
+    "evaluable": lambda journey, scale, until: _responders(journey) | _non_responders(journey),
+    "crs": lambda journey, scale, until: _crs(journey, scale, until) >= 1,
+    "crs_grade_4": lambda journey, scale, until: _crs(journey, scale, until) >= LIFE_THREATENING,
+    "crs_below_grade_4": lambda journey, scale, until: infused(journey)
+    & (_crs(journey, scale, until) < LIFE_THREATENING),
+    "relapsed": lambda journey, scale, until: _relapsed(journey),
+    "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),
+    "severe_neurologic_event": lambda journey, scale, until: _severe_neurologic(journey, until),
+}
+"""Name -> who is in it: ``set(journey, scale, until)``, with the trial's CRS scale and its window in days."""
+
+__all__ = ["ENDPOINTS", "SETS", "NotProduced"]

@@ -1,0 +1,99 @@
+"""What endpoints share: how they are entered by name, and how they read days, doses and grades off a journey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class NotProduced(Exception):
+    """The journey does not hold what an endpoint needs; the text says what."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as trial files name it.
+
+    Attributes
+    ----------
+    name : str
+    read : callable
+        ``read(journey, **arguments)``; see ``kind``.
+    kind : str
+        ``share``: flags (n,); ``number``: values (n,); ``time``: (time, event, in set), each (n,);
+        ``hazard``: (time, event, exposed from, in set), each (n,).
+    unit : str
+        Unit of a number or time, "1" for a share or hazard ratio.
+    """
+
+    name: str
+    read: Callable[..., Any]
+    kind: str
+    unit: str
+
+
+ENDPOINTS: dict[str, Endpoint] = {}
+
+
+def endpoint(kind: str, unit: str = "1") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function as an endpoint under its own name."""
+
+    def enter(read: Callable[..., Any]) -> Callable[..., Any]:
+        ENDPOINTS[read.__name__] = Endpoint(read.__name__, read, kind, unit)
+        return read
+
+    return enter
+
+
+# Reading a course
+
+
+def columns(journey: Any, until: float) -> NDArray[np.intp]:
+    """Columns of the course from infusion to a day."""
+    days = np.asarray(journey.course.days)
+    return np.flatnonzero((days >= 0) & (days <= until))
+
+
+def readings(journey: Any, analyte: str, until: float) -> Floats:
+    """Values (n, k) of an analyte from infusion to a day."""
+    if not journey.course.measured(analyte):
+        raise NotProduced(f"the journey does not measure {analyte}")
+    return np.asarray(journey.course.dense(analyte))[:, columns(journey, until)]
+
+
+def doses_given(journey: Any, treatment: str, until: float) -> Flags:
+    """Whether something was given or running, (n, k), from infusion to a day."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(journey.course.dense(treatment))[:, columns(journey, until)] > 0
+
+
+def grades(journey: Any, key: str, until: float) -> NDArray[np.int64]:
+    """Grades (n, k) from infusion to a day; -1 where not gradable."""
+    if key not in journey.findings:
+        raise NotProduced(f"the journey does not grade {key}")
+    return np.asarray(journey.findings[key].grade, dtype=np.int64)[:, columns(journey, until)]
+
+
+def first_day(journey: Any, flags: Flags, until: float) -> Floats:
+    """First flagged day; NaN where there is none."""
+    days = np.asarray(journey.course.days)[columns(journey, until)]
+    return np.where(flags.any(axis=1), days[flags.argmax(axis=1)], np.nan)
+
+
+def end_day(journey: Any, flags: Flags, until: float) -> Floats:
+    """First grading day after the last flagged one (that day itself where nothing follows it); NaN without any."""
+    days = np.asarray(journey.course.days)[columns(journey, until)]
+    last = flags.shape[1] - 1 - flags[:, ::-1].argmax(axis=1)
+    return np.where(flags.any(axis=1), days[np.minimum(last + 1, len(days) - 1)], np.nan)
+
+
+def duration(journey: Any, flags: Flags, until: float) -> Floats:
+    """Days from the first flagged one to the end."""
+    return end_day(journey, flags, until) - first_day(journey, flags, until)

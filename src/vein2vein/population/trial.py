@@ -1,0 +1,351 @@
+"""A trial: a file that says who was enrolled, what was done and what was published; run in virtual patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import __version__, analytes
+from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.errors import InputError, unknown
+from vein2vein.journey import Journey, Plan, read_plan, simulate
+from vein2vein.models.assay import Assay, read_assays
+from vein2vein.population.comparison import Row, compare
+from vein2vein.population.published import LONGEST, MOST, SCALES, Published, read_published
+from vein2vein.population.virtual import virtual_patients
+from vein2vein.randomness import uniforms
+from vein2vein.sources import source
+from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.laws import Law, read_law, read_laws
+from vein2vein.therapy.product import Product, find_product
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+_TABLES = (
+    "trial", "size", "population", "waiting", "transplant", "visits", "enrollment", "cutoffs", "assay", "endpoints",
+    "published",
+)  # fmt: skip
+_TRIAL = (
+    "name", "title", "published_as", "registry", "phase", "source", "disease", "product", "dose", "conditioning",
+    "policy",
+)  # fmt: skip
+_SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
+_FACTS = ("source", "where", "how", "why")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as its file says it.
+
+    Attributes
+    ----------
+    name, title, registry, phase, policy, conditioning, scale : str
+        ``scale`` is the trial's own for cytokine release syndrome.
+    dose : str
+        Dose in place of the product's own rule, such as "3.1e6/kg"; "" for the rule.
+    disease : Disease
+    product : Product
+    patients : int
+        Virtual patients to enroll when nothing else is asked for.
+    enrolled, infused : int
+        Size of the published trial (0: none was published).
+    population : mapping of str to Law
+        Laws of this trial, laid over those of the disease.
+    vein_to_vein, bridging_share : Law or None
+    screening_failure : float
+        Share of the screened who are not enrolled.
+    transplant : tuple of float
+        Share of remissions that are transplanted, first and last day; (0, 0, 0): none.
+    plan : Plan
+        Visits and follow-up.
+    accrual : float
+        Days from the first to the last infusion.
+    cutoffs : mapping of str to float
+        Median follow-up (days) at each data cut-off.
+    assays : mapping of str to Assay
+    until : float
+        Window of the safety analyses, days.
+    published : tuple of Published
+    file, text : str
+        The file it was read from, for provenance.
+    """
+
+    name: str
+    title: str
+    registry: str
+    phase: str
+    policy: str
+    conditioning: str
+    scale: str
+    dose: str
+    disease: Disease
+    product: Product
+    patients: int
+    enrolled: int
+    infused: int
+    population: Mapping[str, Law]
+    vein_to_vein: Law | None
+    bridging_share: Law | None
+    screening_failure: float
+    transplant: tuple[float, float, float]
+    plan: Plan
+    accrual: float
+    cutoffs: Mapping[str, float]
+    assays: Mapping[str, Assay]
+    until: float
+    published: tuple[Published, ...]
+    file: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What came out of a trial.
+
+    Attributes
+    ----------
+    trial : Trial
+    screened : int
+        Patients screened until so many were enrolled.
+    journey : Journey
+        All enrolled patients; ``journey.infused`` marks the infused set.
+    comparison : tuple of Row
+    provenance : mapping
+    """
+
+    trial: Trial
+    screened: int
+    journey: Journey
+    comparison: tuple[Row, ...]
+    provenance: Mapping[str, Any]
+
+
+# Reading a trial file
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("vein2vein").joinpath("population", "trials")))
+
+
+def list_trials() -> dict[str, str]:
+    """Trials that come with vein2vein: name -> title."""
+    return {name: load_trial(name).title for name in bundled_cards(_folder())}
+
+
+def trial_template_text() -> str:
+    """A commented trial file to start from."""
+    return resources.files("vein2vein").joinpath("population", "template.toml").read_text(encoding="utf-8")
+
+
+@cache
+def _bundled(name: str) -> Trial:
+    return read_trial(find_card(name, _folder(), "trial"))
+
+
+def load_trial(name: str | Path) -> Trial:
+    """Return a trial by its name, or from the user's own file by its path.
+
+    Raises
+    ------
+    InputError
+        Unknown name (with the nearest ones), or a fault of the file: file, line, field.
+    """
+    if str(name) in bundled_cards(_folder()):
+        return _bundled(str(name))
+    return read_trial(find_card(name, _folder(), "trial"))
+
+
+def read_trial(card: Card) -> Trial:
+    """Read and check a trial card."""
+    card.refuse_unknown(_TABLES)
+    card.refuse_unknown(_TRIAL, "trial")
+    card.refuse_unknown(_SIZE, "size")
+    enrolled, infused = (_count(card, "size", name) for name in ("enrolled", "infused"))
+    if infused > enrolled:
+        raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
+    card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
+    laws = {n: read_law(card, "waiting", n) for n in card.table("waiting", default={}) if n != "screening_failure"}
+    failure = card.number("waiting", "screening_failure", "probability", low=0.0, high=1.0, default=0.0)
+    if failure == 1:
+        at = ("waiting", "screening_failure", "probability")
+        raise card.error(at, "found 1, expected less: nobody would be enrolled.")
+    cutoffs = {}
+    for name in card.table("cutoffs", default={}):
+        card.refuse_unknown(("follow_up", *_FACTS), "cutoffs", name)
+        cutoffs[name] = card.number("cutoffs", name, "follow_up", unit="day", low=1, high=LONGEST)
+    for name in card.table("assay", default={}):
+        if name not in analytes.all_analytes():
+            raise card.error(("assay", name), unknown("analyte", name, analytes.all_analytes()))
+    _check_sources(card)
+    return Trial(
+        name=card.string("trial", "name"),
+        title=card.string("trial", "title"),
+        registry=card.string("trial", "registry", default=""),
+        phase=card.string("trial", "phase", default=""),
+        policy=card.string("trial", "policy", choices=_policies()),
+        conditioning=card.string("trial", "conditioning", default=""),
+        scale=card.string("endpoints", "scale", choices=SCALES),
+        dose=card.string("trial", "dose", default=""),
+        disease=_found(card, find_disease, "disease"),
+        product=_found(card, find_product, "product"),
+        patients=_count(card, "size", "patients", low=1),
+        enrolled=enrolled,
+        infused=infused,
+        population=read_laws(card, "population"),
+        vein_to_vein=laws.get("vein_to_vein"),
+        bridging_share=laws.get("bridging_share"),
+        screening_failure=failure,
+        transplant=_transplant(card),
+        plan=read_plan(card, "visits"),
+        accrual=card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0),
+        cutoffs=cutoffs,
+        assays=read_assays(card),
+        until=card.number("endpoints", "until", unit="day", low=1, high=LONGEST),
+        published=tuple(read_published(card, str(i), cutoffs) for i in range(len(card.get("published", default=[])))),
+        file=card.file,
+        text=card.text,
+    )
+
+
+def _policies() -> list[str]:
+    return list(bundled_cards(Path(str(resources.files("vein2vein").joinpath("clinic", "policies")))))
+
+
+def _found(card: Card, find: Callable[[str], Any], field: str) -> Any:
+    name = card.string("trial", field)
+    try:
+        return find(name)
+    except InputError as problem:
+        raise problem if problem.file else card.error(("trial", field), problem.text) from None
+
+
+def _count(card: Card, *path: str, low: int = 0) -> int:
+    value = card.number(*path, low=low, high=MOST, default=low)
+    if value != int(value):
+        raise card.error(path, f"found {value:g}, expected a whole number of patients.")
+    return int(value)
+
+
+def _transplant(card: Card) -> tuple[float, float, float]:
+    card.refuse_unknown(("share", "first_day", "last_day", *_FACTS), "transplant")
+    if card.get("transplant") is None:
+        return 0.0, 0.0, 0.0
+    first = card.number("transplant", "first_day", unit="day", low=0.0, high=LONGEST)
+    return (
+        card.number("transplant", "share", low=0.0, high=1.0),
+        first,
+        card.number("transplant", "last_day", unit="day", low=first, high=LONGEST),
+    )
+
+
+def _check_sources(card: Card) -> None:
+    def walk(here: Any, path: tuple[str, ...]) -> None:
+        if isinstance(here, Mapping):
+            if isinstance(here.get("source"), str):
+                try:
+                    source(here["source"])
+                except InputError as problem:
+                    raise card.error((*path, "source"), problem.text) from None
+            for key, value in here.items():
+                walk(value, (*path, key))
+        elif isinstance(here, list):
+            for index, value in enumerate(here):
+                walk(value, (*path, str(index)))
+
+    walk(card.data, ())
+
+
+# Running it
+
+
+def screened_for(enrolled: int, failure: float, seed: int) -> int:
+    """Patients screened until so many were enrolled, each failing with the same probability."""
+    count = enrolled
+    while True:
+        passed = np.cumsum(uniforms(seed, "screening", np.arange(count))[:, 0] >= failure)
+        if passed[-1] >= enrolled:
+            return int(np.searchsorted(passed, enrolled)) + 1
+        count = 2 * count
+
+
+def follow_up_at(trial: Trial, numbers: NDArray[np.int64], seed: int) -> dict[str, Floats]:
+    """Days of follow-up of each patient at each data cut-off: even entry over the time of accrual, shape (n,)."""
+    entered = trial.accrual * (uniforms(seed, "date of entry", numbers)[:, 0] - 1 / 2)
+    return {name: np.maximum(median - entered, 0.0) for name, median in trial.cutoffs.items()}
+
+
+def run_trial(
+    trial: Trial,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+    backend: str = "batch",
+) -> TrialResult:
+    """Run a trial in virtual patients and set it beside the published one.
+
+    Parameters
+    ----------
+    trial : Trial
+    patients : int, optional
+        Virtual patients enrolled (default: as the trial file says). Some of them are never infused, as in the trial.
+    seed : int
+    progress : callable, optional
+        Called with a fraction done and a sentence.
+    backend : str
+        Solver of the engine.
+
+    Returns
+    -------
+    TrialResult
+    """
+    count = trial.patients if patients is None else patients
+    if not 1 <= count <= MOST:
+        raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
+    enrolled = virtual_patients(trial.disease, count, seed=seed, laws=trial.population)
+    journey = simulate(
+        enrolled,
+        trial.product,
+        dose=trial.dose or None,
+        policy=trial.policy,
+        seed=seed,
+        plan=trial.plan,
+        backend=backend,
+        progress=progress,
+        **_design(trial),
+    )
+    if progress:
+        progress(1.0, "comparing with the published trial")
+    rows = compare(
+        trial.published,
+        journey,
+        follow_up=follow_up_at(trial, journey.patient.number, seed),
+        scale=trial.scale,
+        until=trial.until,
+        seed=seed,
+    )
+    screened = screened_for(count, trial.screening_failure, seed)
+    return TrialResult(trial, screened, journey, rows, _provenance(trial, journey, count, seed))
+
+
+def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> dict[str, Any]:
+    own = {"version": __version__, "trial": trial.name, "trial_file": trial.file, "patients": count, "seed": seed}
+    return {**journey.provenance, **own}
+
+
+def _design(trial: Trial) -> dict[str, Any]:
+    return {
+        "regimen": trial.conditioning,
+        "waiting_law": trial.vein_to_vein,
+        "bridging_share": trial.bridging_share,
+        "transplant": trial.transplant,
+        "assays": trial.assays,
+    }
