@@ -52,7 +52,7 @@ def less(x: Any, y: Any) -> Any:
 def where(condition: Any, x: Any, y: Any) -> Any:
     """``x`` where the condition is not 0, else ``y``; both are computed, so neither may fail."""
     for operand in (condition, x, y):
-        if hasattr(operand, "choose"):
+        if hasattr(operand, "choose") and not isinstance(operand, np.ndarray | np.generic):
             return operand.choose(condition, x, y)
     return np.where(np.asarray(condition) != 0, x, y)
 
@@ -69,4 +69,5 @@ def power(x: Any, n: Any) -> Any:
 
 def hill(x: Any, half: Any, n: Any) -> Any:
     """x^n / (half^n + x^n) for x >= 0 and half > 0; n may be a parameter."""
-    return 1.0 / (1.0 + exp(n * (log(half) - log(maximum(x, TINY)))))
+    share = power(x / half, n)
+    return share / (1 + share)

@@ -1,0 +1,128 @@
+"""The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
+
+Forty states of the specification, the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
+1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. Equations are in
+``reference_equations``, the start and the doses in ``reference_doses``, what is measured in ``reference_observables``, the
+birth-death part in ``extinction``, every number in ``reference.toml``. Starting values of a prototype, not estimates.
+
+Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
+
+    BW, BSA, CrCl       body weight (kg), body surface area (m^2), creatinine clearance (mL/min)
+    t0                  start of the simulation (day, negative); the B supply recovers from here
+    n_T0                whole tumor at t0 (e6/kg): sum of exp(lnT0_k) over the clones that are present
+    lnT0_k              size of a clone at t0, ln(e6/kg); any finite number for an absent clone
+    N0_k                its clonogenic cells at t0, exp(lnT0_k)*BW*1e6*f_clon, at least 1; 0: absent
+    fate_k              extinction.fate(u, N0_k) for u uniform on (0, 1): when the clone dies out
+    xi_k                exponential(1): how large its longest-lived line is
+    c_kap, c_rho        f_res and r_res for a patient of the low-response class, else 1
+    r_a, r_b            antigen density of the tumor relative to the reference
+
+Founders: N0 of an antigen-negative clone is Poisson(f_neg*T0*BW*1e6), counted in clonogenic cells, and its size is
+N0/(BW*1e6*f_clon). The niche s holds f_niche of the burden, pp the rest.
+
+What differs from the specification, and why
+- The uniform draw u enters as fate = N0*(1 - u^(-1/N0)): removal and weight become linear in Q, exact for every N0.
+- The quadrature is Z = Q/(1+Q); T and Z of a removed clone go on unread (no event, no jump).
+- Bridging and transplantation kill at once: Q then rises by 1/N after - 1/N before, which the specification left out.
+- G-CSF multiplies the feedback of the neutrophil chain only; all its transits shorten.
+- Volumes of fludarabine, cyclophosphamide and tocilizumab scale with body weight, clearances with its power 0.75.
+- The Deauville score leaves out the rise from a nadir, which no state holds; ``deauville`` takes it from a reader.
+- White cells include the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes is added.
+- Late antigen loss is cumulated for single and second losses (IM_one, IM_two); ``extinction.founded`` starts the clone.
+- One CAR-T population (the option of two, +5 states, is not built): co-administered products run as OR with summed dose.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from vein2vein.cards import Card, parse_card
+from vein2vein.models import hazards
+from vein2vein.models.assay import Assay, read_assays
+from vein2vein.models.extinction import extinction_probability, founded, removed
+from vein2vein.models.extinction import sizes as clone_sizes
+from vein2vein.models.model import Input, Model, State
+from vein2vein.models.reference_doses import apply_dose, initial
+from vein2vein.models.reference_equations import equations
+from vein2vein.models.reference_observables import deauville, observables
+from vein2vein.parameters import ParameterSet, read_parameters
+
+HAZARDS = ("neutropenia_limit", "igg_limit", "nrm_inf", "nrm_igg", "h_leth", "lethal_share", "lethal_power")
+
+__all__ = [
+    "MODEL", "assay", "clone_sizes", "deauville", "extinction_probability", "founded", "parameters", "removed",
+]  # fmt: skip
+
+
+@cache
+def _card() -> Card:
+    path = Path(__file__).with_name("reference.toml")
+    return parse_card(path.read_text(encoding="utf-8"), path.name)
+
+
+@cache
+def _sets() -> tuple[ParameterSet, ParameterSet]:
+    """What the equations read, and the traits that only the making of a patient and the journey read."""
+    read = read_parameters(_card())
+    shared = {name: hazards.parameters().parameters[name] for name in HAZARDS}
+    equations_read = ParameterSet(read.name, {**read.parameters, **shared}, read.history, read.correlations)
+    return equations_read, read_parameters(_card(), "traits")
+
+
+def parameters(*, patient: bool = True) -> ParameterSet:
+    """General parameter set; product and disease cards are laid over it.
+
+    Parameters
+    ----------
+    patient : bool
+        With the parameters that the making of a patient fills in. Without them the set is complete once a product and
+        a disease card are laid over it, so that individual values can be drawn.
+    """
+    read, traits = _sets()
+    every = {**read.parameters, **traits.parameters}
+    kept = {name: one for name, one in every.items() if patient or one.given_by != "patient"}
+    return ParameterSet(read.name, kept, read.history, read.correlations)
+
+
+def assay() -> dict[str, Assay]:
+    """Error and limit of quantification of each measured analyte."""
+    return read_assays(_card())
+
+
+def _states() -> tuple[State, ...]:
+    card = _card()
+    return tuple(
+        State(
+            name, card.string("states", name, "meaning"), card.string("states", name, "unit"),
+            card.number("states", name, "scale"), card.number("states", name, "low", default=-float("inf")),
+            card.number("states", name, "high", default=float("inf")),
+        )
+        for name in card.table("states")
+    )  # fmt: skip
+
+
+def _example() -> dict[str, float]:
+    values = {name: value for name, value in _sets()[0].values().items()}
+    return {**values, **{name: float(value) for name, value in _card().table("example").items()}}
+
+
+
+MODEL = Model(
+    name="reference",
+    title=_card().string("title"),
+    source="reference_model_2026",
+    states=_states(),
+    inputs=tuple(
+        Input(name, row["meaning"], row["unit"], row["kind"]) for name, row in _card().table("inputs").items()
+    ),
+    parameters=tuple(_sets()[0].parameters),
+    equations=equations,
+    initial=initial,
+    apply_dose=apply_dose,
+    observables=observables,
+    example=_example(),
+    example_doses=tuple(
+        (float(row["day"]), str(row["input"]), float(row["amount"])) for row in _card().get("example_doses")
+    ),
+)
