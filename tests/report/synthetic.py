@@ -98,7 +98,7 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
         lot=Record(viability=np.clip(rng.normal(0.85, 0.05, n), 0, 1), car_positive=rng.beta(4, 14, n), vector_copies=rng.lognormal(0.2, 0.25, n),
                    in_specification=rng.random(n) < 0.9, failed=reasons == "manufacturing failure", reason=np.full(n, "")),
         conditioning=Record(regimen="flu_cy"),
-        infusion=Record(dose_per_kg=rng.lognormal(np.log(3.0), 0.4, n)),
+        infusion=Record(dose_per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n)),
         infused=infused, not_infused_reason=reasons, enrolment_day=outcome.enrolment_day,
         course=Course(numbers, days, values), findings=graded,
         kinetics=Record(cmax=np.nanmax(np.where(np.isnan(transgene), -1, transgene), axis=1), tmax=tmax[:, 0], auc_0_28=peak[:, 0] * 9),

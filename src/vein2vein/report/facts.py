@@ -33,6 +33,8 @@ class Compared:
         Where it was read; ``read`` or ``memory``.
     reason : str
         Why the simulated value is missing, or "".
+    kind : str
+        ``outcome``, or ``design`` for an input of the trial.
     """
 
     quantity: str
@@ -48,11 +50,16 @@ class Compared:
     source: str
     confidence: str
     reason: str
+    kind: str = "outcome"
 
     @property
     def title(self) -> str:
         """The quantity in words."""
-        return self.quantity.replace("_", " ")
+        text = self.quantity
+        for short, long in look("words").items():
+            text = text.replace(short, long)
+        text = f"Number {text[2:]}" if text.startswith("n ") else text
+        return text[:1].upper() + text[1:]
 
 
 def first_of(record: Any, *names: str, default: Any = None) -> Any:
@@ -84,11 +91,20 @@ def compared(rows: Iterable[Any]) -> list[Compared]:
                 _float(first_of(row, "simulated_low", "low", "lo90")), _float(first_of(row, "simulated_high", "high", "hi90")),
                 _float(first_of(row, "published", "value")), _float(first_of(row, "published_low", "lo95")),
                 _float(first_of(row, "published_high", "hi95")), _float(first_of(row, "n", "published_n")),
-                str(first_of(row, "source", default="") or ""), str(first_of(row, "confidence", default="read") or "read"),
-                str(first_of(row, "reason", "missing", default="") or ""),
+                reference(str(first_of(row, "source", default="") or ""), str(first_of(row, "where", default="") or "")),
+                str(first_of(row, "confidence", default="read") or "read"), str(first_of(row, "reason", "missing", default="") or ""),
+                str(first_of(row, "kind", default="outcome") or "outcome"),
             )
         )  # fmt: skip
     return found
+
+
+def reference(key: str, where: str = "") -> str:
+    """Write out a citation key; other text stays as it is."""
+    from vein2vein.sources import all_sources
+
+    found = all_sources().get(key)
+    return ". ".join(part for part in (str(found) if found else key, where) if part)
 
 
 def published(rows: Iterable[Compared], *quantities: str, having: str = "") -> list[Compared]:
@@ -115,6 +131,12 @@ def dense(journey: Any, name: str) -> Floats:
     table = np.asarray(journey.course.dense(name), dtype=float)
     chosen = infused(journey)
     return table[chosen] if table.shape[0] == chosen.size else table
+
+
+def below_limit(journey: Any, name: str) -> bool:
+    """Whether values below the limit of quantification stand at the limit."""
+    flags = journey.course.below_lloq.get(name)
+    return flags is not None and bool(np.any(flags))
 
 
 def grades(journey: Any, key: str) -> NDArray[np.int64]:
@@ -181,13 +203,7 @@ def readout(journey: Any) -> str:
 def failures(journey: Any) -> list[tuple[int, str]]:
     """Patient number and sentence for each integration that failed."""
     status = np.asarray(journey.status)
-    sentences: Mapping[int, str] = {}
-    try:
-        from vein2vein.engine.solve import STATUS
-
-        sentences = STATUS if isinstance(STATUS, Mapping) else dict(enumerate(STATUS))
-    except ImportError:
-        pass
+    sentences = getattr(journey, "status_text", None) or {}
     return [
         (int(journey.patient.number[i]), str(sentences.get(int(status[i]), f"solver status {int(status[i])}")))
         for i in np.flatnonzero(status != 0)
@@ -206,52 +222,33 @@ class Assumption:
     why: str
 
 
-def parameter_layers(journey: Any) -> list[tuple[str, Any]]:
-    """The parameter sets behind a journey, general first: (title, ParameterSet)."""
-    layers = []
-    try:
-        from vein2vein.models import reference
-
-        layers.append(("in-vivo model", reference.parameters()))
-    except (ImportError, AttributeError):
-        pass
+def in_force(journey: Any) -> dict[str, tuple[str, Any]]:
+    """Every parameter with a value: name -> (whose it is, Parameter), the product's and the disease's own laid over the model's."""
+    whole = getattr(journey, "parameters", None)
+    found = {n: ("in-vivo model", p) for n, p in whole.parameters.items() if p.value is not None} if whole is not None else {}
     for record, title in ((journey.product, "product"), (journey.disease, "disease")):
-        found = getattr(record, "parameters", None)
-        if found is not None:
-            layers.append((f"{title} {getattr(record, 'name', '')}".strip(), found))
-    return layers
+        own = getattr(record, "parameters", None)
+        for name, parameter in own.parameters.items() if own is not None else ():
+            if name in found or parameter.value is not None:
+                found[name] = (f"{title} {getattr(record, 'name', '')}".strip(), found.get(name, ("", parameter))[1])
+    return found
 
 
 def assumptions(journey: Any) -> tuple[list[Assumption], int]:
     """Return the assumed numbers in force, and how many numbers are in force altogether."""
-    last: dict[str, tuple[str, Any]] = {}
-    for title, layer in parameter_layers(journey):
-        for name, parameter in layer.parameters.items():
-            if parameter.value is not None:
-                meaning = last[name][1] if name in last else parameter
-                last[name] = (title, parameter if parameter.meaning else _with_meaning(parameter, meaning))
+    every = in_force(journey)
     found = [
-        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why)
-        for title, p in last.values()
-        if p.how == "assumed"
+        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why) for title, p in every.values() if p.how == "assumed"
     ]
-    return found, len(last)
-
-
-def _with_meaning(parameter: Any, older: Any) -> Any:
-    from dataclasses import is_dataclass, replace
-
-    return replace(parameter, meaning=older.meaning, unit=parameter.unit or older.unit) if is_dataclass(parameter) else parameter
+    return found, len(every)
 
 
 def how_counts(journey: Any) -> list[tuple[str, int]]:
     """How many numbers in force were reported, converted, fitted, calibrated, assumed."""
     from vein2vein.parameters import HOW
 
-    last: dict[str, str] = {}
-    for _, layer in parameter_layers(journey):
-        last.update({name: p.how for name, p in layer.parameters.items() if p.value is not None})
-    return [(how, sum(h == how for h in last.values())) for how in HOW]
+    every = [p.how for _, p in in_force(journey).values()]
+    return [(how, every.count(how)) for how in HOW]
 
 
 def flat(mapping: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
@@ -285,55 +282,44 @@ class Quality:
     title, unit : str
     values : ndarray, shape (n,)
         NaN where a patient had no product.
-    low, high : float
-        Limits, NaN where there are none.
+    low, high : ndarray, shape (n,)
+        Each patient's limits of release or label, NaN where there are none.
     """
 
     title: str
     unit: str
     values: Floats
-    low: float = float("nan")
-    high: float = float("nan")
+    low: Floats
+    high: Floats
 
 
 def quality(journey: Any) -> list[Quality]:
     """Qualities of the collected and manufactured cells and of the dose; those that the records do not hold are left out."""
     count = len(journey.patient.number)
-    lot, cells = journey.lot, journey.cells
-    low, high = dose_limits(journey)
-    wanted = (
-        ("CD3+ cells collected", "10⁹ cells", journey.apheresis, ("cd3", "cd3_cells", "cd3_collected"), "giga", {}),
-        ("CAR-positive T cells", "%", lot, ("car_positive", "car_fraction", "car_percent"), "percent", {}),
-        ("CAR-positive T cells", "%", cells, ("car_positive", "car_fraction", "car_percent"), "percent", {}),
-        ("Vector copies per CAR+ cell", "copies", lot, ("vector_copies", "vcn", "copies"), "", {}),
-        ("Vector copies per CAR+ cell", "copies", cells, ("vector_copies", "vcn", "copies"), "", {}),
-        ("Viability", "%", lot, ("viability",), "percent", {}),
-        ("Dose per kg", "10⁶ CAR+ cells/kg", journey.infusion, ("dose_per_kg", "cells_per_kg", "per_kg"), "mega", {"low": low, "high": high}),
-    )  # fmt: skip
+    none = np.full(count, np.nan)
     found: list[Quality] = []
-    for title, unit, record, names, scale, limits in wanted:
-        values = per_patient(record, count, *names)
-        if values is None or any(q.title == title for q in found):
+    for title, row in look("quality").items():
+        if any(q.title == row["title"] for q in found):
             continue
-        found.append(Quality(title, unit, _scaled(values, scale), **limits))
+        values = per_patient(getattr(journey, row["record"], None), count, row["field"])
+        if values is None:
+            continue
+        if row.get("per_kg"):
+            values = values / np.asarray(journey.patient.weight, dtype=float)
+        if row["record"] == "infusion":
+            values = np.where(infused(journey), values, np.nan)
+        low, high = dose_limits(journey) if title.startswith("dose") else (none, none)
+        found.append(Quality(row["title"], row["unit"], values * row["factor"], low * row["factor"], high * row["factor"]))
     return found
 
 
-def _scaled(values: Floats, scale: str) -> Floats:
-    typical = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
-    match scale:
-        case "percent":
-            return values * 100 if typical <= 1 else values
-        case "giga":
-            return values / 1e9 if typical > 1e6 else values
-        case "mega":
-            return values / 1e6 if typical > 1e3 else values
-    return values
+def dose_limits(journey: Any) -> tuple[Floats, Floats]:
+    """Lowest and highest dose per kg (cells/kg) of the product's label at each patient's weight, NaN where it has none."""
+    weight = np.asarray(journey.patient.weight, dtype=float)
+    if not getattr(journey.product, "indications", None):
+        return np.full(weight.size, np.nan), np.full(weight.size, np.nan)
+    from vein2vein.therapy.product import dose_range, find_indication
 
-
-def dose_limits(journey: Any) -> tuple[float, float]:
-    """Lowest and highest dose per kg (1e6 cells/kg) of the product's label, NaN where it has none."""
-    product = journey.product
-    low, high = first_of(product, "low_per_kg", "label_low_per_kg"), first_of(product, "high_per_kg", "label_high_per_kg")
-    pair = np.array([_float(low), _float(high)])
-    return tuple(float(x) for x in (pair / 1e6 if np.nanmax(np.nan_to_num(pair)) > 1e3 else pair))  # type: ignore[return-value]
+    rule = find_indication(journey.product, str(getattr(journey.disease, "name", journey.disease)))[0].dose
+    low, _, high = dose_range(rule, weight)
+    return low / weight, high / weight

@@ -177,8 +177,10 @@ def pick_curves(values: Floats) -> NDArray[np.intp]:
     return order[np.unique(np.linspace(0, order.size - 1, most).round().astype(int))]
 
 
-def draw_band(axes: Any, days: Floats, values: Floats, hue: str, *, inner: bool = False, curves: bool = False) -> None:
-    """Draw median and 5-95 % band over time, with individual curves behind where asked."""
+def draw_band(
+    axes: Any, days: Floats, values: Floats, hue: str, *, inner: bool = False, outer: bool = True, curves: bool = False
+) -> None:
+    """Draw median and 5-95 % band (and 25-75 % band) over time, with individual curves behind where asked."""
     low, high = look("bands", "outer")
     levels = [low, high, look("bands", "middle"), *look("bands", "inner")]
     found = quantiles(values, levels)
@@ -189,10 +191,11 @@ def draw_band(axes: Any, days: Floats, values: Floats, hue: str, *, inner: bool 
             axes.plot(
                 days[there], values[row, there], color=hue, linewidth=look("figure", "thin"), alpha=look("figure", "thin_alpha")
             )
-    axes.fill_between(
-        days[shown], found[0, shown], found[1, shown], color=hue, alpha=look("figure", "band_alpha"), linewidth=0,
-        label="5–95 %",
-    )  # fmt: skip
+    if outer:
+        axes.fill_between(
+            days[shown], found[0, shown], found[1, shown], color=hue, alpha=look("figure", "band_alpha"), linewidth=0,
+            label="5–95 %",
+        )  # fmt: skip
     if inner:
         axes.fill_between(
             days[shown], found[-2, shown], found[-1, shown], color=hue, alpha=look("figure", "inner_band_alpha"), linewidth=0,
@@ -215,12 +218,17 @@ def mark_level(axes: Any, name: str) -> None:
 
 def log_axis(axes: Any, floor: float | None = None) -> None:
     """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    def between(value: float, _: Any) -> str:
+        low, high = axes.get_ylim()
+        return f"{value:,g}" if high < low * look("figure", "log_minor_below") else ""
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=look("figure", "log_minor")))
+    axes.yaxis.set_minor_formatter(FuncFormatter(between))
     axes.tick_params(axis="y", which="minor", length=0)
     if floor is not None:
         axes.set_ylim(bottom=floor)

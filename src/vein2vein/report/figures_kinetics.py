@@ -10,7 +10,7 @@ import numpy as np
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
 from vein2vein.report.figures import (
-    Floats, Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, months, quantiles, render, unit_name,
+    Floats, Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, months, render, style, unit_name,
 )  # fmt: skip
 from vein2vein.report.page import number, span
 
@@ -22,6 +22,8 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
         return None
 
     def draw(figure: Any) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         columns = min(3, len(shown))
         grid = np.atleast_1d(figure.subplots(-(-len(shown) // columns), columns)).ravel()
         for axes, row in zip(grid, shown):
@@ -29,15 +31,13 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
             middle = float(np.median(known))
             axes.hist(known, bins=int(look("figure", "bins")), color=color("sky"), edgecolor=color("paper"))
             axes.axvline(middle, color=color("ink"), label="median")
-            for limit in (row.low, row.high):
-                if np.isfinite(limit) and known.min() <= limit <= known.max():
-                    axes.axvline(limit, color=color("vermilion"), linestyle=(0, (4, 3)), label="limit")
+            for limits in (row.low, row.high):
+                limit = np.unique(np.round(limits[np.isfinite(limits)], 9))
+                if limit.size == 1 and known.min() <= limit[0] <= known.max():
+                    axes.axvline(limit[0], color=color("vermilion"), linestyle=(0, (4, 3)), label="limit")
             axes.set_title(row.title)
-            axes.set_xlabel(unit_name(row.unit) or "value")
-            axes.annotate(
-                f"median {number(middle)}", (1, 1), xycoords="axes fraction", ha="right", va="bottom",
-                fontsize=look("figure", "small_size"), color=color("soft"),
-            )  # fmt: skip
+            axes.set_xlabel(f"{unit_name(row.unit) or 'value'} (median {number(middle)})")
+            axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         for axes in grid[:: columns]:
             axes.set_ylabel("Patients")
         for axes in grid[len(shown) :]:
@@ -45,9 +45,9 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
 
     words = "; ".join(f"{r.title} median {number(np.nanmedian(r.values))} {unit_name(r.unit)}".strip() for r in shown)
     return render(
-        "quality", "Product quality varies between patients", f"Histograms of product quality: {words}.", draw,
+        "quality", "Distribution of product quality over the patients", f"Histograms of product quality: {words}.", draw,
         height=2.4 * -(-len(shown) // 3),
-        caption="Each histogram counts patients. Solid line: median. Dashed line: limit of release or label, where it falls within the plot.",
+        caption="Each histogram counts patients. Solid line: median. Dashed line: limit of release or label, where it is the same for all patients and falls within the plot.",
     )  # fmt: skip
 
 
@@ -69,7 +69,8 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
             log_axis(axes)
         cut = (days >= 0) & (days <= look("windows", "acute"))
         draw_band(early, days[cut], values[:, cut], color("cells"), curves=True)
-        draw_band(late, months(days), values, color("cells"), curves=True)
+        later = days >= look("windows", "acute")
+        draw_band(late, months(days[later]), values[:, later], color("cells"), curves=True)
         for axes in (early, late):
             axes.set_ylim(bottom=max(lowest / 2, np.nanquantile(values, look("bands", "outer")[0]) / 100))
         if cmax:
@@ -86,9 +87,9 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
             )  # fmt: skip
         early.set_ylabel(axis_name(name))
         early.set_title("Days 0 to 28")
-        late.set_title("Whole follow-up")
+        late.set_title("From day 28")
         early.set_xlim(0)
-        late.set_xlim(0, months(last))
+        late.set_xlim(0, max(float(months(last)), 1.0))
         day_axis(early, look("windows", "acute"))
         late.set_xlabel("Months after infusion")
         early.legend(loc="lower right")
@@ -97,10 +98,15 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     when, first, final, _ = facts.summary(getattr(journey.kinetics, "tmax", np.nan) * np.where(facts.infused(journey), 1, np.nan))
     printed = unit_name(analyte(name).unit)
     said = f"Median Cmax {number(peak)} {printed} (5–95 %: {span(low, high)}), median Tmax {number(when)} days ({span(first, final)}), {count} patients."
+    below = facts.below_limit(journey, name)
+    left_out = (
+        "Values below the limit of quantification lie at the limit." if below
+        else "Values below the limit of quantification are not drawn; median and band then describe the patients above it."
+    )
     return render(
-        "kinetics", "CAR T cells rise to a peak, contract and persist at a low level",
+        "kinetics", f"CAR T cells in blood peak around day {number(when, 2)}",
         f"CAR-T in blood over time on a logarithmic axis, individual curves with median and 5 to 95 percent band. {said}", draw, height=4.2,
-        caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves')}). Values below the limit of quantification are not drawn; the median and the band then describe the patients above it.",
+        caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves')}). {left_out}",
     )  # fmt: skip
 
 
@@ -114,10 +120,11 @@ def tumor_figure(journey: Any) -> Picture | None:
     def draw(figure: Any) -> None:
         for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
             values = facts.dense(journey, name)
-            lowest = {"marrow_blasts": 1e-2, "mrd": 1e-7}.get(name, np.nanmin(np.where(values > 0, values, np.nan)))
+            lowest = style().get("floors", name) or np.nanmin(np.where(values > 0, values, np.nan))
             seen = np.isfinite(values).any(axis=0) & (days <= 2 * look("windows", "year"))
             log_axis(axes, lowest)
-            draw_band(axes, months(days[seen]), np.maximum(values[:, seen], lowest), color("tumor"), curves=True)
+            draw_band(axes, months(days[seen]), np.maximum(values[:, seen], lowest), color("tumor"), curves=True, inner=True, outer=False)
+            axes.set_ylim(top=style().get("ceilings", name))
             mark_level(axes, name)
             axes.set_title(analyte(name).title)
             axes.set_ylabel(axis_name(name))
@@ -125,9 +132,14 @@ def tumor_figure(journey: Any) -> Picture | None:
             axes.set_xlim(0)
         axes.legend(loc="lower right")
 
+    first = facts.dense(journey, names[0])[:, days >= look("windows", "acute")]
+    known = np.isfinite(first).any(axis=1)
+    at = np.isfinite(first).argmax(axis=1)
+    below = first[np.arange(at.size), at][known] < style().get("marks", names[0], "value", default=np.nan)
     return render(
-        "tumor", "Tumor burden falls within weeks; some patients relapse",
-        f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and 5 to 95 percent band, logarithmic axis.",
+        "tumor", f"{analyte(names[0]).title}: below {look('marks', names[0], 'label')} in {int(below.sum())} of {int(known.sum())} patients at the first visit from day 28"
+        if style().get("marks", names[0]) else f"{analyte(names[0]).title} over time",
+        f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and 25 to 75 percent band, logarithmic axis.",
         draw, height=3.9,
         caption="Thin lines: single patients who are alive and assessed. A patient without detectable disease lies on the lower edge. Patients who died are no longer part of median and band.",
     )  # fmt: skip
@@ -157,12 +169,12 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
-        known = np.isfinite(share)
+        known = np.isfinite(share) & (days >= look("windows", "acute"))
         left.plot(months(days[known]), 100 * share[known], color=color("b_cells"), marker="o", markersize=3, label="simulated")
         draw_landmarks(left, marks)
         left.set_ylim(0, 105)
-        left.set_title("Patients with B-cell aplasia")
-        left.set_ylabel("Share of patients alive and assessed (%)")
+        left.set_title("Patients in B-cell aplasia, from day 28")
+        left.set_ylabel("Share of patients (%)")
         left.legend(loc="lower left")
         draw_band(right, months(days), igg, color("igg"), inner=True)
         mark_level(right, "igg")
@@ -177,9 +189,9 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     at = [(m, float(np.interp(m * look("windows", "month"), days[np.isfinite(share)], share[np.isfinite(share)]))) for m in (6, 12) if np.isfinite(share).any()]
     words = ", ".join(f"{100 * s:.0f} % at {m} months" for m, s in at)
     return render(
-        "aplasia", "B-cell aplasia persists while CAR T cells do", f"Share of patients with B-cell aplasia over time ({words}) and IgG over time.", draw,
+        "aplasia", f"B-cell aplasia: {words}" if words else "B cells and IgG", f"Share of patients with B-cell aplasia over time ({words}) and IgG over time.", draw,
         height=3.6,
-        caption=f"B-cell aplasia, simulated: {words}. Black points: published, with 95 % interval where printed. IgG includes replacement given by rule.",
+        caption="Share of the patients alive and assessed who are in B-cell aplasia. Black points: published, with 95 % interval where printed. IgG includes replacement given by rule.",
     )  # fmt: skip
 
 
@@ -197,11 +209,3 @@ def draw_landmarks(axes: Any, rows: Iterable[facts.Compared]) -> None:
             label=None if label in seen else label, zorder=5,
         )  # fmt: skip
         seen.add(label)
-
-
-def band_table(journey: Any, name: str, days: Iterable[float]) -> list[tuple[float, float, float, float]]:
-    """Median and 5-95 % of an analyte at some days: (day, median, low, high)."""
-    values, all_days = facts.dense(journey, name), np.asarray(journey.course.days)
-    low, high = look("bands", "outer")
-    found = quantiles(values, [look("bands", "middle"), low, high])
-    return [(float(d), *(float(x) for x in found[:, j])) for d in days for j in [int(np.argmin(np.abs(all_days - d)))]]

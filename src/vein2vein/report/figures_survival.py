@@ -97,7 +97,7 @@ def survival_figure(
             axes.fill_between(at, 100 * curve.low, 100 * curve.high, step="post", color=hue, alpha=look("figure", "band_alpha"), linewidth=0, label="95 % interval")
             axes.step(at, 100 * curve.value, where="post", color=hue, label=f"simulated (n = {curve.n})")
             if curve.censored.size <= look("figure", "most_rows_with_marks"):
-                level = np.interp(curve.censored, curve.days, curve.value) * 0 + curve.value[np.searchsorted(curve.days, curve.censored, side="right") - 1]
+                level = curve.value[np.searchsorted(curve.days, curve.censored, side="right") - 1]
                 axes.plot(months(curve.censored), 100 * level, linestyle="", marker="|", color=hue, markersize=6)
             draw_landmarks(axes, [r for r in marks if ("enrol" in r.definition) == (curve.clock == "enrolment")])
             axes.set_title(SETS[curve.clock])
@@ -130,7 +130,7 @@ def survival_figure(
 
 def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     """Simulated beside published percentages, each with its interval; memory rows are hollow."""
-    shown = [r for r in rows if r.unit == "%" and np.isfinite(r.simulated) and np.isfinite(r.published)]
+    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and np.isfinite(r.simulated) and np.isfinite(r.published)]
     if not shown:
         return None
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
-from vein2vein.report.figures import Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, render
+from vein2vein.report.figures import Floats, Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, quantiles, render, unit_name
+from vein2vein.report.page import number
 
 
 def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -151,7 +152,7 @@ def treatment_figure(journey: Any) -> Picture | None:
 def inflammation_figure(journey: Any) -> Picture | None:
     """IL-6, CRP, ferritin and temperature over the first 28 days."""
     return _panels(
-        journey, "inflammation", "Cytokines, acute-phase proteins and fever, days 0 to 28",
+        journey, "inflammation", "il6", "Cytokines, acute-phase proteins and fever, days 0 to 28",
         {"il6": True, "crp": False, "ferritin": True, "temperature": False},
         {"il6": "il6", "crp": "crp", "ferritin": "ferritin", "temperature": "temperature"}, look("windows", "acute"),
     )  # fmt: skip
@@ -160,14 +161,14 @@ def inflammation_figure(journey: Any) -> Picture | None:
 def count_figure(journey: Any) -> Picture | None:
     """Neutrophils, platelets, hemoglobin and lymphocytes over the first 90 days."""
     return _panels(
-        journey, "counts", "Blood counts, days 0 to 90",
+        journey, "counts", "neutrophils", "Blood counts, days 0 to 90",
         {"neutrophils": True, "platelets": False, "hemoglobin": False, "lymphocytes": True},
         dict.fromkeys(("neutrophils", "platelets", "hemoglobin", "lymphocytes"), "counts"), 2 * look("windows", "early"),
     )  # fmt: skip
 
 
 def _panels(
-    journey: Any, name: str, title: str, logarithmic: dict[str, bool], hues: dict[str, str], last: float
+    journey: Any, name: str, leading: str, title: str, logarithmic: dict[str, bool], hues: dict[str, str], last: float
 ) -> Picture | None:
     days = np.asarray(journey.course.days, dtype=float)
     window = (days >= 0) & (days <= last)
@@ -187,18 +188,32 @@ def _panels(
             axes.set_title(analyte(key).title)
             axes.set_ylabel(axis_name(key).removeprefix(analyte(key).title).strip(" ()") or "value")
             axes.set_xlim(0)
-        grid[0].legend(loc="upper right")
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
         for axes in grid[max(len(shown) - 2, 0) : len(shown)]:
             day_axis(axes, last)
         for axes in grid[len(shown) :]:
             axes.set_visible(False)
 
-    peaks = {n: facts.summary(np.nanmax(np.where(np.isfinite(v := facts.dense(journey, n)[:, window]), v, -np.inf), axis=1)) for n in shown}
-    from vein2vein.report.figures import unit_name
-    from vein2vein.report.page import number
-
+    if leading in shown:
+        middle = quantiles(facts.dense(journey, leading)[:, window], [look("bands", "middle")])[0]
+        if np.isfinite(middle).any():
+            best = int(np.nanargmax(middle) if leading == "il6" else np.nanargmin(middle))
+            title += f": median {_lower(analyte(leading).title)} {'highest' if leading == 'il6' else 'lowest'} on day {days[window][best]:.0f} ({number(middle[best])} {unit_name(analyte(leading).unit)})"
+    peaks = {n: facts.summary(_extreme(facts.dense(journey, n)[:, window], leading == "il6")) for n in shown}
+    extreme = "highest" if leading == "il6" else "lowest"
     words = "; ".join(f"{analyte(n).title} {number(p[0])} {unit_name(analyte(n).unit)}" for n, p in peaks.items())
     return render(
-        name, title, f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of each patient's highest value: {words}.",
-        draw, height=2.5 * -(-len(shown) // 2) + 0.3, caption=f"Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's highest value: {words}.",
+        name, title, f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of each patient's {extreme} value: {words}.",
+        draw, height=2.5 * -(-len(shown) // 2) + 0.3, caption=f"Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's {extreme} value: {words}.",
     )  # fmt: skip
+
+
+def _extreme(values: Floats, highest: bool) -> Floats:
+    known = np.isfinite(values).any(axis=1)
+    found = np.full(values.shape[0], np.nan)
+    found[known] = np.nanmax(values[known], axis=1) if highest else np.nanmin(values[known], axis=1)
+    return found
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]

@@ -55,19 +55,19 @@ def stages(journey: Any, rows: list[facts.Compared]) -> list[Stage]:
     reasons = [(k.removeprefix("not infused: "), v) for k, v in n.items() if k.startswith("not infused: ") and v]
     best = {k.removeprefix("best: "): v for k, v in n.items() if k.startswith("best: ")}
     remission = best.get("CR", 0) + best.get("CRi", 0)
-    words = {"CR": "complete remission", "CRi": "complete remission, incomplete recovery", "NR": "no response", "": "not assessed"}
+    words = {"CR": "complete (CR)", "CRi": "with incomplete blood count recovery (CRi)", "NR": "without response", "": "not assessed"}
     listed = [
         Stage(
             f"Screened: {n['screened']}", beside("n_screened"),
             tuple(f"{count} {name}" for name, count in reasons if name == "not eligible"),
         ),
         Stage(f"Enrolled: {n['enrolled']}", beside("n_enrolled"), tuple(f"{count} {name}" for name, count in reasons if name != "not eligible")),
-        Stage(f"Infused: {n['infused']} ({percent(n['infused'], n['enrolled'])} of enrolled)", beside("n_infused"),
-              tuple([f"{n['failed']} integrations failed"] if n["failed"] else [])),
+        Stage(f"Infused: {n['infused']} ({percent(n['infused'], n['enrolled'])} of enrolled)", 
+              ((f"of these {n['failed']} with a failed integration",) if n["failed"] else ()) + beside("n_infused")),
         Stage(
-            f"Complete remission (CR or CRi): {remission} ({percent(remission, n['infused'])} of infused)",
-            tuple(f"{best[k]} {words.get(k, k)}" for k in sorted(best, key=lambda k: ("CR", "CRi", "NR").index(k) if k in words and k else 3)) + beside("n_CR_CRi"),
-            tuple(f"{best[k]} {words[k]}" for k in ("NR", "") if best.get(k)),
+            f"In remission (CR or CRi): {remission} ({percent(remission, n['infused'])} of infused)",
+            tuple(f"{best[k]} {words[k]}" for k in ("CR", "CRi") if best.get(k)) + beside("n_CR_CRi"),
+            tuple(f"{v} {words.get(k, k)}" for k, v in sorted(best.items()) if k not in ("CR", "CRi")),
         ),
         Stage(
             f"Relapsed after remission: {n['relapsed']}",

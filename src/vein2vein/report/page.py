@@ -56,7 +56,7 @@ def _templates() -> Any:
     folder = Path(str(resources.files("vein2vein.report").joinpath("templates")))
     found = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters.update(number=number, percent=percent)
-    found.globals.update(span=span, percent=percent, number=number)
+    found.globals.update(inf=float("inf"), span=span, percent=percent, number=number)
     return found
 
 

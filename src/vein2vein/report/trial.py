@@ -46,7 +46,7 @@ def trial_page(result: Any) -> str:
     assumed, known = facts.assumptions(journey)
     named = getattr(result.trial, "title", "") or getattr(result.trial, "name", "") or "Trial"
     return page.fill(
-        "trial.html.j2", title=str(named), pictures=pictures, summary=summary(journey, rows), quality=quality_rows(journey),
+        "trial.html.j2", title=str(named), pictures=pictures, summary=summary(journey, rows), quality=quality_rows(journey), lots=release_rows(journey),
         kinetics=kinetics_rows(journey), grades=grade_rows(journey), treatments=treatment_rows(journey), assumed=assumed, known=known,
         how=facts.how_counts(journey), notes=notes(result), failures=facts.failures(journey), count=len(journey.patient.number),
         provenance=facts.flat(getattr(result, "provenance", None) or journey.provenance),
@@ -109,14 +109,28 @@ def quality_rows(journey: Any) -> list[dict[str, str]]:
     found = []
     for row in facts.quality(journey):
         middle, low, high, count = facts.summary(row.values)
-        known = row.values[np.isfinite(row.values)]
-        outside = int(((known < row.low) | (known > row.high)).sum())
-        limited = np.isfinite(row.low) or np.isfinite(row.high)
+        limited = np.isfinite(row.low) | np.isfinite(row.high)
+        outside = int(((row.values < row.low) | (row.values > row.high)).sum())
         found.append({
             "title": row.title, "unit": row.unit, "median": number(middle), "band": span(low, high), "count": str(count),
-            "limits": span(row.low, row.high) if limited else page.MISSING, "outside": f"{outside} ({percent(outside, count)})" if limited else page.MISSING,
+            "limits": span(np.nanmin(row.low), np.nanmax(row.high)) if limited.any() else page.MISSING,
+            "outside": f"{outside} ({percent(outside, count)})" if limited.any() else page.MISSING,
         })  # fmt: skip
     return found
+
+
+def release_rows(journey: Any) -> list[tuple[str, int]]:
+    """Lots in and out of specification, failed, and why: (what, how many)."""
+    lot = journey.lot
+    rows = []
+    for field, words in (("in_specification", "in specification"), ("out_of_specification", "released out of specification"), ("remade", "made a second time"), ("failed", "failed")):
+        flags = getattr(lot, field, None)
+        if flags is not None:
+            rows.append((words, int(np.asarray(flags, dtype=bool).sum())))
+    reasons = np.asarray(getattr(lot, "reason", ""))
+    for reason, how_many in zip(*np.unique(reasons[reasons != ""], return_counts=True)) if reasons.ndim else ():
+        rows.append((str(reason), int(how_many)))
+    return rows
 
 
 def kinetics_rows(journey: Any) -> list[tuple[str, str, str, str]]:

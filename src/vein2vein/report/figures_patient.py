@@ -1,0 +1,175 @@
+"""Figures of one patient: the days around the infusion, and the whole follow-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vein2vein.analytes import all_analytes, analyte
+from vein2vein.report import facts
+from vein2vein.report.figures import (
+    Floats, Picture, axis_name, color, day_axis, log_axis, look, mark_level, months, quantiles, render, style,
+)  # fmt: skip
+from vein2vein.report.figures_toxicity import draw_grades
+
+
+@dataclass(frozen=True)
+class One:
+    """One patient of a journey, by position, and the companions who share what is known of this one."""
+
+    journey: Any
+    index: int
+    spread: Any = None
+
+    @property
+    def days(self) -> Floats:
+        """Days of the course, shape (k,)."""
+        return np.asarray(self.journey.course.days, dtype=float)
+
+    def values(self, name: str) -> Floats:
+        """Values of an analyte, shape (k,)."""
+        return np.asarray(self.journey.course.dense(name), dtype=float)[self.index]
+
+    def grade(self, key: str) -> Any:
+        """Grades, shape (k,); not gradable where the key is absent."""
+        found = self.journey.findings.get(key)
+        return np.full(self.days.size, facts.NOT_GRADABLE) if found is None else np.asarray(found.grade, dtype=np.int64)[self.index]
+
+    def end(self) -> float:
+        """Last day of observation."""
+        outcome = self.journey.outcome
+        return float(min(np.asarray(outcome.death_day)[self.index], np.asarray(outcome.last_day)[self.index]))
+
+
+def daily_grades(one: One, key: str, last: int) -> Any:
+    """Worst grade of each day 0 ... last, shape (last + 1,)."""
+    days, grades = one.days, one.grade(key)
+    found = np.full(last + 1, facts.NOT_GRADABLE)
+    for day in range(last + 1):
+        columns = np.floor(days) == day
+        if columns.any():
+            found[day] = grades[columns].max()
+    return np.where(np.arange(last + 1) > one.end(), facts.NOT_OBSERVED, found)
+
+
+def tumor_name(one: One) -> str | None:
+    """The measure of disease that this patient's course holds."""
+    names = ("marrow_blasts", "circulating_blasts", "mrd", "metabolic_tumor_volume", "sum_product_diameters", "m_protein")
+    return next((n for n in names if np.isfinite(one.values(n)).any()), None)
+
+
+def _curve(axes: Any, one: One, name: str, hue: str, at: Floats, window: Any, *, logarithmic: bool) -> None:
+    values = one.values(name)
+    floor = style().get("floors", name) if logarithmic else None
+    if logarithmic:
+        log_axis(axes, floor)
+    if one.spread is not None:
+        days = np.asarray(one.spread.course.days, dtype=float)
+        near = (days >= one.days[window].min()) & (days <= one.days[window].max())
+        found = quantiles(facts.dense(one.spread, name)[:, near], look("bands", "outer"))
+        shown = np.isfinite(found).all(axis=0)
+        scale = at[window].max() / max(one.days[window].max(), 1.0)
+        low = np.maximum(found[0, shown], floor) if floor else found[0, shown]
+        axes.fill_between(scale * days[near][shown], low, np.maximum(found[1, shown], low), color=hue, alpha=look("figure", "band_alpha"), linewidth=0)
+    there = window & np.isfinite(values)
+    drawn = np.maximum(values[there], floor) if floor else values[there]
+    sparse = there.sum() <= look("figure", "fewest_for_line")
+    axes.plot(at[there], drawn, color=hue, marker="o" if sparse else None, markersize=4)
+
+
+def journey_figure(one: One) -> Picture | None:
+    """CAR-T, tumor, B cells, IL-6 and CRP, temperature, grades and treatments over the first weeks."""
+    last = int(look("windows", "early"))
+    days = one.days
+    window = (days >= 0) & (days <= last)
+    names = [facts.readout(one.journey), tumor_name(one), "b_cells", "il6", "temperature"]
+    panels = [n for n in names if n and np.isfinite(one.values(n)[window]).any()]
+    if not panels:
+        return None
+    given = {n: np.floor(days[one.values(n) > 0]) for n in facts.given_names(one.journey)}
+    given = {n: d[(d >= look("windows", "before")) & (d <= last)] for n, d in given.items() if n != "antipyretic"}
+    given = {n: d for n, d in given.items() if d.size}
+    grades = np.stack([daily_grades(one, key, last) for key in ("crs_astct", "icans")])
+    hues = {"b_cells": "b_cells", "il6": "il6", "temperature": "temperature", "transgene": "cells", "car_t_cells": "cells"}
+
+    def draw(figure: Any) -> None:
+        rows = figure.subplots(
+            len(panels) + 1 + bool(given), 1, sharex=True, height_ratios=[3] * len(panels) + [1.3] + [0.5 + 0.45 * len(given)] * bool(given)
+        )
+        for axes, name in zip(rows, panels):
+            _curve(axes, one, name, color(hues.get(name, "tumor")), days, window, logarithmic=name != "temperature")
+            mark_level(axes, name)
+            axes.set_title(axis_name(name))
+            if name == "il6" and np.isfinite(one.values("crp")[window]).any():
+                _beside(axes, one, window)
+        strip = rows[len(panels)]
+        draw_grades(strip, grades)
+        strip.set_yticks([0, 1], ["CRS", "ICANS"])
+        strip.tick_params(axis="y", length=0)
+        strip.set_ylim(1.5, -0.5)
+        for (row, day), grade in np.ndenumerate(grades):
+            if grade > 0:
+                strip.text(day, row, str(grade), ha="center", va="center", fontsize=look("figure", "tiny_size"), color=color("paper" if grade > 2 else "ink"))
+        strip.set_title("Worst grade of the day (ASTCT)")
+        if given:
+            ticks = rows[-1]
+            for row, (name, when) in enumerate(given.items()):
+                ticks.plot(when, np.full(when.size, row), linestyle="", marker="|", markersize=9, markeredgewidth=2, color=color("ink"))
+            ticks.set_yticks(range(len(given)), [analyte(n).title.split(",")[0].split(" (")[0] for n in given])
+            ticks.set_ylim(len(given) - 0.4, -0.6)
+            ticks.tick_params(axis="y", length=0)
+            ticks.set_title("Treatments")
+            ticks.grid(False)
+        first = min((float(d.min()) for d in given.values()), default=0.0)
+        rows[-1].set_xlim(min(first, 0.0) - 0.5, last + 0.5)
+        for axes in rows:
+            axes.tick_params(labelbottom=axes is rows[-1])
+        day_axis(rows[-1], last + 0.5)
+
+    words = [f"highest CRS grade {max(grades[0].max(), 0)}", f"highest ICANS grade {max(grades[1].max(), 0)}"]
+    band = " Shaded: 5–95 % of the companions who share what is known of this patient." if one.spread is not None else ""
+    return render(
+        "journey", f"Days around the infusion: {', '.join(words)}", f"Panels over days: {', '.join(panels)}; a strip of CRS and ICANS grades; ticks for treatments. {', '.join(words)}.",
+        draw, height=1.55 * len(panels) + 1.3 + 0.32 * len(given), caption=f"Day 0 is the infusion. Logarithmic axes except for temperature and CRP; dots where a value was measured on few days.{band}",
+    )  # fmt: skip
+
+
+def _beside(axes: Any, one: One, window: Any) -> None:
+    other = axes.twinx()
+    other.plot(one.days[window], one.values("crp")[window], color=color("crp"), linestyle=(0, (4, 2)))
+    other.set_ylim(0)
+    other.grid(False)
+    other.spines["right"].set_visible(True)
+    other.set_ylabel("CRP (mg/L), dashed")
+
+
+def follow_up_figure(one: One) -> Picture | None:
+    """CAR-T, tumor, B cells and IgG over the whole follow-up."""
+    names = [facts.readout(one.journey), tumor_name(one), "b_cells", "igg"]
+    shown = [n for n in names if n and np.isfinite(one.values(n)).sum() > 1]
+    last = one.end()
+    if not shown or last < 2 * look("windows", "early"):
+        return None
+    at, window = months(one.days), (one.days >= 0) & (one.days <= last)
+    hues = {"b_cells": "b_cells", "igg": "igg", "transgene": "cells", "car_t_cells": "cells"}
+
+    def draw(figure: Any) -> None:
+        grid = np.atleast_1d(figure.subplots(-(-len(shown) // 2), 2, sharex=True)).ravel()
+        for axes, name in zip(grid, shown):
+            _curve(axes, one, name, color(hues.get(name, "tumor")), at, window, logarithmic=name != "igg")
+            mark_level(axes, name)
+            axes.set_title(axis_name(name))
+            axes.set_xlim(0)
+        for axes in grid[max(len(shown) - 2, 0) : len(shown)]:
+            axes.set_xlabel("Months after infusion")
+            axes.tick_params(labelbottom=True)
+        for axes in grid[len(shown) :]:
+            axes.set_visible(False)
+
+    band = " Shaded: 5–95 % of the companions." if one.spread is not None else ""
+    return render(
+        "follow-up", f"Follow-up to month {float(months(last)):.0f}", f"{', '.join(all_analytes()[n].title for n in shown)} over the whole follow-up.",
+        draw, height=2.5 * -(-len(shown) // 2), caption=f"Values at visits; undetectable disease lies on the lower edge.{band}",
+    )  # fmt: skip

@@ -1,0 +1,244 @@
+"""The report of one patient's journey: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vein2vein.analytes import analyte
+from vein2vein.errors import InputError
+from vein2vein.report import facts, page
+from vein2vein.report.figures import look, unit_name
+from vein2vein.report.figures_patient import One, daily_grades, follow_up_figure, journey_figure
+from vein2vein.report.page import MISSING, number, percent, span
+
+STEPS = {
+    "eligibility": "Eligibility", "apheresis": "Leukapheresis", "cells": "Engineering", "lot": "Expansion and release", "waiting": "Waiting and bridging",
+    "conditioning": "Lymphodepletion", "infusion": "Infusion",
+}  # fmt: skip
+COLUMNS = (("transgene", "last"), ("car_t_cells", "last"), ("marrow_blasts", "last"), ("circulating_blasts", "last"), ("b_cells", "last"), ("il6", "max"), ("temperature", "max"))
+
+
+def write_patient_report(
+    journey: Any, path: str | Path, index: int = 0, *, spread: Any = None, force: bool = False
+) -> Path:
+    """Write the report of one patient.
+
+    Parameters
+    ----------
+    journey : Journey
+    path : str or Path
+        An HTML file; written whole or not at all.
+    index : int
+        Position of the patient in the journey.
+    spread : Journey, optional
+        Companions who share what is known of this patient: probabilities and bands come from them.
+    force : bool
+        Overwrite an existing file.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        The file exists and ``force`` is False, its folder does not exist, or there is no such patient.
+    """
+    target = page.check_target(path, force)
+    return page.write_whole(target, patient_page(journey, index, spread), force=force)
+
+
+def patient_page(journey: Any, index: int = 0, spread: Any = None) -> str:
+    """Return the report of one patient as HTML text."""
+    count = len(journey.patient.number)
+    if not 0 <= index < count:
+        raise InputError(f"there is no patient at position {index}; the journey holds {count}, from 0 to {count - 1}.")
+    one = One(journey, index, spread)
+    infused = bool(np.asarray(journey.infused)[index])
+    pictures = [p for p in (journey_figure(one), follow_up_figure(one)) if p is not None] if infused else []
+    headers, rows = day_table(one) if infused else ([], [])
+    assumed, known = facts.assumptions(journey)
+    product = facts.first_of(journey.product, "title", "name", default=journey.product)
+    mine = int(journey.patient.number[index])
+    return page.fill(
+        "patient.html.j2", title=f"Patient {mine}: the journey with {product}", pictures=pictures, summary=story(one), facts=known_facts(one),
+        steps=steps(one), headers=headers, rows=rows, chances=chances(spread) if spread is not None else [],
+        companions=0 if spread is None else len(spread.patient.number), assumed=assumed, known=known, how=facts.how_counts(journey),
+        notes=list(dict.fromkeys(str(n) for n in journey.notes)), failures=[f for f in facts.failures(journey) if f[0] == mine], count=1,
+        provenance=facts.flat(journey.provenance), follow=int(look("windows", "acute")),
+    )  # fmt: skip
+
+
+def story(one: One) -> list[str]:
+    """The journey in a few sentences."""
+    journey, i = one.journey, one.index
+    outcome = journey.outcome
+    if not bool(np.asarray(journey.infused)[i]):
+        reason = str(np.asarray(journey.not_infused_reason)[i]) or "not recorded"
+        return [f"The patient was not infused: {reason}."]
+    last = int(look("windows", "early"))
+    told = []
+    cmax, tmax = (facts.per_patient(journey.kinetics, len(journey.patient.number), n) for n in ("cmax", "tmax"))
+    if cmax is not None and tmax is not None and np.isfinite(cmax[i]):
+        told.append(f"CAR T cells peaked on day {number(tmax[i])} at {number(cmax[i])} {unit_name(analyte(facts.readout(journey)).unit)}.")
+    worst = [int(max(daily_grades(one, key, last).max(), facts.NOT_GRADABLE)) for key in ("crs_astct", "icans")]
+    named = [f"{title} {'was not gradable' if g < 0 else 'did not occur' if g == 0 else f'reached grade {g}'}" for title, g in zip(("CRS", "ICANS"), worst)]
+    told.append(f"{' and '.join(named)}.")
+    words = {"CR": "complete remission", "CRi": "complete remission with incomplete recovery of the counts", "NR": "no response"}
+    best = str(np.asarray(outcome.best_response)[i])
+    told.append(f"Best response: {words.get(best, best or 'not assessed')}{_on(outcome.response_day, i)}.")
+    told += [sentence for sentence in _events(outcome, i) if sentence]
+    told.append(f"Observed to day {number(one.end(), 4)} ({number(one.end() / look('windows', 'month'))} months).")
+    return told
+
+
+def _on(days: Any, i: int) -> str:
+    day = float(np.asarray(days)[i])
+    return f" on day {number(day, 4)}" if np.isfinite(day) else ""
+
+
+def _events(outcome: Any, i: int) -> list[str]:
+    relapse, death = _on(outcome.relapse_day, i), _on(outcome.death_day, i)
+    antigen = str(np.asarray(outcome.relapse_antigen)[i])
+    cause = str(np.asarray(outcome.death_cause)[i])
+    return [
+        f"Relapse{relapse}{f', antigen-{antigen}' if antigen else ''}." if relapse else "",
+        f"Transplantation{_on(outcome.hsct_day, i)}." if _on(outcome.hsct_day, i) else "",
+        f"Death{death}{f' ({cause})' if cause else ''}." if death else "",
+    ]
+
+
+def known_facts(one: One) -> list[tuple[str, str]]:
+    """What was known of the patient before treatment."""
+    patient, i = one.journey.patient, one.index
+    rows = [
+        ("Disease", str(facts.first_of(one.journey.disease, "title", "name", default=one.journey.disease))),
+        ("Product", str(facts.first_of(one.journey.product, "title", "name", default=one.journey.product))),
+    ]
+    for field, entry in look("patient").items():
+        values = getattr(patient, field, None)
+        if values is None:
+            continue
+        value = np.broadcast_to(np.asarray(values), (len(patient.number),))[i]
+        if value.dtype.kind == "b":
+            text = entry["yes"] if value else entry["no"]
+        elif np.isnan(float(value)):
+            continue
+        else:
+            text = f"{number(value)} {unit_name(entry['unit'])}".strip()
+        rows.append((entry["title"], text))
+    return rows
+
+
+def steps(one: One) -> list[tuple[str, str]]:
+    """What happened at each step: (step, sentence)."""
+    rows = []
+    for field, title in STEPS.items():
+        record = getattr(one.journey, field, None)
+        if record is not None:
+            rows.append((title, "; ".join(f"{name} {value}" for name, value in record_facts(record, one.index)) or "nothing recorded"))
+    reason = str(np.asarray(one.journey.not_infused_reason)[one.index])
+    if reason:
+        rows.append(("Not infused", reason))
+    rows.append(("Outcome", " ".join(story(one))))
+    return rows
+
+
+def record_facts(record: Any, index: int) -> list[tuple[str, str]]:
+    """One patient's fields of a step's record as text; empty and long ones are left out."""
+    rows = []
+    for name, value in vars(record).items():
+        if name.startswith("_") or value is None:
+            continue
+        if isinstance(value, np.ndarray):
+            if value.ndim != 1 or index >= value.size:
+                continue
+            value = value[index]
+        name = name.replace("_", " ")
+        if isinstance(value, bool | np.bool_):
+            rows += [(name, "yes")] if value else []
+        elif isinstance(value, int | float | np.number):
+            rows += [(name, number(value))] if np.isfinite(float(value)) else []
+        elif isinstance(value, str) and value:
+            rows.append((name, value))
+        elif isinstance(getattr(value, "title", None), str):
+            rows.append((name, value.title))
+    return rows
+
+
+def day_table(one: One) -> tuple[list[str], list[list[Any]]]:
+    """Day by day to day 28, then the visits.
+
+    Returns
+    -------
+    headers : list of str
+    rows : list of list
+        Day, values as text, grades as int (-1: not gradable), treatments as text.
+    """
+    course = one.journey.course
+    days, end = one.days, one.end()
+    columns = [(n, how) for n, how in COLUMNS if np.isfinite(one.values(n)).any()]
+    daily = list(range(int(look("windows", "acute")) + 1))
+    later = [float(d) for d in days[(days > daily[-1] + 1) & (days <= end)]]
+    given = [n for n in facts.given_names(one.journey)]
+    disease = [n for n, _ in columns if analyte(n).kind == "disease"]
+    before = sorted({float(np.floor(d)) for n in given for d in days[(days < 0) & (np.nan_to_num(course.dense(n)[one.index]) > 0)]})
+    rows = []
+    for day in [*before, *map(float, daily), *later]:
+        if day > end:
+            break
+        near = (np.floor(days) == day) if day <= daily[-1] else (days == day)
+        treatments = _treatments(one, given, near)
+        if day > daily[-1] and not treatments and not any(np.isfinite(one.values(n)[near]).any() for n in (*disease, facts.readout(one.journey))):
+            continue
+        cells: list[Any] = [number(day, 4)]
+        for name, how in columns:
+            known = one.values(name)[near]
+            known = known[np.isfinite(known)]
+            cells.append(MISSING if not known.size else number(known.max() if how == "max" else known[-1]))
+        for key in ("crs_astct", "icans"):
+            found = one.grade(key)[near]
+            cells.append(int(found.max()) if found.size and day >= 0 else facts.NOT_OBSERVED)
+        rows.append([*cells, treatments])
+    headers = ["Day", *(f"{analyte(n).title} ({unit_name(analyte(n).unit)})" for n, _ in columns), "CRS", "ICANS", "Treatments"]
+    return headers, rows
+
+
+def _treatments(one: One, given: list[str], near: Any) -> str:
+    amounts = {n: float(np.nansum(one.values(n)[near])) for n in given}
+    return ", ".join(f"{analyte(n).title} {number(a)} {unit_name(analyte(n).unit)}".strip() for n, a in amounts.items() if a > 0)
+
+
+def chances(spread: Any) -> list[tuple[str, str, str]]:
+    """What became of the companions: (what, share or median, how it was counted)."""
+    from vein2vein.report.figures_survival import survival
+
+    count = len(spread.patient.number)
+    chosen = facts.infused(spread)
+    there = int(chosen.sum())
+    best = np.asarray(spread.outcome.best_response)[chosen]
+    last = int(look("windows", "early"))
+    rows = [("Infused", percent(there, count), f"{there} of {count} companions")]
+    remission = int(np.isin(best, ["CR", "CRi"]).sum())
+    rows.append(("Remission (CR or CRi)", percent(remission, there), f"{remission} of {there} infused"))
+    for key, title in (("crs_astct", "CRS"), ("icans", "ICANS")):
+        worst = facts.daily_worst(spread, key, last).max(axis=1, initial=facts.NOT_GRADABLE)
+        for least, words in ((1, "any grade"), (3, "grade 3 or higher")):
+            hit = int((worst >= least).sum())
+            rows.append((f"{title}, {words}", percent(hit, there), f"{hit} of {there} infused, to day {last}"))
+    relapsed = np.isfinite(np.asarray(spread.outcome.relapse_day)[chosen])
+    rows.append(("Relapse in follow-up", percent(int(relapsed.sum()), there), f"{int(relapsed.sum())} of {there} infused"))
+    for endpoint, title in (("EFS", "Event-free survival"), ("OS", "Overall survival")):
+        curve = survival(spread, endpoint, "infusion")
+        if curve is not None:
+            at = np.searchsorted(curve.days, look("windows", "year"), side="right") - 1
+            rows.append((f"{title} at 12 months", f"{100 * curve.value[at]:.0f} %", f"Kaplan-Meier, 95 % interval {span(100 * curve.low[at], 100 * curve.high[at], 2)} %"))
+    for field, title in (("cmax", "Cmax"), ("tmax", "Tmax (days)")):
+        values = facts.per_patient(spread.kinetics, count, field)
+        if values is not None:
+            middle, low, high, n = facts.summary(values[chosen])
+            rows.append((f"{title}, median", number(middle), f"5–95 %: {span(low, high)}, {n} companions"))
+    return rows
