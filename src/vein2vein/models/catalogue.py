@@ -25,12 +25,12 @@ def model_names() -> tuple[str, ...]:
 
 def find_model(name: str) -> Model:
     """Return a bundled model by name; an unknown one is refused with the nearest names."""
-    return _module(name).MODEL
+    return find_module(name).MODEL
 
 
 def find_parameters(name: str) -> ParameterSet:
     """Return the parameters of a bundled model by name."""
-    return _module(name).parameters()
+    return find_module(name).parameters()
 
 
 def all_models() -> dict[str, Model]:
@@ -38,7 +38,8 @@ def all_models() -> dict[str, Model]:
     return {name: find_model(name) for name in model_names()}
 
 
-def _module(name: str) -> ModuleType:
+def find_module(name: str) -> ModuleType:
+    """Return the module of a bundled model, which carries its description."""
     if name not in model_names():
         raise InputError(unknown("model", name, model_names()))
     return import_module(f"vein2vein.models.{name}")
@@ -46,7 +47,6 @@ def _module(name: str) -> ModuleType:
 
 def _has_model(path: Path) -> bool:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        if any(isinstance(target, ast.Name) and target.id == "MODEL" for target in targets):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "MODEL" for t in node.targets):
             return True
     return False
