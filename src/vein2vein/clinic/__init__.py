@@ -1,0 +1,1 @@
+"""Room of vein2vein."""

@@ -1,0 +1,163 @@
+"""B-cell aplasia by any of the published definitions, its loss, and when immunoglobulin is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades import NOT_GRADABLE, Floats, Grades, carried
+from vein2vein.errors import InputError, unknown
+from vein2vein.therapy.course import Course
+
+PER_LITER = 1000.0  # 1e9/L in cells/uL
+PERCENT = 100.0
+READS = ("b_cells", "b_cell_percent", "lymphocytes", "white_cells")
+ABSOLUTE_ONLY = "share of lymphocytes unknown: judged by the absolute count alone"
+
+
+def _rule(criteria: str, name: str, what: str) -> Mapping[str, Any]:
+    rules = {str(rule["name"]): rule for rule in edition(criteria).rules}
+    if name not in rules:
+        raise InputError(unknown(what, name, rules))
+    return rules[name]
+
+
+def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
+    """State at every cell: 1 aplasia, 0 B cells present, not gradable where B cells were not measured.
+
+    Parameters
+    ----------
+    course : Course
+    definition : str
+        Name in criteria/b_cell_aplasia.toml: ``default``, ``upenn``, ``eliana``, ``seattle``, ``cincinnati``, ...
+    """
+    rule = _rule("b_cell_aplasia", definition, "definition of B-cell aplasia")
+    counts = course.dense("b_cells")
+    limits: list[NDArray[np.bool_]] = []
+    known: list[NDArray[np.bool_]] = []
+    flags = {}
+    if "cells_below" in rule:
+        limits.append(counts < float(rule["cells_below"]))
+        known.append(np.isfinite(counts))
+    if "cells_at_most" in rule:
+        limits.append(counts <= float(rule["cells_at_most"]))
+        known.append(np.isfinite(counts))
+    if "percent_below" in rule or "percent_at_most" in rule:
+        percent = _percent(course, counts, str(rule["percent_of"]))
+        below = percent < float(rule["percent_below"]) if "percent_below" in rule else percent <= float(rule["percent_at_most"])
+        if limits:
+            below = below | np.isnan(percent)  # decided by the count alone
+            flags[ABSOLUTE_ONLY] = np.isnan(percent) & known[0]
+        else:
+            known.append(np.isfinite(percent))
+        limits.append(below)
+    state = np.logical_and.reduce(limits)
+    is_known = np.logical_and.reduce(known)
+    grade = np.where(is_known, state, NOT_GRADABLE).astype(np.int8)
+    missing = {"b_cells": ~is_known} if not is_known.all() else {}
+    shown = (state & is_known).astype(np.int8)
+    return Grades("b_cell_aplasia", f"b_cell_aplasia:{definition}", course.days, grade, shown, missing, {"b_cells": shown}, {"b_cells": READS}, flags)
+
+
+def _percent(course: Course, counts: Floats, of: str) -> Floats:
+    whole = course.dense("lymphocytes" if of == "lymphocytes" else "white_cells") * PER_LITER
+    share = np.divide(PERCENT * counts, whole, out=np.full(counts.shape, np.nan), where=whole > 0)
+    charted = course.dense("b_cell_percent")
+    return np.where(np.isfinite(charted), charted, share) if of == "lymphocytes" else share
+
+
+def loss_day(aplasia: Grades) -> Floats:
+    """Day on which B-cell aplasia is lost, shape (n,): the first of two samples in a row with B cells, after aplasia.
+
+    inf where it is not lost (or was never there). A last sample with B cells that nothing confirms is not a loss.
+    """
+    n, k = aplasia.grade.shape
+    lost, pending = np.full(n, np.inf), np.full(n, np.inf)
+    seen = np.zeros(n, dtype=bool)
+    for column in range(k):
+        state = aplasia.grade[:, column]
+        present = (state == 0) & seen
+        confirmed = present & np.isfinite(pending) & np.isinf(lost)
+        lost = np.where(confirmed, pending, lost)
+        pending = np.where(present & np.isinf(pending), aplasia.days[column], np.where(state == 1, np.inf, pending))
+        seen |= state == 1
+    return lost
+
+
+def immunoglobulin_due(
+    course: Course,
+    *,
+    age: ArrayLike = np.inf,
+    rule: str = "hill",
+    aplasia: ArrayLike | None = None,
+    infections: ArrayLike | None = None,
+    poor_vaccine_response: ArrayLike = False,
+    low_iga_igm: ArrayLike = False,
+) -> NDArray[np.bool_]:
+    """Whether immunoglobulin should be considered at the last day of the course, shape (n,).
+
+    Parameters
+    ----------
+    course : Course
+        With igg (mg/dL); the last value of the past ``igg_lasts`` days is read.
+    age : array_like, shape (n,)
+        Years.
+    rule : str
+        Name of a table in criteria/immunoglobulin.toml: ``hill``, ``aaaai``, ``children``, ``routine``.
+    aplasia : array_like of bool, shape (n,), optional
+        B-cell aplasia now; default: the last state by the default definition.
+    infections : array_like of bool, shape (n,), optional
+        Serious, persistent or recurrent infection; default: a severe one, or two, charted in the look-back time.
+    poor_vaccine_response, low_iga_igm : array_like of bool, shape (n,)
+    """
+    rules = edition("immunoglobulin")
+    n, k = course.shape
+    due = np.zeros(n, dtype=bool)
+    rows = [row for row in rules.rules if row["name"] == rule]
+    if not rows:
+        raise InputError(unknown("rule for immunoglobulin", rule, {str(r["name"]) for r in rules.rules}))
+    if not k or "igg" not in course:
+        return due
+    today = float(course.days[-1])
+    igg = carried(course, "igg", rules.values["igg_lasts"])[:, -1]
+    asks = {key for row in rows for key in row}
+    if infections is None:
+        infections = _infections(course, rules.values["look_back"], today) if "infections" in asks else False
+    if aplasia is None and "aplasia" in asks:
+        states = b_cell_aplasia(course).grade
+        aplasia = take_last(states) == 1
+    facts = {
+        "infections": infections,
+        "aplasia": False if aplasia is None else aplasia,
+        "poor_vaccine_response": poor_vaccine_response,
+        "low_iga_igm": low_iga_igm,
+    }
+    years = np.broadcast_to(np.asarray(age, dtype=float), (n,))
+    for row in rows:
+        if not float(row.get("from_day", -np.inf)) <= today < float(row.get("until_day", np.inf)):  # type: ignore[arg-type]
+            continue
+        meets = igg <= float(row["igg_at_most"]) if "igg_at_most" in row else igg < float(row.get("igg_below", np.inf))  # type: ignore[arg-type]
+        meets &= years < float(row.get("age_below", np.inf)) if "age_below" in row else True  # type: ignore[arg-type]
+        for fact, found in facts.items():
+            if row.get(fact):
+                meets = meets & np.asarray(found, dtype=bool)
+        due |= meets
+    return due
+
+
+def take_last(states: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Last graded state of each patient, shape (n,); not gradable where there is none."""
+    known = states != NOT_GRADABLE
+    last = states.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    return np.where(known.any(axis=1), states[np.arange(len(states)), last], NOT_GRADABLE).astype(np.int8)
+
+
+def _infections(course: Course, look_back: float, today: float) -> NDArray[np.bool_]:
+    recent = course.between(today - look_back, today).dense("infection")
+    began = recent >= 1
+    began[:, 1:] &= ~(recent[:, :-1] >= 1)
+    return (recent >= 2).any(axis=1) | (began.sum(axis=1) >= 2)

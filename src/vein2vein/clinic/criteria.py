@@ -1,0 +1,176 @@
+"""Editions of the clinical criteria: dated TOML data with the provenance of every threshold, read from criteria/*.toml.
+
+An edition holds **thresholds** (named numbers) and **levels** (rows of the table in the paper: which finding in which
+column earns which grade). The rule is a short function that reads both; a scale that combines known findings anew is
+a new file and no new code. Marks: ``R:Sx`` read in that source, ``M`` from memory and unverified, ``D`` our choice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vein2vein.cards import Card, bundled_cards, parse_card
+from vein2vein.errors import InputError, unknown
+
+FOLDER = Path(__file__).with_name("criteria")
+OPERATORS = ("at_least", "above", "at_most", "below")
+_MARK = re.compile(r"^(R:S\d+(,S\d+)*|M|D)$")
+_TOP = ("title", "published", "date", "source", "where", "includes", "thresholds", "levels", "lists", "rules", "choices")
+_THRESHOLD = ("value", "unit", "meaning", "mark", "why")
+_LEVEL = ("column", "grade", "name", "when", "reads", "times", "mark", "why", *OPERATORS)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One number of a criterion: value, unit, meaning, provenance mark, and the reasoning behind a choice of ours."""
+
+    name: str
+    value: float
+    unit: str
+    meaning: str
+    mark: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One cell of a criteria table.
+
+    Attributes
+    ----------
+    column : str
+        The parameter of the table, such as ``hypoxia``.
+    grade : int
+    when : str
+        Name of a finding that the rule computes; "" for a comparison.
+    reads, operator, value : str, str, float
+        The comparison: this analyte (or derived grade) ``at_least``, ``above``, ``at_most`` or ``below`` the value.
+    times : str
+        "" for the value itself; ``upper_limit`` or ``baseline`` where the value multiplies that reference.
+    mark : str
+    """
+
+    column: str
+    grade: int
+    when: str = ""
+    reads: str = ""
+    operator: str = ""
+    value: float = 0.0
+    times: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One dated edition of criteria.
+
+    Attributes
+    ----------
+    name, title, published, date, source, where : str
+        File name, title, the publication, its date, citation key and the place in it.
+    thresholds : mapping of str to Threshold
+    values : mapping of str to float
+        The same, numbers only.
+    levels : tuple of Level
+    lists : mapping of str to tuple of str
+        Named lists, such as the treatments that waive fever.
+    choices : mapping of str to str
+        Named settings that the rule knows.
+    rules : tuple of mapping
+        Rows of a decision table, as in the file.
+    """
+
+    name: str
+    title: str
+    published: str
+    date: str
+    source: str
+    where: str
+    thresholds: Mapping[str, Threshold]
+    values: Mapping[str, float]
+    levels: tuple[Level, ...]
+    lists: Mapping[str, tuple[str, ...]]
+    choices: Mapping[str, str]
+    rules: tuple[Mapping[str, object], ...]
+
+    def column(self, *names: str) -> tuple[Level, ...]:
+        """Levels of these columns."""
+        return tuple(level for level in self.levels if level.column in names)
+
+    @property
+    def top(self) -> int:
+        """Highest grade that the levels can give."""
+        return max((level.grade for level in self.levels), default=0)
+
+
+def editions() -> dict[str, Path]:
+    """Every bundled edition by name."""
+    return bundled_cards(FOLDER)
+
+
+@cache
+def edition(name: str) -> Edition:
+    """Return the bundled edition of this name; an unknown one is refused with the nearest names."""
+    known = editions()
+    if name not in known:
+        raise InputError(unknown("edition of criteria", name, known))
+    return read_edition(parse_card(known[name].read_text(encoding="utf-8"), known[name].name))
+
+
+def read_edition(card: Card) -> Edition:
+    """Read an edition from its card.
+
+    Raises
+    ------
+    InputError
+        A field is unknown or missing, a mark is not one of ``R:Sx``, ``M``, ``D``, or a ``D`` lacks its ``why``.
+    """
+    card.refuse_unknown(_TOP)
+    thresholds: dict[str, Threshold] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    for included in card.get("includes", default=[]):
+        thresholds.update(edition(included).thresholds)
+        lists.update(edition(included).lists)
+    for name in card.table("thresholds", default={}):
+        here = ("thresholds", name)
+        card.refuse_unknown(_THRESHOLD, *here)
+        mark, why = _mark(card, here)
+        thresholds[name] = Threshold(
+            name, card.number(*here, "value"), card.string(*here, "unit"), card.string(*here, "meaning"), mark, why
+        )
+    lists.update({name: tuple(items) for name, items in card.table("lists", default={}).items()})
+    return Edition(
+        Path(card.file).stem, card.string("title"), card.string("published"), card.string("date"),
+        card.string("source"), card.string("where"), thresholds, {n: t.value for n, t in thresholds.items()},
+        tuple(_level(card, str(i)) for i in range(len(card.get("levels", default=[])))), lists,
+        dict(card.table("choices", default={})), tuple(card.get("rules", default=[])),
+    )  # fmt: skip
+
+
+def _mark(card: Card, here: tuple[str, ...]) -> tuple[str, str]:
+    mark, why = card.string(*here, "mark"), card.string(*here, "why", default="")
+    if not _MARK.match(mark):
+        raise card.error((*here, "mark"), f"found '{mark}', expected R:S1 (read in source S1), M (memory) or D (our choice).")
+    if mark == "D" and not why:
+        raise card.error((*here, "why"), "missing; a choice of ours needs the reasoning behind it: add why = \"...\".")
+    return mark, why
+
+
+def _level(card: Card, index: str) -> Level:
+    here = ("levels", index)
+    card.refuse_unknown(_LEVEL, *here)
+    mark, _ = _mark(card, here)
+    column, grade = card.string(*here, "column"), int(card.number(*here, "grade", low=0))
+    if when := card.string(*here, "when", default=""):
+        return Level(column, grade, when, mark=mark)
+    operators = [o for o in OPERATORS if card.get(*here, o) is not None]
+    if len(operators) != 1:
+        raise card.error(here, f"found {len(operators)} comparisons, expected one of {', '.join(OPERATORS)}, or 'when'.")
+    return Level(
+        column, grade, "", card.string(*here, "reads"), operators[0], card.number(*here, operators[0]),
+        card.string(*here, "times", choices=("upper_limit", "baseline", ""), default=""), mark,
+    )  # fmt: skip

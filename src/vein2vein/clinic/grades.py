@@ -1,0 +1,183 @@
+"""Grades of many patients over time. Not gradable is not grade 0, and it comes with the list of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.clinic.criteria import Level
+from vein2vein.errors import InputError
+from vein2vein.therapy.course import Course, Row
+
+NOT_GRADABLE = -1
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What a grader found.
+
+    Attributes
+    ----------
+    scale, edition : str
+        What was graded, and by which edition of the criteria.
+    days : ndarray, shape (k,)
+    grade : ndarray of int8, shape (n, k)
+        ``NOT_GRADABLE`` (-1) where what is known does not settle it.
+    at_least : ndarray of int8, shape (n, k)
+        The grade that what is known earns; equal to ``grade`` where that is settled.
+    missing : mapping of analyte to ndarray of bool, shape (n, k)
+        What would be needed, in the cells that are not gradable.
+    columns : mapping of column name to ndarray of int8, shape (n, k)
+        The grade that each column of the criteria table gave.
+    reads : mapping of column name to tuple of analytes
+        What each column was read from.
+    flags : mapping of sentence to ndarray of bool, shape (n, k)
+        What a person should know about a cell.
+    anchors : mapping of analytes to ndarray of int, shape (n, k)
+        Earlier columns that a grade leans on (such as the fever at onset); -1: none.
+    """
+
+    scale: str
+    edition: str
+    days: Floats
+    grade: Whole
+    at_least: Whole
+    missing: Mapping[str, Flags] = field(default_factory=dict)
+    columns: Mapping[str, Whole] = field(default_factory=dict)
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    flags: Mapping[str, Flags] = field(default_factory=dict)
+    anchors: Mapping[tuple[str, ...], NDArray[np.intp]] = field(default_factory=dict)
+
+
+def settle(lower: Whole, upper: Whole) -> Whole:
+    """The grade where the lowest and the highest possible agree, else not gradable."""
+    return np.where(lower == upper, lower, NOT_GRADABLE).astype(np.int8)
+
+
+def compare(values: Floats, level: Level) -> Flags:
+    """Whether values meet a level's comparison; NaN does not."""
+    match level.operator:
+        case "at_least":
+            return values >= level.value
+        case "above":
+            return values > level.value
+        case "at_most":
+            return values <= level.value
+        case _:
+            return values < level.value
+
+
+def ladder(values: Floats, levels: Iterable[Level]) -> Whole:
+    """Highest grade whose comparison the values meet; 0 where they meet none or are NaN."""
+    grade = np.zeros(values.shape, dtype=np.int8)
+    for level in levels:
+        np.maximum(grade, compare(values, level) * np.int8(level.grade), out=grade)
+    return grade
+
+
+def positions(shape: tuple[int, int]) -> NDArray[np.intp]:
+    """Column numbers, shape (1, k)."""
+    return np.arange(shape[1])[None, :]
+
+
+def latest(holds: Flags) -> NDArray[np.intp]:
+    """Column of the latest cell, up to and including each one, where something holds; -1: none yet."""
+    return np.maximum.accumulate(np.where(holds, positions(holds.shape), -1), axis=1)
+
+
+def before(columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same, up to but not including each cell."""
+    shifted = np.full_like(columns, -1)
+    shifted[:, 1:] = columns[:, :-1]
+    return shifted
+
+
+def take(values: NDArray, columns: NDArray[np.intp], absent: float) -> NDArray:
+    """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
+    return np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), axis=1), absent)
+
+
+def carried(course: Course, name: str, window: float = np.inf) -> Floats:
+    """Latest value of an analyte at each cell, if it is no older than ``window`` days; shape (n, k)."""
+    values = course.dense(name)
+    column = latest(np.isfinite(values))
+    kept = take(values, column, np.nan)
+    if np.isfinite(window) and values.size:
+        kept = np.where(course.days[None, :] - course.days[np.maximum(column, 0)] <= window, kept, np.nan)
+    return kept
+
+
+def worst(grades: Grades, first: float = -np.inf, last: float = np.inf) -> NDArray[np.int8]:
+    """Highest grade of each patient between two days, shape (n,); not gradable where no cell was."""
+    inside = (grades.days >= first) & (grades.days <= last)
+    if not inside.any():
+        return np.full(len(grades.grade), NOT_GRADABLE, dtype=np.int8)
+    return grades.grade[:, inside].max(axis=1)
+
+
+def first_day(grades: Grades, at_least: int = 1) -> Floats:
+    """First day on which a grade is reached, shape (n,); inf where it never is."""
+    reached = grades.grade >= at_least
+    if not reached.size:
+        return np.full(len(grades.grade), np.inf)
+    return np.where(reached.any(axis=1), grades.days[reached.argmax(axis=1)], np.inf)
+
+
+def because(grades: Grades, course: Course, patient: int, day: float) -> tuple[Row, ...]:
+    """The rows of a course behind one grade.
+
+    Parameters
+    ----------
+    grades : Grades
+    course : Course
+        The one that was graded.
+    patient : int
+        Patient number.
+    day : float
+        A day of the course.
+
+    Returns
+    -------
+    tuple of Row
+        Rows of the columns that earned the grade, and earlier ones that it leans on, by day.
+    """
+    at, column = _cell(course, patient, day)
+    grade = grades.at_least[at, column]
+    cells: dict[tuple[str, int], None] = {}
+    for name, earned in grades.columns.items():
+        if grade > 0 and earned[at, column] == grade:
+            cells.update({(analyte, column): None for analyte in grades.reads[name]})
+    if grade > 0:
+        for analytes, columns in grades.anchors.items():
+            if columns[at, column] >= 0:
+                cells.update({(analyte, int(columns[at, column])): None for analyte in analytes})
+    rows = [row for name, where in cells if (row := _row(course, at, where, name)) is not None]
+    return tuple(sorted(rows, key=lambda row: (row.day, row.analyte)))
+
+
+def lacking(grades: Grades, course: Course, patient: int, day: float) -> tuple[str, ...]:
+    """Names of the analytes whose absence keeps one cell from a grade."""
+    at, column = _cell(course, patient, day)
+    return tuple(name for name, cells in grades.missing.items() if cells[at, column])
+
+
+def _cell(course: Course, patient: int, day: float) -> tuple[int, int]:
+    rows, columns = np.flatnonzero(course.patients == patient), np.flatnonzero(course.days == day)
+    if not rows.size or not columns.size:
+        raise InputError(f"no patient {patient} on day {day:g} in this course.")
+    return int(rows[0]), int(columns[0])
+
+
+def _row(course: Course, at: int, column: int, name: str) -> Row | None:
+    value = course.values[name][at, column] if name in course.values else np.nan
+    if not np.isfinite(value):
+        return None
+    below = bool(course.below_lloq[name][at, column]) if name in course.below_lloq else False
+    source = str(course.where_from[name][at, column]) if name in course.where_from else ""
+    return Row(int(course.patients[at]), float(course.days[column]), name, float(value), below, course.origin, source)

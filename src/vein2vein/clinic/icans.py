@@ -1,0 +1,107 @@
+"""Neurotoxicity: ASTCT ICANS by ICE (12 years and older) or CAPD (younger), and the wider neurologic event of early trials."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades import Flags, Grades, Whole, ladder, latest, settle, take
+from vein2vein.therapy.course import Course
+
+READS = {
+    "score": ("ice", "capd"),
+    "arousal": ("arousal",),
+    "seizure": ("seizure",),
+    "motor": ("motor_weakness",),
+    "edema": ("cerebral_edema",),
+}
+SEDATED = "sedated: score and arousal carried from the last reading without sedation"
+HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
+HEADACHE = "headache_or_tremor"
+
+
+def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019") -> Grades:
+    """Grade ICANS at every cell: the highest of score, arousal, seizure, motor weakness and edema.
+
+    Parameters
+    ----------
+    course : Course
+        n patients, k days.
+    age : array_like, shape (n,)
+        Years. Where a patient old enough for ICE has only CAPD charted (developmental delay), CAPD is used.
+    criteria : str
+        Edition.
+
+    Returns
+    -------
+    Grades
+        Seizure, motor weakness and edema that are not charted were not there; score and arousal must be known.
+    """
+    rules = edition(criteria)
+    shape = course.shape
+    ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
+    old = np.broadcast_to(np.asarray(age, dtype=float) >= rules.values["ice_from_age"], (shape[0],))[:, None]
+    by_ice = old & (np.isfinite(ice) | np.isnan(capd))
+    score = np.where(by_ice, ladder(ice, rules.column("ice")), ladder(capd, rules.column("capd"))).astype(np.int8)
+    no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd))
+    awake = ladder(arousal, rules.column("arousal"))
+    no_arousal = np.isnan(arousal)
+    leans_on_arousal = np.where(
+        by_ice, ice <= rules.values["ice_needs_arousal"], capd < rules.values["capd_needs_arousal"]
+    )
+    unarousable = awake >= rules.top
+    score_unknown = no_score & ~unarousable
+    arousal_unknown = no_arousal & (leans_on_arousal | no_score)
+    flags: dict[str, Flags] = {}
+    if course.measured("sedated"):
+        asleep = course.values["sedated"] >= 1
+        last = latest(~asleep & ~score_unknown & ~arousal_unknown)
+        blind = asleep & (last < 0)
+        score, awake = (np.where(asleep, take(g, last, 0), g).astype(np.int8) for g in (score, awake))
+        score_unknown, arousal_unknown = (np.where(asleep, blind, u) for u in (score_unknown, arousal_unknown))
+        flags[SEDATED] = asleep
+    edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
+    if course.measured("intracranial_hemorrhage"):
+        bleeding = np.maximum.accumulate(course.values["intracranial_hemorrhage"] >= 1, axis=1)
+        edema = np.where(bleeding, 0, edema).astype(np.int8)
+        flags[HEMORRHAGE] = bleeding
+    columns: dict[str, Whole] = {"score": score, "arousal": awake, "edema": edema}
+    for name in ("seizure", "motor"):
+        analyte = READS[name][0]
+        if analyte in course:
+            columns[name] = ladder(course.values[analyte], rules.column(name))
+    lower = np.maximum.reduce(list(columns.values()))
+    doubt = score_unknown | arousal_unknown
+    grade = settle(lower, np.where(doubt, np.int8(rules.top), lower))
+    missing = {}
+    if (grade < 0).any():
+        found = {"ice": score_unknown & old, "capd": score_unknown & ~old, "arousal": arousal_unknown}
+        missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
+    reads = {name: READS[name] for name in columns}
+    return Grades("icans", rules.name, course.days, grade, lower, missing, columns, reads, flags)
+
+
+def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = None) -> Grades:
+    """The wider neurologic adverse event that early trials graded by CTCAE, emulated.
+
+    Any ICE below 10, CAPD of 1 or more, headache or tremor is at least grade 1; the higher grades are those of ICANS.
+
+    Parameters
+    ----------
+    course : Course
+    age : array_like, shape (n,)
+        Years.
+    icans : Grades, optional
+        From ``grade_icans`` of the same course, to save grading twice.
+    """
+    icans = grade_icans(course, age=age) if icans is None else icans
+    if HEADACHE not in course:
+        return Grades("neurologic_event", "ctcae_emulated", icans.days, icans.grade, icans.at_least, icans.missing, icans.columns, icans.reads, icans.flags)
+    mild = (course.values[HEADACHE] >= 1).astype(np.int8)
+    lower = np.maximum(icans.at_least, mild)
+    grade = np.where(icans.grade < 0, icans.grade, lower).astype(np.int8)
+    return Grades(
+        "neurologic_event", "ctcae_emulated", icans.days, grade, lower, icans.missing,
+        {**icans.columns, HEADACHE: mild}, {**icans.reads, HEADACHE: (HEADACHE,)}, icans.flags,
+    )  # fmt: skip
