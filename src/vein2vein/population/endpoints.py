@@ -18,9 +18,11 @@ from vein2vein.population import toxicity  # its endpoints enter the list when i
 from vein2vein.population.reading import ENDPOINTS, Flags, Floats, NotProduced, columns, endpoint, grades, readings
 
 Times = tuple[Floats, Flags, Flags]  # time, event, in the set
+Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
 RESPONSES = ("CR", "CRi")
 NO_RESPONSE = "NR"
 SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
+PERCENT = 100.0  # unit factor
 
 
 # Flow, baseline, product
@@ -63,16 +65,15 @@ def prior_lines(journey: Any) -> Floats:
 
 
 @endpoint("number", "%")
-def marrow_blasts(journey: Any, *, last_day: float) -> Floats:
-    """Last blast share of the marrow measured up to a day (before conditioning: a negative day)."""
-    if not journey.course.measured("marrow_blasts"):
-        raise NotProduced("the journey does not measure marrow_blasts")
-    upto = np.asarray(journey.course.dense("marrow_blasts"))[:, np.asarray(journey.course.days) <= last_day]
-    if not np.isfinite(upto).any():
-        raise NotProduced(f"the journey does not measure marrow_blasts up to day {last_day:g}")
-    known = np.isfinite(upto)
-    column = upto.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.take_along_axis(upto, column[:, None], 1)[:, 0]
+def marrow_blasts(journey: Any) -> Floats:
+    """Blast share of the marrow at enrollment: measured, else whole-body burden over the marrow's capacity."""
+    measured = journey.patient.baseline.get("marrow_blasts")
+    capacity = journey.parameters.values().get("K0")
+    if measured is None and capacity is None:
+        raise NotProduced("the journey gives neither blasts in marrow at enrollment nor the capacity of the marrow")
+    known = np.full(len(journey.infused), np.nan) if measured is None else np.asarray(measured, float)
+    full = np.nan if capacity is None else PERCENT / capacity
+    return np.where(np.isfinite(known), known, np.minimum(np.asarray(journey.patient.burden, float) * full, PERCENT))
 
 
 @endpoint("number", "cells")
@@ -148,10 +149,15 @@ def survival(journey: Any, *, event: str, clock: str, censor_transplant: bool) -
 
 
 def recovery_day(journey: Any) -> Floats:
-    """First day with B cells again after B-cell aplasia; inf where it has not come, shape (n,)."""
+    """Day of loss of B-cell aplasia, shape (n,): first of two samples in a row with B cells again; inf: not lost."""
     state = grades(journey, "b_cell_aplasia", np.inf)
     days = np.asarray(journey.course.days)[columns(journey, np.inf)]
-    back = (state == 0) & (np.cumsum(state == 1, axis=1) > 0)
+    following, confirmed = np.zeros(len(state), np.int64), np.zeros(state.shape, bool)
+    for column in range(state.shape[1])[::-1]:  # the last sample stands alone
+        sampled = state[:, column] >= 0
+        confirmed[:, column] = sampled & (state[:, column] == 0) & (following == 0)
+        following = np.where(sampled, state[:, column], following)
+    back = confirmed & (np.cumsum(state == 1, axis=1) > 0)
     return np.where(back.any(axis=1), days[back.argmax(axis=1)], np.inf)
 
 
@@ -164,35 +170,45 @@ def b_cell_aplasia(journey: Any) -> Times:
     return np.minimum(back, end), back <= end, (grades(journey, "b_cell_aplasia", np.inf) == 1).any(axis=1)
 
 
+def _to_relapse(journey: Any) -> Times:
+    """Days from infusion to relapse, censored at death, transplantation and the end of follow-up; of responders."""
+    outcome = journey.outcome
+    relapse = np.asarray(outcome.relapse_day, float)
+    other = (outcome.hsct_day, outcome.death_day, outcome.last_day)
+    end = np.minimum.reduce([np.asarray(d, float) for d in other])
+    return np.minimum(relapse, end), relapse <= end, _responders(journey)
+
+
 @endpoint("hazard")
-def relapse_after_recovery(journey: Any, *, until: float) -> tuple[Floats, Flags, Floats, Flags]:
+def relapse_after_recovery(journey: Any, *, until: float) -> Hazards:
     """Hazard ratio of relapse after B-cell recovery within some time to that before (time-dependent)."""
-    time, event, among = survival(journey, event="DOR", clock="infusion", censor_transplant=True)
+    time, event, among = _to_relapse(journey)
     back = recovery_day(journey)
     return time, event, np.where(back <= until, back, np.inf), among
 
 
 @endpoint("hazard")
-def relapse_by_recovery(journey: Any, *, landmark: float) -> tuple[Floats, Flags, Floats, Flags]:
+def relapse_by_recovery(journey: Any, *, landmark: float) -> Hazards:
     """Hazard ratio of relapse by B-cell recovery at a landmark day, among those in remission then."""
-    return _from_landmark(journey, recovery_day(journey) <= landmark, landmark)
+    time, event, among = _to_relapse(journey)
+    return time, event, np.where(recovery_day(journey) <= landmark, -np.inf, np.inf), among & (time > landmark)
 
 
 @endpoint("hazard")
-def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> tuple[Floats, Flags, Floats, Flags]:
+def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> Hazards:
     """Hazard ratio of relapse by residual disease above a fraction at the last marrow up to a landmark day."""
     found = readings(journey, "mrd", landmark)
     known = np.isfinite(found)
     if not known.any():
         raise NotProduced(f"the journey does not measure mrd up to day {landmark:g}")
-    last = np.take_along_axis(found, (found.shape[1] - 1 - known[:, ::-1].argmax(axis=1))[:, None], 1)[:, 0]
-    time, event, since, among = _from_landmark(journey, last > above, landmark)
-    return time, event, since, among & np.isfinite(last)
-
-
-def _from_landmark(journey: Any, exposed: Flags, landmark: float) -> tuple[Floats, Flags, Floats, Flags]:
-    time, event, among = survival(journey, event="DOR", clock="infusion", censor_transplant=True)
-    return time, event, np.where(exposed, -np.inf, np.inf), among & (time > landmark)
+    last = found.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    value = np.take_along_axis(found, last[:, None], 1)[:, 0]
+    below = np.zeros(known.shape, bool)
+    if "mrd" in journey.course.below_lloq:
+        below = np.asarray(journey.course.below_lloq["mrd"])[:, columns(journey, landmark)]
+    positive = (value > above) & ~np.take_along_axis(below, last[:, None], 1)[:, 0]
+    time, event, among = _to_relapse(journey)
+    return time, event, np.where(positive, -np.inf, np.inf), among & (time > landmark) & np.isfinite(value)
 
 
 # Cellular kinetics
