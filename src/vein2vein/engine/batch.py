@@ -65,21 +65,27 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def host() -> tuple[str, str, frozenset[str]]:
-    """Triple, name and features of this processor."""
+def host() -> tuple[str, str, str]:
+    """Triple, name and features (``+has,-lacks``) of this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features()
-    return llvm.get_process_triple(), llvm.get_host_cpu_name(), frozenset(f for f, has in features.items() if has)
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # not known for this processor: its baseline will do
+        features = ""
+    return llvm.get_process_triple(), llvm.get_host_cpu_name(), features
 
 
 def natural_width() -> int:
     """Doubles in this processor's widest vectors."""
-    _, _, features = host()
     for feature, width in WIDTHS.items():
-        if feature in features:
+        if _has(feature):
             return width
     return 2
+
+
+def _has(feature: str) -> bool:
+    return f"+{feature}" in host()[2].split(",")
 
 
 def compile_model(model: Model, width: int | None = None) -> Compiled:
@@ -94,14 +100,13 @@ def compile_model(model: Model, width: int | None = None) -> Compiled:
 
 def _compile(model: Model, width: int) -> Compiled:
     triple, cpu, features = host()
-    traced = trace(model)
-    fused = "fma" in features or "neon" in features
-    text = driver.module(traced.graph, traced.derivatives, len(model.parameters), len(model.level_names), width, fused)
-    name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, ",".join(sorted(features)))
+    fused = _has("fma") or triple.startswith(("aarch64", "arm64"))
+    text = driver.module(trace(model), width, fused)
+    name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, features)
     code = cache.read(name)
     from_cache = code is not None
     machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=cpu, features=llvm.get_host_cpu_features().flatten(), opt=_OPTIMIZATION, reloc="pic", codemodel="jitdefault"
+        cpu=cpu, features=features, opt=_OPTIMIZATION, reloc="pic", codemodel="jitdefault"
     )
     if code is None:
         parsed = llvm.parse_assembly(text)
@@ -150,6 +155,10 @@ def threads_available() -> int:
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="vein2vein")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,9 @@ along but keeps its values, so lanes never touch each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from vein2vein.engine import tableau
 from vein2vein.engine.generate import ATTRIBUTES, functions
-from vein2vein.engine.graph import Graph
+from vein2vein.engine.trace import Traced
 from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
 
 ADVANCE = "advance"
@@ -25,10 +23,13 @@ _DOUBLES = ("t", "h", "before", "error", "size")
 _STAGES = len(tableau.STAGES)
 
 
-def module(g: Graph, outputs: Sequence[int], parameters: int, levels: int, width: int, fused: bool = True) -> str:
+def module(traced: Traced, width: int, fused: bool = True) -> str:
     """Assembly of a whole solver for a recorded model, for ``width`` patients at a time."""
-    body, kept = functions(g, outputs, width, fused)
-    sizes = {"states": len(outputs), "parameters": parameters, "levels": levels, "kept": max(kept, 1)}
+    model = traced.model
+    bounds = [(s.low, s.high) for s in model.states]
+    body, kept = functions(traced.graph, traced.derivatives, bounds, width, fused)
+    sizes = {"states": len(bounds), "parameters": len(model.parameters), "levels": len(model.level_names)}
+    sizes["kept"] = max(kept, 1)
     v, m, n = f"<{width} x double>", f"<{width} x i1>", f"v{width}f64"
     declarations = [
         f"declare {v} @llvm.fma.{n}({v}, {v}, {v})",

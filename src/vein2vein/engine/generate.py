@@ -7,6 +7,7 @@ does not change in time becomes a multiplication by its reciprocal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -32,14 +33,18 @@ class _Plan:
         return self.kept.setdefault((node, reciprocal), len(self.kept))
 
 
-def functions(g: Graph, outputs: Sequence[int], width: int, fused: bool) -> tuple[str, int]:
+Bounds = Sequence[tuple[float, float]]
+
+
+def functions(g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool) -> tuple[str, int]:
     """Assembly of ``prepare`` and ``rates`` and the number of time-invariant values between them.
 
-    ``prepare(p, u, kept)`` and ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors.
+    ``bounds`` are each state's (low, high): its rate is 0 where it leads out of them. ``prepare(p, u, kept)`` and
+    ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors.
     """
     order = needed(g, outputs)
     plan = _Plan(g, outputs, order, uses(g, order, outputs), _steady(g, order))
-    rates = _rates(plan, Assembly(width, fused))
+    rates = _rates(plan, bounds, Assembly(width, fused))
     prepare = _prepare(plan, Assembly(width, fused))
     return prepare + "\n" + rates, len(plan.kept)
 
@@ -52,13 +57,24 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
     return steady
 
 
-def _rates(plan: _Plan, a: Assembly) -> str:
+def _rates(plan: _Plan, bounds: Bounds, a: Assembly) -> str:
     writer = _Writer(plan, a, steady_too=False)
     for index, output in enumerate(plan.outputs):
-        a.store(writer.value(output), "%out", index)
+        rate = writer.value(output)
+        for bound, low in zip(bounds[index], (True, False)):
+            if math.isfinite(bound):
+                rate = _inward(a, rate, index, bound, low)
+        a.store(rate, "%out", index)
     v = a.vector
     head = f"define internal void @rates({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out) #0 {{"
     return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+
+
+def _inward(a: Assembly, rate: str, index: int, bound: float, low: bool) -> str:
+    zero = a.number(0.0)
+    at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
+    outward = a.compare("olt" if low else "ogt", rate, zero)
+    return a.select(a.masks("and", at, outward), zero, rate)
 
 
 def _prepare(plan: _Plan, a: Assembly) -> str:

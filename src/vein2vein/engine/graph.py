@@ -80,27 +80,35 @@ class Graph:
 def _simplify(g: Graph, op: str, args: Sequence[int], values: Sequence[float | None]) -> int | None:
     a, b = args[0], args[-1]
     va, vb = values[0], values[-1]
+    minus_a, minus_b = _negated(g, a), _negated(g, b)
     if op == "add":
-        return b if va == 0 else a if vb == 0 else None
-    if op == "sub":
-        return a if vb == 0 else g.apply("neg", b) if va == 0 else None
-    if op == "mul":
+        if va == 0 or vb == 0:
+            return b if va == 0 else a
+        if minus_a is not None or minus_b is not None:
+            return g.apply("sub", b, minus_a) if minus_a is not None else g.apply("sub", a, minus_b or 0)
+    elif op == "sub":
+        if va == 0 or vb == 0:
+            return a if vb == 0 else g.apply("neg", b)
+        return g.apply("add", a, minus_b) if minus_b is not None else None
+    elif op == "mul":
         if va == 0 or vb == 0:
             return g.const(0.0)
         if va == 1 or vb == 1:
             return b if va == 1 else a
         if va == -1 or vb == -1:
             return g.apply("neg", b if va == -1 else a)
+        if minus_a is not None or minus_b is not None:
+            first, second = (minus_a, b) if minus_a is not None else (a, minus_b or 0)
+            return g.apply("neg", g.apply("mul", first, second))
     elif op == "div":
-        if va == 0:
+        if va == 0 or vb == 1:
             return a
-        if vb == 1:
-            return a
+        if minus_a is not None:
+            return g.apply("neg", g.apply("div", minus_a, b))
         if vb is not None and vb != 0 and math.frexp(vb)[0] == 0.5 and abs(vb) < 2.0**1000:
             return g.apply("mul", a, g.const(1 / vb))
     elif op == "neg":
-        inner, operands = g.nodes[a]
-        return operands[0] if inner == "neg" else None
+        return minus_a
     elif op in ("min", "max"):
         return a if a == b else None
     elif op == "choose":
@@ -108,6 +116,12 @@ def _simplify(g: Graph, op: str, args: Sequence[int], values: Sequence[float | N
             return args[1] if va != 0 else args[2]
         return args[1] if args[1] == args[2] else None
     return None
+
+
+def _negated(g: Graph, node: int) -> int | None:
+    """The node of which this one is the negative, if it is one."""
+    op, args = g.nodes[node]
+    return args[0] if op == "neg" else None
 
 
 def needed(g: Graph, outputs: Iterable[int]) -> list[int]:

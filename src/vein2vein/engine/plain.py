@@ -1,7 +1,8 @@
 """The readable solver: float64, one patient at a time, the model's own Python. It is the truth for the tests.
 
 An explicit Runge-Kutta step of order 5 with an error estimate of order 4 (see ``tableau.py``). After each step the
-states are brought back between their physical bounds. The error of a step is the root mean square over the states of
+states are brought back between their physical bounds, and a state that stands at a bound is not pushed beyond it: its
+rate is then 0. The error of a step is the root mean square over the states of
 
     error / (scale * rtol / 1e-5 + rtol * size of the state)
 
@@ -75,13 +76,18 @@ def control(
 
 
 def derivative(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
-    """Time derivative (states,) of one patient; NaN where the arithmetic fails."""
+    """Time derivative (states,) of one patient, 0 where it leads out of bounds; NaN where the arithmetic fails."""
     names = model.state_names
     try:
         rate = model.equations(t, SimpleNamespace(**dict(zip(names, x.tolist()))), p, u)
     except ArithmeticError:
         return np.full(len(names), np.nan)
-    return np.array([float(rate[name]) for name in names])
+    return np.array([_inward(float(rate[s.name]), value, s.low, s.high) for s, value in zip(model.states, x.tolist())])
+
+
+def _inward(rate: float, value: float, low: float, high: float) -> float:
+    outward = (value <= low and rate < 0) or (value >= high and rate > 0)
+    return 0.0 if outward else rate
 
 
 def advance(

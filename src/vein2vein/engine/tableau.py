@@ -42,7 +42,7 @@ LEAST_STEP = 1e-13
 REFERENCE_RTOL = 1e-5
 """The relative tolerance for which ``State.scale`` is the absolute one; another rtol moves both alike."""
 
-MAX_STEP = 0.5
+MAX_STEP = 1.0
 MAX_STEPS = 100_000
 
 OK, STEP_TOO_SMALL, TOO_MANY_STEPS, NOT_FINITE = range(4)
