@@ -47,6 +47,14 @@ class Regimen:
 
 
 @dataclass(frozen=True)
+class Dose:
+    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all."""
+
+    cells: float
+    per_kg: bool = False
+
+
+@dataclass(frozen=True)
 class DoseRule:
     """Label dose of viable CAR-positive T cells.
 
@@ -326,6 +334,17 @@ def dose_range(rule: DoseRule, weight: ArrayLike) -> tuple[Floats, Floats, Float
     pairs = ((rule.low_per_kg, rule.low_total), (rule.target_per_kg, rule.target_total), (rule.high_per_kg, rule.high_total))
     low, target, high = (np.minimum(np.where(per_kg, each * kg, total), rule.cap) for each, total in pairs)
     return low, target, high
+
+
+def requested_cells(dose: Dose, weight: ArrayLike) -> Floats:
+    """Cells of a dose for patients of the given weight (kg), shape (n,)."""
+    kg = np.atleast_1d(np.asarray(weight, dtype=float))
+    return dose.cells * kg if dose.per_kg else np.full(kg.shape, float(dose.cells))
+
+
+def product_names() -> list[str]:
+    """Names of the bundled products."""
+    return list(_bundled())
 
 
 def process_of(product: Product) -> manufacturing.Process:

@@ -1,0 +1,83 @@
+"""Virtual patients: drawn from the laws of a disease and a trial, or as companions of one given patient.
+
+The form of the laws (the tables ``[population.<field>]`` of a trial or disease card) is described in
+``therapy/laws.py``. A field takes the trial's law, else the disease's, else the general one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vein2vein.therapy.disease import FIELDS, Disease, find_disease, population_laws
+from vein2vein.therapy.laws import Law, draw
+from vein2vein.therapy.patient import Patient, make_patients
+
+
+def draw_patients(
+    laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int
+) -> Patient:
+    """Draw virtual patients.
+
+    Parameters
+    ----------
+    laws : mapping of field to Law, or None
+        The trial's own laws; they lie over the disease's and the general ones.
+    disease : str or Disease
+    numbers : array_like of int, shape (n,)
+        Patient numbers: a patient depends on the seed and this number alone.
+    seed : int
+
+    Returns
+    -------
+    Patient
+        n patients.
+    """
+    card = disease if isinstance(disease, Disease) else find_disease(disease)
+    values = draw(population_laws(card, dict(laws or {})), numbers, seed)
+    return make_patients(numbers, card.name, values)
+
+
+def virtual_patients(
+    disease: str | Disease, count: int, *, seed: int, laws: Mapping[str, Law] | None = None
+) -> Patient:
+    """Draw ``count`` virtual patients, numbered from 0; see ``draw_patients``."""
+    return draw_patients(laws, disease, np.arange(count), seed)
+
+
+def companions(patient: Patient, count: int, seed: int, laws: Mapping[str, Law] | None = None) -> Patient:
+    """Draw virtual patients who share what is known of one: known facts are equal, the others follow their laws.
+
+    Parameters
+    ----------
+    patient : Patient
+        n = 1; ``known`` names the fields that were given.
+    count : int
+    seed : int
+    laws : mapping of field to Law, optional
+        Laws for the unknown fields; the disease's and the general ones without it.
+
+    Returns
+    -------
+    Patient
+        ``count`` patients, numbered from 0; the first is the given patient itself, with the typical values that stand
+        for what is unknown of it.
+    """
+    if patient.count != 1:
+        raise ValueError(f"companions takes one patient; found {patient.count}")
+    given = {name: float(getattr(patient, name)[0]) for name in FIELDS if name in patient.known}
+    card = find_disease(patient.disease)
+    values = draw(population_laws(card, dict(laws or {})), np.arange(count), seed, known=given)
+    for name in FIELDS:
+        values[name][:1] = getattr(patient, name)[:1]
+    made = make_patients(
+        np.arange(count), patient.disease, values, known=patient.known,
+        baseline={name: value[0] for name, value in patient.baseline.items()},
+    )  # fmt: skip
+    if not patient.leukapheresis_day.size:
+        return made
+    days = {name: np.full(count, getattr(patient, name)[0]) for name in ("leukapheresis_day", "lymphodepletion_day")}
+    return replace(made, **days)

@@ -1,0 +1,303 @@
+"""Patient: one or many, before collection. Reads the card of one patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.analytes import all_analytes
+from vein2vein.cards import Card, parse_card, read_card
+from vein2vein.errors import InputError
+from vein2vein.therapy import laws, manufacturing
+from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+FLAGS = ("prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20", "fitness_prior")
+
+
+def _nothing() -> Floats:
+    return np.empty(0)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Patients at enrolment; every numeric field has shape (n,).
+
+    Attributes
+    ----------
+    number : ndarray of int
+        Patient numbers, from 0; the random streams are named by them.
+    age, weight, height : ndarray
+        Years, kg, cm.
+    male : ndarray of bool
+    disease : str
+        Name of the disease card.
+    prior_lines : ndarray
+    prior_hsct, prior_blinatumomab, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
+        ``recent_anti_cd20``: within six months; ``fitness_prior``: clofarabine or bendamustine within six months.
+    burden : ndarray
+        Tumor cells of the whole body, e6/kg.
+    antigen_density_a, antigen_density_b : ndarray
+        Relative to the usual density.
+    b_cells_per_kg : ndarray
+        Normal B cells of the whole body, e6/kg.
+    lymphocytes, circulating_blasts : ndarray
+        10^9/L.
+    cd3 : ndarray
+        cells/uL.
+    creatinine_clearance : ndarray
+        mL/min, per 1.73 m2.
+    baseline : mapping of analyte to ndarray
+        Further measured values; NaN unknown.
+    leukapheresis_day, lymphodepletion_day : ndarray
+        Known days before the infusion (day 0); NaN: by the laws of the product and regimen.
+    known : frozenset of str
+        Fields that were given and not drawn; empty for virtual patients.
+    """
+
+    number: NDArray[np.int64]
+    age: Floats
+    weight: Floats
+    height: Floats
+    male: Flags
+    disease: str
+    prior_lines: Floats
+    prior_hsct: Flags
+    prior_blinatumomab: Flags
+    kmt2a: Flags
+    recent_anti_cd20: Flags
+    fitness_prior: Flags
+    burden: Floats
+    antigen_density_a: Floats
+    antigen_density_b: Floats
+    b_cells_per_kg: Floats
+    lymphocytes: Floats
+    cd3: Floats
+    circulating_blasts: Floats
+    creatinine_clearance: Floats
+    baseline: Mapping[str, Floats] = field(default_factory=dict)
+    leukapheresis_day: Floats = field(default_factory=_nothing)
+    lymphodepletion_day: Floats = field(default_factory=_nothing)
+    known: frozenset[str] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """How many patients."""
+        return len(self.number)
+
+
+def make_patients(
+    numbers: ArrayLike,
+    disease: str,
+    values: Mapping[str, ArrayLike],
+    *,
+    baseline: Mapping[str, ArrayLike] | None = None,
+    days: Mapping[str, ArrayLike] | None = None,
+    known: frozenset[str] = frozenset(),
+) -> Patient:
+    """Make the record of n patients from values by field (scalars are spread over the patients).
+
+    Parameters
+    ----------
+    numbers : array_like of int, shape (n,)
+    disease : str
+    values : mapping of field to array_like, shape () or (n,)
+        Every field of ``disease.FIELDS``; further fields are ignored.
+    baseline : mapping of analyte to array_like, optional
+    days : mapping of "leukapheresis" or "lymphodepletion" to array_like, optional
+    known : frozenset of str
+    """
+    ids = np.atleast_1d(np.asarray(numbers, dtype=np.int64))
+
+    def column(value: ArrayLike, kind: Any = float) -> Any:
+        return np.broadcast_to(np.asarray(value, dtype=kind), ids.shape).copy()
+
+    columns = {name: column(values[name], bool if name in ("male", *FLAGS) else float) for name in FIELDS}
+    day = {name: column((days or {}).get(name, np.nan)) for name in ("leukapheresis", "lymphodepletion")}
+    return Patient(
+        number=ids, disease=disease, **columns, baseline={name: column(v) for name, v in (baseline or {}).items()},
+        leukapheresis_day=day["leukapheresis"], lymphodepletion_day=day["lymphodepletion"], known=known,
+    )  # fmt: skip
+
+
+def select(patient: Patient, index: ArrayLike) -> Patient:
+    """Some of the patients, by position or mask."""
+    pick = np.asarray(index)
+    arrays = {f.name: getattr(patient, f.name)[pick] for f in fields(patient) if isinstance(getattr(patient, f.name), np.ndarray)}
+    return replace(patient, **arrays, baseline={name: v[pick] for name, v in patient.baseline.items()})
+
+
+def repeat(patient: Patient, count: int) -> Patient:
+    """The same patient ``count`` times, numbered from 0: equal in every fact, each with luck of its own."""
+    if patient.count != 1:
+        raise ValueError(f"repeat takes one patient; found {patient.count}")
+    return replace(select(patient, np.zeros(count, dtype=int)), number=np.arange(count))
+
+
+def body_surface(weight: ArrayLike, height: ArrayLike) -> Floats:
+    """Body surface in m2 after Mosteller, from weight (kg) and height (cm)."""
+    number = manufacturing.process().values.mosteller
+    return np.sqrt(np.asarray(weight, dtype=float) * np.asarray(height, dtype=float) / number)
+
+
+def total_blood_volume(patient: Patient) -> Floats:
+    """Total blood volume in L, shape (n,): Nadler's formulas in adults, a volume per kg in children."""
+    v = manufacturing.process().values
+    meters = patient.height / 100  # unit factor
+    male = v.nadler_male_height * meters**3 + v.nadler_male_weight * patient.weight + v.nadler_male_constant
+    female = v.nadler_female_height * meters**3 + v.nadler_female_weight * patient.weight + v.nadler_female_constant
+    child = v.child_blood_volume * patient.weight / 1000  # unit factor
+    return np.where(patient.age >= v.adult_from, np.where(patient.male, male, female), child)
+
+
+@cache
+def _ranges() -> Card:
+    path = Path(__file__).with_name("patient_fields.toml")
+    return parse_card(path.read_text(encoding="utf-8"), path.name)
+
+
+def _titles(part: str) -> dict[str, Any]:
+    return dict(_ranges().table(part))
+
+
+def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
+    """Read the card of one patient.
+
+    Returns
+    -------
+    Patient
+        n = 1; what the card does not give has the median of the disease's population.
+    notes : tuple of str
+        What is unusual, and what was assumed.
+
+    Raises
+    ------
+    InputError
+        A field is unknown, missing, in a wrong unit or out of its range: file, line, field and what was expected.
+    """
+    return patient_from_card(read_card(path))
+
+
+def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
+    """Make one patient from a card that was read; see ``read_patient``."""
+    known_fields = _titles("fields")
+    card.refuse_unknown(("name", "disease", "sex", "days", "baseline", *FLAGS, *known_fields))
+    disease = _disease(card)
+    notes: list[str] = []
+    given: dict[str, float] = {}
+    for name, limits in known_fields.items():
+        required = {} if limits.get("required") else {"default": None}
+        value = card.number(name, unit=limits["unit"], low=limits["low"], high=limits["high"], **required)
+        if value is not None:
+            given[name] = value
+            notes += _unusual(limits, value)
+    for flag in FLAGS:
+        if card.get(flag) is not None:
+            given[flag] = float(card.flag(flag))
+    if card.get("sex") is not None:
+        given["male"] = float(card.string("sex", choices=("male", "female")) == "male")
+    given = _derived(card, disease, given)
+    days = _days(card, notes)
+    baseline = _baseline(card)
+    number = np.zeros(1, dtype=np.int64)
+    values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
+    notes += _shape(values)
+    assumed = [name for name in FIELDS if name not in given]
+    if assumed:
+        shown = ", ".join(f"{name} {values[name][0]:.3g}" for name in assumed)
+        notes.append(f"not given, median of {disease.title} used: {shown}")
+    name = card.string("disease")
+    name = name if name.endswith(".toml") else disease.name  # a card of the user's own is found again by its path
+    return make_patients(number, name, values, baseline=baseline, days=days, known=frozenset(given)), tuple(notes)
+
+
+def _disease(card: Card) -> Disease:
+    name = card.string("disease", default=None)
+    if name is None:
+        raise card.error(("disease",), f"missing; expected one of {', '.join(all_diseases())}. Add the line 'disease = \"...\"'.")
+    try:
+        return find_disease(name)
+    except InputError as problem:
+        raise card.error(("disease",), problem.text) from None
+
+
+def _unusual(limits: Mapping[str, Any], value: float) -> list[str]:
+    if limits["usual_low"] <= value <= limits["usual_high"]:
+        return []
+    unit = "" if limits["unit"] == "1" else f" {limits['unit']}"
+    return [f"unusual {limits['title']}: {value:g}{unit} (usually {limits['usual_low']:g} to {limits['usual_high']:g}{unit})"]
+
+
+def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[str, float]:
+    """Fields of the record from the ways in which a clinic states them."""
+    values = dict(given)
+    blasts, volume, b_cells = values.pop("marrow_blasts", None), values.pop("metabolic_tumor_volume", None), values.pop("b_cells", None)
+    stated = [n for n in ("marrow_blasts", "metabolic_tumor_volume", "burden") if n in given]
+    if len(stated) > 1:
+        raise card.error((stated[1],), f"the tumor is given twice, as {' and '.join(stated)}; keep one of them.")
+    if blasts is not None:
+        if disease.lineage != "leukemia":
+            raise card.error(("marrow_blasts",), f"{disease.title} is not counted in marrow blasts; give metabolic_tumor_volume (mL) or burden (e6/kg).")
+        values["burden"] = max(blasts / 100, np.finfo(float).eps) * disease.marrow_full  # unit factor
+    if volume is not None:
+        if disease.lineage == "leukemia":
+            raise card.error(("metabolic_tumor_volume",), f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).")
+        values["burden"] = volume * _constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
+    if b_cells is not None:
+        values["b_cells_per_kg"] = b_cells / _constant("b_cells_per_ul")
+    return values
+
+
+def _constant(name: str) -> float:
+    return float(_ranges().number("constants", name, "value"))
+
+
+def _days(card: Card, notes: list[str]) -> dict[str, float]:
+    known = _titles("days")
+    if card.get("days") is None:
+        return {}
+    card.table("days")
+    card.refuse_unknown(known, "days")
+    found = {}
+    for name, limits in known.items():
+        value = card.number("days", name, unit="day", low=limits["low"], high=limits["high"], default=None)
+        if value is not None:
+            found[name] = value
+            notes += _unusual(limits, value)
+    if len(found) == len(known) and found["leukapheresis"] >= found["lymphodepletion"]:
+        raise card.error(
+            ("days", "lymphodepletion"),
+            f"found day {found['lymphodepletion']:g}, not after leukapheresis on day {found['leukapheresis']:g}; "
+            "expected leukapheresis < lymphodepletion < 0 (infusion is day 0).",
+        )
+    return found
+
+
+def _baseline(card: Card) -> dict[str, float]:
+    if card.get("baseline") is None:
+        return {}
+    card.table("baseline")
+    known = {name: a for name, a in all_analytes().items() if a.kind != "treatment"}
+    card.refuse_unknown(known, "baseline")
+    return {
+        name: card.number("baseline", name, unit=known[name].unit, low=known[name].low, high=known[name].high)
+        for name in card.data["baseline"]
+    }
+
+
+def _shape(values: Mapping[str, Floats]) -> list[str]:
+    index = float(values["weight"][0] / (values["height"][0] / 100) ** 2)  # unit factor
+    low, high = _constant("body_mass_index_low"), _constant("body_mass_index_high")
+    return [] if low <= index <= high else [f"unusual body mass index {index:.3g} kg/m^2 (usually {low:g} to {high:g}); check weight and height"]
+
+
+def example_patient_text() -> str:
+    """A commented card of one patient, for the user to change."""
+    return Path(__file__).with_name("example_patient.toml").read_text(encoding="utf-8")

@@ -1,0 +1,239 @@
+"""Release: harvest, freezing and thawing, the release panel, filling, and one remake of a failed lot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.randomness import normals, uniforms
+from vein2vein.therapy.engineering import transduce
+from vein2vein.therapy.ex_vivo_expansion import ExpandedCells, expand, memory_content, typical_phenotype
+from vein2vein.therapy.leukapheresis import Apheresis
+from vein2vein.therapy.manufacturing import release_tests, scattered
+from vein2vein.therapy.patient import Patient, select
+from vein2vein.therapy.product import Dose, Indication, Product, dose_range, find_indication, process_of, requested_cells
+
+Floats = NDArray[np.float64]
+IN_SPECIFICATION, OUT_OF_SPECIFICATION, REJECTED = "in specification", "out of specification", "rejected"
+
+
+@dataclass(frozen=True)
+class Lot:
+    """The finished product; every field has shape (n,) unless said.
+
+    Attributes
+    ----------
+    dose : ndarray
+        Viable CAR-positive cells filled for infusion; 0 where there is no product.
+    available : ndarray
+        Viable CAR-positive cells after thawing that the culture gave.
+    viability, viability_thawed : ndarray
+        At harvest (to which the model's reference of 0.9 refers) and after thawing (which release judges).
+    f_TN_SCM, f_CM, f_EM, f_EFF : ndarray
+        Shares of the phenotypes.
+    memory_content, memory_reference : ndarray
+        Weighted share of memory phenotypes, and that of a typical lot of this product.
+    fitness : ndarray
+        Donor fitness q.
+    cd4_share, vector_copies, car_positive, purity, fold : ndarray
+    status : ndarray of str
+        "in specification", "out of specification", "rejected".
+    remade : ndarray of bool
+    delay : ndarray
+        Days added by a remake.
+    failed : ndarray of bool
+        No product for infusion.
+    reason : ndarray of str
+        What failed; also filled for lots infused out of specification.
+    """
+
+    dose: Floats
+    available: Floats
+    viability: Floats
+    viability_thawed: Floats
+    f_TN_SCM: Floats
+    f_CM: Floats
+    f_EM: Floats
+    f_EFF: Floats
+    memory_content: Floats
+    memory_reference: Floats
+    fitness: Floats
+    cd4_share: Floats
+    vector_copies: Floats
+    car_positive: Floats
+    purity: Floats
+    fold: Floats
+    status: NDArray[np.str_]
+    remade: NDArray[np.bool_]
+    delay: Floats
+    failed: NDArray[np.bool_]
+    reason: NDArray[np.str_]
+
+
+def judge(
+    measured: Mapping[str, ArrayLike], product: Product
+) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.bool_]]:
+    """Judge a lot by the release panel; a test that is not in ``measured`` or is NaN is not judged.
+
+    Any safety failure rejects the lot; quality failures alone make it out of specification.
+
+    Parameters
+    ----------
+    measured : mapping of test name to array_like, shape () or (n,)
+        See ``manufacturing.toml``, tables ``tests``.
+    product : Product
+
+    Returns
+    -------
+    status : ndarray of str, shape (n,)
+        "in specification", "out of specification" or "rejected".
+    reason : ndarray of str, shape (n,)
+        The failed tests, by commas.
+    no_product : ndarray of bool, shape (n,)
+        The culture gave nothing to release.
+    """
+    v, tests = process_of(product).values, release_tests()
+    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=float)) for value in measured.values()))
+    shape = columns[0].shape
+    failed = {kind: np.zeros(shape, dtype=bool) for kind in ("quality", "safety", "no product")}
+    reason = np.full(shape, "", dtype=object)
+    for name, value in zip(measured, columns):
+        test = tests[name]
+        limit = getattr(v, test.limit) if test.limit else 1.0
+        wrong = {"at least": value < limit, "at most": value > limit, "below": value >= limit, "yes": value < limit}[test.must_be]
+        failed[test.failure] |= wrong
+        label = name.replace("_", " ")
+        reason[wrong] = [f"{before}, {label}" if before else label for before in reason[wrong]]
+    rejected = failed["safety"] | failed["no product"]
+    status = np.where(rejected, REJECTED, np.where(failed["quality"], OUT_OF_SPECIFICATION, IN_SPECIFICATION))
+    return status, reason.astype(str), failed["no product"]
+
+
+def release(
+    expanded: ExpandedCells,
+    apheresis: Apheresis,
+    patient: Patient,
+    product: Product,
+    seed: int,
+    dose: Dose | None = None,
+) -> tuple[Lot, tuple[str, ...]]:
+    """Harvest, freeze, test and release; a failed lot is remade once.
+
+    Parameters
+    ----------
+    expanded : ExpandedCells
+    apheresis : Apheresis
+        Frozen material for a remake.
+    patient : Patient
+    product : Product
+    seed : int
+    dose : Dose, optional
+        Asked-for dose; by default the label's target with the product's scatter.
+
+    Returns
+    -------
+    Lot
+    notes : tuple of str
+    """
+    v = process_of(product).values
+    indication, _ = find_indication(product, patient.disease)
+    lot = _first_lot(expanded, patient, product, indication, seed, dose)
+    notes: list[str] = []
+    made = ~expanded.started.failed
+    again = np.flatnonzero(lot.failed & made)
+    notes += _count("lots failed their first manufacture", len(again), patient.count)
+    if again.size:
+        lot = _remake(lot, again, apheresis, patient, product, indication, seed, dose)
+        notes += _count("patients were left without a product after a remake", int((lot.failed & made).sum()), patient.count)
+    notes += _count("lots were released out of specification", int(((lot.status == OUT_OF_SPECIFICATION) & ~lot.failed).sum()), patient.count)
+    if dose is not None:
+        wanted = requested_cells(dose, patient.weight)
+        short = (lot.dose < wanted * (1 - v.dose_tolerance)) & ~lot.failed
+        notes += _count("lots held fewer cells than the dose asked for; all of them are given", int(short.sum()), patient.count)
+    return lot, tuple(notes)
+
+
+def _count(text: str, found: int, of: int) -> list[str]:
+    return [f"{found} of {of} {text}"] if found else []
+
+
+def _first_lot(
+    expanded: ExpandedCells, patient: Patient, product: Product, indication: Indication, seed: int, dose: Dose | None
+) -> Lot:
+    process, start = process_of(product), expanded.started
+    v, run, numbers = process.values, f"release, attempt {start.attempt}", patient.number
+    recovery = scattered(process, "thaw_recovery", numbers, seed, run)
+    drop = v.thaw_drop_low + (v.thaw_drop_high - v.thaw_drop_low) * uniforms(seed, f"{run}: thaw", numbers)[:, 0]
+    thawed = np.maximum(expanded.viability - drop, 0)
+    available = expanded.cells * recovery * start.car_positive
+    low, target, high = dose_range(indication.dose, patient.weight)
+    if dose is not None:
+        wanted = requested_cells(dose, patient.weight)
+    else:
+        scatter = v.fill_sd if np.isnan(indication.dose.scatter) else indication.dose.scatter
+        scatter = 0.0 if indication.dose.split_low else scatter
+        wanted = target * np.exp(scatter * normals(seed, f"{run}: filling", numbers)[:, 0])
+        wanted = np.clip(wanted, low, np.maximum(high, target))
+    filled = np.minimum(wanted, available)
+    slack = np.where(low == high, v.dose_tolerance, 0.0)
+    within = (filled >= low * (1 - slack)) & (filled <= high * (1 + slack)) | (dose is not None)
+    measured = {
+        "viability": thawed, "car_positive": start.car_positive, "purity": start.purity, "growth": expanded.fold,
+        "vector_copies": start.vector_copies, "dose": within,
+        "sterility": uniforms(seed, f"{run}: sterility", numbers)[:, 0] > v.contamination,
+    }  # fmt: skip
+    status, reason, _ = judge(measured, product)
+    accepted = uniforms(seed, f"{run}: acceptance", numbers)[:, 0] < v.accepted_out_of_specification
+    failed = start.failed | (status == REJECTED) | ((status == OUT_OF_SPECIFICATION) & ~accepted)
+    return Lot(
+        dose=np.where(failed, 0.0, filled), available=available, viability=expanded.viability, viability_thawed=thawed,
+        f_TN_SCM=expanded.phenotype[:, 0], f_CM=expanded.phenotype[:, 1], f_EM=expanded.phenotype[:, 2],
+        f_EFF=expanded.phenotype[:, -1],
+        memory_content=memory_content(expanded.phenotype, product),
+        memory_reference=np.full(patient.count, memory_content(typical_phenotype(product), product)[0]),
+        fitness=expanded.fitness, cd4_share=start.cd4_share, vector_copies=start.vector_copies,
+        car_positive=start.car_positive, purity=start.purity, fold=expanded.fold,
+        status=np.where(start.failed, REJECTED, status), remade=np.zeros(patient.count, dtype=bool),
+        delay=np.zeros(patient.count), failed=failed, reason=np.where(start.failed, start.reason, reason),
+    )  # fmt: skip
+
+
+def _remake(
+    lot: Lot, again: NDArray[np.int64], apheresis: Apheresis, patient: Patient, product: Product, indication: Indication,
+    seed: int, dose: Dose | None,
+) -> Lot:  # fmt: skip
+    v, some = process_of(product).values, select(patient, again)
+    material = Apheresis(**{f.name: getattr(apheresis, f.name)[again] for f in fields(apheresis)})
+    cells, _ = transduce(material, some, product, seed, attempt=2)
+    second = _first_lot(expand(cells, some, product, seed)[0], some, product, indication, seed, dose)
+    success = uniforms(seed, "remake", some.number)[:, 0] < v.remake_success
+    low, _, _ = dose_range(indication.dose, some.weight)
+    second = _mended(second, success, low, v)
+    merged = {}
+    for f in fields(lot):
+        column = getattr(lot, f.name).astype(object) if getattr(lot, f.name).dtype.kind == "U" else getattr(lot, f.name).copy()
+        column[again] = np.where(success, getattr(second, f.name), column[again])
+        merged[f.name] = column.astype(str) if column.dtype == object else column
+    merged["remade"][again] = True
+    merged["delay"][again] = v.remake_days
+    return Lot(**merged)
+
+
+def _mended(lot: Lot, success: NDArray[np.bool_], low: Floats, v: SimpleNamespace) -> Lot:
+    """A remake that succeeds is in specification: a quality below its limit is set to the limit."""
+
+    def at_least(value: Floats, limit: ArrayLike) -> Floats:
+        return np.where(success, np.maximum(value, limit), value)
+
+    dose = np.where(lot.dose > 0, lot.dose, low)
+    return replace(
+        lot, dose=at_least(dose, low), available=at_least(lot.available, dose),
+        viability_thawed=at_least(lot.viability_thawed, v.viability_low), viability=at_least(lot.viability, v.viability_low),
+        car_positive=at_least(lot.car_positive, v.car_positive_low), purity=at_least(lot.purity, v.purity_low),
+        fold=at_least(lot.fold, v.fold_low), vector_copies=np.minimum(lot.vector_copies, v.copies_high),
+        status=np.full(len(success), IN_SPECIFICATION), failed=~success, reason=np.where(success, "", lot.reason),
+    )  # fmt: skip
