@@ -49,8 +49,8 @@ def test_limit_of_hypotension(age, limit):
 
 @pytest.mark.parametrize(
     "deficit, boluses, norepinephrine, others",
-    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (8, 3, 0, 0), (10, 3, 4, 0), (18, 3, 20, 0),
-     (24, 3, 32, 0), (25, 3, 34, 1)],
+    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (8, 3, 0, 0), (10, 3, 4, 0),
+     (18, 3, 20, 0), (24, 3, 32, 0), (25, 3, 34, 1)],
 )  # fmt: skip
 def test_circulatory_support(deficit, boluses, norepinephrine, others):
     given = ward.circulatory_support(np.array([float(deficit)]))
@@ -62,8 +62,8 @@ def test_circulatory_support(deficit, boluses, norepinephrine, others):
 
 @pytest.mark.parametrize(
     "spo2, weight, device, fio2, flow",
-    [(97.5, 70, 0, 0.21, 0), (92, 70, 0, 0.21, 0), (90, 70, 1, 0.29, 2.52), (86, 70, 3, 0.45, 27), (86, 10, 3, 0.45, 20),
-     (80, 70, 4, 0.69, np.nan), (75, 70, 5, 0.89, np.nan), (60, 70, 5, 1, np.nan)],
+    [(97.5, 70, 0, 0.21, 0), (92, 70, 0, 0.21, 0), (90, 70, 1, 0.29, 2.52), (86, 70, 3, 0.45, 27),
+     (86, 10, 3, 0.45, 20), (80, 70, 4, 0.69, np.nan), (75, 70, 5, 0.89, np.nan), (60, 70, 5, 1, np.nan)],
 )  # fmt: skip
 def test_oxygen_support(spo2, weight, device, fio2, flow):
     given = ward.oxygen_support(np.array([92.0 - spo2]), np.array([float(weight)]))
@@ -142,7 +142,8 @@ def test_infections_come_at_their_rate_and_last_three_days():
     assert started.mean() == pytest.approx(1 - np.exp(-0.05), rel=0.05)
     assert np.all(until[started] == 5) and np.all(np.isneginf(until[~started]))
     assert flagged[started].mean() == pytest.approx(0.5, abs=0.03)
-    later = ward.infections(np.full(n, 1e9), numbers=np.arange(n), day=2.5, seed=5, interval=0.5, until=until, flagged=flagged)
+    sure = np.full(n, 1e9)
+    later = ward.infections(sure, numbers=np.arange(n), day=2.5, seed=5, interval=0.5, until=until, flagged=flagged)
     assert np.array_equal(later[2], ~started), "no new block while one is on"
     assert np.array_equal(later[1][started], flagged[started])
 
