@@ -214,5 +214,5 @@ def _large(burden: ArrayLike, capacity: ArrayLike) -> Floats:
 
 
 def _hill(x: ArrayLike, half: ArrayLike, n: float) -> Floats:
-    ratio = (np.maximum(np.asarray(x, dtype=float), 0.0) / half) ** n
-    return ratio / (1 + ratio)
+    ratio = np.power(np.maximum(np.asarray(x, dtype=float), 0.0) / np.asarray(half, dtype=float), n)
+    return np.asarray(ratio / (1 + ratio), dtype=float)
