@@ -48,7 +48,11 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
         known.append(np.isfinite(counts))
     if "percent_below" in rule or "percent_at_most" in rule:
         percent = _percent(course, counts, str(rule["percent_of"]))
-        below = percent < float(rule["percent_below"]) if "percent_below" in rule else percent <= float(rule["percent_at_most"])
+        below = (
+            percent < float(rule["percent_below"])
+            if "percent_below" in rule
+            else percent <= float(rule["percent_at_most"])
+        )
         if limits:
             below = below | np.isnan(percent)  # decided by the count alone
             flags[ABSOLUTE_ONLY] = np.isnan(percent) & known[0]
@@ -60,7 +64,17 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
     grade = np.where(is_known, state, NOT_GRADABLE).astype(np.int8)
     missing = {"b_cells": ~is_known} if not is_known.all() else {}
     shown = (state & is_known).astype(np.int8)
-    return Grades("b_cell_aplasia", f"b_cell_aplasia:{definition}", course.days, grade, shown, missing, {"b_cells": shown}, {"b_cells": READS}, flags)
+    return Grades(
+        "b_cell_aplasia",
+        f"b_cell_aplasia:{definition}",
+        course.days,
+        grade,
+        shown,
+        missing,
+        {"b_cells": shown},
+        {"b_cells": READS},
+        flags,
+    )
 
 
 def _percent(course: Course, counts: Floats, of: str) -> Floats:

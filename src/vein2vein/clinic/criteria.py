@@ -19,7 +19,9 @@ from vein2vein.errors import InputError, unknown
 FOLDER = Path(__file__).with_name("criteria")
 OPERATORS = ("at_least", "above", "at_most", "below")
 _MARK = re.compile(r"^(R:S\d+(,S\d+)*|M|D)$")
-_TOP = ("title", "published", "date", "source", "where", "includes", "thresholds", "levels", "lists", "rules", "choices")
+_TOP = (
+    "title", "published", "date", "source", "where", "includes", "thresholds", "levels", "lists", "rules", "choices",
+)  # fmt: skip
 _THRESHOLD = ("value", "unit", "meaning", "mark", "why")
 _LEVEL = ("column", "grade", "name", "when", "reads", "times", "mark", "why", *OPERATORS)
 
@@ -154,9 +156,9 @@ def read_edition(card: Card) -> Edition:
 def _mark(card: Card, here: tuple[str, ...]) -> tuple[str, str]:
     mark, why = card.string(*here, "mark"), card.string(*here, "why", default="")
     if not _MARK.match(mark):
-        raise card.error((*here, "mark"), f"found '{mark}', expected R:S1 (read in source S1), M (memory) or D (our choice).")
+        raise card.error((*here, "mark"), f"found '{mark}', expected R:S1 (read in S1), M (memory) or D (our choice).")
     if mark == "D" and not why:
-        raise card.error((*here, "why"), "missing; a choice of ours needs the reasoning behind it: add why = \"...\".")
+        raise card.error((*here, "why"), 'missing; a choice of ours needs the reasoning behind it: add why = "...".')
     return mark, why
 
 
@@ -169,7 +171,9 @@ def _level(card: Card, index: str) -> Level:
         return Level(column, grade, when, mark=mark)
     operators = [o for o in OPERATORS if card.get(*here, o) is not None]
     if len(operators) != 1:
-        raise card.error(here, f"found {len(operators)} comparisons, expected one of {', '.join(OPERATORS)}, or 'when'.")
+        raise card.error(
+            here, f"found {len(operators)} comparisons, expected one of {', '.join(OPERATORS)}, or 'when'."
+        )
     return Level(
         column, grade, "", card.string(*here, "reads"), operators[0], card.number(*here, operators[0]),
         card.string(*here, "times", choices=("upper_limit", "baseline", ""), default=""), mark,

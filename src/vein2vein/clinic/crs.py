@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, Level, edition
-from vein2vein.clinic.grades import Flags, Floats, Grades, before, compare, latest, settle, take
+from vein2vein.clinic.grades import Floats, Grades, before, compare, latest, settle
 from vein2vein.clinic.organs import ORGANS, organ_grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -81,7 +81,9 @@ def grade_crs(
     flags = {text: found for text, found in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if np.any(found)}
     anchors = {
         ("temperature",): np.where(enters & ~signs.fever, cells.onset, -1),
-        rules.lists["waives_fever"]: np.where(cells.waived & ~signs.fever, cells.given, -1) if throughout else np.full_like(cells.onset, -1),
+        rules.lists["waives_fever"]: np.where(cells.waived & ~signs.fever, cells.given, -1)
+        if throughout
+        else np.full_like(cells.onset, -1),
     }
     shown = {name: np.where(enters, earned, 0).astype(np.int8) for name, earned in columns.items()}
     reads = {name: READS[name] for name in columns}
@@ -185,7 +187,9 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
     )
 
 
-def _columns(course: Course, signs: SimpleNamespace, levels: list[Level]) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
+def _columns(
+    course: Course, signs: SimpleNamespace, levels: list[Level]
+) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
     """Lowest and highest grade that the columns allow, each column's grade, and the doubts by analyte."""
     lower, upper = np.zeros(signs.shape, dtype=np.int8), np.zeros(signs.shape, dtype=np.int8)
     columns: dict[str, Any] = {}

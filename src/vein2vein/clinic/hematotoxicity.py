@@ -98,7 +98,9 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
     lowest = later[:, 0]
     second = later[:, 1] if later.shape[1] > 1 else np.full(n, np.nan)
     levels = rules.column("late")
-    transient = np.isfinite(second) & (ladder(second[:, None], levels)[:, 0] == 0) & (ladder(lowest[:, None], levels)[:, 0] > 0)
+    transient = (
+        np.isfinite(second) & (ladder(second[:, None], levels)[:, 0] == 0) & (ladder(lowest[:, None], levels)[:, 0] > 0)
+    )
     late = np.where(transient, 0, ladder(lowest[:, None], levels)[:, 0])
     late = np.where(np.isnan(lowest), NOT_GRADABLE, late).astype(np.int8)
     return Hematotoxicity(early, late, days_low, days_very_low, overridden, transient)

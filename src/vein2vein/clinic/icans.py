@@ -1,4 +1,4 @@
-"""Neurotoxicity: ASTCT ICANS by ICE (12 years and older) or CAPD (younger), and the wider neurologic event of early trials."""
+"""Neurotoxicity: ASTCT ICANS by ICE (from 12 years) or CAPD (younger), and the wider event of early trials."""
 
 from __future__ import annotations
 
@@ -97,7 +97,17 @@ def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = N
     """
     icans = grade_icans(course, age=age) if icans is None else icans
     if HEADACHE not in course:
-        return Grades("neurologic_event", "ctcae_emulated", icans.days, icans.grade, icans.at_least, icans.missing, icans.columns, icans.reads, icans.flags)
+        return Grades(
+            "neurologic_event",
+            "ctcae_emulated",
+            icans.days,
+            icans.grade,
+            icans.at_least,
+            icans.missing,
+            icans.columns,
+            icans.reads,
+            icans.flags,
+        )
     mild = (course.values[HEADACHE] >= 1).astype(np.int8)
     lower = np.maximum(icans.at_least, mild)
     grade = np.where(icans.grade < 0, icans.grade, lower).astype(np.int8)

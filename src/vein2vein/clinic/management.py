@@ -95,7 +95,9 @@ def read_policy(name: str | Path) -> Policy:
             raise card.error(("dosing", rule), unknown("dose rule", rule, dosing))
         dosing[rule] = card.number("dosing", rule, low=0)
     scale = card.string("scale", choices=CRS_SCALES, default=base.scale if base else CRS_SCALES[0])
-    return Policy(Path(card.file).stem, card.string("title"), card.string("source"), card.string("where"), scale, table, dosing)
+    return Policy(
+        Path(card.file).stem, card.string("title"), card.string("source"), card.string("where"), scale, table, dosing
+    )
 
 
 def _check(card: Card) -> None:
@@ -103,7 +105,16 @@ def _check(card: Card) -> None:
         card.table(part, default={})
         card.refuse_unknown(allowed, part)
         for name in card.get(part, default={}):
-            if name in ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "stop_at_grade", "start_below", "stop_at"):
+            if name in (
+                "from_grade",
+                "waits",
+                "or_grade",
+                "or_lasts",
+                "repeat_after",
+                "stop_at_grade",
+                "start_below",
+                "stop_at",
+            ):
                 card.number(part, name, low=0)
     required = {
         "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
@@ -114,7 +125,12 @@ def _check(card: Card) -> None:
             if card.get(part) is not None:
                 for name in names:
                     card.required(part, name, expected="a value")
-    for path, allowed in ((("steroid", "when"), _WHEN), (("steroid", "dose"), _DOSE), (("steroid", "taper"), _TAPER), (("dated",), _DATED)):
+    for path, allowed in (
+        (("steroid", "when"), _WHEN),
+        (("steroid", "dose"), _DOSE),
+        (("steroid", "taper"), _TAPER),
+        (("dated",), _DATED),
+    ):
         for index in range(len(card.get(*path, default=[]))):
             card.refuse_unknown(allowed, *path, str(index))
 
@@ -140,7 +156,7 @@ def tocilizumab_allowed(course: Course, day: float, dosing: Mapping[str, float] 
 
 
 def immunoglobulin_dose(weight: ArrayLike, vial: float = 0.0, dosing: Mapping[str, float] | None = None) -> Floats:
-    """One dose of intravenous immunoglobulin (g) by body weight (kg), rounded up to whole vials (g) if these are given."""
+    """One dose of intravenous immunoglobulin (g) by body weight (kg), rounded up to whole vials (g) if given."""
     d = edition("dosing").values if dosing is None else dosing
     grams = d["immunoglobulin_g_per_kg"] * np.asarray(weight, dtype=float)
     return np.ceil(grams / vial - d["tolerance"]) * vial if vial > 0 else grams
@@ -195,7 +211,10 @@ def treat(
     if "gcsf" in policy.table:
         out["gcsf"] = _gcsf(policy, course, now)
     if "immunoglobulin" in policy.table:
-        waited = now - _last_day(course, course.dense("ivig") > 0) >= policy.dosing["immunoglobulin_interval"] - policy.dosing["tolerance"]
+        waited = (
+            now - _last_day(course, course.dense("ivig") > 0)
+            >= policy.dosing["immunoglobulin_interval"] - policy.dosing["tolerance"]
+        )
         due = immunoglobulin_due(course, rule=policy.table["immunoglobulin"]["rule"]) & waited
         out["ivig"] = np.where(due, immunoglobulin_dose(kg, dosing=policy.dosing), 0.0)
     if "antipyretic" in policy.table:
@@ -246,7 +265,13 @@ def _tocilizumab_due(policy: Policy, course: Course, crs: NDArray[np.int8], now:
 
 
 def _steroid(
-    policy: Policy, course: Course, crs: NDArray[np.int8], icans: NDArray[np.int8], kg: Floats, now: float, costimulation: str
+    policy: Policy,
+    course: Course,
+    crs: NDArray[np.int8],
+    icans: NDArray[np.int8],
+    kg: Floats,
+    now: float,
+    costimulation: str,
 ) -> dict[str, Floats]:
     rule, slack = policy.table["steroid"], policy.dosing["tolerance"]
     given = np.zeros(course.shape, dtype=bool)
@@ -267,7 +292,11 @@ def _steroid(
         meets = grade[:, -1] >= least
         if "after_tocilizumab" in when:  # a dose long enough ago, and no fall below this grade since
             since = _since(grade, least, course.days)
-            meets &= (tocilizumab & (course.days[None, :] >= since[:, None]) & (now - course.days[None, :] >= when["after_tocilizumab"] - slack)).any(axis=1)
+            meets &= (
+                tocilizumab
+                & (course.days[None, :] >= since[:, None])
+                & (now - course.days[None, :] >= when["after_tocilizumab"] - slack)
+            ).any(axis=1)
         start |= meets
 
     worst = np.maximum(crs, icans)

@@ -19,8 +19,12 @@ from vein2vein.therapy.course import Course
 __all__ = ["FINDINGS", "because", "grade", "lacking"]
 
 _GRADERS: dict[str, Callable[..., Grades]] = {
-    "crs_astct": lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale="astct", organs=a["organs"]),
-    "crs_lee2014": lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale="lee2014", organs=a["organs"]),
+    "crs_astct": lambda course, a: grade_crs(
+        course, age=a["age"], weight=a["weight"], scale="astct", organs=a["organs"]
+    ),
+    "crs_lee2014": lambda course, a: grade_crs(
+        course, age=a["age"], weight=a["weight"], scale="lee2014", organs=a["organs"]
+    ),
     "crs_penn": lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale="penn", organs=a["organs"]),
     "icans": lambda course, a: grade_icans(course, age=a["age"]),
     "neurologic_event": lambda course, a: neurologic_event(course, age=a["age"], icans=a["done"].get("icans")),

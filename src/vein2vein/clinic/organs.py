@@ -31,7 +31,11 @@ def organ_grade(course: Course, column: str, criteria: str = "ctcae_v5_organs") 
         if name not in course:
             continue
         values = carried(course, name, rules.values["carry"])
-        references = {"": 1.0, "upper_limit": rules.values.get(f"{name}_upper_limit", np.nan), "baseline": _baseline(course, name)}
+        references = {
+            "": 1.0,
+            "upper_limit": rules.values.get(f"{name}_upper_limit", np.nan),
+            "baseline": _baseline(course, name),
+        }
         for level in rules.column(column):
             if level.reads == name:
                 met = compare(values / references[level.times], level)
