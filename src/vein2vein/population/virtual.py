@@ -17,9 +17,7 @@ from vein2vein.therapy.laws import Law, draw
 from vein2vein.therapy.patient import Patient, make_patients
 
 
-def draw_patients(
-    laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int
-) -> Patient:
+def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int) -> Patient:
     """Draw virtual patients.
 
     Parameters

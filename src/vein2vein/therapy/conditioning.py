@@ -84,14 +84,17 @@ def lymphodeplete(
                 doses[at] = doses.get(at, 0.0) + amount
     notes = []
     if few.any():
-        notes.append(f"lymphodepletion omitted for {int(few.sum())} of {patient.count} (white cells at or below {v.white_cells_omit:g} x 10^9/L)")
+        notes.append(
+            f"lymphodepletion omitted for {int(few.sum())} of {patient.count} "
+            f"(white cells at or below {v.white_cells_omit:g} x 10^9/L)"
+        )
     last = max((day for drug in chosen.drugs for day in drug.days), default=0.0)
     gap = -(last + shift)
     outside = (gap < indication.window_low) | (gap > indication.window_high)
     if chosen.drugs and outside.any():
         notes.append(
-            f"infusion {gap[outside][0]:g} days after the last lymphodepletion dose; the label of {product.title} gives "
-            f"{indication.window_low:g} to {indication.window_high:g}"
+            f"infusion {gap[outside][0]:g} days after the last lymphodepletion dose; "
+            f"the label of {product.title} gives {indication.window_low:g} to {indication.window_high:g}"
         )
     conditioning = Conditioning(
         chosen.name, tuple((day, drug, mg) for (day, drug), mg in sorted(doses.items())), first + shift, omitted,

@@ -111,7 +111,9 @@ def find_disease(name: str | Path) -> Disease:
     if text.endswith(".toml") or "/" in text or "\\" in text:
         return read_disease(find_card(name, FOLDER, "disease"))
     spelled = text.lower().replace("-", "_").replace(" ", "_")
-    known = {n.lower().replace("-", "_").replace(" ", "_"): d for d in _bundled().values() for n in (d.name, *d.synonyms)}
+    known = {
+        n.lower().replace("-", "_").replace(" ", "_"): d for d in _bundled().values() for n in (d.name, *d.synonyms)
+    }
     if spelled in known:
         return known[spelled]
     names = {n for d in _bundled().values() for n in (d.name, *d.synonyms)}

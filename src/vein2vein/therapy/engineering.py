@@ -54,7 +54,7 @@ class TransducedCells:
 def transduced_share(mean: ArrayLike, shape: float = np.inf) -> tuple[Floats, Floats]:
     """Share of CAR-positive cells and copies per CAR-positive cell.
 
-    Copies are negative-binomial: Poisson with a gamma-distributed susceptibility of the given shape (infinite: Poisson).
+    Copies are negative-binomial: Poisson with a gamma-distributed susceptibility of the given shape (inf: Poisson).
 
     Parameters
     ----------
@@ -89,7 +89,9 @@ def transduce(
     process = process_of(product)
     v, run = process.values, f"engineering, attempt {attempt}"
     cells = np.minimum(apheresis.cd3 * v.selection_recovery, v.car_t_start)
-    car_positive, copies = transduced_share(scattered(process, "copies_mean", patient.number, seed, run), v.copies_shape)
+    car_positive, copies = transduced_share(
+        scattered(process, "copies_mean", patient.number, seed, run), v.copies_shape
+    )
     blasts = (1 - v.blast_removal) * v.blast_contamination * apheresis.blast_share
     purity = scattered_share(
         special.expit(special.logit(v.purity) - blasts), v.purity_sd, patient.number, seed, f"{run}: purity"

@@ -49,7 +49,9 @@ def donor_fitness(patient: Patient, product: Product, seed: int | None) -> Float
     """Donor fitness q, shape (n,): falls with earlier lines, age and recent clofarabine or bendamustine."""
     v = process_of(product).values
     log = -v.fitness_lines * (patient.prior_lines - v.fitness_lines_from)
-    log = log - v.fitness_age * np.maximum(patient.age - v.fitness_age_from, 0) - v.fitness_recent * patient.fitness_prior
+    log = (
+        log - v.fitness_age * np.maximum(patient.age - v.fitness_age_from, 0) - v.fitness_recent * patient.fitness_prior
+    )
     if seed is not None:
         log = log + v.fitness_sd * normals(seed, "donor fitness", patient.number)[:, 0]
     return np.exp(log)
@@ -102,21 +104,24 @@ def grow(product: Product, phenotype: Floats, fitness: ArrayLike, day: float) ->
 
 def _exponential(matrix: Floats) -> Floats:
     """Exponential of each of n small matrices, by scaling, a Taylor series and squaring."""
-    degree = 16  # Taylor terms: below 1e-16 for a norm of 1/2
     size = np.maximum(np.abs(matrix).sum(axis=1).max(axis=1), 1 / 2)
     halvings = np.ceil(np.log2(size)).astype(int) + 1
     small = matrix / 2.0 ** halvings[:, None, None]
     total = np.broadcast_to(np.eye(matrix.shape[-1]), matrix.shape).copy()
-    term = total
-    for order in range(1, degree + 1):
+    term, order, bound = total, 1, 1 / 2  # the norm of ``small`` is at most 1/2, of its terms at most ``bound``
+    while bound > np.finfo(float).eps / 2:
         term = term @ small / order
         total = total + term
+        order += 1
+        bound /= 2 * order
     for done in range(int(halvings.max(initial=0))):
         total = np.where((done < halvings)[:, None, None], total @ total, total)
     return total
 
 
-def expand(cells: TransducedCells, patient: Patient, product: Product, seed: int) -> tuple[ExpandedCells, tuple[str, ...]]:
+def expand(
+    cells: TransducedCells, patient: Patient, product: Product, seed: int
+) -> tuple[ExpandedCells, tuple[str, ...]]:
     """Expand the transduced cells to harvest.
 
     Parameters

@@ -81,8 +81,9 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
         i = int(np.flatnonzero(wrong)[0])
         factor = f", {cells[i] / high[i]:.3g} times the highest label dose" if cells[i] > high[i] else ""
         raise InputError(
-            f"found a dose of {dose.cells:.3g}{unit} viable CAR+ cells{factor}; expected {least[i] / scale[i]:.3g}{unit} to "
-            f"{most[i] / scale[i]:.3g}{unit} (label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
+            f"found a dose of {dose.cells:.3g}{unit} viable CAR+ cells{factor}; "
+            f"expected {least[i] / scale[i]:.3g}{unit} to {most[i] / scale[i]:.3g}{unit} "
+            f"(label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
             field="dose",
         )
     slack = np.where(low == high, v.dose_tolerance, 0.0)
@@ -108,15 +109,16 @@ def label_notes(patient: Patient, product: Product) -> tuple[str, ...]:
     notes = []
     age = (patient.age < indication.age_low) | (patient.age >= indication.age_below)
     lines = patient.prior_lines < indication.lines_low
-    for mask, text in ((age, "outside of the label's age range"), (lines, "with fewer earlier lines than the label asks for")):
+    for mask, text in (
+        (age, "outside of the label's age range"),
+        (lines, "with fewer earlier lines than the label asks for"),
+    ):
         if mask.any():
             notes.append(f"{int(mask.sum())} of {patient.count} patients {text} of {product.title} ({indication.text})")
     return tuple(notes)
 
 
-def infuse(
-    lot: Lot, patient: Patient, product: Product, dose: Dose | None = None
-) -> tuple[Infusion, tuple[str, ...]]:
+def infuse(lot: Lot, patient: Patient, product: Product, dose: Dose | None = None) -> tuple[Infusion, tuple[str, ...]]:
     """Infuse on day 0.
 
     Without a requested dose, a lot above the label's range is given in part. A requested dose is given as far as the
@@ -176,6 +178,9 @@ def _parts(cells: Floats, patient: Patient, product: Product) -> tuple[tuple[flo
     totals = [sum(amount for _, amount in part) for part in (rule.split_low, rule.split_high)]
     found = []
     for day in days:
-        low, high = (sum(a for d, a in part if d == day) / total for part, total in zip((rule.split_low, rule.split_high), totals))
+        low, high = (
+            sum(a for d, a in part if d == day) / total
+            for part, total in zip((rule.split_low, rule.split_high), totals)
+        )
         found.append((day, cells * np.where(high_burden, high, low)))
     return tuple(found)

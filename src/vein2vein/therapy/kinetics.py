@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,10 +80,10 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
     values, sampled, below = values[:, days >= 0], np.isfinite(values[:, days >= 0]), below[:, days >= 0]
     days = days[days >= 0]
     quantified = sampled & ~below
-    seen = quantified.any(axis=1) if days.size else np.zeros(len(values), dtype=bool)
+    seen = np.asarray(quantified.any(axis=1))
     if not seen.any():
         none = np.full(len(values), np.nan)
-        return Kinetics(analyte, *(none.copy() for _ in range(8)))
+        return Kinetics(analyte, *(none.copy() for f in fields(Kinetics) if f.name != "analyte"))
     first, last = quantified.argmax(axis=1), days.size - 1 - quantified[:, ::-1].argmax(axis=1)
     peak = np.where(quantified, values, -np.inf).argmax(axis=1)
     rows = np.arange(len(values))
@@ -96,7 +96,9 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
     cmax, tmax = of(peak, values), of(peak, spread_days)
     log = np.log(np.where(quantified, values, 1.0))
     rise = quantified & (column >= _lowest(values, quantified, first, peak)[:, None])
-    rise &= column <= np.where(quantified & (values >= c.near_peak * cmax[:, None]), column, days.size).min(axis=1)[:, None]
+    rise &= (
+        column <= np.where(quantified & (values >= c.near_peak * cmax[:, None]), column, days.size).min(axis=1)[:, None]
+    )
     fall = quantified & (column >= peak[:, None]) & (days <= tmax[:, None] + c.contraction_days)
     tail = quantified & (days >= c.terminal_from) & (days <= c.terminal_until) & (column > peak[:, None])
     exposure = _exposure(days, values, quantified, seen, first, c.exposure_until)
@@ -110,7 +112,7 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
 
 
 def _lowest(values: Floats, quantified: Flags, first: NDArray[np.int64], peak: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position of the lowest quantified value from the first one to the peak (the dip after infusion), the latest of them."""
+    """Position of the lowest quantified value before the peak (the dip after infusion), the latest of equals."""
     column = np.arange(values.shape[1])
     before = quantified & (column >= first[:, None]) & (column <= peak[:, None])
     reversed_values = np.where(before, values, np.inf)[:, ::-1]

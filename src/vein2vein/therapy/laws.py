@@ -134,7 +134,9 @@ def read_law(card: Card, *path: str) -> Law:
             low = 0.0 if name in _POSITIVE or name in _SHARES else -math.inf
             numbers[name] = card.number(*path, name, low=low, high=1.0 if name in _SHARES else math.inf)
     if "low" in numbers and "high" in numbers and numbers["low"] > numbers["high"]:
-        raise card.error((*path, "high"), f"found low {numbers['low']:g} above high {numbers['high']:g}; expected low <= high.")
+        raise card.error(
+            (*path, "high"), f"found low {numbers['low']:g} above high {numbers['high']:g}; expected low <= high."
+        )
     how = card.string(*path, "how", choices=HOW)
     why, source = card.string(*path, "why", default=""), card.string(*path, "source", default="")
     if how == "assumed" and not why:
@@ -147,11 +149,14 @@ def read_law(card: Card, *path: str) -> Law:
 def _points(card: Card, *path: str) -> Floats:
     value = card.required(*path, expected="rows of [age, median, sd of ln]")
     try:
-        points = np.asarray(value, dtype=float)
+        points: Floats = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
-        points = np.empty(0)
+        points = np.empty((0, 0))
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or np.any(np.diff(points[:, 0]) <= 0):
-        raise card.error(path, "expected rows of [age, median, sd of ln] with ascending ages, as in [[2, 89, 0.05], [12, 150, 0.05]].")
+        raise card.error(
+            path,
+            "expected rows of [age, median, sd of ln] with ascending ages, as in [[2, 89, 0.05], [12, 150, 0.05]].",
+        )
     return points
 
 

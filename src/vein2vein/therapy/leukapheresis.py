@@ -49,12 +49,16 @@ class Apheresis:
 
 def expected_yield(cd3: ArrayLike, volume: ArrayLike, efficiency: ArrayLike) -> Floats:
     """Cells collected from blood of ``cd3`` cells/uL, ``volume`` L processed, at efficiency CE2."""
-    return np.asarray(cd3, dtype=float) * UL_PER_L * np.asarray(volume, dtype=float) * np.asarray(efficiency, dtype=float)
+    return (
+        np.asarray(cd3, dtype=float) * UL_PER_L * np.asarray(volume, dtype=float) * np.asarray(efficiency, dtype=float)
+    )
 
 
 def volume_needed(target: ArrayLike, cd3: ArrayLike, efficiency: ArrayLike) -> Floats:
     """Blood to process (L) for ``target`` cells from ``cd3`` cells/uL at efficiency CE2."""
-    return np.asarray(target, dtype=float) / (np.asarray(cd3, dtype=float) * UL_PER_L * np.asarray(efficiency, dtype=float))
+    return np.asarray(target, dtype=float) / (
+        np.asarray(cd3, dtype=float) * UL_PER_L * np.asarray(efficiency, dtype=float)
+    )
 
 
 def collection_efficiency(
@@ -93,9 +97,14 @@ def collect(patient: Patient, product: Product, seed: int) -> tuple[Apheresis, t
     efficiency, volume = [], []
     for day in (1, 2):
         purpose = f"leukapheresis, day {day}"
-        times = v.volumes_low + (v.volumes_high - v.volumes_low) * uniforms(seed, f"{purpose}: volume", patient.number)[:, 0]
+        times = (
+            v.volumes_low
+            + (v.volumes_high - v.volumes_low) * uniforms(seed, f"{purpose}: volume", patient.number)[:, 0]
+        )
         volume.append(times * blood)
-        share = scattered_share(v.collection_efficiency, v.collection_efficiency_sd, patient.number, seed, f"{purpose}: efficiency")
+        share = scattered_share(
+            v.collection_efficiency, v.collection_efficiency_sd, patient.number, seed, f"{purpose}: efficiency"
+        )
         efficiency.append(share * (1 - v.blast_interference * blasts))
     first, second = (expected_yield(patient.cd3, litres, share) for litres, share in zip(volume, efficiency))
     again = first < v.second_day_below
@@ -103,12 +112,17 @@ def collect(patient: Patient, product: Product, seed: int) -> tuple[Apheresis, t
     processed = np.where(again, volume[0] + volume[1], volume[0])
     failed = cells < v.cd3_minimum
     apheresis = Apheresis(
-        cells, np.where(again, 2, 1), processed, blood, np.where(again, (efficiency[0] + efficiency[1]) / 2, efficiency[0]),
-        blasts, failed, np.where(failed, "too few T cells collected", ""),
+        cells, np.where(again, 2, 1), processed, blood,
+        np.where(again, (efficiency[0] + efficiency[1]) / 2, efficiency[0]), blasts, failed, np.where(failed, "too few T cells collected", ""),
     )  # fmt: skip
     notes = []
     if again.any():
-        notes.append(f"second day of leukapheresis for {int(again.sum())} of {patient.count} (below {v.second_day_below:.2g} CD3 cells)")
+        notes.append(
+            f"second day of leukapheresis for {int(again.sum())} of {patient.count} "
+            f"(below {v.second_day_below:.2g} CD3 cells)"
+        )
     if failed.any():
-        notes.append(f"too few T cells collected from {int(failed.sum())} of {patient.count} (below {v.cd3_minimum:.2g})")
+        notes.append(
+            f"too few T cells collected from {int(failed.sum())} of {patient.count} (below {v.cd3_minimum:.2g})"
+        )
     return apheresis, tuple(notes)

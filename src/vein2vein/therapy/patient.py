@@ -130,7 +130,11 @@ def make_patients(
 def select(patient: Patient, index: ArrayLike) -> Patient:
     """Some of the patients, by position or mask."""
     pick = np.asarray(index)
-    arrays = {f.name: getattr(patient, f.name)[pick] for f in fields(patient) if isinstance(getattr(patient, f.name), np.ndarray)}
+    arrays = {
+        f.name: getattr(patient, f.name)[pick]
+        for f in fields(patient)
+        if isinstance(getattr(patient, f.name), np.ndarray)
+    }
     return replace(patient, **arrays, baseline={name: v[pick] for name, v in patient.baseline.items()})
 
 
@@ -221,7 +225,9 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
 def _disease(card: Card) -> Disease:
     name = card.string("disease", default=None)
     if name is None:
-        raise card.error(("disease",), f"missing; expected one of {', '.join(all_diseases())}. Add the line 'disease = \"...\"'.")
+        raise card.error(
+            ("disease",), f"missing; expected one of {', '.join(all_diseases())}. Add the line 'disease = \"...\"'."
+        )
     try:
         return find_disease(name)
     except InputError as problem:
@@ -232,23 +238,36 @@ def _unusual(limits: Mapping[str, Any], value: float) -> list[str]:
     if limits["usual_low"] <= value <= limits["usual_high"]:
         return []
     unit = "" if limits["unit"] == "1" else f" {limits['unit']}"
-    return [f"unusual {limits['title']}: {value:g}{unit} (usually {limits['usual_low']:g} to {limits['usual_high']:g}{unit})"]
+    return [
+        f"unusual {limits['title']}: {value:g}{unit} "
+        f"(usually {limits['usual_low']:g} to {limits['usual_high']:g}{unit})"
+    ]
 
 
 def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[str, float]:
     """Fields of the record from the ways in which a clinic states them."""
     values = dict(given)
-    blasts, volume, b_cells = values.pop("marrow_blasts", None), values.pop("metabolic_tumor_volume", None), values.pop("b_cells", None)
+    blasts, volume, b_cells = (
+        values.pop("marrow_blasts", None),
+        values.pop("metabolic_tumor_volume", None),
+        values.pop("b_cells", None),
+    )
     stated = [n for n in ("marrow_blasts", "metabolic_tumor_volume", "burden") if n in given]
     if len(stated) > 1:
         raise card.error((stated[1],), f"the tumor is given twice, as {' and '.join(stated)}; keep one of them.")
     if blasts is not None:
         if disease.lineage != "leukemia":
-            raise card.error(("marrow_blasts",), f"{disease.title} is not counted in marrow blasts; give metabolic_tumor_volume (mL) or burden (e6/kg).")
+            raise card.error(
+                ("marrow_blasts",),
+                f"{disease.title} is not counted in marrow blasts; give metabolic_tumor_volume (mL) or burden (e6/kg).",
+            )
         values["burden"] = max(blasts / 100, np.finfo(float).eps) * disease.marrow_full  # unit factor
     if volume is not None:
         if disease.lineage == "leukemia":
-            raise card.error(("metabolic_tumor_volume",), f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).")
+            raise card.error(
+                ("metabolic_tumor_volume",),
+                f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).",
+            )
         values["burden"] = volume * _constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
     if b_cells is not None:
         values["b_cells_per_kg"] = b_cells / _constant("b_cells_per_ul")
@@ -295,7 +314,11 @@ def _baseline(card: Card) -> dict[str, float]:
 def _shape(values: Mapping[str, Floats]) -> list[str]:
     index = float(values["weight"][0] / (values["height"][0] / 100) ** 2)  # unit factor
     low, high = _constant("body_mass_index_low"), _constant("body_mass_index_high")
-    return [] if low <= index <= high else [f"unusual body mass index {index:.3g} kg/m^2 (usually {low:g} to {high:g}); check weight and height"]
+    return (
+        []
+        if low <= index <= high
+        else [f"unusual body mass index {index:.3g} kg/m^2 (usually {low:g} to {high:g}); check weight and height"]
+    )
 
 
 def example_patient_text() -> str:

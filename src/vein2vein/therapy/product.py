@@ -178,7 +178,9 @@ def read_product(card: Card) -> Product:
     design = card.string("design", choices=DESIGNS)
     target_b = card.string("target_b", default="")
     if (design == "single") != (target_b == ""):
-        raise card.error(("design",), f"found '{design}' with target_b = '{target_b}'; single has no target_b, or and and need one.")
+        raise card.error(
+            ("design",), f"found '{design}' with target_b = '{target_b}'; single has no target_b, or and and need one."
+        )
     if card.get("warnings") is not None:
         _provenance(card, "warnings")
     return Product(
@@ -244,13 +246,19 @@ def _dose(card: Card, *path: str) -> DoseRule:
     if card.get(*path, "split") is not None:
         at = (*path, "split")
         card.refuse_unknown(("blasts_above", "low", "high"), *at)
-        low, high = (tuple((float(d), float(c)) for d, c in card.required(*at, key, expected="[[day, cells], ...]")) for key in ("low", "high"))
+        low, high = (
+            tuple((float(d), float(c)) for d, c in card.required(*at, key, expected="[[day, cells], ...]"))
+            for key in ("low", "high")
+        )
         rule = DoseRule(**numbers, split_border=card.number(*at, "blasts_above", low=0), split_low=low, split_high=high)
     kinds = [k for k, used in (("per_kg", rule.weight_border > 0), ("total", rule.weight_border < math.inf)) if used]
     for kind in kinds:
         low, target, high = (getattr(rule, f"{part}_{kind}") for part in ("low", "target", "high"))
         if not low <= target <= high:
-            raise card.error((*path, f"target_{kind}"), f"found low {low:g}, target {target:g}, high {high:g}; expected low <= target <= high.")
+            raise card.error(
+                (*path, f"target_{kind}"),
+                f"found low {low:g}, target {target:g}, high {high:g}; expected low <= target <= high.",
+            )
     return rule
 
 
@@ -331,7 +339,11 @@ def dose_range(rule: DoseRule, weight: ArrayLike) -> tuple[Floats, Floats, Float
     """
     kg = np.atleast_1d(np.asarray(weight, dtype=float))
     per_kg = kg <= rule.weight_border if rule.weight_border > 0 else np.zeros(kg.shape, dtype=bool)
-    pairs = ((rule.low_per_kg, rule.low_total), (rule.target_per_kg, rule.target_total), (rule.high_per_kg, rule.high_total))
+    pairs = (
+        (rule.low_per_kg, rule.low_total),
+        (rule.target_per_kg, rule.target_total),
+        (rule.high_per_kg, rule.high_total),
+    )
     low, target, high = (np.minimum(np.where(per_kg, each * kg, total), rule.cap) for each, total in pairs)
     return low, target, high
 

@@ -15,7 +15,15 @@ from vein2vein.therapy.ex_vivo_expansion import ExpandedCells, expand, memory_co
 from vein2vein.therapy.leukapheresis import Apheresis
 from vein2vein.therapy.manufacturing import release_tests, scattered
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Dose, Indication, Product, dose_range, find_indication, process_of, requested_cells
+from vein2vein.therapy.product import (
+    Dose,
+    Indication,
+    Product,
+    dose_range,
+    find_indication,
+    process_of,
+    requested_cells,
+)
 
 Floats = NDArray[np.float64]
 IN_SPECIFICATION, OUT_OF_SPECIFICATION, REJECTED = "in specification", "out of specification", "rejected"
@@ -104,7 +112,9 @@ def judge(
     for name, value in zip(measured, columns):
         test = tests[name]
         limit = getattr(v, test.limit) if test.limit else 1.0
-        wrong = {"at least": value < limit, "at most": value > limit, "below": value >= limit, "yes": value < limit}[test.must_be]
+        wrong = {"at least": value < limit, "at most": value > limit, "below": value >= limit, "yes": value < limit}[
+            test.must_be
+        ]
         failed[test.failure] |= wrong
         label = name.replace("_", " ")
         reason[wrong] = [f"{before}, {label}" if before else label for before in reason[wrong]]
@@ -148,12 +158,20 @@ def release(
     notes += _count("lots failed their first manufacture", len(again), patient.count)
     if again.size:
         lot = _remake(lot, again, apheresis, patient, product, indication, seed, dose)
-        notes += _count("patients were left without a product after a remake", int((lot.failed & made).sum()), patient.count)
-    notes += _count("lots were released out of specification", int(((lot.status == OUT_OF_SPECIFICATION) & ~lot.failed).sum()), patient.count)
+        notes += _count(
+            "patients were left without a product after a remake", int((lot.failed & made).sum()), patient.count
+        )
+    notes += _count(
+        "lots were released out of specification",
+        int(((lot.status == OUT_OF_SPECIFICATION) & ~lot.failed).sum()),
+        patient.count,
+    )
     if dose is not None:
         wanted = requested_cells(dose, patient.weight)
         short = (lot.dose < wanted * (1 - v.dose_tolerance)) & ~lot.failed
-        notes += _count("lots held fewer cells than the dose asked for; all of them are given", int(short.sum()), patient.count)
+        notes += _count(
+            "lots held fewer cells than the dose asked for; all of them are given", int(short.sum()), patient.count
+        )
     return lot, tuple(notes)
 
 
@@ -203,8 +221,8 @@ def _first_lot(
 
 
 def _remake(
-    lot: Lot, again: NDArray[np.int64], apheresis: Apheresis, patient: Patient, product: Product, indication: Indication,
-    seed: int, dose: Dose | None,
+    lot: Lot, again: NDArray[np.int64], apheresis: Apheresis, patient: Patient, product: Product,
+    indication: Indication, seed: int, dose: Dose | None,
 ) -> Lot:  # fmt: skip
     v, some = process_of(product).values, select(patient, again)
     material = Apheresis(**{f.name: getattr(apheresis, f.name)[again] for f in fields(apheresis)})
@@ -215,7 +233,11 @@ def _remake(
     second = _mended(second, success, low, v)
     merged = {}
     for f in fields(lot):
-        column = getattr(lot, f.name).astype(object) if getattr(lot, f.name).dtype.kind == "U" else getattr(lot, f.name).copy()
+        column = (
+            getattr(lot, f.name).astype(object)
+            if getattr(lot, f.name).dtype.kind == "U"
+            else getattr(lot, f.name).copy()
+        )
         column[again] = np.where(success, getattr(second, f.name), column[again])
         merged[f.name] = column.astype(str) if column.dtype == object else column
     merged["remade"][again] = True
@@ -232,7 +254,8 @@ def _mended(lot: Lot, success: NDArray[np.bool_], low: Floats, v: SimpleNamespac
     dose = np.where(lot.dose > 0, lot.dose, low)
     return replace(
         lot, dose=at_least(dose, low), available=at_least(lot.available, dose),
-        viability_thawed=at_least(lot.viability_thawed, v.viability_low), viability=at_least(lot.viability, v.viability_low),
+        viability_thawed=at_least(lot.viability_thawed, v.viability_low),
+        viability=at_least(lot.viability, v.viability_low),
         car_positive=at_least(lot.car_positive, v.car_positive_low), purity=at_least(lot.purity, v.purity_low),
         fold=at_least(lot.fold, v.fold_low), vector_copies=np.minimum(lot.vector_copies, v.copies_high),
         status=np.full(len(success), IN_SPECIFICATION), failed=~success, reason=np.where(success, "", lot.reason),

@@ -60,7 +60,7 @@ class Waiting:
 
 
 def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: Law | None = None) -> Floats:
-    """Days from collection to infusion, shape (n,): the product's law, or a trial's, a remake added; a known day stands."""
+    """Days from collection to infusion, shape (n,): by the product's or trial's law, plus a remake; known days stand."""
     v = process_of(product).values
     draw = uniforms(seed, "vein to vein", patient.number)[:, 0]
     if law is None:
@@ -142,7 +142,9 @@ def wait(
         if dropout_hazard is not None:
             hazard = dropout_hazard(burden)
             leaves = ~dropped & (cumulated + hazard * step > luck)
-            drop_after = np.where(leaves, day + (luck - cumulated) / np.maximum(hazard, np.finfo(float).tiny), drop_after)
+            drop_after = np.where(
+                leaves, day + (luck - cumulated) / np.maximum(hazard, np.finfo(float).tiny), drop_after
+            )
             dropped |= leaves
             cumulated = cumulated + hazard * step
     last = np.where(dropped, drop_after, days)
