@@ -59,9 +59,11 @@ def weight(z: Any, clone: str, p: Any) -> Any:
 def sizes(x: Any, p: Any) -> dict[str, Any]:
     """Realized size of each clone, e6/kg; the expected size is cut off at e times the carrying capacity."""
     top = log(p.K0) + 1
-    return {
-        clone: weight(getattr(x, f"Z_{clone}"), clone, p) * exp(minimum(getattr(x, f"T_{clone}"), top)) for clone in CLONES
-    }
+    found = {}
+    for clone in CLONES:
+        expected = exp(minimum(getattr(x, f"T_{clone}"), top))
+        found[clone] = weight(getattr(x, f"Z_{clone}"), clone, p) * expected
+    return found
 
 
 def clonogenic(x: Any, p: Any, clone: str) -> Any:
@@ -124,4 +126,5 @@ def founded(clone: str, u: ArrayLike, xi: ArrayLike, p: Any) -> tuple[dict[str, 
     one = np.ones_like(np.asarray(u, dtype=float))
     begin = -np.log(np.asarray(p.BW) * CELLS * np.asarray(p.f_clon)) * one
     states = {f"T_{clone}": begin, f"Z_{clone}": 0 * one}
-    return states, {f"N0_{clone}": one, f"lnT0_{clone}": begin, f"fate_{clone}": fate(u, one), f"xi_{clone}": np.asarray(xi)}
+    drawn = {f"fate_{clone}": fate(u, one), f"xi_{clone}": np.asarray(xi, dtype=float) * one}
+    return states, {f"N0_{clone}": one, f"lnT0_{clone}": begin, **drawn}

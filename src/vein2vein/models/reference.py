@@ -1,9 +1,10 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
 Forty states of the specification, the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
-1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. Equations are in
-``reference_equations``, the start and the doses in ``reference_doses``, what is measured in ``reference_observables``, the
-birth-death part in ``extinction``, every number in ``reference.toml``. Starting values of a prototype, not estimates.
+1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations
+are in ``reference_equations``, the start and the doses in ``reference_doses``, what is measured in
+``reference_observables``, the birth-death part in ``extinction``, every number in ``reference.toml``: starting values
+of a prototype, not estimates.
 
 Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
 
@@ -28,8 +29,9 @@ What differs from the specification, and why
 - Volumes of fludarabine, cyclophosphamide and tocilizumab scale with body weight, clearances with its power 0.75.
 - The Deauville score leaves out the rise from a nadir, which no state holds; ``deauville`` takes it from a reader.
 - White cells include the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes is added.
-- Late antigen loss is cumulated for single and second losses (IM_one, IM_two); ``extinction.founded`` starts the clone.
-- One CAR-T population (the option of two, +5 states, is not built): co-administered products run as OR with summed dose.
+- Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
+- One CAR-T population: co-administered products run as OR with summed dose (two populations, +5 states, are an option
+  of the specification that is not built).
 """
 
 from __future__ import annotations
@@ -103,8 +105,7 @@ def _states() -> tuple[State, ...]:
 
 
 def _example() -> dict[str, float]:
-    values = {name: value for name, value in _sets()[0].values().items()}
-    return {**values, **{name: float(value) for name, value in _card().table("example").items()}}
+    return {**_sets()[0].values(), **{name: float(value) for name, value in _card().table("example").items()}}
 
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from vein2vein.models.extinction import CLONES, quadrature, sizes
@@ -202,7 +203,7 @@ def _chain(x: Any, names: tuple[str, ...], transit_time: Any, made: Any) -> dict
     """A chain of equal transits; its first member divides ``made`` times for each cell that moves on."""
     rate = (len(names) - 1) / transit_time
     change = {names[0]: rate * getattr(x, names[0]) * (made - 1)}
-    for before, here in zip(names[:-1], names[1:]):
+    for before, here in pairwise(names):
         change[here] = rate * (getattr(x, before) - getattr(x, here))
     return change
 
