@@ -90,10 +90,10 @@ def test_creatinine_follows_age_unless_measured(age, creatinine):
 def test_lot_effects():
     base = made()
     assert made(viability=0.45)["feng"] == pytest.approx(base["feng"] / 2)
-    assert made(effector_share=1.1)["feng"] == pytest.approx(base["feng"] * np.exp(-1))
-    assert made(memory_content=0.19)["fM"] == pytest.approx(base["fM"] / 2)
-    assert made(memory_content=0.5, memory_reference=0.5)["fM"] == pytest.approx(base["fM"])
-    assert made(memory_content=9.0)["fM"] < 1 and made(viability=0.99, effector_share=-50.0)["feng"] == 1
+    assert made(f_EFF=1.1)["feng"] == pytest.approx(base["feng"] * np.exp(-1))
+    assert made(memory_content=0.2, memory_reference=0.4)["fM"] == pytest.approx(base["fM"] / 2)
+    assert made(memory_content=0.5)["fM"] == pytest.approx(base["fM"]), "nothing to compare with: no effect"
+    assert made(memory_content=9.0, memory_reference=0.4)["fM"] < 1 and made(viability=0.99, f_EFF=-50.0)["feng"] == 1
     assert made(fitness=0.5)["rho"] == pytest.approx(base["rho"] * 0.5**0.3)
     assert made(fitness=0.25)["kEX"] == pytest.approx(2 * base["kEX"])
     assert made(vector_copies=2.5)["VCN"] == 2.5

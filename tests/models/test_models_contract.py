@@ -152,8 +152,8 @@ def test_the_page_names_everything(name):
     for one in (*model.state_names, *(i.name for i in model.inputs), *parameters.parameters):
         assert f"`{one}`" in text
     assert "return {" in text
-    with_latex = page.model_page(model, parameters, latex=lambda m: {s: "-k" for s in m.state_names})
-    assert with_latex.count("{dt} = -k$$") == len(model.states)
+    with_latex = page.model_page(model, parameters, latex=lambda m: [f"{s} = -k" for s in m.state_names])
+    assert with_latex.count(" = -k\n$$") == len(model.states)
 
 
 def test_pages_are_written_for_models_and_their_surroundings(tmp_path):

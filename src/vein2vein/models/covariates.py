@@ -30,7 +30,7 @@ MANY_FOUNDERS = 2.0**20  # from here on a Poisson number is drawn as a normal on
 TRAITS = (
     "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "recent_anti_cd20", "kmt2a",
     "burden", "antigen_density_a", "antigen_density_b", "b_cells_per_kg", "lymphocytes", "viability", "memory_content",
-    "memory_reference", "effector_share", "fitness", "cd4_share", "vector_copies", "neutrophils", "platelets",
+    "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies", "neutrophils", "platelets",
     "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
@@ -66,7 +66,8 @@ def individual(
     traits : mapping of str to array_like, shape (n,)
         Names of ``TRAITS``; NaN or absent: unknown, the drawn value stands. Needed: age (years), weight (kg), height
         (cm), creatinine_clearance (mL/min), burden (e6/kg at ``t0``, after bridging). Of the lot: viability,
-        memory_content (weighted memory share), effector_share, fitness (q), cd4_share, vector_copies. Measured before
+        memory_content (weighted memory share) and memory_reference (that of a typical lot of the product), f_EFF
+        (share of effector cells), fitness (q), cd4_share, vector_copies. Measured before
         treatment, in canonical units: neutrophils, platelets, lymphocytes, ferritin, crp, igg, creatinine, m_protein.
     target_a, target_b : str
         Antigens of the product, for effects that belong to CD19.
@@ -128,9 +129,9 @@ def lot_effects(p: Values, lot: Mapping[str, Floats]) -> None:
     """Change engraftment, memory share, growth, exhaustion, killing and cytokines with the lot (NaN: no effect)."""
     c = constants()
     viability = _or(lot["viability"] / c.viability_reference, 1.0)
-    effector = _or(np.exp(-c.effector_slope * (lot["effector_share"] - c.effector_reference)), 1.0)
+    effector = _or(np.exp(-c.effector_slope * (lot["f_EFF"] - c.effector_reference)), 1.0)
     p["feng"] = np.minimum(p["feng"] * viability * effector, 1.0)
-    memory = _or(lot["memory_content"] / _or(lot["memory_reference"], c.memory_reference), 1.0)
+    memory = _or(lot["memory_content"] / lot["memory_reference"], 1.0)
     p["fM"] = np.minimum(p["fM"] * memory, c.memory_most)
     fitness = _or(lot["fitness"], 1.0)
     p["rho"] = p["rho"] * fitness**c.fitness_rho

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from vein2vein.models import bedside, catalogue, covariates, hazards
@@ -19,7 +19,7 @@ from vein2vein.models.model import Model
 from vein2vein.parameters import Parameter, ParameterSet
 from vein2vein.sources import source
 
-Latex = Callable[[Model], Mapping[str, str]]
+Latex = Callable[[Model], Sequence[str]]
 SURROUNDINGS = {
     "covariates": ("Covariates: from traits to parameters", covariates),
     "bedside": ("The bedside: from signs to what is written", bedside),
@@ -36,8 +36,8 @@ def model_page(model: Model, parameters: ParameterSet, *, about: str = "", latex
     parameters : ParameterSet
     about : str
         Description, for example the docstring of the model's module.
-    latex : callable (model) -> mapping of state name to LaTeX, optional
-        Left out: the equations are shown as they are written.
+    latex : callable (model) -> lines of LaTeX, optional
+        The equations as formulas, shown below the equations as they are written.
     """
     parts = [f"# {model.title}", f"`{model.name}`: {len(model.states)} states, {len(model.parameters)} parameters. "
              f"Source: {source(model.source)}."]  # fmt: skip
@@ -105,9 +105,6 @@ def write_pages(folder: Path, latex: Latex | None = None) -> list[Path]:
 
 
 def _equations(model: Model, latex: Latex | None) -> str:
-    if latex is not None:
-        lines = (f"$$\\frac{{d\\,{name}}}{{dt}} = {text}$$" for name, text in latex(model).items())
-        return "\n\n".join(lines)
     home = model.equations.__module__
     if home.endswith(f".{model.name}"):
         own = (model.equations, model.initial, model.apply_dose, model.observables)
@@ -115,7 +112,10 @@ def _equations(model: Model, latex: Latex | None) -> str:
     else:
         whole = inspect.getsource(sys.modules[home])
         code = whole[whole.find("\ndef ") :].strip()
-    return f"As they are written (`{home}`):\n\n```python\n{code}\n```"
+    written = f"As they are written (`{home}`):\n\n```python\n{code}\n```"
+    if latex is None:
+        return written
+    return written + "\n\nThe same as formulas:\n\n" + "\n\n".join(f"$$\n{line}\n$$" for line in latex(model))
 
 
 def _markdown(text: str) -> str:
