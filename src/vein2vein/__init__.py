@@ -1,7 +1,7 @@
 """vein2vein follows a CAR T-cell treatment from the patient's blood and back.
 
 Research software: not a medical device, not for decisions about patients. The names below are the public face; each is
-loaded when it is first used, so that ``import vein2vein`` is quick.
+loaded when it is first used, so that ``import vein2vein`` is quick. Their types stand in ``__init__.pyi``.
 """
 
 from importlib import import_module as _import_module
@@ -12,34 +12,50 @@ _HOME = {
     # the journey
     "simulate": "journey",
     "Journey": "journey",
-    # therapy
+    # therapy: who, what, and what was seen
     "Patient": "therapy.patient",
     "read_patient": "therapy.patient",
+    "companions": "population.virtual",
+    "virtual_patients": "population.virtual",
     "Product": "therapy.product",
     "find_product": "therapy.product",
     "Disease": "therapy.disease",
     "find_disease": "therapy.disease",
     "Course": "therapy.course",
     "course_from_rows": "therapy.course",
-    # clinic
+    "Kinetics": "therapy.kinetics",
+    "kinetics": "therapy.kinetics",
+    # clinic: grades, treatment, outcome
+    "Grades": "clinic.grades",
     "grade_crs": "clinic.crs",
     "grade_icans": "clinic.icans",
+    "grade": "clinic.monitoring",
+    "read_policy": "clinic.management",
+    "treat": "clinic.management",
+    "Outcome": "clinic.outcome",
     "time_to_event": "clinic.outcome",
     # models and engine
+    "Model": "models.model",
     "find_model": "models.catalogue",
+    "find_parameters": "models.catalogue",
     "solve": "engine.solve",
     # trials
+    "Trial": "population.trial",
+    "TrialResult": "population.trial",
     "load_trial": "population.trial",
     "run_trial": "population.trial",
     "kaplan_meier": "population.survival",
-    # reports
+    # results
+    "write_trial": "population.store",
+    "read_table": "population.store",
+    "write_nonmem": "io.nonmem",
     "write_patient_report": "report.patient",
     "write_trial_report": "report.trial",
     # numbers and their sources
     "Parameter": "parameters",
     "ParameterSet": "parameters",
-    "source": "sources",
     "analyte": "analytes",
+    "source": "sources",
     "InputError": "errors",
 }
 

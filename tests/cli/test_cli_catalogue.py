@@ -16,7 +16,12 @@ def run(*args):
         return code, out.getvalue().decode(), err.getvalue().decode()
 
 
-SHELVES = [("products", "tisagenlecleucel"), ("diseases", "pediatric_b_all"), ("trials", "eliana"), ("models", "reference")]
+SHELVES = [
+    ("products", "tisagenlecleucel"),
+    ("diseases", "pediatric_b_all"),
+    ("trials", "eliana"),
+    ("models", "reference"),
+]
 
 
 @pytest.mark.parametrize(("shelf", "name"), SHELVES)

@@ -96,7 +96,7 @@ def test_for_machines_every_line_is_an_event(finished, tmp_path):
     rows = [event for event in events if event["event"] == "row"]
     assert all(row["missing"] or row["simulated"] is not None or row["quantity"] for row in rows)
     last = [event for event in events if event["event"] == "progress"][-1]
-    assert last["done"] == last["total"]
+    assert last["fraction"] == 1
 
 
 def test_quiet_says_only_where_the_files_are(tmp_path):

@@ -101,20 +101,24 @@ def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
 
 def _in_words(name: str, data: Mapping[str, Any]) -> str:
     told = [str(data[k]) for k in ("brand", "target_a", "target_b", "costimulation") if data.get(k)]
-    return ", ".join([str(data.get("title", name)), *told])
+    return ", ".join([_title(name, data), *told])
+
+
+def _title(name: str, data: Mapping[str, Any]) -> str:
+    return str(data.get("title") or data.get("trial", {}).get("title") or name)
 
 
 def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
     from vein2vein.cards import find_card
 
     card = find_card(_plain_name(what, name), folder, what)
-    title, keys = str(card.data.get("title", name)), sources_of(card.data)
+    title, keys = _title(name, card.data), sources_of(card.data)
     if for_machines:
         _emit(what, Path(card.file).stem, title, keys, card=card.data)
         return
     shown, before = [], ("", "")
     for field, value, how, origin in facts_of(card.data):
-        if field not in ("name", "title"):
+        if field not in ("name", "title", "trial.title"):
             shown.append((field, value, *(("", "") if (how, origin) == before else (how, origin))))
             before = how, origin
     console.table(("field", "value", "how", "source"), shown, title=title)
@@ -177,7 +181,7 @@ def models(name: str | None, for_machines: bool) -> None:
 
     if name is None:
         rows = []
-        for known in catalogue.names():
+        for known in catalogue.model_names():
             model = catalogue.find_model(known)
             if for_machines:
                 _emit(

@@ -107,6 +107,11 @@ def number(value: Any, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def grade(value: int) -> str:
+    """Return a grade as text; a dash where nothing could be graded or observed."""
+    return "–" if value < 0 else str(value)
+
+
 def interval(low: Any, high: Any) -> str:
     """Return an interval as text, empty where there is none."""
     shown = number(low), number(high)
@@ -151,15 +156,15 @@ def write_new(file: Path, text: str, *, force: bool) -> None:
 
 @contextmanager
 def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> Iterator[Report]:
-    """Give a function ``report(done, total, stage="")`` that shows how far a run is.
+    """Give a function ``report(fraction, stage)`` that shows how far a run is.
 
     People see a bar on stderr once a run has lasted two seconds (lines where stderr is not a terminal), machines get
     events ``progress`` on stdout.
     """
     if for_machines:
-        yield lambda done, total, stage="": emit("progress", done=done, total=total, stage=stage)
+        yield lambda fraction, stage="": emit("progress", fraction=fraction, stage=stage)
     elif quiet:
-        yield lambda done, total, stage="": None
+        yield lambda fraction, stage="": None
     elif sys.stderr.isatty():
         with _bar(title) as report:
             yield report
@@ -170,23 +175,21 @@ def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> 
 def _lines(title: str) -> Report:
     last = time.monotonic()
 
-    def report(done: float, total: float, stage: str = "") -> None:
+    def report(fraction: float, stage: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(
-                f"{title}: {stage + ' ' if stage else ''}{number(done)} of {number(total)}", file=sys.stderr, flush=True
-            )
+            print(f"{title}: {fraction:.0%} {stage}".rstrip(), file=sys.stderr, flush=True)
 
     return report
 
 
 @contextmanager
 def _bar(title: str) -> Iterator[Report]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     bar = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
         console=rich_console(stderr=True), transient=True,
     )  # fmt: skip
     task = bar.add_task(title, total=None)
@@ -194,8 +197,8 @@ def _bar(title: str) -> Iterator[Report]:
     patience.daemon = True
     patience.start()
 
-    def report(done: float, total: float, stage: str = "") -> None:
-        bar.update(task, completed=done, total=total, description=f"{title}: {stage}" if stage else title)
+    def report(fraction: float, stage: str = "") -> None:
+        bar.update(task, completed=fraction, total=1.0, description=f"{title}: {stage}" if stage else title)
 
     try:
         yield report

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vein2vein.cli import chart, console
+from vein2vein.cli import console
 from vein2vein.errors import InputError
 
-REPORT = "report.html"
+REPORT, FIGURE = "report.html", "journey.svg"
 MOST_REPEATS = 100_000
 EXAMPLES = """\b
 Examples:
@@ -86,10 +87,10 @@ def command(
     if patient is None:
         raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
     if product is None:
-        from vein2vein.therapy.product import product_names
+        from vein2vein.therapy.product import all_products
 
         raise InputError(
-            f"which product? Add --product with one of {', '.join(product_names())}, or a card of your own."
+            f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     _run(patient, product, dose, policy, seed, repeat, out, for_machines, quiet, force)
 
@@ -99,54 +100,77 @@ def _run(
     for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     from vein2vein.journey import simulate
+    from vein2vein.population.virtual import companions
     from vein2vein.report.patient import write_patient_report
-    from vein2vein.therapy.patient import read_patient, repeat_patient
+    from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import find_product
 
-    known, chosen = read_patient(file), find_product(product)
+    (known, noticed), chosen = read_patient(file), find_product(product)
     folder = out or Path("vein2vein-results") / f"{file.stem}-{chosen.name}-seed{seed}"
     console.new_folder(folder, REPORT, force=force)
     options: dict[str, Any] = {} if policy is None else {"policy": policy}
+    patients = known if repeat == 1 else companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
-        journey = simulate(repeat_patient(known, repeat), chosen, dose=dose, seed=seed, progress=report, **options)
-        path = Path(write_patient_report(journey, folder / REPORT, force=force))
-    _show(journey, repeat, for_machines, quiet)
+        journey = simulate(patients, chosen, dose=dose, seed=seed, progress=report, **options)
+        spread = None if repeat == 1 else journey
+        files = {"Figure": _write_figure(journey, spread, folder / FIGURE)}
+        files["Report"] = write_patient_report(journey, folder / REPORT, spread=spread, force=force)
+    _say_notes((*noticed, *journey.notes), for_machines, quiet)
     if for_machines:
-        console.emit("report", path=path)
-    else:
-        click.echo(f"Report: {path}")
+        _emit(journey, spread)
+    elif not quiet:
+        _print(journey, spread)
+    for what, path in files.items():
+        if path and for_machines:
+            console.emit(what.lower(), path=path)
+        elif path:
+            click.echo(f"{what}: {path}")
 
 
-def _show(journey: Any, repeat: int, for_machines: bool, quiet: bool) -> None:
-    for note in dict.fromkeys(journey.notes):
+def _write_figure(journey: Any, spread: Any, path: Path) -> Path | None:
+    from vein2vein.report.figures_patient import One, journey_figure
+    from vein2vein.report.page import write_whole
+
+    picture = journey_figure(One(journey, 0, spread)) if bool(journey.infused[0]) else None
+    return None if picture is None else write_whole(path, picture.svg, force=True)
+
+
+def _say_notes(notes: Iterable[str], for_machines: bool, quiet: bool) -> None:
+    for note in dict.fromkeys(notes):
         if for_machines:
             console.emit("note", text=note)
         elif not quiet:
             console.say(f"note: {note}", stderr=True)
-    if quiet and not for_machines:
-        return
-    headers, rows, records = chart.days(journey, 0)
-    told = list(chart.steps(journey, 0))
-    if for_machines:
-        for step, text in told:
-            console.emit("step", step=step, text=text)
-        for record in records:
-            console.emit("day", **record)
-    else:
-        console.table(("step", "what happened"), told, title="The journey" if repeat == 1 else "The first of them")
+
+
+def _emit(journey: Any, spread: Any) -> None:
+    from vein2vein.report.figures_patient import One
+    from vein2vein.report.patient import chances, day_table, steps
+
+    one = One(journey, 0, spread)
+    for step, text in steps(one):
+        console.emit("step", step=step, text=text)
+    headers, rows = day_table(one) if bool(journey.infused[0]) else ([], [])
+    for row in rows:
+        console.emit("day", **{title: cell for (title, _), cell in zip(headers, row, strict=True)})
+    for what, value, counted in chances(spread) if spread is not None else ():
+        console.emit("spread", what=what, value=value, counted=counted)
+
+
+def _print(journey: Any, spread: Any) -> None:
+    from vein2vein.report.figures_patient import One
+    from vein2vein.report.patient import chances, day_table, steps
+
+    one = One(journey, 0, spread)
+    console.table(("step", "what happened"), steps(one), title="The journey")
+    if bool(journey.infused[0]):
+        headers, rows = day_table(one)
+        titles = [f"{title} {unit}".strip() for title, unit in headers]
+        cells = [[console.grade(c) if isinstance(c, int) else c for c in row] for row in rows]
+        console.table(titles, cells, title="Day by day", right=range(len(titles) - 1))
+    if spread is not None:
         console.table(
-            headers,
-            rows,
-            title="Day by day (highest CAR-T, IL-6, temperature and grade; last count)",
-            right=range(len(headers) - 1),
+            ("outcome", "share or median", "counted on"),
+            chances(spread),
+            title=f"{len(spread.infused)} patients who share what is known of this one",
         )
-    if repeat > 1:
-        spread = chart.spread(journey)
-        if for_machines:
-            console.emit("spread", patients=repeat, **dict(spread))
-        else:
-            console.table(
-                ("outcome", "median (90 % interval) or patients"),
-                spread,
-                title=f"{repeat} patients who share what is known",
-            )
