@@ -42,9 +42,16 @@ class HandOutcome:
 
 @dataclass(frozen=True)
 class HandKinetics:
+    analyte: str
     cmax: Any
     tmax: Any
     auc_0_28: Any
+
+
+@dataclass(frozen=True)
+class HandLot:
+    viability: Any
+    names: Any
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class HandJourney:
     apheresis: Any
     cells: Any
     lot: Any
+    waiting: Any
     conditioning: Any
     infusion: Any
     infused: Any
@@ -121,8 +129,8 @@ def journey():
             np.array([True, True, False, False, True, True]), np.array([7000, 1400, 140, 13300, 20000, 2800.0]),
         ),
         product=SimpleNamespace(readout="qPCR"),
-        apheresis=None, cells=None, lot=None, conditioning=None,
-        infusion=SimpleNamespace(dose=np.array([4.5e7, 9e7, 9e7, 1e8, nan, 2e8])),
+        apheresis=None, cells=None, lot=HandLot(np.arange(6.0), ("all",)), waiting=None, conditioning=None,
+        infusion=SimpleNamespace(cells=np.array([4.5e7, 9e7, 9e7, 1e8, 0, 2e8])),
         infused=np.array([True, True, True, True, False, True]),
         not_infused_reason=np.array(["", "", "", "", "manufacturing failure", ""]),
         enrolment_day=np.array([-40, -45, -50, -60, -30, -44.0]),
@@ -135,7 +143,7 @@ def journey():
             "b_cell_aplasia": SimpleNamespace(grade=aplasia.astype(np.int8)),
         },
         kinetics=HandKinetics(
-            np.array([9000, 30000, nan, 500, nan, 1000.0]), np.array([8, 8, nan, 8, nan, 8.0]),
+            "transgene", np.array([9000, 30000, nan, 500, nan, 1000.0]), np.array([8, 8, nan, 8, nan, 8.0]),
             np.array([90000, 300000, nan, 5000, nan, 10000.0]),
         ),
         outcome=HandOutcome(

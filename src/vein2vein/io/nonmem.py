@@ -61,8 +61,12 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
     for i in np.flatnonzero(journey.infused):
         own = [_shown(values[i]) for values in covariates.values()]
         identity = int(journey.patient.number[i]) + 1
-        out.writerow((identity, 0, MISSING, 1, 1, _shown(journey.infusion.dose[i]), 1, 0, MISSING, 0, *own))
-        for row in _samples(course, int(i), wanted, limits):
+        doses = [
+            (_shown(day), MISSING, 1, 1, _shown(cells[i]), 1, 0, MISSING, 0)
+            for day, cells in journey.infusion.doses
+            if cells[i] > 0
+        ]
+        for row in sorted(doses + _samples(course, int(i), wanted, limits), key=lambda row: float(row[0])):
             out.writerow((identity, *row, *own))
     part = path.with_name(path.name + ".part")
     part.write_text(text.getvalue(), encoding="utf-8")
@@ -162,4 +166,5 @@ def _number(text: str, path: Path, line: int, field: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"found '{text}', expected a number or '{MISSING}'.", file=path, line=line, field=field) from None
+        sentence = f"found '{text}', expected a number or '{MISSING}'."
+        raise InputError(sentence, file=path, line=line, field=field) from None

@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
 LEVEL = 0.9  # share of the drawn trials inside the interval shown
 PERCENT = 100.0  # unit factor
+NOT_EVALUATED = "NE"  # response of one who had not been assessed at the data cut-off
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,15 @@ def known_at(journey: Any, follow_up: Floats) -> Any:
     def seen(day: Any) -> Floats:
         return np.where(np.asarray(day, float) <= follow_up, np.asarray(day, float), np.inf)
 
-    relapse = seen(outcome.relapse_day)
+    relapse, response = seen(outcome.relapse_day), seen(outcome.response_day)
+    late = np.isfinite(np.asarray(outcome.response_day, float)) & ~np.isfinite(response)
     return dataclasses.replace(
         journey,
         outcome=dataclasses.replace(
             outcome,
+            best_response=np.where(late, NOT_EVALUATED, np.asarray(outcome.best_response).astype(str)),
+            response_day=response,
+            mrd_negative=np.asarray(outcome.mrd_negative, bool) & ~late,
             relapse_day=relapse,
             relapse_antigen=np.where(np.isfinite(relapse), np.asarray(outcome.relapse_antigen).astype(str), ""),
             progression_day=seen(outcome.progression_day),

@@ -19,7 +19,7 @@ from vein2vein.population.reading import ENDPOINTS, Flags, Floats, NotProduced, 
 
 Times = tuple[Floats, Flags, Flags]  # time, event, in the set
 Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
-RESPONSES = ("CR", "CRi")
+RESPONSES = ("CR", "CRh", "CRi")
 NO_RESPONSE = "NR"
 SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
 PERCENT = 100.0  # unit factor
@@ -79,7 +79,7 @@ def marrow_blasts(journey: Any) -> Floats:
 @endpoint("number", "cells")
 def dose_total(journey: Any) -> Floats:
     """Viable CAR+ cells infused."""
-    return np.where(infused(journey), np.asarray(journey.infusion.dose, float), np.nan)
+    return np.where(infused(journey), np.asarray(journey.infusion.cells, float), np.nan)
 
 
 @endpoint("number", "cells/kg")
@@ -214,7 +214,9 @@ def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> Hazards:
 # Cellular kinetics
 
 
-def _kinetics(journey: Any, name: str) -> Floats:
+def _kinetics(journey: Any, name: str, analyte: str = "") -> Floats:
+    if analyte not in ("", journey.kinetics.analyte):
+        raise NotProduced(f"the cells of this product are followed by {journey.kinetics.analyte}, not {analyte}")
     if getattr(journey.kinetics, name, None) is None:
         raise NotProduced(f"the journey does not give the kinetic parameter {name}")
     value = np.asarray(getattr(journey.kinetics, name), float)
@@ -223,8 +225,8 @@ def _kinetics(journey: Any, name: str) -> Floats:
 
 @endpoint("number", "copies/ug")
 def cmax(journey: Any) -> Floats:
-    """Highest transgene level in blood."""
-    return _kinetics(journey, "cmax")
+    """Highest transgene level in blood (products followed by qPCR)."""
+    return _kinetics(journey, "cmax", "transgene")
 
 
 @endpoint("number", "day")
@@ -236,7 +238,19 @@ def tmax(journey: Any) -> Floats:
 @endpoint("number", "day*copies/ug")
 def auc_0_28(journey: Any) -> Floats:
     """Area under the transgene curve from day 0 to 28."""
-    return _kinetics(journey, "auc_0_28")
+    return _kinetics(journey, "auc_0_28", "transgene")
+
+
+@endpoint("number", "cells/uL")
+def cmax_cells(journey: Any) -> Floats:
+    """Highest count of CAR-T cells in blood."""
+    return _kinetics(journey, "cmax", "car_t_cells")
+
+
+@endpoint("number", "day*cells/uL")
+def auc_0_28_cells(journey: Any) -> Floats:
+    """Area under the curve of CAR-T cells in blood from day 0 to 28."""
+    return _kinetics(journey, "auc_0_28", "car_t_cells")
 
 
 @endpoint("number", "day")

@@ -32,7 +32,8 @@ UNITS = {
     "%": "%", "patients": "patients", "years": "year", "months": "month", "days": "day", "kg": "kg", "lines": "1",
     "ratio": "1", "fold": "1", "fraction": "1", "hazard ratio": "1", "1/day": "1/day", "CAR+ cells": "cells",
     "CAR+ viable T cells": "cells", "CAR+ cells/kg": "cells/kg", "CAR+ viable T cells/kg": "cells/kg",
-    "copies/ug gDNA": "copies/ug", "day*copies/ug gDNA": "day*copies/ug", "mg/m2/day": "mg/m2/day",
+    "copies/ug gDNA": "copies/ug", "day*copies/ug gDNA": "day*copies/ug", "cells/uL": "cells/uL",
+    "day*cells/uL": "day*cells/uL", "mg/m2/day": "mg/m2/day",
 }  # fmt: skip
 
 
@@ -155,7 +156,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _LISTS: dict[str, Callable[[], Any]] = {
     "reasons": lambda: REASONS,
-    "responses": lambda: ("CR", "CRi", "PR", "SD", "PD", "NR"),
+    "responses": lambda: ("CR", "CRh", "CRi", "PR", "SD", "PD", "NR"),
     "treatments": lambda: [n for n, a in analytes.all_analytes().items() if a.kind == "treatment"],
     "lines": lambda: ("neutropenia", "thrombocytopenia"),
 }

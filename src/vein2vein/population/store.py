@@ -167,7 +167,7 @@ def _patients(journey: Any) -> Columns:
     columns |= {k: v for k, v in _arrays(journey.patient, count).items() if k != "number"}
     for name, value in journey.patient.baseline.items():
         columns[f"baseline_{name}"] = np.asarray(value, float)
-    for step in ("apheresis", "cells", "lot", "conditioning", "infusion"):
+    for step in ("apheresis", "cells", "lot", "waiting", "conditioning", "infusion"):
         record = getattr(journey, step)
         if dataclasses.is_dataclass(record):
             columns |= {f"{step}_{k}": v for k, v in _arrays(record, count).items()}

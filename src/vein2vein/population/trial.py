@@ -7,24 +7,29 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import __version__, analytes
 from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError, unknown
-from vein2vein.journey import Journey, Plan, read_plan, simulate
 from vein2vein.models.assay import Assay, read_assays
 from vein2vein.population.comparison import Row, compare
 from vein2vein.population.published import LONGEST, MOST, SCALES, Published, read_published
 from vein2vein.population.virtual import virtual_patients
 from vein2vein.randomness import uniforms
 from vein2vein.sources import source
-from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.disease import FIELDS, Disease, find_disease
+from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law, read_law, read_laws
-from vein2vein.therapy.product import Product, find_product
+from vein2vein.therapy.product import Product, find_indication, find_product, find_regimen
+from vein2vein.therapy.visits import Plan, read_plan
+
+if TYPE_CHECKING:
+    from vein2vein.journey import Journey
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -172,8 +177,8 @@ def read_trial(card: Card) -> Trial:
     if infused > enrolled:
         raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
     card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
-    laws = {n: read_law(card, "waiting", n) for n in card.table("waiting", default={}) if n != "screening_failure"}
-    failure = card.number("waiting", "screening_failure", "probability", low=0.0, high=1.0, default=0.0)
+    laws = {name: read_law(card, "waiting", name) for name in card.table("waiting", default={})}
+    failure = _probability(card, laws, "screening_failure")
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
@@ -185,21 +190,28 @@ def read_trial(card: Card) -> Trial:
         if name not in analytes.all_analytes():
             raise card.error(("assay", name), unknown("analyte", name, analytes.all_analytes()))
     _check_sources(card)
+    disease, product = _found(card, find_disease, "disease"), _found(card, find_product, "product")
+    indication = find_indication(product, disease.name)[0]
+    _found(card, read_policy, "policy")
+    if card.get("trial", "conditioning") is not None:
+        _found(card, lambda name: find_regimen(indication, name), "conditioning")
+    if card.get("trial", "dose") is not None:
+        _found(card, read_requested_dose, "dose")
     return Trial(
         name=card.string("trial", "name"),
         title=card.string("trial", "title"),
         registry=card.string("trial", "registry", default=""),
         phase=card.string("trial", "phase", default=""),
-        policy=card.string("trial", "policy", choices=_policies()),
+        policy=card.string("trial", "policy"),
         conditioning=card.string("trial", "conditioning", default=""),
         scale=card.string("endpoints", "scale", choices=SCALES),
         dose=card.string("trial", "dose", default=""),
-        disease=_found(card, find_disease, "disease"),
-        product=_found(card, find_product, "product"),
+        disease=disease,
+        product=product,
         patients=_count(card, "size", "patients", low=1),
         enrolled=enrolled,
         infused=infused,
-        population=read_laws(card, "population"),
+        population=read_laws(card, "population", fields=FIELDS),
         vein_to_vein=laws.get("vein_to_vein"),
         bridging_share=laws.get("bridging_share"),
         screening_failure=failure,
@@ -215,16 +227,20 @@ def read_trial(card: Card) -> Trial:
     )
 
 
-def _policies() -> list[str]:
-    return list(bundled_cards(Path(str(resources.files("vein2vein").joinpath("clinic", "policies")))))
-
-
 def _found(card: Card, find: Callable[[str], Any], field: str) -> Any:
     name = card.string("trial", field)
     try:
         return find(name)
     except InputError as problem:
         raise problem if problem.file else card.error(("trial", field), problem.text) from None
+
+
+def _probability(card: Card, laws: Mapping[str, Law], name: str) -> float:
+    if name not in laws:
+        return 0.0
+    if laws[name].kind != "bernoulli":
+        raise card.error(("waiting", name, "law"), f"found {laws[name].kind}, expected bernoulli with a probability.")
+    return float(laws[name].numbers["probability"])
 
 
 def _count(card: Card, *path: str, low: int = 0) -> int:
@@ -307,6 +323,8 @@ def run_trial(
     -------
     TrialResult
     """
+    from vein2vein.journey import simulate  # here, so that reading and listing trials does not load the engine
+
     count = trial.patients if patients is None else patients
     if not 1 <= count <= MOST:
         raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
