@@ -42,10 +42,11 @@ def read_plan(card: Card | None = None, *path: str) -> Plan:
     days = {}
     for name in ("disease_visits", "kinetics_samples"):
         listed = (card.get(*path, name) if card else None) or usual.get("plan", name)
+        where = (*path, name)
         if not isinstance(listed, list) or any(isinstance(d, bool) or not isinstance(d, int | float) for d in listed):
-            raise (card or usual).error((*path, name), f"found {listed!r}, expected a list of days such as [28, 90, 180].")
+            raise (card or usual).error(where, f"found {listed!r}, expected a list of days such as [28, 90, 180].")
         if sorted(set(listed)) != listed or listed[0] < 0:
-            raise (card or usual).error((*path, name), f"found {listed}, expected days from 0 upwards in ascending order.")
+            raise (card or usual).error(where, f"found {listed}, expected days from 0 upwards in ascending order.")
         days[name] = tuple(float(d) for d in listed)
     steps = {}
     for name in ("watch_step", "watch_until", "contact_every", "follow_up"):

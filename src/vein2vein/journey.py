@@ -1,0 +1,393 @@
+"""The journey of a CAR T-cell treatment, from the patient's blood and back. It reads like a chart:
+
+1 eligible?   2 leukapheresis   3 engineering   4 ex-vivo expansion and release   5 conditioning   6 infusion: day 0
+7 for each monitoring time: advance -> observe -> grade -> treat
+8 outcome
+
+Therapy and clinic on one side, models and engine on the other, meet here and nowhere else. The clinic's feedback on the
+cells is a loop in time: what ``treat`` orders is given to the model before the next ``advance``.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import __version__
+from vein2vein.cards import parse_card
+from vein2vein.clinic import eligibility, management, monitoring
+from vein2vein.clinic.grades import Grades
+from vein2vein.clinic.outcome import Outcome
+from vein2vein.clinic.response import Response
+from vein2vein.closing import Followed, close
+from vein2vein.engine import solve as engine
+from vein2vein.models import assay, bedside, covariates, hazards, reference
+from vein2vein.models.model import give, named, start
+from vein2vein.parameters import ParameterSet, as_matrix, individual_values, read_parameters
+from vein2vein.therapy import engineering as gene_transfer
+from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
+from vein2vein.therapy.conditioning import Conditioning, lymphodeplete
+from vein2vein.therapy.course import Course, Recorder
+from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.infusion import Infusion, check_dose, infuse, read_requested_dose
+from vein2vein.therapy.kinetics import Kinetics
+from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import Patient, select
+from vein2vein.therapy.product import Product, find_indication, find_product
+from vein2vein.therapy.visits import Plan, monitoring_days, read_plan
+from vein2vein.therapy.waiting import Waiting, after_waiting, wait
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What happened to each patient, from enrolment to the end of follow-up. Arrays have shape (n,) or (n, days).
+
+    Attributes
+    ----------
+    patient, product, disease : Patient, Product, Disease
+    eligibility : record
+        Label criteria, each met, not met or unknown.
+    apheresis, cells, lot, waiting, conditioning, infusion : records
+        One for each step of manufacturing and preparation.
+    infused : ndarray of bool
+    not_infused_reason : ndarray of str
+        "" for the infused, else manufacturing failure, death, adverse event or progression.
+    enrolment_day : ndarray
+        Negative: days before the infusion (planned, for those never infused).
+    plan : Plan
+    course : Course
+        Measured values, signs, supports and treatments as the ward saw them; empty after death.
+    findings : mapping of str to Grades
+    kinetics : Kinetics
+        Of the samples of the plan.
+    outcome : Outcome
+    response : Response
+        What the disease visits showed.
+    cure_probability : mapping of clone to ndarray
+        Probability that the clone is extinct at the end, whatever this patient's luck was.
+    status : ndarray of int
+        Of the integration; 0 is well.
+    status_text : mapping of int to str
+    parameters : ParameterSet
+        The set with its overlays, for provenance and for the list of what is assumed.
+    notes : tuple of str
+        What the steps assumed, clipped or could not represent.
+    provenance : mapping
+    """
+
+    patient: Patient
+    product: Product
+    disease: Disease
+    eligibility: eligibility.Eligibility
+    apheresis: leukapheresis.Apheresis
+    cells: gene_transfer.TransducedCells
+    lot: release.Lot
+    waiting: Waiting
+    conditioning: Conditioning
+    infusion: Infusion
+    infused: NDArray[np.bool_]
+    not_infused_reason: NDArray[np.str_]
+    enrolment_day: Floats
+    plan: Plan
+    course: Course
+    findings: Mapping[str, Grades]
+    kinetics: Kinetics
+    outcome: Outcome
+    response: Response
+    cure_probability: Mapping[str, Floats]
+    status: NDArray[np.int64]
+    status_text: Mapping[int, str]
+    parameters: ParameterSet
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def simulate(
+    patient: Patient,
+    product: Product | str,
+    *,
+    dose: str | None = None,
+    regimen: str = "",
+    policy: str | Path = "astct_2019",
+    plan: Plan | None = None,
+    waiting_law: Law | None = None,
+    bridging_share: Law | float | None = None,
+    transplant: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    assays: Mapping[str, assay.Assay] | None = None,
+    seed: int = 1,
+    typical: bool = False,
+    backend: str = "batch",
+    progress: Progress | None = None,
+) -> Journey:
+    """Take patients through the whole journey.
+
+    Parameters
+    ----------
+    patient : Patient
+        One or n patients at enrolment.
+    product : Product or str
+        A product or its name.
+    dose : str, optional
+        Such as "3.1e6/kg" or "1e8" viable CAR+ cells; by default the label's rule.
+    regimen : str
+        Lymphodepletion by name; "" is the usual one of product and disease.
+    policy : str or path
+        When tocilizumab, steroids and the rest are given.
+    plan : Plan, optional
+        Visits and length of follow-up.
+    waiting_law, bridging_share : Law, optional
+        A trial's own law of the time from collection to infusion, and share of patients with bridging.
+    transplant : tuple of float
+        Share of remissions that are transplanted, first and last day.
+    assays : mapping of analyte to Assay, optional
+        A trial's own assays, in place of the usual ones.
+    seed : int
+    typical : bool
+        All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
+    backend : {"batch", "plain"}
+    progress : callable (fraction, text), optional
+
+    Returns
+    -------
+    Journey
+        One patient's failure does not stop the others: see ``status``.
+
+    Raises
+    ------
+    InputError
+        Unknown names, or an impossible dose.
+    """
+    say = progress or (lambda fraction, text: None)
+    product = find_product(product) if isinstance(product, str) else product
+    disease, chosen, visits = find_disease(patient.disease), management.read_policy(policy), plan or read_plan()
+    asked = read_requested_dose(dose)
+    notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
+    declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
+    drawn = individual_values(declared, patient.number, seed, typical=typical)
+
+    # 1 eligible?
+    indication, _ = find_indication(product, patient.disease)
+    eligible = eligibility.eligible(patient, indication)
+    # 2 leukapheresis
+    say(0.0, "leukapheresis")
+    apheresis, said = leukapheresis.collect(patient, product, seed)
+    notes += said
+    # 3 engineering
+    cells, said = gene_transfer.transduce(apheresis, patient, product, seed)
+    notes += said
+    # 4 ex-vivo expansion and release, while the patient waits
+    expanded, said = ex_vivo_expansion.expand(cells, patient, product, seed)
+    notes += said
+    lot, said = release.release(expanded, apheresis, patient, product, seed, asked)
+    notes += said
+    waited, said = wait(
+        patient, lot, product, seed, growth=drawn["g"], capacity=drawn["K0"],
+        law=waiting_law, bridging_share=bridging_share,
+        dropout_hazard=lambda burden: hazards.dropout_hazard(burden, drawn["K0"]),
+        dropout_reason=lambda burden: hazards.dropout_reason(burden, drawn["K0"], patient.number, seed),
+    )  # fmt: skip
+    notes += said
+    # 5 conditioning
+    ready = after_waiting(patient, waited)
+    conditioned, said = lymphodeplete(ready, lot, product, regimen)
+    notes += said
+    # 6 infusion: day 0
+    infused, said = infuse(lot, ready, product, asked)
+    notes += said
+    given = infused.given & ~waited.dropped
+    reason = np.where(given, "", np.where(lot.failed, "manufacturing failure", waited.reason)).astype(str)
+
+    # 7 for each monitoring time: advance, observe, grade, treat
+    who = np.flatnonzero(given)
+    treated = select(ready, who)
+    columns = _columns(treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who)
+    doses = [(day, drug, mg[who]) for day, drug, mg in conditioned.doses]
+    doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
+    followed = _follow(
+        treated, product, columns, doses, visits, chosen, transplant=transplant,
+        assays={**reference.assay(), **(assays or {})}, seed=seed, backend=backend, say=say,
+    )  # fmt: skip
+    notes += followed.notes
+
+    # 8 outcome
+    say(1.0, "outcome")
+    ended = close(
+        patient, product, disease, visits,
+        drawn=drawn, who=who, followed=followed, waited=waited, infused=given, seed=seed,
+    )  # fmt: skip
+    broken = int((followed.status != 0).sum())
+    notes += [f"{broken} of {len(who)} infused patients could not be computed to the end"] if broken else []
+    return Journey(
+        patient=patient,
+        product=product,
+        disease=disease,
+        eligibility=eligible,
+        apheresis=apheresis,
+        cells=cells,
+        lot=lot,
+        waiting=waited,
+        conditioning=conditioned,
+        infusion=infused,
+        infused=given,
+        not_infused_reason=reason,
+        enrolment_day=-waited.days,
+        plan=visits,
+        parameters=declared,
+        status_text=engine.STATUS,
+        notes=tuple(dict.fromkeys(notes)),
+        provenance=_provenance(product, disease, declared, chosen, ended, seed, backend),
+        **ended,
+    )
+
+
+def _columns(
+    treated: Patient,
+    lot: Any,
+    product: Product,
+    values: Mapping[str, Floats],
+    t0: Floats,
+    seed: int,
+    who: NDArray[np.intp],
+) -> Floats:
+    """Parameter matrix of the reference model: the drawn values, changed by what is known of patient and lot."""
+    measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
+    traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
+    traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
+    traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
+    own = covariates.individual(
+        values,
+        traits=traits,
+        target_a=product.target_a,
+        target_b=product.target_b,
+        t0=t0,
+        seed=seed,
+        numbers=treated.number,
+    )
+    return as_matrix(own, reference.MODEL.parameters, treated.count)
+
+
+def _follow(
+    who: Patient, product: Product, columns: Floats, doses: list[tuple[float, str, Floats]], plan: Plan,
+    policy: management.Policy, *, transplant: tuple[float, float, float], assays: Mapping[str, assay.Assay],
+    seed: int, backend: str, say: Progress,
+) -> Followed:  # fmt: skip
+    """Line 7 of the chart, for the infused patients."""
+    model, known, numbers, count = reference.MODEL, _numbers(), who.number, who.count
+    at = {name: i for i, name in enumerate(model.state_names)}
+    level = {name: i for i, name in enumerate(model.level_names)}
+    represented = {i.name for i in model.inputs}
+    parameters = named(model.parameters, columns)
+    days = monitoring_days(plan)
+    chart, hazard = Recorder(numbers, days), np.zeros((count, len(days)))
+    planned = sorted(doses, key=lambda one: one[0])
+    first = min([day for day, _, _ in planned] + [0.0])
+    run = engine.begin(model, columns, start(model, columns), first, rtol=known.tolerance, backend=backend)
+    due = hazards.transplant_day(transplant[0], numbers, seed)
+    transplanted = np.full(count, np.inf)
+    fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
+    crs_any, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
+    unheard: set[str] = set()
+
+    for column, day in enumerate(days):
+        # advance: to this day, with the doses that were planned on the way
+        today: dict[str, Floats] = {}
+        while planned and planned[0][0] <= day:
+            when, name, amount = planned.pop(0)
+            run = engine.advance(run, when)
+            run = engine.advance(run, when, state=give(model, name, amount, run.state, columns))
+            if when == day:
+                today[name] = today.get(name, 0.0) + amount
+        run = engine.advance(run, day)
+
+        # observe: what the assays and the ward see
+        truth = dict(
+            model.observables(
+                day, named(model.state_names, run.state), parameters, named(model.level_names, run.levels)
+            )
+        )
+        interval = day - days[column - 1] if column else plan.watch_step
+        fever_until, fever_named, ill = bedside.infections(
+            bedside.infection_risk(
+                truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells, truth["igg"]
+            ),
+            numbers=numbers, day=day, seed=seed, interval=interval, until=fever_until, flagged=fever_named,
+        )  # fmt: skip
+        signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
+        seen = bedside.bedside(
+            signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
+            interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named, crs_any=crs_any,
+        )  # fmt: skip
+        read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
+        chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)
+        hazard[:, column] = run.state[:, at["H_nrm"]]
+
+        # grade: by the policy's scale, from all that is known so far
+        so_far = chart.course(column)
+        found = monitoring.grade(so_far, age=who.age, weight=who.weight, scales=policy.reads)
+        crs_any |= found[policy.scale].grade[:, -1] > 0
+
+        # treat: the orders are inputs of the next advance
+        orders = management.treat(
+            policy, so_far, found, weight=who.weight, day=day, costimulation=product.costimulation
+        )
+        in_remission = (
+            truth["marrow_blasts"] < known.remission_blasts if "marrow_blasts" in truth else np.ones(count, dtype=bool)
+        )
+        moved = (due <= day) & in_remission & (run.status == 0)
+        due, transplanted = np.where(due <= day, np.inf, due), np.where(moved, day, transplanted)
+        if moved.any():
+            orders["hsct"] = moved.astype(float)
+        replaced_until = np.where(orders.get("ivig", np.zeros(count)) > 0, day + known.ivig_covers, replaced_until)
+        levels, state = run.levels.copy(), run.state
+        levels[:, level["igg_support"]] = day < replaced_until
+        for name, amount in orders.items():
+            if name in level:
+                levels[:, level[name]] = amount
+            elif name in represented:
+                state = give(model, name, amount, state, columns)
+            elif (amount > 0).any():
+                unheard.add(name)
+        chart.write(column, orders)
+        run = engine.advance(run, day, state=state, levels=levels)
+        say((column + 1) / len(days), f"day {day:g} of {plan.follow_up:g}")
+    notes = tuple(f"{name} was given; the model does not represent its effect" for name in sorted(unheard))
+    return Followed(chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes)
+
+
+@cache
+def _numbers() -> SimpleNamespace:
+    path = Path(__file__).with_name("journey.toml")
+    card = parse_card(path.read_text(encoding="utf-8"), path.name)
+    return SimpleNamespace(**read_parameters(card, "numbers").values())
+
+
+def _provenance(
+    product: Product, disease: Disease, declared: ParameterSet, policy: management.Policy, ended: Mapping[str, Any],
+    seed: int, backend: str,
+) -> dict[str, Any]:  # fmt: skip
+    """What it takes to get the same figures again."""
+    return {
+        "version": __version__,
+        "model": reference.MODEL.name,
+        "parameter_sets": list(declared.history),
+        "product": product.name,
+        "disease": disease.name,
+        "policy": policy.name,
+        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
+        "seed": seed,
+        "backend": backend,
+        "tolerance": _numbers().tolerance,
+        "numpy": np.__version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
