@@ -20,8 +20,10 @@ from vein2vein.randomness import normals, uniforms
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-NO_DEVICE, CANNULA, HIGH_FLOW_CANNULA, POSITIVE_PRESSURE, VENTILATOR = 0.0, 1.0, 3.0, 4.0, 5.0  # codes of analytes.toml
-AWAKE, SPONTANEOUS, TO_VOICE, TO_TOUCH, UNAROUSABLE = 0.0, 1.0, 2.0, 3.0, 4.0
+DEVICES = ("none", "nasal cannula", "mask", "high-flow cannula", "CPAP or BiPAP", "ventilator")  # as in analytes.toml
+NO_DEVICE, CANNULA, _MASK, HIGH_FLOW_CANNULA, POSITIVE_PRESSURE, VENTILATOR = (float(i) for i in range(len(DEVICES)))
+AROUSAL = ("awake", "awakens spontaneously", "to voice", "to touch only", "unarousable")  # as in analytes.toml
+AWAKE, SPONTANEOUS, TO_VOICE, TO_TOUCH, UNAROUSABLE = (float(i) for i in range(len(AROUSAL)))
 
 
 @cache

@@ -25,7 +25,6 @@ from vein2vein.randomness import uniforms
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Values = dict[str, Floats]
-MANY_FOUNDERS = 2.0**20  # from here on a Poisson number is drawn as a normal one
 
 TRAITS = (
     "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "recent_anti_cd20", "kmt2a",
@@ -106,8 +105,7 @@ def individual(
 
 def body_surface(height: ArrayLike, weight: ArrayLike) -> Floats:
     """Body surface area (m2, Mosteller) from height (cm) and weight (kg)."""
-    centimeters_kilograms = 3600.0  # the unit factor of Mosteller's formula
-    return np.sqrt(np.asarray(height, dtype=float) * np.asarray(weight, dtype=float) / centimeters_kilograms)
+    return np.sqrt(np.asarray(height, dtype=float) * np.asarray(weight, dtype=float) / constants().mosteller)
 
 
 def age_effects(p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -234,12 +232,13 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
 
 def poisson(uniform: Floats, mean: Floats) -> Floats:
     """Poisson number at a probability; a rounded normal one for large means."""
-    few = np.minimum(mean, MANY_FOUNDERS)
+    limit = constants().poisson_exact
+    few = np.minimum(mean, limit)
     number = np.ceil(special.pdtrik(uniform, np.maximum(few, np.finfo(float).tiny)))
     below = np.maximum(number - 1, 0.0)
     number = np.where(special.pdtr(below, few) >= uniform, below, number)
     many = np.round(np.maximum(mean + np.sqrt(np.maximum(mean, 0.0)) * special.ndtri(uniform), 0.0))
-    return np.where(mean > MANY_FOUNDERS, many, number)
+    return np.where(mean > limit, many, number)
 
 
 def _measured(p: Values, traits: Mapping[str, ArrayLike], ids: Ids) -> None:

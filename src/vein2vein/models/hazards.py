@@ -19,7 +19,7 @@ from vein2vein.randomness import uniforms
 
 Floats = NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
-DAYS_PER_MONTH = DAYS_PER_YEAR / 12
+DAYS_PER_MONTH = 30.4375
 
 
 @cache
@@ -191,10 +191,9 @@ def toxicity_deaths(
     seed : int
     """
     c, days = constants(), np.asarray(days, dtype=float)
-    worst = 4  # the highest grade of a living patient
     fatal = []
     for name, grades, share in (("crs", crs, c.crs_death), ("icans", icans, c.icans_death)):
-        reached = np.asarray(grades) >= worst
+        reached = np.asarray(grades) >= c.fatal_grade
         prone = uniforms(seed, f"death from {name}", numbers)[:, 0] < share
         first = days[reached.argmax(axis=1)] + c.toxicity_delay
         fatal.append(np.where(reached.any(axis=1) & prone, first, np.inf))
