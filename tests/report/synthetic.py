@@ -15,7 +15,9 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     rng = np.random.default_rng(seed)
     n = enrolled
     days = np.unique(
-        np.concatenate([np.arange(0, 45.5, 0.5), [60, 75, 90, 120, 150, 180, 270, 365.25, 548, 730.5, 1095.75, 1461, 1826.25]])
+        np.concatenate(
+            [np.arange(0, 45.5, 0.5), [60, 75, 90, 120, 150, 180, 270, 365.25, 548, 730.5, 1095.75, 1461, 1826.25]]
+        )
     )
     infused = rng.random(n) < 0.82
     infused[0] = True
@@ -31,10 +33,17 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     responds = rng.random(n) < 0.82
     burden = np.clip(rng.lognormal(np.log(35), 0.9, (n, 1)), 1, 95)
     relapse = np.where(responds & (rng.random(n) < 0.45), rng.exponential(260, n) + 60, NEVER)
-    death = np.where(responds, np.where(np.isfinite(relapse), relapse + rng.exponential(400, n), NEVER), rng.exponential(220, n) + 10)
+    death = np.where(
+        responds, np.where(np.isfinite(relapse), relapse + rng.exponential(400, n), NEVER), rng.exponential(220, n) + 10
+    )
     death[rng.random(n) < 0.03] = 21.0
-    blasts = burden / (1 + np.exp(0.9 * np.minimum(t - 10, 60))) * np.where(responds[:, None], 1, 0.3) + np.where(responds[:, None], 0, 0.7) * burden
-    blasts = blasts + np.where(np.isfinite(relapse)[:, None], np.minimum(60, np.exp(0.05 * np.minimum(t - relapse[:, None], 90)) * 5), 0)
+    blasts = (
+        burden / (1 + np.exp(0.9 * np.minimum(t - 10, 60))) * np.where(responds[:, None], 1, 0.3)
+        + np.where(responds[:, None], 0, 0.7) * burden
+    )
+    blasts = blasts + np.where(
+        np.isfinite(relapse)[:, None], np.minimum(60, np.exp(0.05 * np.minimum(t - relapse[:, None], 90)) * 5), 0
+    )
     blasts = np.clip(blasts, 1e-6, 100)
     severity = np.clip(rng.normal(1.2, 1.2, (n, 1)), 0, 3.4)
     storm = np.exp(-0.5 * ((t - tmax + 3) / 3.0) ** 2) * severity
@@ -71,75 +80,158 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     follow = np.full(n, 1826.25)
     outcome = Record(
         best_response=np.where(~infused, "", np.where(responds, rng.choice(["CR", "CRi"], n, p=[0.75, 0.25]), "NR")),
-        response_day=np.where(responds & infused, 28.0, NEVER), mrd_negative=responds & infused,
+        response_day=np.where(responds & infused, 28.0, NEVER),
+        mrd_negative=responds & infused,
         relapse_day=np.where(infused, relapse, NEVER),
         relapse_antigen=np.where(np.isfinite(relapse) & infused, rng.choice(["positive", "negative"], n), ""),
-        progression_day=np.full(n, NEVER), death_day=death, death_cause=np.where(np.isfinite(death), "disease", ""),
-        hsct_day=np.where(rng.random(n) < 0.08, 120.0, NEVER), last_day=np.minimum(death, follow), enrolment_day=-rng.uniform(25, 60, n),
-    )  # fmt: skip
+        progression_day=np.full(n, NEVER),
+        death_day=death,
+        death_cause=np.where(np.isfinite(death), "disease", ""),
+        hsct_day=np.where(rng.random(n) < 0.08, 120.0, NEVER),
+        last_day=np.minimum(death, follow),
+        enrolment_day=-rng.uniform(25, 60, n),
+    )
     numbers = np.arange(first, first + n)
     status = np.zeros(n, dtype=int)
     status[7 % n] = 2
     graded = {
-        key: Record(grade=g, missing={}, edition=key) for key, g in
-        {"crs_astct": crs, "crs_penn": crs, "crs_lee2014": crs, "icans": icans, "b_cell_aplasia": (values["b_cells"] < 3).astype(np.int8)}.items()
-    }  # fmt: skip
-    bigger = Parameter("kap", "kap", "kill rate <b>", 1.3, "1/day", how="assumed", why="No trial reports it; <script>alert(1)</script>.")
+        key: Record(grade=g, missing={}, edition=key)
+        for key, g in {
+            "crs_astct": crs,
+            "crs_penn": crs,
+            "crs_lee2014": crs,
+            "icans": icans,
+            "b_cell_aplasia": (values["b_cells"] < 3).astype(np.int8),
+        }.items()
+    }
+    bigger = Parameter(
+        "kap",
+        "kap",
+        "kill rate <b>",
+        1.3,
+        "1/day",
+        how="assumed",
+        why="No trial reports it; <script>alert(1)</script>.",
+    )
     cited = Parameter("rho", "rho", "growth", 3.2, "1/day", how="calibrated", source="reference_model_2026")
     return Record(
         patient=Record(
-            number=numbers, age=rng.uniform(3, 23, n), weight=rng.uniform(14, 80, n), height=rng.uniform(95, 180, n), male=rng.random(n) < 0.55,
-            disease="b_all_pediatric", prior_lines=rng.integers(1, 8, n), prior_hsct=rng.random(n) < 0.6, baseline={},
+            number=numbers,
+            age=rng.uniform(3, 23, n),
+            weight=rng.uniform(14, 80, n),
+            height=rng.uniform(95, 180, n),
+            male=rng.random(n) < 0.55,
+            disease="b_all_pediatric",
+            prior_lines=rng.integers(1, 8, n),
+            prior_hsct=rng.random(n) < 0.6,
+            baseline={},
         ),
-        product=Record(name=name, title=name, readout="qPCR", parameters=ParameterSet("product", {"kap": bigger, "rho": cited}), target_a="CD19"),
-        disease=Record(name="b_all_pediatric", title="B-ALL, children and young adults", parameters=ParameterSet("disease", {})),
+        product=Record(
+            name=name,
+            title=name,
+            readout="qPCR",
+            parameters=ParameterSet("product", {"kap": bigger, "rho": cited}),
+            target_a="CD19",
+        ),
+        disease=Record(
+            name="b_all_pediatric", title="B-ALL, children and young adults", parameters=ParameterSet("disease", {})
+        ),
         apheresis=Record(cd3=rng.lognormal(np.log(2.6e9), 0.5, n)),
         cells=Record(car_positive=rng.beta(4, 14, n), vector_copies=rng.lognormal(0.2, 0.25, n)),
-        lot=Record(viability=np.clip(rng.normal(0.85, 0.05, n), 0, 1), car_positive=rng.beta(4, 14, n), vector_copies=rng.lognormal(0.2, 0.25, n),
-                   in_specification=rng.random(n) < 0.9, failed=reasons == "manufacturing failure", reason=np.full(n, "")),
+        lot=Record(
+            viability=np.clip(rng.normal(0.85, 0.05, n), 0, 1),
+            car_positive=rng.beta(4, 14, n),
+            vector_copies=rng.lognormal(0.2, 0.25, n),
+            status=rng.choice(["in specification", "out of specification"], n, p=[0.9, 0.1]),
+            failed=reasons == "manufacturing failure",
+            reason=np.full(n, ""),
+        ),
         conditioning=Record(regimen="flu_cy"),
         infusion=Record(dose_per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n)),
-        infused=infused, not_infused_reason=reasons, enrolment_day=outcome.enrolment_day,
-        course=Course(numbers, days, values), findings=graded,
-        kinetics=Record(cmax=np.nanmax(np.where(np.isnan(transgene), -1, transgene), axis=1), tmax=tmax[:, 0], auc_0_28=peak[:, 0] * 9),
-        outcome=outcome, status=status, notes=("bridging not given", "assay error not added <i>"),
-        provenance={"version": "0.1.0", "model": "reference", "overlays": ["product", "disease"], "criteria": {"crs": "astct_2019"}, "seed": seed,
-                    "backend": "batch", "date": "2026-01-02", "command": "vein2vein trial eliana"},
-    )  # fmt: skip
+        infused=infused,
+        not_infused_reason=reasons,
+        enrolment_day=outcome.enrolment_day,
+        course=Course(numbers, days, values),
+        findings=graded,
+        kinetics=Record(
+            cmax=np.nanmax(np.where(np.isnan(transgene), -1, transgene), axis=1),
+            tmax=tmax[:, 0],
+            auc_0_28=peak[:, 0] * 9,
+        ),
+        outcome=outcome,
+        status=status,
+        notes=("bridging not given", "assay error not added <i>"),
+        provenance={
+            "version": "0.1.0",
+            "model": "reference",
+            "overlays": ["product", "disease"],
+            "criteria": {"crs": "astct_2019"},
+            "seed": seed,
+            "backend": "batch",
+            "date": "2026-01-02",
+            "command": "vein2vein trial eliana",
+        },
+    )
 
 
 def synthetic_result(**options):
     """A trial result around a synthetic journey, with published rows of every kind."""
-    def row(quantity, definition, unit, published, low=np.nan, high=np.nan, simulated=np.nan, confidence="read", reason=""):
+
+    def row(
+        quantity, definition, unit, published, low=np.nan, high=np.nan, simulated=np.nan, confidence="read", reason=""
+    ):
         return Record(
-            quantity=quantity, definition=definition, unit=unit, simulated=simulated, simulated_low=simulated * 0.9, simulated_high=simulated * 1.1,
-            published=published, published_low=low, published_high=high, n=79, source="Maude 2018, NEJM 378:439, https://example.org/x",
-            confidence=confidence, reason=reason,
-        )  # fmt: skip
+            quantity=quantity,
+            definition=definition,
+            unit=unit,
+            simulated=simulated,
+            simulated_low=simulated * 0.9,
+            simulated_high=simulated * 1.1,
+            published=published,
+            published_low=low,
+            published_high=high,
+            n=79,
+            source="Maude 2018, NEJM 378:439, https://example.org/x",
+            confidence=confidence,
+            reason=reason,
+        )
 
     rows = [
-        row("n_enrolled", "", "patients", 97, simulated=97), row("n_infused", "", "patients", 79, simulated=80),
+        row("n_enrolled", "", "patients", 97, simulated=97),
+        row("n_infused", "", "patients", 79, simulated=80),
         row("CR_CRi_rate", "CR+CRi within 3 months of infusion", "%", 82, 72, 90, 83),
-        row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74), row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55),
-        row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48), row("OS_rate", "t=12mo", "%", 76, 63, 86, 78), row("OS_rate", "t=36mo", "%", 63, 51, 73, 60),
-        row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000), row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9),
+        row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74),
+        row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55),
+        row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48),
+        row("OS_rate", "t=12mo", "%", 76, 63, 86, 78),
+        row("OS_rate", "t=36mo", "%", 63, 51, 73, 60),
+        row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000),
+        row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9),
         row("Cmax_gmean", "qPCR geometric mean", "copies/ug gDNA", 34700, simulated=30000, confidence="memory"),
         row("Bcell_aplasia_rate", "t=6mo; probability of persistence of B-cell aplasia", "%", 83, 69, 91, 80, "memory"),
         row("CRS_any_rate", "Penn", "%", 77, simulated=80),
-        row("AE_related_ge3_rate", "grade 3-4 adverse events", "%", 73, reason="adverse events other than CRS and ICANS are not simulated"),
-    ]  # fmt: skip
+        row(
+            "AE_related_ge3_rate",
+            "grade 3-4 adverse events",
+            "%",
+            73,
+            reason="adverse events other than CRS and ICANS are not simulated",
+        ),
+    ]
     journey = synthetic_journey(**options)
-    trial = Record(name="eliana", title="ELIANA: tisagenlecleucel in children and young adults", source="maude_2018")
-    return Record(trial=trial, journey=journey, comparison=rows, provenance=journey.provenance)
-
-
-def time_to_event(outcome, endpoint, clock="infusion", censor_hsct=False):
-    """Stands in for the clinic's, for an outcome that was never simulated."""
-    infused = outcome.best_response != ""
-    start = 0.0 if clock == "infusion" else outcome.enrolment_day
-    no_remission = infused & ~np.isin(outcome.best_response, ["CR", "CRi"])
-    end = outcome.death_day
-    if endpoint == "EFS":
-        end = np.minimum(np.minimum(end, outcome.relapse_day), np.where(no_remission, 0.1, NEVER))
-    time = np.minimum(end, outcome.last_day)
-    return time - start, end <= outcome.last_day, infused if clock == "infusion" else np.ones(infused.size, dtype=bool)
+    trial = Record(
+        name="eliana",
+        title="ELIANA: tisagenlecleucel in children and young adults",
+        enrolled=97,
+        infused=79,
+        registry="NCT02435849",
+        phase="2",
+        policy="early_conservative",
+    )
+    return Record(
+        trial=trial,
+        screened=int(1.16 * len(journey.infused)),
+        journey=journey,
+        comparison=rows,
+        provenance=journey.provenance,
+    )

@@ -86,16 +86,24 @@ def compared(rows: Iterable[Any]) -> list[Compared]:
     for row in rows:
         found.append(
             Compared(
-                str(first_of(row, "quantity", "name", default="")), str(first_of(row, "definition", default="") or ""),
-                str(first_of(row, "unit", default="") or ""), _float(first_of(row, "simulated", "median")),
-                _float(first_of(row, "simulated_low", "low", "lo90")), _float(first_of(row, "simulated_high", "high", "hi90")),
-                _float(first_of(row, "published", "value")), _float(first_of(row, "published_low", "lo95")),
-                _float(first_of(row, "published_high", "hi95")), _float(first_of(row, "n", "published_n")),
-                reference(str(first_of(row, "source", default="") or ""), str(first_of(row, "where", default="") or "")),
-                str(first_of(row, "confidence", default="read") or "read"), str(first_of(row, "reason", "missing", default="") or ""),
+                str(first_of(row, "quantity", "name", default="")),
+                str(first_of(row, "definition", default="") or ""),
+                str(first_of(row, "unit", default="") or ""),
+                _float(first_of(row, "simulated", "median")),
+                _float(first_of(row, "simulated_low", "low", "lo90")),
+                _float(first_of(row, "simulated_high", "high", "hi90")),
+                _float(first_of(row, "published", "value")),
+                _float(first_of(row, "published_low", "lo95")),
+                _float(first_of(row, "published_high", "hi95")),
+                _float(first_of(row, "n", "published_n")),
+                reference(
+                    str(first_of(row, "source", default="") or ""), str(first_of(row, "where", default="") or "")
+                ),
+                str(first_of(row, "confidence", default="read") or "read"),
+                str(first_of(row, "reason", "missing", default="") or ""),
                 str(first_of(row, "kind", default="outcome") or "outcome"),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -108,8 +116,9 @@ def reference(key: str, where: str = "") -> str:
 
 
 def published(rows: Iterable[Compared], *quantities: str, having: str = "") -> list[Compared]:
-    """Rows with a published value for one of these quantities whose definition contains ``having``."""
-    return [r for r in rows if r.quantity in quantities and np.isfinite(r.published) and having in r.definition]
+    """Rows with a published value for one of these quantities; read before memory, with interval before without."""
+    found = [r for r in rows if r.quantity in quantities and np.isfinite(r.published) and having in r.definition]
+    return sorted(found, key=lambda r: (r.confidence != "read", not np.isfinite(r.published_low), -np.nan_to_num(r.n)))
 
 
 def landmark_days(row: Compared) -> float:
@@ -223,9 +232,13 @@ class Assumption:
 
 
 def in_force(journey: Any) -> dict[str, tuple[str, Any]]:
-    """Every parameter with a value: name -> (whose it is, Parameter), the product's and the disease's own laid over the model's."""
+    """Every parameter with a value: name -> (whose it is, Parameter)."""
     whole = getattr(journey, "parameters", None)
-    found = {n: ("in-vivo model", p) for n, p in whole.parameters.items() if p.value is not None} if whole is not None else {}
+    found = (
+        {n: ("in-vivo model", p) for n, p in whole.parameters.items() if p.value is not None}
+        if whole is not None
+        else {}
+    )
     for record, title in ((journey.product, "product"), (journey.disease, "disease")):
         own = getattr(record, "parameters", None)
         for name, parameter in own.parameters.items() if own is not None else ():
@@ -238,7 +251,9 @@ def assumptions(journey: Any) -> tuple[list[Assumption], int]:
     """Return the assumed numbers in force, and how many numbers are in force altogether."""
     every = in_force(journey)
     found = [
-        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why) for title, p in every.values() if p.how == "assumed"
+        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why)
+        for title, p in every.values()
+        if p.how == "assumed"
     ]
     return found, len(every)
 
@@ -294,7 +309,7 @@ class Quality:
 
 
 def quality(journey: Any) -> list[Quality]:
-    """Qualities of the collected and manufactured cells and of the dose; those that the records do not hold are left out."""
+    """Qualities of cells and dose; those that the records do not hold are left out."""
     count = len(journey.patient.number)
     none = np.full(count, np.nan)
     found: list[Quality] = []
@@ -309,12 +324,14 @@ def quality(journey: Any) -> list[Quality]:
         if row["record"] == "infusion":
             values = np.where(infused(journey), values, np.nan)
         low, high = dose_limits(journey) if title.startswith("dose") else (none, none)
-        found.append(Quality(row["title"], row["unit"], values * row["factor"], low * row["factor"], high * row["factor"]))
+        found.append(
+            Quality(row["title"], row["unit"], values * row["factor"], low * row["factor"], high * row["factor"])
+        )
     return found
 
 
 def dose_limits(journey: Any) -> tuple[Floats, Floats]:
-    """Lowest and highest dose per kg (cells/kg) of the product's label at each patient's weight, NaN where it has none."""
+    """Lowest and highest dose per kg (cells/kg) of the label at each patient's weight, NaN where it has none."""
     weight = np.asarray(journey.patient.weight, dtype=float)
     if not getattr(journey.product, "indications", None):
         return np.full(weight.size, np.nan), np.full(weight.size, np.nan)

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.analytes import analyte
 from vein2vein.cards import Card, parse_card
+from vein2vein.report.page import SUPERSCRIPTS
 
 Floats = NDArray[np.float64]
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Picture:
 @cache
 def style() -> Card:
     """Return the style card: colors, sizes, windows."""
-    return parse_card(resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"), "style.toml")
+    return parse_card(
+        resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"), "style.toml"
+    )
 
 
 def look(*path: str) -> Any:
@@ -74,7 +76,14 @@ def axis_name(name: str) -> str:
 
 
 def render(
-    name: str, title: str, alt: str, draw: Callable[[Any], None], *, height: float, caption: str = "", width: float | None = None
+    name: str,
+    title: str,
+    alt: str,
+    draw: Callable[[Any], None],
+    *,
+    height: float,
+    caption: str = "",
+    width: float | None = None,
 ) -> Picture:
     """Draw on an empty figure and return it as SVG.
 
@@ -106,17 +115,40 @@ def render(
 def _settings(name: str) -> dict[str, Any]:
     ink, soft, size = color("ink"), color("soft"), look("figure", "font_size")
     return {
-        "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans", "font.size": size,
-        "text.parse_math": False, "axes.unicode_minus": True, "text.color": ink, "axes.labelcolor": ink,
-        "axes.edgecolor": soft, "xtick.color": soft, "ytick.color": soft, "xtick.labelcolor": ink, "ytick.labelcolor": ink,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": look("figure", "thin"),
-        "axes.titlesize": size, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": size,
-        "xtick.labelsize": look("figure", "small_size"), "ytick.labelsize": look("figure", "small_size"),
-        "legend.fontsize": look("figure", "small_size"), "legend.frameon": False, "axes.grid": True,
-        "axes.grid.axis": "y", "grid.color": color("faint"), "grid.linewidth": look("figure", "thin"),
-        "axes.axisbelow": True, "lines.linewidth": look("figure", "line"), "hatch.linewidth": look("figure", "thin"),
-        "figure.facecolor": color("paper"), "lines.solid_capstyle": "round",
-    }  # fmt: skip
+        "svg.fonttype": "none",
+        "svg.hashsalt": name,
+        "font.family": "DejaVu Sans",
+        "font.size": size,
+        "text.parse_math": False,
+        "axes.unicode_minus": True,
+        "text.color": ink,
+        "axes.labelcolor": ink,
+        "axes.edgecolor": soft,
+        "xtick.color": soft,
+        "ytick.color": soft,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": look("figure", "thin"),
+        "axes.titlesize": size,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": size,
+        "xtick.labelsize": look("figure", "small_size"),
+        "ytick.labelsize": look("figure", "small_size"),
+        "legend.fontsize": look("figure", "small_size"),
+        "legend.frameon": False,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "grid.color": color("faint"),
+        "grid.linewidth": look("figure", "thin"),
+        "axes.axisbelow": True,
+        "lines.linewidth": look("figure", "line"),
+        "hatch.linewidth": look("figure", "thin"),
+        "figure.facecolor": color("paper"),
+        "lines.solid_capstyle": "round",
+    }
 
 
 def _clean(svg: str, name: str, alt: str) -> str:
@@ -185,22 +217,36 @@ def draw_band(
     levels = [low, high, look("bands", "middle"), *look("bands", "inner")]
     found = quantiles(values, levels)
     shown = np.isfinite(found[2])
-    if curves:
+    if curves or not shown.any():
         for row in pick_curves(values):
             there = np.isfinite(values[row])
             axes.plot(
-                days[there], values[row, there], color=hue, linewidth=look("figure", "thin"), alpha=look("figure", "thin_alpha")
+                days[there],
+                values[row, there],
+                color=hue,
+                linewidth=look("figure", "thin"),
+                alpha=look("figure", "thin_alpha"),
             )
     if outer:
         axes.fill_between(
-            days[shown], found[0, shown], found[1, shown], color=hue, alpha=look("figure", "band_alpha"), linewidth=0,
+            days[shown],
+            found[0, shown],
+            found[1, shown],
+            color=hue,
+            alpha=look("figure", "band_alpha"),
+            linewidth=0,
             label="5–95 %",
-        )  # fmt: skip
+        )
     if inner:
         axes.fill_between(
-            days[shown], found[-2, shown], found[-1, shown], color=hue, alpha=look("figure", "inner_band_alpha"), linewidth=0,
+            days[shown],
+            found[-2, shown],
+            found[-1, shown],
+            color=hue,
+            alpha=look("figure", "inner_band_alpha"),
+            linewidth=0,
             label="25–75 %",
-        )  # fmt: skip
+        )
     axes.plot(days[shown], found[2, shown], color=hue, label="median")
 
 
@@ -211,12 +257,19 @@ def mark_level(axes: Any, name: str) -> None:
     value = look("marks", name, "value")
     axes.axhline(value, color=color("soft"), linewidth=look("figure", "thin") * 2, linestyle=(0, (4, 3)))
     axes.annotate(
-        look("marks", name, "label"), (1, value), xycoords=("axes fraction", "data"), xytext=(-2, 2),
-        textcoords="offset points", ha="right", va="bottom", fontsize=look("figure", "small_size"), color=color("soft"),
-    )  # fmt: skip
+        look("marks", name, "label"),
+        (1, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=look("figure", "small_size"),
+        color=color("soft"),
+    )
 
 
-def log_axis(axes: Any, floor: float | None = None) -> None:
+def log_axis(axes: Any) -> None:
     """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
@@ -230,8 +283,6 @@ def log_axis(axes: Any, floor: float | None = None) -> None:
     axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=look("figure", "log_minor")))
     axes.yaxis.set_minor_formatter(FuncFormatter(between))
     axes.tick_params(axis="y", which="minor", length=0)
-    if floor is not None:
-        axes.set_ylim(bottom=floor)
 
 
 def power_of_ten(value: float) -> str:
@@ -241,7 +292,7 @@ def power_of_ten(value: float) -> str:
     exponent = round(float(np.log10(value)))
     if abs(exponent) <= 2:
         return f"{value:g}"
-    return f"{value:,.0f}" if 0 < exponent <= 4 else "10" + str(exponent).translate(_SUPERSCRIPTS)
+    return f"{value:,.0f}" if 0 < exponent <= 4 else "10" + str(exponent).translate(SUPERSCRIPTS)
 
 
 def day_axis(axes: Any, last: float | None = None, label: str = "Day after infusion") -> None:

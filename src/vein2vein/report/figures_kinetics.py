@@ -10,8 +10,20 @@ import numpy as np
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
 from vein2vein.report.figures import (
-    Floats, Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, months, render, style, unit_name,
-)  # fmt: skip
+    Floats,
+    Picture,
+    axis_name,
+    color,
+    day_axis,
+    draw_band,
+    log_axis,
+    look,
+    mark_level,
+    months,
+    render,
+    style,
+    unit_name,
+)
 from vein2vein.report.page import number, span
 
 
@@ -38,17 +50,21 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
             axes.set_title(row.title)
             axes.set_xlabel(f"{unit_name(row.unit) or 'value'} (median {number(middle)})")
             axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        for axes in grid[:: columns]:
+        for axes in grid[::columns]:
             axes.set_ylabel("Patients")
         for axes in grid[len(shown) :]:
             axes.set_visible(False)
 
     words = "; ".join(f"{r.title} median {number(np.nanmedian(r.values))} {unit_name(r.unit)}".strip() for r in shown)
     return render(
-        "quality", "Distribution of product quality over the patients", f"Histograms of product quality: {words}.", draw,
+        "quality",
+        "Distribution of product quality over the patients",
+        f"Histograms of product quality: {words}.",
+        draw,
         height=2.4 * -(-len(shown) // 3),
-        caption="Each histogram counts patients. Solid line: median. Dashed line: limit of release or label, where it is the same for all patients and falls within the plot.",
-    )  # fmt: skip
+        caption="Each histogram counts patients. Solid line: median. Dashed line: limit of release or label, "
+        "where it is the same for all patients and falls within the plot.",
+    )
 
 
 def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
@@ -58,7 +74,9 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     if not np.isfinite(values).any():
         return None
     unit = "copies" if name == "transgene" else "cells"
-    cmax = [r for r in facts.published(rows, "pop_Cmax", "Cmax_gmean", "Cmax_median", "Cmax") if r.unit.startswith(unit)]
+    cmax = [
+        r for r in facts.published(rows, "pop_Cmax", "Cmax_gmean", "Cmax_median", "Cmax") if r.unit.startswith(unit)
+    ]
     tmax = facts.published(rows, "pop_Tmax", "Tmax_median", "Tmax")
     last = days[np.isfinite(values).any(axis=0)].max()
 
@@ -76,15 +94,25 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         if cmax:
             early.axhline(cmax[0].published, color=color("published"), linestyle=(0, (4, 3)), linewidth=1)
             early.annotate(
-                f"published Cmax {number(cmax[0].published)}", (1, cmax[0].published), xycoords=("axes fraction", "data"),
-                xytext=(-2, 3), textcoords="offset points", ha="right", va="bottom", fontsize=look("figure", "small_size"),
-            )  # fmt: skip
+                f"published Cmax {number(cmax[0].published)}",
+                (1, cmax[0].published),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=look("figure", "small_size"),
+            )
         if tmax:
             early.axvline(tmax[0].published, color=color("published"), linestyle=(0, (1, 2)), linewidth=1)
             early.annotate(
-                f"published Tmax {number(tmax[0].published)} d", (tmax[0].published, 0), xycoords=("data", "axes fraction"),
-                xytext=(4, 4), textcoords="offset points", fontsize=look("figure", "small_size"),
-            )  # fmt: skip
+                f"published Tmax {number(tmax[0].published)} d",
+                (tmax[0].published, 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=look("figure", "small_size"),
+            )
         early.set_ylabel(axis_name(name))
         early.set_title("Days 0 to 28")
         late.set_title("From day 28")
@@ -94,25 +122,42 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         late.set_xlabel("Months after infusion")
         early.legend(loc="lower right")
 
-    peak, low, high, count = facts.summary(getattr(journey.kinetics, "cmax", np.nan) * np.where(facts.infused(journey), 1, np.nan))
-    when, first, final, _ = facts.summary(getattr(journey.kinetics, "tmax", np.nan) * np.where(facts.infused(journey), 1, np.nan))
+    peak, low, high, count = facts.summary(
+        getattr(journey.kinetics, "cmax", np.nan) * np.where(facts.infused(journey), 1, np.nan)
+    )
+    when, first, final, _ = facts.summary(
+        getattr(journey.kinetics, "tmax", np.nan) * np.where(facts.infused(journey), 1, np.nan)
+    )
     printed = unit_name(analyte(name).unit)
-    said = f"Median Cmax {number(peak)} {printed} (5–95 %: {span(low, high)}), median Tmax {number(when)} days ({span(first, final)}), {count} patients."
+    said = (
+        f"Median Cmax {number(peak)} {printed} (5–95 %: {span(low, high)}), median Tmax {number(when)} "
+        f"days ({span(first, final)}), {count} patients."
+    )
     below = facts.below_limit(journey, name)
     left_out = (
-        "Values below the limit of quantification lie at the limit." if below
-        else "Values below the limit of quantification are not drawn; median and band then describe the patients above it."
+        "Values below the limit of quantification lie at the limit."
+        if below
+        else "Values below the limit of quantification are not drawn; median and band then describe the "
+        "patients above it."
     )
     return render(
-        "kinetics", f"CAR T cells in blood peak around day {number(when, 2)}",
-        f"CAR-T in blood over time on a logarithmic axis, individual curves with median and 5 to 95 percent band. {said}", draw, height=4.2,
+        "kinetics",
+        f"CAR T cells in blood peak around day {number(when, 2)}",
+        "CAR-T in blood over time on a logarithmic axis, individual curves with median and 5 to 95 "
+        f"percent band. {said}",
+        draw,
+        height=4.2,
         caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves')}). {left_out}",
-    )  # fmt: skip
+    )
 
 
 def tumor_figure(journey: Any) -> Picture | None:
     """Marrow blasts and minimal residual disease over time, logarithmic."""
-    names = [n for n in ("marrow_blasts", "mrd", "metabolic_tumor_volume", "m_protein") if np.isfinite(facts.dense(journey, n)).any()][:2]
+    names = [
+        n
+        for n in ("marrow_blasts", "mrd", "metabolic_tumor_volume", "m_protein")
+        if np.isfinite(facts.dense(journey, n)).any()
+    ][:2]
     if not names:
         return None
     days = journey.course.days
@@ -122,9 +167,17 @@ def tumor_figure(journey: Any) -> Picture | None:
             values = facts.dense(journey, name)
             lowest = style().get("floors", name) or np.nanmin(np.where(values > 0, values, np.nan))
             seen = np.isfinite(values).any(axis=0) & (days <= 2 * look("windows", "year"))
-            log_axis(axes, lowest)
-            draw_band(axes, months(days[seen]), np.maximum(values[:, seen], lowest), color("tumor"), curves=True, inner=True, outer=False)
-            axes.set_ylim(top=style().get("ceilings", name))
+            log_axis(axes)
+            draw_band(
+                axes,
+                months(days[seen]),
+                np.maximum(values[:, seen], lowest),
+                color("tumor"),
+                curves=True,
+                inner=True,
+                outer=False,
+            )
+            axes.set_ylim(bottom=lowest, top=style().get("ceilings", name))
             mark_level(axes, name)
             axes.set_title(analyte(name).title)
             axes.set_ylabel(axis_name(name))
@@ -137,12 +190,18 @@ def tumor_figure(journey: Any) -> Picture | None:
     at = np.isfinite(first).argmax(axis=1)
     below = first[np.arange(at.size), at][known] < style().get("marks", names[0], "value", default=np.nan)
     return render(
-        "tumor", f"{analyte(names[0]).title}: below {look('marks', names[0], 'label')} in {int(below.sum())} of {int(known.sum())} patients at the first visit from day 28"
-        if style().get("marks", names[0]) else f"{analyte(names[0]).title} over time",
-        f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and 25 to 75 percent band, logarithmic axis.",
-        draw, height=3.9,
-        caption="Thin lines: single patients who are alive and assessed. A patient without detectable disease lies on the lower edge. Patients who died are no longer part of median and band.",
-    )  # fmt: skip
+        "tumor",
+        f"{analyte(names[0]).title}: below {look('marks', names[0], 'label')} in {int(below.sum())} "
+        f"of {int(known.sum())} patients at the first visit from day 28"
+        if style().get("marks", names[0])
+        else f"{analyte(names[0]).title} over time",
+        f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and "
+        "25 to 75 percent band, logarithmic axis.",
+        draw,
+        height=3.9,
+        caption="Thin lines: single patients who are alive and assessed. A patient without detectable "
+        "disease lies on the lower edge. Patients who died are no longer part of median and band.",
+    )
 
 
 def aplasia_share(journey: Any) -> tuple[Floats, Floats, Floats]:
@@ -155,7 +214,9 @@ def aplasia_share(journey: Any) -> tuple[Floats, Floats, Floats]:
     """
     table = facts.grades(journey, "b_cell_aplasia")
     gradable = (table >= 0).sum(axis=0)
-    share = np.where(gradable >= look("figure", "fewest_for_band"), (table > 0).sum(axis=0) / np.maximum(gradable, 1), np.nan)
+    share = np.where(
+        gradable >= look("figure", "fewest_for_band"), (table > 0).sum(axis=0) / np.maximum(gradable, 1), np.nan
+    )
     return np.asarray(journey.course.days, dtype=float), share, gradable.astype(float)
 
 
@@ -165,12 +226,18 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     igg = facts.dense(journey, "igg")
     if not np.isfinite(share).any() and not np.isfinite(igg).any():
         return None
-    marks = [r for r in facts.published(rows, "Bcell_aplasia_rate", "B_cell_aplasia_rate") if np.isfinite(facts.landmark_days(r))]
+    marks = [
+        r
+        for r in facts.published(rows, "Bcell_aplasia_rate", "B_cell_aplasia_rate")
+        if np.isfinite(facts.landmark_days(r))
+    ]
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
         known = np.isfinite(share) & (days >= look("windows", "acute"))
-        left.plot(months(days[known]), 100 * share[known], color=color("b_cells"), marker="o", markersize=3, label="simulated")
+        left.plot(
+            months(days[known]), 100 * share[known], color=color("b_cells"), marker="o", markersize=3, label="simulated"
+        )
         draw_landmarks(left, marks)
         left.set_ylim(0, 105)
         left.set_title("Patients in B-cell aplasia, from day 28")
@@ -186,13 +253,21 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
             axes.set_xlabel("Months after infusion")
             axes.set_xlim(0)
 
-    at = [(m, float(np.interp(m * look("windows", "month"), days[np.isfinite(share)], share[np.isfinite(share)]))) for m in (6, 12) if np.isfinite(share).any()]
+    at = [
+        (m, float(np.interp(m * look("windows", "month"), days[np.isfinite(share)], share[np.isfinite(share)])))
+        for m in (6, 12)
+        if np.isfinite(share).any()
+    ]
     words = ", ".join(f"{100 * s:.0f} % at {m} months" for m, s in at)
     return render(
-        "aplasia", f"B-cell aplasia: {words}" if words else "B cells and IgG", f"Share of patients with B-cell aplasia over time ({words}) and IgG over time.", draw,
+        "aplasia",
+        f"B-cell aplasia: {words}" if words else "B cells and IgG",
+        f"Share of patients with B-cell aplasia over time ({words}) and IgG over time.",
+        draw,
         height=3.6,
-        caption="Share of the patients alive and assessed who are in B-cell aplasia. Black points: published, with 95 % interval where printed. IgG includes replacement given by rule.",
-    )  # fmt: skip
+        caption="Share of the patients alive and assessed who are in B-cell aplasia. Black points: "
+        "published, with 95 % interval where printed. IgG includes replacement given by rule.",
+    )
 
 
 def draw_landmarks(axes: Any, rows: Iterable[facts.Compared]) -> None:
@@ -204,8 +279,16 @@ def draw_landmarks(axes: Any, rows: Iterable[facts.Compared]) -> None:
         high = row.published_high - row.published if np.isfinite(row.published_high) else 0.0
         label = "published" if row.confidence == "read" else "published (from memory)"
         axes.errorbar(
-            at, row.published, yerr=[[low], [high]], fmt="o", color=color("published"), capsize=3, linewidth=1, markersize=5,
+            at,
+            row.published,
+            yerr=[[low], [high]],
+            fmt="o",
+            color=color("published"),
+            capsize=3,
+            linewidth=1,
+            markersize=5,
             markerfacecolor=color("published") if row.confidence == "read" else color("paper"),
-            label=None if label in seen else label, zorder=5,
-        )  # fmt: skip
+            label=None if label in seen else label,
+            zorder=5,
+        )
         seen.add(label)

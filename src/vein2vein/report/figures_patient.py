@@ -10,8 +10,19 @@ import numpy as np
 from vein2vein.analytes import all_analytes, analyte
 from vein2vein.report import facts
 from vein2vein.report.figures import (
-    Floats, Picture, axis_name, color, day_axis, log_axis, look, mark_level, months, quantiles, render, style,
-)  # fmt: skip
+    Floats,
+    Picture,
+    axis_name,
+    color,
+    day_axis,
+    log_axis,
+    look,
+    mark_level,
+    months,
+    quantiles,
+    render,
+    style,
+)
 from vein2vein.report.figures_toxicity import draw_grades
 
 
@@ -35,7 +46,11 @@ class One:
     def grade(self, key: str) -> Any:
         """Grades, shape (k,); not gradable where the key is absent."""
         found = self.journey.findings.get(key)
-        return np.full(self.days.size, facts.NOT_GRADABLE) if found is None else np.asarray(found.grade, dtype=np.int64)[self.index]
+        return (
+            np.full(self.days.size, facts.NOT_GRADABLE)
+            if found is None
+            else np.asarray(found.grade, dtype=np.int64)[self.index]
+        )
 
     def end(self) -> float:
         """Last day of observation."""
@@ -56,7 +71,14 @@ def daily_grades(one: One, key: str, last: int) -> Any:
 
 def tumor_name(one: One) -> str | None:
     """The measure of disease that this patient's course holds."""
-    names = ("marrow_blasts", "circulating_blasts", "mrd", "metabolic_tumor_volume", "sum_product_diameters", "m_protein")
+    names = (
+        "marrow_blasts",
+        "circulating_blasts",
+        "mrd",
+        "metabolic_tumor_volume",
+        "sum_product_diameters",
+        "m_protein",
+    )
     return next((n for n in names if np.isfinite(one.values(n)).any()), None)
 
 
@@ -64,7 +86,7 @@ def _curve(axes: Any, one: One, name: str, hue: str, at: Floats, window: Any, *,
     values = one.values(name)
     floor = style().get("floors", name) if logarithmic else None
     if logarithmic:
-        log_axis(axes, floor)
+        log_axis(axes)
     if one.spread is not None:
         days = np.asarray(one.spread.course.days, dtype=float)
         near = (days >= one.days[window].min()) & (days <= one.days[window].max())
@@ -72,11 +94,20 @@ def _curve(axes: Any, one: One, name: str, hue: str, at: Floats, window: Any, *,
         shown = np.isfinite(found).all(axis=0)
         scale = at[window].max() / max(one.days[window].max(), 1.0)
         low = np.maximum(found[0, shown], floor) if floor else found[0, shown]
-        axes.fill_between(scale * days[near][shown], low, np.maximum(found[1, shown], low), color=hue, alpha=look("figure", "band_alpha"), linewidth=0)
+        axes.fill_between(
+            scale * days[near][shown],
+            low,
+            np.maximum(found[1, shown], low),
+            color=hue,
+            alpha=look("figure", "band_alpha"),
+            linewidth=0,
+        )
     there = window & np.isfinite(values)
     drawn = np.maximum(values[there], floor) if floor else values[there]
     sparse = there.sum() <= look("figure", "fewest_for_line")
     axes.plot(at[there], drawn, color=hue, marker="o" if sparse else None, markersize=4)
+    if floor:
+        axes.set_ylim(bottom=floor, top=style().get("ceilings", name))
 
 
 def journey_figure(one: One) -> Picture | None:
@@ -92,11 +123,20 @@ def journey_figure(one: One) -> Picture | None:
     given = {n: d[(d >= look("windows", "before")) & (d <= last)] for n, d in given.items() if n != "antipyretic"}
     given = {n: d for n, d in given.items() if d.size}
     grades = np.stack([daily_grades(one, key, last) for key in ("crs_astct", "icans")])
-    hues = {"b_cells": "b_cells", "il6": "il6", "temperature": "temperature", "transgene": "cells", "car_t_cells": "cells"}
+    hues = {
+        "b_cells": "b_cells",
+        "il6": "il6",
+        "temperature": "temperature",
+        "transgene": "cells",
+        "car_t_cells": "cells",
+    }
 
     def draw(figure: Any) -> None:
         rows = figure.subplots(
-            len(panels) + 1 + bool(given), 1, sharex=True, height_ratios=[3] * len(panels) + [1.3] + [0.5 + 0.45 * len(given)] * bool(given)
+            len(panels) + 1 + bool(given),
+            1,
+            sharex=True,
+            height_ratios=[3] * len(panels) + [1.3] + [0.5 + 0.45 * len(given)] * bool(given),
         )
         for axes, name in zip(rows, panels):
             _curve(axes, one, name, color(hues.get(name, "tumor")), days, window, logarithmic=name != "temperature")
@@ -111,12 +151,28 @@ def journey_figure(one: One) -> Picture | None:
         strip.set_ylim(1.5, -0.5)
         for (row, day), grade in np.ndenumerate(grades):
             if grade > 0:
-                strip.text(day, row, str(grade), ha="center", va="center", fontsize=look("figure", "tiny_size"), color=color("paper" if grade > 2 else "ink"))
+                strip.text(
+                    day,
+                    row,
+                    str(grade),
+                    ha="center",
+                    va="center",
+                    fontsize=look("figure", "tiny_size"),
+                    color=color("paper" if grade > 2 else "ink"),
+                )
         strip.set_title("Worst grade of the day (ASTCT)")
         if given:
             ticks = rows[-1]
-            for row, (name, when) in enumerate(given.items()):
-                ticks.plot(when, np.full(when.size, row), linestyle="", marker="|", markersize=9, markeredgewidth=2, color=color("ink"))
+            for row, when in enumerate(given.values()):
+                ticks.plot(
+                    when,
+                    np.full(when.size, row),
+                    linestyle="",
+                    marker="|",
+                    markersize=9,
+                    markeredgewidth=2,
+                    color=color("ink"),
+                )
             ticks.set_yticks(range(len(given)), [analyte(n).title.split(",")[0].split(" (")[0] for n in given])
             ticks.set_ylim(len(given) - 0.4, -0.6)
             ticks.tick_params(axis="y", length=0)
@@ -129,11 +185,19 @@ def journey_figure(one: One) -> Picture | None:
         day_axis(rows[-1], last + 0.5)
 
     words = [f"highest CRS grade {max(grades[0].max(), 0)}", f"highest ICANS grade {max(grades[1].max(), 0)}"]
-    band = " Shaded: 5–95 % of the companions who share what is known of this patient." if one.spread is not None else ""
+    band = (
+        " Shaded: 5–95 % of the companions who share what is known of this patient." if one.spread is not None else ""
+    )
     return render(
-        "journey", f"Days around the infusion: {', '.join(words)}", f"Panels over days: {', '.join(panels)}; a strip of CRS and ICANS grades; ticks for treatments. {', '.join(words)}.",
-        draw, height=1.55 * len(panels) + 1.3 + 0.32 * len(given), caption=f"Day 0 is the infusion. Logarithmic axes except for temperature and CRP; dots where a value was measured on few days.{band}",
-    )  # fmt: skip
+        "journey",
+        f"Days around the infusion: {', '.join(words)}",
+        f"Panels over days: {', '.join(panels)}; a strip of CRS and ICANS grades; ticks for "
+        f"treatments. {', '.join(words)}.",
+        draw,
+        height=1.55 * len(panels) + 1.3 + 0.32 * len(given),
+        caption="Day 0 is the infusion. Logarithmic axes except for temperature and CRP; dots where a value "
+        f"was measured on few days.{band}",
+    )
 
 
 def _beside(axes: Any, one: One, window: Any) -> None:
@@ -161,7 +225,7 @@ def follow_up_figure(one: One) -> Picture | None:
             _curve(axes, one, name, color(hues.get(name, "tumor")), at, window, logarithmic=name != "igg")
             mark_level(axes, name)
             axes.set_title(axis_name(name))
-            axes.set_xlim(0)
+            axes.set_xlim(0, float(months(last)))
         for axes in grid[max(len(shown) - 2, 0) : len(shown)]:
             axes.set_xlabel("Months after infusion")
             axes.tick_params(labelbottom=True)
@@ -170,6 +234,10 @@ def follow_up_figure(one: One) -> Picture | None:
 
     band = " Shaded: 5–95 % of the companions." if one.spread is not None else ""
     return render(
-        "follow-up", f"Follow-up to month {float(months(last)):.0f}", f"{', '.join(all_analytes()[n].title for n in shown)} over the whole follow-up.",
-        draw, height=2.5 * -(-len(shown) // 2), caption=f"Values at visits; undetectable disease lies on the lower edge.{band}",
-    )  # fmt: skip
+        "follow-up",
+        f"Follow-up to month {float(months(last)):.0f}",
+        f"{', '.join(all_analytes()[n].title for n in shown)} over the whole follow-up.",
+        draw,
+        height=2.5 * -(-len(shown) // 2),
+        caption=f"Values at visits; undetectable disease lies on the lower edge.{band}",
+    )

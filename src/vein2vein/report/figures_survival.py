@@ -65,15 +65,41 @@ def estimate(time: Floats, event: Any, in_set: Any, endpoint: str, clock: str) -
     time, event = np.asarray(time, dtype=float)[inside], np.asarray(event, dtype=bool)[inside]
     curve = kaplan_meier(time, event)
     steps = np.unique(time[event])
-    steps = np.unique(np.concatenate([[0.0], steps[np.unique(np.linspace(0, steps.size - 1, 300).astype(int))] if steps.size else [], [time.max()]]))
+    steps = np.unique(
+        np.concatenate(
+            [
+                [0.0],
+                steps[np.unique(np.linspace(0, steps.size - 1, 300).astype(int))] if steps.size else [],
+                [time.max()],
+            ]
+        )
+    )
     value = np.array([float(value_at(curve, s)) for s in steps])
     bounds = np.array([[float(x) for x in interval_at(curve, s, look("bands", "confidence"))] for s in steps])
     bounds = np.where(np.isfinite(bounds), bounds, value[:, None])
     ticks = np.arange(0, months(time.max()) + 1 / 2, _step(float(months(time.max())))) * look("windows", "month")
     at_risk = np.array([(time >= t).sum() for t in ticks], dtype=float)
     return Survival(
-        endpoint, clock, steps, value, bounds[:, 0], bounds[:, 1], ticks, at_risk, time[~event], float(median_time(curve)), time.size
+        endpoint,
+        clock,
+        steps,
+        value,
+        bounds[:, 0],
+        bounds[:, 1],
+        ticks,
+        at_risk,
+        time[~event],
+        float(median_time(curve)),
+        time.size,
     )
+
+
+def on_day(curve: Survival, day: float) -> tuple[float, float, float]:
+    """Survival on a day with its 95 % interval; NaN after the last observation."""
+    if day > curve.days[-1]:
+        return float("nan"), float("nan"), float("nan")
+    at = int(np.searchsorted(curve.days, day, side="right")) - 1
+    return float(curve.value[at]), float(curve.low[at]), float(curve.high[at])
 
 
 def _step(last: float) -> float:
@@ -94,7 +120,16 @@ def survival_figure(
         for curve, axes, below in zip(curves, grid[0], grid[1]):
             hue = color("infused" if curve.clock == "infusion" else "enrolled")
             at = months(curve.days)
-            axes.fill_between(at, 100 * curve.low, 100 * curve.high, step="post", color=hue, alpha=look("figure", "band_alpha"), linewidth=0, label="95 % interval")
+            axes.fill_between(
+                at,
+                100 * curve.low,
+                100 * curve.high,
+                step="post",
+                color=hue,
+                alpha=look("figure", "band_alpha"),
+                linewidth=0,
+                label="95 % interval",
+            )
             axes.step(at, 100 * curve.value, where="post", color=hue, label=f"simulated (n = {curve.n})")
             if curve.censored.size <= look("figure", "most_rows_with_marks"):
                 level = curve.value[np.searchsorted(curve.days, curve.censored, side="right") - 1]
@@ -107,8 +142,25 @@ def survival_figure(
             below.set_ylim(0, 1)
             below.axis("off")
             for tick, count in zip(months(curve.ticks), curve.at_risk):
-                below.text(tick, 0.35, f"{count:.0f}", ha="center", va="center", fontsize=look("figure", "small_size"), color=hue)
-            below.text(0, 0.95, "Number at risk", transform=below.transAxes, ha="left", va="top", fontsize=look("figure", "small_size"), color=color("soft"))
+                below.text(
+                    tick,
+                    0.35,
+                    f"{count:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=look("figure", "small_size"),
+                    color=hue,
+                )
+            below.text(
+                0,
+                0.95,
+                "Number at risk",
+                transform=below.transAxes,
+                ha="left",
+                va="top",
+                fontsize=look("figure", "small_size"),
+                color=color("soft"),
+            )
             axes.set_xticks(months(curve.ticks))
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(f"Months after {'infusion' if curve.clock == 'infusion' else 'enrollment'}")
@@ -116,21 +168,29 @@ def survival_figure(
 
     year = look("windows", "year")
     words = "; ".join(
-        f"{SETS[c.clock].lower()}: {100 * c.value[np.searchsorted(c.days, year, side='right') - 1]:.0f} % at 12 months, median "
+        f"{SETS[c.clock].lower()}: {number(100 * on_day(c, year)[0], 2)} % at 12 months, median "
         + (f"{number(float(months(c.median)))} months" if np.isfinite(c.median) else "not reached")
         for c in curves
     )
     title = ENDPOINTS.get(endpoint, endpoint)
     return render(
-        f"survival-{endpoint.lower()}", f"{title} at 12 months: {100 * curves[0].value[np.searchsorted(curves[0].days, year, side='right') - 1]:.0f} % of the infused",
-        f"Kaplan-Meier curves of {title.lower()} with 95 percent bands and numbers at risk. {words}.", draw, height=4.4,
-        caption=f"Kaplan-Meier estimate, {words}. Ticks: censored patients. Points: published landmarks with their 95 % intervals.",
-    )  # fmt: skip
+        f"survival-{endpoint.lower()}",
+        f"{title} at 12 months: {number(100 * on_day(curves[0], year)[0], 2)} %, {SETS[curves[0].clock].lower()}",
+        f"Kaplan-Meier curves of {title.lower()} with 95 percent bands and numbers at risk. {words}.",
+        draw,
+        height=4.4,
+        caption=f"Kaplan-Meier estimate, {words}. Ticks: censored patients. Points: published landmarks with "
+        "their 95 % intervals.",
+    )
 
 
 def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     """Simulated beside published percentages, each with its interval; memory rows are hollow."""
-    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and np.isfinite(r.simulated) and np.isfinite(r.published)]
+    shown = [
+        r
+        for r in rows
+        if r.unit == "%" and r.kind == "outcome" and np.isfinite(r.simulated) and np.isfinite(r.published)
+    ]
     if not shown:
         return None
 
@@ -138,15 +198,33 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         axes = figure.subplots()
         place = np.arange(len(shown))
         for at, row in zip(place, shown):
-            _interval(axes, at - 1 / 6, row.simulated, row.low, row.high, color("infused"), color("infused"), "simulated, 90 % interval" if not at else None)
+            _interval(
+                axes,
+                at - 1 / 6,
+                row.simulated,
+                row.low,
+                row.high,
+                color("infused"),
+                color("infused"),
+                "simulated, 90 % interval" if not at else None,
+            )
             face = color("published") if row.confidence == "read" else color("paper")
-            _interval(axes, at + 1 / 6, row.published, row.published_low, row.published_high, color("published"), face, None)
+            _interval(
+                axes, at + 1 / 6, row.published, row.published_low, row.published_high, color("published"), face, None
+            )
         from matplotlib.lines import Line2D
 
         keys = [
             Line2D([], [], color=color("infused"), marker="o", label="simulated, 90 % interval"),
             Line2D([], [], color=color("published"), marker="o", label="published, 95 % interval"),
-            Line2D([], [], color=color("published"), marker="o", markerfacecolor=color("paper"), label="published, from memory"),
+            Line2D(
+                [],
+                [],
+                color=color("published"),
+                marker="o",
+                markerfacecolor=color("paper"),
+                label="published, from memory",
+            ),
         ]
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
         axes.set_yticks(place, [f"{r.title}{_short(r.definition)}" for r in shown])
@@ -159,13 +237,19 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
 
     inside = sum(r.low <= r.published <= r.high for r in shown)
     return render(
-        "comparison", f"Simulated and published shares: {inside} of {len(shown)} published values lie in the simulated interval",
-        f"Dot plot of {len(shown)} simulated percentages with 90 percent intervals beside the published ones; the table below holds the values.",
-        draw, height=1.2 + 0.36 * len(shown), caption="Shares only; all rows, with those in other units, are in the tables below.",
-    )  # fmt: skip
+        "comparison",
+        f"Simulated and published shares: {inside} of {len(shown)} published values lie in the simulated interval",
+        f"Dot plot of {len(shown)} simulated percentages with 90 percent intervals beside the "
+        "published ones; the table below holds the values.",
+        draw,
+        height=1.2 + 0.36 * len(shown),
+        caption="Shares only; all rows, with those in other units, are in the tables below.",
+    )
 
 
-def _interval(axes: Any, at: float, value: float, low: float, high: float, hue: str, face: str, label: str | None) -> None:
+def _interval(
+    axes: Any, at: float, value: float, low: float, high: float, hue: str, face: str, label: str | None
+) -> None:
     if np.isfinite(low) and np.isfinite(high):
         axes.plot([low, high], [at, at], color=hue, linewidth=1.4)
     axes.plot([value], [at], marker="o", color=hue, markerfacecolor=face, markersize=5, linestyle="", label=label)

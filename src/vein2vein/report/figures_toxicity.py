@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
-from vein2vein.report.figures import Floats, Picture, axis_name, color, day_axis, draw_band, log_axis, look, mark_level, quantiles, render, unit_name
+from vein2vein.report.figures import (
+    Floats,
+    Picture,
+    axis_name,
+    color,
+    day_axis,
+    draw_band,
+    log_axis,
+    look,
+    mark_level,
+    quantiles,
+    render,
+    unit_name,
+)
 from vein2vein.report.page import number
 
 
@@ -24,13 +37,19 @@ def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
 def grade_figure(journey: Any) -> Picture | None:
     """CRS and ICANS as a heat map of days and patients, one row per patient in both panels."""
     last = int(look("windows", "acute"))
-    tables = {"CRS (ASTCT)": facts.daily_worst(journey, "crs_astct", last), "ICANS (ASTCT)": facts.daily_worst(journey, "icans", last)}
+    tables = {
+        "CRS (ASTCT)": facts.daily_worst(journey, "crs_astct", last),
+        "ICANS (ASTCT)": facts.daily_worst(journey, "icans", last),
+    }
     crs, icans = tables.values()
     count = crs.shape[0]
     if not count:
         return None
     order = patient_order(crs)
-    marks = treatment_marks(journey, ("tocilizumab",), last), treatment_marks(journey, ("dexamethasone", "methylprednisolone"), last)
+    marks = (
+        treatment_marks(journey, ("tocilizumab",), last),
+        treatment_marks(journey, ("dexamethasone", "methylprednisolone"), last),
+    )
 
     def draw(figure: Any) -> None:
         from matplotlib.lines import Line2D
@@ -46,33 +65,67 @@ def grade_figure(journey: Any) -> Picture | None:
             for (rows, at), shape, face in zip(marks, ("v", "o"), (color("paper"), color("sky"))):
                 place = {int(p): i for i, p in enumerate(order)}
                 both[0].scatter(
-                    at, [place[int(r)] for r in rows], marker=shape, s=16, facecolor=face, edgecolor=color("ink"),
-                    linewidth=look("figure", "thin"), zorder=4,
-                )  # fmt: skip
+                    at,
+                    [place[int(r)] for r in rows],
+                    marker=shape,
+                    s=16,
+                    facecolor=face,
+                    edgecolor=color("ink"),
+                    linewidth=look("figure", "thin"),
+                    zorder=4,
+                )
         both[0].set_ylabel(f"Patients ({count} infused)")
         both[0].set_ylim(count - 1 / 2, -1 / 2)
         both[0].yaxis.set_ticks([])
         used = sorted({int(g) for g in np.unique(np.stack([crs, icans])) if g >= 0} | {0, 1, 2, 3, 4})
-        keys: list[Any] = [Patch(facecolor=look("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used]
+        keys: list[Any] = [
+            Patch(facecolor=look("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used
+        ]
         if (np.stack([crs, icans]) == facts.NOT_GRADABLE).any():
-            keys.append(Patch(facecolor=color("not_gradable"), hatch="////", edgecolor=color("soft"), label="not gradable"))
+            keys.append(
+                Patch(facecolor=color("not_gradable"), hatch="////", edgecolor=color("soft"), label="not gradable")
+            )
         if (np.stack([crs, icans]) == facts.NOT_OBSERVED).any():
             keys.append(Patch(facecolor=color("paper"), edgecolor=color("faint"), label="died"))
         if count <= look("figure", "most_rows_with_marks"):
             keys += [
-                Line2D([], [], marker="v", linestyle="", markerfacecolor=color("paper"), markeredgecolor=color("ink"), markersize=5, label="tocilizumab"),
-                Line2D([], [], marker="o", linestyle="", markerfacecolor=color("sky"), markeredgecolor=color("ink"), markersize=5, label="steroid"),
-            ]  # fmt: skip
+                Line2D(
+                    [],
+                    [],
+                    marker="v",
+                    linestyle="",
+                    markerfacecolor=color("paper"),
+                    markeredgecolor=color("ink"),
+                    markersize=5,
+                    label="tocilizumab",
+                ),
+                Line2D(
+                    [],
+                    [],
+                    marker="o",
+                    linestyle="",
+                    markerfacecolor=color("sky"),
+                    markeredgecolor=color("ink"),
+                    markersize=5,
+                    label="steroid",
+                ),
+            ]
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), handlelength=1.2, columnspacing=1.2)
 
     severe = [(title, int((t.max(axis=1) >= 3).sum()), int((t.max(axis=1) > 0).sum())) for title, t in tables.items()]
-    words = "; ".join(f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe)
+    words = "; ".join(
+        f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe
+    )
     return render(
-        "grades", f"CRS in {severe[0][2]} and ICANS in {severe[1][2]} of {count} infused patients by day {last}",
-        f"Heat map of the worst grade of each day from infusion to day {last}, one row per patient. {words}.", draw,
+        "grades",
+        f"CRS in {severe[0][2]} and ICANS in {severe[1][2]} of {count} infused patients by day {last}",
+        f"Heat map of the worst grade of each day from infusion to day {last}, one row per patient. {words}.",
+        draw,
         height=float(np.clip(1.6 + 0.055 * count, 3.4, 8.5)),
-        caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by onset. Color: worst grade of the day. Triangles and dots: first tocilizumab and steroid doses of the day.",
-    )  # fmt: skip
+        caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by "
+        "onset. Color: worst grade of the day. Triangles and dots: first tocilizumab and steroid "
+        "doses of the day.",
+    )
 
 
 def draw_grades(axes: Any, table: NDArray[np.int64]) -> None:
@@ -83,21 +136,39 @@ def draw_grades(axes: Any, table: NDArray[np.int64]) -> None:
     colors = look("grades", "colors")
     shown = np.ma.masked_less(table, 0)
     axes.imshow(
-        shown, cmap=ListedColormap(colors), vmin=-1 / 2, vmax=len(colors) - 1 / 2, aspect="auto", interpolation="none",
+        shown,
+        cmap=ListedColormap(colors),
+        vmin=-1 / 2,
+        vmax=len(colors) - 1 / 2,
+        aspect="auto",
+        interpolation="none",
         extent=(-1 / 2, table.shape[1] - 1 / 2, table.shape[0] - 1 / 2, -1 / 2),
-    )  # fmt: skip
+    )
     hatched = [
-        [(start - 1 / 2, row - 1 / 2), (stop - 1 / 2, row - 1 / 2), (stop - 1 / 2, row + 1 / 2), (start - 1 / 2, row + 1 / 2)]
+        [
+            (start - 1 / 2, row - 1 / 2),
+            (stop - 1 / 2, row - 1 / 2),
+            (stop - 1 / 2, row + 1 / 2),
+            (start - 1 / 2, row + 1 / 2),
+        ]
         for row in range(table.shape[0])
         for start, stop in _runs(table[row] == facts.NOT_GRADABLE)
     ]
     if hatched:
-        axes.add_collection(PolyCollection(hatched, facecolor=color("not_gradable"), edgecolor=color("soft"), hatch="////", linewidth=0))
+        axes.add_collection(
+            PolyCollection(hatched, facecolor=color("not_gradable"), edgecolor=color("soft"), hatch="////", linewidth=0)
+        )
     axes.grid(False)
     for edge in ("left", "bottom"):
         axes.spines[edge].set_visible(False)
     if table.shape[0] <= look("figure", "most_rows_with_marks"):
-        axes.hlines(np.arange(1, table.shape[0]) - 1 / 2, -1 / 2, table.shape[1] - 1 / 2, color=color("paper"), linewidth=look("figure", "thin"))
+        axes.hlines(
+            np.arange(1, table.shape[0]) - 1 / 2,
+            -1 / 2,
+            table.shape[1] - 1 / 2,
+            color=color("paper"),
+            linewidth=look("figure", "thin"),
+        )
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -135,7 +206,14 @@ def treatment_figure(journey: Any) -> Picture | None:
         rows = np.atleast_1d(figure.subplots(len(names), 1, sharex=True))
         for axes, name in zip(rows, names):
             axes.bar(grid, counts[name], width=0.8, color=color("blue"))
-            axes.set_ylabel(analyte(name).title.replace(", intravenous", ",\nintravenous").replace(", subcutaneous", ",\nsubcutaneous"), rotation=0, ha="right", va="center")
+            axes.set_ylabel(
+                analyte(name)
+                .title.replace(", intravenous", ",\nintravenous")
+                .replace(", subcutaneous", ",\nsubcutaneous"),
+                rotation=0,
+                ha="right",
+                va="center",
+            )
             top = max(int(counts[name].max()), 1)
             axes.set_ylim(0, top * 1.15)
             axes.set_yticks([0, top])
@@ -144,27 +222,40 @@ def treatment_figure(journey: Any) -> Picture | None:
         figure.align_ylabels(rows)
 
     return render(
-        "treatments", f"Patients treated, by day (to day {last})", "Bars: number of infused patients given each treatment on each day. " + ", ".join(names) + ".",
-        draw, height=0.9 + 0.62 * len(names), caption="Each bar counts the infused patients who got at least one dose on that day. Later doses are in the table.",
-    )  # fmt: skip
+        "treatments",
+        f"Patients treated, by day (to day {last})",
+        "Bars: number of infused patients given each treatment on each day. " + ", ".join(names) + ".",
+        draw,
+        height=0.9 + 0.62 * len(names),
+        caption="Each bar counts the infused patients who got at least one dose on that day. Later doses are "
+        "in the table.",
+    )
 
 
 def inflammation_figure(journey: Any) -> Picture | None:
     """IL-6, CRP, ferritin and temperature over the first 28 days."""
     return _panels(
-        journey, "inflammation", "il6", "Cytokines, acute-phase proteins and fever, days 0 to 28",
+        journey,
+        "inflammation",
+        "il6",
+        "Cytokines, acute-phase proteins and fever, days 0 to 28",
         {"il6": True, "crp": False, "ferritin": True, "temperature": False},
-        {"il6": "il6", "crp": "crp", "ferritin": "ferritin", "temperature": "temperature"}, look("windows", "acute"),
-    )  # fmt: skip
+        {"il6": "il6", "crp": "crp", "ferritin": "ferritin", "temperature": "temperature"},
+        look("windows", "acute"),
+    )
 
 
 def count_figure(journey: Any) -> Picture | None:
     """Neutrophils, platelets, hemoglobin and lymphocytes over the first 90 days."""
     return _panels(
-        journey, "counts", "neutrophils", "Blood counts, days 0 to 90",
+        journey,
+        "counts",
+        "neutrophils",
+        "Blood counts, days 0 to 90",
         {"neutrophils": True, "platelets": False, "hemoglobin": False, "lymphocytes": True},
-        dict.fromkeys(("neutrophils", "platelets", "hemoglobin", "lymphocytes"), "counts"), 2 * look("windows", "early"),
-    )  # fmt: skip
+        dict.fromkeys(("neutrophils", "platelets", "hemoglobin", "lymphocytes"), "counts"),
+        2 * look("windows", "early"),
+    )
 
 
 def _panels(
@@ -198,14 +289,24 @@ def _panels(
         middle = quantiles(facts.dense(journey, leading)[:, window], [look("bands", "middle")])[0]
         if np.isfinite(middle).any():
             best = int(np.nanargmax(middle) if leading == "il6" else np.nanargmin(middle))
-            title += f": median {_lower(analyte(leading).title)} {'highest' if leading == 'il6' else 'lowest'} on day {days[window][best]:.0f} ({number(middle[best])} {unit_name(analyte(leading).unit)})"
+            title += (
+                f": median {_lower(analyte(leading).title)} {'highest' if leading == 'il6' else 'lowest'} "
+                f"on day {days[window][best]:.0f} ({number(middle[best])} "
+                f"{unit_name(analyte(leading).unit)})"
+            )
     peaks = {n: facts.summary(_extreme(facts.dense(journey, n)[:, window], leading == "il6")) for n in shown}
     extreme = "highest" if leading == "il6" else "lowest"
     words = "; ".join(f"{analyte(n).title} {number(p[0])} {unit_name(analyte(n).unit)}" for n, p in peaks.items())
     return render(
-        name, title, f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of each patient's {extreme} value: {words}.",
-        draw, height=2.5 * -(-len(shown) // 2) + 0.3, caption=f"Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's {extreme} value: {words}.",
-    )  # fmt: skip
+        name,
+        title,
+        f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of "
+        f"each patient's {extreme} value: {words}.",
+        draw,
+        height=2.5 * -(-len(shown) // 2) + 0.3,
+        caption="Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's "
+        f"{extreme} value: {words}.",
+    )
 
 
 def _extreme(values: Floats, highest: bool) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 from vein2vein.errors import InputError
 
 MISSING = "–"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -32,7 +33,7 @@ def number(value: Any, digits: int = 3) -> str:
     exponent = int(np.floor(np.log10(abs(value))))
     if exponent >= 2 * digits or exponent < -digits:
         mantissa, power = f"{value:.{digits - 1}e}".split("e")
-        return f"{float(mantissa):g} × 10{int(power):+d}".replace("10+", "10^").replace("10-", "10^−").replace("-", "−")
+        return f"{float(mantissa):g} × 10".replace("-", "−") + str(int(power)).translate(SUPERSCRIPTS)
     rounded = round(value, digits - 1 - exponent)
     text = f"{rounded:,.{max(digits - 1 - exponent, 0)}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
@@ -54,7 +55,13 @@ def _templates() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = Path(str(resources.files("vein2vein.report").joinpath("templates")))
-    found = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     found.filters.update(number=number, percent=percent)
     found.globals.update(inf=float("inf"), span=span, percent=percent, number=number)
     return found
@@ -82,7 +89,9 @@ def check_target(path: str | Path, force: bool) -> Path:
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; give the name of a file, such as '{path / 'report.html'}'.")
     if path.exists() and not force:
-        raise InputError(f"'{path}' exists and is not overwritten; choose another name or force it (--force, force=True).")
+        raise InputError(
+            f"'{path}' exists and is not overwritten; choose another name or force it (--force, force=True)."
+        )
     if not path.parent.is_dir():
         raise InputError(f"the folder '{path.parent}' does not exist; create it or choose another one.")
     return path

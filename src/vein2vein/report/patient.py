@@ -10,15 +10,28 @@ import numpy as np
 from vein2vein.analytes import analyte
 from vein2vein.errors import InputError
 from vein2vein.report import facts, page
-from vein2vein.report.figures import look, unit_name
+from vein2vein.report.figures import look, style, unit_name
 from vein2vein.report.figures_patient import One, daily_grades, follow_up_figure, journey_figure
 from vein2vein.report.page import MISSING, number, percent, span
 
 STEPS = {
-    "eligibility": "Eligibility", "apheresis": "Leukapheresis", "cells": "Engineering", "lot": "Expansion and release", "waiting": "Waiting and bridging",
-    "conditioning": "Lymphodepletion", "infusion": "Infusion",
-}  # fmt: skip
-COLUMNS = (("transgene", "last"), ("car_t_cells", "last"), ("marrow_blasts", "last"), ("circulating_blasts", "last"), ("b_cells", "last"), ("il6", "max"), ("temperature", "max"))
+    "eligibility": "Eligibility",
+    "apheresis": "Leukapheresis",
+    "cells": "Engineering",
+    "lot": "Expansion and release",
+    "waiting": "Waiting and bridging",
+    "conditioning": "Lymphodepletion",
+    "infusion": "Infusion",
+}
+COLUMNS = (
+    ("transgene", "last"),
+    ("car_t_cells", "last"),
+    ("marrow_blasts", "last"),
+    ("circulating_blasts", "last"),
+    ("b_cells", "last"),
+    ("il6", "max"),
+    ("temperature", "max"),
+)
 
 
 def write_patient_report(
@@ -64,12 +77,25 @@ def patient_page(journey: Any, index: int = 0, spread: Any = None) -> str:
     product = facts.first_of(journey.product, "title", "name", default=journey.product)
     mine = int(journey.patient.number[index])
     return page.fill(
-        "patient.html.j2", title=f"Patient {mine}: the journey with {product}", pictures=pictures, summary=story(one), facts=known_facts(one),
-        steps=steps(one), headers=headers, rows=rows, chances=chances(spread) if spread is not None else [],
-        companions=0 if spread is None else len(spread.patient.number), assumed=assumed, known=known, how=facts.how_counts(journey),
-        notes=list(dict.fromkeys(str(n) for n in journey.notes)), failures=[f for f in facts.failures(journey) if f[0] == mine], count=1,
-        provenance=facts.flat(journey.provenance), follow=int(look("windows", "acute")),
-    )  # fmt: skip
+        "patient.html.j2",
+        title=f"Patient {mine}: the journey with {product}",
+        pictures=pictures,
+        summary=story(one),
+        facts=known_facts(one),
+        steps=steps(one),
+        headers=headers,
+        rows=rows,
+        chances=chances(spread) if spread is not None else [],
+        companions=0 if spread is None else len(spread.patient.number),
+        assumed=assumed,
+        known=known,
+        how=facts.how_counts(journey),
+        notes=list(dict.fromkeys(str(n) for n in journey.notes)),
+        failures=[f for f in facts.failures(journey) if f[0] == mine],
+        count=1,
+        provenance=facts.flat(journey.provenance),
+        follow=int(look("windows", "acute")),
+    )
 
 
 def story(one: One) -> list[str]:
@@ -83,11 +109,21 @@ def story(one: One) -> list[str]:
     told = []
     cmax, tmax = (facts.per_patient(journey.kinetics, len(journey.patient.number), n) for n in ("cmax", "tmax"))
     if cmax is not None and tmax is not None and np.isfinite(cmax[i]):
-        told.append(f"CAR T cells peaked on day {number(tmax[i])} at {number(cmax[i])} {unit_name(analyte(facts.readout(journey)).unit)}.")
+        told.append(
+            f"CAR T cells peaked on day {number(tmax[i])} at {number(cmax[i])} "
+            f"{unit_name(analyte(facts.readout(journey)).unit)}."
+        )
     worst = [int(max(daily_grades(one, key, last).max(), facts.NOT_GRADABLE)) for key in ("crs_astct", "icans")]
-    named = [f"{title} {'was not gradable' if g < 0 else 'did not occur' if g == 0 else f'reached grade {g}'}" for title, g in zip(("CRS", "ICANS"), worst)]
+    named = [
+        f"{title} {'was not gradable' if g < 0 else 'did not occur' if g == 0 else f'reached grade {g}'}"
+        for title, g in zip(("CRS", "ICANS"), worst)
+    ]
     told.append(f"{' and '.join(named)}.")
-    words = {"CR": "complete remission", "CRi": "complete remission with incomplete recovery of the counts", "NR": "no response"}
+    words = {
+        "CR": "complete remission",
+        "CRi": "complete remission with incomplete recovery of the counts",
+        "NR": "no response",
+    }
     best = str(np.asarray(outcome.best_response)[i])
     told.append(f"Best response: {words.get(best, best or 'not assessed')}{_on(outcome.response_day, i)}.")
     told += [sentence for sentence in _events(outcome, i) if sentence]
@@ -139,7 +175,7 @@ def steps(one: One) -> list[tuple[str, str]]:
     for field, title in STEPS.items():
         record = getattr(one.journey, field, None)
         if record is not None:
-            rows.append((title, "; ".join(f"{name} {value}" for name, value in record_facts(record, one.index)) or "nothing recorded"))
+            rows.append((title, "; ".join(record_facts(record, one.index, field)) or "nothing to report"))
     reason = str(np.asarray(one.journey.not_infused_reason)[one.index])
     if reason:
         rows.append(("Not infused", reason))
@@ -147,52 +183,62 @@ def steps(one: One) -> list[tuple[str, str]]:
     return rows
 
 
-def record_facts(record: Any, index: int) -> list[tuple[str, str]]:
-    """One patient's fields of a step's record as text; empty and long ones are left out."""
-    rows = []
+def record_facts(record: Any, index: int, step: str = "") -> list[str]:
+    """One patient's fields of a step's record in words; empty and long ones are left out."""
+    words = style().get("steps", step, default={})
+    found = []
     for name, value in vars(record).items():
-        if name.startswith("_") or value is None:
+        if name.startswith("_") or value is None or words.get(name, {}).get("hide"):
             continue
         if isinstance(value, np.ndarray):
             if value.ndim != 1 or index >= value.size:
                 continue
             value = value[index]
-        name = name.replace("_", " ")
+        title = words.get(name, {}).get("title", name.replace("_", " "))
         if isinstance(value, bool | np.bool_):
-            rows += [(name, "yes")] if value else []
+            found += [title] if value else []
         elif isinstance(value, int | float | np.number):
-            rows += [(name, number(value))] if np.isfinite(float(value)) else []
+            factor, unit = words.get(name, {}).get("factor", 1), words.get(name, {}).get("unit", "")
+            found += [f"{title} {number(float(value) * factor)} {unit}".strip()] if np.isfinite(float(value)) else []
         elif isinstance(value, str) and value:
-            rows.append((name, value))
+            found.append(f"{title}: {value}")
         elif isinstance(getattr(value, "title", None), str):
-            rows.append((name, value.title))
-    return rows
+            found.append(f"{title}: {value.title}")
+    return found
 
 
-def day_table(one: One) -> tuple[list[str], list[list[Any]]]:
+def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
     """Day by day to day 28, then the visits.
 
     Returns
     -------
-    headers : list of str
+    headers : list of (title, unit)
     rows : list of list
         Day, values as text, grades as int (-1: not gradable), treatments as text.
     """
     course = one.journey.course
     days, end = one.days, one.end()
-    columns = [(n, how) for n, how in COLUMNS if np.isfinite(one.values(n)).any()]
+    cells_by = facts.readout(one.journey)
+    columns = [
+        (n, how)
+        for n, how in COLUMNS
+        if np.isfinite(one.values(n)).any() and (n == cells_by or n not in ("transgene", "car_t_cells"))
+    ]
     daily = list(range(int(look("windows", "acute")) + 1))
     later = [float(d) for d in days[(days > daily[-1] + 1) & (days <= end)]]
     given = [n for n in facts.given_names(one.journey)]
     disease = [n for n, _ in columns if analyte(n).kind == "disease"]
-    before = sorted({float(np.floor(d)) for n in given for d in days[(days < 0) & (np.nan_to_num(course.dense(n)[one.index]) > 0)]})
+    before = sorted(
+        {float(np.floor(d)) for n in given for d in days[(days < 0) & (np.nan_to_num(course.dense(n)[one.index]) > 0)]}
+    )
     rows = []
     for day in [*before, *map(float, daily), *later]:
         if day > end:
             break
         near = (np.floor(days) == day) if day <= daily[-1] else (days == day)
         treatments = _treatments(one, given, near)
-        if day > daily[-1] and not treatments and not any(np.isfinite(one.values(n)[near]).any() for n in (*disease, facts.readout(one.journey))):
+        telling = disease if day <= look("windows", "early") else (*disease, cells_by)
+        if day > daily[-1] and not treatments and not any(np.isfinite(one.values(n)[near]).any() for n in telling):
             continue
         cells: list[Any] = [number(day, 4)]
         for name, how in columns:
@@ -203,18 +249,26 @@ def day_table(one: One) -> tuple[list[str], list[list[Any]]]:
             found = one.grade(key)[near]
             cells.append(int(found.max()) if found.size and day >= 0 else facts.NOT_OBSERVED)
         rows.append([*cells, treatments])
-    headers = ["Day", *(f"{analyte(n).title} ({unit_name(analyte(n).unit)})" for n, _ in columns), "CRS", "ICANS", "Treatments"]
+    headers = [
+        ("Day", ""),
+        *((analyte(n).title, unit_name(analyte(n).unit)) for n, _ in columns),
+        ("CRS", ""),
+        ("ICANS", ""),
+        ("Treatments", ""),
+    ]
     return headers, rows
 
 
 def _treatments(one: One, given: list[str], near: Any) -> str:
     amounts = {n: float(np.nansum(one.values(n)[near])) for n in given}
-    return ", ".join(f"{analyte(n).title} {number(a)} {unit_name(analyte(n).unit)}".strip() for n, a in amounts.items() if a > 0)
+    return ", ".join(
+        f"{analyte(n).title} {number(a)} {unit_name(analyte(n).unit)}".strip() for n, a in amounts.items() if a > 0
+    )
 
 
 def chances(spread: Any) -> list[tuple[str, str, str]]:
     """What became of the companions: (what, share or median, how it was counted)."""
-    from vein2vein.report.figures_survival import survival
+    from vein2vein.report.figures_survival import on_day, survival
 
     count = len(spread.patient.number)
     chosen = facts.infused(spread)
@@ -230,12 +284,15 @@ def chances(spread: Any) -> list[tuple[str, str, str]]:
             hit = int((worst >= least).sum())
             rows.append((f"{title}, {words}", percent(hit, there), f"{hit} of {there} infused, to day {last}"))
     relapsed = np.isfinite(np.asarray(spread.outcome.relapse_day)[chosen])
-    rows.append(("Relapse in follow-up", percent(int(relapsed.sum()), there), f"{int(relapsed.sum())} of {there} infused"))
+    rows.append(
+        ("Relapse in follow-up", percent(int(relapsed.sum()), there), f"{int(relapsed.sum())} of {there} infused")
+    )
     for endpoint, title in (("EFS", "Event-free survival"), ("OS", "Overall survival")):
         curve = survival(spread, endpoint, "infusion")
         if curve is not None:
-            at = np.searchsorted(curve.days, look("windows", "year"), side="right") - 1
-            rows.append((f"{title} at 12 months", f"{100 * curve.value[at]:.0f} %", f"Kaplan-Meier, 95 % interval {span(100 * curve.low[at], 100 * curve.high[at], 2)} %"))
+            value, low, high = on_day(curve, look("windows", "year"))
+            said = f"Kaplan-Meier, 95 % interval {span(100 * low, 100 * high, 2) or MISSING} %"
+            rows.append((f"{title} at 12 months", f"{number(100 * value, 2)} %", said))
     for field, title in (("cmax", "Cmax"), ("tmax", "Tmax (days)")):
         values = facts.per_patient(spread.kinetics, count, field)
         if values is not None:
