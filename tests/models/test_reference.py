@@ -295,6 +295,37 @@ def test_g_csf_and_other_drugs_act_in_their_direction():
     assert p.BW[0, 0] == MODEL.example["BW"]
 
 
+def test_a_year_of_aplasia_lowers_igg_and_a_bcma_product_lowers_it_fast():
+    days = np.array([-6.0, 0.0, 90.0, 365.0])
+    aplasia = {"kapB": 50.0, "KEB": 1e-6}
+    bcma = {"B_a": 0.0, "P_a": 0.0, "PC_a": 1.0}
+    x, _ = follow(matrix(aplasia, {**aplasia, "sPC": 0.6}, bcma), days)
+    share = x.Gp / x.Gp[:, :1]
+    assert 0.87 < share[0, -1] < 0.91 and 0.6 < share[1, -1] < 0.7 and share[2, 2] < 0.25
+    assert np.allclose(x.PC[0, -1], 0.8 + 0.2 * math.exp(-0.004 * 365), atol=2e-3)
+
+
+def test_patients_far_from_typical_are_solved_and_stay_within_their_bounds():
+    rng, count = np.random.default_rng(2), 200
+    p = np.repeat(matrix(), count, axis=0)
+    for name, one in reference.parameters().parameters.items():
+        if one.spread is not None and one.spread.kind == "lognormal" and name in MODEL.parameters:
+            column = MODEL.parameters.index(name)
+            p[:, column] = np.clip(p[:, column] * np.exp(one.spread.sd * rng.normal(size=count)), one.low, one.high)
+    for k in CLONES:
+        p[:, MODEL.parameters.index(f"fate_{k}")] = np.log(rng.uniform(size=count))
+        p[:, MODEL.parameters.index(f"xi_{k}")] = rng.exponential(size=count)
+    days = np.concatenate([np.arange(-6.0, 45.0, 1.0), np.arange(60.0, 1830.0, 30.0)])
+    x, q = follow(p, days, rtol=1e-6)
+    for state in MODEL.states:
+        values = getattr(x, state.name)
+        assert np.all(np.isfinite(values)) and values.min() >= state.low and values.max() <= state.high, state.name
+    for name, value in seen(x, q).items():
+        assert np.all(np.isfinite(value)) and value.min() >= 0, name
+    size = sum(reference.clone_sizes(x, q).values())
+    assert np.all(np.diff(x.AUC) >= 0) and np.all(np.diff(x.H_nrm) >= 0) and size.max() < 2 * 14000
+
+
 def test_an_m_protein_needs_depth_and_time():
     days = np.arange(-6.0, 200.0, 1.0)
     x, _ = follow(matrix(MK0=30.0), days)
