@@ -194,6 +194,8 @@ def advance(
     levels : ndarray (n, levels)
     """
     n, width = len(lanes.state), compiled.width
+    if n == 0:  # the compiled loops run at least once
+        return lanes
     x, u = pack(lanes.state, width), pack(levels, width)
     h = _lanes(lanes.step, width, np.float64, 0.0)
     reached = _lanes(lanes.reached, width, np.float64, day)
@@ -219,6 +221,8 @@ def advance(
 def rates(compiled: Compiled, day: float, state: Matrix, parameters: Matrix, levels: Matrix) -> Matrix:
     """Time derivatives (n, states) from rows (n, states), (n, parameters), (n, levels)."""
     width = compiled.width
+    if len(state) == 0:
+        return np.zeros((0, len(compiled.model.states)))
     x, p, u = (pack(np.asarray(v, dtype=float), width) for v in (state, parameters, levels))
     out = np.empty_like(x)
     compiled.rates(len(x), _address(x), _address(p), _address(u), float(day), _address(out))

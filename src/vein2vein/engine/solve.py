@@ -26,6 +26,7 @@ Dose = tuple[float, str, Any]
 
 STATUS: Mapping[int, str] = tableau.STATUS
 BACKENDS = ("batch", "plain")
+WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def begin(
         raise InputError(f"rtol is {rtol}; give a relative tolerance above 1e-14 and at most 0.1")
     if not max_step > 0:
         raise InputError(f"max_step is {max_step}; give a number of days above 0")
+    if width is not None and width not in WIDTHS:
+        raise InputError(f"width is {width}; give 1, 2, 4 or 8 patients per vector")
     matrix = _matrix(parameters, model.parameters, "parameter", model)
     n = len(matrix)
     begin_state = start(model, matrix) if state is None else state
@@ -207,6 +210,17 @@ def advance(
     )
 
 
+def take(run: Run, rows: ArrayLike) -> Run:
+    """Carry on with some of the patients only; ``rows`` are their row numbers or a mask (n,)."""
+    chosen = np.asarray(rows)
+    chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    names = ("parameters", "state", "levels", "status", "steps", "rejected", "reached", "step")
+    taken: dict[str, Any] = {name: getattr(run, name)[chosen] for name in names}
+    if run.compiled is not None:
+        taken["packed"] = batch.pack(taken["parameters"], run.compiled.width)
+    return replace(run, **taken)
+
+
 def _advance_plain(run: Run, until: float) -> batch.Lanes:
     after = []
     for i in range(len(run.state)):
@@ -220,7 +234,7 @@ def _advance_plain(run: Run, until: float) -> batch.Lanes:
         )
         after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, run.control))
     return batch.Lanes(
-        state=np.array([a.state for a in after]),
+        state=np.array([a.state for a in after]).reshape(run.state.shape),
         reached=np.array([a.day for a in after]),
         step=np.array([a.step for a in after]),
         status=np.array([a.status for a in after], dtype=np.int64),
@@ -256,7 +270,7 @@ def solve(
     """
     asked = _days(days)
     run = begin(model, parameters, state, asked[0], levels, rtol, backend, **options)
-    waiting = _schedule(model, doses, asked)
+    waiting = _schedule(model, doses, asked, len(run.state))
     n, k = len(run.state), len(asked)
     values = np.full((n, k, len(model.states)), np.nan)
     for j, day in enumerate(asked):
@@ -276,16 +290,22 @@ def _give(run: Run, name: str, amount: Any) -> Run:
     return advance(run, run.day, state=give(run.model, name, amount, run.state, run.parameters))
 
 
-def _schedule(model: Model, doses: Iterable[Dose], days: Matrix) -> list[Dose]:
+def _schedule(model: Model, doses: Iterable[Dose], days: Matrix, n: int) -> list[Dose]:
     known = [i.name for i in model.inputs]
     schedule = sorted(((_day(day), name, amount) for day, name, amount in doses), key=lambda dose: dose[0])
-    for day, name, _ in schedule:
+    for day, name, amount in schedule:
         if name not in known:
             raise InputError(f"model {model.name}: {unknown('input', name, known)}")
         if day < days[0]:
             raise InputError(
                 f"the dose of '{name}' on day {day:g} lies before the first day asked for, {days[0]:g}; "
                 "let the days begin no later than the first dose"
+            )
+        given = np.asarray(amount, dtype=float)
+        if given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
+            raise InputError(
+                f"the amount of '{name}' on day {day:g} has shape {given.shape}; "
+                f"give one finite number, or one for each of the {n} patients"
             )
     return schedule
 

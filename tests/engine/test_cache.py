@@ -1,0 +1,66 @@
+"""Compiled code on disk: found again, rebuilt where damaged, done without where it cannot be written."""
+
+import os
+
+import numpy as np
+import pytest
+
+from vein2vein.engine import batch, cache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "code"))
+    return tmp_path / "code"
+
+
+def compiled_and_rates(model, width=None):
+    compiled = batch._compile(model, width or batch.natural_width())
+    return compiled, batch.rates(compiled, 0.0, np.array([[4.0]]), np.array([[0.5]]), np.zeros((1, 0)))
+
+
+def test_code_is_found_again_and_computes_the_same(models, folder):
+    first, a = compiled_and_rates(models["decay"])
+    second, b = compiled_and_rates(models["decay"])
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert a == b == -2.0
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_other_widths_and_equations_are_other_entries(models, make_model, folder):
+    compiled_and_rates(models["decay"], 1)
+    compiled_and_rates(models["decay"], 2)
+    faster = make_model("decay", ["A"], ["k"], lambda t, x, p, u: {"A": -2 * p.k * x.A}, lambda p: {})
+    assert compiled_and_rates(faster, 1)[1] == -4.0
+    assert len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[:-7], lambda data: data[:40] + b"?" + data[41:]]
+)
+def test_a_damaged_entry_is_rebuilt(models, folder, damage):
+    compiled_and_rates(models["decay"])
+    (entry,) = folder.iterdir()
+    entry.write_bytes(damage(entry.read_bytes()))
+    rebuilt, value = compiled_and_rates(models["decay"])
+    assert not rebuilt.from_cache
+    assert value == -2.0
+    assert compiled_and_rates(models["decay"])[0].from_cache
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(models, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
+    assert cache.write("x", b"code") is False
+    compiled, value = compiled_and_rates(models["decay"])
+    assert not compiled.from_cache
+    assert value == -2.0
+
+
+def test_no_temporary_file_is_left_behind(folder, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError("no")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert cache.write("x", b"code") is False
+    assert list(folder.iterdir()) == []
