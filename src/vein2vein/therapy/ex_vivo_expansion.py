@@ -99,7 +99,7 @@ def grow(product: Product, phenotype: Floats, fitness: ArrayLike, day: float) ->
     day : float
     """
     grown = _exponential(culture_matrix(product, fitness) * activity(product, day))
-    return np.einsum("nij,nj->ni", grown, phenotype) * np.exp(-deaths(product, day))
+    return (grown * np.asarray(phenotype)[:, None, :]).sum(axis=2) * np.exp(-deaths(product, day))
 
 
 def _exponential(matrix: Floats) -> Floats:
@@ -148,7 +148,7 @@ def expand(
 def memory_content(phenotype: Floats, product: Product) -> Floats:
     """Memory content of cells from the shares of the phenotypes (n, 4), shape (n,)."""
     v = process_of(product).values
-    return np.asarray(phenotype) @ np.array([getattr(v, f"memory_{name}") for name in PHENOTYPES])
+    return (np.asarray(phenotype) * np.array([getattr(v, f"memory_{name}") for name in PHENOTYPES])).sum(axis=1)
 
 
 def typical_phenotype(product: Product) -> Floats:

@@ -101,7 +101,7 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
     )
     fall = quantified & (column >= peak[:, None]) & (days <= tmax[:, None] + c.contraction_days)
     tail = quantified & (days >= c.terminal_from) & (days <= c.terminal_until) & (column > peak[:, None])
-    exposure = _exposure(days, values, quantified, seen, first, c.exposure_until)
+    exposure = _exposure(days, values, quantified, sampled, first, c.exposure_until)
     latest = np.where(sampled, days, -np.inf).max(axis=1)
     return Kinetics(
         analyte, cmax, tmax, np.where(latest >= c.exposure_until - c.exposure_gap, exposure, np.nan),
@@ -147,19 +147,19 @@ def slope(days: ArrayLike, log_values: ArrayLike, use: ArrayLike, least: int = 2
 
 
 def _exposure(
-    days: Floats, values: Floats, quantified: Flags, seen: Flags, first: NDArray[np.int64], until: float
+    days: Floats, values: Floats, quantified: Flags, sampled: Flags, first: NDArray[np.int64], until: float
 ) -> Floats:
-    """Area from day 0 to ``until`` over the quantified values, with 0 from day 0 to the sample before the first."""
+    """Area from day 0 to ``until`` over the quantified values; 0 on day 0 and in the samples before the first of them."""
     total = np.zeros(len(values))
     before_day, before = np.zeros(len(values)), np.zeros(len(values))
     for j, day in enumerate(days):
-        early = j < first
+        early = (j < first) & sampled[:, j]
         now = np.where(early, 0.0, values[:, j])
         use = quantified[:, j] | early
         area = _segment(before_day, before, np.full(len(values), day), np.where(use, now, before), until)
         total += np.where(use, area, 0.0)
         before_day, before = np.where(use, day, before_day), np.where(use, now, before)
-    return np.where(seen, total, np.nan)
+    return np.where(quantified.any(axis=1), total, np.nan)
 
 
 def _segment(t1: Floats, c1: Floats, t2: Floats, c2: Floats, until: float) -> Floats:

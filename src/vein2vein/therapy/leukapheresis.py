@@ -113,7 +113,8 @@ def collect(patient: Patient, product: Product, seed: int) -> tuple[Apheresis, t
     failed = cells < v.cd3_minimum
     apheresis = Apheresis(
         cells, np.where(again, 2, 1), processed, blood,
-        np.where(again, (efficiency[0] + efficiency[1]) / 2, efficiency[0]), blasts, failed, np.where(failed, "too few T cells collected", ""),
+        np.where(again, (efficiency[0] + efficiency[1]) / 2, efficiency[0]), blasts, failed,
+        np.where(failed, "too few T cells collected", ""),
     )  # fmt: skip
     notes = []
     if again.any():

@@ -60,7 +60,7 @@ class Waiting:
 
 
 def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: Law | None = None) -> Floats:
-    """Days from collection to infusion, shape (n,): by the product's or trial's law, plus a remake; known days stand."""
+    """Days from collection to infusion, shape (n,): by a law, plus a remake; a known day of collection stands."""
     v = process_of(product).values
     draw = uniforms(seed, "vein to vein", patient.number)[:, 0]
     if law is None:

@@ -1,0 +1,230 @@
+"""Waiting, conditioning and infusion."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vein2vein.cards import parse_card
+from vein2vein.errors import InputError
+from vein2vein.population.virtual import virtual_patients
+from vein2vein.therapy import conditioning, engineering, ex_vivo_expansion, infusion, leukapheresis, release, waiting
+from vein2vein.therapy.laws import read_law
+from vein2vein.therapy.patient import body_surface, patient_from_card, select
+from vein2vein.therapy.product import Dose, find_product
+
+TISA = find_product("tisagenlecleucel")
+
+
+def _lot(patient, product=TISA, seed=1, dose=None):
+    apheresis, _ = leukapheresis.collect(patient, product, seed)
+    cells, _ = engineering.transduce(apheresis, patient, product, seed)
+    expanded, _ = ex_vivo_expansion.expand(cells, patient, product, seed)
+    return release.release(expanded, apheresis, patient, product, seed, dose)[0]
+
+
+@pytest.fixture(scope="module")
+def children():
+    patient = virtual_patients("pediatric_b_all", 3000, seed=1)
+    return patient, _lot(patient)
+
+
+def _good(patient, lot, count=1):
+    pick = np.flatnonzero(lot.status == "in specification")[:count]
+    return select(patient, pick), release.Lot(**{k: v[pick] for k, v in vars(lot).items()})
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def test_the_product_s_vein_to_vein_time(children):
+    patient, lot = children
+    days = waiting.vein_to_vein(patient, lot, TISA, 1)
+    plain = days[~lot.remade]
+    assert 21 < np.median(plain) < 35 and plain.min() > 19
+    axi = waiting.vein_to_vein(patient, replace(lot, delay=np.zeros(patient.count)), find_product("axi-cel"), 1)
+    assert np.median(axi) == pytest.approx(17, abs=1)
+    later = waiting.vein_to_vein(patient, replace(lot, delay=np.full(patient.count, 21.0)), TISA, 1)
+    assert later == pytest.approx(
+        waiting.vein_to_vein(patient, replace(lot, delay=np.zeros(patient.count)), TISA, 1) + 21
+    )
+
+
+def test_a_known_day_of_collection_and_a_trial_s_law_stand(children):
+    patient, lot = children
+    known = replace(patient, leukapheresis_day=np.full(patient.count, -33.0))
+    assert np.all(waiting.vein_to_vein(known, lot, TISA, 1) == 33)
+    text = '[w]\nlaw = "fixed"\nvalue = 50\nhow = "assumed"\nwhy = "test"\n'
+    law = read_law(parse_card(text, "t.toml"), "w")
+    assert np.all(waiting.vein_to_vein(patient, lot, TISA, 1, law) == 50 + lot.delay)
+
+
+def test_disease_grows_logistically_and_bridging_kills_a_third(children):
+    patient, lot = children
+    small = replace(patient, burden=np.full(patient.count, 10.0))
+    free, _ = waiting.wait(small, lot, TISA, 1, growth=0.06, capacity=14000.0, bridging_share=0.0)
+    assert free.burden == pytest.approx(waiting.grown(10.0, 0.06, 14000.0, free.days))
+    assert not free.dropped.any() and np.all(free.reason == "") and np.all(np.isnan(free.bridging_day))
+    held, _ = waiting.wait(small, lot, TISA, 1, growth=0.06, capacity=1e12, bridging_share=1.0)
+    wild, _ = waiting.wait(small, lot, TISA, 1, growth=0.06, capacity=1e12, bridging_share=0.0)
+    assert held.burden / wild.burden == pytest.approx(1 - held.bridging_kill, rel=1e-6)
+    assert held.bridging_kill.mean() == pytest.approx(1 / 3, abs=0.01)
+    assert np.all((held.bridging_day < 0) & (held.bridging_day > -held.days))
+    after = waiting.after_waiting(small, held)
+    assert np.all(after.burden == held.burden)
+    assert after.b_cells_per_kg == pytest.approx(small.b_cells_per_kg * (1 - held.bridging_kill))
+
+
+def test_blasts_in_blood_follow_the_burden(children):
+    patient, lot = children
+    after = waiting.after_waiting(patient, waiting.wait(patient, lot, TISA, 1, growth=0.06, capacity=14000.0)[0])
+    up = after.burden > patient.burden
+    assert np.all(after.circulating_blasts[up] >= patient.circulating_blasts[up])
+
+
+def test_drop_out_follows_its_hazard(children):
+    patient, lot = children
+    lot = replace(lot, delay=np.zeros(patient.count))
+    law = read_law(parse_card('[w]\nlaw = "fixed"\nvalue = 40\nhow = "assumed"\nwhy = "t"\n', "t.toml"), "w")
+    found, notes = waiting.wait(
+        patient, lot, TISA, 1, growth=0.0, capacity=14000.0, law=law,
+        dropout_hazard=lambda burden: np.full(burden.shape, 0.01),
+        dropout_reason=lambda burden: np.full(burden.shape, "death"),
+    )  # fmt: skip
+    assert found.dropped.mean() == pytest.approx(1 - np.exp(-0.4), abs=0.03)
+    left = found.drop_day[found.dropped]
+    assert np.all((left >= -40) & (left < 0)) and np.all(np.isnan(found.drop_day[~found.dropped]))
+    assert np.all((found.reason == "death") == found.dropped) and "dropped out" in notes[0]
+    assert np.mean(left < -20) == pytest.approx((1 - np.exp(-0.2)) / (1 - np.exp(-0.4)), abs=0.05)
+
+
+# ---------------------------------------------------------------- conditioning
+
+
+def test_the_label_s_lymphodepletion_in_mg(children):
+    patient, lot = _good(*children, 5)
+    given, notes = conditioning.lymphodeplete(patient, lot, TISA)
+    surface = body_surface(patient.weight, patient.height)
+    assert notes == () and np.all(given.start == -6) and not given.omitted.any()
+    assert [(day, drug) for day, drug, _ in given.doses] == [
+        (-6, "cyclophosphamide"), (-6, "fludarabine"), (-5, "cyclophosphamide"), (-5, "fludarabine"),
+        (-4, "fludarabine"), (-3, "fludarabine"),
+    ]  # fmt: skip
+    total = {
+        name: sum(mg for _, drug, mg in given.doses if drug == name) for name in ("fludarabine", "cyclophosphamide")
+    }
+    assert total["fludarabine"] == pytest.approx(120 * surface) and total["cyclophosphamide"] == pytest.approx(
+        1000 * surface
+    )
+
+
+def test_few_white_cells_need_no_lymphodepletion(children):
+    patient, lot = _good(*children, 3)
+    given, notes = conditioning.lymphodeplete(patient, lot, TISA, white_cells=[1.0, 1.1, np.nan])
+    assert list(given.omitted) == [True, False, False] and "omitted for 1 of 3" in notes[0]
+    assert all(mg[0] == 0 and mg[1] > 0 for _, _, mg in given.doses)
+
+
+def test_a_known_first_day_moves_the_regimen_and_is_checked(children):
+    patient, lot = _good(*children, 2)
+    moved = replace(patient, lymphodepletion_day=np.array([-10.0, np.nan]))
+    given, notes = conditioning.lymphodeplete(moved, lot, TISA)
+    assert notes == () and list(given.start) == [-10, -6]
+    assert sum(mg[0] for day, _, mg in given.doses if day > -7) == 0
+    assert sum((mg for _, _, mg in given.doses), np.zeros(2)) == pytest.approx(
+        1120 * body_surface(patient.weight, patient.height)
+    )
+    early = replace(patient, lymphodepletion_day=np.array([-30.0, -30.0]))
+    assert "27 days after the last lymphodepletion" in conditioning.lymphodeplete(early, lot, TISA)[1][0]
+
+
+def test_other_regimens_and_none(children):
+    patient, lot = _good(*children, 2)
+    none, _ = conditioning.lymphodeplete(patient, lot, TISA, "none")
+    assert none.doses == () and np.all(none.start == 0)
+    adult = virtual_patients("lbcl", 2, seed=1)
+    other, _ = conditioning.lymphodeplete(adult, lot, TISA, "bendamustine")
+    assert {drug for _, drug, _ in other.doses} == {"bendamustine"}
+    with pytest.raises(InputError, match="unknown lymphodepletion regimen 'benda'; did you mean bendamustine"):
+        conditioning.lymphodeplete(adult, lot, TISA, "benda")
+
+
+# ---------------------------------------------------------------- infusion
+
+
+def _one(weight=39):
+    return patient_from_card(
+        parse_card(f'disease = "pediatric_b_all"\nage = 11\nweight = {weight}\nheight = 145\n', "p.toml")
+    )[0]
+
+
+def test_the_filled_dose_is_given_on_day_0(children):
+    patient, lot = children
+    given, notes = infusion.infuse(lot, patient, TISA)
+    assert len(given.doses) == 1 and given.doses[0][0] == 0
+    assert np.all(given.given == ~lot.failed) and np.all(given.cells[given.given] == lot.dose[given.given])
+    assert given.per_kg == pytest.approx(given.cells / patient.weight)
+    assert any("out of specification" in note for note in notes)
+
+
+def test_a_lot_above_the_label_is_given_in_part():
+    """210 million cells for 40 kg are 5.25 million per kg; the label ends at 5."""
+    patient = _one(40)
+    lot = replace(
+        _lot(patient), dose=np.array([210e6]), failed=np.array([False]), status=np.array(["in specification"])
+    )
+    given, notes = infusion.infuse(lot, patient, TISA)
+    assert given.cells[0] == pytest.approx(200e6) and given.partial[0] and given.within_label[0]
+    assert any("in part" in note for note in notes)
+
+
+@pytest.mark.parametrize("text", ["3.1e9/kg", "2e11", "1/kg", "0"])
+def test_absurd_doses_are_refused_with_the_allowed_range(text):
+    with pytest.raises(InputError, match=r"found a dose of .*; expected .* to .*\(label: "):
+        infusion.check_dose(infusion.read_requested_dose(text), _one(), TISA)
+
+
+def test_a_thousand_times_the_label_is_refused_and_said_so():
+    with pytest.raises(InputError, match=r"1e\+03 times the highest label dose; expected 200/kg to 5e\+08/kg"):
+        infusion.check_dose(Dose(5e9, per_kg=True), _one(), TISA)
+
+
+def test_an_unusual_dose_is_noted():
+    assert infusion.check_dose(Dose(3e6, per_kg=True), _one(), TISA) == ()
+    assert (
+        "outside of the label of tisagenlecleucel: 2e+05/kg to 5e+06/kg"
+        in infusion.check_dose(Dose(8e6, per_kg=True), _one(), TISA)[0]
+    )
+
+
+def test_unreadable_doses_are_refused():
+    with pytest.raises(InputError, match="expected viable CAR"):
+        infusion.read_requested_dose("3 mg/kg")
+
+
+def test_label_limits_are_notes_not_refusals():
+    adult = replace(_one(), age=np.array([30.0]), prior_lines=np.array([0.0]))
+    notes = infusion.label_notes(adult, TISA)
+    assert any("age range" in note for note in notes) and any("fewer earlier lines" in note for note in notes)
+    assert infusion.label_notes(replace(adult, age=np.array([25.9]), prior_lines=np.array([2.0])), TISA) == ()
+    assert "not approved for multiple myeloma" in infusion.label_notes(virtual_patients("mm", 1, seed=1), TISA)[0]
+
+
+@pytest.mark.parametrize(("blasts", "first"), [(20.0, 100e6), (20.1, 10e6), (1.0, 100e6)])
+def test_a_split_dose_follows_the_blasts_in_marrow(blasts, first):
+    product = find_product("obe-cel")
+    patient = replace(virtual_patients("adult_b_all", 1, seed=1), burden=np.array([blasts / 100 * 14000]))
+    lot = _lot(patient, product)
+    lot = replace(lot, dose=np.array([410e6]), failed=np.array([False]))
+    given, _ = infusion.infuse(lot, patient, product)
+    assert [day for day, _ in given.doses] == [0, 9]
+    assert given.doses[0][1][0] == pytest.approx(first) and given.doses[1][1][0] == pytest.approx(410e6 - first)
+    assert given.within_label[0]
+
+
+def test_a_fixed_label_dose_is_capped():
+    product = find_product("axi-cel")
+    patient = replace(virtual_patients("lbcl", 400, seed=1), weight=np.full(400, 110.0))
+    lot = _lot(patient, product)
+    given, _ = infusion.infuse(lot, patient, product)
+    assert given.cells[given.given].max() <= 200e6 * (1 + 1e-9)
