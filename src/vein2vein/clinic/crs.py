@@ -23,6 +23,7 @@ from vein2vein.therapy.course import Course
 SCALES = {"astct": "crs_astct_2019", "lee2014": "crs_lee_2014", "penn": "crs_penn_porter"}
 CIRCULATION = ("systolic_bp", "fluid_boluses", "norepinephrine", "other_vasopressors", "vasopressin")
 OXYGEN = ("oxygen_device", "oxygen_flow", "fio2", "spo2")
+DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
     "hypotension": CIRCULATION,
@@ -203,7 +204,8 @@ def _columns(
             holds, doubt = fact(signs)
             if np.any(doubt):
                 np.maximum(upper, doubt * grade, out=upper)
-                doubts[lacking] = doubts.get(lacking, False) | doubt
+                named = doubt & ~signs.no_oxygen_data if lacking in DETAILS else doubt
+                doubts[lacking] = doubts.get(lacking, False) | named
         else:
             if level.reads in ORGANS and level.reads not in derived:
                 derived[level.reads] = organ_grade(course, ORGANS[level.reads])

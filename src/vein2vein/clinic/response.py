@@ -170,9 +170,11 @@ def respond_lymphoma(
     no_spd = np.isnan(spd)
     shrunk |= no_spd & (volume <= v["partial_volume"] * _start(course, VOLUME))
     grown |= volume >= v["progression_volume"] * low
-    status = np.select([~hot, grown & hot, shrunk], [3, 0, 2], 1)
-    status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
     names = ("PD", "SD", "PR", "CR")
+    status = np.select(
+        [~hot, grown, shrunk], [names.index("CR"), names.index("PD"), names.index("PR")], names.index("SD")
+    )
+    status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
     progression_day = _first(assessed & (status == 0), days)
     in_window = assessed & (days <= v["response_window"] + v["visit_slack"])[None, :]

@@ -1,0 +1,151 @@
+"""The tables in tests/rules/*.toml: what happened to a patient, day by day, and the grade, dose or response it earns."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vein2vein.analytes import all_analytes
+from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
+from vein2vein.clinic.crs import SCALES, grade_crs
+from vein2vein.clinic.grades import lacking
+from vein2vein.clinic.hematotoxicity import grade_icaht
+from vein2vein.clinic.icans import grade_icans, neurologic_event
+from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
+from vein2vein.clinic.response import respond_all, respond_lymphoma
+from vein2vein.therapy.course import Course
+
+FOLDER = Path(__file__).resolve().parents[1] / "rules"
+
+
+def _cases():
+    for path in sorted(FOLDER.glob("*.toml")):
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        for case in table["case"]:
+            yield pytest.param(table["rule"], {**table.get("usual", {}), **case}, id=f"{path.stem}: {case['name']}")
+
+
+def _numbers(value, count):
+    listed = value if isinstance(value, list) else [value] * count
+    assert len(listed) == count, f"{len(listed)} values for {count} days"
+    return np.array([[np.nan if v == "-" else float(v) for v in listed]])
+
+
+def _course(case):
+    days = np.array(case["days"], dtype=float)
+    names = [name for name in case if name in all_analytes()]
+    return Course(np.array([0]), days, {name: _numbers(case[name], len(days)) for name in names}, origin="measured")
+
+
+def _check_grades(case, scale, grades, course):
+    expected = case[scale] if isinstance(case[scale], list) else [case[scale]]
+    found = [("?" if g < 0 else int(g)) for g in grades.grade[0]][-len(expected) :]
+    assert found == expected, scale
+    if "?" not in expected:
+        assert (grades.grade[0] == grades.at_least[0]).all()
+    elif expected[-1] == "?":
+        if "at_least" in case:
+            assert grades.at_least[0, -1] == case["at_least"]
+        if "missing" in case:
+            assert set(lacking(grades, course, 0, course.days[-1])) == set(case["missing"])
+    if "flag" in case:
+        assert any(case["flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+
+
+def _crs(case):
+    course = _course(case)
+    for scale in SCALES:
+        _check_grades(case, scale, grade_crs(course, age=np.array([case["age"]]), scale=scale), course)
+
+
+def _icans(case):
+    course, age = _course(case), np.array([case["age"]])
+    _check_grades(case, "icans", grade_icans(course, age=age), course)
+    if "neurologic_event" in case:
+        _check_grades(case, "neurologic_event", neurologic_event(course, age=age), course)
+
+
+def _icaht(case):
+    until = case.get("until", 30)
+    counts = dict.fromkeys(range(until + 1), 2.0)
+    runs = case.get("runs", [])
+    if case.get("between") == "unknown":
+        for day in range(runs[0][0], runs[-1][1]):
+            del counts[day]
+    for first, last, count in runs:
+        counts.update(dict.fromkeys(range(first, last + 1), count))
+    counts.update({35 + 5 * i: count for i, count in enumerate(case.get("late_counts", []))})
+    days = sorted(counts)
+    course = Course(np.array([0]), np.array(days, float), {"neutrophils": np.array([[counts[d] for d in days]])})
+    found = grade_icaht(course, last_day=np.array([max(days)]))
+    for name in ("early", "late", "days_low", "overridden", "transient"):
+        if name in case:
+            assert getattr(found, name)[0] == (-1 if case[name] == "?" else case[name]), name
+
+
+def _doses(case):
+    if "tocilizumab" in case:
+        assert tocilizumab_dose(case["weight"]) == pytest.approx(case["tocilizumab"], rel=1e-12)
+    if "immunoglobulin" in case:
+        assert immunoglobulin_dose(case["weight"], case.get("vial", 0.0)) == pytest.approx(case["immunoglobulin"])
+    if "allowed" in case:
+        days = np.array(case["doses_on_days"], float)
+        course = Course(np.array([0]), days, {"tocilizumab": np.full((1, len(days)), 560.0)})
+        assert tocilizumab_allowed(course, case["day"])[0] == case["allowed"]
+
+
+def _immunoglobulin(case):
+    days = np.arange(0.0, case["day"] + 1)
+    values = {name: np.full((1, len(days)), np.nan) for name in ("igg", "infection", "b_cells")}
+    values["igg"][0, -1] = case["igg"]
+    values["infection"][0] = np.isin(days, case.get("infections_on_days", []))
+    values["b_cells"][0, -1] = case.get("b_cells", np.nan)
+    asked = [name for name in ("hill", "aaaai", "children", "routine") if name in case]
+    assert asked
+    for name in asked:
+        extra = {k: case[k] for k in ("poor_vaccine_response", "low_iga_igm") if k in case}
+        due = immunoglobulin_due(Course(np.array([0]), days, values), age=case.get("age", 40), rule=name, **extra)
+        assert due[0] == case[name], name
+
+
+def _day(value):
+    return np.inf if value == "never" else value
+
+
+def _check_response(case, found):
+    for name in ("best", "relapse_antigen", "mrd_negative"):
+        if name in case:
+            assert getattr(found, name)[0] == case[name], name
+    for name in ("response_day", "relapse_day", "progression_day"):
+        if name in case:
+            assert getattr(found, name)[0] == _day(case[name]), name
+    if "responded" in case:
+        assert np.isfinite(found.response_day[0]) == case["responded"]
+    if "flag" in case:
+        assert any(case["flag"] in text and cells.any() for text, cells in found.flags.items())
+
+
+def _response_b_all(case):
+    criteria = f"response_b_all_{case['criteria']}"
+    _check_response(case, respond_all(_course(case), criteria=criteria, maintained=case.get("maintained", False)))
+
+
+def _response_lymphoma(case):
+    _check_response(case, respond_lymphoma(_course(case)))
+
+
+CHECKS = {
+    "crs": _crs,
+    "icans": _icans,
+    "icaht": _icaht,
+    "doses": _doses,
+    "immunoglobulin": _immunoglobulin,
+    "response_b_all": _response_b_all,
+    "response_lymphoma": _response_lymphoma,
+}
+
+
+@pytest.mark.parametrize(("rule", "case"), list(_cases()))
+def test_table(rule, case):
+    CHECKS[rule](case)
