@@ -22,14 +22,16 @@ def result():
     toci = np.array([[0, 0, 320, 0, 0], [NAN] * 5, [NAN] * 5])
     b_cells = np.array([[5, NAN, NAN, NAN, 0], [NAN] * 5, [NAN] * 5])
     patient = SimpleNamespace(
-        number=np.array([0, 1, 2]), age=np.array([4, 10, 15.5]), weight=np.array([15, 30, 52.0]), male=np.array([True, False, True]),
-        prior_hsct=np.array([False, True, True]), prior_lines=np.array([2, 3, 4.0]), burden=np.array([7000, 1400, 0.1]),
+        number=np.array([0, 1, 2]), age=np.array([4, 10, 15.5]), weight=np.array([15, 30, 52.0]),
+        male=np.array([True, False, True]), prior_hsct=np.array([False, True, True]),
+        prior_lines=np.array([2, 3, 4.0]), burden=np.array([7000, 1400, 0.1]),
     )  # fmt: skip
+    values = {"transgene": transgene, "tocilizumab": toci, "b_cells": b_cells}
     journey = SimpleNamespace(
         patient=patient, infused=np.array([True, False, True]), product=SimpleNamespace(readout="qPCR"),
         infusion=SimpleNamespace(doses=((0.0, np.array([4.5e7, 0, 1e8])), (10.0, np.array([0, 0, 2e7])))),
         plan=SimpleNamespace(kinetics_samples=(1.0, 7.0, 28.0)),
-        course=Course(np.arange(3), DAYS, {"transgene": transgene, "tocilizumab": toci, "b_cells": b_cells}, {"transgene": below}),
+        course=Course(np.arange(3), DAYS, values, {"transgene": below}),
         outcome=SimpleNamespace(best_response=np.array(["CR", "", "NR"])),
     )  # fmt: skip
     return SimpleNamespace(journey=journey, trial=SimpleNamespace(assays={"transgene": SimpleNamespace(lloq=50.0)}))

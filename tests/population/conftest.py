@@ -103,12 +103,16 @@ def journey():
         -1,
     )  # fmt: skip
     penn[4] = neuro[4] = neutropenia[4] = platelets[4] = -1
-    transgene = _table({0: {1: 50, 8: 9000, 28: 800, 180: 60}, 1: {8: 30000, 28: 50}, 3: {8: 500}, 5: {8: 1000, 28: 100}})
+    transgene = _table(
+        {0: {1: 50, 8: 9000, 28: 800, 180: 60}, 1: {8: 30000, 28: 50}, 3: {8: 500}, 5: {8: 1000, 28: 100}}
+    )
     below = np.zeros(transgene.shape, bool)
     below[0, 1] = below[1, 6] = True
     values = {
         "transgene": transgene,
-        "temperature": _table({0: {1: 38.7, 2: 39, 3: 39, 5: 37}, 1: {2: 38.2, 3: 40, 5: 40, 8: 38.6}, 3: {5: 38.0}, 5: {0: 38.6}}),
+        "temperature": _table(
+            {0: {1: 38.7, 2: 39, 3: 39, 5: 37}, 1: {2: 38.2, 3: 40, 5: 40, 8: 38.6}, 3: {5: 38.0}, 5: {0: 38.6}}
+        ),
         "neutrophils": _table({0: {2: 0.4}, 1: {3: 2.0}, 5: {0: 1.0}}),
         "fluid_boluses": _table({0: {2: 1}, 1: {2: 3}}, 0.0),
         "norepinephrine": _table({1: {3: 24, 5: 8}, 0: {3: 6}}, 0.0),
@@ -137,7 +141,8 @@ def journey():
         plan=SimpleNamespace(kinetics_samples=(1, 8, 28, 180)),
         course=Course(np.arange(6), DAYS, values, {"transgene": below}),
         findings={
-            "crs_penn": SimpleNamespace(grade=penn.astype(np.int8)), "neurologic_event": SimpleNamespace(grade=neuro.astype(np.int8)),
+            "crs_penn": SimpleNamespace(grade=penn.astype(np.int8)),
+            "neurologic_event": SimpleNamespace(grade=neuro.astype(np.int8)),
             "neutropenia": SimpleNamespace(grade=neutropenia.astype(np.int8)),
             "thrombocytopenia": SimpleNamespace(grade=platelets.astype(np.int8)),
             "b_cell_aplasia": SimpleNamespace(grade=aplasia.astype(np.int8)),

@@ -17,6 +17,7 @@ FLAGS = [
     ("prior_transplant", {}, [0, 1, 4, 5]),
     ("responded", {"responses": ["CR", "CRi"], "response_by": 100}, [0, 1, 2]),
     ("responded", {"responses": ["CR"], "response_by": 130}, [0, 2, 5]),
+    ("best_response", {"responses": ["NR"]}, [3]),
     ("mrd_negative", {}, [0, 1, 2]),
     ("relapsed", {"antigen": "any", "before_transplant": False}, [0, 1]),
     ("relapsed", {"antigen": "negative", "before_transplant": True}, [1]),
@@ -48,7 +49,7 @@ FLAGS = [
     ("infection", {"severe": False, "until": 56}, [2, 3]),
     ("infection", {"severe": True, "until": 56}, [3]),
     ("hypogammaglobulinemia", {"igg": 400, "until": 56}, [0, 5]),
-]
+]  # fmt: skip
 
 NUMBERS = [
     ("age", {}, [4, 10, 12, 16, 8, 20]),
@@ -142,8 +143,8 @@ def test_a_data_cutoff_hides_later_events(journey):
 
 def published(quantity, value, unit, **more):
     fields = {
-        "trial": "T", "arm": "", "definition": "", "low": NAN, "high": NAN, "spread": "", "n": 5.0, "source": "", "where": "",
-        "confidence": "read", "draw": 5, **more,
+        "trial": "T", "arm": "", "definition": "", "low": NAN, "high": NAN, "spread": "", "n": 5.0, "source": "",
+        "where": "", "confidence": "read", "draw": 5, **more,
     }  # fmt: skip
     return Published(quantity=quantity, value=value, unit=unit, **fields)
 
@@ -155,7 +156,8 @@ def compared(journey, *rows, **more):
 
 def test_the_interval_is_that_of_a_trial_of_the_published_size(journey):
     crs = {"endpoint": "crs", "arguments": {**PENN, "grade": 1}}
-    small, large = compared(journey, published("CRS", 80, "%", draw=10, **crs), published("CRS", 80, "%", draw=1000, **crs))
+    sizes = [published("CRS", 80, "%", draw=size, **crs) for size in (10, 1000)]
+    small, large = compared(journey, *sizes)
     assert small.pool == large.pool == 5
     assert small.simulated == pytest.approx(80, abs=10)
     # binomial of 10 with p = 0.8: 5 % and 95 % quantiles are 6 and 10 of 10
@@ -168,7 +170,7 @@ def test_the_interval_is_that_of_a_trial_of_the_published_size(journey):
 
 
 def test_counts_medians_ratios_and_units(journey):
-    (count, days, months, ratio, worst, heavy) = compared(
+    count, days, months, ratio, worst, heavy = compared(
         journey,
         published("n_infused", 5, "patients", endpoint="infused", among="infused"),
         published("wait", 45, "days", endpoint="enrollment_to_infusion", draw=1001),

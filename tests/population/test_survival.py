@@ -101,11 +101,13 @@ def test_excluded_patients_change_nothing():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.booleans()), min_size=1, max_size=12), st.integers(0, 2**31))
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.booleans()), min_size=1, max_size=12), st.integers(0, 2**31)
+)
 def test_many_trials_at_once_equal_one_at_a_time_in_any_order(patients, seed):
     time, event, included = (np.array(x) for x in zip(*patients, strict=True))
     order = np.random.default_rng(seed).permutation(len(time))
-    together = kaplan_meier(np.stack([time, time[order]]), np.stack([event, event[order]]), np.stack([included, included[order]]))
+    together = kaplan_meier(*(np.stack([given, given[order]]) for given in (time, event, included)))
     for when in range(8):
         first, second = value_at(together, when)
         assert first == pytest.approx(second)

@@ -105,6 +105,12 @@ def responded(journey: Any, *, responses: Sequence[str], response_by: float) -> 
 
 
 @endpoint("share")
+def best_response(journey: Any, *, responses: Sequence[str]) -> Flags:
+    """Best response, or lack of it, is one of these, whenever it was found."""
+    return np.isin(np.asarray(journey.outcome.best_response).astype(str), list(responses))
+
+
+@endpoint("share")
 def mrd_negative(journey: Any) -> Flags:
     """No minimal residual disease with the best response."""
     return np.asarray(journey.outcome.mrd_negative, bool)

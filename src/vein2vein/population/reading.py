@@ -81,17 +81,22 @@ def grades(journey: Any, key: str, until: float) -> NDArray[np.int64]:
     return np.asarray(journey.findings[key].grade, dtype=np.int64)[:, columns(journey, until)]
 
 
+def ever(flags: Flags) -> Flags:
+    """Whether any day of a patient is flagged, shape (n,)."""
+    return np.asarray(np.any(flags, axis=1), dtype=bool)
+
+
 def first_day(journey: Any, flags: Flags, until: float) -> Floats:
     """First flagged day; NaN where there is none."""
     days = np.asarray(journey.course.days)[columns(journey, until)]
-    return np.where(flags.any(axis=1), days[flags.argmax(axis=1)], np.nan)
+    return np.where(ever(flags), days[flags.argmax(axis=1)], np.nan)
 
 
 def end_day(journey: Any, flags: Flags, until: float) -> Floats:
     """First grading day after the last flagged one (that day itself where nothing follows it); NaN without any."""
     days = np.asarray(journey.course.days)[columns(journey, until)]
     last = flags.shape[1] - 1 - flags[:, ::-1].argmax(axis=1)
-    return np.where(flags.any(axis=1), days[np.minimum(last + 1, len(days) - 1)], np.nan)
+    return np.where(ever(flags), days[np.minimum(last + 1, len(days) - 1)], np.nan)
 
 
 def duration(journey: Any, flags: Flags, until: float) -> Floats:

@@ -191,7 +191,7 @@ def _grid(journey: Any) -> tuple[Columns, NDArray[np.bool_]]:
 def _course(journey: Any) -> Columns:
     columns, held = _grid(journey)
     for name in sorted(journey.course.values):
-        columns[name] = journey.course.values[name][held]
+        columns[name] = journey.course.values[name][held].astype(np.float32)  # finer than any assay
         if name in journey.course.below_lloq:
             columns[f"{name}_below_lloq"] = journey.course.below_lloq[name][held]
     return columns

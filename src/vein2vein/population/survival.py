@@ -90,7 +90,8 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, included: ArrayLike | None =
     safe = np.maximum(at_risk, 1)
     survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1)
     with np.errstate(divide="ignore"):  # the last patient's event: variance infinite
-        variance = np.cumsum(np.where(codes > 0, 1 / (safe * (safe - 1)), 0.0), axis=-1)
+        added: Floats = np.where(codes > 0, 1 / (safe * (safe - 1)), 0.0)
+    variance = np.cumsum(added, axis=-1, dtype=np.float64)
     return Curve(times, _last_of_time(times, survival), _last_of_time(times, variance), at_risk, 1.0)
 
 

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.population.reading import Flags, Floats, doses_given, duration, endpoint, first_day, grades, readings
+from vein2vein.population.reading import (
+    Flags,
+    Floats,
+    doses_given,
+    duration,
+    endpoint,
+    ever,
+    first_day,
+    grades,
+    readings,
+)
 
 VENTILATOR = "ventilator"
 # the codes of oxygen_device, from 0
@@ -30,7 +40,7 @@ def highest_crs(journey: Any, scale: str, until: float) -> NDArray[np.int64]:
 @endpoint("share")
 def crs(journey: Any, *, scale: str, grade: int, until: float) -> Flags:
     """Cytokine release syndrome of a grade or higher on a scale."""
-    return (_crs(journey, scale, until) >= grade).any(axis=1)
+    return ever(_crs(journey, scale, until) >= grade)
 
 
 @endpoint("share")
@@ -70,7 +80,7 @@ def _fever(journey: Any, scale: str, temperature: float, until: float) -> Flags:
 @endpoint("share")
 def fever(journey: Any, *, scale: str, temperature: float, until: float) -> Flags:
     """Temperature of this or more during cytokine release syndrome."""
-    return _fever(journey, scale, temperature, until).any(axis=1)
+    return ever(_fever(journey, scale, temperature, until))
 
 
 @endpoint("number", "day")
@@ -117,20 +127,20 @@ def hypotension(journey: Any, *, until: float) -> Flags:
 @endpoint("share")
 def high_dose_vasopressor(journey: Any, *, norepinephrine: float, until: float) -> Flags:
     """Norepinephrine (adult equivalent, ug/min) at this rate or more, or a second vasopressor."""
-    high = (readings(journey, "norepinephrine", until) >= norepinephrine).any(axis=1)
-    return high | doses_given(journey, "other_vasopressors", until).any(axis=1)
+    high = ever(readings(journey, "norepinephrine", until) >= norepinephrine)
+    return high | ever(doses_given(journey, "other_vasopressors", until))
 
 
 @endpoint("share")
 def oxygen(journey: Any, *, device: str, until: float) -> Flags:
     """Oxygen by this device or one that gives more."""
-    return (readings(journey, "oxygen_device", until) >= DEVICES.index(device)).any(axis=1)
+    return ever(readings(journey, "oxygen_device", until) >= DEVICES.index(device))
 
 
 @endpoint("share")
 def hypoxia(journey: Any, *, saturation: float, until: float) -> Flags:
     """Oxygen saturation below a limit."""
-    return (readings(journey, "spo2", until) < saturation).any(axis=1)
+    return ever(readings(journey, "spo2", until) < saturation)
 
 
 @endpoint("number", "day")
@@ -145,13 +155,13 @@ def ventilation_duration(journey: Any, *, until: float) -> Floats:
 @endpoint("share")
 def icans(journey: Any, *, grade: int, until: float) -> Flags:
     """ICANS of a grade or higher (ASTCT)."""
-    return (grades(journey, "icans", until) >= grade).any(axis=1)
+    return ever(grades(journey, "icans", until) >= grade)
 
 
 @endpoint("share")
 def neurologic_event(journey: Any, *, grade: int, until: float) -> Flags:
     """Neurologic event of a grade or higher as early trials counted it (wider than ICANS)."""
-    return (grades(journey, "neurologic_event", until) >= grade).any(axis=1)
+    return ever(grades(journey, "neurologic_event", until) >= grade)
 
 
 @endpoint("share")
@@ -176,17 +186,17 @@ def cytopenia(journey: Any, *, lines: Sequence[str], grade: int, day: float) -> 
 def febrile_neutropenia(journey: Any, *, temperature: float, neutrophils: float, until: float) -> Flags:
     """Temperature above one limit while neutrophils are below another (10^9/L)."""
     hot = readings(journey, "temperature", until) > temperature
-    return (hot & (readings(journey, "neutrophils", until) < neutrophils)).any(axis=1)
+    return ever(hot & (readings(journey, "neutrophils", until) < neutrophils))
 
 
 @endpoint("share")
 def infection(journey: Any, *, severe: bool, until: float) -> Flags:
     """Infection, or severe infection only (code 2)."""
-    return (readings(journey, "infection", until) >= (2 if severe else 1)).any(axis=1)
+    return ever(readings(journey, "infection", until) >= (2 if severe else 1))
 
 
 @endpoint("share")
 def hypogammaglobulinemia(journey: Any, *, igg: float, until: float) -> Flags:
     """IgG below a limit (mg/dL), or immunoglobulin given."""
     replaced = [doses_given(journey, name, until).any(axis=1) for name in ("ivig", "scig")]
-    return (readings(journey, "igg", until) < igg).any(axis=1) | np.logical_or.reduce(replaced)
+    return ever(readings(journey, "igg", until) < igg) | np.logical_or.reduce(replaced)
