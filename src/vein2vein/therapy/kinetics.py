@@ -149,7 +149,7 @@ def slope(days: ArrayLike, log_values: ArrayLike, use: ArrayLike, least: int = 2
 def _exposure(
     days: Floats, values: Floats, quantified: Flags, sampled: Flags, first: NDArray[np.int64], until: float
 ) -> Floats:
-    """Area from day 0 to ``until`` over the quantified values; 0 on day 0 and in the samples before the first of them."""
+    """Area from day 0 to ``until`` over the quantified values; 0 on day 0 and in samples before the first of them."""
     total = np.zeros(len(values))
     before_day, before = np.zeros(len(values)), np.zeros(len(values))
     for j, day in enumerate(days):
