@@ -5,6 +5,7 @@ import pytest
 
 from vein2vein.engine import batch, solve
 from vein2vein.models.mathematics import exp, less, log, maximum, minimum, where
+from vein2vein.models.model import named
 
 DAYS = np.array([0.0, 0.5, 1.0, 2.5, 6.0, 15.0, 40.0])
 WIDTHS = (1, 2, 4, 8)
@@ -27,8 +28,6 @@ def test_rates_are_those_of_the_equations(models, patients):
     model, p = models["cytokine"], patients(11)
     x = np.random.default_rng(5).uniform(0.2, 2.0, (11, len(model.states)))
     found = batch.rates(batch.compile_model(model), 2.0, x, p, np.zeros((11, 0)))
-    from vein2vein.models.model import named
-
     truth = model.equations(2.0, named(model.state_names, x), named(model.parameters, p), None)
     for i, name in enumerate(model.state_names):
         assert found[:, i] == pytest.approx(np.broadcast_to(truth[name], 11), rel=1e-12, abs=1e-14)
@@ -133,3 +132,16 @@ def test_functions_at_the_edges_are_those_of_numpy(functions):
 
 def test_an_underflowing_exponential_is_zero(functions):
     assert np.array_equal(values_of(functions, exp=np.array([-709.0, -745.0, -1e9]))["exp"], np.zeros(3))
+
+
+def test_a_processor_without_fused_arithmetic_agrees_to_rounding(models, patients, monkeypatch):
+    model, p = models["cytokine"], patients(5)
+    here = batch.compile_model(model)
+    triple, _, _ = batch.host()
+    monkeypatch.setattr(batch, "host", lambda: (triple, "generic", ""))
+    assert batch.natural_width() == 2
+    plainest = batch._compile(model, 2)
+    x = np.random.default_rng(9).uniform(0.2, 2.0, (5, len(model.states)))
+    levels = np.zeros((5, 0))
+    expected, found = (batch.rates(c, 1.0, x, p, levels) for c in (here, plainest))
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-13)

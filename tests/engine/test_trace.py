@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vein2vein.engine import batch, derivative, graph, latex, trace
 from vein2vein.errors import InputError
 from vein2vein.models import mathematics as m
+from vein2vein.models.model import Input
 
 ONE = {
     "neg": lambda a: -a,
@@ -87,8 +88,6 @@ def test_compiled_code_has_the_value_of_the_recorded_expression(make_model, foun
     # A less() on two computed values may flip by rounding, so the graph itself is the judge, fused products aside.
     def equations(t, x, p, u):
         return {name: compute(tree, t, x, p, u) for name, tree in zip("abc", found_trees)}
-
-    from vein2vein.models.model import Input
 
     model = make_model("random", "abc", "kh", equations, lambda p: {}, (Input("on", "", "1", "level"),))
     traced = trace.trace(model)
