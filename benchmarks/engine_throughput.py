@@ -104,6 +104,12 @@ def main(arguments: list[str]) -> None:
     steps = run.steps + run.rejected
     print(f"steps per patient {steps.mean():.0f} (rejected {run.rejected.mean():.0f})")
     print(f"{'per step':48s} {seconds / steps.sum() * 1e6:9.2f} us")
+    for width in (1, 2, 4, 8):
+        part = solve.begin(model, parameters[:200], threads=1, width=width)
+        begin = time.perf_counter()
+        part = solve.advance(part, 60.0)
+        what = f"60 days at once, one core, {width} patients per vector"
+        print(f"{what:48s} {(time.perf_counter() - begin) / len(part.state) * 1e6:9.1f} us per patient")
     print("status:", {solve.STATUS[s]: int(c) for s, c in zip(*np.unique(run.status, return_counts=True))})
 
 
