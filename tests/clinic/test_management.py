@@ -20,7 +20,7 @@ QUIET = {"temperature": 37.0, "systolic_bp": 115.0, "oxygen_device": 0.0, "norep
 
 
 def follow(policy, crs, ice=None, *, weight=70.0, step=0.5, start=1.0, costimulation="", extra=None):
-    """Walk a patient through CRS grades (and ICE scores), giving what the policy says; returns treatments by reading."""
+    """Walk a patient through CRS grades (and ICE scores), giving what the policy says; treatments by reading."""
     policy = read_policy(policy) if isinstance(policy, str) else policy
     days = start + step * np.arange(len(crs))
     values = {name: np.full((1, len(crs)), v) for name, v in QUIET.items()}

@@ -1,4 +1,4 @@
-"""The tables in tests/rules/*.toml: what happened to a patient, day by day, and the grade, dose or response it earns."""
+"""The tables in tests/rules/*.toml: a patient, day by day, and the grade, dose or response that earns."""
 
 import tomllib
 from pathlib import Path

@@ -158,4 +158,5 @@ def _failure_day(outcome: Outcome, given: Flags, values: Mapping[str, float]) ->
     end = np.minimum(outcome.death_day, outcome.last_day)
     judged = np.where(np.isfinite(outcome.death_day), end >= values["first_assessment"], end >= values["response_due"])
     failed = np.isin(outcome.best_response, FAILURES) & judged
-    return np.where(failed | ~given, values["failure_day"], np.inf)
+    never = np.minimum(values["failure_day"], end)
+    return np.where(given, np.where(failed, values["failure_day"], np.inf), never)

@@ -102,8 +102,8 @@ def respond_all(
     counted = counts_as[np.maximum(status, 0)] & in_window & (days[None, :] < relapse_day[:, None])
     response_day = _first(counted, days)
     if maintained:
-        lasting = relapse_day - response_day >= v["maintained"] - v["visit_slack"]
-        counted &= np.where(np.isfinite(response_day), lasting, False)[:, None]
+        begins = np.where(np.isfinite(response_day), response_day, 0.0)
+        counted &= (relapse_day - begins >= v["maintained"] - v["visit_slack"])[:, None]
         response_day = _first(counted, days)
     shown = counted if maintained else in_window & (days[None, :] < relapse_day[:, None])
     best = _names(np.where(shown, status, 0), names)

@@ -1,0 +1,173 @@
+"""Editions, B-cell aplasia, cytopenias and eligibility."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vein2vein.analytes import all_analytes
+from vein2vein.cards import parse_card
+from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, loss_day
+from vein2vein.clinic.criteria import edition, editions, read_edition
+from vein2vein.clinic.crs import FACTS
+from vein2vein.clinic.eligibility import eligible, reasons
+from vein2vein.clinic.grades import first_day, worst
+from vein2vein.clinic.hematotoxicity import grade_cytopenia
+from vein2vein.clinic.organs import ORGANS
+from vein2vein.errors import InputError
+from vein2vein.therapy.course import Course
+
+HEAD = 'title = "T"\npublished = "P"\ndate = "2020-01-01"\nsource = "clinical_rules_2026"\nwhere = "-"\n'
+
+
+@pytest.mark.parametrize("name", editions())
+def test_every_edition_reads_and_marks_each_number(name):
+    found = edition(name)
+    assert found.title and found.published and found.source and found.where
+    assert found.thresholds or found.levels or found.rules
+    for threshold in found.thresholds.values():
+        assert threshold.unit and threshold.meaning and threshold.mark
+        assert threshold.why or threshold.mark != "D"
+    for rule in found.rules:
+        assert rule["mark"] and (rule["mark"] != "D" or rule["why"])
+
+
+@pytest.mark.parametrize("name", [n for n in editions() if n.startswith(("crs_", "icans_"))])
+def test_scales_read_only_what_exists(name):
+    for level in edition(name).levels:
+        if level.when:
+            assert level.when in FACTS
+        else:
+            assert level.reads in all_analytes() or level.reads in ORGANS
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[thresholds]\na = { value = 1, unit = 'd', meaning = 'm', mark = 'X' }", r"line 7.*expected R:S1"),
+        ("[thresholds]\na = { value = 1, unit = 'd', meaning = 'm', mark = 'D' }", "why"),
+        ("[thresholds]\na = { value = 1, unit = 'd', mark = 'M' }", "meaning"),
+        ("[[levels]]\ncolumn = 'c'\ngrade = 1\nmark = 'M'\nreads = 'ice'", "comparisons"),
+        ("[[levels]]\ncolumn = 'c'\ngrade = 1\nmark = 'M'\nreads = 'ice'\nover = 3", "unknown field 'over'"),
+        ("threshold = 1", "did you mean thresholds"),
+    ],
+)
+def test_bad_editions_are_refused(text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read_edition(parse_card(HEAD + text, "mine.toml"))
+
+
+def test_unknown_edition():
+    with pytest.raises(InputError, match="crs_astct_2019"):
+        edition("crs_astct_2018")
+
+
+def one(days, **values):
+    return Course(np.arange(1), np.array(days, float), {name: np.array([v], float) for name, v in values.items()})
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("name", "analyte", "values", "grades"),
+    [
+        ("neutropenia", "neutrophils", [2.0, 1.99, 1.5, 1.49, 1.0, 0.99, 0.5, 0.49, NAN], [0, 1, 1, 2, 2, 3, 3, 4, -1]),
+        ("thrombocytopenia", "platelets", [150, 149, 75, 74, 50, 49, 25, 24], [0, 1, 1, 2, 2, 3, 3, 4]),
+        ("anemia", "hemoglobin", [12, 11.9, 10, 9.9, 8, 7.9], [0, 1, 1, 2, 2, 3]),
+        ("lymphopenia", "lymphocytes", [1.0, 0.99, 0.79, 0.5, 0.49, 0.19], [0, 1, 2, 2, 3, 4]),
+    ],
+)
+def test_cytopenia_at_each_border(name, analyte, values, grades):
+    found = grade_cytopenia(one(range(len(values)), **{analyte: values}), name)
+    assert found.grade[0].tolist() == grades
+
+
+def test_unknown_cytopenia():
+    with pytest.raises(InputError, match="neutropenia"):
+        grade_cytopenia(one([0], neutrophils=[1.0]), "neutropaenia")
+
+
+def test_worst_and_first_day():
+    found = grade_cytopenia(one([0, 5, 10, 20], neutrophils=[3, 0.9, 0.3, NAN]), "neutropenia")
+    assert worst(found).tolist() == [4] and worst(found, 0, 5).tolist() == [3] and worst(found, 20, 30).tolist() == [-1]
+    assert first_day(found, 3).tolist() == [5] and first_day(found, 5).tolist() == [np.inf]
+
+
+@pytest.mark.parametrize(
+    ("definition", "values", "state"),
+    [
+        ("default", {"b_cells": 5, "lymphocytes": 1.0}, 1),
+        ("default", {"b_cells": 5, "lymphocytes": 0.2}, 0),  # 2.5 % of lymphocytes
+        ("default", {"b_cells": 10, "lymphocytes": 2.0}, 0),
+        ("default", {"b_cells": 5}, 1),  # share unknown: by the count
+        ("default", {"b_cells": 5, "b_cell_percent": 1.5, "lymphocytes": 1.0}, 0),
+        ("default", {"lymphocytes": 1.0}, -1),
+        ("seattle", {"b_cells": 3}, 1),
+        ("seattle", {"b_cells": 3.1}, 0),
+        ("upenn", {"b_cells": 9, "white_cells": 1.0}, 1),
+        ("upenn", {"b_cells": 10, "white_cells": 1.0}, 0),
+        ("upenn", {"b_cells": 9}, -1),
+        ("eliana", {"b_cells": 29, "white_cells": 1.0}, 1),
+        ("cincinnati", {"b_cells": 99, "b_cell_percent": 1.0}, 1),
+        ("cincinnati", {"b_cells": 100, "b_cell_percent": 0.5}, 0),
+    ],
+)
+def test_definitions_of_b_cell_aplasia(definition, values, state):
+    assert b_cell_aplasia(one([30], **{k: [v] for k, v in values.items()}), definition).grade.tolist() == [[state]]
+
+
+@pytest.mark.parametrize(
+    ("counts", "day"),
+    [
+        ([150, 0, 0, 20, 30, 0], 90),
+        ([150, 0, 20, 0, 20, 30], 120),  # a single sample does not count
+        ([150, 0, 0, 0, 0, 20], np.inf),  # not confirmed
+        ([150, 0, 20, NAN, 30, 40], 60),  # the next sample, whenever it is
+        ([150, 150, 150, 150, 150, 150], np.inf),  # never aplastic
+    ],
+)
+def test_aplasia_is_lost_at_the_first_of_two_samples_in_a_row(counts, day):
+    found = b_cell_aplasia(one([0, 30, 60, 90, 120, 150], b_cells=counts))
+    assert loss_day(found).tolist() == [day]
+
+
+def test_unknown_definition():
+    with pytest.raises(InputError, match="seattle"):
+        b_cell_aplasia(one([0], b_cells=[1]), "seatle")
+
+
+def patients(**baseline):
+    return SimpleNamespace(
+        disease="pediatric_b_all", age=np.array([12.0, 25.9, 26.0, 2.0]), prior_lines=np.array([2.0, 3.0, 2.0, 0.0]),
+        creatinine_clearance=np.array([100.0, 61.0, 60.0, np.nan]),
+        baseline={name: np.array(v, float) for name, v in baseline.items()},
+    )  # fmt: skip
+
+
+def test_label_indication():
+    label = SimpleNamespace(diseases=("pediatric_b_all",), age_low=None, age_below=26.0, lines_low=1.0)
+    found = eligible(patients(), label)
+    assert found.eligible.tolist() == [1, 1, 0, 0]
+    assert reasons(found, 0) == ()
+    assert reasons(found, 2) == ("not met: label: age below 26",)
+    other = SimpleNamespace(diseases=("lbcl",), age_low=18.0, age_below=np.inf, lines_low=2.0)
+    assert eligible(patients(), other).eligible.tolist() == [0, 0, 0, 0]
+
+
+def test_entry_criteria_are_met_not_met_or_unknown():
+    full = patients(
+        marrow_blasts=[60, 5, 80, 80],
+        ast=[30, 200, 30, 30],
+        alt=[30, 30, 201, 30],
+        bilirubin=[1, 1.9, 1, 1],
+        spo2=[98, 92, 98, 98],
+    )
+    found = eligible(full, criteria="eliana")
+    assert found.eligible.tolist() == [1, 1, 0, 0]
+    assert any("alt" in why for why in reasons(found, 2)) and any("creatinine" in why for why in reasons(found, 2))
+    assert "unknown: kidney: creatinine_clearance above 60" in reasons(found, 3)
+    bare = eligible(patients(), criteria="eliana")
+    assert bare.eligible.tolist() == [-1, -1, 0, 0]
+    with pytest.raises(InputError, match="eligibility_eliana"):
+        eligible(full, criteria="elianna")
