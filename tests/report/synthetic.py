@@ -147,7 +147,7 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
             reason=np.full(n, ""),
         ),
         conditioning=Record(regimen="flu_cy"),
-        infusion=Record(dose_per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n)),
+        infusion=Record(per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n)),
         infused=infused,
         not_infused_reason=reasons,
         enrolment_day=outcome.enrolment_day,

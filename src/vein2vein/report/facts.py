@@ -319,8 +319,6 @@ def quality(journey: Any) -> list[Quality]:
         values = per_patient(getattr(journey, row["record"], None), count, row["field"])
         if values is None:
             continue
-        if row.get("per_kg"):
-            values = values / np.asarray(journey.patient.weight, dtype=float)
         if row["record"] == "infusion":
             values = np.where(infused(journey), values, np.nan)
         low, high = dose_limits(journey) if title.startswith("dose") else (none, none)

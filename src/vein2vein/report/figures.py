@@ -112,7 +112,7 @@ def render(
     return Picture(name, title, caption, alt, _clean(text.getvalue(), name, alt))
 
 
-def _settings(name: str) -> dict[str, Any]:
+def _settings(name: str) -> Any:
     ink, soft, size = color("ink"), color("soft"), look("figure", "font_size")
     return {
         "svg.fonttype": "none",

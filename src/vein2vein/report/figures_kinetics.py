@@ -120,7 +120,7 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         late.set_xlim(0, max(float(months(last)), 1.0))
         day_axis(early, look("windows", "acute"))
         late.set_xlabel("Months after infusion")
-        early.legend(loc="lower right")
+        late.legend(loc="upper right")
 
     peak, low, high, count = facts.summary(
         getattr(journey.kinetics, "cmax", np.nan) * np.where(facts.infused(journey), 1, np.nan)
@@ -165,8 +165,10 @@ def tumor_figure(journey: Any) -> Picture | None:
     def draw(figure: Any) -> None:
         for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
             values = facts.dense(journey, name)
-            lowest = style().get("floors", name) or np.nanmin(np.where(values > 0, values, np.nan))
+            lowest = max(style().get("floors", name, default=0.0), np.nanmin(np.where(values > 0, values, np.nan)) / 2)
+            visits = getattr(getattr(journey, "plan", None), "disease_visits", None)
             seen = np.isfinite(values).any(axis=0) & (days <= 2 * look("windows", "year"))
+            seen &= (days <= 0) | np.isin(days, visits) if visits else np.isfinite(days)
             log_axis(axes)
             draw_band(
                 axes,
@@ -248,7 +250,7 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         right.set_title("Immunoglobulin G")
         right.set_ylabel(axis_name("igg"))
         right.set_ylim(0)
-        right.legend(loc="upper right")
+        right.legend(loc="lower right")
         for axes in (left, right):
             axes.set_xlabel("Months after infusion")
             axes.set_xlim(0)

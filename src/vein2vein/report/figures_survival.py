@@ -77,8 +77,8 @@ def estimate(time: Floats, event: Any, in_set: Any, endpoint: str, clock: str) -
     value = np.array([float(value_at(curve, s)) for s in steps])
     bounds = np.array([[float(x) for x in interval_at(curve, s, look("bands", "confidence"))] for s in steps])
     bounds = np.where(np.isfinite(bounds), bounds, value[:, None])
-    ticks = np.arange(0, months(time.max()) + 1 / 2, _step(float(months(time.max())))) * look("windows", "month")
-    at_risk = np.array([(time >= t).sum() for t in ticks], dtype=float)
+    ticks = np.arange(0, float(months(time.max())) + 1 / 2, _step(float(months(time.max())))) * look("windows", "month")
+    at_risk = np.array([(time >= np.floor(t)).sum() for t in ticks], dtype=float)
     return Survival(
         endpoint,
         clock,
@@ -185,12 +185,9 @@ def survival_figure(
 
 
 def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
-    """Simulated beside published percentages, each with its interval; memory rows are hollow."""
-    shown = [
-        r
-        for r in rows
-        if r.unit == "%" and r.kind == "outcome" and np.isfinite(r.simulated) and np.isfinite(r.published)
-    ]
+    """Simulated beside published percentages, each with its interval; read rows only."""
+    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and r.confidence == "read"]
+    shown = [r for r in shown if np.isfinite(r.simulated) and np.isfinite(r.published)]
     if not shown:
         return None
 
@@ -217,14 +214,6 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         keys = [
             Line2D([], [], color=color("infused"), marker="o", label="simulated, 90 % interval"),
             Line2D([], [], color=color("published"), marker="o", label="published, 95 % interval"),
-            Line2D(
-                [],
-                [],
-                color=color("published"),
-                marker="o",
-                markerfacecolor=color("paper"),
-                label="published, from memory",
-            ),
         ]
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
         axes.set_yticks(place, [f"{r.title}{_short(r.definition)}" for r in shown])
@@ -242,8 +231,9 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         f"Dot plot of {len(shown)} simulated percentages with 90 percent intervals beside the "
         "published ones; the table below holds the values.",
         draw,
-        height=1.2 + 0.36 * len(shown),
-        caption="Shares only; all rows, with those in other units, are in the tables below.",
+        height=1.2 + 0.3 * len(shown),
+        caption="Shares read in their source; all rows, with other units and with those from memory, are in "
+        "the tables below.",
     )
 
 

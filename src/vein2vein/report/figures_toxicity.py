@@ -112,6 +112,8 @@ def grade_figure(journey: Any) -> Picture | None:
             ]
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), handlelength=1.2, columnspacing=1.2)
 
+    marked = " Triangles and dots: days with tocilizumab and with a steroid."
+    marked = marked if count <= look("figure", "most_rows_with_marks") else ""
     severe = [(title, int((t.max(axis=1) >= 3).sum()), int((t.max(axis=1) > 0).sum())) for title, t in tables.items()]
     words = "; ".join(
         f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe
@@ -123,8 +125,7 @@ def grade_figure(journey: Any) -> Picture | None:
         draw,
         height=float(np.clip(1.6 + 0.055 * count, 3.4, 8.5)),
         caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by "
-        "onset. Color: worst grade of the day. Triangles and dots: first tocilizumab and steroid "
-        "doses of the day.",
+        f"onset. Color: worst grade of the day.{marked}",
     )
 
 
@@ -207,9 +208,7 @@ def treatment_figure(journey: Any) -> Picture | None:
         for axes, name in zip(rows, names):
             axes.bar(grid, counts[name], width=0.8, color=color("blue"))
             axes.set_ylabel(
-                analyte(name)
-                .title.replace(", intravenous", ",\nintravenous")
-                .replace(", subcutaneous", ",\nsubcutaneous"),
+                analyte(name).title.split(" (")[0].replace(", ", ",\n"),
                 rotation=0,
                 ha="right",
                 va="center",

@@ -174,13 +174,24 @@ def steps(one: One) -> list[tuple[str, str]]:
     rows = []
     for field, title in STEPS.items():
         record = getattr(one.journey, field, None)
-        if record is not None:
+        if field == "eligibility" and record is not None and hasattr(record, "met"):
+            rows.append((title, eligibility(record, one.index)))
+        elif record is not None:
             rows.append((title, "; ".join(record_facts(record, one.index, field)) or "nothing to report"))
     reason = str(np.asarray(one.journey.not_infused_reason)[one.index])
     if reason:
         rows.append(("Not infused", reason))
     rows.append(("Outcome", " ".join(story(one))))
     return rows
+
+
+def eligibility(record: Any, index: int) -> str:
+    """Which criteria one patient meets, in words."""
+    met = np.asarray(record.met)[index]
+    unmet, unknown = ([str(c) for c, m in zip(record.criteria, met) if m == value] for value in (0, -1))
+    told = [f"{int((met == 1).sum())} of {met.size} criteria met"]
+    told += [f"not met: {'; '.join(unmet)}"] if unmet else []
+    return ". ".join([*told, f"Unknown: {'; '.join(unknown)}"] if unknown else told)
 
 
 def record_facts(record: Any, index: int, step: str = "") -> list[str]:
@@ -262,7 +273,9 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
 def _treatments(one: One, given: list[str], near: Any) -> str:
     amounts = {n: float(np.nansum(one.values(n)[near])) for n in given}
     return ", ".join(
-        f"{analyte(n).title} {number(a)} {unit_name(analyte(n).unit)}".strip() for n, a in amounts.items() if a > 0
+        f"{analyte(n).title.split(' (')[0]} {number(a)} {unit_name(analyte(n).unit)}".strip()
+        for n, a in amounts.items()
+        if a > 0
     )
 
 

@@ -239,7 +239,7 @@ def treatment_rows(journey: Any) -> list[tuple[str, str, str, str, str]]:
         amount = f"{number(np.median(total))} {unit_name(unit)}" if unit != "1" else page.MISSING
         found.append(
             (
-                analyte(name).title,
+                analyte(name).title.split(" (")[0],
                 f"{treated.sum()} ({percent(treated.sum(), count)})",
                 f"{number(middle)} ({span(low, high)})",
                 number(np.median(doses)),
