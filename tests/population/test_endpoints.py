@@ -220,3 +220,31 @@ def test_every_unit_of_an_endpoint_can_be_shown():
     for endpoint in ENDPOINTS.values():
         assert endpoint.unit in shown
         assert endpoint.read.__doc__
+
+
+def test_survival_of_the_infused_and_of_all_who_were_enrolled(journey):
+    read = ENDPOINTS["survival"].read
+    time, event, among = read(journey, event="OS", clock="infusion", censor_transplant=False)
+    assert np.flatnonzero(among).tolist() == [0, 1, 2, 3, 5]
+    np.testing.assert_array_equal(time[among], [1000, 300, 1500, 50, 700])
+    assert event[among].tolist() == [False, True, False, True, False]
+    time, event, among = read(journey, event="OS", clock="enrolment", censor_transplant=False)
+    assert among.all()
+    np.testing.assert_array_equal(time, [1040, 345, 1550, 110, 50, 744])
+    time, event, among = read(journey, event="RFS", clock="infusion", censor_transplant=True)
+    assert np.flatnonzero(among).tolist() == [0, 1, 2, 5]  # from response on day 28 (28, 28, 120)
+    np.testing.assert_array_equal(time[among], [372, 172, 72, 580])
+    assert event[among].tolist() == [True, True, False, False]
+    time, event, _ = read(journey, event="EFS", clock="infusion", censor_transplant=False)
+    assert event.tolist() == [True, True, False, True, False, False] and time[3] < 1
+
+
+def test_survival_at_a_time_is_the_kaplan_meier_estimate_in_percent(journey):
+    overall = {"event": "OS", "clock": "infusion", "censor_transplant": False}
+    rows = [
+        published("OS", 60, "%", endpoint="survival", time=when, draw=4000, arguments=overall)
+        for when in (40.0, 100.0, 400.0)
+    ]
+    found = [row.simulated for row in compared(journey, *rows)]
+    # of 5 infused one is dead by day 50 and a second by day 300
+    assert found == pytest.approx([100, 80, 60], abs=1)

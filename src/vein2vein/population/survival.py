@@ -88,7 +88,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, included: ArrayLike | None =
     """
     times, codes, at_risk = _ordered(time, event, included)
     safe = np.maximum(at_risk, 1)
-    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1)
+    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1, dtype=np.float64)
     with np.errstate(divide="ignore"):  # the last patient's event: variance infinite
         added: Floats = np.where(codes > 0, 1 / (safe * (safe - 1)), 0.0)
     variance = np.cumsum(added, axis=-1, dtype=np.float64)
@@ -111,7 +111,7 @@ def cumulative_incidence(
     """
     times, codes, at_risk = _ordered(time, cause, included)
     safe = np.maximum(at_risk, 1)
-    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1)
+    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1, dtype=np.float64)
     before = np.concatenate([np.ones((*survival.shape[:-1], 1)), survival[..., :-1]], axis=-1)
     # one death after the other: each of n patients still free of events carries the same weight, S / n
     value = np.cumsum(np.where(codes == of, before / safe, 0.0), axis=-1)
