@@ -185,7 +185,7 @@ def tumor_figure(journey: Any) -> Picture | None:
             axes.set_ylabel(axis_name(name))
             axes.set_xlabel("Months after infusion")
             axes.set_xlim(0)
-        axes.legend(loc="lower right")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
     first = facts.dense(journey, names[0])[:, days >= look("windows", "acute")]
     known = np.isfinite(first).any(axis=1)

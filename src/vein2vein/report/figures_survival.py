@@ -218,7 +218,7 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
         axes.set_yticks(place, [f"{r.title}{_short(r.definition)}" for r in shown])
         axes.set_ylim(len(shown) - 1 / 2, -1 / 2)
-        axes.set_xlim(0, 100)
+        axes.set_xlim(-1, 101)
         axes.set_xlabel("Share of patients (%)")
         axes.grid(True, axis="x")
         axes.grid(False, axis="y")

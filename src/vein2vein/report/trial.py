@@ -150,11 +150,17 @@ def quality_rows(journey: Any) -> list[dict[str, str]]:
                 "median": number(middle),
                 "band": span(low, high),
                 "count": str(count),
-                "limits": span(np.nanmin(row.low), np.nanmax(row.high)) if limited.any() else page.MISSING,
+                "limits": _limits(row) if limited.any() else page.MISSING,
                 "outside": f"{outside} ({percent(outside, count)})" if limited.any() else page.MISSING,
             }
         )
     return found
+
+
+def _limits(row: facts.Quality) -> str:
+    known = np.isfinite(row.low) & np.isfinite(row.high)
+    same = known.any() and np.ptp(row.low[known]) == 0 and np.ptp(row.high[known]) == 0
+    return span(row.low[known][0], row.high[known][0]) if same else "label, by weight"
 
 
 def release_rows(journey: Any) -> list[tuple[str, int]]:
