@@ -38,9 +38,6 @@ UNIT_FACTORS = {
     30.4375: "days in a month",
 }
 ELSEWHERE = {
-    "models/bedside.py": {4: "code of an oxygen device and of arousal in analytes.toml", 5: "code of an oxygen device"},
-    "models/covariates.py": {20: "exponent: from 2^20 on a Poisson number is drawn as a normal one", 3600: "Mosteller"},
-    "models/hazards.py": {12: "months in a year", 4: "the highest grade of a living patient"},
     "models/mathematics.py": {1e-300: "the smallest divisor"},
     "models/model.py": {1e-6: "solver: default absolute tolerance"},
     "therapy/visits.py": {0.25: "shortest and", 7300: "longest time that a field of the trial file may hold"},

@@ -168,7 +168,7 @@ def test_json_holds_no_nan():
 
 def test_no_color_where_nobody_asked(monkeypatch, capsys):
     monkeypatch.setenv("NO_COLOR", "1")
-    console.table(("a", "b"), [("[red]x[/red]", 1)], styles={0: "bold red"})
+    console.table(("a", "b"), [("[red]x[/red]", 1)])
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "[red]x[/red]" in out

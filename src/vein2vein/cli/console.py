@@ -33,7 +33,7 @@ def rich_console(*, stderr: bool = False) -> Any:
 
 def table(
     headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Iterable[int] = (),
-    styles: Mapping[int, str] | None = None,
+    widths: Sequence[int] = (),
 ) -> None:  # fmt: skip
     """Print a table on stdout.
 
@@ -45,7 +45,8 @@ def table(
     title : str, optional
     right : iterable of int
         Columns that are set flush right.
-    styles : mapping of row number to rich style, optional
+    widths : sequence of int, optional
+        Characters of each column, so that tables stand in line; 0 takes what is left. By default as the cells need.
     """
     from rich import box
     from rich.table import Table
@@ -53,10 +54,18 @@ def table(
 
     flush = set(right)
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.expand = bool(widths)
     for index, header in enumerate(headers):
-        shown.add_column(header, justify="right" if index in flush else "left", overflow="fold")
-    for index, row in enumerate(rows):
-        shown.add_row(*(Text(str(cell)) for cell in row), style=(styles or {}).get(index))
+        wide = widths[index] if widths else None
+        shown.add_column(
+            header,
+            justify="right" if index in flush else "left",
+            overflow="fold",
+            width=wide or None,
+            ratio=1 if wide == 0 else None,
+        )
+    for row in rows:
+        shown.add_row(*(Text(str(cell)) for cell in row))
     rich_console().print(shown)
 
 

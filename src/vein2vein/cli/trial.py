@@ -12,6 +12,8 @@ from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
 
 REPORT = "report.html"
+HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
+WIDTHS = (24, 0, 13, 22, 20, 4, 6)  # columns; 0 takes what is left
 MOST_PATIENTS = 1_000_000  # beyond this a run belongs in chunks of its own
 EXAMPLES = """\b
 Examples:
@@ -86,6 +88,7 @@ def command(
             console.emit("row", **vars(row))
     elif not quiet:
         _print_comparison(result)
+    _say_failed(result.journey.status, for_machines)
     for what, path in files.items():
         _tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
@@ -103,44 +106,51 @@ def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[s
     return files
 
 
-def _print_comparison(result: Any) -> None:
-    rows = result.comparison
-    kinds = (
-        ("Outcome, simulated against published", [r for r in rows if r.kind != "design" and r.confidence == "read"]),
-        (
-            "Outcome, published figures from memory: shown, not judged",
-            [r for r in rows if r.kind != "design" and r.confidence != "read"],
-        ),
-        ("What went in: patients, dose and treatment", [r for r in rows if r.kind == "design"]),
-    )
-    several = len({(r.trial, r.arm) for r in rows}) > 1
-    headers = ("outcome", "definition", "unit", "simulated", "90 % interval", "published", "95 % interval", "n", "")
-    for title, chosen in kinds:
-        if not chosen:
-            continue
-        cells, before = [], None
-        for row in chosen:
-            if several and (row.trial, row.arm) != before:
-                before = row.trial, row.arm
-                cells.append((f"{row.trial}: {row.arm}", *[""] * (len(headers) - 1)))
-            cells.append(_cells(row))
-        console.table(headers, cells, title=title, right=(3, 4, 5, 6, 7))
-    absent = [r for r in rows if r.missing]
-    if absent:
-        console.table(
-            ("missing", "definition", "why"),
-            [(_words(r), r.definition, r.missing) for r in absent],
-            title="Not produced",
+def _say_failed(status: Any, for_machines: bool) -> None:
+    failed = sum(int(code) != 0 for code in status)
+    if for_machines:
+        console.emit("failed", patients=failed, of=len(status))
+    elif failed:
+        console.say(
+            f"{failed} of {len(status)} patients could not be computed to the end; the report lists them.", stderr=True
         )
 
 
+def _print_comparison(result: Any) -> None:
+    rows = result.comparison
+    outcomes = [r for r in rows if r.kind != "design" and r.confidence == "read"]
+    recalled = [r for r in rows if r.kind != "design" and r.confidence != "read"]
+    design = [r for r in rows if r.kind == "design"]
+    for title, chosen in (
+        ("Outcome: simulated against published", outcomes),
+        ("Outcome, published figures from memory: shown, not judged", recalled),
+        ("What went in: patients, dose and treatment", design),
+    ):
+        if chosen:
+            console.say(f"\n{title}", style="bold underline")
+        for trial, arm in dict.fromkeys((r.trial, r.arm) for r in chosen):
+            cells = [_cells(r) for r in chosen if (r.trial, r.arm) == (trial, arm)]
+            console.table(HEADERS, cells, title=f"{trial}, {arm}".strip(", "), right=(3, 4, 5), widths=WIDTHS)
+    judged = [r for r in outcomes if r.inside is not None]
+    within = sum(r.inside for r in judged)
+    console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
+    absent = [(_words(r), r.definition, r.missing) for r in rows if r.missing]
+    if absent:
+        console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")
+
+
 def _cells(row: Any) -> tuple[str, ...]:
-    verdict = "" if row.inside is None or row.confidence != "read" else "inside" if row.inside else "outside"
-    simulated = ("missing", "") if row.missing else (number(row.simulated), interval(row.low, row.high))
-    return (
-        _words(row), row.definition, row.unit, *simulated, number(row.published),
-        interval(row.published_low, row.published_high), number(row.n), verdict,
-    )  # fmt: skip
+    verdict = "" if row.inside is None or row.confidence != "read" else "yes" if row.inside else "no"
+    simulated = "missing" if row.missing else _with(row.simulated, row.low, row.high)
+    published = _with(row.published, row.published_low, row.published_high)
+    recalled = row.kind == "design" and row.confidence != "read"
+    definition = f"{row.definition} (from memory)".strip() if recalled else row.definition
+    return _words(row), definition, row.unit, simulated, published, number(row.n), verdict
+
+
+def _with(value: float, low: float, high: float) -> str:
+    around = interval(low, high)
+    return f"{number(value)} ({around})" if around else number(value)
 
 
 def _words(row: Any) -> str:
