@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades import NOT_GRADABLE, Floats, Grades, carried
+from vein2vein.clinic.grades import NOT_GRADABLE, Floats, Grades, at_last, last, last_value
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -137,7 +137,7 @@ def immunoglobulin_due(
     if not k or "igg" not in course:
         return due
     today = float(course.days[-1])
-    igg = carried(course, "igg", rules.values["igg_lasts"])[:, -1]
+    igg = last_value(course, "igg", rules.values["igg_lasts"])
     asks = {key for row in rows for key in row}
     if infections is None:
         infections = _infections(course, rules.values["look_back"], today) if "infections" in asks else False
@@ -165,9 +165,7 @@ def immunoglobulin_due(
 
 def take_last(states: NDArray[np.int8]) -> NDArray[np.int8]:
     """Last graded state of each patient, shape (n,); not gradable where there is none."""
-    known = states != NOT_GRADABLE
-    last = states.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    return np.where(known.any(axis=1), states[np.arange(len(states)), last], NOT_GRADABLE).astype(np.int8)
+    return at_last(states, last(states != NOT_GRADABLE), NOT_GRADABLE).astype(np.int8)
 
 
 def _infections(course: Course, look_back: float, today: float) -> NDArray[np.bool_]:

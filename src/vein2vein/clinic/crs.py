@@ -65,12 +65,11 @@ def grade_crs(
 
     cells = episodes(signs, rules)
     throughout = rules.choices["fever"] == "throughout"
-    enters = (signs.fever | cells.waived) if throughout else cells.ongoing
+    enters = cells.established & (signs.fever | cells.waived) if throughout else cells.ongoing
     doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.established)
     blocked = signs.other_cause & ~enters
-    lower = np.where(enters, lower, 0).astype(np.int8)
-    upper = np.where(enters | doubtful, upper, 0).astype(np.int8)
-    upper = np.where(doubtful | blocked, np.maximum(upper, lower + 1), upper).astype(np.int8)
+    lower, upper = lower * enters, upper * (enters | doubtful)
+    upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
 
     grade = settle(lower, upper)
     unsettled = grade < 0
@@ -80,13 +79,11 @@ def grade_crs(
         missing = {name: found for name, cells_ in doubts.items() if (found := unsettled & cells_).any()}
     sick = (signs.hypotension | signs.oxygen) & ~enters & ~signs.no_temperature
     flags = {text: found for text, found in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if np.any(found)}
-    anchors = {
-        ("temperature",): np.where(enters & ~signs.fever, cells.onset, -1),
-        rules.lists["waives_fever"]: np.where(cells.waived & ~signs.fever, cells.given, -1)
-        if throughout
-        else np.full_like(cells.onset, -1),
-    }
-    shown = {name: np.where(enters, earned, 0).astype(np.int8) for name, earned in columns.items()}
+    afebrile = enters & ~signs.fever
+    anchors = {("temperature",): np.where(afebrile, cells.onset, -1)}
+    if throughout:
+        anchors[rules.lists["waives_fever"]] = np.where(afebrile, cells.given, -1)
+    shown = {name: earned * enters for name, earned in columns.items()}
     reads = {name: READS[name] for name in columns}
     return Grades(f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors)
 
@@ -171,8 +168,8 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
     start = latest(sign & ((sick_before < 0) | anew))
 
     window = (days >= v["earliest_onset"]) & (days <= v["latest_onset"])
-    fever = latest(signs.fever)
-    first = latest(signs.fever & (before(fever) < start) & window[None, :])
+    fever = signs.fever & window[None, :]
+    first = latest(fever & (before(latest(fever)) < start))
     established = (first >= start) & (start >= 0)
     given = np.zeros(signs.shape, dtype=bool)
     for name in rules.lists["waives_fever"]:

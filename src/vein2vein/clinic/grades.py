@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Grades:
     columns: Mapping[str, Whole] = field(default_factory=dict)
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     flags: Mapping[str, Flags] = field(default_factory=dict)
-    anchors: Mapping[tuple[str, ...], NDArray[np.intp]] = field(default_factory=dict)
+    anchors: Mapping[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
 
 
 def settle(lower: Whole, upper: Whole) -> Whole:
@@ -81,24 +82,29 @@ def ladder(values: Floats, levels: Iterable[Level]) -> Whole:
     return grade
 
 
-def positions(shape: tuple[int, int]) -> NDArray[np.intp]:
-    """Column numbers, shape (1, k)."""
-    return np.arange(shape[1])[None, :]
+def latest(holds: Flags) -> NDArray[np.int32]:
+    """Column of the latest cell, up to and including each one, where something holds; -1: none yet. Shape (n, k)."""
+    k = holds.shape[1]
+    found = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1)).T.copy()
+    for column in range(1, k):  # over all patients at once: faster than accumulating along each row
+        np.maximum(found[column - 1], found[column], out=found[column])
+    return np.ascontiguousarray(found.T)
 
 
-def latest(holds: Flags) -> NDArray[np.intp]:
-    """Column of the latest cell, up to and including each one, where something holds; -1: none yet."""
-    return np.maximum.accumulate(np.where(holds, positions(holds.shape), -1), axis=1)
+def last(holds: Flags) -> NDArray[np.intp]:
+    """Column of the last cell where something holds, shape (n,); -1: none."""
+    k = holds.shape[1]
+    return np.where(holds.any(axis=1), k - 1 - holds[:, ::-1].argmax(axis=1), -1) if k else np.full(len(holds), -1)
 
 
-def before(columns: NDArray[np.intp]) -> NDArray[np.intp]:
+def before(columns: NDArray[np.int32]) -> NDArray[np.int32]:
     """The same, up to but not including each cell."""
     shifted = np.full_like(columns, -1)
     shifted[:, 1:] = columns[:, :-1]
     return shifted
 
 
-def take(values: NDArray, columns: NDArray[np.intp], absent: float) -> NDArray:
+def take(values: NDArray, columns: NDArray[Any], absent: float) -> NDArray:
     """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
     return np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), axis=1), absent)
 
@@ -111,6 +117,22 @@ def carried(course: Course, name: str, window: float = np.inf) -> Floats:
     if np.isfinite(window) and values.size:
         kept = np.where(course.days[None, :] - course.days[np.maximum(column, 0)] <= window, kept, np.nan)
     return kept
+
+
+def at_last(values: NDArray, columns: NDArray[Any], absent: float) -> NDArray:
+    """Values at one column number for each patient, shape (n,); ``absent`` where the number is -1."""
+    if not values.shape[1]:
+        return np.full(len(values), absent)
+    return np.where(columns >= 0, values[np.arange(len(values)), columns], absent)
+
+
+def last_value(course: Course, name: str, window: float = np.inf) -> Floats:
+    """Latest value of an analyte at the end of the course, if it is no older than ``window`` days; shape (n,)."""
+    if not course.shape[1] or name not in course:
+        return np.full(course.shape[0], np.nan)
+    values = course.values[name]
+    column = last(np.isfinite(values))
+    return np.where(course.days[-1] - course.days[column] <= window, at_last(values, column, np.nan), np.nan)
 
 
 def worst(grades: Grades, first: float = -np.inf, last: float = np.inf) -> NDArray[np.int8]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades import Floats, Grades, carried, latest, take
+from vein2vein.clinic.grades import Floats, Grades, at_last, last, last_value, latest, take
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -236,31 +236,29 @@ def _known(grades: Grades) -> NDArray[np.int8]:
 
 def _last_day(course: Course, given: NDArray[np.bool_]) -> Floats:
     """Day of the last cell where something was given, shape (n,); -inf: never."""
-    if not given.any():
-        return np.full(len(given), -np.inf)
-    return np.where(given, course.days[None, :], -np.inf).max(axis=1)
+    column = last(given)
+    return np.where(column >= 0, course.days[column], -np.inf)
 
 
 def _since(grade: NDArray[np.int8], least: int, days: Floats) -> Floats:
     """Day since when a grade has been reached without a break, shape (n,); inf where it is not now."""
-    below = latest(grade < least)[:, -1]
+    below = last(grade < least)
     return np.where(grade[:, -1] >= least, days[np.minimum(below + 1, len(days) - 1)], np.inf)
 
 
 def _tocilizumab_due(policy: Policy, course: Course, crs: NDArray[np.int8], now: float) -> NDArray[np.bool_]:
     rule, slack = policy.table["tocilizumab"], policy.dosing["tolerance"]
     given = course.dense("tocilizumab") > 0
-    last = _last_day(course, given)
-    column = latest(given)[:, -1:]
-    at_last = take(crs, column, 0)[:, 0]
+    previous = _last_day(course, given)
+    grade_then = at_last(crs, last(given), 0)
     since = _since(crs, rule["from_grade"], course.days)
     fits = now - since >= rule.get("waits", 0) - slack
-    fresh = last < since
-    not_better = (crs[:, -1] >= at_last) & (now - last >= rule["repeat_after"] - slack)
+    fresh = previous < since
+    not_better = (crs[:, -1] >= grade_then) & (now - previous >= rule["repeat_after"] - slack)
     due = fits & (fresh | not_better)
     if "or_grade" in rule:
         lasting = _since(crs, rule["or_grade"], course.days)
-        due |= (now - lasting > rule["or_lasts"] + slack) & (last < lasting)
+        due |= (now - lasting > rule["or_lasts"] + slack) & (previous < lasting)
     return due
 
 
@@ -281,7 +279,7 @@ def _steroid(
     for row in policy.table.get("dated", ()):
         if row["treatment"] in STEROIDS:
             given &= ~((course.days >= row["from_day"]) & (course.days <= row["until_day"]))[None, :]
-    last = _last_day(course, given)
+    previous = _last_day(course, given)
     tocilizumab = course.dense("tocilizumab") > 0
 
     start = np.zeros(len(crs), dtype=bool)
@@ -300,7 +298,7 @@ def _steroid(
         start |= meets
 
     worst = np.maximum(crs, icans)
-    ongoing = now - last <= policy.dosing["steroid_gap"] + slack
+    ongoing = now - previous <= policy.dosing["steroid_gap"] + slack
     high = worst[:, -1] > rule["stop_at_grade"]
     full = start | (ongoing & high)
     share = np.where(full, 1.0, 0.0)
@@ -314,7 +312,7 @@ def _steroid(
         chosen = np.where(full & (worst[:, -1] >= row["from_grade"]), index, chosen)
     out: dict[str, Floats] = {}
     for index, row in enumerate(rows):
-        ready = (chosen == index) & (now - last >= row["every"] - slack)
+        ready = (chosen == index) & (now - previous >= row["every"] - slack)
         _add(out, {row["treatment"]: np.where(ready, share * _amount(row, kg), 0.0)})
     return out
 
@@ -346,8 +344,7 @@ def _dated(policy: Policy, course: Course, kg: Floats, now: float) -> dict[str, 
 def _gcsf(policy: Policy, course: Course, now: float) -> Floats:
     """1 from the first low neutrophil count until recovery, shape (n,)."""
     rule = policy.table["gcsf"]
-    count = carried(course, "neutrophils")[:, -1]
-    charted = course.dense("gcsf")
-    was_on = take(charted, latest(np.isfinite(charted))[:, -1:], 0.0)[:, 0] > 0
+    count = last_value(course, "neutrophils")
+    was_on = last_value(course, "gcsf") > 0
     starts = (now >= rule["from_day"]) & (count < rule["start_below"])
     return (starts | (was_on & ~(count >= rule["stop_at"]))).astype(float)

@@ -89,7 +89,8 @@ def respond_all(
         name: carried(course, name, v["counts_last"])[:, _columns_of(course, seen)]
         for name in ("neutrophils", "platelets")
     }
-    mrd = seen.dense("mrd")
+    below = seen.below_lloq.get("mrd", np.zeros(blasts.shape, dtype=bool))
+    mrd = np.where(below, 0.0, seen.dense("mrd"))  # a value below the limit of the assay is entered as the limit
     status, names = _remission(rules, blasts, elsewhere, counts)
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
@@ -111,7 +112,7 @@ def respond_all(
     flags = {COUNTS_MISSING: remission & (np.isnan(counts["neutrophils"]) | np.isnan(counts["platelets"]))}
     return Response(
         rules.name, days, names, status, best, response_day,
-        np.asarray((counted & (mrd < v["mrd_negative"])).any(axis=1)), relapse_day, np.full(len(best), np.inf),
+        (counted & (mrd < v["mrd_negative"])).any(axis=1), relapse_day, np.full(len(best), np.inf),
         _antigen(seen, relapse_day, v["antigen_negative_below"]), flags,
     )  # fmt: skip
 
