@@ -75,7 +75,7 @@ def close(
     Returns
     -------
     dict
-        The fields course, findings, kinetics, outcome, response, cure_probability and status of a ``Journey``.
+        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a ``Journey``.
     """
     count, numbers = patient.count, patient.number
     seen = respond(followed.course, lineage=disease.lineage, visits=plan.disease_visits)
@@ -119,6 +119,7 @@ def close(
         "outcome": final,
         "response": response,
         "cure_probability": {clone: everyone(chance, np.nan) for clone, chance in chances.items()},
+        "individual": everyone(followed.columns, np.nan),
         "status": everyone(followed.status, 0),
     }
 

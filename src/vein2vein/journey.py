@@ -76,6 +76,8 @@ class Journey:
         What the disease visits showed.
     cure_probability : mapping of clone to ndarray
         Probability that the clone is extinct at the end, whatever this patient's luck was.
+    individual : ndarray, shape (n, parameters)
+        Each patient's own values of the reference model's parameters, in the order of ``MODEL.parameters``.
     status : ndarray of int
         Of the integration; 0 is well.
     status_text : mapping of int to str
@@ -106,6 +108,7 @@ class Journey:
     outcome: Outcome
     response: Response
     cure_probability: Mapping[str, Floats]
+    individual: Floats
     status: NDArray[np.int64]
     status_text: Mapping[int, str]
     parameters: ParameterSet
@@ -293,7 +296,8 @@ def _follow(
     planned = sorted(doses, key=lambda one: one[0])
     first = min([day for day, _, _ in planned] + [0.0])
     run = engine.begin(model, columns, start(model, columns), first, rtol=known.tolerance, backend=backend)
-    due = hazards.transplant_day(transplant[0], numbers, seed)
+    share, first_day, last_day = transplant
+    due = hazards.transplant_day(share, numbers, seed, first_day, last_day)
     transplanted = np.full(count, np.inf)
     fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
     crs_any, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
@@ -326,7 +330,8 @@ def _follow(
         signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
         seen = bedside.bedside(
             signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
-            interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named, crs_any=crs_any,
+            interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named,
+            crs_any=crs_any,
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
         chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)

@@ -112,7 +112,7 @@ def respond_all(
     flags = {COUNTS_MISSING: remission & (np.isnan(counts["neutrophils"]) | np.isnan(counts["platelets"]))}
     return Response(
         rules.name, days, names, status, best, response_day,
-        (counted & (mrd < v["mrd_negative"])).any(axis=1), relapse_day, np.full(len(best), np.inf),
+        np.asarray((counted & (mrd < v["mrd_negative"])).any(axis=1)), relapse_day, np.full(len(best), np.inf),
         _antigen(seen, relapse_day, v["antigen_negative_below"]), flags,
     )  # fmt: skip
 

@@ -118,7 +118,9 @@ def transplant_hazard(day: ArrayLike, hsct_day: ArrayLike) -> Floats:
     return np.where((since >= 0) & (since < c.hsct_death_days), -np.log1p(-c.hsct_death) / c.hsct_death_days, 0.0)
 
 
-def transplant_day(share: ArrayLike, numbers: ArrayLike, seed: int) -> Floats:
+def transplant_day(
+    share: ArrayLike, numbers: ArrayLike, seed: int, first: float | None = None, last: float | None = None
+) -> Floats:
     """Day on which a patient in remission would be transplanted; inf for those who would not.
 
     Parameters
@@ -127,9 +129,12 @@ def transplant_day(share: ArrayLike, numbers: ArrayLike, seed: int) -> Floats:
         Probability of a transplantation in remission, from the trial or disease card.
     numbers : array_like of int, shape (n,)
     seed : int
+    first, last : float, optional
+        Days between which transplantations take place; the usual ones without them.
     """
     c, draw = constants(), uniforms(seed, "hsct in remission", numbers, 2)
-    day = c.hsct_first_day + draw[:, 1] * (c.hsct_last_day - c.hsct_first_day)
+    begin = c.hsct_first_day if first is None else first
+    day = begin + draw[:, 1] * ((c.hsct_last_day if last is None else last) - begin)
     return np.where(draw[:, 0] < np.asarray(share, dtype=float), day, np.inf)
 
 
