@@ -13,7 +13,7 @@ from vein2vein.errors import InputError
 
 REPORT = "report.html"
 HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
-WIDTHS = (24, 0, 13, 22, 20, 4, 6)  # columns; 0 takes what is left
+WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
 MOST_PATIENTS = 1_000_000  # beyond this a run belongs in chunks of its own
 EXAMPLES = """\b
 Examples:
@@ -79,9 +79,8 @@ def command(
         )
     plan = trials.load_trial(trial)
     folder = console.new_folder(out or Path("vein2vein-results") / f"{plan.name}-seed{seed}", REPORT, force=force)
-    size = {} if patients is None else {"patients": patients}
-    with console.progress(plan.title, for_machines=for_machines, quiet=quiet) as report:
-        result = trials.run_trial(plan, seed=seed, progress=report, **size)
+    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+        result = trials.run_trial(plan, patients=patients, seed=seed, progress=report)
         files = _write(result, folder, export, force)
     if for_machines:
         for row in result.comparison:
@@ -131,12 +130,12 @@ def _print_comparison(result: Any) -> None:
         for trial, arm in dict.fromkeys((r.trial, r.arm) for r in chosen):
             cells = [_cells(r) for r in chosen if (r.trial, r.arm) == (trial, arm)]
             console.table(HEADERS, cells, title=f"{trial}, {arm}".strip(", "), right=(3, 4, 5), widths=WIDTHS)
-    judged = [r for r in outcomes if r.inside is not None]
-    within = sum(r.inside for r in judged)
-    console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
     absent = [(_words(r), r.definition, r.missing) for r in rows if r.missing]
     if absent:
         console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")
+    judged = [r for r in outcomes if r.inside is not None]
+    within = sum(r.inside for r in judged)
+    console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
 
 
 def _cells(row: Any) -> tuple[str, ...]:
