@@ -162,3 +162,11 @@ def test_a_maintained_response_is_never_more_than_a_response():
 def test_no_criteria_for_other_lineages_yet():
     with pytest.raises(InputError, match="myeloma"):
         respond(leukemia(3), lineage="myeloma")
+
+
+@pytest.mark.parametrize(("limit", "negative"), [(1e-6, True), (1e-4, True), (1e-3, False)])
+def test_residual_disease_below_the_limit_is_negative_only_if_the_assay_is_sensitive_enough(limit, negative):
+    cell = {"marrow_blasts": 1.0, "mrd": limit, "neutrophils": 2.0, "platelets": 150.0}
+    values = {name: np.array([[value]]) for name, value in cell.items()}
+    course = Course(np.arange(1), np.array([28.0]), values, {"mrd": np.array([[True]])})
+    assert respond_all(course).mrd_negative[0] == negative

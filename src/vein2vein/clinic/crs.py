@@ -80,7 +80,7 @@ def grade_crs(
     sick = (signs.hypotension | signs.oxygen) & ~enters & ~signs.no_temperature
     flags = {text: found for text, found in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if np.any(found)}
     afebrile = enters & ~signs.fever
-    anchors = {("temperature",): np.where(afebrile, cells.onset, -1)}
+    anchors: dict[tuple[str, ...], Any] = {("temperature",): np.where(afebrile, cells.onset, -1)}
     if throughout:
         anchors[rules.lists["waives_fever"]] = np.where(afebrile, cells.given, -1)
     shown = {name: earned * enters for name, earned in columns.items()}

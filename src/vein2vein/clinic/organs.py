@@ -31,10 +31,12 @@ def organ_grade(course: Course, column: str, criteria: str = "ctcae_v5_organs") 
         if name not in course:
             continue
         values = carried(course, name, rules.values["carry"])
+        baseline = _baseline(course, name)
+        risen = values - baseline >= rules.values.get(f"{name}_least_rise", 0.0)
         references = {
             "": 1.0,
             "upper_limit": rules.values.get(f"{name}_upper_limit", np.nan),
-            "baseline": _baseline(course, name),
+            "baseline": np.where(risen, baseline, np.inf),  # a change too small to count is no multiple of it
         }
         for level in rules.column(column):
             if level.reads == name:

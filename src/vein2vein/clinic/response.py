@@ -90,7 +90,8 @@ def respond_all(
         for name in ("neutrophils", "platelets")
     }
     below = seen.below_lloq.get("mrd", np.zeros(blasts.shape, dtype=bool))
-    mrd = np.where(below, 0.0, seen.dense("mrd"))  # a value below the limit of the assay is entered as the limit
+    mrd = seen.dense("mrd")  # a value below the limit of the assay is entered as the limit: it must be sensitive enough
+    negative = (mrd < v["mrd_negative"]) | (below & (mrd <= v["mrd_negative"]))
     status, names = _remission(rules, blasts, elsewhere, counts)
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
@@ -112,7 +113,7 @@ def respond_all(
     flags = {COUNTS_MISSING: remission & (np.isnan(counts["neutrophils"]) | np.isnan(counts["platelets"]))}
     return Response(
         rules.name, days, names, status, best, response_day,
-        np.asarray((counted & (mrd < v["mrd_negative"])).any(axis=1)), relapse_day, np.full(len(best), np.inf),
+        np.any(counted & negative, axis=1), relapse_day, np.full(len(best), np.inf),
         _antigen(seen, relapse_day, v["antigen_negative_below"]), flags,
     )  # fmt: skip
 
