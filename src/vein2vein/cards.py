@@ -141,7 +141,10 @@ class Card:
 
     def flag(self, *path: str, default: Any = _REQUIRED) -> Any:
         """True or false at a path."""
-        value = self.required(*path, expected="true or false") if default is _REQUIRED else self.get(*path, default=default)
+        if default is _REQUIRED:
+            value = self.required(*path, expected="true or false")
+        else:
+            value = self.get(*path, default=default)
         if value is not default and not isinstance(value, bool):
             raise self.error(path, f"found {value!r}, expected true or false (no quotes).")
         return value
@@ -187,7 +190,8 @@ def read_card(path: str | Path) -> Card:
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_CARD_BYTES:
-            raise InputError(f"larger than {LARGEST_CARD_BYTES // 1_000_000} MB; a card is a short text file.", file=path)
+            text = f"larger than {LARGEST_CARD_BYTES // 1_000_000} MB; a card is a short text file."
+            raise InputError(text, file=path)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError("no such file; check the name and the folder.", file=path) from None

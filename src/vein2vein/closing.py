@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein import __version__
 from vein2vein.clinic import monitoring, outcome
 from vein2vein.clinic.response import Response, respond
 from vein2vein.models import extinction, hazards, reference
 from vein2vein.models.model import named
+from vein2vein.parameters import ParameterSet
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.kinetics import kinetics
@@ -75,7 +78,8 @@ def close(
     Returns
     -------
     dict
-        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a ``Journey``.
+        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a
+        ``Journey``.
     """
     count, numbers = patient.count, patient.number
     seen = respond(followed.course, lineage=disease.lineage, visits=plan.disease_visits)
@@ -153,3 +157,31 @@ def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) 
     full = np.full((count, *values.shape[1:]), absent, dtype=values.dtype)
     full[who] = values
     return full
+
+
+def provenance(
+    product: Product,
+    disease: Disease,
+    declared: ParameterSet,
+    policy: str,
+    ended: Mapping[str, Any],
+    *,
+    seed: int,
+    backend: str,
+    tolerance: float,
+) -> dict[str, Any]:
+    """What it takes to get the same figures again; ``ended`` is what ``close`` returned."""
+    return {
+        "version": __version__,
+        "model": reference.MODEL.name,
+        "parameter_sets": list(declared.history),
+        "product": product.name,
+        "disease": disease.name,
+        "policy": policy,
+        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
+        "seed": seed,
+        "backend": backend,
+        "tolerance": tolerance,
+        "numpy": np.__version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

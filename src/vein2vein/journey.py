@@ -10,7 +10,6 @@ cells is a loop in time: what ``treat`` orders is given to the model before the 
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein import __version__
+from vein2vein import late_loss
 from vein2vein.cards import parse_card
 from vein2vein.clinic import eligibility, management, monitoring
 from vein2vein.clinic.grades import Grades
 from vein2vein.clinic.outcome import Outcome
 from vein2vein.clinic.response import Response
-from vein2vein.closing import Followed, close
+from vein2vein.closing import Followed, close, provenance
 from vein2vein.engine import solve as engine
 from vein2vein.models import assay, bedside, covariates, hazards, reference
 from vein2vein.models.model import give, named, start
@@ -249,7 +248,9 @@ def simulate(
         parameters=declared,
         status_text=engine.STATUS,
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(product, disease, declared, chosen, ended, seed, backend),
+        provenance=provenance(
+            product, disease, declared, chosen.name, ended, seed=seed, backend=backend, tolerance=_numbers().tolerance
+        ),
         **ended,
     )
 
@@ -302,6 +303,7 @@ def _follow(
     fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
     crs_any, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
     unheard: set[str] = set()
+    limits = late_loss.first_limits(columns, numbers, seed)
 
     for column, day in enumerate(days):
         # advance: to this day, with the doses that were planned on the way
@@ -313,6 +315,9 @@ def _follow(
             if when == day:
                 today[name] = today.get(name, 0.0) + amount
         run = engine.advance(run, day)
+        if limits:
+            run, columns, limits = late_loss.found(run, columns, limits, numbers, seed)
+            parameters = named(model.parameters, columns)
 
         # observe: what the assays and the ward see
         truth = dict(
@@ -375,24 +380,3 @@ def _numbers() -> SimpleNamespace:
     path = Path(__file__).with_name("journey.toml")
     card = parse_card(path.read_text(encoding="utf-8"), path.name)
     return SimpleNamespace(**read_parameters(card, "numbers").values())
-
-
-def _provenance(
-    product: Product, disease: Disease, declared: ParameterSet, policy: management.Policy, ended: Mapping[str, Any],
-    seed: int, backend: str,
-) -> dict[str, Any]:  # fmt: skip
-    """What it takes to get the same figures again."""
-    return {
-        "version": __version__,
-        "model": reference.MODEL.name,
-        "parameter_sets": list(declared.history),
-        "product": product.name,
-        "disease": disease.name,
-        "policy": policy.name,
-        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
-        "seed": seed,
-        "backend": backend,
-        "tolerance": _numbers().tolerance,
-        "numpy": np.__version__,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }

@@ -18,7 +18,9 @@ from vein2vein.errors import unknown
 from vein2vein.randomness import normals
 
 HOW = ("reported", "converted", "digitized", "fitted", "calibrated", "assumed")
-_FIELDS = ("symbol", "meaning", "value", "unit", "spread", "source", "where", "how", "why", "low", "high", "given_by", "latex")
+_FIELDS = (
+    "symbol", "meaning", "value", "unit", "spread", "source", "where", "how", "why", "low", "high", "given_by", "latex",
+)  # fmt: skip
 _SPREADS = ("lognormal", "normal", "log10normal")
 
 
@@ -98,9 +100,8 @@ class ParameterSet:
                     given_by=old.given_by, spread=new.spread if new.spread is not None else old.spread,
                 )  # fmt: skip
             merged[name] = new
-        return ParameterSet(
-            self.name, merged, (*self.history, *(other.history or (other.name,))), {**self.correlations, **other.correlations}
-        )
+        history = (*self.history, *(other.history or (other.name,)))
+        return ParameterSet(self.name, merged, history, {**self.correlations, **other.correlations})
 
     def missing(self) -> list[str]:
         """Names of parameters that no card has given a value yet."""
@@ -130,7 +131,8 @@ def read_parameters(card: Card, *path: str, name: str | None = None) -> Paramete
         given_by = card.string(*here, "given_by", default="")
         low = card.number(*here, "low", default=-math.inf)
         high = card.number(*here, "high", default=math.inf)
-        value = card.number(*here, "value", low=low, high=high, default=None) if given_by else card.number(*here, "value", low=low, high=high)
+        optional = {"default": None} if given_by else {}
+        value = card.number(*here, "value", low=low, high=high, **optional)
         spread = None
         if card.get(*here, "spread") is not None:
             spread = Spread(
@@ -140,9 +142,10 @@ def read_parameters(card: Card, *path: str, name: str | None = None) -> Paramete
         why = card.string(*here, "why", default="")
         source = card.string(*here, "source", default="")
         if how == "assumed" and not why:
-            raise card.error((*here, "why"), "missing; an assumed number needs the reasoning behind it: add why = \"...\".")
+            raise card.error((*here, "why"), "missing; an assumed number needs its reasoning: add why = \"...\".")
         if how and how != "assumed" and not source:
-            raise card.error((*here, "source"), "missing; a number that is not assumed needs its source: add source = \"key\".")
+            text = "missing; a number that is not assumed needs its source: add source = \"key\"."
+            raise card.error((*here, "source"), text)
         found[key] = Parameter(
             key, card.string(*here, "symbol", default=key), card.string(*here, "meaning", default=""), value,
             card.string(*here, "unit", default=""), spread, source, card.string(*here, "where", default=""), how, why,
@@ -219,8 +222,9 @@ def _deviations(parameters: ParameterSet, ids: NDArray[np.int64], seed: int) -> 
             if first in drawn and second in drawn:
                 i, j = linked.index(first), linked.index(second)
                 matrix[i, j] = matrix[j, i] = value
-        mixed = np.stack([drawn[n] for n in linked], axis=1) @ np.linalg.cholesky(matrix).T
-        drawn.update({name: mixed[:, i] for i, name in enumerate(linked)})
+        factor, own = np.linalg.cholesky(matrix), [drawn[n] for n in linked]
+        for i, name in enumerate(linked):  # summed term by term: a matrix product would round by the number of patients
+            drawn[name] = sum((factor[i, j] * own[j] for j in range(i)), factor[i, i] * own[i])
     return drawn
 
 

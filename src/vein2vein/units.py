@@ -1,7 +1,7 @@
 """Canonical units. Conversion happens here and only at the doors; inside, every number is a bare float.
 
-Canonical: day, kg, cm, year, cells, cells/uL, copies/ug, pg/mL (cytokines), ug/L (ferritin), mg/L (CRP), 10^9/L (counts),
-degC, mmHg, mg/dL (IgG). Copies/ug and cells/uL are two measurements, never a conversion.
+Canonical: day, kg, cm, year, cells, cells/uL, copies/ug, pg/mL (cytokines), ug/L (ferritin), mg/L (CRP), 10^9/L
+(counts), degC, mmHg, mg/dL (IgG). Copies/ug and cells/uL are two measurements, never a conversion.
 """
 
 from __future__ import annotations
@@ -95,5 +95,6 @@ def read_dose(text: str) -> tuple[float, bool]:
     match = _NUMBER.match(str(text))
     tail = match.group(2).replace(" ", "").removeprefix("cells") if match else ""
     if not match or tail not in ("", "/kg"):
-        raise InputError(f"found the dose '{text}'; expected viable CAR+ cells, per kg as '3.1e6/kg' or in all as '1e8'.")
+        expected = "expected viable CAR+ cells, per kg as '3.1e6/kg' or in all as '1e8'"
+        raise InputError(f"found the dose '{text}'; {expected}.")
     return float(match.group(1).replace(",", ".")), tail == "/kg"
