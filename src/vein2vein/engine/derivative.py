@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vein2vein.engine.graph import Graph, needed
 from vein2vein.engine.trace import Traced
@@ -25,16 +25,22 @@ def partials(g: Graph, outputs: Sequence[int], kind: str) -> list[dict[int, int]
         op, args = g.nodes[node]
         if op == kind:
             slope[node] = {args[0]: one}
-        elif not g.operands(node) or op == "less":
-            slope[node] = {}
-        elif op == "choose":
-            slope[node] = _choose(g, args[0], slope[args[1]], slope[args[2]])
-        elif op in ("min", "max"):
-            first = g.apply("less", *(args if op == "min" else args[::-1]))
-            slope[node] = _choose(g, first, slope[args[0]], slope[args[1]])
         else:
-            slope[node] = _weighted(g, [(slope[a], w) for a, w in zip(args, _local(g, node, op, args)) if slope[a]])
+            slope[node] = chained(g, node, slope)
     return [{j: n for j, n in sorted(slope[o].items()) if g.value(n) != 0} for o in outputs]
+
+
+def chained(g: Graph, node: int, slope: Mapping[int, dict[int, int]]) -> dict[int, int]:
+    """Slopes of a node from those of its operands, by the chain rule; none for a leaf."""
+    op, args = g.nodes[node]
+    if not g.operands(node) or op == "less":
+        return {}
+    if op == "choose":
+        return _choose(g, args[0], slope[args[1]], slope[args[2]])
+    if op in ("min", "max"):
+        first = g.apply("less", *(args if op == "min" else args[::-1]))
+        return _choose(g, first, slope[args[0]], slope[args[1]])
+    return _weighted(g, [(slope[a], w) for a, w in zip(args, _local(g, node, op, args)) if slope[a]])
 
 
 def _local(g: Graph, node: int, op: str, args: Sequence[int]) -> list[int]:
