@@ -27,6 +27,7 @@ from vein2vein.therapy.waiting import Waiting
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
 TOXICITY_SCALE = "crs_astct"  # whose grade 4 may be fatal
+ORGANS = False  # creatinine and AST of virtual patients are plausible links, not calibrated: they decide no grade
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def close(
     )
     return {
         "course": record,
-        "findings": monitoring.grade(record, age=patient.age, weight=patient.weight),
+        "findings": monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
         "kinetics": kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
         "outcome": final,
         "response": response,

@@ -26,7 +26,7 @@ from vein2vein.clinic import eligibility, management, monitoring
 from vein2vein.clinic.grades import Grades
 from vein2vein.clinic.outcome import Outcome
 from vein2vein.clinic.response import Response
-from vein2vein.closing import Followed, close, provenance
+from vein2vein.closing import ORGANS, Followed, close, provenance
 from vein2vein.engine import solve as engine
 from vein2vein.models import assay, bedside, covariates, hazards, reference
 from vein2vein.models.model import give, named, start
@@ -344,7 +344,7 @@ def _follow(
 
         # grade: by the policy's scale, from all that is known so far
         so_far = chart.course(column)
-        found = monitoring.grade(so_far, age=who.age, weight=who.weight, scales=policy.reads)
+        found = monitoring.grade(so_far, age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
         crs_any |= found[policy.scale].grade[:, -1] > 0
 
         # treat: the orders are inputs of the next advance
@@ -372,6 +372,7 @@ def _follow(
         run = engine.advance(run, day, state=state, levels=levels)
         say((column + 1) / len(days), f"day {day:g} of {plan.follow_up:g}")
     notes = tuple(f"{name} was given; the model does not represent its effect" for name in sorted(unheard))
+    notes += ("CRS of virtual patients is graded without organ toxicity: their creatinine and AST are not calibrated",)
     return Followed(chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes)
 
 
