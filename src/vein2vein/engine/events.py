@@ -1,0 +1,56 @@
+"""Events: what is done to a patient when the state itself calls for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vein2vein.errors import InputError, unknown
+from vein2vein.models.model import Model
+
+
+@dataclass(frozen=True)
+class Event:
+    """An input that is given as soon as a condition holds.
+
+    Attributes
+    ----------
+    name : str
+    condition : callable (t, x, p, u) -> value
+        The event fires when the value reaches 0 from below, at the moment of crossing; a condition that already holds
+        at the beginning, after a dose or when the interval ends fires then.
+    give : str
+        Input of the model: a dose is given, a level is set.
+    amount : float
+    most : int
+        Firings per patient.
+    interval : float
+        Least time between two firings, days.
+    """
+
+    name: str
+    condition: Callable[[Any, Any, Any, Any], Any]
+    give: str
+    amount: float
+    most: int = 1
+    interval: float = 0.0
+
+
+def check(event: Event, model: Model) -> Event:
+    """Return the event; refuse one that does not fit the model."""
+    known = [i.name for i in model.inputs]
+    if event.give not in known:
+        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', event.give, known)}")
+    if not np.isfinite(event.amount):
+        raise InputError(f"event {event.name}: the amount is {event.amount}; give a finite number")
+    if event.most < 1 or int(event.most) != event.most:
+        raise InputError(f"event {event.name}: at most {event.most} firings; give a whole number of 1 or more")
+    if not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
+        raise InputError(
+            f"event {event.name}: the interval is {event.interval} days; "
+            "give a number above 0 where it may fire more than once"
+        )
+    return event
