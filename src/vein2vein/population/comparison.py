@@ -143,17 +143,29 @@ def compare(
 def _row(
     row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int, level: float
 ) -> Row:
-    missing, pool, result = row.reason, 0, None
-    if row.endpoint:
-        try:
-            pool, result = _simulated(row, journey, scale=scale, until=until, seed=seed, resamples=resamples)
-        except NotProduced as problem:
-            missing = str(problem)
-        else:
-            if result is None:
-                missing = f"no virtual patient has this value in the set '{row.among}'"
-            elif np.isnan(result).sum() > result.size / 2:
-                missing, result = "not estimable: too few events in the simulated trials", None
+    if not row.endpoint:
+        return beside(row, 0, None, level=level)
+    try:
+        arrays, pool = read_row(row, journey, scale=scale, until=until)
+    except NotProduced as problem:
+        return beside(row, 0, None, level=level, missing=str(problem))
+    members = np.flatnonzero(pool)
+    if members.size == 0:
+        return beside(row, 0, None, level=level, missing=nobody(row))
+    chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+    return beside(row, members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), level=level)
+
+
+def nobody(row: Published) -> str:
+    """What is said of a row when no virtual patient counts for it."""
+    return f"no virtual patient has this value in the set '{row.among}'"
+
+
+def beside(row: Published, pool: int, result: Floats | None, *, level: float, missing: str = "") -> Row:
+    """Set a published row beside what the simulated trials gave, shape (resamples,); None where they gave nothing."""
+    missing = missing or row.reason
+    if result is not None and np.isnan(result).sum() > result.size / 2:
+        missing, result = "not estimable: too few events in the simulated trials", None
     low, middle, high = (np.nan if result is None else quantile(result, q) for q in _ends(level))
     inside = None if result is None else bool(low <= row.value <= high)
     return Row(
@@ -179,9 +191,14 @@ def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> ND
     return SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
 
 
-def _simulated(
-    row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int
-) -> tuple[int, Floats | None]:
+def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple[tuple[Any, ...], NDArray[np.bool_]]:
+    """What a row's endpoint reads off every patient, arrays of shape (n,), and who counts for it, shape (n,).
+
+    Raises
+    ------
+    NotProduced
+        The journey does not hold what the endpoint needs.
+    """
     endpoint = ENDPOINTS[row.endpoint]
     arrays = endpoint.read(journey, **row.arguments)
     arrays = arrays if isinstance(arrays, tuple) else (arrays,)
@@ -191,11 +208,7 @@ def _simulated(
     elif endpoint.kind == "number":
         pool = pool & ~np.isnan(arrays[0])
         arrays = (*arrays, SETS["responders"](journey, scale, until)) if row.statistic == "ratio" else arrays
-    members = np.flatnonzero(pool)
-    if members.size == 0:
-        return 0, None
-    chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
-    return members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays))
+    return arrays, pool
 
 
 def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int) -> NDArray[np.intp]:

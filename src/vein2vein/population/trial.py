@@ -17,9 +17,10 @@ from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.assay import Assay, read_assays
+from vein2vein.parameters import ParameterSet
 from vein2vein.population.comparison import Row, compare
 from vein2vein.population.published import LONGEST, MOST, SCALES, Published, read_published
-from vein2vein.population.virtual import virtual_patients
+from vein2vein.population.virtual import draw_patients
 from vein2vein.randomness import uniforms
 from vein2vein.sources import source
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
@@ -298,6 +299,34 @@ def follow_up_at(trial: Trial, numbers: NDArray[np.int64], seed: int) -> dict[st
     return {name: np.maximum(median - entered, 0.0) for name, median in trial.cutoffs.items()}
 
 
+def enroll_and_treat(
+    trial: Trial,
+    numbers: NDArray[np.int64],
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    backend: str = "batch",
+) -> Journey:
+    """Take the patients with these numbers through a trial; none depends on who else is asked for."""
+    from vein2vein.journey import simulate  # here, so that reading and listing trials does not load the engine
+
+    return simulate(
+        draw_patients(trial.population, trial.disease, numbers, seed),
+        trial.product,
+        dose=trial.dose or None,
+        regimen=trial.conditioning,
+        policy=trial.policy,
+        plan=trial.plan,
+        waiting_law=trial.vein_to_vein,
+        bridging_share=trial.bridging_share,
+        transplant=trial.transplant,
+        assays=trial.assays,
+        seed=seed,
+        backend=backend,
+        progress=progress,
+    )
+
+
 def run_trial(
     trial: Trial,
     *,
@@ -305,6 +334,7 @@ def run_trial(
     seed: int = 1,
     progress: Progress | None = None,
     backend: str = "batch",
+    overlay: ParameterSet | None = None,
 ) -> TrialResult:
     """Run a trial in virtual patients and set it beside the published one.
 
@@ -318,28 +348,17 @@ def run_trial(
         Called with a fraction done and a sentence.
     backend : str
         Solver of the engine.
+    overlay : ParameterSet, optional
+        A named variant of the model's numbers.
 
     Returns
     -------
     TrialResult
     """
-    from vein2vein.journey import simulate  # here, so that reading and listing trials does not load the engine
-
     count = trial.patients if patients is None else patients
     if not 1 <= count <= MOST:
         raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
-    enrolled = virtual_patients(trial.disease, count, seed=seed, laws=trial.population)
-    journey = simulate(
-        enrolled,
-        trial.product,
-        dose=trial.dose or None,
-        policy=trial.policy,
-        seed=seed,
-        plan=trial.plan,
-        backend=backend,
-        progress=progress,
-        **_design(trial),
-    )
+    journey = enroll_and_treat(trial, np.arange(count), seed=seed, progress=progress, backend=backend)
     if progress:
         progress(1.0, "comparing with the published trial")
     rows = compare(
@@ -357,13 +376,3 @@ def run_trial(
 def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> dict[str, Any]:
     own = {"version": __version__, "trial": trial.name, "trial_file": trial.file, "patients": count, "seed": seed}
     return {**journey.provenance, **own}
-
-
-def _design(trial: Trial) -> dict[str, Any]:
-    return {
-        "regimen": trial.conditioning,
-        "waiting_law": trial.vein_to_vein,
-        "bridging_share": trial.bridging_share,
-        "transplant": trial.transplant,
-        "assays": trial.assays,
-    }
