@@ -127,6 +127,7 @@ def simulate(
     bridging_share: Law | float | None = None,
     transplant: tuple[float, float, float] = (0.0, 0.0, 0.0),
     assays: Mapping[str, assay.Assay] | None = None,
+    overlay: ParameterSet | None = None,
     seed: int = 1,
     typical: bool = False,
     backend: str = "batch",
@@ -154,6 +155,8 @@ def simulate(
         Share of remissions that are transplanted, first and last day.
     assays : mapping of analyte to Assay, optional
         A trial's own assays, in place of the usual ones.
+    overlay : ParameterSet, optional
+        A named variant of the model's numbers, laid over the general, product and disease sets; part of the provenance.
     seed : int
     typical : bool
         All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
@@ -176,6 +179,7 @@ def simulate(
     asked = read_requested_dose(dose)
     notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
+    declared = declared.overlay(overlay) if overlay else declared
     drawn = individual_values(declared, patient.number, seed, typical=typical)
 
     # 1 eligible?
