@@ -306,6 +306,7 @@ def enroll_and_treat(
     seed: int,
     progress: Progress | None = None,
     backend: str = "batch",
+    overlay: ParameterSet | None = None,
 ) -> Journey:
     """Take the patients with these numbers through a trial; none depends on who else is asked for."""
     from vein2vein.journey import simulate  # here, so that reading and listing trials does not load the engine
@@ -321,6 +322,7 @@ def enroll_and_treat(
         bridging_share=trial.bridging_share,
         transplant=trial.transplant,
         assays=trial.assays,
+        overlay=overlay,
         seed=seed,
         backend=backend,
         progress=progress,
@@ -358,7 +360,9 @@ def run_trial(
     count = trial.patients if patients is None else patients
     if not 1 <= count <= MOST:
         raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
-    journey = enroll_and_treat(trial, np.arange(count), seed=seed, progress=progress, backend=backend)
+    journey = enroll_and_treat(
+        trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay
+    )
     if progress:
         progress(1.0, "comparing with the published trial")
     rows = compare(
