@@ -1,4 +1,4 @@
-"""The model on which the engines are compared: 15 states and an area, one year, ten doses, one drug fired by a threshold.
+"""The model on which the engines are compared: 15 states and an area, a year, ten doses, a drug fired by a threshold.
 
 Invented for speed tests; the numbers mean nothing clinically. Rates lie between 0.001 and 24 per day, with Hill,
 logarithm and exponential terms; ten parameters vary between patients. Every engine solves the same list:

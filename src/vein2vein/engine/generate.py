@@ -36,17 +36,55 @@ class _Plan:
 Bounds = Sequence[tuple[float, float]]
 
 
-def functions(g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool) -> tuple[str, int]:
+def functions(
+    g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool, slopes: Sequence[int] = ()
+) -> tuple[str, int]:
     """Assembly of ``prepare`` and ``rates`` and the number of time-invariant values between them.
 
     ``bounds`` are each state's (low, high): its rate is 0 where it leads out of them. ``prepare(p, u, kept)`` and
-    ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors.
+    ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors. With ``slopes``, nodes of partial derivatives,
+    also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives.
+    """
+    plan = _plan(g, outputs, {})
+    parts = [_rates(plan, bounds, Assembly(width, fused))]
+    everything = plan
+    if slopes:
+        everything = _plan(g, [*outputs, *slopes], plan.kept)
+        parts.append(_rates(everything, bounds, Assembly(width, fused), len(slopes)))
+    parts.insert(0, _prepare(everything, Assembly(width, fused)))
+    return "\n".join(parts), len(plan.kept)
+
+
+def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: bool) -> str:
+    """Assembly of a function ``name(t, x, p, u, out)`` of any expressions, that keeps nothing between calls."""
+    plan = _plan(g, outputs, {})
+    plan.steady.update(dict.fromkeys(plan.order, False))
+    a = Assembly(width, fused)
+    writer = _Writer(plan, a, steady_too=False)
+    for index, output in enumerate(outputs):
+        a.store(writer.value(output), "%out", index)
+    head = f"define internal void @{name}({a.vector} %t, ptr %x, ptr %p, ptr %u, ptr noalias %out) #0 {{"
+    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+
+
+def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> int:
+    """Floating-point operations of the generated code of some expressions; a fused multiply-add counts as two.
+
+    An exponential is 33 and a logarithm 38, as they are written in ``vector_math.py``; comparisons and choices count as
+    one. Without ``steady_too``, what does not change in time is left out.
     """
     order = needed(g, outputs)
-    plan = _Plan(g, outputs, order, uses(g, order, outputs), _steady(g, order))
-    rates = _rates(plan, bounds, Assembly(width, fused))
-    prepare = _prepare(plan, Assembly(width, fused))
-    return prepare + "\n" + rates, len(plan.kept)
+    steady = _steady(g, order)
+    cost = {"exp": 33, "log": 38}
+    work = [
+        op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])
+    ]
+    return sum(cost.get(op, 1) for op in work)
+
+
+def _plan(g: Graph, outputs: Sequence[int], kept: dict[tuple[int, bool], int]) -> _Plan:
+    order = needed(g, outputs)
+    return _Plan(g, outputs, order, uses(g, order, outputs), _steady(g, order), kept)
 
 
 def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
@@ -57,16 +95,19 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
     return steady
 
 
-def _rates(plan: _Plan, bounds: Bounds, a: Assembly) -> str:
+def _rates(plan: _Plan, bounds: Bounds, a: Assembly, slopes: int = 0) -> str:
     writer = _Writer(plan, a, steady_too=False)
-    for index, output in enumerate(plan.outputs):
+    for index, output in enumerate(plan.outputs[: len(plan.outputs) - slopes]):
         rate = writer.value(output)
         for bound, low in zip(bounds[index], (True, False)):
             if math.isfinite(bound):
                 rate = _inward(a, rate, index, bound, low)
         a.store(rate, "%out", index)
+    for index, output in enumerate(plan.outputs[len(plan.outputs) - slopes :]):
+        a.store(writer.value(output), "%partials", index)
+    name, last = ("slopes", ", ptr noalias %partials") if slopes else ("rates", "")
     v = a.vector
-    head = f"define internal void @rates({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out) #0 {{"
+    head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"
     return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
 
 

@@ -1,6 +1,6 @@
 """The readable solver: float64, one patient at a time, the model's own Python. It is the truth for the tests.
 
-An explicit Runge-Kutta step of order 5 with an error estimate of order 4 (see ``tableau.py``). After each step the
+A step is one of an explicit Runge-Kutta or of a Rosenbrock method (see ``tableau.py``). After each step the
 states are brought back between their physical bounds, and a state that stands at a bound is not pushed beyond it: its
 rate is then 0. The error of a step is the root mean square over the states of
 
@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine import tableau
+from vein2vein.engine import rosenbrock, tableau
 from vein2vein.models.model import Model
 
 Vector = NDArray[np.float64]
@@ -38,6 +38,7 @@ class Control:
         Days.
     max_steps : int
         Tried steps, per patient and advance.
+    method : Method
     """
 
     rtol: float
@@ -46,6 +47,7 @@ class Control:
     high: Vector
     max_step: float = tableau.MAX_STEP
     max_steps: int = tableau.MAX_STEPS
+    method: tableau.Method = tableau.TSIT5
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,11 @@ class Patient:
 
 
 def control(
-    model: Model, rtol: float, max_step: float = tableau.MAX_STEP, max_steps: int = tableau.MAX_STEPS
+    model: Model,
+    rtol: float,
+    max_step: float = tableau.MAX_STEP,
+    max_steps: int = tableau.MAX_STEPS,
+    method: tableau.Method = tableau.TSIT5,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
     scale = np.array([s.scale for s in model.states], dtype=float)
@@ -72,6 +78,7 @@ def control(
         high=np.array([s.high for s in model.states], dtype=float),
         max_step=max_step,
         max_steps=max_steps,
+        method=method,
     )
 
 
@@ -126,21 +133,61 @@ def _advance(
         step = min(step, control.max_step)
         h, last = next_step(until - t, step)
         after = until if last else t + h
-        k, new = stages(model, t, x, k[0], h, p, u, control)
-        error = error_size(h, k, x, new, control)
+        k, new, error = attempt(model, t, x, k[0], h, p, u, control)
         if error <= 1:
-            wanted = h * growth(error, before)
+            wanted = h * growth(error, before, control.method)
             step = wanted if h >= step else max(step, wanted)
             before = max(error, tableau.ERROR_FLOOR)
             t, x, k = after, new, k[-1:]
             steps += 1
         else:
             rejected += 1
-            step = h * shrinkage(error)
+            step = h * shrinkage(error, control.method)
             if step < least:
                 status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
                 break
     return Patient(x, t, step, status, patient.steps + steps, patient.rejected + rejected)
+
+
+def attempt(
+    model: Model,
+    t: float,
+    x: Vector,
+    first: Vector,
+    h: float,
+    p: SimpleNamespace,
+    u: SimpleNamespace,
+    control: Control,
+) -> tuple[list[Vector], Vector, float]:
+    """Stages of a tried step of length ``h``, the state at its end within bounds, and the error.
+
+    ``first`` are the rates at its beginning, which a Rosenbrock step computes itself.
+    """
+    if not control.method.implicit:
+        k, new = stages(model, t, x, first, h, p, u, control)
+        return k, new, error_size(h, k, x, new, control)
+    rows = [np.array(list(vars(names).values()), dtype=float) for names in (p, u)]
+    jacobian, by_time = rosenbrock.evaluate(rosenbrock.slopes_of(model), t, x, *rows)
+    k, new = rosenbrock.stages(
+        control.method, lambda at, state: derivative(model, at, state, p, u), jacobian, by_time, t, x, h
+    )
+    new = np.minimum(np.maximum(new, control.low), control.high)
+    return k, new, _measure(k[-1], x, new, control)
+
+
+def dense(method: tableau.Method, h: float, k: list[Vector], x: Vector, new: Vector) -> list[Vector]:
+    """Coefficients c of the state within a step: x + s (c1 + s (c2 + s (c3 + s c4))) at the share s of the step."""
+    if not method.implicit:
+        return [h * sum(row[power] * ki for row, ki in zip(method.dense, k)) for power in range(4)]
+    q = [sum(w * ki for w, ki in zip(row, k)) for row in method.dense]
+    q += [np.zeros(len(x))] * (3 - len(q))
+    return [new - x + q[0], q[1] - q[0], q[2] - q[1], -q[2]]
+
+
+def within(c: list[Vector], x: Vector, share: float, control: Control) -> Vector:
+    """State at a share of a step, within bounds."""
+    state = x + share * (c[0] + share * (c[1] + share * (c[2] + share * c[3])))
+    return np.minimum(np.maximum(state, control.low), control.high)
 
 
 def stages(
@@ -166,9 +213,12 @@ def stages(
 
 def error_size(h: float, k: list[Vector], x: Vector, new: Vector, control: Control) -> float:
     """Error of a step in units of the tolerance; NaN where a value is not finite."""
+    return _measure(h * sum(e * ki for e, ki in zip(tableau.ERROR, k)), x, new, control)
+
+
+def _measure(error: Vector, x: Vector, new: Vector, control: Control) -> float:
     if not np.all(np.isfinite(new)):
         return math.nan
-    error = h * sum(e * ki for e, ki in zip(tableau.ERROR, k))
     allowed = control.absolute + control.rtol * np.maximum(abs(x), abs(new))
     return _rms(error / allowed, control)
 
@@ -193,15 +243,16 @@ def next_step(remaining: float, step: float) -> tuple[float, bool]:
     return (remaining / 2 if remaining < 2 * step else step), False
 
 
-def growth(error: float, before: float) -> float:
+def growth(error: float, before: float, method: tableau.Method = tableau.TSIT5) -> float:
     """Factor for the step size after an accepted step."""
     error = max(error, tableau.ERROR_FLOOR)
-    factor = tableau.SAFETY * error**-tableau.EXPONENT_NOW * before**tableau.EXPONENT_BEFORE
+    now, earlier, _ = tableau.exponents(method)
+    factor = tableau.SAFETY * error**-now * before**earlier
     return min(max(factor, tableau.SHRINK), tableau.GROW)
 
 
-def shrinkage(error: float) -> float:
+def shrinkage(error: float, method: tableau.Method = tableau.TSIT5) -> float:
     """Factor for the step size after a rejected step."""
     if not math.isfinite(error):
         return tableau.SHRINK
-    return max(tableau.SAFETY * error**-tableau.EXPONENT_REJECTED, tableau.SHRINK)
+    return max(tableau.SAFETY * error ** -tableau.exponents(method)[2], tableau.SHRINK)
