@@ -14,7 +14,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,8 @@ def write_trial(result: Any, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    tables = {
-        "patients": _patients(result.journey),
-        "course": _course(result.journey),
-        "findings": _findings(result.journey),
-        "outcomes": _outcomes(result.journey),
-        "comparison": _comparison(result.comparison),
-    }
+    tables = {name: table(result.journey) for name, table in OF_JOURNEY.items()}
+    tables["comparison"] = comparison_table(result.comparison)
     described = {}
     for name, columns in tables.items():
         write_table(columns, folder / f"{name}.parquet")
@@ -93,15 +88,33 @@ def read_table(folder: str | Path, name: str) -> Columns:
     InputError
         The folder holds no complete results, or there is no such table.
     """
+    said = read_manifest(folder)
+    if "chunks" in said:  # a large run: see population/large.py
+        known = said["tables"]
+        files = [Path(folder) / name / chunk["file"] for chunk in said["chunks"]]
+        if said["state"] != "complete":
+            raise InputError("the run is not complete; the command that began it goes on with it.", file=folder)
+    else:
+        known, files = TABLES, []
+    if name not in (*known, "comparison"):
+        raise InputError(unknown("table", name, known))
+    return read_parquet(files if name in known and files else [Path(folder) / f"{name}.parquet"])
+
+
+def read_parquet(files: Sequence[Path], columns: Sequence[str] = (".*",)) -> Columns:
+    """Read Parquet files of one table, one below the other; of the columns whose names match one of some patterns."""
     import duckdb
 
-    if name not in TABLES:
-        raise InputError(unknown("table", name, TABLES))
-    read_manifest(folder)
     with duckdb.connect() as connection:
-        at = _quoted(Path(folder) / f"{name}.parquet")
-        found = connection.execute(f"SELECT * FROM read_parquet('{at}')").fetchnumpy()
+        wanted = "|".join(f"({pattern})" for pattern in columns)
+        found = connection.execute(f"SELECT COLUMNS('^({wanted})$') FROM {listed(files)}").fetchnumpy()
     return {key: _filled(column) for key, column in found.items()}
+
+
+def listed(files: Sequence[Path]) -> str:
+    """Some Parquet files as the database takes them in a query."""
+    names = ", ".join(f"'{_quoted(file)}'" for file in files)
+    return f"read_parquet([{names}], union_by_name = true)"
 
 
 def _filled(column: Any) -> NDArray[Any]:
@@ -214,7 +227,12 @@ def _outcomes(journey: Any) -> Columns:
     return columns
 
 
-def _comparison(rows: Any) -> Columns:
+OF_JOURNEY = {"patients": _patients, "course": _course, "findings": _findings, "outcomes": _outcomes}
+"""Table -> function of a journey that gives its columns."""
+
+
+def comparison_table(rows: Any) -> Columns:
+    """Rows of a comparison as columns."""
     if not rows:
         return {"quantity": np.array([], dtype=object)}
     columns = {}
