@@ -7,27 +7,28 @@ Canonical: day, kg, cm, year, cells, cells/uL, copies/ug, pg/mL (cytokines), ug/
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from vein2vein.errors import InputError
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
-_SPELLINGS = {
-    "10^9/L": "gigacells/L",
-    "1e9/L": "gigacells/L",
-    "G/L": "gigacells/L",
-    "10*9/L": "gigacells/L",
-    "e6/kg": "megacells/kg",
-    "%": "percent",
-    "y": "year",
-    "years": "year",
-    "d": "day",
-    "days": "day",
-    "mo": "month",
-    "1": "dimensionless",
-    "": "dimensionless",
-}
+_POWERS = str.maketrans({"µ": "u", "μ": "u", "×": "x", "²": "2", "³": "3", "⁶": "6", "⁹": "9", "·": ".", "−": "-"})
+_RAISED = re.compile(r"10([²³⁶⁹])")
+_HOSTILE = re.compile(r"\d\s*(\*\*|\^)|(\*\*|\^)[\s(+-]*\d{2,}|\)\s*(\*\*|\^)\s*\(")  # powers that take forever
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
+_DIGITS = 12  # significant digits kept by a conversion: 100.4 degF is 38 degC, not 37.99999999999999
+LONGEST_UNIT = 40
+
+
+@cache
+def _spellings() -> tuple[dict[str, str], dict[str, str]]:
+    """Spellings as written, and without upper and lower case."""
+    text = resources.files("vein2vein").joinpath("units.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    return data["spellings"], {name.lower(): name for name in data["any_case"]["spellings"]}
 
 
 @cache
@@ -42,13 +43,34 @@ def _registry() -> Any:
     return registry
 
 
+@cache
+def spelled(text: str) -> str:
+    """A unit as the unit library reads it, from UCUM or from what hospitals print."""
+    known, any_case = _spellings()
+    tight = _RAISED.sub(r"10^\1", text.strip())
+    for form in (tight, tight.translate(_POWERS).replace(" ", "")):
+        if form in known:
+            return known[form]
+    bare = _ANNOTATION.sub("", tight.translate(_POWERS)).replace(" ", "")
+    for form in (bare, bare.replace("mcg", "ug").replace("mcL", "uL").replace("mm3", "uL").replace("cumm", "uL")):
+        if form in known:
+            return known[form]
+        if form.lower() in any_case:
+            right = any_case[form.lower()]
+            return known.get(right, right)
+        tight = form
+    return tight
+
+
+@cache
 def _unit(text: str) -> Any:
-    registry = _registry()
-    spelled = _SPELLINGS.get(text.strip(), text.strip())
     try:
-        return registry.parse_units(spelled)
+        form = spelled(text)
+        if len(text) > LONGEST_UNIT or _HOSTILE.search(form):
+            raise ValueError
+        return _registry().parse_units(form)
     except Exception:
-        raise InputError(f"unknown unit '{text}'.") from None
+        raise InputError(f"unknown unit '{text[:LONGEST_UNIT]}'.") from None
 
 
 def is_unit(text: str) -> bool:
@@ -58,6 +80,17 @@ def is_unit(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+@cache
+def _line(found: str, wanted: str) -> tuple[float, float]:
+    """Slope and offset from one unit to another."""
+    source, target = _unit(found), _unit(wanted)
+    if source.dimensionality != target.dimensionality:
+        raise InputError(f"found the unit '{found}', which is not a unit of {wanted}.")
+    registry = _registry()
+    zero, one = (float(registry.Quantity(x, source).to(target).magnitude) for x in (0.0, 1.0))
+    return (one, 0.0) if zero == 0 else (one - zero, zero)
 
 
 def convert(value: float, found: str, wanted: str) -> float:
@@ -70,10 +103,8 @@ def convert(value: float, found: str, wanted: str) -> float:
     """
     if found.strip() == wanted.strip():
         return float(value)
-    source, target = _unit(found), _unit(wanted)
-    if source.dimensionality != target.dimensionality:
-        raise InputError(f"found the unit '{found}', which is not a unit of {wanted}.")
-    return float(_registry().Quantity(value, source).to(target).magnitude)
+    slope, offset = _line(found, wanted)
+    return float(f"{value * slope + offset:.{_DIGITS}g}")
 
 
 def read_quantity(text: str, wanted: str | None = None) -> float:
