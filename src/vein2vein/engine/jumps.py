@@ -1,0 +1,346 @@
+"""Where a path has a corner: comparisons in a model's equations that change, and events that the state calls for.
+
+At a crossing at t*, which itself moves with the parameters by dt*/dp, a tangent S jumps:
+
+    S+ = D_x (S- + f- dt*/dp) + D_p - f+ dt*/dp
+
+with the rates f before and after and the change of state D (a dose; nothing for a comparison). The crossings are found
+on the states alone, tick by tick; one that comes and goes between two ticks is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.engine.derivative import partials
+from vein2vein.engine.events import Event, check
+from vein2vein.engine.graph import Graph, evaluate, needed
+from vein2vein.engine.tangent import Link, Matrix, Recorded, differentiated, dose, moved
+from vein2vein.engine.trace import record
+from vein2vein.models.model import Model, give
+
+TICK = 0.5
+"""Least days between two looks at the comparisons."""
+WIDER = 0.05
+"""Days between two looks, per day since the last dose: what is left then is slow."""
+CLOSENESS = 1e-9
+_MOST_TRIES, _MOST_PER_TICK, _BISECT_EVERY = 100, 50, 3
+
+Flow = Callable[[NDArray[np.int64], Matrix, Matrix, Matrix, Matrix], Matrix]
+"""(rows, states, levels, from day, to day) -> states; each patient has days of its own."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What is crossed: ``distance`` is above 0 where the comparison holds or the event's condition is met.
+
+    Attributes
+    ----------
+    distance : Recorded
+    off, on : Recorded
+        Rates while the comparison does not hold and while it does (for an event: the same).
+    event : Event or None
+    dose : Recorded or None
+        What the event's dose does.
+    level : int
+        The level that the event sets, else -1.
+    """
+
+    distance: Recorded
+    off: Recorded
+    on: Recorded
+    event: Event | None = None
+    dose: Recorded | None = None
+    level: int = -1
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A patient's crossing of a surface.
+
+    Attributes
+    ----------
+    day : float
+    surface : int
+    rising : bool
+    how : {"crossed", "held", "rearmed"}
+        Crossed on the way; or the condition held at a fixed day; or as soon as the interval since the last ended.
+    """
+
+    day: float
+    surface: int
+    rising: bool
+    how: str = "crossed"
+
+
+@dataclass
+class Memory:
+    """Which events fired: times fired and day of the last (n, surfaces)."""
+
+    fired: NDArray[np.int64]
+    last: Matrix
+    found: dict[int, list[Crossing]] = field(default_factory=dict)
+
+
+def surfaces(model: Model, events: Sequence[Event]) -> list[Surface]:
+    """Everything that a path of the model may cross; events first."""
+    rates = differentiated(model, model.equations)
+    found = []
+    for event in events:
+        check(event, model)
+        distance = differentiated(model, lambda t, x, p, u, event=event: {"distance": event.condition(t, x, p, u)})
+        level = model.level_names.index(event.give) if event.give in model.level_names else -1
+        found.append(Surface(distance, rates, rates, event, None if level >= 0 else dose(model, event.give), level))
+    return found + [Surface(*parts) for parts in switches(model)]
+
+
+def links(which: Sequence[Surface], model: Model) -> list[Link]:
+    """States that jump at the surfaces, with what moves the surface."""
+    found: list[Link] = []
+    for surface in which:
+        keys = set(surface.distance.slopes[0])
+        if surface.event is None:
+            rows = [i for i, (off, on) in enumerate(zip(surface.off.outputs, surface.on.outputs)) if off != on]
+        elif surface.dose is not None:
+            rows = [model.state_names.index(name) for name in surface.dose.names]
+        else:
+            rows = [i for i, slope in enumerate(surface.off.slopes) if ("level", surface.level) in slope]
+        found += [(i, keys) for i in rows]
+    return found
+
+
+def switches(model: Model) -> list[tuple[Recorded, Recorded, Recorded]]:
+    """Where a model's rates may jump: per comparison, how far it is from changing, the rates before and after.
+
+    The comparison holds where the first is above 0; the other two are the rates (all states) without and with it.
+    Comparisons that involve neither states nor time do not change along a path and are left out.
+    """
+    g, outputs = record(model.name, model.equations, model.state_names, model.parameters, model.level_names)
+    nodes = [outputs[s] for s in model.state_names]
+    moving: dict[int, bool] = {}
+    found = []
+    for node in needed(g, nodes):
+        op, args = g.nodes[node]
+        moving[node] = op in ("time", "state") or any(moving[a] for a in g.operands(node))
+        if op == "less" and moving[node]:
+            off, on = (_put(g, nodes, node, value) for value in (0.0, 1.0))
+            if off != on:
+                found.append((g.apply("sub", args[1], args[0]), off, on))
+    return [(_surface(g, distance), _plain(g, off), _plain(g, on)) for distance, off, on in found]
+
+
+def _surface(g: Graph, node: int) -> Recorded:
+    kinds = ("time", "state", "parameter", "level")
+    slope = {(kind, j): n for kind in kinds for j, n in partials(g, [node], kind)[0].items()}
+    return Recorded(g, ("distance",), (node,), (slope,))
+
+
+def _plain(g: Graph, nodes: Sequence[int]) -> Recorded:
+    return Recorded(g, (), tuple(nodes), tuple({} for _ in nodes))
+
+
+def _put(g: Graph, outputs: Sequence[int], node: int, value: float) -> list[int]:
+    """The outputs with a number in the place of a node."""
+    now: dict[int, int] = {}
+    for below in needed(g, outputs):
+        op, args = g.nodes[below]
+        if below == node:
+            now[below] = g.const(value)
+        else:
+            now[below] = g.apply(op, *(now[a] for a in args)) if g.operands(below) else below
+    return [now[o] for o in outputs]
+
+
+def distances(which: Sequence[Surface], t: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
+    """Distance (n, surfaces) from each surface."""
+    rows = [np.broadcast_to(evaluate(s.distance.graph, s.distance.outputs, t, x.T, p.T, u.T)[0], len(x)) for s in which]
+    return np.stack(rows, axis=1) if rows else np.zeros((len(x), 0))
+
+
+def armed(which: Sequence[Surface], memory: Memory, rows: NDArray[np.int64], day: Any) -> NDArray[np.bool_]:
+    """Which surfaces (rows, surfaces) count if they are crossed now; comparisons always do."""
+    found = np.ones((len(rows), len(which)), dtype=bool)
+    for k, surface in enumerate(which):
+        if surface.event is not None:
+            rested = day >= memory.last[rows, k] + surface.event.interval
+            found[:, k] = (memory.fired[rows, k] < surface.event.most) & rested
+    return found
+
+
+def act(surface: Surface, model: Model, x: Matrix, p: Matrix, u: Matrix) -> tuple[Matrix, Matrix]:
+    """States and levels right after an event."""
+    event = surface.event
+    if event is None:
+        return x, u
+    if surface.level < 0:
+        return give(model, event.give, event.amount, x, p), u
+    after = u.copy()
+    after[:, surface.level] = event.amount
+    return x, after
+
+
+def held(which: Sequence[Surface], model: Model, memory: Memory, day: float, x: Matrix, p: Matrix, u: Matrix) -> None:
+    """Note the events whose condition holds on a fixed day (at the beginning, after a dose)."""
+    if not any(s.event for s in which):
+        return
+    ready = (distances(which, day, x, p, u) >= 0) & armed(which, memory, np.arange(len(x)), day)
+    for k, surface in enumerate(which):
+        if surface.event is not None:
+            for row in np.flatnonzero(ready[:, k]).tolist():
+                _note(memory, row, Crossing(day, k, True, "held"))
+
+
+def _note(memory: Memory, row: int, crossing: Crossing) -> None:
+    memory.found.setdefault(row, []).append(crossing)
+    memory.fired[row, crossing.surface] += 1
+    memory.last[row, crossing.surface] = crossing.day
+
+
+def follow(
+    which: Sequence[Surface], model: Model, memory: Memory, flow: Flow, rows: NDArray[np.int64],
+    x: Matrix, p: Matrix, u: Matrix, day: float, tick: float,
+) -> tuple[Matrix, Matrix]:  # fmt: skip
+    """Carry some patients from a day to a tick through everything that they cross, and note the crossings.
+
+    Returns their states and levels at the tick. ``x``, ``p``, ``u`` hold these patients only; ``rows`` their numbers.
+    """
+    x, u = x.copy(), u.copy()
+    now = np.full(len(rows), day)
+    before = distances(which, now, x, p, u) > 0
+    for _ in range(_MOST_PER_TICK):
+        going = np.flatnonzero(now < tick)
+        if not len(going):
+            break
+        horizon, wakes = _horizon(which, memory, rows[going], now[going], tick)
+        ahead = flow(rows[going], x[going], u[going], now[going], horizon)
+        after = distances(which, horizon, ahead, p[going], u[going]) > 0
+        crossed = (after != before[going]) & armed(which, memory, rows[going], horizon)
+        for k, surface in enumerate(which):
+            if surface.event is not None:  # falling back calls for nothing; one that wakes up now is looked at below
+                crossed[:, k] &= after[:, k] & (wakes != k)
+        at, first = _first(which, flow, rows[going], x[going], p[going], u[going], now[going], horizon, crossed)
+        met = first >= 0
+        ahead[met] = flow(rows[going][met], x[going][met], u[going][met], now[going][met], at[met])
+        x[going], now[going] = ahead, at
+        before[going] = np.where(met[:, None], before[going], after)
+        for i, row in enumerate(going.tolist()):
+            k, how = int(first[i]), "crossed"
+            if k >= 0:
+                before[row, k] ^= True
+            elif wakes[i] >= 0 and after[i, wakes[i]]:
+                k, how = int(wakes[i]), "rearmed"
+            else:
+                continue
+            crossing = Crossing(float(at[i]), k, bool(before[row, k]), how)
+            _cross(which, model, memory, rows, row, x, p, u, before, crossing)
+    return x, u
+
+
+def _cross(
+    which: Sequence[Surface], model: Model, memory: Memory, rows: NDArray[np.int64], row: int,
+    x: Matrix, p: Matrix, u: Matrix, before: NDArray[np.bool_], crossing: Crossing,
+) -> None:  # fmt: skip
+    _note(memory, int(rows[row]), crossing)
+    if which[crossing.surface].event is not None:
+        one = slice(row, row + 1)
+        x[one], u[one] = act(which[crossing.surface], model, x[one], p[one], u[one])
+        before[one] = distances(which, crossing.day, x[one], p[one], u[one]) > 0
+        before[row, crossing.surface] = True
+
+
+def _horizon(
+    which: Sequence[Surface], memory: Memory, rows: NDArray[np.int64], now: Matrix, tick: float
+) -> tuple[Matrix, NDArray[np.int64]]:
+    """How far to look: to the tick, or to where an event may fire again; and which event that is, or -1."""
+    horizon, wakes = np.full(len(rows), tick), np.full(len(rows), -1)
+    for k, surface in enumerate(which):
+        if surface.event is not None:
+            again = memory.last[rows, k] + surface.event.interval
+            sooner = (again > now) & (again <= horizon) & (memory.fired[rows, k] < surface.event.most)
+            horizon, wakes = np.where(sooner, again, horizon), np.where(sooner, k, wakes)
+    return horizon, wakes
+
+
+def _first(
+    which: Sequence[Surface], flow: Flow, rows: NDArray[np.int64], x: Matrix, p: Matrix, u: Matrix,
+    now: Matrix, horizon: Matrix, crossed: NDArray[np.bool_],
+) -> tuple[Matrix, NDArray[np.int64]]:  # fmt: skip
+    """Day and number of the first surface that each patient crosses; the horizon and -1 where there is none."""
+    day, first = horizon.copy(), np.full(len(rows), -1)
+    for k in np.flatnonzero(crossed.any(axis=0)).tolist():
+        i = np.flatnonzero(crossed[:, k])
+        at = _root(which[k], flow, rows[i], x[i], p[i], u[i], now[i], horizon[i])
+        sooner = (at < day[i]) | (first[i] < 0)
+        day[i], first[i] = np.where(sooner, at, day[i]), np.where(sooner, k, first[i])
+    return day, first
+
+
+def _root(
+    surface: Surface, flow: Flow, rows: NDArray[np.int64], x: Matrix, p: Matrix, u: Matrix, low: Matrix, high: Matrix
+) -> Matrix:
+    """Day just after the crossing: false position that halves a side which stays (Illinois), with bisections."""
+    begin = low.copy()
+    closeness = CLOSENESS * np.maximum(1.0, abs(high))
+
+    def distance(day: Matrix) -> Matrix:
+        return distances([surface], day, flow(rows, x, u, begin, day), p, u)[:, 0]
+
+    f_low, f_high = distances([surface], low, x, p, u)[:, 0], distance(high)
+    rising = f_high > 0
+    for turn in range(_MOST_TRIES):
+        if np.all(high - low <= closeness):
+            break
+        with np.errstate(all="ignore"):
+            guess = (low * f_high - high * f_low) / (f_high - f_low)
+        middle = (low + high) / 2
+        guess = np.where(np.isfinite(guess) & (turn % _BISECT_EVERY != 2), guess, middle)
+        guess = np.clip(guess, np.minimum(low + closeness / 2, middle), np.maximum(high - closeness / 2, middle))
+        value = distance(guess)
+        beyond = (value > 0) == rising
+        f_low, f_high = np.where(beyond, f_low / 2, value), np.where(beyond, value, f_high / 2)
+        low, high = np.where(beyond, low, guess), np.where(beyond, guess, high)
+    return high
+
+
+def jump(
+    surface: Surface, model: Model, rising: bool, day: Matrix, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix,
+    seeds: dict[tuple[str, int], Matrix], delay: Matrix | None,
+) -> tuple[Matrix, Matrix, Matrix, Matrix]:  # fmt: skip
+    """States, levels and tangents (n, s, q) right after a crossing, and dt*/dp (n, q).
+
+    Parameters
+    ----------
+    seeds : mapping
+        Tangents of parameters and levels, as for ``tangent.moved``.
+    delay : ndarray (n, q) or None
+        dt*/dp where it is known; None: from the surface.
+    """
+    count = tangents.shape[2]
+    before, after = (surface.off, surface.on) if rising else (surface.on, surface.off)
+    speed = _rates(before, day, x, p, u)
+    states = {("state", i): tangents[:, i] for i in range(x.shape[1])}
+    if delay is None:
+        shift = moved(surface.distance, day, x, p, u, {**seeds, **states}, count)[1][:, 0]
+        along = {("time", 0): np.ones((len(x), 1)), **{("state", i): speed[:, i : i + 1] for i in range(x.shape[1])}}
+        approach = moved(surface.distance, day, x, p, u, along, 1)[1][:, 0]
+        delay = -shift / np.where(approach == 0, np.inf, approach)
+    carried = tangents + speed[:, :, None] * delay[:, None, :]
+    now, levels = act(surface, model, x, p, u)
+    if surface.dose is not None and surface.event is not None:
+        own = {**seeds, **{("state", i): carried[:, i] for i in range(x.shape[1])}}
+        amount = np.full((len(p), 1), surface.event.amount)
+        _, changed = moved(surface.dose, day, x, np.concatenate([p, amount], axis=1), u, own, count)
+        carried = carried.copy()
+        for name, column in zip(surface.dose.names, np.moveaxis(changed, 1, 0)):
+            carried[:, model.state_names.index(name)] = column
+    return now, levels, carried - _rates(after, day, now, p, levels)[:, :, None] * delay[:, None, :], delay
+
+
+def _rates(rates: Recorded, day: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
+    found = evaluate(rates.graph, rates.outputs, day, x.T, p.T, u.T)
+    return np.stack([np.broadcast_to(v, len(x)) for v in found], axis=1)
