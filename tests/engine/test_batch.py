@@ -12,12 +12,14 @@ WIDTHS = (1, 2, 4, 8)
 
 
 @pytest.mark.parametrize("name", ["decay", "logistic", "two_compartment", "lotka_volterra", "cytokine"])
-def test_batch_equals_plain(models, patients, name):
+@pytest.mark.parametrize("method", ["tsit5", "rodas4", "rodas5p"])
+def test_batch_equals_plain(models, patients, name, method):
     model = models[name]
     rng = np.random.default_rng(4)
     p = patients(3) if name == "cytokine" else rng.uniform(0.3, 1.5, (3, len(model.parameters)))
     levels = rng.uniform(0, 1, (3, len(model.level_names)))
-    found, truth = (solve.solve(model, p, None, DAYS, levels=levels, backend=b) for b in ("batch", "plain"))
+    options = {"levels": levels, "method": method}
+    found, truth = (solve.solve(model, p, None, DAYS, backend=b, **options) for b in ("batch", "plain"))
     scale = np.array([min(s.scale, 1e-5) for s in model.states])
     assert np.all(np.abs(found.values - truth.values) <= 1e-6 * (np.abs(truth.values) + scale))
     assert not found.status.any() and not truth.status.any()
@@ -33,9 +35,10 @@ def test_rates_are_those_of_the_equations(models, patients):
         assert found[:, i] == pytest.approx(np.broadcast_to(truth[name], 11), rel=1e-12, abs=1e-14)
 
 
-def test_all_lane_widths_give_the_same_bits(models, patients):
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+def test_all_lane_widths_give_the_same_bits(models, patients, method):
     model, p = models["cytokine"], patients(13)
-    first, *others = [solve.solve(model, p, None, DAYS, width=w) for w in WIDTHS]
+    first, *others = [solve.solve(model, p, None, DAYS, width=w, method=method) for w in WIDTHS]
     for other in others:
         assert np.array_equal(first.values, other.values)
         assert np.array_equal(first.steps, other.steps)

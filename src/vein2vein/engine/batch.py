@@ -60,7 +60,7 @@ class Compiled:
     engine: Any
 
 
-_compiled: dict[tuple[int, int], Compiled] = {}
+_compiled: dict[tuple[int, int, str], Compiled] = {}
 _lock = threading.Lock()
 
 
@@ -88,20 +88,24 @@ def _has(feature: str) -> bool:
     return f"+{feature}" in host()[2].split(",")
 
 
-def compile_model(model: Model, width: int | None = None) -> Compiled:
+def compile_model(model: Model, width: int | None = None, method: tableau.Method = tableau.TSIT5) -> Compiled:
     """Machine code of a model for this processor, from memory, from disk or newly made."""
     width = width or natural_width()
     with _lock:
-        found = _compiled.get((id(model), width))
+        found = _compiled.get((id(model), width, method.name))
         if found is None:
-            found = _compiled[id(model), width] = _compile(model, width)
+            found = _compiled[id(model), width, method.name] = _compile(model, width, method)
         return found
 
 
-def _compile(model: Model, width: int) -> Compiled:
+def fused() -> bool:
+    """Whether the processor multiplies and adds in one instruction."""
+    return _has("fma") or host()[0].startswith(("aarch64", "arm64"))
+
+
+def machine_code(text: str) -> tuple[Any, bool]:
+    """Loaded machine code of an assembly text for this processor, and whether it came from disk."""
     triple, cpu, features = host()
-    fused = _has("fma") or triple.startswith(("aarch64", "arm64"))
-    text = driver.module(trace(model), width, fused)
     name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, features)
     code = cache.read(name)
     from_cache = code is not None
@@ -116,6 +120,11 @@ def _compile(model: Model, width: int) -> Compiled:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
+    return engine, from_cache
+
+
+def _compile(model: Model, width: int, method: tableau.Method = tableau.TSIT5) -> Compiled:
+    engine, from_cache = machine_code(driver.module(trace(model), width, fused(), method))
     advance = ctypes.CFUNCTYPE(None, *_ADVANCE, _DOUBLE, _DOUBLE)(engine.get_function_address(driver.ADVANCE))
     rates = ctypes.CFUNCTYPE(None, _INTEGER, *[_POINTER] * 3, _DOUBLE, _POINTER)(
         engine.get_function_address(driver.RATES)

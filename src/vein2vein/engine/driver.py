@@ -6,10 +6,12 @@ along but keeps its values, so lanes never touch each other.
 
 from __future__ import annotations
 
-from vein2vein.engine import tableau
-from vein2vein.engine.generate import ATTRIBUTES, functions
+from vein2vein.engine import stepping, tableau
+from vein2vein.engine.generate import ATTRIBUTES
+from vein2vein.engine.stepping import Layout
+from vein2vein.engine.tableau import Method
 from vein2vein.engine.trace import Traced
-from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
+from vein2vein.engine.vector_math import Assembly, lesser
 
 ADVANCE = "advance"
 RATES = "all_rates"
@@ -20,41 +22,41 @@ _ARGUMENTS = (
     "double %max_steps_size, i64 %max_steps, double %inverse_count, double %leasts"
 )
 _DOUBLES = ("t", "h", "before", "error", "size")
-_STAGES = len(tableau.STAGES)
 
 
-def module(traced: Traced, width: int, fused: bool = True) -> str:
+def module(traced: Traced, width: int, fused: bool = True, method: Method = tableau.TSIT5) -> str:
     """Assembly of a whole solver for a recorded model, for ``width`` patients at a time."""
-    model = traced.model
-    bounds = [(s.low, s.high) for s in model.states]
-    body, kept = functions(traced.graph, traced.derivatives, bounds, width, fused)
-    sizes = {"states": len(bounds), "parameters": len(model.parameters), "levels": len(model.level_names)}
-    sizes["kept"] = max(kept, 1)
+    body, layout = stepping.model_functions(traced, width, fused, method)
+    parts = [*declarations(width), body]
+    parts += [_advance(Assembly(width, fused), layout), _all_rates(Assembly(width, fused), layout)]
+    return "\n".join([*parts, f"attributes #0 = {ATTRIBUTES}", ""])
+
+
+def declarations(width: int) -> list[str]:
+    """Functions of LLVM that the generated code calls."""
     v, m, n = f"<{width} x double>", f"<{width} x i1>", f"v{width}f64"
-    declarations = [
+    return [
         f"declare {v} @llvm.fma.{n}({v}, {v}, {v})",
         f"declare {v} @llvm.sqrt.{n}({v})",
         f"declare {v} @llvm.fabs.{n}({v})",
         f"declare i1 @llvm.vector.reduce.or.v{width}i1({m})",
     ]
-    parts = [*declarations, body, _advance(Assembly(width, fused), sizes), _all_rates(Assembly(width, fused), sizes)]
-    return "\n".join([*parts, f"attributes #0 = {ATTRIBUTES}", ""])
 
 
-def _addresses(a: Assembly, sizes: dict[str, int]) -> None:
+def _addresses(a: Assembly, layout: Layout) -> None:
     """Where the group's states, parameters and levels lie."""
-    for name, count in (("x", "states"), ("p", "parameters"), ("u", "levels")):
-        a.do(f"%{name}_offset = mul i64 %group, {sizes[count]}")
+    for name, count in (("x", layout.states), ("p", layout.parameters), ("u", layout.levels)):
+        a.do(f"%{name}_offset = mul i64 %group, {count}")
         a.do(f"%{name} = getelementptr {a.vector}, ptr %{name}_all, i64 %{name}_offset")
 
 
-def _all_rates(a: Assembly, sizes: dict[str, int]) -> str:
+def _all_rates(a: Assembly, layout: Layout) -> str:
     """Function that gives the time derivatives of all groups (for tests and other methods)."""
-    a.do(f"%kept = alloca {a.vector}, i64 {sizes['kept']}, align 64")
+    a.do(f"%kept = alloca {a.vector}, i64 {layout.kept}, align 64")
     a.do("br label %head")
     a.lines.append("head:")
     a.do("%group = phi i64 [ 0, %entry ], [ %next, %head ]")
-    _addresses(a, sizes)
+    _addresses(a, layout)
     a.do(f"%out = getelementptr {a.vector}, ptr %out_all, i64 %x_offset")
     t = a.spread("%t0s")
     a.do("call void @prepare(ptr %p, ptr %u, ptr %kept)")
@@ -67,16 +69,16 @@ def _all_rates(a: Assembly, sizes: dict[str, int]) -> str:
     return "\n".join([head, "entry:", *a.lines])
 
 
-def _advance(a: Assembly, sizes: dict[str, int]) -> str:
+def _advance(a: Assembly, layout: Layout) -> str:
     """Function that carries all groups from one day to another."""
-    count = sizes["states"]
-    for name, length in (("kept", sizes["kept"]), ("new", count), *((f"k{i}", count) for i in range(_STAGES))):
+    for name, length in stepping.arrays(layout):
         a.do(f"%{name} = alloca {a.vector}, i64 {length}, align 64")
     for name in _DOUBLES:
         a.do(f"%at_{name} = alloca {a.vector}, align 64")
     for name in ("status", "steps", "rejected"):
         a.do(f"%at_{name} = alloca {a.integers}, align 64")
-    a.do(f"%at_active = alloca {a.mask}, align 8")
+    for name in ("%at_active", stepping.SOLVED):
+        a.do(f"{name} = alloca {a.mask}, align 8")
     scalars = ("t0s", "t1s", "rtols", "max_steps_size", "leasts", "inverse_count")
     constants = {name: a.spread(f"%{name}") for name in scalars}
     limit = a.put(f"insertelement {a.integers} poison, i64 %max_steps, i64 0")
@@ -84,7 +86,7 @@ def _advance(a: Assembly, sizes: dict[str, int]) -> str:
     a.do("br label %head")
     a.lines.append("head:")
     a.do("%group = phi i64 [ 0, %entry ], [ %next, %done ]")
-    _addresses(a, sizes)
+    _addresses(a, layout)
     for name, kind in (("h", a.vector), ("reached", a.vector), ("status", a.integers), ("steps", a.integers)):
         a.do(f"%{name}_g = getelementptr {kind}, ptr %{name}_all, i64 %group")
     a.do(f"%rejected_g = getelementptr {a.integers}, ptr %rejected_all, i64 %group")
@@ -96,10 +98,10 @@ def _advance(a: Assembly, sizes: dict[str, int]) -> str:
         a.do(f"store {a.integers} zeroinitializer, ptr %at_{name}")
     a.do(f"br i1 {a.any(active)}, label %begin, label %done")
     a.lines.append("begin:")
-    _begin(a, count, constants)
+    _begin(a, layout.states, constants)
     a.do("br label %step")
     a.lines.append("step:")
-    going = _step(a, count, constants, limit)
+    going = _step(a, layout, constants, limit)
     a.do(f"br i1 {a.any(going)}, label %step, label %finish")
     a.lines.append("finish:")
     _finish(a, active)
@@ -112,25 +114,16 @@ def _advance(a: Assembly, sizes: dict[str, int]) -> str:
     return "\n".join([f"define void @{ADVANCE}({_ARGUMENTS}) #0 {{", "entry:", *a.lines])
 
 
-def _call_rates(a: Assembly, t: str, x: str, out: str) -> None:
-    a.do(f"call void @rates({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %kept, ptr {out})")
-
-
-def _scalar(a: Assembly, array: str, index: str) -> str:
-    """A number of an array of doubles, in all lanes."""
-    return a.spread(a.put(f"load double, ptr {a.at(array, index, 'double')}, align 8"))
-
-
 def _begin(a: Assembly, count: int, constants: dict[str, str]) -> None:
     """Rates at the start and, where no step size was handed over, a first one (``plain.first_step``)."""
     a.do("call void @prepare(ptr %p, ptr %u, ptr %kept)")
     a.store(constants["t0s"], "%at_t")
     a.store(a.number(tableau.ERROR_AT_START), "%at_before")
-    _call_rates(a, constants["t0s"], "%x", "%k0")
+    stepping.call_rates(a, constants["t0s"], "%x", "%k0")
 
     def body(i: str, sums: list[str]) -> list[str]:
         x = a.load("%x", i)
-        allowed = a.fma(constants["rtols"], a.absolute(x), _scalar(a, "%absolute", i))
+        allowed = a.fma(constants["rtols"], a.absolute(x), stepping.scalar(a, "%absolute", i))
         size = a.binary("fdiv", x, allowed)
         speed = a.binary("fdiv", a.load("%k0", i), allowed)
         return [a.fma(size, size, sums[0]), a.fma(speed, speed, sums[1])]
@@ -147,102 +140,32 @@ def _begin(a: Assembly, count: int, constants: dict[str, str]) -> None:
     a.store(a.select(a.compare("olt", zero, h), h, guess), "%at_h")
 
 
-def _step(a: Assembly, count: int, constants: dict[str, str], limit: str) -> str:
+def _step(a: Assembly, layout: Layout, constants: dict[str, str], limit: str) -> str:
     """One tried step of every active lane; returns the mask of those that go on."""
     active = a.put(f"load {a.mask}, ptr %at_active", "m")
     t, step = a.load("%at_t"), a.load("%at_h")
-    remaining = a.binary("fsub", constants["t1s"], t)
-    size = a.select(a.compare("olt", step, constants["max_steps_size"]), step, constants["max_steps_size"])
-    last = a.compare("ole", remaining, a.binary("fmul", size, a.number(tableau.STRETCH)))
-    short = a.compare("olt", remaining, a.binary("fmul", size, a.number(2.0)))
-    h = a.select(short, a.binary("fmul", remaining, a.number(1 / 2)), size)
-    h = a.select(last, remaining, h)
-    h = a.select(active, h, a.number(0.0))
-    for stage in range(1, _STAGES):
-        _stage(a, count, stage, h)
-        _call_rates(a, a.fma(a.number(tableau.NODES[stage]), h, t), "%new", f"%k{stage}")
-    error = _error(a, count, h, constants)
+    size, h, last = stepping.propose(a, t, step, constants["t1s"], active, constants["max_steps_size"])
+    error = stepping.attempt(a, layout, t, h, constants)
     accepted = a.masks("and", active, a.compare("ole", error, a.number(1.0)))
     refused = a.masks("xor", active, accepted)
-    _keep(a, count, accepted)
+    stepping.keep(a, layout, accepted)
     after = a.select(last, constants["t1s"], a.binary("fadd", t, h))
     now = a.select(accepted, after, t)
     a.store(now, "%at_t")
-    _control(a, size, h, error, accepted, refused)
-    return _account(a, active, accepted, refused, now, error, constants, limit)
+    stepping.control(a, layout.method, size, h, error, accepted, refused)
+    return account(a, layout, active, accepted, refused, now, error, constants, limit)
 
 
-def _stage(a: Assembly, count: int, stage: int, h: str) -> None:
-    """State at which a stage's rates are taken; the last stage is the new state, brought within bounds."""
-
-    def body(i: str, _: list[str]) -> list[str]:
-        total = a.binary("fmul", a.number(tableau.STAGES[stage][0]), a.load("%k0", i))
-        for j, weight in enumerate(tableau.STAGES[stage][1:], start=1):
-            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
-        new = a.fma(h, total, a.load("%x", i))
-        if stage == _STAGES - 1:
-            new = lesser(a, _scalar(a, "%low", i), new, greater=True, steady=True)
-            new = lesser(a, _scalar(a, "%high", i), new, steady=True)
-        a.store(new, "%new", i)
-        return []
-
-    a.loop(count, [], body)
-
-
-def _error(a: Assembly, count: int, h: str, constants: dict[str, str]) -> str:
-    """Error of the step in units of the tolerance (``plain.error_size``)."""
-
-    def body(i: str, sums: list[str]) -> list[str]:
-        total = a.binary("fmul", a.number(tableau.ERROR[0]), a.load("%k0", i))
-        for j, weight in enumerate(tableau.ERROR[1:], start=1):
-            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
-        new = a.load("%new", i)
-        x, y = a.absolute(a.load("%x", i)), a.absolute(new)
-        larger = a.select(a.compare("olt", x, y), y, x)
-        allowed = a.fma(constants["rtols"], larger, _scalar(a, "%absolute", i))
-        ratio = a.binary("fdiv", a.binary("fmul", h, total), allowed)
-        # New state times zero: nothing if it is finite, else not a number, whatever its tolerance.
-        return [a.fma(ratio, ratio, sums[0]), a.fma(new, a.number(0.0), sums[1])]
-
-    total, finite = a.loop(count, [a.number(0.0)] * 2, body)
-    total = a.binary("fadd", total, finite)
-    return a.sqrt(a.binary("fmul", total, constants["inverse_count"]))
-
-
-def _keep(a: Assembly, count: int, accepted: str) -> None:
-    """New state, and the last stage as the next step's first, in the lanes whose step was accepted."""
-
-    def body(i: str, _: list[str]) -> list[str]:
-        for source, target in (("%new", "%x"), (f"%k{_STAGES - 1}", "%k0")):
-            a.store(a.select(accepted, a.load(source, i), a.load(target, i)), target, i)
-        return []
-
-    a.loop(count, [], body)
-
-
-def _control(a: Assembly, step: str, h: str, error: str, accepted: str, refused: str) -> None:
-    """Next step size (``plain.growth`` and ``plain.shrinkage``)."""
-    before = a.load("%at_before")
-    shrink, safety = a.number(tableau.SHRINK), a.number(tableau.SAFETY)
-    floored = lesser(a, a.number(tableau.ERROR_FLOOR), error, greater=True, steady=True)
-    log_error = logarithm(a, floored)
-    power = a.binary("fmul", a.number(tableau.EXPONENT_BEFORE), logarithm(a, before))
-    power = a.fma(a.number(-tableau.EXPONENT_NOW), log_error, power)
-    grow = lesser(a, shrink, a.binary("fmul", safety, exponential(a, power)), greater=True, steady=True)
-    grow = lesser(a, a.number(tableau.GROW), grow, steady=True)
-    wanted = a.binary("fmul", h, grow)
-    held = a.masks("and", a.compare("olt", h, step), a.compare("olt", wanted, step))
-    wanted = a.select(held, step, wanted)
-    less = exponential(a, a.binary("fmul", a.number(-tableau.EXPONENT_REJECTED), log_error))
-    less = a.binary("fmul", safety, less)
-    less = a.select(a.compare("olt", shrink, less), less, shrink)
-    reduced = a.binary("fmul", h, less)
-    a.store(a.select(accepted, wanted, a.select(refused, reduced, step)), "%at_h")
-    a.store(a.select(accepted, floored, before), "%at_before")
-
-
-def _account(
-    a: Assembly, active: str, accepted: str, refused: str, now: str, error: str, constants: dict[str, str], limit: str
+def account(
+    a: Assembly,
+    layout: Layout,
+    active: str,
+    accepted: str,
+    refused: str,
+    now: str,
+    error: str,
+    constants: dict[str, str],
+    limit: str,
 ) -> str:
     """Count the step, find the lanes that fail, and return those that go on."""
     tried = []
@@ -254,6 +177,9 @@ def _account(
     small = a.masks("and", refused, a.compare("olt", a.load("%at_h"), constants["leasts"]))
     bounded = a.compare("olt", error, a.number(float("inf")))
     why = a.select(bounded, a.integer(tableau.STEP_TOO_SMALL), a.integer(tableau.NOT_FINITE), a.integers)
+    if layout.method.implicit:
+        solved = a.put(f"load {a.mask}, ptr {stepping.SOLVED}", "m")
+        why = a.select(solved, why, a.integer(tableau.NOT_SOLVED), a.integers)
     going = a.masks("and", a.masks("and", active, a.inverse(small)), a.compare("olt", now, constants["t1s"]))
     spent = a.put(f"icmp uge {a.integers} {a.bits('add', *tried)}, {limit}", "m")
     spent = a.masks("and", spent, going)

@@ -101,7 +101,8 @@ def begin(
     rtol: float = 1e-6,
     backend: str = "batch",
     *,
-    max_step: float = tableau.MAX_STEP,
+    method: str = "auto",
+    max_step: float | None = None,
     max_steps: int = tableau.MAX_STEPS,
     threads: int | None = None,
     width: int | None = None,
@@ -120,8 +121,10 @@ def begin(
     rtol : float
         Relative tolerance; a state's absolute tolerance is its scale times rtol / 1e-5.
     backend : {"batch", "plain"}
-    max_step : float
-        Days.
+    method : {"auto", "tsit5", "rodas4", "rodas5p"}
+        Explicit, or for stiff equations; "auto" chooses by the model (``choice.py``).
+    max_step : float, optional
+        Days. Left out: 1 for an explicit method, without limit for the others.
     max_steps : int
         Tried steps per patient and advance.
     threads : int, optional
@@ -133,7 +136,7 @@ def begin(
         raise InputError(unknown("backend", str(backend), BACKENDS))
     if not 1e-14 < rtol <= 0.1:
         raise InputError(f"rtol is {rtol}; give a relative tolerance above 1e-14 and at most 0.1")
-    if not max_step > 0:
+    if max_step is not None and not max_step > 0:
         raise InputError(f"max_step is {max_step}; give a number of days above 0")
     if width is not None and width not in WIDTHS:
         raise InputError(f"width is {width}; give 1, 2, 4 or 8 patients per vector")
@@ -141,9 +144,12 @@ def begin(
     n = len(matrix)
     begin_state = start(model, matrix) if state is None else state
     begin_state = _state(model, begin_state, n)
+    chosen = _method(model, method)
+    if max_step is None:
+        max_step = np.inf if chosen.implicit else tableau.MAX_STEP
     compiled = packed = None
     if backend == "batch":
-        compiled = batch.compile_model(model, width)
+        compiled = batch.compile_model(model, width, chosen)
         packed = batch.pack(matrix, compiled.width)
     counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
     return Run(
@@ -157,12 +163,20 @@ def begin(
         rejected=counts[2],
         reached=np.full(n, float(day)),
         step=np.zeros(n),
-        control=plain.control(model, rtol, max_step, max_steps),
+        control=plain.control(model, rtol, max_step, max_steps, chosen),
         backend=backend,
         threads=threads,
         compiled=compiled,
         packed=packed,
     )
+
+
+def _method(model: Model, name: str) -> tableau.Method:
+    if name == "auto":
+        return tableau.TSIT5
+    if name not in tableau.METHODS:
+        raise InputError(unknown("method", str(name), ("auto", *tableau.METHODS)))
+    return tableau.METHODS[name]
 
 
 def advance(

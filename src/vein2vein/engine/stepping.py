@@ -1,0 +1,299 @@
+"""Writes one tried step of a vector of patients as LLVM assembly: stages, error, step size, state within the step.
+
+The twins of these functions are in ``plain.py`` and ``rosenbrock.py``. They work on arrays of vectors of the function
+that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%c`` (within the step), ``%jac``, ``%lu``;
+and call the model's ``@rates``, ``@slopes``, ``@factor``, ``@solve`` and ``@residual``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vein2vein.engine import rosenbrock, sparse, tableau
+from vein2vein.engine.generate import functions
+from vein2vein.engine.tableau import Method
+from vein2vein.engine.trace import Traced
+from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
+
+SOLVED = "%at_solved"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of what a step works on.
+
+    Attributes
+    ----------
+    states, parameters, levels, kept, partials, factors : int
+        Lengths of the arrays.
+    by_time : mapping of state to place
+        Where the states whose rates change by time alone have that slope among the partial derivatives.
+    method : Method
+    """
+
+    states: int
+    parameters: int
+    levels: int
+    kept: int
+    partials: int
+    factors: int
+    by_time: dict[int, int]
+    method: Method
+
+
+def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> tuple[str, Layout]:
+    """Assembly of the functions of a model that a method calls, and the sizes of what they work on."""
+    model = traced.model
+    bounds = [(s.low, s.high) for s in model.states]
+    nodes: list[int] = []
+    solver, factors, by_time = "", 0, {}
+    if method.implicit:
+        s = rosenbrock.slopes(traced)
+        nodes = [*s.jacobian.values(), *s.by_time.values()]
+        by_time = {state: len(s.jacobian) + i for i, state in enumerate(s.by_time)}
+        plan = sparse.plan(len(bounds), s.jacobian)
+        solver, factors = sparse.functions(plan, width, fused), len(plan.slots)
+    body, kept = functions(traced.graph, traced.derivatives, bounds, width, fused, nodes)
+    layout = Layout(
+        states=len(bounds),
+        parameters=len(model.parameters),
+        levels=len(model.level_names),
+        kept=max(kept, 1),
+        partials=max(len(nodes), 1),
+        factors=max(factors, 1),
+        by_time=by_time,
+        method=method,
+    )
+    return "\n".join([body, solver]), layout
+
+
+def arrays(layout: Layout) -> list[tuple[str, int]]:
+    """Names and lengths of the arrays of vectors that a step works on."""
+    count = layout.states
+    stages = [(f"k{i}", count) for i in range(layout.method.stages)]
+    implicit = [("jac", layout.partials), ("lu", layout.factors)] if layout.method.implicit else []
+    return [("kept", layout.kept), ("new", count), *stages, *implicit]
+
+
+def call_rates(a: Assembly, t: str, x: str, out: str) -> None:
+    """Rates at a time and a state."""
+    a.do(f"call void @rates({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %kept, ptr {out})")
+
+
+def scalar(a: Assembly, array: str, index: str) -> str:
+    """A number of an array of doubles, in all lanes."""
+    return a.spread(a.put(f"load double, ptr {a.at(array, index, 'double')}, align 8"))
+
+
+def attempt(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str, str]) -> str:
+    """Tried step of length ``h``: leaves the new state and returns the error in units of the tolerance."""
+    if layout.method.implicit:
+        return _rosenbrock(a, layout, t, h, constants)
+    for stage in range(1, layout.method.stages):
+        _stage(a, layout.states, stage, h)
+        call_rates(a, a.fma(a.number(layout.method.nodes[stage]), h, t), "%new", f"%k{stage}")
+
+    def estimate(i: str) -> str:
+        total = a.binary("fmul", a.number(tableau.ERROR[0]), a.load("%k0", i))
+        for j, weight in enumerate(tableau.ERROR[1:], start=1):
+            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
+        return a.binary("fmul", h, total)
+
+    return _error(a, layout.states, estimate, constants)
+
+
+def _rosenbrock(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str, str]) -> str:
+    method, count, v = layout.method, layout.states, a.vector
+    inverse = a.binary("fdiv", a.number(1.0), h)
+    diagonal = a.binary("fmul", inverse, a.number(1 / method.gamma))
+    a.do(f"call void @slopes({v} {t}, ptr %x, ptr %p, ptr %u, ptr %kept, ptr %k0, ptr %jac)")
+    a.do(f"call void @factor({v} {diagonal}, ptr %jac, ptr %lu)")
+    _by_time(a, layout, 0, h)
+    a.loop(count, [], lambda i, _: a.store(a.load("%k0", i), "%new", i) or [])
+    a.do("call void @solve(ptr %lu, ptr %k0)")
+    worst = a.put(f"call {v} @residual({v} {diagonal}, ptr %jac, ptr %new, ptr %k0)")
+    solved = a.compare("ole", worst, a.number(0.0))
+    a.do(f"store {a.mask} {solved}, ptr {SOLVED}")
+    for stage in range(1, method.stages):
+        _inner(a, layout, stage)
+        call_rates(a, a.fma(a.number(method.nodes[stage]), h, t), "%new", f"%k{stage}")
+        _couple(a, count, method, stage, inverse)
+        _by_time(a, layout, stage, h)
+        a.do(f"call void @solve(ptr %lu, ptr %k{stage})")
+    last = f"%k{method.stages - 1}"
+
+    def finish(i: str, _: list[str]) -> list[str]:
+        new = a.binary("fadd", a.load("%new", i), a.load(last, i))
+        a.store(_bounded(a, new, i), "%new", i)
+        return []
+
+    a.loop(count, [], finish)
+    error = _error(a, count, lambda i: a.load(last, i), constants)
+    return a.select(solved, error, a.number(float("nan")))
+
+
+def _inner(a: Assembly, layout: Layout, stage: int) -> None:
+    """State at which a stage's rates are taken; a row that only adds the stage before starts from what is there."""
+    weights, before = layout.method.weights[stage], layout.method.weights[stage - 1]
+    grows = stage > 1 and weights == (*before, 1.0)
+
+    def body(i: str, _: list[str]) -> list[str]:
+        if grows:
+            total = a.binary("fadd", a.load("%new", i), a.load(f"%k{stage - 1}", i))
+        else:
+            total = a.load("%x", i)
+            for j, weight in enumerate(weights):
+                total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
+        a.store(total, "%new", i)
+        return []
+
+    a.loop(layout.states, [], body)
+
+
+def _couple(a: Assembly, count: int, method: Method, stage: int, inverse: str) -> None:
+    def body(i: str, _: list[str]) -> list[str]:
+        total = a.binary("fmul", a.number(method.couplings[stage][0]), a.load("%k0", i))
+        for j, weight in enumerate(method.couplings[stage][1:], start=1):
+            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
+        a.store(a.fma(total, inverse, a.load(f"%k{stage}", i)), f"%k{stage}", i)
+        return []
+
+    a.loop(count, [], body)
+
+
+def _by_time(a: Assembly, layout: Layout, stage: int, h: str) -> None:
+    slope = layout.method.slopes[stage]
+    if slope:
+        share = a.binary("fmul", h, a.number(slope))
+        for state, place in layout.by_time.items():
+            a.store(a.fma(share, a.load("%jac", place), a.load(f"%k{stage}", state)), f"%k{stage}", state)
+
+
+def _bounded(a: Assembly, value: str, i: str) -> str:
+    value = lesser(a, scalar(a, "%low", i), value, greater=True, steady=True)
+    return lesser(a, scalar(a, "%high", i), value, steady=True)
+
+
+def dense(a: Assembly, layout: Layout, h: str) -> None:
+    """Coefficients of the state within the step (``plain.dense``), four per state, into ``%c``."""
+    method = layout.method
+
+    def body(i: str, _: list[str]) -> list[str]:
+        stages = [a.load(f"%k{j}", i) for j in range(method.stages)]
+        if method.implicit:
+            q = [_weighted(a, row, stages) for row in method.dense]
+            q += [a.number(0.0)] * (3 - len(q))
+            change = a.binary("fsub", a.load("%new", i), a.load("%x", i))
+            c = [a.binary("fadd", change, q[0]), a.binary("fsub", q[1], q[0]), a.binary("fsub", q[2], q[1])]
+            c.append(a.negative(q[2]))
+        else:
+            c = [a.binary("fmul", h, _weighted(a, [row[m] for row in method.dense], stages)) for m in range(4)]
+        place = a.put(f"shl i64 {i}, 2", "i")
+        for m, value in enumerate(c):
+            a.store(value, "%c", a.put(f"add i64 {place}, {m}", "i"))
+        return []
+
+    a.loop(layout.states, [], body)
+
+
+def _weighted(a: Assembly, weights: Sequence[float], values: list[str]) -> str:
+    total = None
+    for weight, value in zip(weights, values):
+        if weight:
+            number = a.number(weight)
+            total = a.fma(number, value, total) if total else a.binary("fmul", number, value)
+    return total or a.number(0.0)
+
+
+def within(a: Assembly, layout: Layout, share: str, out: str) -> None:
+    """State at a share of the step, within bounds (``plain.within``)."""
+
+    def body(i: str, _: list[str]) -> list[str]:
+        place = a.put(f"shl i64 {i}, 2", "i")
+        c = [a.load("%c", a.put(f"add i64 {place}, {m}", "i")) for m in range(4)]
+        total = c[3]
+        for lower in (c[2], c[1], c[0], a.load("%x", i)):
+            total = a.fma(total, share, lower)
+        a.store(_bounded(a, total, i), out, i)
+        return []
+
+    a.loop(layout.states, [], body)
+
+
+def propose(a: Assembly, t: str, step: str, stop: str, active: str, most: str) -> tuple[str, str, str]:
+    """Bounded step size, length of the next step, and whether it ends the segment (``plain.next_step``)."""
+    remaining = a.binary("fsub", stop, t)
+    size = a.select(a.compare("olt", step, most), step, most)
+    last = a.compare("ole", remaining, a.binary("fmul", size, a.number(tableau.STRETCH)))
+    short = a.compare("olt", remaining, a.binary("fmul", size, a.number(2.0)))
+    h = a.select(short, a.binary("fmul", remaining, a.number(1 / 2)), size)
+    h = a.select(last, remaining, h)
+    return size, a.select(active, h, a.number(1.0)), last
+
+
+def _stage(a: Assembly, count: int, stage: int, h: str) -> None:
+    """State at which a stage's rates are taken; the last stage is the new state, brought within bounds."""
+
+    def body(i: str, _: list[str]) -> list[str]:
+        total = a.binary("fmul", a.number(tableau.STAGES[stage][0]), a.load("%k0", i))
+        for j, weight in enumerate(tableau.STAGES[stage][1:], start=1):
+            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
+        new = a.fma(h, total, a.load("%x", i))
+        a.store(_bounded(a, new, i) if stage == len(tableau.STAGES) - 1 else new, "%new", i)
+        return []
+
+    a.loop(count, [], body)
+
+
+def _error(a: Assembly, count: int, estimate: Callable[[str], str], constants: dict[str, str]) -> str:
+    """Error of the step in units of the tolerance (``plain.error_size``)."""
+
+    def body(i: str, sums: list[str]) -> list[str]:
+        new = a.load("%new", i)
+        x, y = a.absolute(a.load("%x", i)), a.absolute(new)
+        larger = a.select(a.compare("olt", x, y), y, x)
+        allowed = a.fma(constants["rtols"], larger, scalar(a, "%absolute", i))
+        ratio = a.binary("fdiv", estimate(i), allowed)
+        # New state times zero: nothing if it is finite, else not a number, whatever its tolerance.
+        return [a.fma(ratio, ratio, sums[0]), a.fma(new, a.number(0.0), sums[1])]
+
+    total, finite = a.loop(count, [a.number(0.0)] * 2, body)
+    total = a.binary("fadd", total, finite)
+    return a.sqrt(a.binary("fmul", total, constants["inverse_count"]))
+
+
+def keep(a: Assembly, layout: Layout, accepted: str) -> None:
+    """New state, and an explicit method's last stage as the next step's first, where the step was accepted."""
+    pairs = [("%new", "%x")]
+    if not layout.method.implicit:
+        pairs.append((f"%k{layout.method.stages - 1}", "%k0"))
+
+    def body(i: str, _: list[str]) -> list[str]:
+        for source, target in pairs:
+            a.store(a.select(accepted, a.load(source, i), a.load(target, i)), target, i)
+        return []
+
+    a.loop(layout.states, [], body)
+
+
+def control(a: Assembly, method: Method, step: str, h: str, error: str, accepted: str, refused: str) -> None:
+    """Next step size (``plain.growth`` and ``plain.shrinkage``)."""
+    now, earlier, rejected = tableau.exponents(method)
+    before = a.load("%at_before")
+    shrink, safety = a.number(tableau.SHRINK), a.number(tableau.SAFETY)
+    floored = lesser(a, a.number(tableau.ERROR_FLOOR), error, greater=True, steady=True)
+    log_error = logarithm(a, floored)
+    power = a.binary("fmul", a.number(earlier), logarithm(a, before))
+    power = a.fma(a.number(-now), log_error, power)
+    grow = lesser(a, shrink, a.binary("fmul", safety, exponential(a, power)), greater=True, steady=True)
+    grow = lesser(a, a.number(tableau.GROW), grow, steady=True)
+    wanted = a.binary("fmul", h, grow)
+    held = a.masks("and", a.compare("olt", h, step), a.compare("olt", wanted, step))
+    wanted = a.select(held, step, wanted)
+    less = exponential(a, a.binary("fmul", a.number(-rejected), log_error))
+    less = a.binary("fmul", safety, less)
+    less = a.select(a.compare("olt", shrink, less), less, shrink)
+    reduced = a.binary("fmul", h, less)
+    a.store(a.select(accepted, wanted, a.select(refused, reduced, step)), "%at_h")
+    a.store(a.select(accepted, floored, before), "%at_before")
