@@ -123,6 +123,21 @@ def edition(name: str) -> Edition:
     return read_edition(parse_card(known[name].read_text(encoding="utf-8"), known[name].name))
 
 
+@cache
+def unverified(name: str) -> tuple[str, ...]:
+    """Sentences for what an edition takes from memory (mark M): shown wherever its grades are shown."""
+    found = edition(name)
+    words = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
+    told = [f"{t.meaning}: {t.value:g} {t.unit}" for t in found.thresholds.values() if t.mark == "M"]
+    for level in found.levels:
+        if level.mark == "M":
+            what = level.when or f"{level.reads} {words[level.operator]} {level.value:g}"
+            times = f" times the {level.times}" if level.times else ""
+            told.append(f"{level.column}, grade {level.grade}: {what}{times}")
+    told += [f"rule {row.get('name', i)}" for i, row in enumerate(found.rules, start=1) if row.get("mark") == "M"]
+    return tuple(dict.fromkeys(text.replace("_", " ") for text in told))
+
+
 def read_edition(card: Card) -> Edition:
     """Read an edition from its card.
 

@@ -7,32 +7,51 @@ therapy was given after onset; the older scales ask for it at onset. A cell read
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vein2vein.clinic.criteria import Edition, Level, edition
-from vein2vein.clinic.grades import Floats, Grades, before, compare, latest, settle
+from vein2vein.clinic.criteria import Edition, Level, edition, unverified
+from vein2vein.clinic.grades import Grades, before, compare, latest, settle
 from vein2vein.clinic.organs import ORGANS, organ_grade
+from vein2vein.clinic.signs import CIRCULATION, FACTS, OXYGEN, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
-SCALES = {"astct": "crs_astct_2019", "lee2014": "crs_lee_2014", "penn": "crs_penn_porter"}
-CIRCULATION = ("systolic_bp", "fluid_boluses", "norepinephrine", "other_vasopressors", "vasopressin")
-OXYGEN = ("oxygen_device", "oxygen_flow", "fio2", "spo2")
+SCALES = {
+    "astct": "crs_astct_2019",
+    "lee2014": "crs_lee_2014",
+    "penn": "crs_penn_porter",
+    "mskcc": "crs_mskcc_2018",
+    "cartox": "crs_cartox_2018",
+    "ctcae5": "crs_ctcae_v5",
+    "ctcae4": "crs_ctcae_v4",
+    "mahadeo": "crs_mahadeo_2019",
+}
+ALIASES = {"lee": "lee2014"}
+__all__ = ["FACTS", "SCALES", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
     "hypotension": CIRCULATION,
     "hypoxia": OXYGEN,
-    "organ": ("creatinine", "ast", "alt", "bilirubin", "dialysis"),
+    "organ": ("creatinine", "ast", "alt", "bilirubin", "dialysis", "organ_toxicity"),
     "coagulation": ("clotting_support",),
+    "judged": ("life_threatening",),
+    "course": (*CIRCULATION, *OXYGEN),
 }
 NOT_CRS = "hypotension or hypoxia without fever: not cytokine release syndrome by definition"
 OTHER_CAUSE = "fever attributed to another cause"
+SET_ASIDE = {
+    "hypotension_aside": "hypotension attributed to another cause",
+    "hypoxia_aside": "hypoxia attributed to another cause",
+    "at_home": "oxygen as used at home before treatment: not counted",
+    "protects": "ventilated to protect the airway: not counted as hypoxia",
+    "low_mean": "mean arterial pressure is low: supports hypotension",
+}
+UNCONFIRMED = "hypotension or hypoxia is counted; no clinician has confirmed that the syndrome is its cause"
 
 
 def grade_crs(
@@ -49,7 +68,8 @@ def grade_crs(
     weight : array_like, shape (n,), optional
         kg; for scales with vasopressor limits per kg (none of the present ones).
     scale : str
-        ``astct``, ``lee2014`` or ``penn``, or the name of an edition ``crs_*``.
+        A name of ``SCALES`` (``astct``, ``lee2014``, ``penn``, ``mskcc``, ``cartox``, ``ctcae5``, ``ctcae4``,
+        ``mahadeo``), or of an edition ``crs_*``.
     organs : bool
         Whether organ toxicity counts where the scale knows it.
 
@@ -58,12 +78,14 @@ def grade_crs(
     Grades
         Not gradable where temperature, circulation or oxygen are unknown and what is known does not settle it.
     """
+    scale = ALIASES.get(scale, scale)
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
     signs = bedside_signs(course, age, rules)
+    cells = episodes(signs, rules)
+    signs.recurrent = cells.recurrent
     lower, upper, columns, doubts = _columns(course, signs, levels)
 
-    cells = episodes(signs, rules)
     throughout = rules.choices["fever"] == "throughout"
     enters = cells.established & (signs.fever | cells.waived) if throughout else cells.ongoing
     doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.established)
@@ -76,16 +98,31 @@ def grade_crs(
     missing = {}
     if unsettled.any():
         doubts["temperature"] = doubts.get("temperature", False) | doubtful
+        for name, maybe in signs.running.items():
+            doubts[name] = doubts.get(name, False) | maybe
         missing = {name: found for name, cells_ in doubts.items() if (found := unsettled & cells_).any()}
     sick = (signs.hypotension | signs.oxygen) & ~enters & ~signs.no_temperature
     flags = {text: found for text, found in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if np.any(found)}
+    for name, text in SET_ASIDE.items():
+        if np.any(found := getattr(signs, name, False)):
+            flags[text] = np.broadcast_to(found, signs.shape)
+    if course.origin == "measured" and np.any(counted := (signs.hypotension | signs.oxygen) & enters):
+        flags[UNCONFIRMED] = counted & ~_confirmed(course)
     afebrile = enters & ~signs.fever
     anchors: dict[tuple[str, ...], Any] = {("temperature",): np.where(afebrile, cells.onset, -1)}
     if throughout:
         anchors[rules.lists["waives_fever"]] = np.where(afebrile, cells.given, -1)
     shown = {name: earned * enters for name, earned in columns.items()}
     reads = {name: READS[name] for name in columns}
-    return Grades(f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors)
+    return Grades(
+        f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
+        unverified(rules.name),
+    )  # fmt: skip
+
+
+def _confirmed(course: Course) -> Any:
+    """Cells where a clinician wrote that hypotension or hypoxia has no other cause."""
+    return (course.dense("hypotension_other_cause") == 0) | (course.dense("hypoxia_other_cause") == 0)
 
 
 def _edition_name(scale: str) -> str:
@@ -94,58 +131,6 @@ def _edition_name(scale: str) -> str:
     if scale not in SCALES:
         raise InputError(unknown("scale of cytokine release syndrome", scale, SCALES))
     return SCALES[scale]
-
-
-def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
-    """Systolic pressure (mmHg) below which an age (years) is hypotensive."""
-    v, years = rules.values, np.asarray(age, dtype=float)
-    child = v["child_systolic_base"] + v["child_systolic_slope"] * years
-    limit = np.where(years <= v["child_until"], child, v["adult_systolic"])
-    limit = np.where(years < v["infant_until"], v["infant_systolic"], limit)
-    return np.where(years < v["neonate_until"], v["neonate_systolic"], limit)
-
-
-def bedside_signs(course: Course, age: ArrayLike, rules: Edition) -> SimpleNamespace:
-    """Fever, hypotension, supports and oxygen of every cell as arrays (n, k); absent analytes as one False.
-
-    A support that is not charted was not given; where nothing of the circulation, or of oxygen, is charted, it is
-    unknown.
-    """
-    v, shape = rules.values, course.shape
-    none, nan = np.False_, np.float64(np.nan)
-
-    def read(name: str) -> Any:
-        return course.values.get(name, nan)
-
-    limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
-    s = SimpleNamespace(course=course, values=v, shape=shape)
-    temperature = np.broadcast_to(read("temperature"), shape)
-    hot = temperature >= v["fever"]
-    s.no_temperature = np.isnan(temperature)
-    s.other_cause = hot & (read("fever_other_cause") >= 1)
-    s.fever = hot & ~s.other_cause
-
-    pressure = read("systolic_bp")
-    s.boluses, s.norepinephrine = read("fluid_boluses"), read("norepinephrine")
-    others = read("other_vasopressors")
-    s.vasopressin = read("vasopressin") >= 1
-    s.catecholamines = (s.norepinephrine > 0) + np.where(others > 0, others, 0)
-    s.pressor = (s.catecholamines > 0) | s.vasopressin
-    s.hypotension = np.broadcast_to((pressure < limit) | (s.boluses > 0) | s.pressor, shape)
-    s.no_pressure = np.broadcast_to(np.isnan(pressure), shape)
-    charted = [np.isfinite(read(name)) for name in CIRCULATION if name in course]
-    s.no_circulation = ~np.broadcast_to(np.logical_or.reduce(charted) if charted else none, shape)
-
-    s.device, s.flow, s.fio2 = read("oxygen_device"), read("oxygen_flow"), read("fio2")
-    air_only = (s.device >= v["positive_pressure"]) & (s.fio2 <= v["room_air"])
-    s.assisted = (s.device >= v["positive_pressure"]) & ~air_only
-    low = (read("spo2") < v["low_saturation"]) & ~(s.device >= 1)
-    s.oxygen = np.broadcast_to(
-        ((s.device >= 1) & ~air_only) | (s.flow > 0) & ~air_only | (s.fio2 > v["room_air"]) | low, shape
-    )
-    charted = [np.isfinite(read(name)) for name in OXYGEN if name in course]
-    s.no_oxygen_data = ~np.broadcast_to(np.logical_or.reduce(charted) if charted else none, shape)
-    return s
 
 
 def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
@@ -157,6 +142,8 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         established, ongoing, waived : ndarray of bool, shape (n, k)
         onset, given : ndarray of int, shape (n, k)
             Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
+        recurrent : ndarray of bool, shape (n, k)
+            An episode after an earlier one.
     """
     days, v, course = signs.course.days, rules.values, signs.course
     sign = signs.fever | signs.hypotension | signs.oxygen
@@ -176,11 +163,14 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         if name in course:
             given |= course.values[name] > 0
     last_given = before(latest(given))
+    onset = np.where(established, first, -1)
+    earliest = np.minimum.accumulate(np.where(established, first, len(days)), axis=1) if days.size else onset
     return SimpleNamespace(
+        recurrent=established & (onset > earliest),
         established=established,
         ongoing=established & ~quiet,
         waived=established & (last_given >= first),
-        onset=np.where(established, first, -1),
+        onset=onset,
         given=last_given,
     )
 
@@ -201,7 +191,7 @@ def _columns(
             holds, doubt = fact(signs)
             if np.any(doubt):
                 np.maximum(upper, doubt * grade, out=upper)
-                named = doubt & ~signs.no_oxygen_data if lacking in DETAILS else doubt
+                named = _named(signs, lacking, doubt)
                 doubts[lacking] = doubts.get(lacking, False) | named
         else:
             if level.reads in ORGANS and level.reads not in derived:
@@ -214,81 +204,10 @@ def _columns(
     return lower, np.maximum(lower, upper), columns, doubts
 
 
-# Findings that a scale's levels name: each returns (holds, unknown), arrays (n, k) or one False.
-
-
-def _fever(s: Any) -> tuple[Any, Any]:
-    return s.fever, s.no_temperature
-
-
-def _hypotension(s: Any) -> tuple[Any, Any]:
-    return s.hypotension, s.no_pressure & ~s.hypotension
-
-
-def _one_vasopressor(s: Any) -> tuple[Any, Any]:
-    return s.pressor, s.no_circulation
-
-
-def _two_vasopressors(s: Any) -> tuple[Any, Any]:
-    return s.catecholamines >= s.values["several_vasopressors"], s.no_circulation
-
-
-def _several_vasopressors(s: Any) -> tuple[Any, Any]:
-    return s.catecholamines + s.vasopressin >= s.values["several_vasopressors"], s.no_circulation
-
-
-def _several_boluses(s: Any) -> tuple[Any, Any]:
-    return s.boluses >= s.values["several_boluses"], s.no_circulation
-
-
-def _high_dose_vasopressor(s: Any) -> tuple[Any, Any]:
-    high = s.norepinephrine >= s.values["high_norepinephrine"]
-    return high | (s.vasopressin & (s.norepinephrine >= s.values["high_with_vasopressin"])), s.no_circulation
-
-
-def _oxygen(s: Any) -> tuple[Any, Any]:
-    return s.oxygen, s.no_oxygen_data
-
-
-def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
-    v = s.values
-    cannula, high_flow = s.device == v["cannula"], s.device == v["high_flow"]
-    fast = ~(s.device >= v["positive_pressure"]) & (s.flow > v["low_flow"])
-    no_flow = np.isnan(s.flow)
-    rich = (cannula | ~(s.device >= 1)) & no_flow & (s.fio2 > v["fio2_limit"])
-    holds = (s.device == v["mask"]) | fast | (high_flow & no_flow) | rich
-    return holds, s.no_oxygen_data | (cannula & no_flow & np.isnan(s.fio2))
-
-
-def _positive_pressure(s: Any) -> tuple[Any, Any]:
-    return s.assisted, s.no_oxygen_data
-
-
-def _ventilator(s: Any) -> tuple[Any, Any]:
-    return s.assisted & (s.device == s.values["ventilator"]), s.no_oxygen_data
-
-
-def _high_fio2(s: Any) -> tuple[Any, Any]:
-    v = s.values
-    uncharted = np.isnan(s.fio2)
-    by_cannula = ~(s.device >= v["mask"]) & (s.flow > 0)
-    estimated = v["room_air"] + v["fio2_per_liter"] * s.flow >= v["fio2_limit"]
-    holds = (s.fio2 >= v["fio2_limit"]) | (uncharted & by_cannula & estimated)
-    blind = uncharted & (s.device >= 1) & ~by_cannula
-    return holds, s.no_oxygen_data | blind
-
-
-FACTS: dict[str, tuple[Callable[[Any], tuple[Any, Any]], str]] = {
-    "fever": (_fever, "temperature"),
-    "hypotension": (_hypotension, "systolic_bp"),
-    "one_vasopressor": (_one_vasopressor, "systolic_bp"),
-    "two_vasopressors": (_two_vasopressors, "systolic_bp"),
-    "several_vasopressors": (_several_vasopressors, "systolic_bp"),
-    "several_boluses": (_several_boluses, "systolic_bp"),
-    "high_dose_vasopressor": (_high_dose_vasopressor, "systolic_bp"),
-    "oxygen": (_oxygen, "oxygen_device"),
-    "high_flow_oxygen": (_high_flow_oxygen, "oxygen_flow"),
-    "positive_pressure": (_positive_pressure, "oxygen_device"),
-    "ventilator": (_ventilator, "oxygen_device"),
-    "high_fio2": (_high_fio2, "fio2"),
-}
+def _named(signs: SimpleNamespace, lacking: str, doubt: Any) -> Any:
+    """Cells where the analyte itself is missing; a support that may still run is named by its own name."""
+    if lacking == "systolic_bp":
+        return doubt & (signs.no_circulation | signs.no_pressure)
+    if lacking in DETAILS:
+        return doubt & ~signs.no_oxygen_data & ~signs.maybe_oxygen
+    return doubt & ~signs.maybe_oxygen if lacking == "oxygen_device" else doubt

@@ -42,6 +42,8 @@ class Grades:
         What a person should know about a cell.
     anchors : mapping of analytes to ndarray of int, shape (n, k)
         Earlier columns that a grade leans on (such as the fever at onset); -1: none.
+    unverified : tuple of str
+        What of these criteria was taken from memory and awaits a check against the publication.
     """
 
     scale: str
@@ -54,6 +56,7 @@ class Grades:
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     flags: Mapping[str, Flags] = field(default_factory=dict)
     anchors: Mapping[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
+    unverified: tuple[str, ...] = ()
 
 
 def settle(lower: Whole, upper: Whole) -> Whole:

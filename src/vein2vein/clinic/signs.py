@@ -1,0 +1,268 @@
+"""Bedside signs of cytokine release syndrome: fever, hypotension, vasopressors and oxygen, and the findings of scales.
+
+A support that is not charted was not given, unless it ran at the last charting a short time ago: then it is unknown.
+What a clinician attributed to another cause, oxygen used at home, and ventilation that only protects the airway are
+set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vein2vein.clinic.criteria import Edition
+from vein2vein.clinic.grades import Flags, Floats, before, carried, latest, take
+from vein2vein.therapy.course import Course
+
+AMOUNTS = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine")  # vasopressors charted by dose
+NAMED = ("epinephrine", "phenylephrine", "dopamine", "angiotensin_ii")
+PRESSORS = ("norepinephrine", *NAMED, "other_vasopressors", "vasopressin")
+CIRCULATION = ("systolic_bp", "fluid_boluses", *PRESSORS)
+SUPPORT = ("oxygen_device", "oxygen_flow", "fio2")
+OXYGEN = (*SUPPORT, "spo2")
+
+
+def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
+    """Systolic pressure (mmHg) below which an age (years) is hypotensive."""
+    v, years = rules.values, np.asarray(age, dtype=float)
+    child = v["child_systolic_base"] + v["child_systolic_slope"] * years
+    limit = np.where(years <= v["child_until"], child, v["adult_systolic"])
+    limit = np.where(years < v["infant_until"], v["infant_systolic"], limit)
+    return np.where(years < v["neonate_until"], v["neonate_systolic"], limit)
+
+
+def bedside_signs(course: Course, age: ArrayLike, rules: Edition) -> SimpleNamespace:
+    """Fever, hypotension, supports and oxygen of every cell as arrays (n, k); absent analytes as one False.
+
+    Where nothing of the circulation, or of oxygen, is charted, it is unknown.
+    """
+    v, shape = rules.values, course.shape
+    s = SimpleNamespace(course=course, values=v, shape=shape, running={})
+    limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
+    temperature = np.broadcast_to(_read(course, "temperature"), shape)
+    hot = temperature >= v["fever"]
+    s.no_temperature = np.isnan(temperature)
+    s.other_cause = hot & (_read(course, "fever_other_cause") >= 1)
+    s.fever = hot & ~s.other_cause
+    _circulation(s, limit)
+    _oxygen_support(s)
+    return s
+
+
+def _read(course: Course, name: str) -> Any:
+    return course.values.get(name, np.float64(np.nan))
+
+
+def _unknown(course: Course, names: tuple[str, ...]) -> Any:
+    charted = [np.isfinite(course.values[name]) for name in names if name in course]
+    return ~np.broadcast_to(np.logical_or.reduce(charted) if charted else np.False_, course.shape)
+
+
+def _circulation(s: SimpleNamespace, limit: Floats) -> None:
+    course, v, shape = s.course, s.values, s.shape
+    aside = _read(course, "hypotension_other_cause") >= 1
+    s.hypotension_aside = aside
+    pressure = _read(course, "systolic_bp")
+    s.amounts = {name: np.where(aside, 0.0, course.values[name]) for name in AMOUNTS if name in course}
+    s.boluses = np.where(aside, 0.0, _read(course, "fluid_boluses"))
+    s.vasopressin = (_read(course, "vasopressin") >= 1) & ~aside
+    others, named = _read(course, "other_vasopressors"), np.int8(0)
+    for name in NAMED:
+        if name in course:
+            named = named + (course.values[name] > 0).astype(np.int8)
+    s.catecholamines = np.where(aside, 0, (_read(course, "norepinephrine") > 0) + np.fmax(others, named))
+    s.pressor = (s.catecholamines > 0) | s.vasopressin
+    s.hypotension = np.broadcast_to(((pressure < limit) & ~aside) | (s.boluses > 0) | s.pressor, shape)
+    s.no_pressure = np.broadcast_to(np.isnan(pressure) & ~aside, shape)
+    s.no_circulation = _unknown(course, CIRCULATION) & ~aside
+    s.maybe_pressor = _may_still_run(s, PRESSORS, ~aside)
+    s.low_mean = _read(course, "mean_bp") < v["low_mean_pressure"]
+
+
+def _oxygen_support(s: SimpleNamespace) -> None:
+    course, v, shape = s.course, s.values, s.shape
+    aside = _read(course, "hypoxia_other_cause") >= 1
+    s.hypoxia_aside = aside
+    device, flow, fio2 = (_read(course, name) for name in SUPPORT)
+    if course.measured("home_oxygen"):
+        home, home_flow = carried(course, "home_oxygen"), carried(course, "home_oxygen_flow")
+        aside = aside | ((home >= 1) & ~(device > home) & ~(flow > home_flow) & ~(fio2 >= v["fio2_limit"]))
+    s.at_home = aside & ~s.hypoxia_aside if np.any(aside) else np.False_
+    if np.any(aside):
+        normal = (0, 0, v["room_air"])
+        device, flow, fio2 = (np.where(aside, usual, x) for usual, x in zip(normal, (device, flow, fio2)))
+    if "airway_protection" in course:
+        protects = (course.values["airway_protection"] >= 1) & ~(fio2 >= v["protected_fio2"])
+        device, fio2 = np.where(protects, 0, device), np.where(protects, v["room_air"], fio2)
+        s.protects = protects
+    s.device, s.flow, s.fio2 = device, flow, fio2
+    air_only = (device >= v["positive_pressure"]) & (fio2 <= v["room_air"])
+    s.assisted = (device >= v["positive_pressure"]) & ~air_only
+    low = (_read(course, "spo2") < v["low_saturation"]) & ~(device >= 1) & ~s.hypoxia_aside
+    s.oxygen = np.broadcast_to(
+        ((device >= 1) & ~air_only) | (flow > 0) & ~air_only | (fio2 > v["room_air"]) | low, shape
+    )
+    s.no_oxygen_data = _unknown(course, OXYGEN) & ~aside
+    maybe = _may_still_run(s, SUPPORT, ~aside)
+    s.maybe_oxygen = maybe & _unknown(course, SUPPORT) if np.any(maybe) else maybe
+
+
+def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> Any:
+    """Cells where a support that ran a short time ago is not charted; noted by name in ``s.running``."""
+    found: Any = np.False_
+    for name in names:
+        values = s.course.values.get(name)
+        if values is None or not (absent := np.isnan(values)).any() or absent.all():
+            continue
+        known = before(latest(~absent))
+        last = take(values, known, 0.0)
+        off = s.values["room_air"] if name == "fio2" else 0.0
+        recent = s.course.days[None, :] - s.course.days[np.maximum(known, 0)] <= s.values["stays_on"]
+        cells = absent & (last > off) & recent & counts
+        if cells.any():
+            s.running[name] = cells
+            found = found | cells
+    return found
+
+
+def lasts(on: Flags, days: Floats) -> Floats:
+    """For how long something that holds has held at every charted cell without a break (days), shape (n, k)."""
+    start = latest(on & ~_shifted(on))
+    return np.where(on, days[None, :] - days[np.maximum(start, 0)], -np.inf)
+
+
+def _shifted(on: Flags) -> Flags:
+    moved = np.zeros_like(on)
+    moved[:, 1:] = on[:, :-1]
+    return moved
+
+
+# Findings that a scale's levels name: each returns (holds, unknown), arrays (n, k) or one False.
+
+
+def _fever(s: Any) -> tuple[Any, Any]:
+    return s.fever, s.no_temperature
+
+
+def _hypotension(s: Any) -> tuple[Any, Any]:
+    return s.hypotension, (s.no_pressure | s.maybe_pressor) & ~s.hypotension
+
+
+def _unclear(s: Any) -> Any:
+    return s.no_circulation | s.maybe_pressor
+
+
+def _one_vasopressor(s: Any) -> tuple[Any, Any]:
+    return s.pressor, _unclear(s)
+
+
+def _two_vasopressors(s: Any) -> tuple[Any, Any]:
+    return s.catecholamines >= s.values["several_vasopressors"], _unclear(s)
+
+
+def _several_vasopressors(s: Any) -> tuple[Any, Any]:
+    return s.catecholamines + s.vasopressin >= s.values["several_vasopressors"], _unclear(s)
+
+
+def _several_boluses(s: Any) -> tuple[Any, Any]:
+    return s.boluses >= s.values["several_boluses"], s.no_circulation
+
+
+def _high_dose_vasopressor(s: Any) -> tuple[Any, Any]:
+    """A high dose, unless the chart shows that it began less than 3 hours ago."""
+    v = s.values
+    amounts = {name: np.nan_to_num(values) for name, values in s.amounts.items()}
+    high: Any = np.False_
+    for name, values in amounts.items():
+        high = high | (values >= v[f"high_{name}"])
+    per = {name: v.get(f"{name}_per_norepinephrine", 1.0) for name in amounts}
+    equivalent = sum((values / per[name] for name, values in amounts.items()), start=np.float64(0.0))
+    high = high | (s.vasopressin & (equivalent >= v["high_with_vasopressin"])) | (equivalent >= v["high_equivalent"])
+    if np.ndim(high) and np.any(high):
+        known = ~s.no_circulation
+        lower = before(latest(known & ~high))
+        days = s.course.days
+        since = days[None, :] - np.where(lower >= 0, days[np.maximum(lower, 0)], -np.inf)
+        high = high & (since >= v["high_dose_lasts"] - v["tolerance"])
+    return high, _unclear(s)
+
+
+def _long_vasopressor(s: Any) -> tuple[Any, Any]:
+    """Vasopressors at every charting for so long; an open end before the first charting is not counted."""
+    on, days = np.broadcast_to(s.pressor, s.shape), s.course.days
+    needed = s.values["long_vasopressor"] - s.values["tolerance"]
+    maybe = s.maybe_pressor & (lasts(on | s.maybe_pressor, days) >= needed)
+    return lasts(on, days) >= needed, maybe | s.no_circulation
+
+
+def _refractory(s: Any) -> tuple[Any, Any]:
+    return (_read(s.course, "pressor_refractory") >= 1) & ~s.hypotension_aside, False
+
+
+def _life_threatening(s: Any) -> tuple[Any, Any]:
+    return _read(s.course, "life_threatening") >= 1, False
+
+
+def _prolonged(s: Any) -> tuple[Any, Any]:
+    return lasts(s.hypotension | s.oxygen, s.course.days) >= s.values["prolonged"] - s.values["tolerance"], False
+
+
+def _recurrent(s: Any) -> tuple[Any, Any]:
+    return s.recurrent, False
+
+
+def _oxygen(s: Any) -> tuple[Any, Any]:
+    return s.oxygen, (s.no_oxygen_data | s.maybe_oxygen) & ~s.oxygen
+
+
+def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
+    v = s.values
+    cannula, high_flow = s.device == v["cannula"], s.device == v["high_flow"]
+    fast = ~(s.device >= v["positive_pressure"]) & (s.flow > v["low_flow"])
+    no_flow = np.isnan(s.flow)
+    rich = (cannula | ~(s.device >= 1)) & no_flow & (s.fio2 > v["fio2_limit"])
+    holds = (s.device == v["mask"]) | fast | (high_flow & no_flow) | rich
+    return holds, s.no_oxygen_data | s.maybe_oxygen | (cannula & no_flow & np.isnan(s.fio2))
+
+
+def _positive_pressure(s: Any) -> tuple[Any, Any]:
+    return s.assisted, s.no_oxygen_data | s.maybe_oxygen
+
+
+def _ventilator(s: Any) -> tuple[Any, Any]:
+    return s.assisted & (s.device == s.values["ventilator"]), s.no_oxygen_data | s.maybe_oxygen
+
+
+def _high_fio2(s: Any) -> tuple[Any, Any]:
+    v = s.values
+    uncharted = np.isnan(s.fio2)
+    by_cannula = ~(s.device >= v["mask"]) & (s.flow > 0)
+    estimated = v["room_air"] + v["fio2_per_liter"] * s.flow >= v["fio2_limit"]
+    holds = (s.fio2 >= v["fio2_limit"]) | (uncharted & by_cannula & estimated)
+    blind = uncharted & (s.device >= 1) & ~by_cannula
+    return holds, s.no_oxygen_data | blind | s.maybe_oxygen
+
+
+FACTS: dict[str, tuple[Callable[[Any], tuple[Any, Any]], str]] = {
+    "fever": (_fever, "temperature"),
+    "hypotension": (_hypotension, "systolic_bp"),
+    "one_vasopressor": (_one_vasopressor, "systolic_bp"),
+    "two_vasopressors": (_two_vasopressors, "systolic_bp"),
+    "several_vasopressors": (_several_vasopressors, "systolic_bp"),
+    "several_boluses": (_several_boluses, "systolic_bp"),
+    "high_dose_vasopressor": (_high_dose_vasopressor, "systolic_bp"),
+    "long_vasopressor": (_long_vasopressor, "systolic_bp"),
+    "refractory": (_refractory, "pressor_refractory"),
+    "life_threatening": (_life_threatening, "life_threatening"),
+    "prolonged": (_prolonged, "systolic_bp"),
+    "recurrent": (_recurrent, "temperature"),
+    "oxygen": (_oxygen, "oxygen_device"),
+    "high_flow_oxygen": (_high_flow_oxygen, "oxygen_flow"),
+    "positive_pressure": (_positive_pressure, "oxygen_device"),
+    "ventilator": (_ventilator, "oxygen_device"),
+    "high_fio2": (_high_fio2, "fio2"),
+}
