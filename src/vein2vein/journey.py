@@ -40,7 +40,7 @@ from vein2vein.therapy.infusion import Infusion, check_dose, infuse, read_reques
 from vein2vein.therapy.kinetics import Kinetics
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Product, find_indication, find_product
+from vein2vein.therapy.product import Product, Regimen, find_indication, find_product
 from vein2vein.therapy.visits import Plan, monitoring_days, read_plan
 from vein2vein.therapy.waiting import Waiting, after_waiting, wait
 
@@ -120,7 +120,7 @@ def simulate(
     product: Product | str,
     *,
     dose: str | None = None,
-    regimen: str = "",
+    regimen: str | Regimen = "",
     policy: str | Path = "astct_2019",
     plan: Plan | None = None,
     waiting_law: Law | None = None,
@@ -143,8 +143,8 @@ def simulate(
         A product or its name.
     dose : str, optional
         Such as "3.1e6/kg" or "1e8" viable CAR+ cells; by default the label's rule.
-    regimen : str
-        Lymphodepletion by name; "" is the usual one of product and disease.
+    regimen : str or Regimen
+        Lymphodepletion by name; "" is the usual one of product and disease. Or one of the caller's own.
     policy : str or path
         When tocilizumab, steroids and the rest are given.
     plan : Plan, optional

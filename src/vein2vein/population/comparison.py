@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vein2vein import units
 from vein2vein.population.endpoints import ENDPOINTS, SETS, NotProduced
 from vein2vein.population.published import UNITS, Published
+from vein2vein.population.reading import blasts_before
 from vein2vein.population.survival import hazard_ratio, kaplan_meier, median_time, value_at
 from vein2vein.randomness import uniforms
 
@@ -188,7 +189,11 @@ def quantile(values: Floats, share: float) -> float:
 def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
     """The denominator of a row, shape (n,)."""
     heavy = np.asarray(journey.patient.weight, float)
-    return SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
+    found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
+    if row.blasts_from > 0 or np.isfinite(row.blasts_below):
+        blasts = blasts_before(journey)
+        found &= (blasts >= row.blasts_from) & (blasts < row.blasts_below)
+    return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
 
 
 def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple[tuple[Any, ...], NDArray[np.bool_]]:
@@ -233,6 +238,7 @@ def summarize(row: Published, *arrays: Any) -> Floats:
         return _ratio(*arrays)
     summary: dict[str, Callable[[Floats], Floats]] = {
         "median": lambda x: np.median(x, axis=-1),
+        "mean": lambda x: np.mean(x, axis=-1),
         "geometric mean": lambda x: np.exp(np.mean(np.log(x), axis=-1)),
         "maximum": lambda x: np.max(x, axis=-1),
     }

@@ -14,24 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.outcome import time_to_event
-from vein2vein.population import toxicity  # its endpoints enter the list when it is imported
-from vein2vein.population.reading import ENDPOINTS, Flags, Floats, NotProduced, columns, endpoint, grades, readings
+from vein2vein.population import blood, exposure, toxicity  # their endpoints enter the list when they are imported
+from vein2vein.population.reading import (
+    ENDPOINTS,
+    RESPONSES,
+    Flags,
+    Floats,
+    NotProduced,
+    columns,
+    endpoint,
+    grades,
+    infused,
+    readings,
+    responders,
+    to_relapse,
+)
 
 Times = tuple[Floats, Flags, Flags]  # time, event, in the set
 Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
-RESPONSES = ("CR", "CRh", "CRi")
-NO_RESPONSE = "NR"
+NO_RESPONSE = ("NR", "MR", "SD", "PD")
 SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
 PERCENT = 100.0  # unit factor
 
 
 # Flow, baseline, product
-
-
-@endpoint("share")
-def infused(journey: Any) -> Flags:
-    """Received the product."""
-    return np.asarray(journey.infused, bool)
 
 
 @endpoint("share")
@@ -176,19 +182,10 @@ def b_cell_aplasia(journey: Any) -> Times:
     return np.minimum(back, end), back <= end, (grades(journey, "b_cell_aplasia", np.inf) == 1).any(axis=1)
 
 
-def _to_relapse(journey: Any) -> Times:
-    """Days from infusion to relapse, censored at death, transplantation and the end of follow-up; of responders."""
-    outcome = journey.outcome
-    relapse = np.asarray(outcome.relapse_day, float)
-    other = (outcome.hsct_day, outcome.death_day, outcome.last_day)
-    end = np.minimum.reduce([np.asarray(d, float) for d in other])
-    return np.minimum(relapse, end), relapse <= end, _responders(journey)
-
-
 @endpoint("hazard")
 def relapse_after_recovery(journey: Any, *, until: float) -> Hazards:
     """Hazard ratio of relapse after B-cell recovery within some time to that before (time-dependent)."""
-    time, event, among = _to_relapse(journey)
+    time, event, among = to_relapse(journey)
     back = recovery_day(journey)
     return time, event, np.where(back <= until, back, np.inf), among
 
@@ -196,7 +193,7 @@ def relapse_after_recovery(journey: Any, *, until: float) -> Hazards:
 @endpoint("hazard")
 def relapse_by_recovery(journey: Any, *, landmark: float) -> Hazards:
     """Hazard ratio of relapse by B-cell recovery at a landmark day, among those in remission then."""
-    time, event, among = _to_relapse(journey)
+    time, event, among = to_relapse(journey)
     return time, event, np.where(recovery_day(journey) <= landmark, -np.inf, np.inf), among & (time > landmark)
 
 
@@ -213,7 +210,7 @@ def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> Hazards:
     if "mrd" in journey.course.below_lloq:
         below = np.asarray(journey.course.below_lloq["mrd"])[:, columns(journey, landmark)]
     positive = (value > above) & ~np.take_along_axis(below, last[:, None], 1)[:, 0]
-    time, event, among = _to_relapse(journey)
+    time, event, among = to_relapse(journey)
     return time, event, np.where(positive, -np.inf, np.inf), among & (time > landmark) & np.isfinite(value)
 
 
@@ -302,19 +299,22 @@ def persistence(journey: Any) -> Floats:
     return np.where(infused(journey) & seen.any(axis=1), days[last], np.nan)
 
 
+KINETIC = (
+    "cmax", "tmax", "auc_0_28", "cmax_cells", "auc_0_28_cells", "doubling_time", "half_life_contraction",
+    "half_life_terminal", "contraction_rate", "terminal_rate", "half_life_last",
+)  # fmt: skip
+"""Endpoints that need samples of the CAR-T cells."""
+
+
 # Sets: who is counted
 
 
-def _responders(journey: Any) -> Flags:
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
-
-
 def _non_responders(journey: Any) -> Flags:
-    return infused(journey) & (np.asarray(journey.outcome.best_response).astype(str) == NO_RESPONSE)
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), NO_RESPONSE)
 
 
 def _relapsed(journey: Any) -> Flags:
-    return _responders(journey) & np.isfinite(np.asarray(journey.outcome.relapse_day))
+    return responders(journey) & np.isfinite(np.asarray(journey.outcome.relapse_day))
 
 
 def _crs(journey: Any, scale: str, until: float) -> NDArray[np.int64]:
@@ -332,17 +332,18 @@ def _severe_neurologic(journey: Any, until: float) -> Flags:
 SETS: dict[str, Callable[[Any, str, float], Flags]] = {
     "enrolled": lambda journey, scale, until: np.ones(len(journey.infused), bool),
     "infused": lambda journey, scale, until: infused(journey),
-    "responders": lambda journey, scale, until: _responders(journey),
+    "responders": lambda journey, scale, until: responders(journey),
     "non_responders": lambda journey, scale, until: _non_responders(journey),
-    "evaluable": lambda journey, scale, until: _responders(journey) | _non_responders(journey),
+    "evaluable": lambda journey, scale, until: responders(journey) | _non_responders(journey),
     "crs": lambda journey, scale, until: _crs(journey, scale, until) >= 1,
     "crs_grade_4": lambda journey, scale, until: _crs(journey, scale, until) >= LIFE_THREATENING,
     "crs_below_grade_4": lambda journey, scale, until: infused(journey)
     & (_crs(journey, scale, until) < LIFE_THREATENING),
+    "durable_responders": lambda journey, scale, until: blood.durable_responders(journey),
     "relapsed": lambda journey, scale, until: _relapsed(journey),
     "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),
     "severe_neurologic_event": lambda journey, scale, until: _severe_neurologic(journey, until),
 }
 """Name -> who is in it: ``set(journey, scale, until)``, with the trial's CRS scale and its window in days."""
 
-__all__ = ["ENDPOINTS", "SETS", "NotProduced"]
+__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "exposure"]

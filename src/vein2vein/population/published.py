@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +20,13 @@ REASONS = ("manufacturing failure", "death", "adverse event", "progression", "no
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
-STATISTICS = ("median", "geometric mean", "maximum", "ratio")
+STATISTICS = ("median", "mean", "geometric mean", "maximum", "ratio")
+BY_INTERVAL = "published interval"
+TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTERVAL)
 _FIELDS = (
     "trial", "arm", "quantity", "definition", "value", "lo95", "hi95", "spread", "n", "unit", "source", "where",
     "confidence", "kind", "endpoint", "among", "draw", "statistic", "time", "cutoff", "weight_from", "weight_to",
-    "reason",
+    "reason", "arms", "blasts_from", "blasts_below", "tolerance", "tolerance_kind",
 )  # fmt: skip
 
 # unit as published -> unit of endpoints that is meant
@@ -33,7 +35,7 @@ UNITS = {
     "ratio": "1", "fold": "1", "fraction": "1", "hazard ratio": "1", "1/day": "1/day", "CAR+ cells": "cells",
     "CAR+ viable T cells": "cells", "CAR+ cells/kg": "cells/kg", "CAR+ viable T cells/kg": "cells/kg",
     "copies/ug gDNA": "copies/ug", "day*copies/ug gDNA": "day*copies/ug", "cells/uL": "cells/uL",
-    "day*cells/uL": "day*cells/uL", "mg/m2/day": "mg/m2/day",
+    "day*cells/uL": "day*cells/uL", "mg/m2/day": "mg/m2/day", "mg*h/L": "mg*h/L",
 }  # fmt: skip
 
 
@@ -73,6 +75,14 @@ class Published:
         Name of the data cut-off that censors follow-up; "" for full follow-up.
     weight_from, weight_to : float
         Limits of body weight (kg) of the patients counted.
+    blasts_from, blasts_below : float
+        Limits of the blasts in marrow (%) before lymphodepletion of the patients counted.
+    arms : tuple of str
+        Arms of the trial that count; empty: all.
+    tolerance : float
+        How far the simulated median may be from the value where the row is scored; NaN: by the published interval.
+    tolerance_kind : str
+        One of ``TOLERANCES``; "": the row is shown, not scored.
     reason : str
         Why there is no endpoint.
     """
@@ -101,10 +111,15 @@ class Published:
     weight_from: float = 0.0
     weight_to: float = float("inf")
     reason: str = ""
+    blasts_from: float = 0.0
+    blasts_below: float = float("inf")
+    arms: tuple[str, ...] = ()
+    tolerance: float = float("nan")
+    tolerance_kind: str = ""
 
 
-def read_published(card: Card, index: str, cutoffs: Mapping[str, float]) -> Published:
-    """Read and check one row ``[[published]]`` of a trial card."""
+def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: Sequence[str] = ()) -> Published:
+    """Read and check one row ``[[published]]`` of a trial card with these data cut-offs and arms."""
     here = ("published", index)
     name = card.string(*here, "endpoint", choices=["", *ENDPOINTS], default="")
     wanted = _parameters(name)
@@ -141,7 +156,29 @@ def read_published(card: Card, index: str, cutoffs: Mapping[str, float]) -> Publ
         weight_from=card.number(*here, "weight_from", unit="kg", low=0.0, default=0.0),
         weight_to=card.number(*here, "weight_to", unit="kg", low=0.0, default=float("inf")),
         reason=reason,
+        blasts_from=card.number(*here, "blasts_from", low=0.0, default=0.0),
+        blasts_below=card.number(*here, "blasts_below", low=0.0, default=float("inf")),
+        arms=_arms(card, arms, *here),
+        tolerance=card.number(*here, "tolerance", low=0.0, default=np.nan),
+        tolerance_kind=_tolerance_kind(card, *here),
     )  # fmt: skip
+
+
+def _arms(card: Card, known: Sequence[str], *row: str) -> tuple[str, ...]:
+    named = card.get(*row, "arms", default=[])
+    for name in named if isinstance(named, list) else [named]:
+        if name not in known:
+            raise card.error((*row, "arms"), unknown("arm", str(name), known))
+    return tuple(named)
+
+
+def _tolerance_kind(card: Card, *row: str) -> str:
+    kind = card.string(*row, "tolerance_kind", choices=["", *TOLERANCES], default="")
+    if kind and kind != BY_INTERVAL and card.get(*row, "tolerance") is None:
+        raise card.error((*row, "tolerance"), f"missing; a row scored in {kind} needs its tolerance.")
+    if kind == BY_INTERVAL and (card.get(*row, "lo95") is None or card.get(*row, "hi95") is None):
+        raise card.error((*row, "lo95"), "missing; a row scored by its published interval needs lo95 and hi95.")
+    return kind
 
 
 def _parameters(endpoint: str) -> list[str]:
@@ -151,17 +188,18 @@ def _parameters(endpoint: str) -> list[str]:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "scale": SCALES, "event": ("OS", "EFS", "RFS", "DOR"), "clock": ("infusion", "enrolment"), "device": DEVICES,
+    "scale": SCALES, "event": ("OS", "EFS", "PFS", "RFS", "DOR"), "clock": ("infusion", "enrolment"), "device": DEVICES,
     "antigen": ("any", "positive", "negative"),
+    "line": ("neutrophils", "platelets"),
 }  # fmt: skip
 _LISTS: dict[str, Callable[[], Any]] = {
     "reasons": lambda: REASONS,
-    "responses": lambda: ("CR", "CRh", "CRi", "PR", "SD", "PD", "NR"),
+    "responses": lambda: ("CR", "CRh", "CRi", "PR", "SD", "PD", "NR", "sCR", "VGPR"),
     "treatments": lambda: [n for n, a in analytes.all_analytes().items() if a.kind == "treatment"],
     "lines": lambda: ("neutropenia", "thrombocytopenia"),
 }
 _FLAGS = ("before_transplant", "censor_transplant", "severe")
-_DAYS = ("until", "day", "within", "landmark", "response_by")
+_DAYS = ("until", "day", "within", "landmark", "response_by", "from_day")
 
 
 def _argument(card: Card, name: str, *row: str) -> Any:

@@ -40,6 +40,8 @@ class Endpoint:
 
 
 ENDPOINTS: dict[str, Endpoint] = {}
+RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
+PERCENT = 100.0  # unit factor
 
 
 def endpoint(kind: str, unit: str = "1") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -50,6 +52,34 @@ def endpoint(kind: str, unit: str = "1") -> Callable[[Callable[..., Any]], Calla
         return read
 
     return enter
+
+
+# Who was treated, who responded
+
+
+@endpoint("share")
+def infused(journey: Any) -> Flags:
+    """Received the product."""
+    return np.asarray(journey.infused, bool)
+
+
+def responders(journey: Any) -> Flags:
+    """Infused, with a best response that counts as one, shape (n,)."""
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
+
+
+def to_relapse(journey: Any) -> tuple[Floats, Flags, Flags]:
+    """Days from infusion to relapse, censored at death, transplantation and the end of follow-up; of responders."""
+    outcome = journey.outcome
+    relapse = np.asarray(outcome.relapse_day, float)
+    other = (outcome.hsct_day, outcome.death_day, outcome.last_day)
+    end = np.minimum.reduce([np.asarray(d, float) for d in other])
+    return np.minimum(relapse, end), relapse <= end, responders(journey)
+
+
+def blasts_before(journey: Any) -> Floats:
+    """Blasts in marrow (%) on the day before lymphodepletion, shape (n,)."""
+    return PERCENT * np.asarray(journey.waiting.burden, float) / journey.disease.marrow_full
 
 
 # Reading a course

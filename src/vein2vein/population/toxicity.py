@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vein2vein.population.reading import (
     Flags,
     Floats,
+    columns,
     doses_given,
     duration,
     endpoint,
@@ -41,6 +42,23 @@ def highest_crs(journey: Any, scale: str, until: float) -> NDArray[np.int64]:
 def crs(journey: Any, *, scale: str, grade: int, until: float) -> Flags:
     """Cytokine release syndrome of a grade or higher on a scale."""
     return ever(_crs(journey, scale, until) >= grade)
+
+
+@endpoint("share")
+def crs_highest(journey: Any, *, scale: str, grade: int, until: float) -> Flags:
+    """Highest grade of cytokine release syndrome is exactly this."""
+    return highest_crs(journey, scale, until) == grade
+
+
+@endpoint("share")
+def crs_organ_support(journey: Any, *, scale: str, vasopressor_days: float, device: str, until: float) -> Flags:
+    """Cytokine release syndrome with a vasopressor for some days, or oxygen by this device or one that gives more."""
+    at = columns(journey, until)
+    days = np.asarray(journey.course.days)[at]
+    pressed = doses_given(journey, "norepinephrine", until) | doses_given(journey, "other_vasopressors", until)
+    long = (pressed * np.diff(days, append=days[-1])).sum(axis=1) >= vasopressor_days
+    ill = ever(_crs(journey, scale, until) >= 1)
+    return ill & (long | oxygen(journey, device=device, until=until))
 
 
 @endpoint("share")
@@ -162,6 +180,24 @@ def icans(journey: Any, *, grade: int, until: float) -> Flags:
 def neurologic_event(journey: Any, *, grade: int, until: float) -> Flags:
     """Neurologic event of a grade or higher as early trials counted it (wider than ICANS)."""
     return ever(grades(journey, "neurologic_event", until) >= grade)
+
+
+@endpoint("number", "day")
+def neurologic_onset(journey: Any, *, grade: int, until: float) -> Floats:
+    """Day of the first neurologic event of a grade or higher, as early trials counted it."""
+    return first_day(journey, grades(journey, "neurologic_event", until) >= grade, until)
+
+
+@endpoint("number", "day")
+def neurologic_duration(journey: Any, *, grade: int, until: float) -> Floats:
+    """Days from the onset of the first neurologic event of a grade or higher to the end of the last."""
+    return duration(journey, grades(journey, "neurologic_event", until) >= grade, until)
+
+
+@endpoint("number", "day")
+def icans_onset(journey: Any, *, grade: int, until: float) -> Floats:
+    """Day of the first ICANS of a grade or higher (ASTCT)."""
+    return first_day(journey, grades(journey, "icans", until) >= grade, until)
 
 
 @endpoint("share")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,15 +18,15 @@ from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.assay import Assay, read_assays
 from vein2vein.parameters import ParameterSet
+from vein2vein.population import design
+from vein2vein.population.arms import Arm, arm_of, join
 from vein2vein.population.comparison import Row, compare
 from vein2vein.population.published import LONGEST, MOST, SCALES, Published, read_published
 from vein2vein.population.virtual import draw_patients
 from vein2vein.randomness import uniforms
-from vein2vein.sources import source
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
-from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law, read_law, read_laws
-from vein2vein.therapy.product import Product, find_indication, find_product, find_regimen
+from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ Progress = Callable[[float, str], None]
 
 _TABLES = (
     "trial", "size", "population", "waiting", "transplant", "visits", "enrollment", "cutoffs", "assay", "endpoints",
-    "published",
+    "published", "arms", "regimens",
 )  # fmt: skip
 _TRIAL = (
     "name", "title", "published_as", "registry", "phase", "source", "disease", "product", "dose", "conditioning",
     "policy",
 )  # fmt: skip
 _SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
-_FACTS = ("source", "where", "how", "why")
+_FACTS = design.FACTS
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Trial:
     published : tuple of Published
     file, text : str
         The file it was read from, for provenance.
+    arms : tuple of Arm
+        Who is treated otherwise than the trial says; empty: one arm.
+    regimens : mapping of str to Regimen
+        Lymphodepletion that the trial file itself describes.
     """
 
     name: str
@@ -110,6 +114,8 @@ class Trial:
     published: tuple[Published, ...]
     file: str
     text: str
+    arms: tuple[Arm, ...] = ()
+    regimens: Mapping[str, Regimen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,12 +180,12 @@ def read_trial(card: Card) -> Trial:
     card.refuse_unknown(_TABLES)
     card.refuse_unknown(_TRIAL, "trial")
     card.refuse_unknown(_SIZE, "size")
-    enrolled, infused = (_count(card, "size", name) for name in ("enrolled", "infused"))
+    enrolled, infused = (design.count(card, "size", name) for name in ("enrolled", "infused"))
     if infused > enrolled:
         raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
     card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
     laws = {name: read_law(card, "waiting", name) for name in card.table("waiting", default={})}
-    failure = _probability(card, laws, "screening_failure")
+    failure = design.probability(card, laws, "screening_failure")
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
@@ -190,14 +196,19 @@ def read_trial(card: Card) -> Trial:
     for name in card.table("assay", default={}):
         if name not in analytes.all_analytes():
             raise card.error(("assay", name), unknown("analyte", name, analytes.all_analytes()))
-    _check_sources(card)
-    disease, product = _found(card, find_disease, "disease"), _found(card, find_product, "product")
-    indication = find_indication(product, disease.name)[0]
-    _found(card, read_policy, "policy")
-    if card.get("trial", "conditioning") is not None:
-        _found(card, lambda name: find_regimen(indication, name), "conditioning")
-    if card.get("trial", "dose") is not None:
-        _found(card, read_requested_dose, "dose")
+    design.check_sources(card)
+    disease = design.found(card, find_disease, "trial", "disease")
+    product = design.found(card, find_product, "trial", "product")
+    design.found(card, read_policy, "trial", "policy")
+    regimens = design.read_regimens(card)
+    design.check_treatment(card, product, disease, regimens, "trial")
+    arms = design.read_arms(card, disease, product, regimens)
+    plan = read_plan(card, "visits")
+    published = tuple(
+        read_published(card, str(i), cutoffs, [arm.name for arm in arms])
+        for i in range(len(card.get("published", default=[])))
+    )
+    design.check_visits(card, plan, published)
     return Trial(
         name=card.string("trial", "name"),
         title=card.string("trial", "title"),
@@ -209,75 +220,25 @@ def read_trial(card: Card) -> Trial:
         dose=card.string("trial", "dose", default=""),
         disease=disease,
         product=product,
-        patients=_count(card, "size", "patients", low=1),
+        patients=design.count(card, "size", "patients", low=1),
         enrolled=enrolled,
         infused=infused,
         population=read_laws(card, "population", fields=FIELDS),
         vein_to_vein=laws.get("vein_to_vein"),
         bridging_share=laws.get("bridging_share"),
         screening_failure=failure,
-        transplant=_transplant(card),
-        plan=read_plan(card, "visits"),
+        transplant=design.read_transplant(card),
+        plan=plan,
         accrual=card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0),
         cutoffs=cutoffs,
         assays=read_assays(card),
         until=card.number("endpoints", "until", unit="day", low=1, high=LONGEST),
-        published=tuple(read_published(card, str(i), cutoffs) for i in range(len(card.get("published", default=[])))),
+        published=published,
         file=card.file,
         text=card.text,
+        arms=arms,
+        regimens=regimens,
     )
-
-
-def _found(card: Card, find: Callable[[str], Any], field: str) -> Any:
-    name = card.string("trial", field)
-    try:
-        return find(name)
-    except InputError as problem:
-        raise problem if problem.file else card.error(("trial", field), problem.text) from None
-
-
-def _probability(card: Card, laws: Mapping[str, Law], name: str) -> float:
-    if name not in laws:
-        return 0.0
-    if laws[name].kind != "bernoulli":
-        raise card.error(("waiting", name, "law"), f"found {laws[name].kind}, expected bernoulli with a probability.")
-    return float(laws[name].numbers["probability"])
-
-
-def _count(card: Card, *path: str, low: int = 0) -> int:
-    value = card.number(*path, low=low, high=MOST, default=low)
-    if value != int(value):
-        raise card.error(path, f"found {value:g}, expected a whole number of patients.")
-    return int(value)
-
-
-def _transplant(card: Card) -> tuple[float, float, float]:
-    card.refuse_unknown(("share", "first_day", "last_day", *_FACTS), "transplant")
-    if card.get("transplant") is None:
-        return 0.0, 0.0, 0.0
-    first = card.number("transplant", "first_day", unit="day", low=0.0, high=LONGEST)
-    return (
-        card.number("transplant", "share", low=0.0, high=1.0),
-        first,
-        card.number("transplant", "last_day", unit="day", low=first, high=LONGEST),
-    )
-
-
-def _check_sources(card: Card) -> None:
-    def walk(here: Any, path: tuple[str, ...]) -> None:
-        if isinstance(here, Mapping):
-            if isinstance(here.get("source"), str):
-                try:
-                    source(here["source"])
-                except InputError as problem:
-                    raise card.error((*path, "source"), problem.text) from None
-            for key, value in here.items():
-                walk(value, (*path, key))
-        elif isinstance(here, list):
-            for index, value in enumerate(here):
-                walk(value, (*path, str(index)))
-
-    walk(card.data, ())
 
 
 # Running it
@@ -306,27 +267,48 @@ def enroll_and_treat(
     seed: int,
     progress: Progress | None = None,
     backend: str = "batch",
-    overlay: ParameterSet | None = None,
+    overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
 ) -> Journey:
-    """Take the patients with these numbers through a trial; none depends on who else is asked for."""
+    """Take the patients with these numbers through a trial; none depends on who else is asked for.
+
+    ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``).
+    """
     from vein2vein.journey import simulate  # here, so that reading and listing trials does not load the engine
 
-    return simulate(
-        draw_patients(trial.population, trial.disease, numbers, seed),
-        trial.product,
-        dose=trial.dose or None,
-        regimen=trial.conditioning,
-        policy=trial.policy,
-        plan=trial.plan,
-        waiting_law=trial.vein_to_vein,
-        bridging_share=trial.bridging_share,
-        transplant=trial.transplant,
-        assays=trial.assays,
-        overlay=overlay,
-        seed=seed,
-        backend=backend,
-        progress=progress,
-    )
+    def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
+        patients = draw_patients(one.population, one.disease, whose, seed)
+        return simulate(
+            replace(patients, arm=np.full(whose.shape, arm)),
+            one.product,
+            dose=one.dose or None,
+            regimen=one.regimens.get(one.conditioning, one.conditioning),
+            policy=one.policy,
+            plan=one.plan,
+            waiting_law=one.vein_to_vein,
+            bridging_share=one.bridging_share,
+            transplant=one.transplant,
+            assays=one.assays,
+            overlay=overlay(one) if callable(overlay) else overlay,
+            seed=seed,
+            backend=backend,
+            progress=progress,
+        )
+
+    numbers = np.asarray(numbers)
+    if not trial.arms:
+        return treat(trial, numbers, "")
+    arm = arm_of(trial.arms, numbers, seed)
+    filled = [(i, np.flatnonzero(arm == i)) for i in np.unique(arm)]
+    journeys = [treat(one_arm(trial, trial.arms[i]), numbers[at], trial.arms[i].name) for i, at in filled]
+    return join(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
+
+
+def one_arm(trial: Trial, arm: Arm) -> Trial:
+    """The trial as if this arm were all of it."""
+    return replace(
+        trial, disease=arm.disease, product=arm.product, dose=arm.dose, conditioning=arm.conditioning,
+        population={**trial.population, **arm.population}, arms=(),
+    )  # fmt: skip
 
 
 def run_trial(
@@ -336,7 +318,7 @@ def run_trial(
     seed: int = 1,
     progress: Progress | None = None,
     backend: str = "batch",
-    overlay: ParameterSet | None = None,
+    overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
 ) -> TrialResult:
     """Run a trial in virtual patients and set it beside the published one.
 

@@ -60,6 +60,8 @@ class Patient:
         Known days before the infusion (day 0); NaN: by the laws of the product and regimen.
     known : frozenset of str
         Fields that were given and not drawn; empty for virtual patients.
+    arm : ndarray of str
+        Arm of the trial; "" outside of trials with arms.
     """
 
     number: NDArray[np.int64]
@@ -86,6 +88,7 @@ class Patient:
     leukapheresis_day: Floats = field(default_factory=_nothing)
     lymphodepletion_day: Floats = field(default_factory=_nothing)
     known: frozenset[str] = frozenset()
+    arm: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, dtype=str))
 
     @property
     def count(self) -> int:
@@ -124,6 +127,7 @@ def make_patients(
     return Patient(
         number=ids, disease=disease, **columns, baseline={name: column(v) for name, v in (baseline or {}).items()},
         leukapheresis_day=day["leukapheresis"], lymphodepletion_day=day["lymphodepletion"], known=known,
+        arm=np.full(ids.shape, ""),
     )  # fmt: skip
 
 
@@ -133,7 +137,7 @@ def select(patient: Patient, index: ArrayLike) -> Patient:
     arrays = {
         f.name: getattr(patient, f.name)[pick]
         for f in fields(patient)
-        if isinstance(getattr(patient, f.name), np.ndarray)
+        if isinstance(getattr(patient, f.name), np.ndarray) and getattr(patient, f.name).size == patient.count
     }
     return replace(patient, **arrays, baseline={name: v[pick] for name, v in patient.baseline.items()})
 

@@ -230,7 +230,7 @@ def _indication(card: Card, index: str) -> Indication:
         card.number(*here, "age_below", unit="year", low=0, default=math.inf),
         card.number(*here, "lines_low", low=0, default=0.0),
         _dose(card, *here, "dose"),
-        tuple(_regimen(card, *here, "regimens", str(i)) for i in range(len(regimens))),
+        tuple(read_regimen(card, *here, "regimens", str(i)) for i in range(len(regimens))),
         card.number(*here, "window_low", unit="day", low=0),
         card.number(*here, "window_high", unit="day", low=0),
         **_provenance(card, *here),
@@ -262,7 +262,8 @@ def _dose(card: Card, *path: str) -> DoseRule:
     return rule
 
 
-def _regimen(card: Card, *path: str) -> Regimen:
+def read_regimen(card: Card, *path: str, given: str = "") -> Regimen:
+    """A lymphodepletion regimen of a product or trial card; ``given`` is its name where the table has none."""
     card.refuse_unknown(("name", "title", "drugs", *_PROVENANCE), *path)
     drugs = []
     for i in range(len(card.required(*path, "drugs", expected="a list of drugs"))):
@@ -272,7 +273,8 @@ def _regimen(card: Card, *path: str) -> Regimen:
         if not days or max(days) >= 0 or list(days) != sorted(set(days)):
             raise card.error(at, f"found the days {list(days)}, expected ascending days before the infusion on day 0.")
         drugs.append(Drug(card.string(*at, "drug", choices=DRUGS), card.number(*at, "dose", low=0), days))
-    return Regimen(card.string(*path, "name"), card.string(*path, "title"), tuple(drugs), **_provenance(card, *path))
+    name = given or card.string(*path, "name")
+    return Regimen(name, card.string(*path, "title"), tuple(drugs), **_provenance(card, *path))
 
 
 @cache
