@@ -14,12 +14,14 @@ from vein2vein.errors import InputError
 REPORT = "report.html"
 HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
 WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
-MOST_PATIENTS = 1_000_000  # beyond this a run belongs in chunks of its own
+MOST_PATIENTS = 1_000_000
+MOST_AT_ONCE = 20_000  # patients whose courses are held in memory; beyond this a run goes in chunks
 EXAMPLES = """\b
 Examples:
   vein2vein trial eliana
   vein2vein trial eliana --patients 200 --seed 7 --out results --export nonmem
   vein2vein trial --init my.toml && vein2vein trial my.toml
+  vein2vein trial eliana --patients 1000000 --out large
 """
 
 
@@ -54,12 +56,20 @@ Examples:
     metavar="FILE",
     help="Write a commented trial file to start from, and stop.",
 )
+@click.option(
+    "--chunk",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"Run in chunks of so many patients (default beyond {MOST_AT_ONCE:,}: 5,000); the same command resumes.",
+)
+@click.option("--keep-courses", is_flag=True, help="Run in chunks and keep every day of every patient, not summaries.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run in chunks on a Dask scheduler, such as tcp://10.0.0.5:8786.")
 @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row, report).")
 @click.option("--quiet", is_flag=True, help="No progress and no table; only where the report is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
 def command(
     trial: str | None, patients: int | None, seed: int, out: Path | None, export: str | None, init: Path | None,
-    for_machines: bool, quiet: bool, force: bool,
+    chunk: int | None, keep_courses: bool, scheduler: str | None, for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     """Run a trial in virtual patients, from their blood back to their blood.
 
@@ -67,6 +77,7 @@ def command(
     sets the simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
     """
     from vein2vein.population import trial as trials
+    from vein2vein.population.large import holds_large
 
     if init is not None:
         console.write_new(init, trials.trial_template_text(), force=force)
@@ -78,7 +89,15 @@ def command(
             "--init FILE writes one to start from."
         )
     plan = trials.load_trial(trial)
-    folder = console.new_folder(out or Path("vein2vein-results") / f"{plan.name}-seed{seed}", REPORT, force=force)
+    folder = out or Path("vein2vein-results") / f"{plan.name}-seed{seed}"
+    large = (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
+    if large or chunk or keep_courses or scheduler:
+        if export:
+            raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
+        options = {"chunk": chunk, "courses": keep_courses, "scheduler": scheduler, "force": force}
+        _run_large(plan, folder, for_machines, quiet, patients=patients, seed=seed, **options)
+        return
+    console.new_folder(folder, REPORT, force=force)
     with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
         result = trials.run_trial(plan, patients=patients, seed=seed, progress=report)
         files = _write(result, folder, export, force)
@@ -87,7 +106,7 @@ def command(
             console.emit("row", **vars(row))
     elif not quiet:
         _print_comparison(result)
-    _say_failed(result.journey.status, for_machines)
+    _say_failed(int((result.journey.status != 0).sum()), len(result.journey.status), for_machines)
     for what, path in files.items():
         _tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
@@ -105,14 +124,28 @@ def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[s
     return files
 
 
-def _say_failed(status: Any, for_machines: bool) -> None:
-    failed = sum(int(code) != 0 for code in status)
+def _run_large(plan: Any, folder: Path, for_machines: bool, quiet: bool, **options: Any) -> None:
+    """A run in chunks: stored as they are done; no report, because no journey is ever whole in memory."""
+    from vein2vein.population import large
+
+    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+        result = large.run_large(plan, folder, progress=report, **options)
+    for note in result.notes:
+        _tell(f"note: {note}", "note", for_machines, text=note)
     if for_machines:
-        console.emit("failed", patients=failed, of=len(status))
+        for row in result.comparison:
+            console.emit("row", **vars(row))
+    elif not quiet:
+        _print_comparison(result)
+    _say_failed(result.failed, result.patients, for_machines)
+    _tell(f"Results: {folder}", "file", for_machines, path=folder, what="Results")
+
+
+def _say_failed(failed: int, of: int, for_machines: bool) -> None:
+    if for_machines:
+        console.emit("failed", patients=failed, of=of)
     elif failed:
-        console.say(
-            f"{failed} of {len(status)} patients could not be computed to the end; the report lists them.", stderr=True
-        )
+        console.say(f"{failed} of {of} patients could not be computed to the end; their status says why.", stderr=True)
 
 
 def _print_comparison(result: Any) -> None:

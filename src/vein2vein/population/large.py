@@ -145,6 +145,11 @@ def chunk_files(folder: str | Path, manifest: dict[str, Any]) -> dict[str, list[
     return {name: [Path(folder) / name / c["file"] for c in manifest["chunks"]] for name in manifest["tables"]}
 
 
+def holds_large(folder: str | Path) -> bool:
+    """Whether a folder holds a large run, complete or not."""
+    return (Path(folder) / MANIFEST).exists() and "chunks" in read_manifest(folder)
+
+
 # Beginning, or going on
 
 
@@ -166,10 +171,10 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
     if force and (folder / MANIFEST).exists():
         _clear(folder)
     if (folder / MANIFEST).exists():
-        found = read_manifest(folder)
-        if "chunks" not in found:
+        if not holds_large(folder):
             raise InputError(f"{folder} holds another run; give --force to overwrite it, or another folder.")
-        differing = differences(found["identity"], identity)
+        found = read_manifest(folder)
+        differing = differences(identity, found["identity"])
         if differing:
             raise InputError(
                 f"{folder} holds a run with another {differing}; give another folder, or --force to begin anew."
