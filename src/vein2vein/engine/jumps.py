@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from vein2vein.engine.derivative import partials
 from vein2vein.engine.events import Event, check
-from vein2vein.engine.graph import Graph, evaluate, needed
-from vein2vein.engine.tangent import Link, Matrix, Recorded, differentiated, dose, moved
+from vein2vein.engine.graph import Graph, needed
+from vein2vein.engine.tangent import Link, Matrix, Recorded, differentiated, dose, moved, values
 from vein2vein.engine.trace import record
 from vein2vein.models.model import Model, give
 
@@ -29,7 +29,7 @@ TICK = 0.5
 WIDER = 0.05
 """Days between two looks, per day since the last dose: what is left then is slow."""
 CLOSENESS = 1e-9
-_MOST_TRIES, _MOST_PER_TICK, _BISECT_EVERY = 100, 50, 3
+_MOST_TRIES, _MOST_PER_TICK, _PATIENCE, _BISECT_EVERY = 100, 50, 8, 3
 
 Flow = Callable[[NDArray[np.int64], Matrix, Matrix, Matrix, Matrix], Matrix]
 """(rows, states, levels, from day, to day) -> states; each patient has days of its own."""
@@ -158,7 +158,7 @@ def _put(g: Graph, outputs: Sequence[int], node: int, value: float) -> list[int]
 
 def distances(which: Sequence[Surface], t: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
     """Distance (n, surfaces) from each surface."""
-    rows = [np.broadcast_to(evaluate(s.distance.graph, s.distance.outputs, t, x.T, p.T, u.T)[0], len(x)) for s in which]
+    rows = [values(s.distance.graph, s.distance.outputs, t, x, p, u)[0] for s in which]
     return np.stack(rows, axis=1) if rows else np.zeros((len(x), 0))
 
 
@@ -203,20 +203,20 @@ def _note(memory: Memory, row: int, crossing: Crossing) -> None:
 
 def follow(
     which: Sequence[Surface], model: Model, memory: Memory, flow: Flow, rows: NDArray[np.int64],
-    x: Matrix, p: Matrix, u: Matrix, day: float, tick: float,
+    x: Matrix, p: Matrix, u: Matrix, day: Matrix, tick: Matrix,
 ) -> tuple[Matrix, Matrix]:  # fmt: skip
-    """Carry some patients from a day to a tick through everything that they cross, and note the crossings.
+    """Carry some patients from their day to their tick through everything that they cross, and note the crossings.
 
-    Returns their states and levels at the tick. ``x``, ``p``, ``u`` hold these patients only; ``rows`` their numbers.
+    Returns their states and levels at the tick. ``x``, ``p``, ``u`` hold these patients only; ``rows`` their numbers. A
+    patient may come twice, with different days, where nothing that is crossed changes the path (no events).
     """
-    x, u = x.copy(), u.copy()
-    now = np.full(len(rows), day)
+    x, u, now = x.copy(), u.copy(), day.copy()
     before = distances(which, now, x, p, u) > 0
     for _ in range(_MOST_PER_TICK):
         going = np.flatnonzero(now < tick)
         if not len(going):
             break
-        horizon, wakes = _horizon(which, memory, rows[going], now[going], tick)
+        horizon, wakes = _horizon(which, memory, rows[going], now[going], tick[going])
         ahead = flow(rows[going], x[going], u[going], now[going], horizon)
         after = distances(which, horizon, ahead, p[going], u[going]) > 0
         crossed = (after != before[going]) & armed(which, memory, rows[going], horizon)
@@ -254,10 +254,10 @@ def _cross(
 
 
 def _horizon(
-    which: Sequence[Surface], memory: Memory, rows: NDArray[np.int64], now: Matrix, tick: float
+    which: Sequence[Surface], memory: Memory, rows: NDArray[np.int64], now: Matrix, tick: Matrix
 ) -> tuple[Matrix, NDArray[np.int64]]:
     """How far to look: to the tick, or to where an event may fire again; and which event that is, or -1."""
-    horizon, wakes = np.full(len(rows), tick), np.full(len(rows), -1)
+    horizon, wakes = tick.copy(), np.full(len(rows), -1)
     for k, surface in enumerate(which):
         if surface.event is not None:
             again = memory.last[rows, k] + surface.event.interval
@@ -293,17 +293,21 @@ def _root(
     f_low, f_high = distances([surface], low, x, p, u)[:, 0], distance(high)
     rising = f_high > 0
     for turn in range(_MOST_TRIES):
-        if np.all(high - low <= closeness):
+        open_ = high - low > closeness
+        if not open_.any():
             break
         with np.errstate(all="ignore"):
             guess = (low * f_high - high * f_low) / (f_high - f_low)
         middle = (low + high) / 2
-        guess = np.where(np.isfinite(guess) & (turn % _BISECT_EVERY != 2), guess, middle)
+        bisect = turn >= _PATIENCE and turn % _BISECT_EVERY == 2
+        guess = np.where(np.isfinite(guess) & (not bisect), guess, middle)
         guess = np.clip(guess, np.minimum(low + closeness / 2, middle), np.maximum(high - closeness / 2, middle))
         value = distance(guess)
         beyond = (value > 0) == rising
-        f_low, f_high = np.where(beyond, f_low / 2, value), np.where(beyond, value, f_high / 2)
-        low, high = np.where(beyond, low, guess), np.where(beyond, guess, high)
+        nearer, farther = open_ & beyond, open_ & ~beyond
+        f_low = np.where(nearer, f_low / 2, np.where(farther, value, f_low))
+        f_high = np.where(nearer, value, np.where(farther, f_high / 2, f_high))
+        low, high = np.where(farther, guess, low), np.where(nearer, guess, high)
     return high
 
 
@@ -342,5 +346,4 @@ def jump(
 
 
 def _rates(rates: Recorded, day: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
-    found = evaluate(rates.graph, rates.outputs, day, x.T, p.T, u.T)
-    return np.stack([np.broadcast_to(v, len(x)) for v in found], axis=1)
+    return np.stack(values(rates.graph, rates.outputs, day, x, p, u), axis=1)

@@ -11,13 +11,14 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.derivative import chained, partials
-from vein2vein.engine.graph import LEAVES, Graph, evaluate, needed, uses
+from vein2vein.engine.graph import LEAVES, NUMPY, Graph, needed, uses
 from vein2vein.engine.trace import record
 from vein2vein.errors import InputError, unknown
 from vein2vein.models import mathematics
@@ -161,6 +162,27 @@ def dose(model: Model, name: str) -> Recorded:
     return differentiated(model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), amount=True)
 
 
+@lru_cache(maxsize=1024)
+def _order(g: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(needed(g, outputs))
+
+
+def values(g: Graph, outputs: Sequence[int], t: Any, x: Matrix, p: Matrix, u: Matrix) -> list[Matrix]:
+    """Each output (n,) for states (n, s), parameters (n, p) and levels (n, l)."""
+    of = {"state": x, "parameter": p, "level": u}
+    found: dict[int, Any] = {}
+    with np.errstate(all="ignore"):
+        for node in _order(g, tuple(outputs)):
+            op, args = g.nodes[node]
+            if op == "const":
+                found[node] = args[0]
+            elif op in LEAVES:
+                found[node] = t if op == "time" else of[op][:, args[0]]
+            else:
+                found[node] = NUMPY[op](*(found[a] for a in args))
+    return [np.broadcast_to(found[o], (len(p),)) for o in outputs]
+
+
 def moved(
     function: Recorded, t: Any, x: Matrix, p: Matrix, u: Matrix, seeds: Mapping[tuple[str, int], Matrix], count: int
 ) -> tuple[Matrix, Matrix]:
@@ -176,14 +198,14 @@ def moved(
     """
     wanted = [[(key, node) for key, node in slope.items() if key in seeds] for slope in function.slopes]
     nodes = [*function.outputs, *(node for pairs in wanted for _, node in pairs)]
-    found = [np.broadcast_to(v, (len(p),)) for v in evaluate(function.graph, nodes, t, x.T, p.T, u.T)]
+    found = values(function.graph, nodes, t, x, p, u)
     rest = iter(found[len(function.outputs) :])
     tangents = np.zeros((len(p), len(function.outputs), count))
     for i, pairs in enumerate(wanted):
         for key, _ in pairs:
             tangents[:, i] += next(rest)[:, None] * seeds[key]
-    values = np.stack(found[: len(function.outputs)], axis=1) if function.outputs else np.zeros((len(p), 0))
-    return values, tangents
+    outputs = found[: len(function.outputs)]
+    return np.stack(outputs, axis=1) if outputs else np.zeros((len(p), 0)), tangents
 
 
 def directional(g: Graph, outputs: Sequence[int], seeds: Sequence[Mapping[int, int]]) -> list[list[int | None]]:
@@ -308,7 +330,7 @@ def _replay(
 ) -> Callable[[Any, Any, Any, Any], Mapping[str, Any]]:
     """Equations that a graph stands for, as a model's own: for floats, arrays and traced expressions."""
     order = needed(g, outputs)
-    names = {"state": states, "parameter": parameters, "level": levels}
+    names: dict[str, Sequence[str]] = {"state": states, "parameter": parameters, "level": levels}
 
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         of = {"state": x, "parameter": p, "level": u}
@@ -318,7 +340,7 @@ def _replay(
             if op == "const":
                 value[node] = args[0]
             elif op in LEAVES:
-                value[node] = t if op == "time" else getattr(of[op], names[op][args[0]])
+                value[node] = t if op == "time" else getattr(of[op], str(names[op][args[0]]))
             else:
                 value[node] = _REPLAY[op](*(value[a] for a in args))
         return {name: value[node] for name, node in zip(states, outputs)}
