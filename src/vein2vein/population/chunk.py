@@ -104,8 +104,21 @@ def make_chunk(work: Work, first: int, last: int, scratch: Path | None = None) -
 
 def tables_of(work: Work, journey: Any) -> dict[str, Columns]:
     """Tables of a chunk whose patients have been through the trial."""
-    own = {"summaries": summaries(journey), "readings": readings(work.trial, journey, work.seed)}
-    return {name: own[name] if name in own else OF_JOURNEY[name](journey) for name in work.tables}
+    own = {"summaries": summaries, "course": _course, "readings": lambda j: readings(work.trial, j, work.seed)}
+    return {name: {**OF_JOURNEY, **own}[name](journey) for name in work.tables}
+
+
+def _course(journey: Any) -> Columns:
+    """Every day, with the same columns in every chunk; a treatment that was not given is NaN."""
+    found = OF_JOURNEY["course"](journey)
+    columns = {"patient": found["patient"], "day": found["day"]}
+    for name, analyte in sorted(analytes.all_analytes().items()):
+        columns[name] = found.get(name, np.full(len(found["day"]), np.nan, np.float32))
+        if analyte.kind == "treatment":
+            columns[name] = np.where(columns[name] > 0, columns[name], np.float32(np.nan))
+        below = f"{name}_below_lloq"
+        columns[below] = found.get(below, np.zeros(len(found["day"]), bool))
+    return columns
 
 
 def _parquet(columns: Columns, path: Path) -> bytes:
