@@ -8,6 +8,7 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
+from vein2vein.clinic.cres import grade_cres
 from vein2vein.clinic.crs import SCALES, grade_crs
 from vein2vein.clinic.grades import lacking
 from vein2vein.clinic.hematotoxicity import grade_icaht
@@ -66,6 +67,11 @@ def _icans(case):
     _check_grades(case, "icans", grade_icans(course, age=age), course)
     if "neurologic_event" in case:
         _check_grades(case, "neurologic_event", neurologic_event(course, age=age), course)
+
+
+def _cres(case):
+    course = _course(case)
+    _check_grades(case, "cres", grade_cres(course), course)
 
 
 def _icaht(case):
@@ -140,6 +146,7 @@ def _response_lymphoma(case):
 CHECKS = {
     "crs": _crs,
     "icans": _icans,
+    "cres": _cres,
     "icaht": _icaht,
     "doses": _doses,
     "immunoglobulin": _immunoglobulin,

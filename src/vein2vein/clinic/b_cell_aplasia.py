@@ -74,6 +74,8 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
         {"b_cells": shown},
         {"b_cells": READS},
         flags,
+        {},
+        ("definition of B-cell aplasia, from memory",) if rule["mark"] == "M" else (),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.criteria import edition, unverified
 from vein2vein.clinic.grades import NOT_GRADABLE, Grades, carried, ladder
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -36,7 +36,10 @@ def grade_cytopenia(course: Course, name: str, criteria: str = "ctcae_v5_blood")
     absent = np.isnan(counts)
     grade = np.where(absent, NOT_GRADABLE, earned).astype(np.int8)
     missing = {analyte: absent} if absent.any() else {}
-    return Grades(name, rules.name, course.days, grade, earned, missing, {name: earned}, {name: (analyte,)})
+    return Grades(
+        name, rules.name, course.days, grade, earned, missing, {name: earned}, {name: (analyte,)}, {}, {},
+        unverified(rules.name),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades import Flags, Grades, Whole, ladder, latest, settle, take
+from vein2vein.clinic.criteria import edition, unverified
+from vein2vein.clinic.grades import Flags, Grades, Whole, carried, ladder, latest, settle, take
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -19,6 +21,13 @@ READS = {
 SEDATED = "sedated: score and arousal carried from the last reading without sedation"
 HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
 HEADACHE = "headache_or_tremor"
+OTHER_CAUSE = {
+    "neurologic_other_cause": ("score and arousal attributed to another cause", ("score", "arousal")),
+    "seizure_other_cause": ("seizure attributed to another cause", ("seizure",)),
+    "motor_other_cause": ("motor weakness attributed to another cause", ("motor",)),
+}
+LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the score alone"
+DELAYED = "developmental delay: CAPD in place of ICE"
 
 
 def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019") -> Grades:
@@ -29,7 +38,7 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
     course : Course
         n patients, k days.
     age : array_like, shape (n,)
-        Years. Where a patient old enough for ICE has only CAPD charted (developmental delay), CAPD is used.
+        Years. Where a patient old enough for ICE has only CAPD charted, or developmental delay, CAPD is used.
     criteria : str
         Edition.
 
@@ -42,7 +51,14 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
     shape = course.shape
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
     old = np.broadcast_to(np.asarray(age, dtype=float) >= rules.values["ice_from_age"], (shape[0],))[:, None]
+    flags: dict[str, Flags] = {}
+    if course.measured("developmental_delay"):
+        delayed = np.broadcast_to((carried(course, "developmental_delay") >= 1), shape)
+        flags[DELAYED] = delayed & old
+        old = old & ~delayed
     by_ice = old & (np.isfinite(ice) | np.isnan(capd))
+    if course.measured("ice_baseline"):
+        flags[LOW_BASELINE] = by_ice & (carried(course, "ice_baseline") < rules.values["ice_full"])
     score = np.where(by_ice, ladder(ice, rules.column("ice")), ladder(capd, rules.column("capd"))).astype(np.int8)
     no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd))
     awake = ladder(arousal, rules.column("arousal"))
@@ -53,7 +69,6 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
     unarousable = awake >= rules.top
     score_unknown = no_score & ~unarousable
     arousal_unknown = no_arousal & (leans_on_arousal | no_score)
-    flags: dict[str, Flags] = {}
     if course.measured("sedated"):
         asleep = course.values["sedated"] >= 1
         last = latest(~asleep & ~score_unknown & ~arousal_unknown)
@@ -71,6 +86,13 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
         analyte = READS[name][0]
         if analyte in course:
             columns[name] = ladder(course.values[analyte], rules.column(name))
+    for name, (text, aside) in OTHER_CAUSE.items():
+        if course.measured(name):
+            elsewhere = course.values[name] >= 1
+            flags[text] = elsewhere
+            columns.update({c: np.where(elsewhere, 0, columns[c]).astype(np.int8) for c in aside if c in columns})
+            if "score" in aside:
+                score_unknown, arousal_unknown = score_unknown & ~elsewhere, arousal_unknown & ~elsewhere
     lower = np.maximum.reduce(list(columns.values()))
     doubt = score_unknown | arousal_unknown
     grade = settle(lower, np.where(doubt, np.int8(rules.top), lower))
@@ -79,7 +101,9 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
         found = {"ice": score_unknown & old, "capd": score_unknown & ~old, "arousal": arousal_unknown}
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
     reads = {name: READS[name] for name in columns}
-    return Grades("icans", rules.name, course.days, grade, lower, missing, columns, reads, flags)
+    return Grades(
+        "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name)
+    )
 
 
 def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = None) -> Grades:
@@ -97,21 +121,11 @@ def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = N
     """
     icans = grade_icans(course, age=age) if icans is None else icans
     if HEADACHE not in course:
-        return Grades(
-            "neurologic_event",
-            "ctcae_emulated",
-            icans.days,
-            icans.grade,
-            icans.at_least,
-            icans.missing,
-            icans.columns,
-            icans.reads,
-            icans.flags,
-        )
+        return replace(icans, scale="neurologic_event", edition="ctcae_emulated")
     mild = (course.values[HEADACHE] >= 1).astype(np.int8)
     lower = np.maximum(icans.at_least, mild)
     grade = np.where(icans.grade < 0, icans.grade, lower).astype(np.int8)
-    return Grades(
-        "neurologic_event", "ctcae_emulated", icans.days, grade, lower, icans.missing,
-        {**icans.columns, HEADACHE: mild}, {**icans.reads, HEADACHE: (HEADACHE,)}, icans.flags,
+    return replace(
+        icans, scale="neurologic_event", edition="ctcae_emulated", grade=grade, at_least=lower,
+        columns={**icans.columns, HEADACHE: mild}, reads={**icans.reads, HEADACHE: (HEADACHE,)},
     )  # fmt: skip
