@@ -1,0 +1,96 @@
+"""vein2vein explain: the patient's own path in plain words, as a page to read and to print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vein2vein.cli import console
+from vein2vein.errors import InputError
+
+COMPANIONS = 300
+MOST_COMPANIONS = 100_000
+SEED = 1
+EXAMPLES = """\b
+Examples:
+  vein2vein explain patient.toml --product tisagenlecleucel
+  vein2vein explain patient.toml --product tisagenlecleucel --language es --infusion-date 2027-01-10
+  vein2vein explain patient.toml --product kymriah --language Arabic --no-simulation --out page.html
+"""
+
+
+@click.command("explain", epilog=EXAMPLES)
+@click.argument("patient", type=click.Path(path_type=Path), metavar="PATIENT.TOML")
+@click.option(
+    "--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own."
+)
+@click.option(
+    "--language",
+    default="en",
+    show_default=True,
+    metavar="CODE|NAME",
+    help="en, ar, es, fr, hi, pt, ru or zh; or a name such as Spanish.",
+)
+@click.option("--infusion-date", metavar="DATE", help="Day of the infusion, such as 2027-01-10: the plan shows dates.")
+@click.option(
+    "--companions",
+    type=click.IntRange(20, MOST_COMPANIONS),
+    default=COMPANIONS,
+    show_default=True,
+    metavar="N",
+    help="Virtual patients who share what is known of this one.",
+)
+@click.option("--no-simulation", is_flag=True, help="Only published rates, no model.")
+@click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, metavar="S", help="Seed of the model.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="HTML file (default: PATIENT-PRODUCT-CODE.html)."
+)
+@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, note, page).")
+@click.option("--quiet", is_flag=True, help="No progress and no notes; only where the page is.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def command(
+    patient: Path, product: str | None, language: str, infusion_date: str | None, companions: int,
+    no_simulation: bool, seed: int, out: Path | None, for_machines: bool, quiet: bool, force: bool,
+) -> None:  # fmt: skip
+    """Explain a patient's own path in plain words, as an HTML page to print.
+
+    What each step is and when it comes, what may happen and how often (published rates first, then what the model
+    adds), when to call the care team, long-term follow-up, records to bring, questions to ask, a wallet card. The page
+    supports the care team and does not replace it. Nothing leaves this computer.
+    """
+    from vein2vein.report import page
+    from vein2vein.report.explain import read_date, write_explanation
+    from vein2vein.report.languages import find_language
+    from vein2vein.therapy.patient import read_patient
+    from vein2vein.therapy.product import all_products, find_product
+
+    catalog = find_language(language)
+    read_date(infusion_date)
+    if product is None:
+        raise InputError(
+            f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
+        )
+    (known, noticed), chosen = read_patient(patient), find_product(product)
+    path = page.check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force)
+    spread = None
+    if not no_simulation:
+        from vein2vein.journey import simulate
+        from vein2vein.population.virtual import companions as drawn
+
+        with console.progress(patient.stem, for_machines=for_machines, quiet=quiet) as report:
+            spread = simulate(drawn(known, companions, seed), chosen, seed=seed, progress=report)
+    write_explanation(
+        known, chosen, path, language=catalog.code, spread=spread, seed=seed, infusion_date=infusion_date, force=force
+    )
+    for note in dict.fromkeys(noticed):
+        if for_machines:
+            console.emit("note", text=note)
+        elif not quiet:
+            console.say(f"note: {note}", stderr=True)
+    if for_machines:
+        console.emit("page", path=path, language=catalog.code, status=catalog.status)
+        return
+    click.echo(f"Page: {path}")
+    if not quiet:
+        console.say(f"{catalog.english_name}: {catalog.status}", stderr=True)
