@@ -120,9 +120,10 @@ class Card:
         default: Any = _REQUIRED,
     ) -> Any:
         """Number at a path in the canonical ``unit``; text such as "39 kg" is converted, out of range is refused."""
-        shown = f" {unit}" if unit else ""
+        unit_shown = "" if unit in (None, "1") else unit
+        shown = f" {unit_shown}" if unit_shown else ""
         if low == float("-inf") and high == float("inf"):
-            expected = f"a number{f' in {unit}' if unit else ''}"
+            expected = f"a number{f' in {unit_shown}' if unit_shown else ''}"
         else:
             expected = f"a number from {low:g} to {high:g}{shown}"
         value = self.required(*path, expected=expected) if default is _REQUIRED else self.get(*path, default=default)
@@ -172,11 +173,14 @@ def parse_card(text: str, file: str) -> Card:
     except tomllib.TOMLDecodeError as problem:
         at = re.search(r"line (\d+)", str(problem))
         reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
+        reason = "a field or a table is given twice" if reason.startswith("Cannot ") else reason
         raise InputError(
             f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes.",
             file=file,
             line=int(at.group(1)) if at else None,
         ) from None
+    except RecursionError:
+        raise InputError("brackets are nested too deeply; expected lines like 'name = value'.", file=file) from None
 
 
 def read_card(path: str | Path) -> Card:
@@ -189,18 +193,25 @@ def read_card(path: str | Path) -> Card:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > LARGEST_CARD_BYTES:
+        if "\0" in str(path):
+            raise InputError("is not the name of a file.", file=str(path).replace("\0", "?"))
+        if path.is_dir():
+            raise InputError("is a folder; expected a TOML file.", file=path)
+        with path.open("rb") as stream:
+            found = stream.read(LARGEST_CARD_BYTES + 1)
+        if len(found) > LARGEST_CARD_BYTES:
             text = f"larger than {LARGEST_CARD_BYTES // 1_000_000} MB; a card is a short text file."
             raise InputError(text, file=path)
-        text = path.read_text(encoding="utf-8")
+        text = found.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise InputError("no such file; check the name and the folder.", file=path) from None
-    except IsADirectoryError:
-        raise InputError("is a folder; expected a TOML file.", file=path) from None
     except PermissionError:
         raise InputError("may not be read; check its permissions.", file=path) from None
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text; expected a TOML file saved as UTF-8.", file=path) from None
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise InputError(f"cannot be read ({reason}); expected a TOML file.", file=path) from None
     return parse_card(text, str(path))
 
 

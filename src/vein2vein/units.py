@@ -15,6 +15,7 @@ from typing import Any
 from vein2vein.errors import InputError
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # 1,000: a thousand, or one to three places?
 _POWERS = str.maketrans({"µ": "u", "μ": "u", "×": "x", "²": "2", "³": "3", "⁶": "6", "⁹": "9", "·": ".", "−": "-"})
 _RAISED = re.compile(r"10([²³⁶⁹])")
 _HOSTILE = re.compile(r"\d\s*(\*\*|\^)|(\*\*|\^)[\s(+-]*\d{2,}|\)\s*(\*\*|\^)\s*\(")  # powers that take forever
@@ -107,12 +108,20 @@ def convert(value: float, found: str, wanted: str) -> float:
     return float(f"{value * slope + offset:.{_DIGITS}g}")
 
 
+def _decimal(digits: str) -> float:
+    """A number with a decimal point or a decimal comma; one that may be a thousand or one is refused."""
+    if _THOUSANDS.fullmatch(digits):
+        either = f"{digits.replace(',', '')} or {digits.replace(',', '.')}"
+        raise InputError(f"found '{digits}', which may be {either}; write it without the comma.")
+    return float(digits.replace(",", "."))
+
+
 def read_quantity(text: str, wanted: str | None = None) -> float:
     """Read text such as "39 kg" or "3.1e6/kg" as a number in the wanted unit (no unit in the text: taken as wanted)."""
     match = _NUMBER.match(text)
     if not match:
         raise InputError(f"found '{text}', which does not begin with a number.")
-    value = float(match.group(1).replace(",", "."))
+    value = _decimal(match.group(1))
     unit = match.group(2)
     if not unit or wanted is None:
         if unit and wanted is None:
@@ -128,4 +137,4 @@ def read_dose(text: str) -> tuple[float, bool]:
     if not match or tail not in ("", "/kg"):
         expected = "expected viable CAR+ cells, per kg as '3.1e6/kg' or in all as '1e8'"
         raise InputError(f"found the dose '{text}'; {expected}.")
-    return float(match.group(1).replace(",", ".")), tail == "/kg"
+    return _decimal(match.group(1)), tail == "/kg"

@@ -1,0 +1,66 @@
+"""Cards and quantities as people save and type them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from vein2vein.cards import LARGEST_CARD_BYTES, parse_card, read_card
+from vein2vein.errors import InputError
+from vein2vein.units import read_dose, read_quantity
+
+
+@pytest.mark.parametrize("saved", [b"\xef\xbb\xbfage = 3\n", b"# one\r\nage = 3\r\n", b"# one\rage = 3\r"])
+def test_marks_of_other_editors_do_no_harm(tmp_path, saved):
+    file = tmp_path / "card.toml"
+    file.write_bytes(saved)
+    assert read_card(file).number("age") == 3
+
+
+@pytest.mark.parametrize(
+    "saved, said",
+    [
+        (b"a = " + b"[" * 5000, "nested too deeply"),
+        (b"a = 1\na = 2\n", "line 2: not valid TOML .a field or a table is given twice"),
+        (b"# \xe9\n", "not UTF-8"),
+        (b"#" * (LARGEST_CARD_BYTES + 1), "larger than 2 MB"),
+    ],
+)
+def test_what_is_no_card_is_refused_in_a_sentence(tmp_path, saved, said):
+    file = tmp_path / "card.toml"
+    file.write_bytes(saved)
+    with pytest.raises(InputError, match=said):
+        read_card(file)
+
+
+def test_what_is_no_file_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "loop.toml").symlink_to(tmp_path / "loop.toml")
+    for name, said in (("loop.toml", "cannot be read"), ("", "is a folder"), ("none.toml", "no such file")):
+        with pytest.raises(InputError, match=said):
+            read_card(tmp_path / name)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_card(tmp_path / ("x" * 300))
+    with pytest.raises(InputError, match="not the name of a file"):
+        read_card("a\0.toml")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no endless device on this system")
+def test_an_endless_file_is_not_read_to_its_end():
+    with pytest.raises(InputError, match="larger than"):
+        read_card("/dev/zero")
+
+
+def test_a_number_without_unit_is_asked_for_without_one():
+    with pytest.raises(InputError, match=r"from 0 to 2[.]$"):
+        parse_card("share = 3", "x").number("share", unit="1", low=0, high=2)
+
+
+def test_a_comma_may_be_a_decimal_sign_but_never_a_guess():
+    assert read_quantity("3,5 kg", "kg") == 3.5 and read_quantity("0,125", "kg") == 0.125
+    assert read_dose("3,1e6/kg") == (3.1e6, True)
+    for text in ("1,000 kg", "-25,000", "1,000,000"):
+        with pytest.raises(InputError, match="without the comma"):
+            read_quantity(text, "kg")
+    with pytest.raises(InputError, match="without the comma"):
+        read_dose("100,000")
