@@ -206,7 +206,7 @@ def simulate(
     notes += said
     # 5 conditioning
     ready = after_waiting(patient, waited)
-    conditioned, said = lymphodeplete(ready, lot, product, regimen)
+    conditioned, said = lymphodeplete(ready, lot, product, regimen, _white_cells(ready, lot, product, drawn, seed))
     notes += said
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
@@ -283,6 +283,19 @@ def _columns(
         numbers=treated.number,
     )
     return as_matrix(own, reference.MODEL.parameters, treated.count)
+
+
+def _white_cells(ready: Patient, lot: Any, product: Product, drawn: Mapping[str, Floats], seed: int) -> Floats:
+    """White cells (10^9/L) after the wait: as measured where the patient's file says, else the model's at its start."""
+    found, who = np.full(ready.count, np.nan), np.flatnonzero(~lot.failed)
+    values = {name: value[who] for name, value in drawn.items()}
+    columns = _columns(select(ready, who), lot, product, values, np.zeros(who.size), seed, who)
+    model = reference.MODEL
+    begun, own = named(model.state_names, start(model, columns)), named(model.parameters, columns)
+    levels = named(model.level_names, np.zeros((who.size, len(model.level_names))))
+    found[who] = model.observables(0.0, begun, own, levels)["white_cells"]
+    measured = np.asarray(ready.baseline.get("white_cells", np.nan), dtype=float)
+    return np.where(np.isfinite(measured), measured, found)
 
 
 def _follow(
