@@ -170,8 +170,9 @@ def load_trial(name: str | Path) -> Trial:
     InputError
         Unknown name (with the nearest ones), or a fault of the file: file, line, field.
     """
-    if str(name) in bundled_cards(_folder()):
-        return _bundled(str(name))
+    spelled = str(name).lower().replace("-", "_")
+    if spelled in bundled_cards(_folder()):
+        return _bundled(spelled)
     return read_trial(find_card(name, _folder(), "trial"))
 
 
