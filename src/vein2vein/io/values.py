@@ -1,0 +1,145 @@
+"""Numbers as records print them: decimal comma, thousands, bounds such as "<0.1", a unit behind the number."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_SHAPE = re.compile(
+    r"(<=|>=|<|>|≤|≥|~)?\s*([+-]?)\s*(\d[\d.,'’\u00a0\u202f ]*|[.,]\d+)"
+    r"(?:(?<=[\d.,])[eE]([+-]?\d{1,3})(?![\w.]))?\s*(.*)",
+    re.DOTALL,
+)
+_GROUP = re.compile(r"(?<=\d)[ '’\u00a0\u202f](?=\d{3}(?!\d))")
+_COMMA = re.compile(r"\d,\d{1,2}(?!\d|,)|\d,\d{4,}|(?<!\d)0,\d|\d\.\d{3},\d")
+_POINT = re.compile(r"\d\.\d{1,2}(?!\d|\.)|\d\.\d{4,}|(?<!\d)0\.\d|\d,\d{3}\.\d")
+_FLAG = re.compile(r"\s*(\*+|!+|\(?(H|HH|LL|A|AA|high|low|\+\+?)\)?)$", re.IGNORECASE)
+LONGEST = 80
+FORMULA = ("=", "@", "\t", "\r")
+
+
+class Parsed(NamedTuple):
+    """A number with the unit behind it and its bound: "", "<" or ">"."""
+
+    value: float
+    unit: str
+    bound: str
+
+
+class NotANumber(ValueError):
+    """Why a text is not a number: what, expected, remedy."""
+
+    def __init__(self, what: str, expected: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.expected, self.remedy = what, expected, remedy
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run this text as a formula (a signed number is none)."""
+    if text.startswith(FORMULA):
+        return True
+    return text[:1] in ("+", "-") and not re.match(r"[+-]\s*[\d.,]", text) and len(text) > 1
+
+
+def decimal_of(texts: Iterable[str]) -> str | None:
+    """The decimal sign that the numbers of a file use: ".", ",", "mixed", or None where none of them shows it."""
+    comma = point = False
+    for text in texts:
+        if not comma and "," in text and _COMMA.search(text):
+            comma = True
+        if not point and "." in text and _POINT.search(text):
+            point = True
+        if comma and point:
+            return "mixed"
+    return "," if comma else "." if point else None
+
+
+def parse_value(text: str, decimal: str | None) -> Parsed:
+    """Read a number.
+
+    Parameters
+    ----------
+    text : str
+    decimal : str or None
+        "." or ","; None or "mixed" where the file does not settle it: a number such as "1,234" is then refused.
+
+    Raises
+    ------
+    NotANumber
+    """
+    text = text.strip()
+    if len(text) > LONGEST:
+        raise NotANumber("too long for a number", "a number", "write the number alone")
+    if is_formula(text):
+        raise NotANumber(
+            "a spreadsheet formula, not a value", "a number", "export the values of the cells, not their formulas"
+        )
+    match = _SHAPE.fullmatch(text)
+    if not match:
+        raise NotANumber("not a number", "a number", "write the number alone, or leave the cell empty")
+    bound, sign, digits, exponent, tail = match.groups()
+    number = _number(digits.strip(), decimal)
+    value = math.copysign(1.0, -1.0 if sign == "-" else 1.0) * number
+    if exponent:
+        value = float(f"{value!r}e{int(exponent)}") if "e" not in repr(value) else value * 10.0 ** int(exponent)
+    if not math.isfinite(value):
+        raise NotANumber("not a finite number", "a number", "correct the number")
+    tail = _FLAG.sub("", tail).strip()
+    return Parsed(value, tail, {"≤": "<", "<=": "<", "≥": ">", ">=": ">"}.get(bound or "", (bound or "").strip("~")))
+
+
+def _number(digits: str, decimal: str | None) -> float:
+    digits = _GROUP.sub("", digits)
+    commas, points = digits.count(","), digits.count(".")
+    if commas and points:
+        mark = "," if digits.rfind(",") > digits.rfind(".") else "."
+        if decimal in (",", ".") and decimal != mark:
+            raise _unclear(digits)
+    elif commas:
+        mark = _single(digits, ",", decimal)
+    elif points:
+        mark = _single(digits, ".", decimal)
+    else:
+        mark = "."
+    other = "." if mark == "," else ","
+    whole, _, part = digits.partition(mark)
+    groups = whole.split(other)
+    if mark in part or other in part or (len(groups) > 1 and not _grouped(groups)):
+        raise _unclear(digits)
+    try:
+        return float("".join(groups) + "." + part)
+    except (ValueError, OverflowError):
+        raise NotANumber("not a number", "a number", "write the number alone, or leave the cell empty") from None
+
+
+def _grouped(groups: list[str]) -> bool:
+    return 1 <= len(groups[0]) <= 3 and all(len(g) == 3 for g in groups[1:])
+
+
+def _single(digits: str, sign: str, decimal: str | None) -> str:
+    """The decimal mark of a number that holds only one kind of sign."""
+    other = "." if sign == "," else ","
+    groups = digits.split(sign)
+    thousands = _grouped(groups) and groups[0].strip("0") != ""
+    if len(groups) > 2:  # more than one sign: groups, or no number
+        if not thousands or decimal == sign:
+            raise _unclear(digits)
+        return other
+    if decimal == sign:
+        return sign
+    if decimal == other:
+        if not thousands:
+            raise _unclear(digits)
+        return other
+    if thousands:
+        raise _unclear(digits)
+    return sign
+
+
+def _unclear(digits: str) -> NotANumber:
+    return NotANumber(
+        "the decimal sign is not clear", "one decimal sign in the whole file",
+        "say decimal = '.' or decimal = ',' in a mapping file, and write thousands without a sign",
+    )  # fmt: skip
