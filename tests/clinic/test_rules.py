@@ -13,8 +13,10 @@ from vein2vein.clinic.crs import SCALES, grade_crs
 from vein2vein.clinic.grades import lacking
 from vein2vein.clinic.hematotoxicity import grade_icaht
 from vein2vein.clinic.icans import grade_icans, neurologic_event
+from vein2vein.clinic.leukemia import cns_status, mrd_class
 from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
 from vein2vein.clinic.response import respond_all, respond_lymphoma
+from vein2vein.clinic.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.therapy.course import Course
 
 FOLDER = Path(__file__).resolve().parents[1] / "rules"
@@ -143,7 +145,40 @@ def _response_lymphoma(case):
     _check_response(case, respond_lymphoma(_course(case)))
 
 
+def _lesions(case):
+    for name, site, *sizes in case.get("lesions", []):
+        shift = 1 if sizes[0] == "new" and len(sizes) == len(case["days"]) else 0
+        for day, size in zip(case["days"][shift:], sizes[shift:]):
+            if size != "-":
+                yield Lesion(0, float(day), name, site, *map(float, size), new=shift == 1)
+
+
+def _visits(case):
+    course = _course(case)
+    found = respond_visits(course, case["criteria"], _lesions(case))
+    columns = range(len(course.days) - len(case["status"]), len(course.days))
+    names = [found.categories[s] if s >= 0 else "?" for s in found.status[0][list(columns)]]
+    assert names == case["status"], found.reasons
+    if "lacking" in case:
+        assert set(case["lacking"]) <= set(found.lacking[0, columns[-1]])
+    if "confirmed" in case:
+        assert best_confirmed(found)[0] == case["confirmed"]
+    assert all(found.reasons[0, c] for c in columns)
+    _check_response(case, found)
+
+
+def _leukemia_sites(case):
+    value = {k: (float("nan") if v == "-" else v) for k, v in case.items()}
+    if "cns" in case:
+        extra = {k: value[k] for k in ("red", "blood_white", "blood_red", "signs") if k in case}
+        assert cns_status(value["white"], value["blasts"], **extra)[0] == case["cns"]
+    else:
+        assert mrd_class(value["mrd"], value["sensitivity"], value.get("below", False))[0] == case["mrd_class"]
+
+
 CHECKS = {
+    "leukemia_sites": _leukemia_sites,
+    "visits": _visits,
     "crs": _crs,
     "icans": _icans,
     "cres": _cres,

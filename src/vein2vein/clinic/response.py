@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,10 @@ class Response:
     relapse_antigen : ndarray of str, shape (n,)
         ``positive``, ``negative`` or "".
     flags : mapping of sentence to ndarray of bool, shape (n, k)
+    reasons, lacking : mapping of (patient position, column) to tuple of str
+        Why a visit has its category, and what would be needed where it has none or could have a better one.
+    confirmed : ndarray of bool, shape (n, k), or None
+        Whether a later visit held the category for as long as the criteria ask.
     """
 
     edition: str
@@ -55,6 +59,9 @@ class Response:
     progression_day: Floats
     relapse_antigen: NDArray[np.str_]
     flags: Mapping[str, Flags]
+    reasons: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    lacking: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    confirmed: Flags | None = None
 
 
 def respond_all(
@@ -70,7 +77,7 @@ def respond_all(
     ----------
     course : Course
         marrow_blasts (%), mrd, neutrophils, platelets; optional circulating_blasts, extramedullary,
-        antigen_positive_share.
+        antigen_positive_share, csf_blasts, cns_signs.
     visits : iterable of float, optional
         Days on which the marrow is judged; default: every day with a marrow count after the infusion.
     criteria : str
@@ -85,6 +92,8 @@ def respond_all(
     blasts = seen.dense("marrow_blasts")
     assessed = np.isfinite(blasts) & (days > 0)[None, :]
     elsewhere = (seen.dense("extramedullary") >= 1) | (seen.dense("circulating_blasts") >= v["relapse_circulating"])
+    elsewhere |= (seen.dense("csf_blasts") >= 1) | (seen.dense("cns_signs") >= 1)
+    assessed |= elsewhere & (days > 0)[None, :]
     counts = {
         name: carried(course, name, v["counts_last"])[:, _columns_of(course, seen)]
         for name in ("neutrophils", "platelets")
