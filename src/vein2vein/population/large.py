@@ -137,6 +137,8 @@ def run_large(
                 _store(folder, manifest, span, result)
             ready = sum(c["last"] - c["first"] for c in manifest["chunks"])
             say(ready / count, f"{ready:,} of {count:,} patients")
+        if [(c["first"], c["last"]) for c in manifest["chunks"]] != _spans(count, manifest["chunk"]):
+            raise RuntimeError(f"{len(manifest['chunks'])} chunks were computed, not those that were asked for")
         return _finish(folder, manifest, work, count, notes, say)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import functools
 import hashlib
+import itertools
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -61,11 +64,11 @@ def compute_on(address: str, task: Callable[[int, int], Any], spans: Sequence[Sp
             ) from None
         threads = sum(one["nthreads"] for one in client.scheduler_info(n_workers=-1)["workers"].values())
         send = functools.partial(client.submit, _checked, task, fingerprint(), pure=False)
-        waiting, where = iter(spans), {}
-        first = [span for span, _ in zip(waiting, range(AHEAD * max(threads, 1)), strict=False)]
+        waiting = iter(spans)
+        first = list(itertools.islice(waiting, AHEAD * max(threads, 1)))
         futures = [send(span) for span in first]
         where = {future.key: span for future, span in zip(futures, first, strict=True)}
-        done = distributed.as_completed(futures)
+        done = distributed.as_completed(futures, loop=client.loop)
         del futures  # a result is let go as soon as it has been fetched
         for future in done:
             span, result = where.pop(future.key), _result(distributed, future, address)
@@ -109,7 +112,9 @@ def _result(distributed: Any, future: Any, address: str) -> Any:
             f"several workers of {address} were lost with the same chunk, perhaps for want of memory; what is done is "
             "kept: give smaller chunks to a new folder, or fewer threads to each worker."
         ) from None
-    except (distributed.client.FutureCancelledError, distributed.CommClosedError, OSError) as problem:
+    except (asyncio.CancelledError, concurrent.futures.CancelledError, OSError) as problem:
+        if future.status == "error":
+            raise  # on the worker, such as its full disk
         raise InputError(
             f"the scheduler at {address} was lost ({type(problem).__name__}); what is done is kept, and the same "
             "command goes on from there."
