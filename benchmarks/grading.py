@@ -5,15 +5,17 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-import time
+import time  # noqa: E402
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-from vein2vein.clinic.monitoring import grade
-from vein2vein.therapy.course import Course
+from vein2vein.clinic.monitoring import grade  # noqa: E402
+from vein2vein.therapy.course import Course  # noqa: E402
 
 PATIENTS, DAYS, CHUNK = 25_000, 40, 2_500
-CHANCE = {"oxygen_device": 0.1, "norepinephrine": 0.05, "fluid_boluses": 0.08, "tocilizumab": 0.03, "dexamethasone": 0.03}
+CHANCE = {
+    "oxygen_device": 0.1, "norepinephrine": 0.05, "fluid_boluses": 0.08, "tocilizumab": 0.03, "dexamethasone": 0.03,
+}  # fmt: skip
 
 
 def chart(random, n, k):
@@ -40,7 +42,10 @@ def main():
     found = [grade(c, age=age, scales=("crs_astct", "icans")) for c in charts]
     taken = time.process_time() - begun
     graded = np.mean([(f["crs_astct"].grade >= 0).mean() for f in found])
-    print(f"{PATIENTS * DAYS:,} patient-days, CRS (ASTCT) and ICANS: {taken:.2f} s of one core; {graded:.0%} gradable for CRS")
+    print(
+        f"{PATIENTS * DAYS:,} patient-days, CRS (ASTCT) and ICANS: {taken:.2f} s of one core; "
+        f"{graded:.0%} gradable for CRS"
+    )
 
 
 if __name__ == "__main__":

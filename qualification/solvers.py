@@ -96,13 +96,13 @@ def observed(states: np.ndarray, columns: np.ndarray, days: np.ndarray) -> np.nd
 
 
 def error(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Largest relative error of each patient over days and outputs; below a thousandth of an output's median, absolute."""
+    """Largest relative error of each patient over days and outputs; absolute below a thousandth of the median."""
     floor = 1e-3 * np.median(np.abs(exact), axis=(0, 1))
     return (np.abs(found - exact) / np.maximum(np.abs(exact), np.maximum(floor, 1e-12))).max(axis=(1, 2))
 
 
 def flips(patients: int) -> tuple[int, int]:
-    """Infused patients whose treatments differ between the two solvers in the whole loop (a crossing at a threshold)."""
+    """Infused patients whose treatments differ between the two solvers in the whole loop (crossed thresholds)."""
     trial = load_trial("eliana")
     short = replace(
         trial, plan=replace(trial.plan, follow_up=30.0, disease_visits=(28.0,), kinetics_samples=(7.0, 28.0))
@@ -135,12 +135,14 @@ def main() -> int:
     began = time.perf_counter()
     exact = observed(replay_exactly(columns, doses, days), columns, days)
     print(
-        f"{len(who)} virtual patients of ELIANA, {len(doses)} dated doses, {len(days)} days; LSODA at {EXACT:g}: {time.perf_counter() - began:.1f} s"
+        f"{len(who)} virtual patients of ELIANA, {len(doses)} dated doses, {len(days)} days; "
+        f"LSODA at {EXACT:g}: {time.perf_counter() - began:.1f} s"
     )
     quick = replay(columns, doses, days, "batch", asked.rtol)
     wrong = error(observed(quick, columns, days), exact)
     print(
-        f"batch against LSODA: relative error median {np.median(wrong):.1e}, 99th percentile {np.percentile(wrong, 99):.1e}, worst {wrong.max():.1e}"
+        f"batch against LSODA: relative error median {np.median(wrong):.1e}, "
+        f"99th percentile {np.percentile(wrong, 99):.1e}, worst {wrong.max():.1e}"
     )
     few = slice(0, min(asked.plain, len(who)))
     some = [(day, name, amount[few]) for day, name, amount in doses]

@@ -8,6 +8,7 @@ import pytest
 
 from vein2vein.cards import LARGEST_CARD_BYTES, parse_card, read_card
 from vein2vein.errors import InputError
+from vein2vein.therapy.visits import read_plan
 from vein2vein.units import read_dose, read_quantity
 
 
@@ -64,3 +65,10 @@ def test_a_comma_may_be_a_decimal_sign_but_never_a_guess():
             read_quantity(text, "kg")
     with pytest.raises(InputError, match="without the comma"):
         read_dose("100,000")
+
+
+@pytest.mark.parametrize("days", ["[]", "[nan]", "[28, 7]", "[inf]", "[28, 28]", "3", "['a']"])
+def test_days_of_visits_are_days_in_order(days):
+    card = parse_card(f"[visits]\ndisease_visits = {days}\n", "my.toml")
+    with pytest.raises(InputError, match="my.toml, line 2, visits.disease_visits"):
+        read_plan(card, "visits")

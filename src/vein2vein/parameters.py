@@ -224,7 +224,10 @@ def _deviations(parameters: ParameterSet, ids: NDArray[np.int64], seed: int) -> 
                 matrix[i, j] = matrix[j, i] = value
         factor, own = np.linalg.cholesky(matrix), [drawn[n] for n in linked]
         for i, name in enumerate(linked):  # summed term by term: a matrix product would round by the number of patients
-            drawn[name] = sum((factor[i, j] * own[j] for j in range(i)), factor[i, i] * own[i])
+            whole = factor[i, i] * own[i]
+            for j in range(i):
+                whole = whole + factor[i, j] * own[j]
+            drawn[name] = whole
     return drawn
 
 

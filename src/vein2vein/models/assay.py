@@ -21,8 +21,8 @@ class Assay:
     Attributes
     ----------
     kind : str
-        ``lognormal`` (sd of ln), ``normal`` (sd in the analyte's unit), ``proportional`` (sd as a share of the value) or
-        ``poisson`` (the value is a mean count per ``sample``, in units of the analyte).
+        ``lognormal`` (sd of ln), ``normal`` (sd in the analyte's unit), ``proportional`` (sd as a share of the value)
+        or ``poisson`` (the value is a mean count per ``sample``, in units of the analyte).
     sd : float
     lloq : float
         Lower limit of quantification in the analyte's unit, 0 where there is none.

@@ -122,8 +122,8 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     unknown = set(begin) - set(model.state_names)
     if unknown:
         raise ValueError(f"model {model.name}: the start names states that do not exist: {', '.join(sorted(unknown))}")
-    columns = [np.broadcast_to(np.asarray(begin.get(s, 0.0), dtype=float), (len(parameters),)) for s in model.state_names]
-    return np.stack(columns, axis=1)
+    given = (np.asarray(begin.get(name, 0.0), dtype=float) for name in model.state_names)
+    return np.stack([np.broadcast_to(value, (len(parameters),)) for value in given], axis=1)
 
 
 def give(

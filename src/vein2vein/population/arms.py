@@ -120,13 +120,14 @@ def _merge(values: list[Any], counts: list[int], order: NDArray[np.intp]) -> Any
 
 def _merge_record(values: list[Any], counts: list[int], order: NDArray[np.intp]) -> Any:
     first, changed = values[0], {}
-    visits = hasattr(first, "categories")
+    categories = getattr(first, "categories", None)
+    visits = categories is not None
     for f in dataclasses.fields(first):
         if f.name == SHARED_DAYS and (visits or isinstance(first, Course | Grades)):
             continue
-        if visits and f.name in OF_VISITS and any(value.categories != first.categories for value in values):
+        if visits and f.name in OF_VISITS and any(value.categories != categories for value in values):
             if f.name == "status":
-                known = [v.status if v.categories == first.categories else np.full_like(v.status, -1) for v in values]
+                known = [v.status if v.categories == categories else np.full_like(v.status, -1) for v in values]
                 changed[f.name] = _merge(known, counts, order)
             continue
         changed[f.name] = _merge([getattr(value, f.name) for value in values], counts, order)

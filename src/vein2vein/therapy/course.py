@@ -83,9 +83,8 @@ class Course:
 
     def between(self, first: float, last: float) -> Course:
         """The part from one day to another, both included."""
-        return self._columns(
-            slice(int(np.searchsorted(self.days, first, side="left")), int(np.searchsorted(self.days, last, side="right")))
-        )
+        begin, end = np.searchsorted(self.days, first, side="left"), np.searchsorted(self.days, last, side="right")
+        return self._columns(slice(int(begin), int(end)))
 
     def at(self, days: Iterable[float]) -> Course:
         """The course at these days only; a day that is not on the grid is left out."""
@@ -132,7 +131,12 @@ class Recorder:
         self.values: dict[str, Dense] = {}
         self.below: dict[str, NDArray[np.bool_]] = {}
 
-    def write(self, column: int, values: Mapping[str, NDArray[np.float64]], below: Mapping[str, NDArray[np.bool_]] | None = None) -> None:
+    def write(
+        self,
+        column: int,
+        values: Mapping[str, NDArray[np.float64]],
+        below: Mapping[str, NDArray[np.bool_]] | None = None,
+    ) -> None:
         """Write the values (n,) of some analytes on one day."""
         shape = (len(self.patients), len(self.days))
         for name, value in values.items():
@@ -177,6 +181,7 @@ def course_from_rows(rows: Iterable[Row]) -> Course:
                 f"two values of {row.analyte} for patient {row.patient} on day {row.day:g}: "
                 f"{source[row.analyte][cell] or 'first row'} and {row.where_from or 'second row'}"
             )
-        values[row.analyte][cell], below[row.analyte][cell], source[row.analyte][cell] = row.value, row.below_lloq, row.where_from
+        values[row.analyte][cell], below[row.analyte][cell] = row.value, row.below_lloq
+        source[row.analyte][cell] = row.where_from
     origin = next((r.origin for r in listed if r.origin != "given"), "given")
     return Course(patients, days, values, {n: b for n, b in below.items() if b.any()}, origin, source)

@@ -41,20 +41,24 @@ def read_plan(card: Card | None = None, *path: str) -> Plan:
     usual = _defaults()
     days = {}
     for name in ("disease_visits", "kinetics_samples"):
-        listed = (card.get(*path, name) if card else None) or usual.get("plan", name)
+        listed = card.get(*path, name) if card else None
+        listed = usual.get("plan", name) if listed is None else listed
         where = (*path, name)
         if not isinstance(listed, list) or any(isinstance(d, bool) or not isinstance(d, int | float) for d in listed):
             raise (card or usual).error(where, f"found {listed!r}, expected a list of days such as [28, 90, 180].")
-        if sorted(set(listed)) != listed or listed[0] < 0:
+        if not listed or sorted(set(listed)) != listed or not 0 <= listed[0] <= listed[-1] < float("inf"):
             raise (card or usual).error(where, f"found {listed}, expected days from 0 upwards in ascending order.")
         days[name] = tuple(float(d) for d in listed)
-    steps = {}
+    steps: dict[str, float] = {}
     for name in ("watch_step", "watch_until", "contact_every", "follow_up"):
         default = usual.number("plan", name)
         steps[name] = card.number(*path, name, low=0.25, high=7300, default=default) if card else default
     end = steps["follow_up"]
-    days = {name: tuple(d for d in listed if d <= end) for name, listed in days.items()}
-    return Plan(**steps, **days)
+    seen = {name: tuple(d for d in listed if d <= end) for name, listed in days.items()}
+    return Plan(
+        steps["watch_step"], steps["watch_until"], steps["contact_every"], steps["follow_up"],
+        seen["disease_visits"], seen["kinetics_samples"],
+    )  # fmt: skip
 
 
 @cache
