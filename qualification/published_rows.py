@@ -26,12 +26,14 @@ SOURCES = {
     "Schuster 2019": "schuster_2019", "study.space": "schuster_2019", "Schuster 2021": "schuster_2021",
     "Awasthi": "awasthi_2020", "3/14/2230": "bishop_2019", "docwirenews": "kymriah_label_2018",
     "Neelapu 2023": "neelapu_2023", "hematologyadvisor.com/home/topics/lymphoma/lymphoma-lbcl": "neelapu_2023",
-    "Neelapu 2021": "neelapu_2021", "Shah 2021": "shah_2021", "s13045-022": "shah_2022", "Abramson 2020": "abramson_2020",
+    "Neelapu 2021": "neelapu_2021", "Shah 2021": "shah_2021", "s13045-022": "shah_2022",
+    "Abramson 2020": "abramson_2020",
     "massgeneral": "abramson_2020", "jnjmedicalconnect": "carvykti_pages", "janssenscience": "carvykti_pages",
     "view-large/11527903": "ash_tables", "view-large/12047666": "ash_tables", "view-large/10062344": "ash_tables",
     "Liang 2023": "liang_2023", "Park 2018": "park_2018", "Turtle 2016 JCI": "turtle_2016_all",
     "Turtle 2016 STM": "turtle_2016_nhl", "Turtle 2017": "turtle_2017", "PMC5852291": "locke_2017",
-    "Juluri": "juluri_2022", "PMC8153820": "pmc_8153820", "PMC6466472": "review_2019", "Yescarta": "yescarta_label_2017",
+    "Juluri": "juluri_2022", "PMC8153820": "pmc_8153820", "PMC6466472": "review_2019",
+    "Yescarta": "yescarta_label_2017",
     "eviq": "eviq_tisagenlecleucel", "tecartushcp": "tecartus_page", "Hay 2017": "hay_2017",
     "Fabrizio": "fabrizio_2022", "Hill 2019": "hill_2019", "Lamble": "lamble_2023", "Plaks": "plaks_2021",
     "Neelapu 2017": "neelapu_2017", "PMC9295142": "locke_2022", "PMC9290945": "ajh_review_2021",
@@ -75,10 +77,10 @@ def endpoint(file: str, row: dict[str, str]) -> dict[str, object]:
     if "PFS" in q or "DOR" in q or "RFS" in q or "EFS" in q or q.startswith("OS"):
         special = any(w in d for w in ("CR", "R-ISS", "plasmacytoma", "cytogenetics", "MRD", "stringent", "very good"))
         known = re.match(r"(OS|PFS|DOR|RFS|EFS)_(rate|median)$", q)
-        if known and not special and not ("complete responders" in d) and "CR before" not in arm:
+        if known and not special and "complete responders" not in d and "CR before" not in arm:
             return {**survival, "event": known.group(1)}
         return {"endpoint": "", "reason": NOT_SIMULATED}
-    if "CR before" in arm or "phase 1" == arm or "FDA label cohort" in arm:
+    if "CR before" in arm or arm == "phase 1" or "FDA label cohort" in arm:
         return {"endpoint": "", "reason": "a subset of the patients that the trial file does not describe"}
     if q in ("CR_CRi_rate",) or (q == "CR_rate" and file in ("park_2018", "fabrizio_2022")):
         return {"endpoint": "responded", "responses": REMISSION}
@@ -91,7 +93,7 @@ def endpoint(file: str, row: dict[str, str]) -> dict[str, object]:
     if q == "VGPR_or_better_rate":
         more = {"among": "enrolled"} if "enrolled" in d else {}
         return {"endpoint": "responded", "responses": ["sCR", "CR", "VGPR"], **more}
-    if q == "ORR" and "IMWG" == d and row["n"] not in ("97", "128"):
+    if q == "ORR" and d == "IMWG" and row["n"] not in ("97", "128"):
         return {"endpoint": "", "reason": "a subset of the patients that the trial file does not describe"}
     if q == "ORR":
         return {"endpoint": "responded", "responses": RESPONSE.get(file, ["CR", "PR"])}
@@ -186,8 +188,9 @@ def endpoint(file: str, row: dict[str, str]) -> dict[str, object]:
     design = {"age_median": "age", "prior_lines_median": "prior_lines"}
     if q in design:
         return {"endpoint": design[q], "kind": "design"}
-    if re.match(r"(n_|dose|LD_|followup|bridging|prior|age|stage|double|CD19_pos|transf|refr|primary_refr|chemo|bm_)", q) \
-            or re.search(r"refractory|EMD|cytogenetics|time_", q):
+    if re.match(
+        r"(n_|dose|LD_|followup|bridging|prior|age|stage|double|CD19_pos|transf|refr|primary_refr|chemo|bm_)", q
+    ) or re.search(r"refractory|EMD|cytogenetics|time_", q):
         return {"endpoint": "", "reason": "describes who was treated and how", "kind": "design"}
     return {"endpoint": "", "reason": NOT_SIMULATED}
 
@@ -275,7 +278,9 @@ def eliana(scored: dict[tuple, dict[str, str]]) -> None:
         row = wanted.pop(named, None)
         if row and "tolerance_kind" not in data:
             body = block.rstrip("\n")
-            blocks[i] = f'{body}\ntolerance = {float(row["tolerance"]):g}\ntolerance_kind = "{row["tolerance_kind"]}"\n\n'
+            blocks[i] = (
+                f'{body}\ntolerance = {float(row["tolerance"]):g}\ntolerance_kind = "{row["tolerance_kind"]}"\n\n'
+            )
     if wanted:
         raise SystemExit(f"not in eliana.toml: {list(wanted)}")
     path.write_text("[[published]]\n".join(blocks).rstrip("\n") + "\n", encoding="utf-8")

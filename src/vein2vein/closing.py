@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vein2vein import __version__
 from vein2vein.clinic import monitoring, outcome
 from vein2vein.clinic.response import Response, respond
+from vein2vein.clinic.response_myeloma import respond_myeloma
 from vein2vein.models import extinction, hazards, reference
 from vein2vein.models.model import named
 from vein2vein.parameters import ParameterSet
@@ -27,6 +28,7 @@ from vein2vein.therapy.waiting import Waiting
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
 TOXICITY_SCALE = "crs_astct"  # whose grade 4 may be fatal
+AS_LYMPHOMA = {"solid": "lymphoma"}  # lineages whose response is judged by size and metabolism as in lymphoma
 ORGANS = False  # creatinine and AST of virtual patients are plausible links, not calibrated: they decide no grade
 
 
@@ -83,7 +85,7 @@ def close(
         ``Journey``.
     """
     count, numbers = patient.count, patient.number
-    seen = respond(followed.course, lineage=disease.lineage, visits=plan.disease_visits)
+    seen = _response(followed.course, disease.lineage, plan)
     death, cause = _deaths(patient, followed, seen, plan, drawn, who, seed)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
@@ -127,6 +129,12 @@ def close(
         "individual": everyone(followed.columns, np.nan),
         "status": everyone(followed.status, 0),
     }
+
+
+def _response(course: Course, lineage: str, plan: Plan) -> Response:
+    if lineage == "myeloma":
+        return respond_myeloma(course, visits=plan.disease_visits)
+    return respond(course, lineage=AS_LYMPHOMA.get(lineage, lineage), visits=plan.disease_visits)
 
 
 def _deaths(

@@ -47,7 +47,7 @@ def uniforms(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Fl
     blocks = -(-count // 4)  # Philox gives four 64-bit words for each step of its counter
     first, last = int(numbers.min()), int(numbers.max())
     generator = np.random.Philox(key=_key(seed, purpose))
-    if last - first < 4 * numbers.size + 64:
+    if last - first < 4 * numbers.size + 4096:
         generator.advance(first * blocks)
         raw = generator.random_raw((last - first + 1) * blocks * 4).reshape(last - first + 1, blocks * 4)
         words = raw[numbers - first, :count]

@@ -15,7 +15,7 @@ from vein2vein.errors import InputError, unknown
 
 ENDPOINTS = ("OS", "EFS", "PFS", "RFS", "DOR")
 CLOCKS = ("infusion", "enrolment")
-RESPONSES = ("CR", "CRh", "CRi", "PR")
+RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
 FAILURES = ("NR", "NE", "MLFS")  # leukemia without remission; a lymphoma that is stable has not failed
 OF_DISEASE = ("disease", "progression")
 
