@@ -223,7 +223,7 @@ def advance(
             control.max_step, control.max_steps, 1.0 / counted, least,
         )  # fmt: skip
 
-    _share(run, len(x), threads)
+    share(run, len(x), threads)
     return Lanes(unpack(x, n), reached[:n], h[:n], status[:n], steps[:n], rejected[:n])
 
 
@@ -242,7 +242,8 @@ def _address(array: NDArray[Any]) -> int:
     return array.ctypes.data
 
 
-def _share(run: Callable[[int, int], None], groups: int, threads: int | None) -> None:
+def share(run: Callable[[int, int], None], groups: int, threads: int | None) -> None:
+    """Run a function of (first, last) for all groups, shared out to threads."""
     threads = threads or threads_available()
     size = max(_GROUPS_PER_CHUNK, -(-groups // (threads * _CHUNKS_PER_THREAD)))
     if threads == 1 or groups <= size:

@@ -11,6 +11,9 @@ import numpy as np
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
+ROUNDS = 12
+"""Rounds of false position that locate a crossing within a step."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -37,6 +40,24 @@ class Event:
     amount: float
     most: int = 1
     interval: float = 0.0
+
+
+def locate(value: Callable[[float], float], at_start: float, at_end: float, end: float) -> float:
+    """Share of the step, up to ``end``, from which on a condition holds that did not at its start.
+
+    False position in which the side that stays counts half, for a fixed number of rounds.
+    """
+    low, low_value = 0.0, min(at_start, 0.0)
+    high, high_value = end, at_end
+    for _ in range(ROUNDS):
+        rise = high_value - low_value
+        share = high - high_value * (high - low) / rise if rise > 0 else high
+        found = value(share)
+        if found >= 0:
+            high, high_value, low_value = share, found, low_value / 2
+        else:
+            low, low_value, high_value = share, found, high_value / 2
+    return high
 
 
 def check(event: Event, model: Model) -> Event:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,8 +179,8 @@ def attempt(
 def dense(method: tableau.Method, h: float, k: list[Vector], x: Vector, new: Vector) -> list[Vector]:
     """Coefficients c of the state within a step: x + s (c1 + s (c2 + s (c3 + s c4))) at the share s of the step."""
     if not method.implicit:
-        return [h * sum(row[power] * ki for row, ki in zip(method.dense, k)) for power in range(4)]
-    q = [sum(w * ki for w, ki in zip(row, k)) for row in method.dense]
+        return [np.asarray(h * sum(row[power] * ki for row, ki in zip(method.dense, k))) for power in range(4)]
+    q: list[Any] = [sum(w * ki for w, ki in zip(row, k)) for row in method.dense]
     q += [np.zeros(len(x))] * (3 - len(q))
     return [new - x + q[0], q[1] - q[0], q[2] - q[1], -q[2]]
 
@@ -216,14 +217,15 @@ def error_size(h: float, k: list[Vector], x: Vector, new: Vector, control: Contr
     return _measure(h * sum(e * ki for e, ki in zip(tableau.ERROR, k)), x, new, control)
 
 
-def _measure(error: Vector, x: Vector, new: Vector, control: Control) -> float:
+def _measure(error: Any, x: Vector, new: Vector, control: Control) -> float:
     if not np.all(np.isfinite(new)):
         return math.nan
     allowed = control.absolute + control.rtol * np.maximum(abs(x), abs(new))
-    return _rms(error / allowed, control)
+    return rms(error / allowed, control)
 
 
-def _rms(ratio: Vector, control: Control) -> float:
+def rms(ratio: Vector, control: Control) -> float:
+    """Root mean square over the states that steer the steps."""
     counted = max(int(np.isfinite(control.absolute).sum()), 1)
     return math.sqrt(float(np.sum(ratio**2)) / counted)
 
@@ -231,7 +233,7 @@ def _rms(ratio: Vector, control: Control) -> float:
 def first_step(x: Vector, rate: Vector, control: Control) -> float:
     """A cautious first step: a hundredth of the time in which the states change by their own size."""
     allowed = control.absolute + control.rtol * abs(x)
-    size, speed = _rms(x / allowed, control), _rms(rate / allowed, control)
+    size, speed = rms(x / allowed, control), rms(rate / allowed, control)
     guess = tableau.FIRST_STEP * max(size, 1.0) / speed if speed > 0 else control.max_step
     return min(guess, control.max_step) if math.isfinite(guess) else tableau.FIRST_STEP * control.max_step
 

@@ -72,7 +72,7 @@ def stages(
         at = x + sum((a * ki for a, ki in zip(weights, k)), np.zeros(len(x)))
         right = rates(t + node * h, at) + sum((c * ki for c, ki in zip(couplings, k)), np.zeros(len(x))) / h
         try:
-            k.append(np.linalg.solve(matrix, right + slope * h * by_time))
+            k.append(np.asarray(np.linalg.solve(matrix, right + slope * h * by_time), dtype=float))
         except np.linalg.LinAlgError:
             k.append(np.full(len(x), np.nan))
     return k, x + sum(a * ki for a, ki in zip((*method.weights[-1], 1.0), k))

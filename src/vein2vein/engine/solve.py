@@ -10,23 +10,27 @@ A patient who cannot be solved further keeps the last state that could be reache
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import batch, plain, tableau
+from vein2vein.engine import batch, checks, cohort, dated_plain, plain, tableau
+from vein2vein.engine import events as events_of
+from vein2vein.engine import summaries as summaries_of
+from vein2vein.engine.dated import Request
+from vein2vein.engine.events import Event
+from vein2vein.engine.summaries import Summary
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model, give, start
+from vein2vein.models.model import Model, start
 
 Matrix = NDArray[np.float64]
-Dose = tuple[float, str, Any]
+Dose = tuple[Any, str, Any]
 
 STATUS: Mapping[int, str] = tableau.STATUS
 BACKENDS = ("batch", "plain")
-WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,23 @@ class Solution:
     days : ndarray (k,)
     values : ndarray (n, k, states)
         On the day of a dose: right after it. NaN after the day at which a patient could not be solved further.
-    status, steps : ndarray of int (n,)
+    status, steps, rejected : ndarray of int (n,)
+    summaries : mapping of name to ndarray (n,)
+        NaN for a patient who could not be solved.
+    fired : mapping of event to ndarray (n, most)
+        Days on which it fired; NaN: did not.
+    state : ndarray (n, states)
+        On the last day, or where the solver had to give up.
     """
 
     days: Matrix
     values: Matrix
     status: NDArray[np.int64]
     steps: NDArray[np.int64]
+    rejected: NDArray[np.int64]
+    summaries: Mapping[str, Matrix]
+    fired: Mapping[str, Matrix]
+    state: Matrix
 
 
 def begin(
@@ -138,13 +152,12 @@ def begin(
         raise InputError(f"rtol is {rtol}; give a relative tolerance above 1e-14 and at most 0.1")
     if max_step is not None and not max_step > 0:
         raise InputError(f"max_step is {max_step}; give a number of days above 0")
-    if width is not None and width not in WIDTHS:
-        raise InputError(f"width is {width}; give 1, 2, 4 or 8 patients per vector")
-    matrix = _matrix(parameters, model.parameters, "parameter", model)
+    checks.width_of(width)
+    matrix = checks.matrix_of(parameters, model.parameters, "parameter", model)
     n = len(matrix)
     begin_state = start(model, matrix) if state is None else state
-    begin_state = _state(model, begin_state, n)
-    chosen = _method(model, method)
+    begin_state = checks.state_of(model, begin_state, n)
+    chosen = checks.method_of(model, method)
     if max_step is None:
         max_step = np.inf if chosen.implicit else tableau.MAX_STEP
     compiled = packed = None
@@ -156,8 +169,8 @@ def begin(
         model=model,
         parameters=matrix,
         state=begin_state,
-        levels=_levels(model, levels, n),
-        day=_day(day),
+        levels=checks.levels_of(model, levels, n),
+        day=checks.day_of(day),
         status=counts[0],
         steps=counts[1],
         rejected=counts[2],
@@ -169,14 +182,6 @@ def begin(
         compiled=compiled,
         packed=packed,
     )
-
-
-def _method(model: Model, name: str) -> tableau.Method:
-    if name == "auto":
-        return tableau.TSIT5
-    if name not in tableau.METHODS:
-        raise InputError(unknown("method", str(name), ("auto", *tableau.METHODS)))
-    return tableau.METHODS[name]
 
 
 def advance(
@@ -194,17 +199,17 @@ def advance(
     levels : (n, levels) or mapping of name to value, optional
         Replaces the levels from now on.
     """
-    until = _day(until)
+    until = checks.day_of(until)
     if until < run.day:
         raise InputError(f"cannot advance from day {run.day:g} back to day {until:g}; begin a new run")
     n = len(run.state)
     if state is not None:
-        given = _state(run.model, state, n)
+        given = checks.state_of(run.model, state, n)
         if run.status.any():
             given = np.where((run.status == tableau.OK)[:, None], given, run.state)
         run = replace(run, state=given)
     if levels is not None:
-        run = replace(run, levels=_levels(run.model, levels, n))
+        run = replace(run, levels=checks.levels_of(run.model, levels, n))
     if until == run.day:
         return run
     lanes = batch.Lanes(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
@@ -266,9 +271,17 @@ def solve(
     levels: ArrayLike | Mapping[str, Any] | None = None,
     rtol: float = 1e-6,
     backend: str = "batch",
-    **options: Any,
+    *,
+    events: Sequence[Event] = (),
+    summaries: Sequence[Summary] = (),
+    outputs: bool = True,
+    method: str = "auto",
+    max_step: float | None = None,
+    max_steps: int = tableau.MAX_STEPS,
+    threads: int | None = None,
+    width: int | None = None,
 ) -> Solution:
-    """States of n patients at given days.
+    """Courses of n patients.
 
     Parameters
     ----------
@@ -276,101 +289,66 @@ def solve(
     state : (n, states) or None
         State on the first of ``days``; None: the model's own start.
     days : (k,)
-        In rising order; the run begins on the first.
+        In rising order; the run begins on the first and ends on the last.
     doses : iterable of (day, input name, amount)
-        ``amount`` is one number or one per patient. A level input is set to the amount from that day on.
-    levels, rtol, backend, options
-        As for ``begin``.
+        ``day`` and ``amount`` are one number or one per patient; a day that is NaN: not given to this patient. A level
+        input is set to the amount from that day on.
+    events : sequence of Event
+        What is given when the state calls for it.
+    summaries : sequence of Summary
+        Numbers to which each course is reduced while it is solved.
+    outputs : bool
+        Whether the states on ``days`` are kept; without them memory does not grow with the days.
+    levels, rtol, backend, method, max_step, max_steps, threads, width
+        As for ``begin``; ``max_steps`` counts the whole course.
     """
-    asked = _days(days)
-    run = begin(model, parameters, state, asked[0], levels, rtol, backend, **options)
-    waiting = _schedule(model, doses, asked, len(run.state))
-    n, k = len(run.state), len(asked)
-    values = np.full((n, k, len(model.states)), np.nan)
-    for j, day in enumerate(asked):
-        while waiting and waiting[0][0] <= day:
-            when, name, amount = waiting.pop(0)
-            run = _give(advance(run, when), name, amount)
-        run = advance(run, day)
-        values[:, j] = np.where((run.status == tableau.OK)[:, None], run.state, np.nan)
-    return Solution(asked, values, run.status, run.steps)
+    asked = checks.days_of(days)
+    started = begin(
+        model, parameters, state, asked[0], levels, rtol, "plain", method=method, max_step=max_step, max_steps=max_steps
+    )
+    if backend not in BACKENDS:
+        raise InputError(unknown("backend", str(backend), BACKENDS))
+    checks.width_of(width)
+    checked = tuple(events_of.check(e, model) for e in events), tuple(summaries_of.check(s, model) for s in summaries)
+    n = len(started.state)
+    schedule = checks.schedule_of(model, doses, asked, n)
+    names = {name for _, name, _ in schedule} | {e.give for e in events}
+    gives = tuple(i.name for i in model.inputs if i.name in names)
+    request = Request(gives, *checked, outputs)
+    listed = cohort.arrange(
+        n, [(d, gives.index(name), a) for d, name, a in schedule], [g in model.level_names for g in gives]
+    )
+    plainly = (model, started.parameters, started.state, started.levels, asked, listed, request, started.control)
+    if backend == "plain":
+        found = dated_plain.follow(*plainly)
+    else:
+        found = cohort.follow(*plainly, threads, width)
+        found = _again(found, plainly)
+    return Solution(
+        asked,
+        found.values,
+        found.status,
+        found.steps,
+        found.rejected,
+        {s.name: found.results[:, i] for i, s in enumerate(summaries)},
+        _fired(found.fired, events),
+        found.state,
+    )
 
 
-def _give(run: Run, name: str, amount: Any) -> Run:
-    if name in run.model.level_names:
-        levels = run.levels.copy()
-        levels[:, run.model.level_names.index(name)] = amount
-        return replace(run, levels=levels)
-    return advance(run, run.day, state=give(run.model, name, amount, run.state, run.parameters))
+def _again(found: cohort.Courses, arguments: tuple[Any, ...]) -> cohort.Courses:
+    """Solve those patients plainly, with pivoting, whose linear equations could not be solved accurately."""
+    rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
+    if not len(rows):
+        return found
+    model, parameters, state, levels, days, doses, request, control = arguments
+    own = replace(doses, first=doses.first[rows], last=doses.last[rows])
+    again = dated_plain.follow(model, parameters[rows], state[rows], levels[rows], days, own, request, control)
+    for f in fields(cohort.Courses):
+        getattr(found, f.name)[rows] = getattr(again, f.name)
+    return found
 
 
-def _schedule(model: Model, doses: Iterable[Dose], days: Matrix, n: int) -> list[Dose]:
-    known = [i.name for i in model.inputs]
-    schedule = sorted(((_day(day), name, amount) for day, name, amount in doses), key=lambda dose: dose[0])
-    for day, name, amount in schedule:
-        if name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', name, known)}")
-        if day < days[0]:
-            raise InputError(
-                f"the dose of '{name}' on day {day:g} lies before the first day asked for, {days[0]:g}; "
-                "let the days begin no later than the first dose"
-            )
-        given = np.asarray(amount, dtype=float)
-        if given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
-            raise InputError(
-                f"the amount of '{name}' on day {day:g} has shape {given.shape}; "
-                f"give one finite number, or one for each of the {n} patients"
-            )
-    return schedule
-
-
-def _days(days: ArrayLike) -> Matrix:
-    asked = np.atleast_1d(np.asarray(days, dtype=float))
-    if asked.ndim != 1 or not len(asked) or not np.all(np.isfinite(asked)):
-        raise InputError("the days to solve for must be a list of finite numbers, at least one")
-    back = np.flatnonzero(np.diff(asked) < 0)
-    if len(back):
-        i = int(back[0])
-        raise InputError(f"the days are not in order: {asked[i + 1]:g} follows {asked[i]:g}; sort them")
-    return asked
-
-
-def _day(day: float) -> float:
-    day = float(day)
-    if not np.isfinite(day):
-        raise InputError(f"a day is {day}; give a finite number of days")
-    return day
-
-
-def _matrix(values: ArrayLike, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
-    matrix = np.ascontiguousarray(values, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[1] != len(names) or rows not in (None, len(matrix)):
-        expected = f"({'patients' if rows is None else rows}, {len(names)})"
-        raise InputError(
-            f"model {model.name}: the {what} matrix has shape {matrix.shape}, expected {expected}: "
-            f"one row per patient, one column per {what}"
-        )
-    bad = ~np.isfinite(matrix)
-    if bad.any():
-        i, j = (int(index[0]) for index in np.nonzero(bad))
-        raise InputError(
-            f"model {model.name}: the {what} '{names[j]}' of patient {i} (row, from 0) is {matrix[i, j]}; "
-            "give a finite number"
-        )
-    return matrix
-
-
-def _state(model: Model, state: ArrayLike, n: int) -> Matrix:
-    return _matrix(state, model.state_names, "state", model, n)
-
-
-def _levels(model: Model, levels: ArrayLike | Mapping[str, Any] | None, n: int) -> Matrix:
-    names = model.level_names
-    if isinstance(levels, Mapping):
-        matrix = np.zeros((n, len(names)))
-        for name, value in levels.items():
-            if name not in names:
-                raise InputError(f"model {model.name}: {unknown('level', name, names)}")
-            matrix[:, names.index(name)] = value
-        levels = matrix
-    return np.zeros((n, len(names))) if levels is None else _matrix(levels, names, "level", model, n)
+def _fired(days: Matrix, events: Sequence[Event]) -> dict[str, Matrix]:
+    ends = np.cumsum([e.most for e in events])
+    return {e.name: days[:, end - e.most : end] for e, end in zip(events, ends)}

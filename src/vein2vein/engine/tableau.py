@@ -4,7 +4,7 @@
 seven stages, of which the last is the first of the next step. ``rodas4``: Hairer and Wanner 1996, "Solving Ordinary
 Differential Equations II", section IV.7; order 4(3), six stages. ``rodas5p``: Steinebach 2023, "Construction of
 Rosenbrock-Wanner method Rodas5P and numerical benchmarks within the Julia Differential Equations package", BIT 63:27;
-order 5(4), eight stages. Both are stiffly accurate; a step solves, with one matrix W = 1 / (gamma h) - J for all stages,
+order 5(4), eight stages. Both are stiffly accurate; a step solves, with one matrix W = 1 / (gamma h) - J throughout,
 
     W k_i = f(t + c_i h, x + sum_j a_ij k_j) + sum_j C_ij k_j / h + d_i h df/dt
 
@@ -227,6 +227,8 @@ GROW = 5.0
 ERROR_FLOOR = 1e-8
 ERROR_AT_START = 1e-4
 FIRST_STEP = 0.01
+FIRST_STEP_GROWTH = 100.0
+FIRST_STEP_LEAST = 1e-9
 STRETCH = 1.01
 LEAST_STEP = 1e-13
 
