@@ -95,7 +95,7 @@ def test_the_summaries_are_what_the_course_says(finished):
     whole = run_trial(ELIANA, patients=PATIENTS, seed=SEED).journey
     told = store.read_table(folder, "summaries")
     given = np.flatnonzero(whole.infused)
-    for name in ("interleukin_6", "crp", "ferritin"):
+    for name in ("il6", "crp", "ferritin"):
         if name in whole.course.values:
             highest = np.nanmax(whole.course.values[name][given], axis=1).astype(np.float32)
             np.testing.assert_array_equal(told[f"highest_{name}"][given], highest)

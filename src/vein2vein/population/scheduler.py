@@ -7,8 +7,10 @@ import concurrent.futures
 import functools
 import hashlib
 import itertools
+import logging
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,25 @@ def compute_on(address: str, task: Callable[[int, int], Any], spans: Sequence[Sp
         The extra is not installed, no scheduler or worker answers, or a worker would compute other bits.
     """
     distributed = _distributed()
+    with _quiet():
+        yield from _computed(distributed, address, task, spans)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the client logs when a scheduler is lost is told in a sentence."""
+    log = logging.getLogger("distributed.client")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _computed(
+    distributed: Any, address: str, task: Callable[[int, int], Any], spans: Sequence[Span]
+) -> Iterator[tuple[Span, Any]]:
     client = _connect(distributed, address)
     try:
         try:
