@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 
 import numpy as np
@@ -31,8 +31,27 @@ NO_ZERO = (
 )  # fmt: skip
 
 
-def gather(entries: Iterable[Entry], kind: str, mapping: TableMapping, log: Log, decimal: str | None = ".") -> Record:
+def gather(
+    entries: Iterable[Entry],
+    kind: str,
+    mapping: TableMapping,
+    log: Log,
+    decimal: str | None = ".",
+    labels: Iterable[str] = (),
+) -> Record:
     """Make a record of entries in any order.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    kind : str
+        What the file is.
+    mapping : TableMapping
+    log : Log
+    decimal : str or None
+        Decimal sign of the file.
+    labels : iterable of str
+        Patients that the file names elsewhere; they count too.
 
     Raises
     ------
@@ -40,15 +59,15 @@ def gather(entries: Iterable[Entry], kind: str, mapping: TableMapping, log: Log,
         Nothing can be used: no value, or no day 0 for dated values.
     """
     listed = list(entries)
-    labels = sorted({e.patient for e in listed}, key=_natural)
-    numbers = _numbers(labels)
-    known = read_facts(listed, mapping, labels, log)
-    zeros = _zeros(listed, known, mapping.zone)
+    patients = sorted({*labels, *(e.patient for e in listed)}, key=natural_order)
+    numbers = numbers_of(patients)
+    known = read_facts(listed, mapping, patients, log)
+    zeros = zeros_of(listed, known, mapping.zone)
     lost: dict[str, int] = {}
     for entry in listed:
         if _dated(entry) and entry.patient not in zeros:
             lost[entry.patient] = min(lost.get(entry.patient, entry.line), entry.line)
-    for label in sorted(lost, key=_natural):
+    for label in sorted(lost, key=natural_order):
         log.aside(lost[label], "", *_said(NO_ZERO))
     work = _Work(kind, mapping, log, decimal, numbers, zeros)
     values = [e for e in listed if e.name in all_analytes() or e.name in (names.ATTRIBUTION, names.OVERRIDE)]
@@ -79,11 +98,12 @@ def _said(sentence: tuple[str, str, str]) -> tuple[str, str, str, str]:
     return sentence[0], "", sentence[1], sentence[2]
 
 
-def _natural(label: str) -> tuple[int, int, str]:
+def natural_order(label: str) -> tuple[int, int, str]:
+    """Sorts the names of patients: whole numbers by size, then the rest by letter."""
     return (0, int(label), "") if label.isascii() and label.isdigit() and len(label) < 10 else (1, 0, label)
 
 
-def _numbers(labels: list[str]) -> dict[str, int]:
+def numbers_of(labels: list[str]) -> dict[str, int]:
     """Patient numbers: those of the file where they are whole numbers, else 0, 1, ..."""
     if all(label.isascii() and label.isdigit() and len(label) < 7 for label in labels):
         whole = {label: int(label) for label in labels}
@@ -96,7 +116,7 @@ def _dated(entry: Entry) -> bool:
     return isinstance(entry.time, date)
 
 
-def _zeros(entries: list[Entry], known: Mapping[str, Known], zone: tzinfo | None) -> dict[str, Moment]:
+def zeros_of(entries: Sequence[Entry], known: Mapping[str, Known], zone: tzinfo | None) -> dict[str, Moment]:
     """Moment of the first infusion of each patient."""
     found: dict[str, Moment] = {label: k.infusion for label, k in known.items() if k.infusion is not None}
     doses: dict[str, list[Entry]] = defaultdict(list)

@@ -46,7 +46,12 @@ class Times(NamedTuple):
 def read_entries(text: str, mapping: TableMapping, log: Log) -> tuple[list[Entry], str, str | None]:
     """Entries of a CSV text, its form, and its decimal sign."""
     table = read_table(text, mapping, log)
-    return (_long if table.form == "long" else _wide)(table, mapping, log), f"{table.form} table", table.decimal
+    return entries_of(table, mapping, log), f"{table.form} table", table.decimal
+
+
+def entries_of(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
+    """Entries of a table."""
+    return (_long if table.form == "long" else _wide)(table, mapping, log)
 
 
 def read_table(text: str, mapping: TableMapping, log: Log, extra: Iterable[str] = ()) -> Table:
@@ -98,8 +103,8 @@ def _columns(
         form = names.normal(cell)
         bare, unit = names.split_header(cell)
         target = mapping.columns.get(form) or mapping.columns.get(names.normal(bare), "")
-        if form in extra:
-            further[form] = index
+        if form in extra or names.normal(bare) in extra:
+            further[form if form in extra else names.normal(bare)] = index
         elif target == "ignore" or form in known.ignored or not form:
             continue
         elif form in known.identifiers:
@@ -171,7 +176,8 @@ def _decimal(
     return found or (None if delimiter == ";" else ".")
 
 
-def _times(table: Table, mapping: TableMapping) -> Times:
+def times_of(table: Table, mapping: TableMapping) -> Times:
+    """How the times of this table are to be read."""
     columns = [c for role in ("date", "time", "until") for c in table.roles.get(role, ())]
     texts = (cells[c] for _, cells in table.rows[:DATED_SAMPLE] for c in columns)
     return Times(mapping.date_order or times.order_of(texts), mapping.date_format, table.decimal)
@@ -219,7 +225,7 @@ def _until(cells: list[str], line: int, table: Table, how: Times, log: Log) -> M
 
 
 def _long(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found, unknown_names = _times(table, mapping), [], {}
+    how, found, unknown_names = times_of(table, mapping), [], {}
     name_columns, value_column = table.roles["name"], table.roles["value"][0]
     for line, cells in table.rows:
         label = next((cells[c].strip() for c in name_columns if cells[c].strip()), "")
@@ -282,7 +288,7 @@ def _say_unknown(unknown_names: Mapping[str, list[int]], log: Log) -> None:
 
 
 def _wide(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found = _times(table, mapping), []
+    how, found = times_of(table, mapping), []
     annotated = [role for role in ("author", "comment") if role in table.roles]
     for line, cells in table.rows:
         filled = [(c, text) for c in table.items if (text := cells[c].strip())]
