@@ -7,7 +7,7 @@ from pathlib import Path
 from vein2vein.errors import InputError
 from vein2vein.io import fhir, tables
 from vein2vein.io.gather import gather
-from vein2vein.io.mapping import TableMapping, mapping_from_card, read_mapping
+from vein2vein.io.mapping import TableMapping, read_mapping
 from vein2vein.io.record import Log, Record
 from vein2vein.io.text import read_text
 
@@ -74,4 +74,6 @@ def looks_like_xml(text: str) -> bool:
     return text.lstrip("\ufeff \t\r\n")[:1] == "<"
 
 
-__all__ = ["mapping_from_card", "read_record"]
+def example_record_text() -> str:
+    """An annotated record, for the user to change."""
+    return Path(__file__).with_name("example_record.csv").read_text(encoding="utf-8")
