@@ -1,0 +1,84 @@
+"""vein2vein explain, run for real for one patient."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vein2vein.cli import main
+from vein2vein.therapy.patient import example_patient_text
+
+
+def run(*args):
+    """Run in this process: (exit code, stdout, stderr)."""
+    with CliRunner().isolation() as (out, err, _):
+        code = main.main(["explain", *(str(a) for a in args)])
+        return code, out.getvalue().decode(), err.getvalue().decode()
+
+
+@pytest.fixture
+def patient(tmp_path, monkeypatch):
+    """The example patient in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
+    return "patient.toml"
+
+
+def test_a_page_with_the_model(patient):
+    code, out, err = run(
+        patient, "--product", "tisagenlecleucel", "--language", "es", "--infusion-date", "2027-01-10",
+        "--companions", 40,
+    )  # fmt: skip
+    assert code == 0, err
+    assert out == "Page: patient-tisagenlecleucel-es.html\n"
+    page = Path("patient-tisagenlecleucel-es.html").read_text(encoding="utf-8")
+    assert "10 de enero de 2027" in page and "Nuestro modelo" in page and "40 pacientes" in page
+    assert "Borrador" in err  # the status of the translation is said at the command line too
+
+
+def test_a_page_without_the_model_for_machines(patient):
+    code, out, err = run(
+        patient, "--product", "kymriah", "--language", "Arabic", "--no-simulation", "--out", "a.html", "--json"
+    )
+    assert code == 0, err
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[-1]["event"] == "page" and events[-1]["language"] == "ar" and events[-1]["path"] == "a.html"
+    assert 'dir="rtl"' in Path("a.html").read_text(encoding="utf-8")
+
+
+def test_the_same_seed_is_the_same_page(patient):
+    pages = []
+    for name in ("a.html", "b.html"):
+        code, _, err = run(patient, "--product", "kymriah", "--companions", 30, "--out", name, "--quiet")
+        assert (code, err) == (0, "")
+        pages.append(Path(name).read_text(encoding="utf-8"))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--product", "kymriah", "--language", "spansh"], "did you mean Spanish"),
+        (["--product", "kymriah", "--infusion-date", "2027-02-30"], "2027-01-10"),
+        (["--product", "kymria"], "did you mean"),
+        ([], "which product?"),
+        (["--product", "kymriah", "--companions", "5"], "20<=x"),
+        (["--product", "kymriah", "--out", "missing/page.html"], "does not exist"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence(patient, args, said):
+    code, out, err = run(patient, *args)
+    assert (code, out) == (2, "")
+    assert said in err and err.count("\n") == 1
+
+
+def test_an_existing_page_is_refused_before_the_run(patient, monkeypatch):
+    from vein2vein import journey
+
+    Path("page.html").write_text("mine")
+    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    code, _, err = run(patient, "--product", "kymriah", "--out", "page.html")
+    assert code == 2 and "--force" in err
+    assert Path("page.html").read_text() == "mine"
