@@ -10,12 +10,16 @@ from vein2vein.analytes import all_analytes
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.cres import grade_cres
 from vein2vein.clinic.crs import SCALES, grade_crs
-from vein2vein.clinic.grades import lacking
-from vein2vein.clinic.hematotoxicity import grade_icaht
+from vein2vein.clinic.grades import Grades, lacking
+from vein2vein.clinic.hematotoxicity import grade_icaht, grade_t_icaht
+from vein2vein.clinic.hlh import hlh_2004, hlh_cartox, hscore, mas_2016
 from vein2vein.clinic.icans import grade_icans, neurologic_event
+from vein2vein.clinic.iec_hs import grade_iec_hs
 from vein2vein.clinic.leukemia import cns_status, mrd_class
 from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
+from vein2vein.clinic.organs import ORGANS
 from vein2vein.clinic.response import respond_all, respond_lymphoma
+from vein2vein.clinic.risk_scores import EASIX, car_hematotox, easix, easix_positive
 from vein2vein.clinic.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.therapy.course import Course
 
@@ -92,6 +96,79 @@ def _icaht(case):
     for name in ("early", "late", "days_low", "overridden", "transient"):
         if name in case:
             assert getattr(found, name)[0] == (-1 if case[name] == "?" else case[name]), name
+
+
+def _t_icaht(case):
+    counts = {float(d): 150.0 for d in range(case["until"] + 1)}
+    for first, last, count in case.get("runs", []):
+        counts.update({float(d): count for d in range(first, last + 1)})
+    counts.update({40.0 + 10 * i: count for i, count in enumerate(case.get("late_counts", []))})
+    for first, last, count in case.get("late_runs", []):
+        counts.update({float(d): count for d in range(first, last + 1)})
+    days = sorted(counts)
+    values = {"platelets": np.array([[counts[d] for d in days]], float).reshape(1, len(days))}
+    values["platelet_transfusion"] = np.array([[float(d in case.get("transfusions", [])) for d in days]]).reshape(1, -1)
+    found = grade_t_icaht(Course(np.array([0]), np.array(days, float), values), last_day=case.get("last_day", np.inf))
+    for name in ("early", "late", "days_low", "days_very_low"):
+        if name in case:
+            assert getattr(found, name)[0] == (-1 if case[name] == "?" else case[name]), name
+    if "recovery" in case:
+        assert found.recovery_day[0] == _day(case["recovery"])
+
+
+def _scored(case, found, points="points", verdict="verdict"):
+    if points in case:
+        assert found.low[0] == found.high[0] == case[points]
+    for name, bound in (("low", found.low), ("high", found.high)):
+        if name in case:
+            assert bound[0] == case[name], name
+    if verdict in case:
+        assert found.verdict[0] == case[verdict]
+    if "missing" in case:
+        assert {name for name, cells in found.missing.items() if cells[0]} == set(case["missing"])
+    if "flag" in case:
+        assert any(case["flag"] in text and cells[0] for text, cells in found.flags.items())
+
+
+def _analytes(case):
+    names = {*all_analytes(), *ORGANS}
+    return {k: (np.nan if v == "-" else v) for k, v in case.items() if k in names}
+
+
+def _car_hematotox(case):
+    _scored(case, car_hematotox(_analytes(case)), verdict="risk")
+
+
+def _easix(case):
+    values = _analytes(case)
+    for kind in EASIX:
+        if kind in case:
+            found = easix(values, kind)[0]
+            assert np.isnan(found) if case[kind] == "?" else found == pytest.approx(case[kind], rel=1e-6), kind
+    if "positive" in case:
+        assert easix_positive(easix(values))[0] == case["positive"]
+
+
+def _hlh_2004(case):
+    found = hlh_2004(_analytes(case), age=case.get("age", 30))
+    assert found.low[0] == case["met"]
+    _scored(case, found)
+
+
+def _hscore(case):
+    values = _analytes(case)
+    if "triglycerides_mmol" in case:
+        values["triglycerides"] = 88.57 * case["triglycerides_mmol"]
+    _scored(case, hscore(values))
+
+
+def _iec_hs(case):
+    course = _course(case)
+    crs = np.broadcast_to(np.array(case["crs"], dtype=np.int8), course.shape).copy()
+    grades = grade_iec_hs(course, crs=Grades("crs", "crs", course.days, crs, crs))
+    _check_grades(case, "iec_hs", grades, course)
+    if "state" in case:
+        assert grades.columns["state"][0, -1] == case["state"]
 
 
 def _doses(case):
@@ -177,6 +254,14 @@ def _leukemia_sites(case):
 
 
 CHECKS = {
+    "t_icaht": _t_icaht,
+    "car_hematotox": _car_hematotox,
+    "easix": _easix,
+    "hlh_2004": _hlh_2004,
+    "hscore": _hscore,
+    "mas_2016": lambda case: _scored(case, mas_2016(_analytes(case))),
+    "hlh_cartox": lambda case: _scored(case, hlh_cartox(_analytes(case))),
+    "iec_hs": _iec_hs,
     "leukemia_sites": _leukemia_sites,
     "visits": _visits,
     "crs": _crs,

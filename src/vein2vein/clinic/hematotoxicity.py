@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,8 @@ class Hematotoxicity:
         Early grade set to the highest: low from the start to the last count.
     transient : ndarray of bool
         Late: one low count, but the second lowest is above every limit.
+    cumulative_low, cumulative_very_low : ndarray of int
+        All days of the early window at or below the two limits, in one run or many.
     """
 
     early: NDArray[np.int8]
@@ -64,6 +67,8 @@ class Hematotoxicity:
     days_very_low: NDArray[np.int64]
     overridden: NDArray[np.bool_]
     transient: NDArray[np.bool_]
+    cumulative_low: NDArray[np.int64]
+    cumulative_very_low: NDArray[np.int64]
 
 
 def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "icaht_2023") -> Hematotoxicity:
@@ -82,7 +87,7 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
     v = rules.values
     n = course.shape[0]
     until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
-    daily = _daily_lowest(course, 0, int(v["late_last_day"]), until)
+    daily = _daily_lowest(course, "neutrophils", int(v["late_last_day"]), until)
     early_days = int(v["early_last_day"]) + 1
     filled = _interpolated(daily[:, :early_days], int(v["gap_filled"]), until)
     filled = np.round(filled / v["rounded_to"]) * v["rounded_to"]
@@ -106,16 +111,97 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
     )
     late = np.where(transient, 0, ladder(lowest[:, None], levels)[:, 0])
     late = np.where(np.isnan(lowest), NOT_GRADABLE, late).astype(np.int8)
-    return Hematotoxicity(early, late, days_low, days_very_low, overridden, transient)
+    return Hematotoxicity(
+        early, late, days_low, days_very_low, overridden, transient, low.sum(axis=1), very_low.sum(axis=1)
+    )
 
 
-def _daily_lowest(course: Course, first: int, last: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lowest count of each whole day, shape (n, last - first + 1)."""
-    counts = np.where(course.days[None, :] <= until[:, None], course.dense("neutrophils"), np.nan)
-    daily = np.full((course.shape[0], last - first + 1), np.nan)
+@dataclass(frozen=True)
+class Thrombocytopenia:
+    """T-ICAHT of each patient, arrays (n,).
+
+    Attributes
+    ----------
+    early, late : ndarray of int8
+        Grade; -1 where it cannot be graded (no count; late: fewer than two tests).
+    days_low, days_very_low : ndarray of int
+        Days of the early window below the two limits, added up.
+    recovery_day : ndarray
+        First of three days in a row at 20 or more without transfusion in the week before; inf: none.
+    """
+
+    early: NDArray[np.int8]
+    late: NDArray[np.int8]
+    days_low: NDArray[np.int64]
+    days_very_low: NDArray[np.int64]
+    recovery_day: NDArray[np.float64]
+
+
+def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "t_icaht_2024") -> Thrombocytopenia:
+    """Grade thrombocytopenia after immune effector cells by the days spent below its limits, added up.
+
+    Parameters
+    ----------
+    course : Course
+        With platelets (10^9/L), and platelet_transfusion for the day of recovery.
+    last_day : array_like, shape (n,)
+        Day of next therapy, progression, death or last follow-up; later counts are not read.
+    criteria : str
+        Edition.
+    """
+    rules = edition(criteria)
+    v = rules.values
+    n = course.shape[0]
+    until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
+    daily = _daily_lowest(course, "platelets", int(v["late_last_day"]), until)
+    split, gap = int(v["early_last_day"]) + 1, int(v["gap_filled"])
+    first = _interpolated(daily[:, :split], gap, until)
+    low, very_low = (first < v["low"]).sum(axis=1), (first < v["very_low"]).sum(axis=1)
+    early = np.zeros(n, dtype=np.int8)
+    for level in rules.column("early"):
+        met = (low if level.reads == "days_low" else very_low) >= level.value
+        early = np.maximum(early, met * np.int8(level.grade))
+    early = np.where(np.isfinite(first).any(axis=1), early, NOT_GRADABLE).astype(np.int8)
+
+    later = daily[:, split:]
+    tests = int(v["late_tests"])
+    days = (_interpolated(later, gap, until - split) < v["very_low"]).sum(axis=1)
+    late = np.zeros(n, dtype=np.int8)
+    for limit, grade in ((v["late_low"], 1), (v["low"], 2)):
+        late = np.where((later < limit).sum(axis=1) >= tests, grade, late)
+    confirmed = (later < v["very_low"]).sum(axis=1) >= tests
+    for level in rules.column("late"):
+        late = np.where(confirmed & (days >= level.value), level.grade, late)
+    late = np.where(np.isfinite(later).sum(axis=1) >= tests, late, NOT_GRADABLE).astype(np.int8)
+    return Thrombocytopenia(early, late, low, very_low, _platelet_recovery(course, daily, v))
+
+
+def _platelet_recovery(course: Course, daily: NDArray[np.float64], v: Mapping[str, float]) -> NDArray[np.float64]:
+    """First of so many days in a row at the count, after a fall below it, untransfused for a week; (n,)."""
+    n, k = daily.shape
+    given = np.zeros((n, k), dtype=bool)
     for column, day in enumerate(np.floor(course.days).astype(int)):
-        if first <= day <= last:
-            daily[:, day - first] = np.fmin(daily[:, day - first], counts[:, column])
+        if 0 <= day < k and "platelet_transfusion" in course:
+            given[:, day] |= course.values["platelet_transfusion"][:, column] >= 1
+    found, run, fell = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
+    since = np.full(n, np.inf)
+    for day in range(k):
+        since = np.where(given[:, day], 0.0, since + 1)
+        good = (daily[:, day] >= v["recovery_count"]) & (since >= v["recovery_untransfused"])
+        run = np.where(good, run + 1, 0)
+        fell |= daily[:, day] < v["recovery_count"]
+        reached = fell & (run == v["recovery_days"]) & np.isinf(found)
+        found = np.where(reached, day - v["recovery_days"] + 1, found)
+    return found
+
+
+def _daily_lowest(course: Course, name: str, last: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lowest count of each whole day from day 0 on, shape (n, last + 1)."""
+    counts = np.where(course.days[None, :] <= until[:, None], course.dense(name), np.nan)
+    daily = np.full((course.shape[0], last + 1), np.nan)
+    for column, day in enumerate(np.floor(course.days).astype(int)):
+        if 0 <= day <= last:
+            daily[:, day] = np.fmin(daily[:, day], counts[:, column])
     return daily
 
 

@@ -39,9 +39,9 @@ def cns_status(
         vein = np.asarray(blood_white, dtype=float) / np.asarray(blood_red, dtype=float)
     traumatic = blood >= v["traumatic_red"]
     many = (cells >= v["cns3_white"]) & (~traumatic | (fluid > v["traumatic_ratio"] * vein))
-    status = np.where(seen >= 1, np.where(many, 2 + 1, 2), 1)
+    status = np.where(seen >= 1, np.where(many, 3, 2), 1)
     status = np.where(np.isnan(seen) | ((seen >= 1) & np.isnan(cells)), -1, status)
-    return np.where(np.asarray(signs, dtype=bool), 2 + 1, status).astype(np.int8)
+    return np.where(np.asarray(signs, dtype=bool), 3, status).astype(np.int8)
 
 
 def mrd_class(mrd: ArrayLike, sensitivity: ArrayLike, below: ArrayLike = False) -> NDArray[np.str_]:
