@@ -215,9 +215,7 @@ def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, l
     return _collect(course)
 
 
-def _jump(
-    plan: Plan, course: Course, p: Matrix, rows: NDArray[np.int64], crossings: Sequence[jumps.Crossing]
-) -> None:
+def _jump(plan: Plan, course: Course, p: Matrix, rows: NDArray[np.int64], crossings: Sequence[jumps.Crossing]) -> None:
     """Let the tangents of these patients jump; ``crossings`` holds one for each."""
     kinds = {(c.surface, c.rising, c.how) for c in crossings}
     for surface, rising, how in sorted(kinds):
