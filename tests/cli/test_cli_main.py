@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -211,3 +213,39 @@ def test_quiet_progress_says_nothing(capsys):
     with console.progress("x", quiet=True) as report:
         report(0.3)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_of_results_stays_below_the_present_one():
+    for name in ("../../etc/x", "a/b", "\x1b[31m", "..", "<script>", "x" * 500, "", "a\nb"):
+        folder = console.results_folder(name)
+        assert folder.parent == Path("vein2vein-results") and folder.name.isprintable()
+        assert folder.name not in ("", ".", "..") and len(folder.name) <= 120
+
+
+def _program(*args, env=None, **streams):
+    done = subprocess.run(
+        [sys.executable, "-m", "vein2vein", *args], env={**os.environ, **(env or {})}, timeout=120, **streams
+    )
+    return done.returncode, done.stdout.decode("ascii", "replace"), done.stderr.decode("ascii", "replace")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [dict([e.split("=")]) for e in ("PYTHONIOENCODING=ascii", "COLUMNS=0", "COLUMNS=30", "PYTHONWARNINGS=error")],
+    ids=str,
+)
+def test_odd_terminals_get_their_table(env):
+    code, out, err = _program("products", env=env, capture_output=True)
+    assert code == 0 and "NAME" in out and len(out.split()) > 30, err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_a_closed_stdout_is_no_defect():
+    command = f"{shlex.quote(sys.executable)} -m vein2vein products >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=120)
+    assert done.returncode == 0 and b"defect" not in done.stderr
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal():
+    code, _, err = _program("simulate", "a\x1b[31m\n.toml", "--product", "tisagenlecleucel", capture_output=True)
+    assert code == 2 and "\x1b" not in err and err.count("\n") == 1

@@ -27,10 +27,10 @@ def patient(tmp_path, monkeypatch):
 
 
 def test_a_journey_step_by_step_and_day_by_day(patient):
-    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--dose", "3.1e6/kg")
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--dose", "3.1e6/kg", "--seed", 2)
     assert code == 0, err
     for words in ("Leukapheresis", "Engineering", "Infusion", "Outcome", "Day by day", "Temperature", "CRS", "ICANS"):
-        assert words in out, f"no '{words}': does the default seed still bring the example patient to the infusion?"
+        assert words in out, f"no '{words}': does seed 2 still bring the example patient to the infusion?"
     assert "<svg" in Path("vein2vein-results/patient-tisagenlecleucel-seed2/journey.svg").read_text(encoding="utf-8")
     report = Path(next(line for line in out.splitlines() if line.startswith("Report: ")).removeprefix("Report: "))
     assert report == Path("vein2vein-results/patient-tisagenlecleucel-seed2/report.html")
@@ -95,3 +95,36 @@ def test_an_impossible_patient_names_file_line_and_field(patient):
 def test_no_patient_file(tmp_path):
     code, _, err = run("simulate", tmp_path / "nobody.toml", "--product", "tisagenlecleucel")
     assert code == 2 and "no such file" in err
+
+
+def test_who_was_not_infused_is_told_so_and_no_infusion_is_claimed(patient):
+    """Seed 1, the default, is the luck of a patient who dies while the cells are made."""
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--json")
+    assert code == 0, err
+    steps = {e["step"]: e["text"] for e in map(json.loads, out.splitlines()) if e["event"] == "step"}
+    assert "Not infused" in steps and "Infusion" not in steps
+    assert "before the planned infusion" in steps["Not infused"]
+    assert not any(json.loads(line)["event"] == "day" for line in out.splitlines())
+
+
+def test_the_patient_is_called_by_name(patient):
+    text = patient.read_text(encoding="utf-8")
+    patient.write_text(text.replace('name = "example"', 'name = "Ada <b>"'), encoding="utf-8")
+    code, _, err = run("simulate", patient, "--product", "tisagenlecleucel", "--out", "out", "--quiet", "--json")
+    assert code == 0, err
+    assert "Patient Ada &lt;b&gt;: the journey" in Path("out/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["3", '"a\\nb"', '"\\u001b[31m"', '"\\u202E"', '"' + 81 * "x" + '"'])
+def test_a_name_is_a_line_of_text(patient, name):
+    text = patient.read_text(encoding="utf-8")
+    patient.write_text(text.replace('name = "example"', f"name = {name}"), encoding="utf-8")
+    code, _, err = run("simulate", patient, "--product", "tisagenlecleucel")
+    assert code == 2 and ", name: found" in err and err.count("\n") == 1 and "\x1b" not in err
+
+
+def test_more_t_cells_than_lymphocytes_are_refused(patient):
+    text = patient.read_text(encoding="utf-8")
+    patient.write_text(text.replace('"750 cells/uL"', '"1400 cells/uL"'), encoding="utf-8")
+    code, _, err = run("simulate", patient, "--product", "tisagenlecleucel")
+    assert code == 2 and ", cd3: found 1400" in err and "at most 1100" in err

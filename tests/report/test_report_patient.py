@@ -1,11 +1,12 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
 from vein2vein.report.figures_patient import One
-from vein2vein.report.patient import chances, day_table, patient_page, record_facts, story, write_patient_report
+from vein2vein.report.patient import chances, day_table, patient_page, record_facts, steps, story, write_patient_report
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,20 @@ def test_refuses_a_patient_that_is_not_there(journey, tmp_path):
     with pytest.raises(InputError, match="no patient at position 30"):
         write_patient_report(journey, tmp_path / "p.html", 30)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_values_below_the_limit_are_said_to_be_below_it(synthetic):
+    journey = synthetic.synthetic_journey(4)
+    row = int(np.flatnonzero(journey.infused)[0])
+    journey.course.values["transgene"][row] = 50.0
+    below = {**journey.course.below_lloq, "transgene": np.ones(journey.course.values["transgene"].shape, dtype=bool)}
+    marked = type(journey)(**{**vars(journey), "course": replace(journey.course, below_lloq=below)})
+    assert day_table(One(marked, row))[1][3][1] == "<50"
+    assert day_table(One(journey, row))[1][3][1] == "50"
+
+
+def test_no_step_claims_what_did_not_happen(journey):
+    row = int(np.flatnonzero(~journey.infused)[0])
+    told = dict(steps(One(journey, row)))
+    assert "Infusion" not in told and "Lymphodepletion" not in told and told["Not infused"]
+    assert "Infusion" in dict(steps(One(journey, int(np.flatnonzero(journey.infused)[0]))))

@@ -17,6 +17,8 @@ from vein2vein.errors import InputError
 
 SECONDS_BEFORE_BAR = 2.0  # a shorter run needs no progress bar
 SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
+LONGEST_NAME = 120  # characters of a folder's name
+NARROWEST = 20  # columns below which a table shows nothing
 WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
 
 Report = Callable[..., None]
@@ -28,7 +30,8 @@ def rich_console(*, stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH_OF_FILE
-    return Console(stderr=stderr, width=wide, highlight=False, soft_wrap=False)
+    console = Console(stderr=stderr, width=wide, highlight=False, soft_wrap=False)
+    return console if console.width >= NARROWEST else Console(stderr=stderr, width=WIDTH_OF_FILE, highlight=False)
 
 
 def table(
@@ -127,6 +130,12 @@ def interval(low: Any, high: Any) -> str:
     return "" if shown == ("–", "–") else f"{shown[0]} to {shown[1]}"
 
 
+def results_folder(name: str) -> Path:
+    """Where results go by default: below the present folder, whatever the name holds."""
+    plain = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "-" for c in name)
+    return Path("vein2vein-results") / (plain.strip(". ")[:LONGEST_NAME] or "unnamed")
+
+
 def new_folder(folder: Path, result: str, *, force: bool) -> Path:
     """Make the output folder before a long run starts, and refuse to overwrite a result without ``force``.
 
@@ -170,7 +179,7 @@ def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> 
     People see a bar on stderr once a run has lasted two seconds (lines where stderr is not a terminal), machines get
     events ``progress`` on stdout.
     """
-    if for_machines:
+    if for_machines and not quiet:
         yield lambda fraction, stage="": emit("progress", fraction=fraction, stage=stage)
     elif quiet:
         yield lambda fraction, stage="": None

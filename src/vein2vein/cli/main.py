@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 something failed that is not the user's doing; 2 bad input
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -70,11 +72,15 @@ def main(args: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in given
     for_machines = "--json" in given
+    _settle_streams()
     try:
         code = commands.main([a for a in given if a != "--debug"], prog_name="vein2vein", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except InputError as problem:
         return _say(str(problem), BAD_INPUT, for_machines, file=problem.file, line=problem.line, field=problem.field)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        click.echo(problem.format_message(), err=True)
+        return BAD_INPUT
     except click.UsageError as problem:
         return _say(_usage(problem), BAD_INPUT, for_machines)
     except click.ClickException as problem:
@@ -103,7 +109,19 @@ def main(args: Sequence[str] | None = None) -> int:
         )  # fmt: skip
 
 
+def _settle_streams() -> None:
+    """A terminal without our characters gets substitutes, a closed stream swallows, a library's hints stay unsaid."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
 def _say(sentence: str, code: int, for_machines: bool, **place: object) -> int:
+    sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
     try:
         if for_machines:
             console.emit("error", text=sentence, code=code, **place)

@@ -12,13 +12,11 @@ from vein2vein.cli import console
 from vein2vein.errors import InputError
 
 REPORT, FIGURE = "report.html", "journey.svg"
-LAST_DAILY = 28  # days shown one by one
 MOST_REPEATS = 100_000
-SEED = 2  # a luck that brings the example patient to the infusion, so that a newcomer sees a whole journey
 EXAMPLES = """\b
 Examples:
   vein2vein simulate --init patient.toml
-  vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg
+  vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg --seed 2
   vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --seed 7 --json
 """
 
@@ -41,7 +39,7 @@ Examples:
 @click.option(
     "--seed",
     type=click.IntRange(0),
-    default=SEED,
+    default=1,
     show_default=True,
     metavar="S",
     help="Seed: the same seed gives the same journey.",
@@ -101,14 +99,16 @@ def _run(
     file: Path, product: str, dose: str | None, policy: str | None, seed: int, repeat: int, out: Path | None,
     for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
+    from vein2vein.cards import read_card
     from vein2vein.journey import simulate
     from vein2vein.population.virtual import companions
     from vein2vein.report.patient import write_patient_report
-    from vein2vein.therapy.patient import read_patient
+    from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
 
-    (known, noticed), chosen = read_patient(file), find_product(product)
-    folder = out or Path("vein2vein-results") / f"{file.stem}-{chosen.name}-seed{seed}"
+    card = read_card(file)
+    (known, noticed), chosen = patient_from_card(card), find_product(product)
+    folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, REPORT, force=force)
     options: dict[str, Any] = {} if policy is None else {"policy": policy}
     patients = known if repeat == 1 else companions(known, repeat, seed)
@@ -116,7 +116,9 @@ def _run(
         journey = simulate(patients, chosen, dose=dose, seed=seed, progress=report, **options)
         spread = None if repeat == 1 else journey
         files = {"Figure": _write_figure(journey, spread, folder / FIGURE)}
-        files["Report"] = write_patient_report(journey, folder / REPORT, spread=spread, force=force)
+        files["Report"] = write_patient_report(
+            journey, folder / REPORT, spread=spread, name=patient_name(card), force=force
+        )
     _say_notes((*noticed, *journey.notes), for_machines, quiet)
     if for_machines:
         _emit(journey, spread)
@@ -160,7 +162,6 @@ def _emit(journey: Any, spread: Any) -> None:
 
 
 def _print(journey: Any, spread: Any) -> None:
-    from vein2vein.report import page
     from vein2vein.report.figures_patient import One
     from vein2vein.report.patient import chances, day_table, steps
 
@@ -169,12 +170,14 @@ def _print(journey: Any, spread: Any) -> None:
     if bool(journey.infused[0]):
         headers, rows = day_table(one)
         titles = [f"{title} {unit}".strip() for title, unit in headers]
-        shown = {page.number(day, 4) for day in (*range(LAST_DAILY + 1), *journey.plan.disease_visits)}
-        kept = [row for row in rows if row[0] in shown or row[-1]]
-        cells = [[console.grade(c) if isinstance(c, int) else c for c in row] for row in kept]
+        cells = [[console.grade(c) if isinstance(c, int) else c for c in row] for row in rows]
         console.table(titles, cells, title="Day by day, then the visits", right=range(len(titles) - 1))
     elif spread is None:
-        console.say("Another --seed is another luck; --repeat 200 shows how often patients like this one are infused.")
+        seed = int(journey.provenance["seed"])
+        console.say(
+            f"Another seed is another luck: --seed {seed + 1}; --repeat 200 shows how often patients like this one are "
+            "infused."
+        )
     if spread is not None:
         console.table(
             ("outcome", "share or median", "counted on"),

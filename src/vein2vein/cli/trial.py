@@ -89,7 +89,7 @@ def command(
             "--init FILE writes one to start from."
         )
     plan = trials.load_trial(trial)
-    folder = out or Path("vein2vein-results") / f"{plan.name}-seed{seed}"
+    folder = out or console.results_folder(f"{plan.name}-seed{seed}")
     large = (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
     if large or chunk or keep_courses or scheduler:
         if export:

@@ -43,6 +43,11 @@ class One:
         """Values of an analyte, shape (k,)."""
         return np.asarray(self.journey.course.dense(name), dtype=float)[self.index]
 
+    def below(self, name: str) -> Any:
+        """Whether each value is below the limit of quantification (it stands at the limit), shape (k,)."""
+        flags = self.journey.course.below_lloq.get(name)
+        return np.zeros(self.days.size, dtype=bool) if flags is None else np.asarray(flags)[self.index]
+
     def grade(self, key: str) -> Any:
         """Grades, shape (k,); not gradable where the key is absent."""
         found = self.journey.findings.get(key)

@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def write_patient_report(
-    journey: Any, path: str | Path, index: int = 0, *, spread: Any = None, force: bool = False
+    journey: Any, path: str | Path, index: int = 0, *, spread: Any = None, name: str = "", force: bool = False
 ) -> Path:
     """Write the report of one patient.
 
@@ -48,6 +48,8 @@ def write_patient_report(
         Position of the patient in the journey.
     spread : Journey, optional
         Companions who share what is known of this patient: probabilities and bands come from them.
+    name : str
+        What the patient is called in the report; by default the number.
     force : bool
         Overwrite an existing file.
 
@@ -61,10 +63,10 @@ def write_patient_report(
         The file exists and ``force`` is False, its folder does not exist, or there is no such patient.
     """
     target = page.check_target(path, force)
-    return page.write_whole(target, patient_page(journey, index, spread), force=force)
+    return page.write_whole(target, patient_page(journey, index, spread, name), force=force)
 
 
-def patient_page(journey: Any, index: int = 0, spread: Any = None) -> str:
+def patient_page(journey: Any, index: int = 0, spread: Any = None, name: str = "") -> str:
     """Return the report of one patient as HTML text."""
     count = len(journey.patient.number)
     if not 0 <= index < count:
@@ -78,7 +80,7 @@ def patient_page(journey: Any, index: int = 0, spread: Any = None) -> str:
     mine = int(journey.patient.number[index])
     return page.fill(
         "patient.html.j2",
-        title=f"Patient {mine}: the journey with {product}",
+        title=f"Patient {name or mine}: the journey with {product}",
         pictures=pictures,
         summary=story(one),
         facts=known_facts(one),
@@ -104,14 +106,14 @@ def story(one: One) -> list[str]:
     outcome = journey.outcome
     if not bool(np.asarray(journey.infused)[i]):
         reason = str(np.asarray(journey.not_infused_reason)[i]) or "not recorded"
-        return [f"The patient was not infused: {reason}."]
+        return [f"The patient was not infused: {reason}{_left(one)}."]
     last = int(look("windows", "early"))
     told = []
     cmax, tmax = (facts.per_patient(journey.kinetics, len(journey.patient.number), n) for n in ("cmax", "tmax"))
     if cmax is not None and tmax is not None and np.isfinite(cmax[i]):
         told.append(
-            f"CAR T cells peaked on day {number(tmax[i])} at {number(cmax[i])} "
-            f"{unit_name(analyte(facts.readout(journey)).unit)}."
+            f"Of the samples that a trial takes, that of day {number(tmax[i])} held the most CAR T cells: "
+            f"{number(cmax[i])} {unit_name(analyte(facts.readout(journey)).unit)}."
         )
     worst = [int(max(daily_grades(one, key, last).max(), facts.NOT_GRADABLE)) for key in ("crs_astct", "icans")]
     named = [
@@ -147,6 +149,14 @@ def _events(outcome: Any, i: int) -> list[str]:
     ]
 
 
+def _left(one: One) -> str:
+    """When a patient left before the infusion, in words; "" where unknown."""
+    days = facts.per_patient(getattr(one.journey, "waiting", None), len(one.journey.infused), "drop_day")
+    if days is None or not np.isfinite(days[one.index]):
+        return ""
+    return f" {number(-days[one.index])} days before the planned infusion"
+
+
 def known_facts(one: One) -> list[tuple[str, str]]:
     """What was known of the patient before treatment."""
     patient, i = one.journey.patient, one.index
@@ -172,17 +182,28 @@ def known_facts(one: One) -> list[tuple[str, str]]:
 def steps(one: One) -> list[tuple[str, str]]:
     """What happened at each step: (step, sentence)."""
     rows = []
+    infused = bool(np.asarray(one.journey.infused)[one.index])
     for field, title in STEPS.items():
         record = getattr(one.journey, field, None)
+        if not infused and (field == "infusion" or (field == "conditioning" and not _conditioned(one))):
+            continue
         if field == "eligibility" and record is not None and hasattr(record, "met"):
             rows.append((title, eligibility(record, one.index)))
         elif record is not None:
             rows.append((title, "; ".join(record_facts(record, one.index, field)) or "nothing to report"))
     reason = str(np.asarray(one.journey.not_infused_reason)[one.index])
     if reason:
-        rows.append(("Not infused", reason))
+        rows.append(("Not infused", f"{reason}{_left(one)}"))
     rows.append(("Outcome", " ".join(story(one))))
     return rows
+
+
+def _conditioned(one: One) -> bool:
+    """Whether lymphodepletion began for a patient who was not infused."""
+    count = len(one.journey.infused)
+    begun = facts.per_patient(getattr(one.journey, "conditioning", None), count, "start")
+    left = facts.per_patient(getattr(one.journey, "waiting", None), count, "drop_day")
+    return begun is not None and left is not None and bool(left[one.index] > begun[one.index])
 
 
 def eligibility(record: Any, index: int) -> str:
@@ -236,7 +257,8 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
         if np.isfinite(one.values(n)).any() and (n == cells_by or n not in ("transgene", "car_t_cells"))
     ]
     daily = list(range(int(look("windows", "acute")) + 1))
-    later = [float(d) for d in days[(days > daily[-1] + 1) & (days <= end)]]
+    visits = getattr(getattr(one.journey, "plan", None), "disease_visits", days)
+    later = [float(d) for d in days[(days >= daily[-1] + 1) & (days <= end)]]
     given = [n for n in facts.given_names(one.journey)]
     disease = [n for n, _ in columns if analyte(n).kind == "disease"]
     before = sorted(
@@ -249,13 +271,16 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
         near = (np.floor(days) == day) if day <= daily[-1] else (days == day)
         treatments = _treatments(one, given, near)
         telling = disease if day <= look("windows", "early") else (*disease, cells_by)
-        if day > daily[-1] and not treatments and not any(np.isfinite(one.values(n)[near]).any() for n in telling):
+        seen = day in visits and any(np.isfinite(one.values(n)[near]).any() for n in telling)
+        if day > daily[-1] and not treatments and not seen:
             continue
         cells: list[Any] = [number(day, 4)]
         for name, how in columns:
-            known = one.values(name)[near]
-            known = known[np.isfinite(known)]
-            cells.append(MISSING if not known.size else number(known.max() if how == "max" else known[-1]))
+            known, below = one.values(name)[near], one.below(name)[near]
+            known, below = known[np.isfinite(known)], below[np.isfinite(known)]
+            which = int(known.argmax()) if how == "max" and known.size else -1
+            limit = "<" if known.size and below[which] else ""
+            cells.append(f"{limit}{number(known[which])}" if known.size else MISSING)
         for key in ("crs_astct", "icans"):
             found = one.grade(key)[near]
             cells.append(int(found.max()) if found.size and day >= 0 else facts.NOT_OBSERVED)

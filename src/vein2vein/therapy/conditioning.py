@@ -20,8 +20,8 @@ class Conditioning:
 
     Attributes
     ----------
-    regimen : str
-        Name of the regimen.
+    regimen, title : str
+        Name of the regimen; its drugs in words.
     doses : tuple of (day, drug, ndarray)
         mg of each drug on each day before the infusion, by day; 0 where it is omitted. Drugs are treatment analytes.
     start : ndarray
@@ -35,6 +35,7 @@ class Conditioning:
     """
 
     regimen: str
+    title: str
     doses: tuple[tuple[float, str, Floats], ...]
     start: Floats
     omitted: NDArray[np.bool_]
@@ -97,7 +98,10 @@ def lymphodeplete(
             f"the label of {product.title} gives {indication.window_low:g} to {indication.window_high:g}"
         )
     conditioning = Conditioning(
-        chosen.name, tuple((day, drug, mg) for (day, drug), mg in sorted(doses.items())), first + shift, omitted,
-        np.zeros(patient.count, dtype=bool), np.where(lot.failed, "no product", np.where(few, "few white cells", "")),
+        chosen.name,
+        ", ".join(f"{drug.name} {drug.dose:g} mg/m² x {len(drug.days)}" for drug in chosen.drugs) or "none",
+        tuple((day, drug, mg) for (day, drug), mg in sorted(doses.items())), first + shift, omitted,
+        np.zeros(patient.count, dtype=bool),
+        np.where(lot.failed, "no product", np.where(few, "few white cells", "")),
     )  # fmt: skip
     return conditioning, tuple(notes)

@@ -197,6 +197,7 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     """Make one patient from a card that was read; see ``read_patient``."""
     known_fields = _titles("fields")
     card.refuse_unknown(("name", "disease", "sex", "days", "baseline", *FLAGS, *known_fields))
+    patient_name(card)
     disease = _disease(card)
     notes: list[str] = []
     given: dict[str, float] = {}
@@ -219,11 +220,30 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     notes += _shape(values)
     assumed = [name for name in FIELDS if name not in given]
     if assumed:
-        shown = ", ".join(f"{name} {values[name][0]:.3g}" for name in assumed)
+        shown = ", ".join(_in_words(name, float(values[name][0])) for name in assumed)
         notes.append(f"not given, median of {disease.title} used: {shown}")
     name = card.string("disease")
     name = name if name.endswith(".toml") else disease.name  # a card of the user's own is found again by its path
     return make_patients(number, name, values, baseline=baseline, days=days, known=frozenset(given)), tuple(notes)
+
+
+def _in_words(name: str, value: float) -> str:
+    if name == "male":
+        return f"sex {'male' if value else 'female'}"
+    if name in FLAGS:
+        return f"{name} {'yes' if value else 'no'}"
+    unit = _ranges().get("fields", name, "unit", default="e6/kg" if name.endswith("_per_kg") else "1")
+    return f"{name} {value:.3g}{'' if unit == '1' else f' {unit}'}"
+
+
+def patient_name(card: Card) -> str:
+    """What the card calls the patient, "" where it does not say."""
+    name = card.string("name", default="")
+    longest = int(_constant("name_longest"))
+    if len(name) > longest or not (name.isprintable() or not name):
+        expected = f"expected a name of at most {longest} printable characters"
+        raise card.error(("name",), f"found {name[:longest]!r}; {expected}.")
+    return name
 
 
 def _disease(card: Card) -> Disease:
@@ -273,6 +293,13 @@ def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[s
                 f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).",
             )
         values["burden"] = volume * _constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
+    share = values.get("cd3", 0.0) / 1000  # unit factor: cells/uL to 10^9/L
+    if share > values.get("lymphocytes", np.inf) * _constant("cd3_of_lymphocytes"):
+        raise card.error(
+            ("cd3",),
+            f"found {values['cd3']:g} cells/uL, more T cells than all lymphocytes ({values['lymphocytes']:g} 10^9/L); "
+            f"expected at most {1000 * values['lymphocytes']:g} cells/uL.",
+        )
     if b_cells is not None:
         values["b_cells_per_kg"] = b_cells / _constant("b_cells_per_ul")
     return values
