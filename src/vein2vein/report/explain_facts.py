@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ class Rule:
     value: float
     mark: str
     source: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Rate:
     n: int
     who: str
     source: str
+    where: str
     scale: str = ""
     years: int = 0
 
@@ -105,10 +107,7 @@ def rules(product: Product) -> dict[str, Rule]:
     """The rules that hold for a product."""
     usual = dict(numbers().table("rules"))
     chosen = {k: v for k, v in usual.items() if "value" in v} | dict(usual.get(product.name, {}))
-    return {
-        name: Rule(float(one["value"]), one["mark"], f"{cited(one['source'])}, {one['where']}")
-        for name, one in chosen.items()
-    }
+    return {name: Rule(float(one["value"]), one["mark"], one["source"], one["where"]) for name, one in chosen.items()}
 
 
 def timing(patient: Patient, product: Product) -> Timing:
@@ -164,10 +163,10 @@ def published(product: Product, disease: str) -> dict[str, Rate]:
     found = {}
     for row in numbers().data["rates"]:
         if row["product"] == product.name and disease in row["diseases"]:
-            cite = f"{cited(row['source'])} ({row['where']})"
             found[row["line"]] = Rate(
-                float(row["value"]), int(row["n"]), row["who"], cite, row.get("scale", ""), int(row.get("years", 0))
-            )
+                float(row["value"]), int(row["n"]), row["who"], row["source"], row["where"],
+                row.get("scale", ""), int(row.get("years", 0)),
+            )  # fmt: skip
     return found
 
 
@@ -188,6 +187,14 @@ def chances(product: Product, disease: Disease, spread: Any = None) -> list[Line
         share = simulated(spread, line, rate, disease) if spread is not None and "endpoint" in line else None
         found.append(Line(name, line["group"], line.get("label", ""), rate, share))
     return found
+
+
+def bibliography(lines: Iterable[Line], rules_in_use: Iterable[Rule]) -> list[str]:
+    """The sources of a page, each once, with the places that were read."""
+    found: dict[str, dict[str, None]] = {}
+    for one in (*(line.published for line in lines if line.published), *rules_in_use):
+        found.setdefault(one.source, {})[one.where] = None
+    return [f"{cited(key)} ({'; '.join(places)})" for key, places in found.items()]
 
 
 def simulated(spread: Any, line: Mapping[str, Any], rate: Rate | None, disease: Disease) -> Share | None:

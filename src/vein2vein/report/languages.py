@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from vein2vein.errors import InputError, unknown
 
 FOLDER = Path(__file__).with_name("locales")
 SOURCE = "en"
+WIDE_COMMAS = "、，"  # as wide as a letter: no space after them
 
 
 def _one(n: int) -> str:
@@ -177,6 +178,13 @@ class Words:
         category = PLURALS[self.catalog.code if own else SOURCE][1](n)
         return self._filled(forms[category], own, {"n": n, **values})
 
+    def series(self, numbers: Iterable[int]) -> Any:
+        """Whole numbers one after the other, in the direction of the language."""
+        from markupsafe import Markup
+
+        comma = self.catalog.text.get("comma", self.english.text["comma"])
+        return Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(map(str, numbers))
+
     def date(self, day: datetime.date) -> str:
         """A calendar date."""
         month = self.catalog.months[day.month - 1]
@@ -207,4 +215,7 @@ def _isolated(text: str) -> Any:
     """A value from elsewhere: it keeps its own direction inside a line of the other direction."""
     from markupsafe import Markup
 
-    return Markup("<bdi>{}</bdi>").format(text)
+    direction = (
+        "" if any(letter.isalpha() for letter in text) else Markup(' dir="ltr"')
+    )  # a minus stays before its digit
+    return Markup("<bdi{}>{}</bdi>").format(direction, text)
