@@ -188,7 +188,7 @@ def _immunoglobulin(case):
     values["igg"][0, -1] = case["igg"]
     values["infection"][0] = np.isin(days, case.get("infections_on_days", []))
     values["b_cells"][0, -1] = case.get("b_cells", np.nan)
-    asked = [name for name in ("hill", "aaaai", "children", "routine") if name in case]
+    asked = [name for name in ("hill", "aaaai", "children", "asbmt", "routine") if name in case]
     assert asked
     for name in asked:
         extra = {k: case[k] for k in ("poor_vaccine_response", "low_iga_igm") if k in case}

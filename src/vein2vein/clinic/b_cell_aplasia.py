@@ -16,6 +16,8 @@ from vein2vein.therapy.course import Course
 PER_LITER = 1000.0  # 1e9/L in cells/uL
 PERCENT = 100.0
 READS = ("b_cells", "b_cell_percent", "lymphocytes", "white_cells")
+DAYS_PER_MONTH = 30.4375
+CHILD = "IgG of a child below the adult limit: compare with the laboratory's limit for this age"
 ABSOLUTE_ONLY = "share of lymphocytes unknown: judged by the absolute count alone"
 
 
@@ -104,6 +106,47 @@ def loss_day(aplasia: Grades) -> Floats:
     return lost
 
 
+def early_loss(lost: Floats, months: float | None = None) -> NDArray[np.bool_]:
+    """Whether B-cell aplasia was lost early after a CD19 product, a sign of coming relapse in B-ALL; shape (n,)."""
+    limit = _values("early_loss_months") if months is None else months
+    return np.asarray(lost) <= limit * DAYS_PER_MONTH
+
+
+def unreadable_baseline(days_since_antibody: ArrayLike) -> NDArray[np.bool_]:
+    """Whether an antibody against B cells was given too recently for the baseline to be read; shape (n,)."""
+    return np.asarray(days_since_antibody, dtype=float) < _values("antibody_months") * DAYS_PER_MONTH
+
+
+def _values(name: str) -> float:
+    return edition("b_cell_aplasia").values[name]
+
+
+def hypogammaglobulinemia(course: Course, *, age: ArrayLike = np.inf) -> Grades:
+    """State at every cell: 1 low, 2 severe, 0 neither; not gradable where IgG was not measured.
+
+    Parameters
+    ----------
+    course : Course
+        With igg (mg/dL).
+    age : array_like, shape (n,)
+        Years. A child's lower limit depends on age and laboratory: only the severe state is told for children, and
+        any other value of a child is not gradable.
+    """
+    rules = edition("immunoglobulin")
+    v = rules.values
+    igg = course.dense("igg")
+    child = np.broadcast_to(np.asarray(age, dtype=float) < v["adult_from"], (course.shape[0],))[:, None]
+    severe, low = igg <= v["severe_igg"], (igg < v["low_igg"]) & ~child
+    state = np.where(severe, 2, np.where(low, 1, 0)).astype(np.int8)
+    absent = np.isnan(igg)
+    unknown_ = absent | (child & ~severe & (igg < v["low_igg"]))
+    graded = np.where(unknown_, NOT_GRADABLE, state).astype(np.int8)
+    flags = {CHILD: unknown_ & ~absent} if (unknown_ & ~absent).any() else {}
+    missing = {"igg": unknown_} if unknown_.any() else {}
+    name, reads = "hypogammaglobulinemia", {"igg": ("igg",)}
+    return Grades(name, rules.name, course.days, graded, state, missing, {"igg": state}, reads, flags)
+
+
 def immunoglobulin_due(
     course: Course,
     *,
@@ -123,7 +166,7 @@ def immunoglobulin_due(
     age : array_like, shape (n,)
         Years.
     rule : str
-        Name of a table in criteria/immunoglobulin.toml: ``hill``, ``aaaai``, ``children``, ``routine``.
+        Name of a table in criteria/immunoglobulin.toml: ``hill``, ``aaaai``, ``children``, ``asbmt``, ``routine``.
     aplasia : array_like of bool, shape (n,), optional
         B-cell aplasia now; default: the last state by the default definition.
     infections : array_like of bool, shape (n,), optional

@@ -1,38 +1,54 @@
-"""Monitoring: everything that is graded, from one course, the same for real and virtual patients."""
+"""Monitoring: everything that is graded, from one course, the same for real and virtual patients.
+
+``FINDINGS`` are graded along a simulation; ``ALL_FINDINGS`` adds what a ward wants to see. A clinician's override
+changes a finding and stays visible beside it, with author and time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia
-from vein2vein.clinic.crs import grade_crs
+from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
+from vein2vein.clinic.cres import grade_cres
+from vein2vein.clinic.crs import SCALES, grade_crs
 from vein2vein.clinic.grades import Grades, because, lacking
-from vein2vein.clinic.hematotoxicity import grade_cytopenia
+from vein2vein.clinic.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.icans import grade_icans, neurologic_event
+from vein2vein.clinic.iec_hs import grade_iec_hs
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
-__all__ = ["FINDINGS", "because", "grade", "lacking"]
+__all__ = ["ALL_FINDINGS", "FINDINGS", "Audit", "Override", "apply_overrides", "because", "grade", "lacking"]
 
+
+def _crs(scale: str) -> Callable[..., Grades]:
+    return lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale=scale, organs=a["organs"])
+
+
+def _cytopenia(name: str) -> Callable[..., Grades]:
+    return lambda course, a: grade_cytopenia(course, name)
+
+
+FINDINGS = (
+    "crs_astct", "crs_lee2014", "crs_penn", "icans", "neurologic_event", "neutropenia", "thrombocytopenia",
+    "b_cell_aplasia",
+)  # fmt: skip
 _GRADERS: dict[str, Callable[..., Grades]] = {
-    "crs_astct": lambda course, a: grade_crs(
-        course, age=a["age"], weight=a["weight"], scale="astct", organs=a["organs"]
-    ),
-    "crs_lee2014": lambda course, a: grade_crs(
-        course, age=a["age"], weight=a["weight"], scale="lee2014", organs=a["organs"]
-    ),
-    "crs_penn": lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale="penn", organs=a["organs"]),
+    **{f"crs_{scale}": _crs(scale) for scale in SCALES},
     "icans": lambda course, a: grade_icans(course, age=a["age"]),
     "neurologic_event": lambda course, a: neurologic_event(course, age=a["age"], icans=a["done"].get("icans")),
-    "neutropenia": lambda course, a: grade_cytopenia(course, "neutropenia"),
-    "thrombocytopenia": lambda course, a: grade_cytopenia(course, "thrombocytopenia"),
+    "cres": lambda course, a: grade_cres(course),
+    **{name: _cytopenia(name) for name in CYTOPENIAS},
+    "iec_hs": lambda course, a: grade_iec_hs(course, crs=a["done"].get("crs_astct")),
     "b_cell_aplasia": lambda course, a: b_cell_aplasia(course),
+    "hypogammaglobulinemia": lambda course, a: hypogammaglobulinemia(course, age=a["age"]),
 }
-FINDINGS = tuple(_GRADERS)
+ALL_FINDINGS = tuple(_GRADERS)
 
 
 def grade(
@@ -52,7 +68,7 @@ def grade(
     age, weight : array_like, shape (n,)
         Years, kg.
     scales : iterable of str
-        Names from ``FINDINGS``.
+        Names from ``ALL_FINDINGS``.
     organs : bool
         Whether organ toxicity counts in the older CRS scales.
 
@@ -64,6 +80,134 @@ def grade(
     arguments: dict[str, Any] = {"age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "done": {}}
     for name in scales:
         if name not in _GRADERS:
-            raise InputError(unknown("finding", name, FINDINGS))
+            raise InputError(unknown("finding", name, ALL_FINDINGS))
         arguments["done"][name] = _GRADERS[name](course, arguments)
     return arguments["done"]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A clinician's decision on a finding: another grade, or another cause.
+
+    Attributes
+    ----------
+    patient : int
+        Patient number.
+    first_day, last_day : float
+        Days that it covers, both included.
+    finding : str
+        Name from ``ALL_FINDINGS``.
+    grade : int or None
+        The grade that holds instead; None with a cause: the finding is attributed elsewhere and counts 0.
+    cause : str
+        Such as "bacteremia"; "" where only the grade is changed.
+    author, time : str
+        Who decided and when, as written in the record; both are required.
+    reason, where_from : str
+        Words of the author; file and line.
+    """
+
+    patient: int
+    first_day: float
+    last_day: float
+    finding: str
+    grade: int | None = None
+    cause: str = ""
+    author: str = ""
+    time: str = ""
+    reason: str = ""
+    where_from: str = ""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an override changed: the cell, the computed grade (-1 not gradable), the grade that holds, and by whom."""
+
+    patient: int
+    day: float
+    finding: str
+    computed: int
+    holds: int
+    override: Override
+
+
+def apply_overrides(
+    findings: Mapping[str, Grades], overrides: Iterable[Override], course: Course
+) -> tuple[dict[str, Grades], tuple[Audit, ...]]:
+    """Lay a clinician's decisions over the findings; the later row of the record wins where two cover a cell.
+
+    Parameters
+    ----------
+    findings : mapping of str to Grades
+        From ``grade`` of the same course.
+    overrides : iterable of Override
+        In the order of the record.
+    course : Course
+
+    Returns
+    -------
+    findings : dict of str to Grades
+        With the decided grades, and a flag in each cell that says who decided, when and why.
+    audit : tuple of Audit
+        One row for each cell that an override covers, also where it agrees with the computed grade.
+
+    Raises
+    ------
+    InputError
+        Author or time is missing, the finding or patient is unknown, the grade is out of range, or nothing is decided.
+    """
+    changed = dict(findings)
+    audit: list[Audit] = []
+    for one in overrides:
+        _check(one, findings, course)
+        was, computed = changed[one.finding], findings[one.finding]
+        at = int(np.flatnonzero(course.patients == one.patient)[0])
+        cells = np.zeros(was.grade.shape, dtype=bool)
+        cells[at] = (was.days >= one.first_day) & (was.days <= one.last_day)
+        holds = 0 if one.grade is None else one.grade
+        audit += [
+            Audit(one.patient, float(was.days[c]), one.finding, int(computed.grade[at, c]), holds, one)
+            for c in np.flatnonzero(cells[at])
+        ]
+        text = _sentence(one, holds)
+        changed[one.finding] = replace(
+            was,
+            grade=np.where(cells, holds, was.grade).astype(np.int8),
+            at_least=np.where(cells, holds, was.at_least).astype(np.int8),
+            missing={name: found & ~cells for name, found in was.missing.items()},
+            flags={**was.flags, text: cells | was.flags.get(text, np.zeros_like(cells))},
+        )
+    return changed, tuple(audit)
+
+
+def _sentence(one: Override, holds: int) -> str:
+    what = f"attributed to {one.cause}" if one.cause else f"grade set to {holds}"
+    because_ = f": {one.reason}" if one.reason else ""
+    return f"{what} by {one.author} ({one.time}){because_}"
+
+
+def _check(one: Override, findings: Mapping[str, Grades], course: Course) -> None:
+    where = {"file": one.where_from or None}
+    if one.finding not in findings:
+        raise InputError(unknown("finding", one.finding, findings), **where)
+    if one.patient not in course.patients:
+        raise InputError(f"an override names patient {one.patient}, who is not in this record.", **where)
+    for field, value in (("author", one.author), ("time", one.time)):
+        if not value.strip():
+            raise InputError(f"an override of {one.finding} has no {field}; add who decided and when.", **where)
+    if one.grade is None and not one.cause:
+        raise InputError(f"an override of {one.finding} has neither a grade nor a cause; add one of them.", **where)
+    if one.grade is not None and not 0 <= one.grade <= _highest(one.finding):
+        text = f"an override sets {one.finding} to grade {one.grade}; expected 0 to {_highest(one.finding)}."
+        raise InputError(text, **where)
+    if one.first_day > one.last_day:
+        text = f"an override of {one.finding} ends on day {one.last_day:g}, before it begins (day {one.first_day:g})."
+        raise InputError(text, **where)
+
+
+def _highest(finding: str) -> int:
+    from vein2vein.clinic.criteria import edition
+
+    return 1 if finding == "b_cell_aplasia" else edition("crs_astct_2019").top + 1  # grade 5 is death
+
+

@@ -68,7 +68,7 @@ def respond_myeloma(
     relapse_day = np.where(np.isfinite(response_day), progression_day, np.inf)
     antigen = _antigen(seen, progression_day, v["antigen_negative_below"])
     return Response(
-        edition(criteria).name, days, NAMES, status, best, response_day, negative.any(axis=1), relapse_day,
+        edition(criteria).name, days, NAMES, status, best, response_day, np.asarray(negative.any(axis=1)), relapse_day,
         progression_day, antigen, {},
     )  # fmt: skip
 
