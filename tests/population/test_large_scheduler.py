@@ -136,3 +136,27 @@ def test_when_the_scheduler_is_lost_what_is_done_is_kept(two_workers):
     assert done.returncode == 2
     assert "was lost" in done.stderr and "the same command goes on" in done.stderr
     assert _vein2vein(*RUN, "--out", str(folder / "run")).returncode == 0
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_bits_of_one(tmp_path):
+    done = _vein2vein(*RUN, "--out", str(tmp_path / "two"), "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    assert _vein2vein(*RUN, "--out", str(tmp_path / "one")).returncode == 0
+    assert bits(tmp_path / "two") == bits(tmp_path / "one")
+
+
+def _fall(first, last):
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return last
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_process_that_was_killed_is_told(monkeypatch):
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))  # where the new processes find _fall
+    from test_large_scheduler import _fall as task
+
+    done = scheduler.compute_in(2, task, [(0, 1), (1, 2), (2, 3)])
+    with pytest.raises(InputError, match=r"ended from outside.*the same command goes on"):
+        list(done)

@@ -63,13 +63,21 @@ Examples:
     help=f"Run in chunks of so many patients (default beyond {MOST_AT_ONCE:,}: 5,000); the same command resumes.",
 )
 @click.option("--keep-courses", is_flag=True, help="Run in chunks and keep every day of every patient, not summaries.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Processes that compute chunks, each with its own in memory (default 1).",
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Run in chunks on a Dask scheduler, such as tcp://10.0.0.5:8786.")
 @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row, report).")
 @click.option("--quiet", is_flag=True, help="No progress and no table; only where the report is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
 def command(
     trial: str | None, patients: int | None, seed: int, out: Path | None, export: str | None, init: Path | None,
-    chunk: int | None, keep_courses: bool, scheduler: str | None, for_machines: bool, quiet: bool, force: bool,
+    chunk: int | None, keep_courses: bool, jobs: int, scheduler: str | None, for_machines: bool, quiet: bool,
+    force: bool,
 ) -> None:  # fmt: skip
     """Run a trial in virtual patients, from their blood back to their blood.
 
@@ -91,10 +99,10 @@ def command(
     plan = trials.load_trial(trial)
     folder = out or console.results_folder(f"{plan.name}-seed{seed}")
     large = (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
-    if large or chunk or keep_courses or scheduler:
+    if large or chunk or keep_courses or jobs > 1 or scheduler:
         if export:
             raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
-        options = {"chunk": chunk, "courses": keep_courses, "scheduler": scheduler, "force": force}
+        options = {"chunk": chunk, "courses": keep_courses, "jobs": jobs, "scheduler": scheduler, "force": force}
         _run_large(plan, folder, for_machines, quiet, patients=patients, seed=seed, **options)
         return
     console.new_folder(folder, REPORT, force=force)

@@ -28,7 +28,7 @@ from vein2vein.errors import InputError
 from vein2vein.population.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.population.comparison import Row
 from vein2vein.population.published import MOST
-from vein2vein.population.scheduler import Span, compute_here, compute_on, differences, fingerprint
+from vein2vein.population.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
 from vein2vein.population.store import MANIFEST, Columns, comparison_table, read_manifest, read_parquet, write_table
 from vein2vein.population.streaming import GRADED, compare_chunks, count_chunks
 from vein2vein.population.trial import Trial, screened_for
@@ -77,6 +77,7 @@ def run_large(
     seed: int = 1,
     chunk: int | None = None,
     courses: bool = False,
+    jobs: int = 1,
     scheduler: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -95,8 +96,10 @@ def run_large(
         Patients in a chunk. It changes no result, only the memory needed and what a stop can cost.
     courses : bool
         Keep the whole course of every patient, not only summaries.
+    jobs : int
+        Processes that compute, each with a chunk of its own in memory.
     scheduler : str, optional
-        Address of a Dask scheduler; by default this process computes.
+        Address of a Dask scheduler; by default this machine computes.
     force : bool
         Begin anew where the folder holds another run.
     progress : callable, optional
@@ -128,10 +131,12 @@ def run_large(
         spans = [span for span in _spans(count, manifest["chunk"]) if span[0] not in done]
         if spans:
             manifest["state"] = "running"
-        if scheduler is None:
-            made = compute_here(functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
-        else:
+        if scheduler is not None:
             made = compute_on(scheduler, functools.partial(make_chunk, work), spans)
+        elif jobs > 1 and len(spans) > 1:
+            made = compute_in(jobs, functools.partial(make_chunk, work), spans)
+        else:
+            made = compute_here(functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
         for span, result in made:
             with _kept(len(manifest["chunks"]), len(spans) + len(done)):
                 _store(folder, manifest, span, result)

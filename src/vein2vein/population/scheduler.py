@@ -1,14 +1,20 @@
-"""Who computes the chunks of a large run: this process, or the workers of a Dask scheduler (extra ``cluster``)."""
+"""Who computes the chunks of a large run: this process, several of this machine, or the workers of a Dask scheduler."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import concurrent.futures.process
 import functools
 import hashlib
 import itertools
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
 import platform
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +38,51 @@ def compute_here(task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iter
     """Compute one chunk after the other in this process."""
     for span in spans:
         yield span, task(*span)
+
+
+def compute_in(jobs: int, task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iterator[tuple[Span, Any]]:
+    """Compute chunks in several processes of this machine, and yield them as they are done.
+
+    Raises
+    ------
+    InputError
+        A process was ended from outside, or would compute other bits (its code was changed during the run).
+    """
+    futures, broken = concurrent.futures, concurrent.futures.process.BrokenProcessPool
+    before = set(multiprocessing.active_children())
+    started = multiprocessing.get_context("spawn")
+    pool = futures.ProcessPoolExecutor(min(jobs, max(len(spans), 1)), started, initializer=_end_with_parent)
+    send = functools.partial(pool.submit, _checked, task, fingerprint())
+    waiting = iter(spans)
+    try:
+        under_way = {send(span): span for span in itertools.islice(waiting, jobs + 1)}
+        while under_way:
+            for future in futures.wait(under_way, return_when=futures.FIRST_COMPLETED).done:
+                span, result = under_way.pop(future), future.result()
+                under_way |= {send(following): following for following in itertools.islice(waiting, 1)}
+                yield span, result
+    except broken:
+        raise InputError(
+            "a process that computed chunks was ended from outside, perhaps for want of memory; what is done is kept, "
+            "and the same command goes on from there, at best with fewer --jobs."
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+
+
+def _end_with_parent() -> None:
+    """In a process of ``compute_in``: leave interruptions to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_await_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _await_end(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
 
 
 def compute_on(address: str, task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iterator[tuple[Span, Any]]:
@@ -146,7 +197,7 @@ def _checked(task: Callable[[int, int], Any], expected: dict[str, str], span: Sp
     """Run on a worker: refuse where its bits would be other ones."""
     differing = differences(expected, fingerprint())
     if differing:
-        raise InputError(f"worker {platform.node()} would compute other bits: it has another {differing}.")
+        raise InputError(f"a worker on {platform.node()} would compute other bits: it has another {differing}.")
     return task(*span)
 
 
