@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from vein2vein.engine import sensitivity, solve, tangent
+from vein2vein.engine.derivative import partials
 from vein2vein.engine.events import Event
-from vein2vein.engine.graph import evaluate
+from vein2vein.engine.graph import Graph, evaluate
 from vein2vein.engine.sensitivity import sensitivities
 from vein2vein.engine.trace import record
 from vein2vein.errors import InputError
@@ -38,10 +41,10 @@ def differences(model, p, state, days, doses, wrt, h=1e-4, **options):
     for name in wrt:
         values = []
         for turn in (2, 1, -1, -2):
-            q, begin, given = p.copy(), state, [list(d) for d in doses]
+            q, begin, doses_now = p.copy(), state, [list(d) for d in doses]
             if name.startswith("dose:"):
-                size = h * np.broadcast_to(np.max(np.abs(given[int(name[5:])][2])), len(p))
-                given[int(name[5:])][2] = given[int(name[5:])][2] + turn * size
+                size = h * np.broadcast_to(np.max(np.abs(doses_now[int(name[5:])][2])), len(p))
+                doses_now[int(name[5:])][2] = doses_now[int(name[5:])][2] + turn * size
             elif name.startswith("state:"):
                 begin = (start(model, p) if state is None else state).copy()
                 size = np.full(len(p), h)
@@ -49,7 +52,7 @@ def differences(model, p, state, days, doses, wrt, h=1e-4, **options):
             else:
                 size = h * abs(p[:, model.parameters.index(name)])
                 q[:, model.parameters.index(name)] += turn * size
-            run = sensitivities(model, q, begin, days, [tuple(d) for d in given], rtol=1e-10, **options)
+            run = sensitivities(model, q, begin, days, [tuple(d) for d in doses_now], rtol=1e-10, **options)
             values.append(run.values)
         found.append((8 * (values[1] - values[2]) - values[0] + values[3]) / (12 * size[:, None, None]))
     return np.stack(found, axis=-1)
@@ -79,7 +82,7 @@ def test_the_values_are_those_of_a_plain_run(models):
 
 def test_a_nonlinear_model_agrees_with_differences(models, patients):
     model, p = models["cytokine"], patients(3)
-    wrt = [*model.parameters, "state:cells"]
+    wrt = ["growth", "half", "steep", "fast", "state:cells"]
     found = sensitivities(model, p, None, [0.0, 2.0, 6.0, 12.0], [], wrt, rtol=1e-10)
     expected = differences(model, p, None, [0.0, 2.0, 6.0, 12.0], [], wrt)
     size = np.abs(expected).max(axis=(0, 1), keepdims=True)
@@ -96,10 +99,10 @@ def test_levels_start_and_initial_states(models):
     expected = differences(model, TWO, begin, DAYS, [(d, n, np.broadcast_to(a, 2)) for d, n, a in doses[:2]], wrt[:3])
     assert found.gradients[:, :4, :, :3] == pytest.approx(expected[:, :4], rel=1e-6, abs=1e-7)
     assert np.all(found.gradients[:, 0, 1, 4] == 1) and np.all(found.gradients[:, 0, 0] == 0)
-    rate = linear(TWO[0], 1.0, 0.0, [4.0])[0]  # an infusion later than day 8 is a sum of such boluses
-    lasting = found.gradients[0, -1, :, 3]
-    boluses = np.trapezoid([linear(TWO[0], 1.0, 0.0, [s])[0] for s in np.linspace(0, 4, 4001)], dx=1e-3, axis=0)
-    assert rate[0] > 0 and lasting == pytest.approx(boluses, rel=1e-6)
+    cl, v, q, w = TWO[0]  # a rate from day 8 to 12 adds A^-1 (e^(4A) - 1) per unit
+    a = np.array([[-(cl + q) / v, q / w], [q / v, -q / w]])
+    lasting = np.linalg.solve(a, expm(4 * a) - np.eye(2)) @ np.array([1.0, 0.0])
+    assert found.gradients[0, -1, :, 3] == pytest.approx(lasting, rel=1e-6)
 
 
 def test_the_derivative_with_respect_to_the_day_of_a_switch(models):
@@ -210,6 +213,35 @@ def test_every_operation_has_its_tangent():
             assert np.array(evaluate(g, nodes, 0.3, point[:2], point[2:], [])) == pytest.approx(expected, abs=1e-8)
 
 
+OPERATIONS = ("add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "min", "max", "less", "choose")
+OPERANDS = {"neg": 1, "exp": 1, "log": 1, "sqrt": 1, "choose": 3}
+STEP = st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+
+
+@given(st.lists(STEP, min_size=3, max_size=40), st.lists(st.floats(-2, 2), min_size=4, max_size=4))
+def test_directional_derivatives_are_the_partial_ones_in_that_direction(steps, direction):
+    g = Graph()
+    leaves = [g.leaf("state", 0), g.leaf("state", 1), g.leaf("parameter", 0), g.leaf("parameter", 1)]
+    nodes = [*leaves, g.const(0.5)]
+    for op, *picks in steps:
+        nodes.append(g.apply(op, *(nodes[i % len(nodes)] for i in picks[: OPERANDS.get(op, 2)])))
+    outputs = nodes[-3:]
+    slopes = [partials(g, outputs, kind) for kind in ("state", "parameter")]
+    seeds = {leaf: g.const(d) for leaf, d in zip(leaves, direction)}
+    tangents = [g.const(0.0) if n is None else n for n in tangent.directional(g, outputs, [seeds])[0]]
+    x, p = np.array([0.7, 1.3]), np.array([0.4, 2.1])
+    found = evaluate(g, tangents, 0.0, x, p, [])
+    for i, value in enumerate(found):
+        terms = []
+        for offset, of in zip((0, 2), slopes):
+            factors = evaluate(g, list(of[i].values()), 0.0, x, p, [])
+            terms += [factor * direction[offset + j] for j, factor in zip(of[i], factors)]
+        with np.errstate(all="ignore"):
+            expected, size = float(np.sum(terms)), float(np.sum(np.abs(terms)))
+        if np.isfinite(size) and np.isfinite(value) and size < 1e100:
+            assert value == pytest.approx(expected, rel=1e-7, abs=1e-7 * size + 1e-12)
+
+
 def test_what_cannot_move_is_left_out(models):
     model = models["two_compartment"]
     chosen = tangent.directions(model, ["CL", "state:outer"])
@@ -247,6 +279,7 @@ REFUSED = [
     (lambda m: sensitivities(m, TWO, None, DAYS, [(0, "bolus", [1, 2, 3])], ["CL"]), "one for each of the 2 patients"),
     (lambda m: sensitivities(m, TWO, None, [0.0, 2.0, 1.0], [], ["CL"]), "not in order"),
     (lambda m: sensitivities(m, TWO, None, DAYS, [], ["CL"], outputs=["blood"]), "unknown output 'blood'"),
+    (lambda m: sensitivities(m, TWO, None, DAYS, [], ["CL"], method="rodas4"), "leave out the method 'rodas4'"),
     (lambda m: sensitivities(m, TWO * np.nan, None, DAYS, [], ["CL"]), "'CL' of patient 0 .* is nan"),
 ]
 

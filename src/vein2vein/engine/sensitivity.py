@@ -23,7 +23,7 @@ from vein2vein.engine.tangent import Direction, Matrix, Recorded
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
-EXPLICIT = {"method": "tsit5"}
+METHOD = "tsit5"
 LOOSENESS = 100.0
 """How much larger than the states' own a tangent's error may be before it shortens the steps: it then grows unseen."""
 
@@ -102,15 +102,18 @@ def sensitivities(
         Hold the tangents' errors as tightly as those of the states, at the price of more steps. Left out, the steps are
         those of the plain run, unless a tangent's error grows beyond ``LOOSENESS`` times what a state is allowed.
     options
-        As for ``solve.begin``.
+        As for ``solve.begin``. The method is the explicit one: an implicit one would need the derivatives of the
+        tangents' rates, that is the second derivatives of the equations.
     """
     given = list(doses)
     asked = _rising(days)
     schedule = sorted(enumerate(given), key=lambda item: float(item[1][0]))
     directions = tangent.directions(model, wrt, given)
+    if options.setdefault("method", METHOD) not in (METHOD, "auto"):
+        raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{options['method']}'")
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
     plan = _plan(model, directions, given, tuple(events), outputs, corners)
-    course = courses.begin(plan, plain, state is None, rtol, {**_explicit(), **options})
+    course = courses.begin(plan, plain, state is None, rtol, {**options, "method": METHOD})
     sizes = _sizes(plain, directions, given) / (1.0 if steer else LOOSENESS)
     course.run = replace(course.run, control=courses.tolerances(plan, course.run.control, sizes))
     _check(model, given, asked, len(plain.parameters))
@@ -155,12 +158,6 @@ def _check(model: Model, doses: Sequence[solve.Dose], asked: Matrix, n: int) -> 
                 f"the amount of '{name}' on day {day} has shape {np.shape(amount)}; "
                 f"give one finite number, or one for each of the {n} patients"
             )
-
-
-def _explicit() -> dict[str, str]:
-    """The explicit method, where the engine offers a choice: it needs no derivatives of the tangents' rates."""
-    known = solve.begin.__kwdefaults__ or {}
-    return {name: value for name, value in EXPLICIT.items() if name in known}
 
 
 def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[solve.Dose]) -> Matrix:
