@@ -166,6 +166,14 @@ def scored_rows(trial: Trial) -> tuple[Published, ...]:
     return tuple(row for row in trial.published if row.tolerance_kind and row.confidence == READ)
 
 
+def variant(values: Mapping[str, float], *, why: str, name: str = "variant") -> ParameterSet:
+    """A set of numbers by their names, to be laid over the cards; units and spreads stay as the cards have them."""
+    lines = [
+        f"[parameters.{key}]\nvalue = {float(value)!r}\nhow = 'assumed'\nwhy = {why!r}" for key, value in values.items()
+    ]
+    return read_parameters(parse_card("\n".join(lines), name), "parameters", name=name)
+
+
 def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
     """What of some variants of the model's numbers holds for a trial (or one arm of it).
 
@@ -178,7 +186,9 @@ def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
     if sets is None or isinstance(sets, ParameterSet):
         return sets
     chosen = [sets[name] for name in ("", trial.product.name, trial.disease.name) if name in sets]
-    found = chosen[0] if chosen else None
+    if not chosen:
+        return None
+    found = chosen[0]
     for one in chosen[1:]:
         found = found.overlay(one)
     return found

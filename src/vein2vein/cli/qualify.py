@@ -1,0 +1,126 @@
+"""vein2vein qualify: published trials run again in virtual patients, and how far the two are apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vein2vein.cli import console
+from vein2vein.cli.console import interval, number
+
+REPORT, DATA = "report.html", "qualification.json"
+HEADERS = (
+    "endpoint",
+    "definition",
+    "unit",
+    "published (95 %)",
+    "simulated (90 %)",
+    "n",
+    "tolerance",
+    "baseline",
+    "pass",
+)
+WIDTHS = (22, 0, 8, 18, 20, 4, 9, 8, 4)
+SCORES = ("", "rows", "passed", "share", "coverage", "error", "baseline", "better by")
+MOST_PATIENTS = 100_000
+EXAMPLES = """\b
+Examples:
+  vein2vein qualify
+  vein2vein qualify juliet zuma-1 --patients 1000
+  vein2vein qualify my.toml --out my-trial --json
+"""
+
+
+@click.command("qualify", epilog=EXAMPLES)
+@click.argument("trials", nargs=-1, metavar="[NAME|FILE]...")
+@click.option(
+    "--patients",
+    type=click.IntRange(10, MOST_PATIENTS),
+    metavar="N",
+    help="Virtual patients enrolled in each trial (default: 400, more for trials with arms).",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of the run.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder for the report (default: vein2vein-results/qualification-seed<S>).",
+)  # fmt: skip
+@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row, score).")
+@click.option("--quiet", is_flag=True, help="No progress and no rows; only the scores and where the report is.")
+@click.option("--force", is_flag=True, help="Overwrite an existing report.")
+def command(
+    trials: tuple[str, ...], patients: int | None, seed: int, out: Path | None, for_machines: bool, quiet: bool,
+    force: bool,
+) -> None:  # fmt: skip
+    """Run the published trials again and score the difference.
+
+    A row passes when the published value lies in the simulated 90 % interval (trials of the published size) and the
+    simulated median is within the tolerance of the row. Errors are in tolerances; the baseline is the mean of the other
+    trials for the same endpoint. Without names, every trial that comes with vein2vein.
+    """
+    from vein2vein.population import qualification
+    from vein2vein.population.trial import load_trial
+    from vein2vein.report.qualification import write_qualification
+
+    chosen = [load_trial(name) for name in trials] or None
+    folder = console.new_folder(out or Path("vein2vein-results") / f"qualification-seed{seed}", REPORT, force=force)
+    with console.progress("qualification", for_machines=for_machines, quiet=quiet) as report:
+        result = qualification.qualify(chosen, patients=patients, seed=seed, progress=report)
+    files = write_qualification(result, folder, force=force)
+    if for_machines:
+        for row in result.rows:
+            console.emit("row", **vars(row))
+        for of, score in [("all", result.overall), *(("trial", s) for s in result.trials),
+                          *(("kind", s) for s in result.kinds)]:  # fmt: skip
+            console.emit("score", of=of, **vars(score), share=score.share, gain=score.gain)
+    else:
+        if not quiet:
+            _print_rows(result)
+        _print_scores(result)
+    for what, path in files.items():
+        if for_machines:
+            console.emit("report" if what == "Report" else "file", path=path, what=what)
+        else:
+            click.echo(f"{what}: {path}")
+
+
+def _print_rows(result: Any) -> None:
+    for name in dict.fromkeys(row.file for row in result.rows):
+        rows = [row for row in result.rows if row.file == name]
+        console.table(HEADERS, [_cells(row) for row in rows], title=name, right=(3, 4, 5, 6, 7), widths=WIDTHS)
+        for row in rows:
+            if row.missing:
+                console.say(f"{row.quantity} not produced: {row.missing}")
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    def beside(value: float, low: float, high: float) -> str:
+        around = interval(low, high)
+        return f"{number(value)} ({around})" if around else number(value)
+
+    kind = {"percent of value": "%", "published interval": "interval"}.get(row.tolerance_kind, row.tolerance_kind)
+    tolerance = kind if kind == "interval" else f"{number(row.tolerance)} {kind}"
+    return (
+        row.quantity.replace("_", " "), row.definition, row.unit,
+        beside(row.published, row.published_low, row.published_high),
+        "missing" if row.missing else beside(row.simulated, row.low, row.high),
+        number(row.n), tolerance, number(row.baseline), "yes" if row.passed else "no",
+    )  # fmt: skip
+
+
+def _print_scores(result: Any) -> None:
+    for title, scores in (("By trial", result.trials), ("By kind of endpoint", result.kinds)):
+        console.table(SCORES, [_score(score) for score in scores], title=title, right=range(1, len(SCORES)))
+    console.table(SCORES, [_score(result.overall)], title="In all", right=range(1, len(SCORES)))
+    console.say("Errors are mean absolute differences in tolerances; the baseline is over the rows that have one.")
+
+
+def _score(score: Any) -> tuple[str, ...]:
+    def share(value: float) -> str:
+        return number(value) if value != value else f"{100 * value:.0f} %"  # unit factor; NaN is shown as a dash
+
+    return (
+        score.name, str(score.rows), str(score.passed), share(score.share), share(score.coverage),
+        number(score.error, 2), number(score.baseline_error, 2), share(score.gain),
+    )  # fmt: skip

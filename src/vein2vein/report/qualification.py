@@ -1,0 +1,135 @@
+"""The report of a qualification: one self-contained HTML file, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vein2vein.report import page
+from vein2vein.report.figures import Picture, color, render
+
+REPORT, DATA = "report.html", "qualification.json"
+FURTHEST = 4  # tolerances shown on the axis of errors; what lies beyond stands at its end
+
+
+def write_qualification(result: Any, folder: str | Path, *, force: bool = False) -> dict[str, Path]:
+    """Write report and data of a qualification into a folder that exists; return the files by what they are.
+
+    Raises
+    ------
+    InputError
+        A file exists and ``force`` is False.
+    """
+    folder = Path(folder)
+    data = page.write_whole(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
+    report = page.write_whole(folder / REPORT, qualification_page(result), force=force)
+    return {"Data": data, "Report": report}
+
+
+def as_data(result: Any) -> dict[str, Any]:
+    """The qualification as JSON holds it; numbers that are not finite are null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        if isinstance(value, float | np.floating):
+            return float(value) if np.isfinite(value) else None
+        return value
+
+    def score(one: Any) -> dict[str, Any]:
+        return {**{k: plain(v) for k, v in vars(one).items()}, "share": plain(one.share), "gain": plain(one.gain)}
+
+    return {
+        "overall": score(result.overall),
+        "trials": [score(one) for one in result.trials],
+        "kinds": [score(one) for one in result.kinds],
+        "rows": [{k: plain(v) for k, v in vars(row).items()} for row in result.rows],
+        "provenance": dict(result.provenance),
+    }
+
+
+def qualification_page(result: Any) -> str:
+    """Return the report as HTML text."""
+    pictures = {p.name: p for p in (scores_figure(result), errors_figure(result)) if p is not None}
+    by_trial = {score.name: [row for row in result.rows if row.file == score.name] for score in result.trials}
+    return page.fill(
+        "qualification.html.j2",
+        title="Qualification: published trials in virtual patients",
+        overall=result.overall,
+        groups=[("By trial", result.trials), ("By kind of endpoint", result.kinds), ("In all", [result.overall])],
+        by_trial=by_trial,
+        pictures=pictures,
+        provenance=result.provenance,
+        share=share,
+    )
+
+
+def share(value: float) -> str:
+    """A share in percent; a dash for none."""
+    return page.MISSING if np.isnan(value) else f"{100 * value:.0f} %"  # unit factor
+
+
+def scores_figure(result: Any) -> Picture | None:
+    """Share of the rows that pass, by trial and by kind of endpoint."""
+    scores = [*result.trials, *result.kinds]
+    if not scores:
+        return None
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        place = np.arange(len(scores)) + (np.arange(len(scores)) >= len(result.trials))
+        axes.barh(place, [100 * s.share for s in scores], color=color("infused"), height=2 / 3)
+        axes.set_yticks(place, [s.name for s in scores])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("Rows that pass (%)")
+        axes.grid(True, axis="x")
+        axes.grid(False, axis="y")
+
+    return render(
+        "scores",
+        f"{result.overall.passed} of {result.overall.rows} published outcomes are met",
+        "Bars: share of the scored rows that pass, by trial and by kind of endpoint; the table holds the numbers.",
+        draw,
+        height=1 + len(scores) / 4,
+    )
+
+
+def errors_figure(result: Any) -> Picture | None:
+    """Signed distance of each simulated median from the published value, in tolerances, by trial."""
+    rows = [row for row in result.rows if np.isfinite(row.published) and not np.isnan(row.simulated)]
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row.file for row in rows))
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for at, name in enumerate(names):
+            group = [row for row in rows if row.file == name]
+            signed = np.array([np.sign(row.simulated - row.published) * row.error for row in group])
+            spread = (np.arange(len(group)) % 5 - 2) / 10  # rows beside each other
+            for passed, look_of in ((True, "infused"), (False, "published")):
+                chosen = np.array([row.passed == passed for row in group])
+                label = ("passes" if passed else "does not pass") if not at else None
+                axes.plot(
+                    np.clip(signed, -FURTHEST, FURTHEST)[chosen], (at + spread)[chosen], "o", color=color(look_of),
+                    label=label,
+                )  # fmt: skip
+        axes.axvspan(-1, 1, color=color("soft"), alpha=0.1)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set_xlim(-FURTHEST - 1 / 4, FURTHEST + 1 / 4)
+        axes.set_xlabel("Simulated median less published value (tolerances)")
+        figure.legend(loc="outside lower right", ncols=2)
+
+    return render(
+        "errors",
+        "How far the simulated medians are from the published values",
+        f"Dot plot of {len(rows)} errors in tolerances, one row of dots for each trial; the tables hold the values.",
+        draw,
+        height=1 + len(names) / 2,
+        caption=f"Shaded: within the tolerance. Errors beyond {FURTHEST} tolerances stand at the end of the axis.",
+    )
