@@ -47,6 +47,16 @@ def test_a_page_without_the_model_for_machines(patient):
     assert 'dir="rtl"' in Path("a.html").read_text(encoding="utf-8")
 
 
+def test_a_product_that_the_model_was_not_compared_for_has_published_rates_only(patient, monkeypatch):
+    from vein2vein import journey
+
+    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    Path("adult.toml").write_text('disease = "mm"\nage = 61\nweight = 80\n', encoding="utf-8")
+    code, out, err = run("adult.toml", "--product", "cilta-cel", "--out", "page.html")
+    assert code == 0 and out == "Page: page.html\n" and "published rates only" in err
+    assert "95 of 100" in Path("page.html").read_text(encoding="utf-8")
+
+
 def test_the_same_seed_is_the_same_page(patient):
     pages = []
     for name in ("a.html", "b.html"):

@@ -59,9 +59,11 @@ def command(
     adds), when to call the care team, long-term follow-up, records to bring, questions to ask, a wallet card. The page
     supports the care team and does not replace it. Nothing leaves this computer.
     """
+    from vein2vein.report import explain_facts as facts
     from vein2vein.report import page
     from vein2vein.report.explain import read_date, write_explanation
     from vein2vein.report.languages import find_language
+    from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
 
@@ -74,7 +76,13 @@ def command(
     (known, noticed), chosen = read_patient(patient), find_product(product)
     path = page.check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force)
     spread = None
-    if not no_simulation:
+    comparable = facts.checked(chosen, find_disease(known.disease))
+    if not comparable and not no_simulation:
+        noticed = (
+            *noticed,
+            "the model was not compared with a study of this product and disease: published rates only",
+        )
+    if comparable and not no_simulation:
         from vein2vein.journey import simulate
         from vein2vein.population.virtual import companions as drawn
 

@@ -65,7 +65,8 @@ def write_explanation(
     language : str
         Code, English name or own name.
     spread : Journey, optional
-        Companions who share what is known of this patient; without it only published rates are told.
+        Companions who share what is known of this patient; without it only published rates are told, and where the
+        model was never compared with a study of this product and disease.
     seed : int
         Of the companions, for the last lines of the page.
     infusion_date : str, optional
@@ -104,6 +105,8 @@ def explanation_page(
 
     words, day_zero = Words(catalog), read_date(infusion_date)
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
+    checked = facts.checked(product, disease)
+    spread = spread if checked else None
     lines = facts.chances(product, disease, spread)
     spoken = {"t": words, "catalog": catalog, "english": Words(read_catalog("en"))}
     return page.fill(
@@ -120,7 +123,7 @@ def explanation_page(
         steps=steps(words, plan, disease.lineage, day_zero),
         groups=groups(words, lines, disease.lineage, facts.numbers().get("groups", "order")),
         long=groups(words, lines, disease.lineage, facts.numbers().get("groups", "long")),
-        checked=facts.checked(product, disease),
+        checked=checked,
         companions=0 if spread is None else len(spread.infused),
         seed=seed,
         rules=[
