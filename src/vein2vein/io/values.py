@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 _SHAPE = re.compile(
-    r"(<=|>=|<|>|≤|≥|~)?\s*([+-]?)\s*(\d[\d.,'’\u00a0\u202f ]*|[.,]\d+)"
+    r"(<=|>=|<|>|≤|≥|~)?\s*([+-]?)\s*(\d[\d.,'’]*(?:[ \u00a0\u202f]\d{3}(?!\d)[\d.,]*)*|[.,]\d+)"
     r"(?:(?<=[\d.,])[eE]([+-]?\d{1,3})(?![\w.]))?\s*(.*)",
     re.DOTALL,
 )
@@ -80,17 +80,20 @@ def parse_value(text: str, decimal: str | None) -> Parsed:
     if not match:
         raise NotANumber("not a number", "a number", "write the number alone, or leave the cell empty")
     bound, sign, digits, exponent, tail = match.groups()
-    number = _number(digits.strip(), decimal)
-    value = math.copysign(1.0, -1.0 if sign == "-" else 1.0) * number
-    if exponent:
-        value = float(f"{value!r}e{int(exponent)}") if "e" not in repr(value) else value * 10.0 ** int(exponent)
+    try:
+        value = float(f"{sign}{_number(digits.strip(), decimal)}e{exponent or 0}")
+    except NotANumber:
+        raise
+    except (ValueError, OverflowError):
+        raise NotANumber("not a number", "a number", "write the number alone, or leave the cell empty") from None
     if not math.isfinite(value):
         raise NotANumber("not a finite number", "a number", "correct the number")
     tail = _FLAG.sub("", tail).strip()
     return Parsed(value, tail, {"≤": "<", "<=": "<", "≥": ">", ">=": ">"}.get(bound or "", (bound or "").strip("~")))
 
 
-def _number(digits: str, decimal: str | None) -> float:
+def _number(digits: str, decimal: str | None) -> str:
+    """A number with a decimal point and without groups."""
     digits = _GROUP.sub("", digits)
     commas, points = digits.count(","), digits.count(".")
     if commas and points:
@@ -108,10 +111,7 @@ def _number(digits: str, decimal: str | None) -> float:
     groups = whole.split(other)
     if mark in part or other in part or (len(groups) > 1 and not _grouped(groups)):
         raise _unclear(digits)
-    try:
-        return float("".join(groups) + "." + part)
-    except (ValueError, OverflowError):
-        raise NotANumber("not a number", "a number", "write the number alone, or leave the cell empty") from None
+    return "".join(groups) + "." + part
 
 
 def _grouped(groups: list[str]) -> bool:
