@@ -5,7 +5,8 @@ At a crossing at t*, which itself moves with the parameters by dt*/dp, a tangent
     S+ = D_x (S- + f- dt*/dp) + D_p - f+ dt*/dp
 
 with the rates f before and after and the change of state D (a dose; nothing for a comparison). The crossings are found
-on the states alone, tick by tick; one that comes and goes between two ticks is not seen.
+on the states alone, tick by tick; one that comes and goes between two ticks is not seen. The last step before a corner
+may see a little of its other side; that error of the tangents shrinks with the tolerance.
 """
 
 from __future__ import annotations
