@@ -16,6 +16,8 @@ Entry = tuple[int, int]
 
 RESIDUAL = 1e-9
 """Largest residual of a row in units of the sum of its terms."""
+NEGLIGIBLE = 1e-250
+"""Residuals below this are no error: so small numbers have few digits."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _residual(p: Plan, width: int, fused: bool) -> str:
                 total = a.binary("fsub", total, term)
                 size = a.binary("fadd", size, a.absolute(term))
         excess = a.fma(a.number(-RESIDUAL), size, a.absolute(total))
+        excess = a.binary("fsub", excess, a.number(NEGLIGIBLE))
         keep = a.compare("ole", excess, worst)
         worst = a.select(keep, worst, excess)
     v = a.vector
