@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+import vein2vein as v2v
 from vein2vein.cards import LARGEST_CARD_BYTES, parse_card, read_card
+from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError
+from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.units import read_dose, read_quantity
 
@@ -70,5 +75,31 @@ def test_a_comma_may_be_a_decimal_sign_but_never_a_guess():
 @pytest.mark.parametrize("days", ["[]", "[nan]", "[28, 7]", "[inf]", "[28, 28]", "3", "['a']"])
 def test_days_of_visits_are_days_in_order(days):
     card = parse_card(f"[visits]\ndisease_visits = {days}\n", "my.toml")
-    with pytest.raises(InputError, match="my.toml, line 2, visits.disease_visits"):
+    with pytest.raises(InputError, match=r"my.toml, line 2, visits.disease_visits"):
         read_plan(card, "visits")
+
+
+BUNDLED = Path(v2v.__file__).parent
+
+
+@pytest.mark.parametrize(
+    "card, read, line, wrong",
+    [
+        ("therapy/products/tisagenlecleucel.toml", find_product, "synonyms = ", "synonyms = 3"),
+        ("therapy/products/tisagenlecleucel.toml", find_product, "[indications.dose]", "[[indications.dose]]"),
+        ("therapy/products/tisagenlecleucel.toml", find_product, "source = ", 'source = "nobody"'),
+        ("therapy/diseases/pediatric_b_all.toml", find_disease, "synonyms = ", "synonyms = true"),
+        ("clinic/policies/early_conservative.toml", read_policy, "taper = ", "taper = 3"),
+        ("clinic/policies/early_conservative.toml", read_policy, "taper = ", "taper = [[1]]"),
+        ("clinic/policies/early_conservative.toml", read_policy, "treatment = ", 'treatment = "aspirin"'),
+        ("clinic/policies/early_conservative.toml", read_policy, "every = ", 'every = "often"'),
+    ],
+)
+def test_a_card_of_one_s_own_is_refused_with_its_line(tmp_path, card, read, line, wrong):
+    lines = (BUNDLED / card).read_text(encoding="utf-8").splitlines()
+    at = next(i for i, text in enumerate(lines) if text.startswith(line))
+    file = tmp_path / "own.toml"
+    file.write_text("\n".join([*lines[:at], wrong, *lines[at + 1 :]]), encoding="utf-8")
+    with pytest.raises(InputError) as problem:
+        read(str(file))
+    assert problem.value.line in (at + 1, 33) and problem.value.file == str(file) and len(str(problem.value)) < 500

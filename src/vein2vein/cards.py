@@ -18,6 +18,7 @@ from vein2vein import units
 from vein2vein.errors import InputError, unknown
 
 LARGEST_CARD_BYTES = 2_000_000
+LONGEST_SHOWN = 60  # characters of a value in a message
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _REQUIRED: Any = object()
@@ -25,6 +26,14 @@ _REQUIRED: Any = object()
 
 def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(p.strip().strip("\"'") for p in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted))
+
+
+def _shown(value: Any) -> str:
+    """A value as its file writes it, cut to a line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, str | int | float | list | Mapping) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,9 @@ class Card:
     def line(self, *path: str) -> int | None:
         """Line of a field, or of the nearest table that holds it."""
         for cut in range(len(path), 0, -1):
-            if path[:cut] in self.lines:
-                return self.lines[path[:cut]]
+            for known in (path[:cut], (*path[:cut], "0")):
+                if known in self.lines:
+                    return self.lines[known]
         return None
 
     def error(self, path: Iterable[str], text: str) -> InputError:
@@ -106,7 +116,7 @@ class Card:
         if value is default:
             return value
         if not isinstance(value, str):
-            raise self.error(path, f"found {value!r}, expected {expected}, in quotes.")
+            raise self.error(path, f"found {_shown(value)}, expected {expected}, in quotes.")
         if known is not None and value not in known:
             raise self.error(path, unknown(path[-1], value, known))
         return value
@@ -135,10 +145,24 @@ class Card:
             except InputError as problem:
                 raise self.error(path, f"{problem.text} Expected {expected}.") from None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(path, f"found {value!r}, expected {expected}.")
+            raise self.error(path, f"found {_shown(value)}, expected {expected}.")
         if not low <= value <= high:
             raise self.error(path, f"found {value:g}{shown}, expected {expected}.")
         return float(value)
+
+    def texts(self, *path: str) -> tuple[str, ...]:
+        """List of texts at a path; empty where it is missing."""
+        value = self.get(*path, default=[])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.error(path, f"found {_shown(value)}, expected a list of texts such as ['one', 'two'].")
+        return tuple(value)
+
+    def tables(self, *path: str) -> list[Mapping[str, Any]]:
+        """List of tables at a path; empty where it is missing."""
+        value = self.get(*path, default=[])
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            raise self.error(path, f"found {_shown(value)}, expected tables: write [[{'.'.join(path)}]] above each.")
+        return value
 
     def flag(self, *path: str, default: Any = _REQUIRED) -> Any:
         """True or false at a path."""
@@ -147,21 +171,20 @@ class Card:
         else:
             value = self.get(*path, default=default)
         if value is not default and not isinstance(value, bool):
-            raise self.error(path, f"found {value!r}, expected true or false (no quotes).")
+            raise self.error(path, f"found {_shown(value)}, expected true or false (no quotes).")
         return value
 
     def table(self, *path: str, default: Any = _REQUIRED) -> Any:
         """Table at a path."""
         value = self.required(*path, expected="a table") if default is _REQUIRED else self.get(*path, default=default)
         if value is not default and not isinstance(value, Mapping):
-            raise self.error(path, f"found {value!r}, expected a table: write [{'.'.join(path)}] and its fields below.")
+            raise self.error(path, f"found {_shown(value)}, expected a table: [{'.'.join(path)}] above its fields.")
         return value
 
     def refuse_unknown(self, allowed: Iterable[str], *path: str) -> None:
         """Refuse fields of a table that nothing reads, naming the nearest ones that exist."""
         allowed = list(allowed)
-        here = self.get(*path, default={}) if path else self.data
-        for key in here:
+        for key in self.table(*path, default={}) if path else self.data:
             if key not in allowed:
                 raise self.error((*path, key), unknown("field", key, allowed))
 

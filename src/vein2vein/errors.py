@@ -36,9 +36,11 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     return [lower[f] for f in found]
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the sentence for an unknown name: the nearest ones, or all of them where none is near."""
+def unknown(what: str, name: str, known: Iterable[str], most: int | None = None) -> str:
+    """Return the sentence for an unknown name: the nearest ones, or, where none is near, all of them or ``most``."""
     known = sorted(known)
     close = nearest(name, known)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}."
+    more = f" and {len(known) - most} more" if most and len(known) > most else ""
+    listed = f"known: {', '.join(known[:most]) or 'none'}{more}."
+    hint = f"did you mean {' or '.join(close)}?" if close else listed
     return f"unknown {what} '{name}'; {hint}"

@@ -41,4 +41,4 @@ def source(key: str) -> Source:
     try:
         return all_sources()[key]
     except KeyError:
-        raise InputError(unknown("source", key, all_sources())) from None
+        raise InputError(unknown("source", key, all_sources(), most=12)) from None

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.criteria import edition
@@ -35,6 +36,8 @@ _WHEN = ("crs_at_least", "icans_at_least", "after_tocilizumab", "costimulation",
 _DOSE = ("from_grade", "treatment", "mg", "mg_per_kg", "every", "mark", "why")
 _DATED = ("treatment", "from_day", "until_day", "every", "mg", "mg_per_kg", "mark", "why")
 _TAPER = ("until", "share")
+_TEXTS = ("rule", "costimulation", "mark", "why")
+_LISTS = ("when", "dose", "taper")
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,7 @@ def _check(card: Card) -> None:
     for part, allowed in _FIELDS.items():
         card.table(part, default={})
         card.refuse_unknown(allowed, part)
-        for name in card.get(part, default={}):
-            if name in (
-                "from_grade",
-                "waits",
-                "or_grade",
-                "or_lasts",
-                "repeat_after",
-                "stop_at_grade",
-                "start_below",
-                "stop_at",
-            ):
-                card.number(part, name, low=0)
+        _values(card, part)
     required = {
         "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
         "gcsf": ("from_day", "start_below", "stop_at"), "immunoglobulin": ("rule",), "antipyretic": ("from_grade",),
@@ -131,8 +123,21 @@ def _check(card: Card) -> None:
         (("steroid", "taper"), _TAPER),
         (("dated",), _DATED),
     ):
-        for index in range(len(card.get(*path, default=[]))):
+        for index in range(len(card.tables(*path))):
             card.refuse_unknown(allowed, *path, str(index))
+            _values(card, *path, str(index))
+
+
+def _values(card: Card, *path: str) -> None:
+    """Each field of a table holds what its kind asks for; what is a list of tables is looked at by itself."""
+    for name in card.table(*path, default={}):
+        if name == "treatment":
+            drugs = [drug for drug, a in all_analytes().items() if a.kind == "treatment"]
+            card.string(*path, name, choices=drugs)
+        elif name in _TEXTS:
+            card.string(*path, name)
+        elif name not in _LISTS:
+            card.number(*path, name, low=0)
 
 
 def tocilizumab_dose(weight: ArrayLike, dosing: Mapping[str, float] | None = None) -> Floats:

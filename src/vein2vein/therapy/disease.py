@@ -62,7 +62,10 @@ def read_disease(card: Card) -> Disease:
     )  # fmt: skip
     card.string("how", choices=HOW)
     if key := card.string("source", default=""):
-        cited(key)
+        try:
+            cited(key)
+        except InputError as problem:
+            raise card.error(("source",), problem.text) from None
     return Disease(
         card.string("name"),
         card.string("title"),
@@ -70,10 +73,10 @@ def read_disease(card: Card) -> Disease:
         card.string("antigen_a"),
         card.string("antigen_b", default=""),
         card.number("marrow_full", unit="e6/kg", low=0, default=float("nan")),
-        tuple(card.get("calibrated_on", default=())),
+        card.texts("calibrated_on"),
         read_parameters(card, "parameters", name=card.string("name")),
         read_laws(card, "population", fields=FIELDS),
-        tuple(card.get("synonyms", default=())),
+        card.texts("synonyms"),
     )
 
 

@@ -198,7 +198,7 @@ def read_product(card: Card) -> Product:
         tuple(card.get("warnings", "boxed", default=())),
         read_parameters(card, "parameters", name=card.string("name")),
         read_parameters(card, "process", name=card.string("name")),
-        tuple(card.get("synonyms", default=())),
+        card.texts("synonyms"),
     )
 
 
@@ -210,8 +210,16 @@ def _provenance(card: Card, *path: str) -> dict[str, str]:
     if how != "assumed" and not key:
         raise card.error((*path, "source"), 'missing; a fact needs its source: add source = "key".')
     if key:
-        cited(key)
+        try:
+            cited(key)
+        except InputError as problem:
+            raise card.error((*path, "source"), problem.text) from None
     return {"source": key, "where": card.string(*path, "where", default=""), "how": how, "why": why}
+
+
+def _diseases(card: Card, *path: str) -> tuple[str, ...]:
+    card.required(*path, "diseases", expected="a list of disease cards")
+    return card.texts(*path, "diseases")
 
 
 def _indication(card: Card, index: str) -> Indication:
@@ -225,7 +233,7 @@ def _indication(card: Card, index: str) -> Indication:
     return Indication(
         card.string(*here, "name"),
         card.string(*here, "text"),
-        tuple(card.required(*here, "diseases", expected="a list of disease cards")),
+        _diseases(card, *here),
         card.number(*here, "age_low", unit="year", low=0, default=0.0),
         card.number(*here, "age_below", unit="year", low=0, default=math.inf),
         card.number(*here, "lines_low", low=0, default=0.0),
