@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vein2vein.engine import batch, cohort, cuda, cuda_text, plain, tableau
+from vein2vein.engine import batch, cohort, cuda, cuda_text, plain, solve, tableau
 from vein2vein.engine.dated import Request
 from vein2vein.engine.events import Event
 from vein2vein.engine.summaries import KINDS, Summary
@@ -194,6 +194,14 @@ def test_without_a_gpu_one_sentence_says_so(models):
     names, doses, control = setting(model, p, np.array([0.0, 1.0]), [], "tsit5")
     with pytest.raises(InputError, match=r"the GPU backend (needs the library CuPy|finds no).*use the backend 'batch'"):
         cuda.follow(model, p, start(model, p), np.zeros((1, 0)), np.array([0.0, 1.0]), doses, Request(names), control)
+
+
+@pytest.mark.skipif(cuda.available(), reason="a GPU is here")
+def test_the_door_leads_to_the_gpu(models):
+    with pytest.raises(InputError, match=r"the GPU backend"):
+        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu")
+    with pytest.raises(InputError, match=r"unknown backend 'gpo'; did you mean gpu"):
+        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpo")
 
 
 def test_events_are_refused_by_name():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import batch, checks, cohort, dated_plain, plain, tableau
+from vein2vein.engine import batch, checks, cohort, cuda, dated_plain, plain, tableau
 from vein2vein.engine import events as events_of
 from vein2vein.engine import summaries as summaries_of
 from vein2vein.engine.dated import Request
@@ -31,6 +31,8 @@ Dose = tuple[Any, str, Any]
 
 STATUS: Mapping[int, str] = tableau.STATUS
 BACKENDS = ("batch", "plain")
+GPU = "gpu"
+"""A third backend, of ``solve`` only: whole courses without events (``cuda.py``, an optional extra)."""
 
 
 @dataclass(frozen=True)
@@ -306,8 +308,8 @@ def solve(
     started = begin(
         model, parameters, state, asked[0], levels, rtol, "plain", method=method, max_step=max_step, max_steps=max_steps
     )
-    if backend not in BACKENDS:
-        raise InputError(unknown("backend", str(backend), BACKENDS))
+    if backend not in (*BACKENDS, GPU):
+        raise InputError(unknown("backend", str(backend), (*BACKENDS, GPU)))
     checks.width_of(width)
     checked = tuple(events_of.check(e, model) for e in events), tuple(summaries_of.check(s, model) for s in summaries)
     n = len(started.state)
@@ -321,6 +323,8 @@ def solve(
     plainly = (model, started.parameters, started.state, started.levels, asked, listed, request, started.control)
     if backend == "plain":
         found = dated_plain.follow(*plainly)
+    elif backend == GPU:
+        found = cuda.follow(*plainly)
     else:
         found = cohort.follow(*plainly, threads, width)
         found = _again(found, plainly)
