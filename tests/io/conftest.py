@@ -75,7 +75,7 @@ class Builder:
             "resourceType": "Observation", "status": "final", "code": self.concept(system, code),
             "subject": self.subject(), "effectiveDateTime": self.at(hours), **more,
         }  # fmt: skip
-        if value is not None:
+        if value is not None and not any(key.startswith("value") for key in more):
             resource["valueQuantity"] = {
                 "value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit
             }  # fmt: skip

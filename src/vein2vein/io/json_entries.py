@@ -30,7 +30,7 @@ class _Broken(Exception):
 
 
 class _Lines:
-    """Line numbers of positions that only grow."""
+    """Line numbers of positions, counted from the one asked for before."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.line = text, 0, 1
@@ -38,7 +38,9 @@ class _Lines:
     def of(self, position: int) -> int:
         if position >= self.at:
             self.line += self.text.count("\n", self.at, position)
-            self.at = position
+        else:
+            self.line -= self.text.count("\n", position, self.at)
+        self.at = position
         return self.line
 
 
@@ -56,7 +58,7 @@ def resources(text: str, log: Log) -> Iterator[tuple[int, str, Any]]:
                 raise _Broken(at)
         except _Broken as broken:
             log.aside(lines.of(broken.at), "", CUT[0], text[broken.at : broken.at + 40], CUT[1], CUT[2])
-            following = text.find("\n", max(broken.at, at))
+            following = text.find("\n", at)
             if following < 0 or not re.match(r"\s*\{\s*\"resourceType\"", text[following : following + 200]):
                 return
             at = following  # NDJSON: the next line stands by itself
