@@ -14,6 +14,7 @@ from vein2vein.errors import InputError, unknown
 
 MET, NOT_MET, UNKNOWN = 1, 0, -1
 LABEL = (("age_low", "age", "at_least"), ("age_below", "age", "below"), ("lines_low", "prior_lines", "at_least"))
+PERFORMANCE = "performance"
 _WORDS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
 
 
@@ -29,11 +30,15 @@ class Eligibility:
         1 met, 0 not met, -1 unknown.
     eligible : ndarray of int8, shape (n,)
         0 if any criterion is not met, else -1 if any is unknown, else 1.
+    reads, marks : tuple of str
+        The field that each criterion reads, and the provenance mark of its limit.
     """
 
     criteria: tuple[str, ...]
     met: NDArray[np.int8]
     eligible: NDArray[np.int8]
+    reads: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Iterable[str] = ()) -> Eligibility:
@@ -49,12 +54,16 @@ def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Ite
         Editions ``eligibility_*``, such as ``eligibility_eliana``.
     """
     rows: list[tuple[str, NDArray[np.int8]]] = []
+    reads: list[str] = []
+    marks: list[str] = []
     n = len(np.atleast_1d(np.asarray(_read(patient, "age"), dtype=float)))
     if indication is not None:
         diseases = tuple(_read(indication, "diseases") or ())
         if diseases:
-            fits = patient.disease in diseases
+            fits = _read(patient, "disease") in diseases
             rows.append((f"disease: {' or '.join(diseases)}", np.full(n, MET if fits else NOT_MET, dtype=np.int8)))
+            reads.append("disease")
+            marks.append("label")
         for limit, field, operator in LABEL:
             bound = _read(indication, limit)
             if bound is not None and np.isfinite(float(bound)):
@@ -64,6 +73,8 @@ def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Ite
                         _judge(patient, n, field, operator, float(bound)),
                     )
                 )
+                reads.append(field)
+                marks.append("label")
     chosen = [criteria] if isinstance(criteria, str | Edition) else list(criteria)
     for name in chosen:
         rules = name if isinstance(name, Edition) else _entry(name)
@@ -75,19 +86,151 @@ def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Ite
             else:
                 bound = level.value
             rows.append((text, _judge(patient, n, level.reads, level.operator, bound)))
+            reads.append(level.reads)
+            marks.append(level.mark)
     met = np.stack([found for _, found in rows], axis=1) if rows else np.ones((n, 0), dtype=np.int8)
-    overall = np.where((met == NOT_MET).any(axis=1), NOT_MET, np.where((met == UNKNOWN).any(axis=1), UNKNOWN, MET))
-    return Eligibility(tuple(text for text, _ in rows), met, overall.astype(np.int8))
+    open_ = (met == UNKNOWN) & ~_answered(rows, met)
+    overall = np.where((met == NOT_MET).any(axis=1), NOT_MET, np.where(open_.any(axis=1), UNKNOWN, MET))
+    return Eligibility(tuple(text for text, _ in rows), met, overall.astype(np.int8), tuple(reads), tuple(marks))
+
+
+def _answered(rows: list[tuple[str, NDArray[np.int8]]], met: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Cells of criteria that a known one of the same kind answers: one scale of performance is enough."""
+    scales = np.array([text.startswith(f"{PERFORMANCE}:") for text, _ in rows], dtype=bool)
+    known = ((met != UNKNOWN) & scales[None, :]).any(axis=1)
+    return scales[None, :] & known[:, None]
 
 
 def reasons(found: Eligibility, position: int) -> tuple[str, ...]:
     """Why a patient is not, or not surely, eligible: the criteria that are not met or unknown."""
     words = {NOT_MET: "not met", UNKNOWN: "unknown"}
+    scales = [text.startswith(f"{PERFORMANCE}:") for text in found.criteria]
+    answered = any(one and state != UNKNOWN for one, state in zip(scales, found.met[position]))
     return tuple(
         f"{words[int(state)]}: {text}"
-        for text, state in zip(found.criteria, found.met[position])
-        if int(state) in words
+        for text, state, scale in zip(found.criteria, found.met[position], scales)
+        if int(state) in words and not (scale and answered and state == UNKNOWN)
     )
+
+
+def to_obtain(found: Eligibility, position: int) -> tuple[str, ...]:
+    """What to obtain next: the fields whose value is unknown and could decide, each once."""
+    open_ = {text.removeprefix("unknown: ") for text in reasons(found, position) if text.startswith("unknown: ")}
+    return tuple(dict.fromkeys(field for field, text in zip(found.reads, found.criteria) if text in open_))
+
+
+@dataclass(frozen=True)
+class Washout:
+    """A washout before leukapheresis.
+
+    Attributes
+    ----------
+    drug : str
+    last_day : float
+        Day of the last dose.
+    ends, ends_long : float
+        Day on which it is over by the shortest and by the longest rule; the sources differ.
+    running : {1, 0, -1}
+        1 still running on the day of leukapheresis, 0 over by every rule, -1 over by some sources only.
+    mark, note : str
+    """
+
+    drug: str
+    last_day: float
+    ends: float
+    ends_long: float
+    running: int
+    mark: str
+    note: str
+
+
+def washouts(last_given: Mapping[str, float], leukapheresis: float, criteria: str = "washouts") -> tuple[Washout, ...]:
+    """Washouts of what was given, those still running first.
+
+    Parameters
+    ----------
+    last_given : mapping of drug to float
+        Day of the last dose by the names of criteria/washouts.toml, on the clock of ``leukapheresis``.
+    leukapheresis : float
+        Planned day.
+    criteria : str
+        Edition.
+    """
+    rules = {str(row["name"]): row for row in edition(criteria).rules}
+    out = []
+    for drug, day in last_given.items():
+        if drug not in rules:
+            raise InputError(unknown("drug with a washout", drug, rules))
+        row = rules[drug]
+        ends, long = day + float(row["days"]), day + float(row["days_long"])  # type: ignore[arg-type]
+        running = 1 if leukapheresis < ends else -1 if leukapheresis < long else 0
+        out.append(Washout(drug, day, ends, long, running, str(row["mark"]), str(row.get("note", ""))))
+    return tuple(sorted(out, key=lambda one: ((1, -1, 0).index(one.running), -one.ends)))
+
+
+def b_all_status(
+    *,
+    relapses: int | None = None,
+    primary_refractory: bool | None = None,
+    refractory_relapse: bool | None = None,
+    relapse_after_transplant: bool = False,
+    months_from_transplant: float = np.nan,
+) -> dict[str, tuple[int, str]]:
+    """Whether pediatric B-ALL is relapsed or refractory as the US label, the EU label and the trial say.
+
+    Parameters
+    ----------
+    relapses : int, optional
+        Number of relapses of any site; None unknown.
+    primary_refractory : bool, optional
+        No remission after two induction cycles.
+    refractory_relapse : bool, optional
+        No remission after one cycle for relapse.
+    relapse_after_transplant : bool
+    months_from_transplant : float
+        From the transplant to the infusion.
+
+    Returns
+    -------
+    dict of ``us_label``, ``eu_label``, ``trial`` to (state, reason)
+        State 1 met, 0 not met, -1 unknown.
+    """
+    v = edition("indications").values
+    if primary_refractory or refractory_relapse:
+        label = MET, "refractory"
+    elif relapses is not None and relapses >= v["relapses"]:
+        label = MET, f"{relapses} relapses"
+    elif None in (relapses, primary_refractory, refractory_relapse):
+        label = UNKNOWN, "number of relapses or refractoriness unknown"
+    else:
+        label = NOT_MET, f"{relapses} relapse(s) and in remission after it"
+    if label[0] == MET or not relapse_after_transplant:
+        return {"us_label": label, "eu_label": label, "trial": label}
+    transplant = MET, "relapse after transplantation"
+    months = months_from_transplant
+    if np.isnan(months):
+        trial = UNKNOWN, "months from transplant to infusion unknown"
+    elif months > v["transplant_months"]:
+        trial = MET, f"{months:g} months from transplant to infusion"
+    else:
+        trial = NOT_MET, f"{months:g} months from transplant to infusion, not above {v['transplant_months']:g}"
+    return {"us_label": label, "eu_label": transplant, "trial": trial}
+
+
+def lymphoma_second_line(*, refractory: bool | None, days_to_relapse: float = np.nan) -> tuple[int, str]:
+    """Whether large B-cell lymphoma qualifies after one line: refractory, or relapse within 12 months of its end."""
+    limit = edition("indications").values["early_relapse_days"]
+    if refractory:
+        return MET, "refractory to first-line therapy"
+    if np.isfinite(days_to_relapse):
+        early = days_to_relapse <= limit
+        return (MET if early else NOT_MET), f"relapse {days_to_relapse:g} days after the end of first-line therapy"
+    return (NOT_MET, "no relapse") if refractory is False else (UNKNOWN, "refractoriness and day of relapse unknown")
+
+
+def label_checks(patient: Any, products: Iterable[Any]) -> dict[str, dict[str, Eligibility]]:
+    """By product name and indication name, which label criteria the patients meet."""
+    return {product.name: {one.name: eligible(patient, one) for one in product.indications} for product in products}
 
 
 def _entry(name: str) -> Edition:

@@ -89,7 +89,7 @@ def suggest(
     course : Course
         All that is known so far.
     findings : mapping of str to Grades
-        Graded from the same course; crs, icans, neutropenia, thrombocytopenia, hypogammaglobulinemia and iec_hs are read.
+        Graded from the same course; read: crs, icans, neutropenia, thrombocytopenia, hypogammaglobulinemia, iec_hs.
     weight : float
         kg.
     position : int
