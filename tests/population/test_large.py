@@ -110,6 +110,14 @@ def test_the_summaries_are_what_the_course_says(finished):
     assert (counts["patients"][counts["quantity"] == "worst grade, crs_astct"]).sum() == PATIENTS
 
 
+def test_a_trial_of_several_arms_is_the_same_in_chunks_that_lack_an_arm(tmp_path):
+    trial = load_trial("karmma")
+    assert len(trial.arms) > 2
+    whole = run_trial(trial, patients=8, seed=2)
+    parts = run_large(trial, tmp_path / "run", patients=8, seed=2, chunk=3)
+    assert repr(parts.comparison) == repr(whole.comparison)
+
+
 @pytest.mark.parametrize("cuts", [(), (1,), (3,), (2, 5)])
 def test_a_comparison_from_chunks_is_the_same_where_a_chunk_lacks_what_another_holds(journey, tmp_path, cuts):
     """The six patients of the hand-written journey; the fifth was never infused, the third has no fever curve."""

@@ -134,7 +134,7 @@ def run_large(
         if scheduler is not None:
             made = compute_on(scheduler, functools.partial(make_chunk, work), spans)
         elif jobs > 1 and len(spans) > 1:
-            made = compute_in(jobs, functools.partial(make_chunk, work), spans)
+            made = compute_in(jobs, functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
         else:
             made = compute_here(functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
         for span, result in made:
