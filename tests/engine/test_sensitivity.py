@@ -151,6 +151,22 @@ def test_events_move_with_the_parameters(make_model, how):
         assert [c.how for c in found.crossings[2]] == ["crossed", "rearmed", "rearmed"]
 
 
+@pytest.mark.parametrize("give", ["drug", "held"])
+def test_events_fire_as_in_the_other_solver(make_model, give):
+    model = answered(make_model)
+    events = [Event("high", lambda t, x, p, u: x.A - p.limit, give, 0.7, 4, 0.8)]
+    p = np.array([[0.5, 1.0, 0.3, 3.0], [0.6, 1.1, 0.3, 3.5], [0.5, 0.6, 1.5, 3.0], [0.2, 1.0, 1.0, 9.0]])
+    days, doses = np.linspace(0, 9, 10), [(2.5, "drug", [0.0, 0.5, 0.0, 0.1])]
+    found = sensitivities(model, p, None, days, doses, ["g"], events=events, rtol=1e-9)
+    other = solve.solve(model, p, None, days, doses, events=events, rtol=1e-9)
+    assert found.values == pytest.approx(other.values, rel=1e-6, abs=1e-8)
+    for row in range(4):
+        mine = [c.day for c in found.crossings.get(row, ())]
+        theirs = other.fired["high"][row]
+        assert mine == pytest.approx(theirs[np.isfinite(theirs)].tolist(), abs=1e-6)
+    assert len(found.crossings[2]) == 4 and 3 not in found.crossings
+
+
 def test_a_condition_that_holds_from_the_beginning_fires_then(make_model):
     model = answered(make_model)
     events = [Event("high", lambda t, x, p, u: x.A - p.limit, "drug", 2.0)]
