@@ -273,6 +273,9 @@ def _columns(
     traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
     traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
+    if product.target_a == find_disease(treated.disease).antigen_b:  # its only target is the disease's second antigen
+        traits["antigen_density_a"] = treated.antigen_density_b
+        values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
         values,
         traits=traits,
