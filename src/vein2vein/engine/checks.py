@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import tableau
+from vein2vein.engine import choice, tableau
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
@@ -25,7 +25,7 @@ def width_of(width: int | None) -> None:
 def method_of(model: Model, name: str) -> tableau.Method:
     """Method by its name; "auto" chooses by the model."""
     if name == "auto":
-        return tableau.TSIT5
+        return choice.choose(model)
     if name not in tableau.METHODS:
         raise InputError(unknown("method", str(name), ("auto", *tableau.METHODS)))
     return tableau.METHODS[name]
