@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vein2vein.clinic.monitoring import apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.io import tables, text
 from vein2vein.io.read import example_record_text, read_record
@@ -232,21 +233,33 @@ def test_attributions_and_overrides_are_kept_with_their_author(table):
         "day,until,analyte,value,unit,author,comment",
         "3,5,attribution,fever,,Dr. A,bacteremia",
         "4,,override,crs_astct = 2,,Dr. B,seen at bedside",
-        "4,,override,icans: not gradable,,Dr. B,sedated",
-        "3,,temperature,39,degC,,",
+        "4.5,4.75,attribution,icans,,Dr. B,sedation",
+        *(f"{day},,temperature,39,degC,," for day in (2.5, 3, 4.5, 5.5, 6)),
     )
     assert r.set_aside == ()
-    fever, crs, icans = r.overrides
-    assert (fever.finding, fever.grade, fever.cause, fever.day, fever.until) == ("fever", None, "bacteremia", 3, 5)
-    assert (crs.finding, crs.grade, crs.author, crs.reason, crs.where_from) == (
-        "crs_astct",
-        2,
-        "Dr. B",
-        "seen at bedside",
-        "record.csv:3",
+    (fever,) = r.attributions
+    assert (fever.finding, fever.grade, fever.cause, fever.first_day) == ("fever", None, "bacteremia", 3)
+    assert 5.99 < fever.last_day < 6
+    assert r.course.dense("fever_other_cause")[0].tolist() == pytest.approx([np.nan, 1, 1, 1, np.nan], nan_ok=True)
+    crs, icans = r.overrides
+    assert (crs.finding, crs.grade, crs.author, crs.reason) == ("crs_astct", 2, "Dr. B", "seen at bedside")
+    assert (crs.first_day, crs.where_from) == (4, "record.csv:3") and 4.99 < crs.last_day < 5
+    assert (icans.finding, icans.grade, icans.cause) == ("icans", None, "sedation")
+    assert (icans.first_day, icans.last_day) == (4.5, 4.75)
+    findings = grade(r.course, age=[40], weight=[70], scales=("crs_astct", "icans"))
+    changed, audit = apply_overrides(findings, r.overrides, r.course)
+    assert changed["crs_astct"].grade[0, 2] == 2 and {a.override.author for a in audit} == {"Dr. B"}
+
+
+def test_a_dated_attribution_covers_its_calendar_day(table):
+    r = table(
+        "time,analyte,value,unit,author,comment",
+        "2026-03-05 10:00,car_t_infusion,1e8,cells,,",
+        *(f"2026-03-{t},temperature,39,degC,," for t in ("11 23:00", "12 07:00", "12 22:00", "13 01:00")),
+        "2026-03-12,attribution,fever,,Dr. A,bacteremia",
     )
-    assert (icans.finding, icans.grade) == ("icans", -1)
-    assert value(r, "fever_other_cause", 3) == 1 and value(r, "fever_other_cause", 5) == 0
+    flags = r.course.dense("fever_other_cause")[0]
+    assert np.nan_to_num(flags).tolist() == [0, 0, 1, 1, 0]
 
 
 def test_the_decimal_sign_is_found_or_the_number_set_aside(table):
@@ -334,6 +347,6 @@ def test_the_example_is_read_whole(tmp_path):
         r.set_aside == ()
         and r.facts.age[0] == 14
         and r.facts.product == ("tisagenlecleucel",)
-        and len(r.overrides) == 1
+        and len(r.attributions) == 1
     )
     assert value(r, "temperature", 3.333333) == pytest.approx(39.2777777778)

@@ -65,8 +65,8 @@ def test_a_record_is_read_back_with_its_facts_and_overrides(example, tmp_path):
     assert back.set_aside == ()
     equal(example.course, back.course)
     assert back.facts.sex == example.facts.sex and back.facts.age == example.facts.age
-    assert [(o.finding, o.cause, o.author, o.day) for o in back.overrides] == [
-        (o.finding, o.cause, o.author, o.day) for o in example.overrides
+    assert [(o.finding, o.cause, o.author, o.first_day, o.last_day) for o in back.attributions] == [
+        (o.finding, o.cause, o.author, o.first_day, o.last_day) for o in example.attributions
     ]
     with pytest.raises(InputError, match="wide"):
         write_record(example, tmp_path / "again.csv", "wide")
@@ -140,7 +140,7 @@ def test_a_deidentified_record_holds_nothing_that_identifies(tmp_path):
     for word in ("Doe", "doe", "4711", "2026", "Jane", "jane", "Smith", "555", "sepsis", "93"):
         assert word not in text
     back = read_record(tmp_path / "out.csv")
-    assert back.facts.age[0] == 90 and back.overrides[0].author == "clinician 1"
+    assert back.facts.age[0] == 90 and back.attributions[0].author == "clinician 1"
     assert back.course.days.tolist() == [0, 3] and back.course.values["fever_other_cause"][0, 1] == 1
 
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from vein2vein.clinic.monitoring import Override
 from vein2vein.io.mapping import TableMapping
 from vein2vein.io.read import read_record
-from vein2vein.io.record import Facts, Override, Record
+from vein2vein.io.record import Facts, Record
 from vein2vein.io.write import write_record
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
 
 OLDEST_SHOWN = 89  # years; above, a person may be known by the age alone: shown as 90
 NAME = "record"
+ANOTHER = "another cause"
 
 
 def deidentify(record: Record) -> Record:
@@ -30,9 +32,12 @@ def deidentify(record: Record) -> Record:
     course = replace(record.course, patients=np.arange(count, dtype=np.int64), where_from=where)
     position = {int(p): i for i, p in enumerate(record.course.patients)}
     authors: dict[str, str] = {}
-    for o in record.overrides:
+    for o in (*record.attributions, *record.overrides):
         authors.setdefault(o.author, f"clinician {len(authors) + 1}")
-    overrides = tuple(_override(o, position[o.patient], authors[o.author]) for o in record.overrides)
+    judged = [
+        tuple(_judged(o, position[o.patient], authors[o.author]) for o in kind)
+        for kind in (record.overrides, record.attributions)
+    ]
     facts = record.facts
     old = facts.age > OLDEST_SHOWN
     notes = (
@@ -46,7 +51,7 @@ def deidentify(record: Record) -> Record:
             facts.sex, tuple(d if d in all_diseases() else "" for d in facts.disease),
             tuple(p if p in all_products() else "" for p in facts.product), (False,) * count,
         ),
-        overrides, (), notes, record.read,
+        judged[0], judged[1], (), notes, record.read,
     )  # fmt: skip
 
 
@@ -62,8 +67,9 @@ def _place(text: str) -> str:
     return f"{NAME}:{text.rpartition(':')[2]}" if text else ""
 
 
-def _override(o: Override, patient: int, author: str) -> Override:
-    return replace(o, patient=patient, author=author, cause="", reason="", where_from=_place(o.where_from))
+def _judged(o: Override, patient: int, author: str) -> Override:
+    cause = ANOTHER if o.cause else ""
+    return replace(o, patient=patient, author=author, cause=cause, reason="", where_from=_place(o.where_from))
 
 
 def deidentify_file(path: str | Path, out: str | Path, *, mapping: str | Path | TableMapping | None = None) -> Record:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, tzinfo
 
 import numpy as np
 
 from vein2vein.analytes import Analyte, all_analytes
+from vein2vein.clinic.monitoring import Override
 from vein2vein.errors import InputError
 from vein2vein.io import names, times
+from vein2vein.io.judgements import read_judgement, window
 from vein2vein.io.mapping import TableMapping
 from vein2vein.io.people import Known, facts_of, read_facts
 from vein2vein.io.quantities import needs_unit, to_canonical, unverified_conversion
-from vein2vein.io.record import Entry, Log, Moment, Override, Record
+from vein2vein.io.record import Entry, Log, Moment, Record
 from vein2vein.io.values import NotANumber, Parsed, is_formula, parse_value
 from vein2vein.therapy.course import Course
 
@@ -23,7 +25,6 @@ INFUSION = "car_t_infusion"
 EARLIEST_DAY, LATEST_DAY = -3650.0, 7300.0  # days of a record; outside, a date was mistyped
 MOST_CELLS = 200_000_000  # patients x days x analytes held at once
 MOST_WHOLE = 50  # an analyte without unit that ends below this is a score or flag: whole numbers only
-_OVERRIDE = re.compile(r"\s*([A-Za-z]\w*)\s*(?:=|:|\s)\s*(?:grade\s*)?(-?\d|not gradable)\s*", re.IGNORECASE)
 Cell = tuple[int, float, str]
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused", "the time of the infusion",
@@ -83,15 +84,22 @@ def gather(
             raise InputError(f"{NO_ZERO[0]}; {NO_ZERO[2]}.", file=log.file)
         first = str(log.items[0]) if log.items else "expected rows with a time, an analyte, a value and a unit"
         raise InputError(f"no value could be read: {first}", file=log.file)
+    read = len(work.cells)
+    work.flag()
     course = _course(work, sorted(numbers.values()))
     by_number = sorted(numbers, key=lambda label: numbers[label])
     dated = tuple(label in zeros and not isinstance(zeros[label], float) for label in by_number)
     facts = facts_of([known[label] for label in by_number], by_number, course, zeros, dated, log)
     if not course.measured(INFUSION) and not any(dated):
         log.note("no row for the infusion of CAR-T cells; day 0 is as the days of the file say")
+
+    def order(one: Override) -> tuple[float, int]:
+        return one.first_day, int(one.where_from.rpartition(":")[2])
+
     return Record(
-        log.file, kind, course, facts, tuple(work.overrides), log.in_order(), log.all_notes(), len(work.cells)
-    )
+        log.file, kind, course, facts, tuple(sorted(work.overrides, key=order)),
+        tuple(sorted(work.attributions, key=order)), log.in_order(), log.all_notes(), read,
+    )  # fmt: skip
 
 
 def _said(sentence: tuple[str, str, str]) -> tuple[str, str, str, str]:
@@ -164,16 +172,16 @@ class _Work:
         self.spoiled: dict[Cell, str] = {}
         self.weights: dict[int, float] = {}
         self.overrides: list[Override] = []
+        self.attributions: list[Override] = []
+        self.name = log.file.replace("\\", "/").rsplit("/", 1)[-1]
 
     def take(self, entry: Entry) -> None:
         """Enter one entry, or set it aside."""
         day = self._day(entry, entry.time, "time")
         if day is None:
             return
-        if entry.name == names.OVERRIDE:
-            self._override(entry, day)
-        elif entry.name == names.ATTRIBUTION:
-            self._attribution(entry, day)
+        if entry.name in (names.OVERRIDE, names.ATTRIBUTION):
+            self._judged(entry, day)
         else:
             found = self._value(entry, all_analytes()[entry.name])
             if found is not None:
@@ -294,7 +302,7 @@ class _Work:
 
     def _enter(self, entry: Entry, day: float, name: str, value: float, below: bool) -> None:
         cell = (self.numbers[entry.patient], day, name)
-        where = f"{self.log.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{entry.line}"
+        where = f"{self.name}:{entry.line}"
         if cell in self.spoiled:
             self._twice(entry, day, name, self.spoiled[cell])
         elif cell not in self.cells:
@@ -319,50 +327,37 @@ class _Work:
             "keep the right one, or give each its time",
         )  # fmt: skip
 
-    def _attribution(self, entry: Entry, day: float) -> None:
-        sign = names.normal(str(entry.value))
-        known = names.vocabulary().attributions
-        if sign not in known or known[sign] not in all_analytes():
+    def _judged(self, entry: Entry, day: float) -> None:
+        """An attribution or override: kept with its author until all readings are known."""
+        try:
+            judged = read_judgement(entry)
+        except InputError as problem:
+            what, _, expected = problem.text.partition("; expected ")
+            return self._refuse(entry, what, str(entry.value), expected, "correct the row")
+        until = self._day(entry, entry.until, "until")
+        first, last = window(entry, day, until, self.zeros.get(entry.patient), self.mapping.zone)
+        where = f"{self.name}:{entry.line}"
+        one = replace(judged, patient=self.numbers[entry.patient], first_day=first, last_day=last,
+                      time=f"day {day:g}", where_from=where)  # fmt: skip
+        if last < first:
             return self._refuse(
-                entry, "not something that can be attributed", str(entry.value), " or ".join(known), "write one of them"
+                entry, "it ends before it begins", f"day {last:g}", f"day {first:g} or later", "correct 'until'"
             )
-        if not entry.author:
-            return self._unsigned(entry)
-        until = self._day(entry, entry.until, "until") if entry.until is not None else None
-        self._enter(entry, day, known[sign], 1.0, False)
-        if until is not None and until > day:
-            self._enter(entry, until, known[sign], 0.0, False)
-        self._signed(entry, day, until, sign, None)
+        (self.attributions if one.finding in names.vocabulary().attributions else self.overrides).append(one)
         return None
 
-    def _override(self, entry: Entry, day: float) -> None:
-        match = _OVERRIDE.fullmatch(str(entry.value))
-        grade = -1 if match and match[2].lower() == "not gradable" else int(match[2]) if match else 0
-        if not match or not -1 <= grade <= 5:
-            return self._refuse(
-                entry, "not an override", str(entry.value), "a finding and its grade", "write it as 'crs_astct = 2'"
-            )
-        if not entry.author:
-            return self._unsigned(entry)
-        until = self._day(entry, entry.until, "until") if entry.until is not None else None
-        self._signed(entry, day, until, match[1].lower(), grade)
-        return None
-
-    def _unsigned(self, entry: Entry) -> None:
-        self._refuse(
-            entry, "nobody signed it: an attribution or override needs an author", str(entry.value), "an author",
-            "fill the column 'author'",
-        )  # fmt: skip
-
-    def _signed(self, entry: Entry, day: float, until: float | None, finding: str, grade: int | None) -> None:
-        where = f"{self.log.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{entry.line}"
-        self.overrides.append(
-            Override(
-                self.numbers[entry.patient], day, np.inf if until is None else until, finding, grade,
-                entry.comment if grade is None else "", entry.author, f"day {day:g}",
-                "" if grade is None else entry.comment, where,
-            )
-        )  # fmt: skip
+    def flag(self) -> None:
+        """Mark the readings that an attribution covers with the flag that the graders read."""
+        days: dict[int, set[float]] = defaultdict(set)
+        for patient, day, _ in self.cells:
+            days[patient].add(day)
+        for one in self.attributions:
+            covered = [day for day in days[one.patient] if one.first_day <= day <= one.last_day]
+            if not covered:
+                self.log.note(f"{one.where_from}: the attribution covers no reading")
+            for day in covered:
+                cell = (one.patient, day, names.vocabulary().attributions[one.finding])
+                self.cells.setdefault(cell, (1.0, False, one.where_from, int(one.where_from.rpartition(":")[2]), ""))
 
 
 def _apart(name: str, one: str, two: str) -> bool:

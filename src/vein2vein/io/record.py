@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.monitoring import Override
 from vein2vein.therapy.course import Course
 
 Floats = NDArray[np.float64]
@@ -124,35 +124,6 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Override:
-    """What a clinician entered: a grade in place of the computed one, or a cause other than the syndrome.
-
-    Attributes
-    ----------
-    patient : int
-    day, until : float
-        From when until when it holds; inf: until further notice.
-    finding : str
-        Name of the finding whose grade is set (``crs_astct``), or of the sign that is attributed (``fever``).
-    grade : int or None
-        None for an attribution; -1: not gradable.
-    cause, author, time, reason, where_from : str
-        Cause of an attribution; who; when it was entered (as a day); why; file and line.
-    """
-
-    patient: int
-    day: float
-    until: float
-    finding: str
-    grade: int | None
-    cause: str
-    author: str
-    time: str
-    reason: str
-    where_from: str
-
-
-@dataclass(frozen=True)
 class Record:
     """What was read from a file.
 
@@ -163,7 +134,10 @@ class Record:
     course : Course
         Measured; days since the infusion; ``where_from`` holds file and line of each value.
     facts : Facts
-    overrides : tuple of Override
+    overrides : tuple of clinic.monitoring.Override
+        Grades that a clinician set, and findings attributed to another cause; for ``apply_overrides``.
+    attributions : tuple of clinic.monitoring.Override
+        Signs (``fever``) attributed to another cause; the flags that the graders read are already in the course.
     set_aside : tuple of SetAside
         What was not used, and why.
     notes : tuple of str
@@ -176,10 +150,10 @@ class Record:
     course: Course
     facts: Facts
     overrides: tuple[Override, ...] = ()
+    attributions: tuple[Override, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
     read: int = 0
-    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 def plain(found: object) -> str:

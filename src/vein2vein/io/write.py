@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.monitoring import Override
 from vein2vein.errors import InputError
 from vein2vein.io import names
-from vein2vein.io.record import Facts, Override, Record
+from vein2vein.io.record import Facts, Record
 from vein2vein.io.values import is_formula
 from vein2vein.therapy.course import Course
 
@@ -74,7 +75,7 @@ def write_record(record: Record | Course, path: str | Path, form: str = "long") 
     """
     course = record if isinstance(record, Course) else record.course
     facts = None if isinstance(record, Course) else record.facts
-    overrides = () if isinstance(record, Course) else record.overrides
+    overrides = () if isinstance(record, Course) else (*record.attributions, *record.overrides)
     if form == "long":
         return write_rows(path, LONG, _long(course, facts, overrides))
     if form != "wide":
@@ -91,9 +92,7 @@ def _value(course: Course, name: str, i: int, j: int) -> str:
 
 def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[Any]]:
     known = names.vocabulary().attributions
-    attributed = {
-        (o.patient, known[o.finding], o.where_from) for o in overrides if o.grade is None and o.finding in known
-    }
+    attributed = {(o.patient, known[o.finding], o.where_from) for o in overrides if o.finding in known}
     rows: list[Sequence[Any]] = []
     for i, patient in enumerate(course.patients):
         rows += [(patient, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
@@ -108,10 +107,11 @@ def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) ->
                     (patient, shown(day), name, _value(course, name, i, j), all_analytes()[name].unit, "", "", "")
                 )
     for o in overrides:
-        until = "" if np.isinf(o.until) else shown(o.until)
-        value = o.finding if o.grade is None else f"{o.finding} = {'not gradable' if o.grade < 0 else o.grade}"
-        kind = names.ATTRIBUTION if o.grade is None else names.OVERRIDE
-        rows.append((o.patient, shown(o.day), kind, value, "", o.author, o.cause or o.reason, until))
+        kind, value = names.ATTRIBUTION, o.finding
+        if o.grade is not None:
+            kind, value = names.OVERRIDE, f"{o.finding} = {o.grade}"
+        words = o.cause or o.reason
+        rows.append((o.patient, shown(o.first_day), kind, value, "", o.author, words, shown(o.last_day)))
     return rows
 
 
