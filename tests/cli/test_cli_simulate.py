@@ -128,3 +128,12 @@ def test_more_t_cells_than_lymphocytes_are_refused(patient):
     patient.write_text(text.replace('"750 cells/uL"', '"1400 cells/uL"'), encoding="utf-8")
     code, _, err = run("simulate", patient, "--product", "tisagenlecleucel")
     assert code == 2 and ", cd3: found 1400" in err and "at most 1100" in err
+
+
+def test_a_narrow_terminal_folds_no_number(patient, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--seed", 2)
+    assert code == 0, err
+    table = out[out.index("Day by day") :]
+    assert max(map(len, table.splitlines())) <= 80
+    assert any(line.split()[:1] == ["8"] and "10,600" in line for line in table.splitlines()), table[:2000]

@@ -18,6 +18,7 @@ from vein2vein.errors import InputError
 SECONDS_BEFORE_BAR = 2.0  # a shorter run needs no progress bar
 SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
 LONGEST_NAME = 120  # characters of a folder's name
+NARROW = 110  # columns below which tables leave out what they can
 NARROWEST = 20  # columns below which a table shows nothing
 WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
 
@@ -55,21 +56,30 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    flush = set(right)
+    flush, rows, console = set(right), [[str(cell) for cell in row] for row in rows], rich_console()
+    tight = console.width < NARROW
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.collapse_padding = tight
     shown.expand = bool(widths)
     for index, header in enumerate(headers):
         wide = widths[index] if widths else None
+        whole = tight and index in flush and not wide  # numbers are never folded
         shown.add_column(
             header,
             justify="right" if index in flush else "left",
             overflow="fold",
             width=wide or None,
             ratio=1 if wide == 0 else None,
+            min_width=max((len(row[index]) for row in rows), default=0) if whole else None,
         )
     for row in rows:
-        shown.add_row(*(Text(str(cell)) for cell in row))
-    rich_console().print(shown)
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+
+
+def is_narrow() -> bool:
+    """Whether the terminal has no room for wide tables."""
+    return rich_console().width < NARROW
 
 
 def say(text: str, *, style: str | None = None, stderr: bool = False) -> None:

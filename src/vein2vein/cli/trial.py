@@ -13,6 +13,7 @@ from vein2vein.errors import InputError
 
 REPORT = "report.html"
 HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
+SHORT_HEADERS, SHORT_WIDTHS = ("outcome", "simulated", "published", "inside"), (0, 20, 16, 6)  # narrow terminals
 WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
 MOST_PATIENTS = 1_000_000
 MOST_AT_ONCE = 20_000  # patients whose courses are held in memory; beyond this a run goes in chunks
@@ -170,7 +171,12 @@ def _print_comparison(result: Any) -> None:
             console.say(f"\n{title}", style="bold underline")
         for trial, arm in dict.fromkeys((r.trial, r.arm) for r in chosen):
             cells = [_cells(r) for r in chosen if (r.trial, r.arm) == (trial, arm)]
-            console.table(HEADERS, cells, title=f"{trial}, {arm}".strip(", "), right=(3, 4, 5), widths=WIDTHS)
+            title = f"{trial}, {arm}".strip(", ")
+            if console.is_narrow():
+                short = [(", ".join(filter(None, c[:3])), c[3], c[4], c[6]) for c in cells]
+                console.table(SHORT_HEADERS, short, title=title, right=(1, 2), widths=SHORT_WIDTHS)
+            else:
+                console.table(HEADERS, cells, title=title, right=(3, 4, 5), widths=WIDTHS)
     absent = [(_words(r), r.definition, r.missing) for r in rows if r.missing]
     if absent:
         console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")

@@ -11,6 +11,7 @@ manifest.json       provenance, columns and row counts; written last, so that a 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -75,7 +76,13 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> Path:
     part = path.with_name(path.name + ".part")
     with duckdb.connect() as connection:
         connection.register("given", table)
-        connection.execute(f"COPY (SELECT {picked} FROM given) TO '{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)")
+        try:
+            to = f"'{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)"
+            connection.execute(f"COPY (SELECT {picked} FROM given) TO {to}")
+        except duckdb.IOException as problem:
+            part.unlink(missing_ok=True)
+            reason = "No space left on device" if "No space left" in str(problem) else "cannot be written"
+            raise OSError(errno.ENOSPC, reason, str(path)) from problem
     os.replace(part, path)
     return path
 
