@@ -51,7 +51,9 @@ def test_a_damaged_entry_is_rebuilt(models, folder, damage):
 def test_a_folder_that_cannot_be_written_is_done_without(models, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
-    assert cache.write("x", b"code") is False
+    with pytest.warns(UserWarning, match="compiled code cannot be kept in .*file.*goes on without"):
+        assert cache.write("x", b"code") is False
+    assert cache.write("x", b"code") is False, "said once"
     compiled, value = compiled_and_rates(models["decay"])
     assert not compiled.from_cache
     assert value == -2.0
@@ -62,5 +64,16 @@ def test_no_temporary_file_is_left_behind(folder, monkeypatch):
         raise PermissionError("no")
 
     monkeypatch.setattr(os, "replace", refuse)
-    assert cache.write("x", b"code") is False
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        assert cache.write("x", b"code") is False
     assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_is_a_sentence_and_the_run_goes_on(models, folder, monkeypatch):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        _, value = compiled_and_rates(models["decay"])
+    assert value == -2.0

@@ -212,6 +212,23 @@ def test_what_cannot_be_recorded_is_refused_with_model_and_line(case, make_model
         assert f"line {line}" in str(error.value)
 
 
+def dividing(t, x, p, u):
+    share = x.a / (x.b + 0 * p.k)
+    return {"a": -x.a, "b": 1 + share}
+
+
+def test_a_division_by_zero_at_the_example_is_refused_with_state_and_line(make_model):
+    model = make_model("divides", ["a", "b"], ["k"], dividing, lambda p: {"a": 1.0})
+    object.__setattr__(model, "example", {"k": 1.0})
+    line = dividing.__code__.co_firstlineno + 1
+    with pytest.raises(InputError, match=f"model divides: the rate of b divides by zero .*line {line}, in dividing"):
+        trace.trace(model)
+    logged = make_model("logs", ["a"], ["k"], lambda t, x, p, u: {"a": m.log(x.a)}, lambda p: {})
+    object.__setattr__(logged, "example", {"k": 1.0})
+    with pytest.raises(InputError, match=r"model logs: the rate of a is not finite .* logarithm of 0"):
+        trace.trace(logged)
+
+
 def test_numpy_numbers_on_either_side_are_recorded():
     half = np.float64(0.5)
     g, outputs = trace.record(

@@ -12,10 +12,12 @@ import hashlib
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 VARIABLE = "VEIN2VEIN_CACHE"
 _DIGEST = hashlib.sha256
+_told: set[str] = set()
 
 
 def folder() -> Path:
@@ -49,7 +51,7 @@ def read(name: str) -> bytes | None:
 
 
 def write(name: str, content: bytes) -> bool:
-    """Keep an entry; False where the folder cannot be written."""
+    """Keep an entry; False, with a warning that says why, where the folder cannot be written or the disk is full."""
     path = _path(name)
     temporary = None
     try:
@@ -58,10 +60,17 @@ def write(name: str, content: bytes) -> bool:
         with os.fdopen(handle, "wb") as file:
             file.write(_DIGEST(content).digest() + content)
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if str(path.parent) not in _told:
+            _told.add(str(path.parent))
+            warnings.warn(
+                f"compiled code cannot be kept in {path.parent} ({error.strerror or error}); the run goes on without, "
+                f"and each start compiles anew; name another folder in {VARIABLE}",
+                stacklevel=2,
+            )
         return False
     return True
 

@@ -34,11 +34,12 @@ NUMPY: dict[str, Callable[..., Any]] = {
 
 
 class Graph:
-    """Hash-consed expressions; ``nodes[i]`` is (operation, operands)."""
+    """Hash-consed expressions; ``nodes[i]`` is (operation, operands), ``lines[i]`` where a division was written."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
+        self.lines: dict[int, str] = {}
 
     def _intern(self, node: Node) -> int:
         number = self._number.get(node)

@@ -7,18 +7,20 @@ not known) is refused with the model's name and the line.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from vein2vein.engine.graph import Graph
+from vein2vein.engine.graph import Graph, evaluate, needed
 from vein2vein.errors import InputError, nearest
 from vein2vein.models import mathematics
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, start
 
 _OWN_FILES = {__file__, mathematics.__file__}
 _UFUNCS = {
@@ -67,7 +69,10 @@ class Expression:
         self._name = name
 
     def _apply(self, op: str, *operands: Any) -> Expression:
-        return Expression(self.graph, self.graph.apply(op, *(self._node(o) for o in operands)), self._name)
+        node = self.graph.apply(op, *(self._node(o) for o in operands))
+        if op == "div":
+            self.graph.lines.setdefault(node, _place()[0])
+        return Expression(self.graph, node, self._name)
 
     def _node(self, value: Any) -> int:
         if isinstance(value, Expression):
@@ -228,17 +233,23 @@ class Names:
         raise _error(model, f"there is no {what} '{name}'; {hint}")
 
 
-def _error(name: str, what: str) -> InputError:
+def _place() -> tuple[str, int]:
+    """Where the model's author is being called: file, line and function as text, and the line."""
     frame = sys._getframe(1)
     while frame.f_back is not None and (frame.f_code.co_filename in _OWN_FILES or _is_numpy(frame.f_code.co_filename)):
         frame = frame.f_back
     code = frame.f_code
-    where = f"{Path(code.co_filename).name}, line {frame.f_lineno}, in {code.co_name}"
+    return f"{os.path.basename(code.co_filename)}, line {frame.f_lineno}, in {code.co_name}", frame.f_lineno
+
+
+def _error(name: str, what: str) -> InputError:
+    where, line = _place()
     error = InputError(f"model {name}: {what} ({where})")
-    error.line = frame.f_lineno
+    error.line = line
     return error
 
 
+@lru_cache(maxsize=256)
 def _is_numpy(file: str) -> bool:
     return "numpy" in Path(file).parts
 
@@ -307,4 +318,30 @@ def trace(model: Model) -> Traced:
             f"model {model.name}: an equation for '{extra[0]}' (equations at line {line}), "
             f"which is no state of the model{hint}"
         )
-    return Traced(model, graph, tuple(outputs[s] for s in states))
+    traced = Traced(model, graph, tuple(outputs[s] for s in states))
+    if model.example:
+        _check_example(traced)
+    return traced
+
+
+def _check_example(traced: Traced) -> None:
+    """Refuse a model whose rates are not finite where its own example starts."""
+    model, g = traced.model, traced.graph
+    p = np.array([model.example[name] for name in model.parameters], dtype=float)
+    x = start(model, p[None])[0]
+    u = np.zeros(len(model.level_names))
+    rates = evaluate(g, traced.derivatives, 0.0, x, p, u)
+    for state, node, rate in zip(model.state_names, traced.derivatives, rates):
+        if np.isfinite(rate):
+            continue
+        for below in needed(g, [node]):
+            op, args = g.nodes[below]
+            if op == "div" and evaluate(g, [args[1]], 0.0, x, p, u)[0] == 0:
+                raise InputError(
+                    f"model {model.name}: the rate of {state} divides by zero at the start of the model's example "
+                    f"({g.lines.get(below, 'equations')}); keep the divisor above 0, with maximum() or a sum"
+                )
+        raise InputError(
+            f"model {model.name}: the rate of {state} is not finite at the start of the model's example; "
+            "look for a logarithm of 0 or a number out of range"
+        )
