@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades import Grades, compare, settle
+from vein2vein.clinic.grades import Grades, compare, lately, settle
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -40,7 +40,8 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
     lower = np.maximum.reduce(list(columns.values()))
     arousal, seizure, kind = (course.dense(name) for name in ("arousal", "seizure", "seizure_kind"))
     no_score = np.isnan(score)
-    no_arousal = np.isnan(arousal) & (no_score | (score <= rules.values["score_needs_arousal"]))
+    was_drowsy = lately(course, "arousal", 1, rules.values["arousal_lasts"])
+    no_arousal = np.isnan(arousal) & (no_score | (score <= rules.values["score_needs_arousal"]) | was_drowsy)
     no_kind = (seizure >= 1) & np.isnan(kind)
     doubts = {"cartox_score": no_score & ~(arousal >= rules.top), "arousal": no_arousal, "seizure_kind": no_kind}
     doubt = np.logical_or.reduce(list(doubts.values()))

@@ -90,14 +90,17 @@ def grade_crs(
     enters = cells.established & (signs.fever | cells.waived) if throughout else cells.ongoing
     doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.established)
     blocked = signs.other_cause & ~enters
-    lower, upper = lower * enters, upper * (enters | doubtful)
+    perhaps = cells.over & enters if not throughout else np.False_
+    lower, upper = lower * (enters & ~perhaps), upper * (enters | doubtful)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
 
     grade = settle(lower, upper)
     unsettled = grade < 0
     missing = {}
     if unsettled.any():
-        doubts["temperature"] = doubts.get("temperature", False) | doubtful
+        doubts["temperature"] = doubts.get("temperature", False) | doubtful | (perhaps & signs.no_temperature)
+        doubts["systolic_bp"] = doubts.get("systolic_bp", False) | (perhaps & signs.no_pressure)
+        doubts["oxygen_device"] = doubts.get("oxygen_device", False) | (perhaps & signs.no_oxygen_data)
         for name, maybe in signs.running.items():
             doubts[name] = doubts.get(name, False) | maybe
         missing = {name: found for name, cells_ in doubts.items() if (found := unsettled & cells_).any()}
@@ -142,12 +145,15 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         established, ongoing, waived : ndarray of bool, shape (n, k)
         onset, given : ndarray of int, shape (n, k)
             Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
+        over : ndarray of bool, shape (n, k)
+            Nothing known speaks for the episode any more, and something that could is unknown: it may be over.
         recurrent : ndarray of bool, shape (n, k)
             An episode after an earlier one.
     """
     days, v, course = signs.course.days, rules.values, signs.course
     sign = signs.fever | signs.hypotension | signs.oxygen
-    quiet = ~sign & ~signs.no_temperature & ~signs.no_pressure & ~signs.no_oxygen_data
+    unsure = signs.no_temperature | signs.no_pressure | signs.no_oxygen_data | signs.maybe_pressor | signs.maybe_oxygen
+    quiet = ~sign & ~unsure
     sick_before, quiet_before = before(latest(sign)), before(latest(quiet))
     resolved = before(latest(quiet & (sick_before > quiet_before)))
     rest = days[None, :] - np.where(resolved >= 0, days[np.maximum(resolved, 0)], np.inf) if days.size else resolved
@@ -169,6 +175,7 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         recurrent=established & (onset > earliest),
         established=established,
         ongoing=established & ~quiet,
+        over=established & ~sign & unsure,
         waived=established & (last_given >= first),
         onset=onset,
         given=last_given,

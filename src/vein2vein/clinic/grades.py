@@ -122,6 +122,15 @@ def carried(course: Course, name: str, window: float = np.inf) -> Floats:
     return kept
 
 
+def lately(course: Course, name: str, least: float, within: float) -> Flags:
+    """Cells without a value whose last value, no older than ``within`` days, was at least so much; shape (n, k)."""
+    values = course.dense(name)
+    absent = np.isnan(values)
+    if not absent.any() or absent.all():
+        return np.zeros(values.shape, dtype=bool)
+    return absent & (carried(course, name, within) >= least)
+
+
 def at_last(values: NDArray, columns: NDArray[Any], absent: float) -> NDArray:
     """Values at one column number for each patient, shape (n,); ``absent`` where the number is -1."""
     if not values.shape[1]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades import Flags, Grades, Whole, carried, ladder, latest, settle, take
+from vein2vein.clinic.grades import Flags, Grades, Whole, carried, ladder, lately, latest, settle, take
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -68,7 +68,8 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
     )
     unarousable = awake >= rules.top
     score_unknown = no_score & ~unarousable
-    arousal_unknown = no_arousal & (leans_on_arousal | no_score)
+    was_drowsy = lately(course, "arousal", 1, rules.values["arousal_lasts"])
+    arousal_unknown = no_arousal & (leans_on_arousal | no_score | was_drowsy)
     if course.measured("sedated"):
         asleep = course.values["sedated"] >= 1
         last = latest(~asleep & ~score_unknown & ~arousal_unknown)

@@ -107,8 +107,15 @@ def _oxygen_support(s: SimpleNamespace) -> None:
         ((device >= 1) & ~air_only) | (flow > 0) & ~air_only | (fio2 > v["room_air"]) | low, shape
     )
     s.no_oxygen_data = _unknown(course, OXYGEN) & ~aside
+    s.no_device = np.isnan(device) & ((flow > 0) | (fio2 > v["room_air"]))
     maybe = _may_still_run(s, SUPPORT, ~aside)
     s.maybe_oxygen = maybe & _unknown(course, SUPPORT) if np.any(maybe) else maybe
+    if course.measured("spo2") and np.isnan(spo2 := course.values["spo2"]).any():
+        was_low = np.isnan(spo2) & (carried(course, "spo2", v["stays_on"]) < v["low_saturation"])
+        was_low &= ~(device >= 1) & ~s.hypoxia_aside
+        if was_low.any():
+            s.running["spo2"] = was_low
+            s.maybe_oxygen = s.maybe_oxygen | was_low
 
 
 def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> Any:
@@ -224,17 +231,18 @@ def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
     cannula, high_flow = s.device == v["cannula"], s.device == v["high_flow"]
     fast = ~(s.device >= v["positive_pressure"]) & (s.flow > v["low_flow"])
     no_flow = np.isnan(s.flow)
-    rich = (cannula | ~(s.device >= 1)) & no_flow & (s.fio2 > v["fio2_limit"])
-    holds = (s.device == v["mask"]) | fast | (high_flow & no_flow) | rich
-    return holds, s.no_oxygen_data | s.maybe_oxygen | (cannula & no_flow & np.isnan(s.fio2))
+    rich = cannula & no_flow & (s.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
+    holds = (s.device == v["mask"]) | fast | rich
+    no_flow_known = (high_flow & no_flow) | (cannula & no_flow & np.isnan(s.fio2))
+    return holds, s.no_oxygen_data | s.maybe_oxygen | s.no_device | no_flow_known
 
 
 def _positive_pressure(s: Any) -> tuple[Any, Any]:
-    return s.assisted, s.no_oxygen_data | s.maybe_oxygen
+    return s.assisted, s.no_oxygen_data | s.maybe_oxygen | s.no_device
 
 
 def _ventilator(s: Any) -> tuple[Any, Any]:
-    return s.assisted & (s.device == s.values["ventilator"]), s.no_oxygen_data | s.maybe_oxygen
+    return s.assisted & (s.device == s.values["ventilator"]), s.no_oxygen_data | s.maybe_oxygen | s.no_device
 
 
 def _high_fio2(s: Any) -> tuple[Any, Any]:
