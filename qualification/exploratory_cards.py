@@ -36,9 +36,11 @@ def table(path: str, fields: dict[str, object], why: str, where: str) -> str:
 
 
 def product(
-    name: str, title: str, synonyms: list[str], targets: tuple[str, str], diseases: list[str], changes: dict[str, float],
+    name: str, title: str, synonyms: list[str], targets: tuple[str, str], diseases: list[str],
+    changes: dict[str, float],
     *, why: str, dose: tuple[float, float, float], per_kg: bool = True, split: str = "", alemtuzumab: bool = False,
-    wait: tuple[float, float, float] | None = None, costimulation: str = "4-1BB", multiples: dict[str, float] | None = None,
+    wait: tuple[float, float, float] | None = None, costimulation: str = "4-1BB",
+    multiples: dict[str, float] | None = None,
 ) -> None:  # fmt: skip
     """Write one product card."""
     usual = tomllib.loads((ROOT / "products/tisagenlecleucel.toml").read_text(encoding="utf-8"))["parameters"]
@@ -63,12 +65,14 @@ def product(
     use += f'source = "reference_model_2026"\nwhere = "section 11"\nhow = "assumed"\nwhy = "{EXPLORATORY}"\n\n'
     low, target, high = dose
     use += f"[indications.dose]\n{border}low_{kind} = {low:g}\ntarget_{kind} = {target:g}\nhigh_{kind} = {high:g}\n"
-    use += f'{split}source = "reference_model_2026"\nwhere = "section 11"\nhow = "assumed"\nwhy = "Range of early trials."\n\n'
+    use += f'{split}source = "reference_model_2026"\nwhere = "section 11"\nhow = "assumed"\n'
+    use += 'why = "Range of early trials."\n\n'
     drugs = '  { drug = "fludarabine", dose = 30, days = [-5, -4, -3] },\n'
     drugs += '  { drug = "cyclophosphamide", dose = 500, days = [-5, -4, -3] },\n'
     drugs += '  { drug = "alemtuzumab", dose = 10, days = [-5, -4, -3] },\n' if alemtuzumab else ""
     named = ("flu_cy_alemtuzumab", "with alemtuzumab") if alemtuzumab else ("flu_cy", "")
-    use += f'[[indications.regimens]]\nname = "{named[0]}"\ntitle = "fludarabine 30 + cyclophosphamide 500 x3 {named[1]}"\n'
+    use += f'[[indications.regimens]]\nname = "{named[0]}"\n'
+    use += f'title = "fludarabine 30 + cyclophosphamide 500 x3 {named[1]}"\n'
     use += f'drugs = [\n{drugs}]\nsource = "reference_model_2026"\nwhere = "section 12"\nhow = "assumed"\n'
     use += 'why = "Usual doses of early trials."\n\n'
     body = "# Numbers of the reference model\n\n" + "".join(
@@ -142,26 +146,27 @@ def main() -> None:
             multiples={"KCN": 1.5}, dose=(0.3e6, 1e6, 3e6),
             why="CD22 is scarcer and lost by dimming: higher density for half response, weaker killing.")  # fmt: skip
     product("tandem_cd19_cd22", "a tandem CD19/CD22 product", ["tandem CD19/CD22"], ("CD19", "CD22"), b_all, two,
-            dose=(1e6, 3e6, 5e6), why="One cell recognizes either antigen; the CD22 arm is the weaker one.")  # fmt: skip
+            dose=(1e6, 3e6, 5e6), why="One cell sees either antigen; the CD22 arm is weaker.")  # fmt: skip
     product("coadministered_cd19_cd22", "CD19 and CD22 products given together", ["coadministered CD19/CD22"],
             ("CD19", "CD22"), b_all, two, multiples={"feng": 0.5}, dose=(1e6, 3e6, 5e6),
-            why="Two products, half of the dose each: every cell is taken to see either antigen, half of them engraft.")  # fmt: skip
+            why="Two products at half dose: each cell is taken to see either antigen, half engraft.")  # fmt: skip
     product("sequential_cd19_cd22", "CD19 then CD22 products", ["sequential CD19/CD22"], ("CD19", "CD22"), b_all, two,
             dose=(1e6, 3e6, 5e6),
             split="split = { blasts_above = 100, low = [[0, 1.5e6], [45, 1.5e6]], high = [[0, 1.5e6], [45, 1.5e6]] }\n",
-            why="The model carries one population of cells: both infusions see either antigen, the bound of the benefit.")  # fmt: skip
+            why="One population of cells: both infusions see either antigen, a bound of the benefit.")  # fmt: skip
     cd19, donor = ["pediatric_b_all", "adult_b_all", "lbcl"], {"fM": 0.25, "f4": 0.4, "VCN": 1.0, "kR_factor": 3}
     product("allogeneic_cd19", "an allogeneic CD19 product", ["allogeneic CD19"], ("CD19", ""), cd19,
             {**donor, "kallo": 1.5}, multiples={"feng": 0.8}, dose=(1e8, 3e8, 1e9), per_kg=False, wait=(5, 2, 1),
             why="Cells of a donor without T-cell receptor: rejected by host lymphocytes as they return.")  # fmt: skip
-    product("allogeneic_cd19_alemtuzumab", "an allogeneic CD19 product with alemtuzumab", ["allogeneic CD19 + alemtuzumab"],
+    product("allogeneic_cd19_alemtuzumab", "an allogeneic CD19 product with alemtuzumab",
+            ["allogeneic CD19 + alemtuzumab"],
             ("CD19", ""), cd19, {**donor, "kallo": 0.3, "cd52ko": 1}, multiples={"feng": 0.8}, dose=(1e8, 3e8, 1e9),
             per_kg=False, wait=(5, 2, 1), alemtuzumab=True,
             why="Cells without CD52 survive alemtuzumab, which keeps the host's lymphocytes down.")  # fmt: skip
     bare = {"B_a": 0, "P_a": 0}
     product("gd2_car", "a GD2 product", ["GD2 CAR"], ("GD2", ""), ["neuroblastoma"], {**bare, "r50_a": 0.2},
             multiples={"KCN": 0.5}, dose=(1e6, 3e6, 1e7),
-            why="No normal B cells to meet; edema at the tumor lowers the threshold of the nervous system.")  # fmt: skip
+            why="No normal B cells to meet; edema lowers the threshold of the nervous system.")  # fmt: skip
     product("cldn18_2_car", "a claudin 18.2 product", ["claudin 18.2 CAR"], ("CLDN18.2", ""), ["gastric_cancer"],
             {**bare, "r50_a": 0.3}, dose=(2.5e8, 2.5e8, 5e8), per_kg=False,
             why="No normal B cells to meet; the antigen of normal stomach is not represented.")  # fmt: skip

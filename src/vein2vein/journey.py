@@ -277,14 +277,9 @@ def _columns(
         traits["antigen_density_a"] = treated.antigen_density_b
         values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
-        values,
-        traits=traits,
-        target_a=product.target_a,
-        target_b=product.target_b,
-        t0=t0,
-        seed=seed,
+        values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=t0, seed=seed,
         numbers=treated.number,
-    )
+    )  # fmt: skip
     return as_matrix(own, reference.MODEL.parameters, treated.count)
 
 
