@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from vein2vein.engine import choice, plain, solve, sparse, tableau
 from vein2vein.models.mathematics import exp
-from vein2vein.models.model import named
+from vein2vein.models.model import State, named
 
 VALUES = np.array([1.1, 0.4, 0.5, 0.9])
 
@@ -131,3 +131,16 @@ def test_the_method_is_chosen_by_the_arithmetic(make_model):
         assert choice.choose(model) is expected
         assert solve.begin(model, [[k]]).control.method is expected
     assert choice.flops(slow, tableau.TSIT5) < choice.flops(slow, tableau.RODAS4) < choice.flops(slow, tableau.RODAS5P)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+@pytest.mark.parametrize("method", ["rodas4", "rodas5p"])
+def test_a_state_held_at_its_bound_costs_no_steps(make_model, method, backend):
+    def equations(t, x, p, u):
+        return {"held": 0.1 * x.other - p.k, "other": 1 + exp(-t) - x.other}
+
+    states = [State("held", "", "1", 1e-6, low=0.5), State("other", "", "1", 1e-6)]
+    model = make_model("held", states, ["k"], equations, lambda p: {"held": 0.6, "other": 0.2})
+    found = solve.solve(model, [[0.3]], None, [0.0, 30.0], method=method, backend=backend)
+    assert found.status[0] == tableau.OK and found.values[0, 1, 0] == 0.5
+    assert found.steps[0] + found.rejected[0] < 120

@@ -37,20 +37,21 @@ Bounds = Sequence[tuple[float, float]]
 
 
 def functions(
-    g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool, slopes: Sequence[int] = ()
+    g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool, slopes: Sequence[tuple[int, int]] = ()
 ) -> tuple[str, int]:
     """Assembly of ``prepare`` and ``rates`` and the number of time-invariant values between them.
 
     ``bounds`` are each state's (low, high): its rate is 0 where it leads out of them. ``prepare(p, u, kept)`` and
-    ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors. With ``slopes``, nodes of partial derivatives,
-    also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives.
+    ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors. With ``slopes``, (state, node) of partial
+    derivatives of rates, also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives,
+    both 0 where a rate leads out of bounds.
     """
     plan = _plan(g, outputs, {})
     parts = [_rates(plan, bounds, Assembly(width, fused))]
     everything = plan
     if slopes:
-        everything = _plan(g, [*outputs, *slopes], plan.kept)
-        parts.append(_rates(everything, bounds, Assembly(width, fused), len(slopes)))
+        everything = _plan(g, [*outputs, *(node for _, node in slopes)], plan.kept)
+        parts.append(_rates(everything, bounds, Assembly(width, fused), [state for state, _ in slopes]))
     parts.insert(0, _prepare(everything, Assembly(width, fused)))
     return "\n".join(parts), len(plan.kept)
 
@@ -95,27 +96,33 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
     return steady
 
 
-def _rates(plan: _Plan, bounds: Bounds, a: Assembly, slopes: int = 0) -> str:
+def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -> str:
     writer = _Writer(plan, a, steady_too=False)
-    for index, output in enumerate(plan.outputs[: len(plan.outputs) - slopes]):
+    blocked: dict[int, list[str]] = {}
+    for index, output in enumerate(plan.outputs[: len(plan.outputs) - len(rows)]):
         rate = writer.value(output)
         for bound, low in zip(bounds[index], (True, False)):
             if math.isfinite(bound):
-                rate = _inward(a, rate, index, bound, low)
+                mask = _outward(a, rate, index, bound, low)
+                blocked.setdefault(index, []).append(mask)
+                rate = a.select(mask, a.number(0.0), rate)
         a.store(rate, "%out", index)
-    for index, output in enumerate(plan.outputs[len(plan.outputs) - slopes :]):
-        a.store(writer.value(output), "%partials", index)
-    name, last = ("slopes", ", ptr noalias %partials") if slopes else ("rates", "")
+    for index, (state, output) in enumerate(zip(rows, plan.outputs[len(plan.outputs) - len(rows) :])):
+        slope = writer.value(output)
+        for mask in blocked.get(state, ()):
+            slope = a.select(mask, a.number(0.0), slope)
+        a.store(slope, "%partials", index)
+    name, last = ("slopes", ", ptr noalias %partials") if rows else ("rates", "")
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"
     return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
 
 
-def _inward(a: Assembly, rate: str, index: int, bound: float, low: bool) -> str:
+def _outward(a: Assembly, rate: str, index: int, bound: float, low: bool) -> str:
     zero = a.number(0.0)
     at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
     outward = a.compare("olt" if low else "ogt", rate, zero)
-    return a.select(a.masks("and", at, outward), zero, rate)
+    return a.masks("and", at, outward)
 
 
 def _prepare(plan: _Plan, a: Assembly) -> str:

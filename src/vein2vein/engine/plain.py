@@ -85,12 +85,18 @@ def control(
 
 def derivative(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
     """Time derivative (states,) of one patient, 0 where it leads out of bounds; NaN where the arithmetic fails."""
+    rates = _free(model, t, x, p, u).tolist()
+    return np.array([_inward(r, value, s.low, s.high) for r, s, value in zip(rates, model.states, x.tolist())])
+
+
+def _free(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+    """Time derivative (states,) without regard to bounds."""
     names = model.state_names
     try:
         rate = model.equations(t, SimpleNamespace(**dict(zip(names, x.tolist()))), p, u)
     except ArithmeticError:
         return np.full(len(names), np.nan)
-    return np.array([_inward(float(rate[s.name]), value, s.low, s.high) for s, value in zip(model.states, x.tolist())])
+    return np.array([float(rate[name]) for name in names])
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:
@@ -169,6 +175,9 @@ def attempt(
         return k, new, error_size(h, k, x, new, control)
     rows = [np.array(list(vars(names).values()), dtype=float) for names in (p, u)]
     jacobian, by_time = rosenbrock.evaluate(rosenbrock.slopes_of(model), t, x, *rows)
+    free = _free(model, t, x, p, u)
+    blocked = ((x <= control.low) & (free < 0)) | ((x >= control.high) & (free > 0))
+    jacobian[blocked], by_time[blocked] = 0.0, 0.0
     k, new = rosenbrock.stages(
         control.method, lambda at, state: derivative(model, at, state, p, u), jacobian, by_time, t, x, h
     )

@@ -46,11 +46,11 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
     """Assembly of the functions of a model that a method calls, and the sizes of what they work on."""
     model = traced.model
     bounds = [(s.low, s.high) for s in model.states]
-    nodes: list[int] = []
+    nodes: list[tuple[int, int]] = []
     solver, factors, by_time = "", 0, {}
     if method.implicit:
         s = rosenbrock.slopes(traced)
-        nodes = [*s.jacobian.values(), *s.by_time.values()]
+        nodes = [*((i, node) for (i, _), node in s.jacobian.items()), *s.by_time.items()]
         by_time = {state: len(s.jacobian) + i for i, state in enumerate(s.by_time)}
         plan = sparse.plan(len(bounds), s.jacobian)
         solver, factors = sparse.functions(plan, width, fused), len(plan.slots)
