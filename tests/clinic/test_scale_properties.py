@@ -18,16 +18,18 @@ from vein2vein.therapy.course import Course, Row, course_from_rows
 
 AGES = np.array([0.5, 4.0, 9.0, 13.0, 60.0, 30.0])
 MORE = {
-    "temperature": (36.0, 40.5), "systolic_bp": (60.0, 140.0), "fluid_boluses": (0.0, 3.0), "norepinephrine": (0.0, 30.0),
-    "epinephrine": (0.0, 15.0), "phenylephrine": (0.0, 250.0), "dopamine": (0.0, 12.0), "vasopressin": (0.0, 1.0),
-    "angiotensin_ii": (0.0, 1.0), "oxygen_device": (0.0, 5.0), "oxygen_flow": (0.0, 20.0), "fio2": (0.3, 1.0),
-    "spo2": (80.0, 100.0), "creatinine": (0.3, 8.0), "ast": (10.0, 2000.0), "alt": (10.0, 900.0), "bilirubin": (0.2, 14.0),
-    "dialysis": (0.0, 1.0), "organ_toxicity": (0.0, 4.0), "pressor_refractory": (0.0, 1.0), "life_threatening": (0.0, 1.0),
-    "tocilizumab": (0.0, 1.0), "ice": (0.0, 10.0), "capd": (0.0, 32.0), "cartox_score": (0.0, 10.0), "arousal": (0.0, 4.0),
-    "seizure": (0.0, 2.0), "seizure_kind": (0.0, 2.0), "motor_weakness": (0.0, 1.0), "cerebral_edema": (0.0, 2.0),
-    "papilledema": (0.0, 5.0), "ferritin": (50.0, 9000.0), "fibrinogen": (0.5, 5.0), "hemophagocytosis": (0.0, 1.0),
-    "neutrophils": (0.0, 3.0), "platelets": (1.0, 200.0), "hemoglobin": (6.0, 14.0), "lymphocytes": (0.01, 2.0),
-    "white_cells": (0.1, 9.0), "b_cells": (0.0, 40.0), "igg": (50.0, 1200.0), "bleeding": (0.0, 2.0),
+    "temperature": (36.0, 40.5), "systolic_bp": (60.0, 140.0), "fluid_boluses": (0.0, 3.0),
+    "norepinephrine": (0.0, 30.0), "epinephrine": (0.0, 15.0), "phenylephrine": (0.0, 250.0),
+    "dopamine": (0.0, 12.0), "vasopressin": (0.0, 1.0), "angiotensin_ii": (0.0, 1.0), "oxygen_device": (0.0, 5.0),
+    "oxygen_flow": (0.0, 20.0), "fio2": (0.3, 1.0), "spo2": (80.0, 100.0), "creatinine": (0.3, 8.0),
+    "ast": (10.0, 2000.0), "alt": (10.0, 900.0), "bilirubin": (0.2, 14.0), "dialysis": (0.0, 1.0),
+    "organ_toxicity": (0.0, 4.0), "pressor_refractory": (0.0, 1.0), "life_threatening": (0.0, 1.0),
+    "tocilizumab": (0.0, 1.0), "ice": (0.0, 10.0), "capd": (0.0, 32.0), "cartox_score": (0.0, 10.0),
+    "arousal": (0.0, 4.0), "seizure": (0.0, 2.0), "seizure_kind": (0.0, 2.0), "motor_weakness": (0.0, 1.0),
+    "cerebral_edema": (0.0, 2.0), "papilledema": (0.0, 5.0), "ferritin": (50.0, 9000.0), "fibrinogen": (0.5, 5.0),
+    "hemophagocytosis": (0.0, 1.0), "neutrophils": (0.0, 3.0), "platelets": (1.0, 200.0),
+    "hemoglobin": (6.0, 14.0), "lymphocytes": (0.01, 2.0), "white_cells": (0.1, 9.0), "b_cells": (0.0, 40.0),
+    "igg": (50.0, 1200.0), "bleeding": (0.0, 2.0),
 }  # fmt: skip
 WHOLE = {
     "fluid_boluses", "vasopressin", "angiotensin_ii", "oxygen_device", "dialysis", "organ_toxicity",

@@ -187,22 +187,22 @@ def _sentence(one: Override, holds: int) -> str:
 
 
 def _check(one: Override, findings: Mapping[str, Grades], course: Course) -> None:
-    where = {"file": one.where_from or None}
+    place = one.where_from or None
     if one.finding not in findings:
-        raise InputError(unknown("finding", one.finding, findings), **where)
+        raise InputError(unknown("finding", one.finding, findings), file=place)
     if one.patient not in course.patients:
-        raise InputError(f"an override names patient {one.patient}, who is not in this record.", **where)
+        raise InputError(f"an override names patient {one.patient}, who is not in this record.", file=place)
     for field, value in (("author", one.author), ("time", one.time)):
         if not value.strip():
-            raise InputError(f"an override of {one.finding} has no {field}; add who decided and when.", **where)
+            raise InputError(f"an override of {one.finding} has no {field}; add who decided and when.", file=place)
     if one.grade is None and not one.cause:
-        raise InputError(f"an override of {one.finding} has neither a grade nor a cause; add one of them.", **where)
+        raise InputError(f"an override of {one.finding} has neither a grade nor a cause; add one of them.", file=place)
     if one.grade is not None and not 0 <= one.grade <= _highest(one.finding):
         text = f"an override sets {one.finding} to grade {one.grade}; expected 0 to {_highest(one.finding)}."
-        raise InputError(text, **where)
+        raise InputError(text, file=place)
     if one.first_day > one.last_day:
         text = f"an override of {one.finding} ends on day {one.last_day:g}, before it begins (day {one.first_day:g})."
-        raise InputError(text, **where)
+        raise InputError(text, file=place)
 
 
 def _highest(finding: str) -> int:
