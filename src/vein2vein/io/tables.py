@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vein2vein import units
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError, nearest
 from vein2vein.io import names, times
@@ -115,7 +116,7 @@ def _columns(
             if role not in roles or role in ("name",):
                 roles[role] = (*roles.get(role, ()), index)
         elif not long and (name := _item(cell, bare, mapping)):
-            items[index] = (name, unit if names.find_name(cell, mapping.names) == "" else "")
+            items[index] = (name, unit if names.find_name(cell, mapping.names) == "" or units.is_unit(unit) else "")
         elif not is_formula(cell):
             close = nearest(cell, (*all_analytes(),), 2)
             hint = f"did you mean {' or '.join(close)}?" if close else "name it in a mapping file or leave it out"
