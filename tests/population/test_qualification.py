@@ -232,6 +232,17 @@ def test_a_variant_of_the_numbers_holds_for_a_product_or_for_all_and_changes_wha
     assert np.nanmedian(slow.kinetics.cmax) < np.nanmedian(usual.kinetics.cmax)
 
 
+def test_a_posterior_sample_widens_the_intervals():
+    trial = load_trial("zuma_3")
+    rare, common = (variant({"p_res": p}, why="a test") for p in (0.02, 0.9))
+    alone = {row.quantity: row for row in score_trial(trial, patients=60, sets=[rare])}
+    same = {row.quantity: row for row in score_trial(trial, patients=60, sets=rare)}
+    both = {row.quantity: row for row in score_trial(trial, patients=60, sets=[rare, common])}
+    assert alone == same or repr(alone) == repr(same)
+    one, two = alone["CR_CRi_rate"], both["CR_CRi_rate"]
+    assert two.low < one.low and two.high - two.low > one.high - one.low
+
+
 # Bad trial files
 
 ARMS = """

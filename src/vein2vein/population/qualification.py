@@ -9,9 +9,7 @@ one would have guessed without a model: the mean of the other trials for the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,117 +17,31 @@ import numpy as np
 
 from vein2vein.cards import parse_card
 from vein2vein.parameters import ParameterSet, read_parameters
-from vein2vein.population.comparison import compare
-from vein2vein.population.published import BY_INTERVAL, Published
+from vein2vein.population.comparison import LEVEL, RESAMPLES, beside, draw, known_at, nobody, read_row
+from vein2vein.population.comparison import summarize as summarize_row
+from vein2vein.population.endpoints import NotProduced
+from vein2vein.population.published import Published
+from vein2vein.population.scoring import (
+    OTHER,
+    Score,
+    ScoredRow,
+    distance,
+    judge,
+    kinds,
+    numbers,
+    summarize,
+    with_baselines,
+)
 from vein2vein.population.trial import Trial, enroll_and_treat, follow_up_at, list_trials, load_trial
 
 Sets = ParameterSet | Mapping[str, ParameterSet] | None
 Progress = Callable[[float, str], None]
-OTHER = "other"
 READ = "read"
 
-
-@dataclass(frozen=True)
-class ScoredRow:
-    """One scored row.
-
-    Attributes
-    ----------
-    file : str
-        Name of the trial file.
-    trial, arm, quantity, definition, unit, source : str
-        As published.
-    kind : str
-        Kind of endpoint: response, survival, relapse and so on.
-    product, disease : str
-    time : float
-        Day at which a curve is read; NaN: none.
-    published, published_low, published_high, n : float
-    simulated, low, high : float
-        Median and 90 % interval over simulated trials of the published size; NaN: not produced.
-    tolerance : float
-        In the unit of ``tolerance_kind``; NaN where the published interval decides.
-    tolerance_kind : str
-    error : float
-        Distance of the simulated median from the published value, in tolerances.
-    inside, close, passed : bool
-        Published value in the simulated interval; median within the tolerance; both.
-    missing : str
-        Why the row is not produced; "" where it is.
-    baseline, baseline_error : float
-        The guess without a model and its distance in tolerances; NaN where no other trial has the endpoint.
-    baseline_of : str
-        What the guess is the mean of.
-    """
-
-    file: str
-    trial: str
-    arm: str
-    quantity: str
-    definition: str
-    unit: str
-    source: str
-    kind: str
-    product: str
-    disease: str
-    time: float
-    published: float
-    published_low: float
-    published_high: float
-    n: float
-    simulated: float
-    low: float
-    high: float
-    tolerance: float
-    tolerance_kind: str
-    error: float
-    inside: bool
-    close: bool
-    passed: bool
-    missing: str
-    baseline: float = float("nan")
-    baseline_error: float = float("nan")
-    baseline_of: str = ""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score over some rows.
-
-    Attributes
-    ----------
-    name : str
-        Trial, kind of endpoint, or "all".
-    rows, passed, produced : int
-    coverage : float
-        Share of the produced rows whose published value lies in the simulated 90 % interval.
-    error : float
-        Mean absolute error in tolerances; a row that is not produced counts with the largest error.
-    compared : int
-        Rows that have a baseline and are produced.
-    error_there, baseline_error : float
-        Mean absolute errors of the model and of the baseline over those rows, in tolerances.
-    """
-
-    name: str
-    rows: int
-    passed: int
-    produced: int
-    coverage: float
-    error: float
-    compared: int
-    error_there: float
-    baseline_error: float
-
-    @property
-    def share(self) -> float:
-        """Share of the rows that pass."""
-        return self.passed / self.rows if self.rows else float("nan")
-
-    @property
-    def gain(self) -> float:
-        """By how much the model's error is below the baseline's, as a share of it."""
-        return 1 - self.error_there / self.baseline_error if self.compared else float("nan")
+__all__ = [
+    "Qualification", "Score", "ScoredRow", "distance", "judge", "kinds", "numbers", "overlay_for", "published_rows",
+    "qualify", "score", "score_trial", "scored_rows", "summarize", "variant", "with_baselines",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,24 +53,6 @@ class Qualification:
     trials: tuple[Score, ...]
     kinds: tuple[Score, ...]
     provenance: Mapping[str, Any]
-
-
-@cache
-def _card() -> Any:
-    text = resources.files("vein2vein").joinpath("population", "qualification.toml").read_text(encoding="utf-8")
-    return parse_card(text, "qualification.toml")
-
-
-@cache
-def numbers() -> SimpleNamespace:
-    """The numbers of the scoring."""
-    return SimpleNamespace(**read_parameters(_card(), "parameters").values())
-
-
-@cache
-def kinds() -> dict[str, str]:
-    """Kind of each endpoint."""
-    return {endpoint: kind for kind, listed in _card().table("kinds").items() for endpoint in listed}
 
 
 def scored_rows(trial: Trial) -> tuple[Published, ...]:
@@ -199,7 +93,7 @@ def score(
     *,
     patients: int | None = None,
     seed: int = 1,
-    sets: Sets = None,
+    sets: Sets | Sequence[Sets] = None,
     progress: Progress | None = None,
 ) -> tuple[ScoredRow, ...]:
     """Run trials in virtual patients and score their rows.
@@ -213,7 +107,9 @@ def score(
     seed : int
     sets : ParameterSet, or mapping of name to ParameterSet, optional
         A variant of the model's numbers laid over all cards, the same for every trial; a mapping may hold one for ""
-        (everything) and one for each product or disease, by its name.
+        (everything) and one for each product or disease, by its name. A sequence is a posterior sample: every set runs
+        with ``patients``, and each simulated trial is drawn under one of them, so that the intervals carry what is not
+        known of the numbers.
     progress : callable (fraction, text), optional
 
     Returns
@@ -232,103 +128,60 @@ def score(
     return tuple(found)
 
 
-def score_trial(trial: Trial, *, patients: int | None = None, seed: int = 1, sets: Sets = None) -> list[ScoredRow]:
+def score_trial(
+    trial: Trial, *, patients: int | None = None, seed: int = 1, sets: Sets | Sequence[Sets] = None
+) -> list[ScoredRow]:
     """Score the rows of one trial; see ``score``."""
     published = scored_rows(trial)
     if not published:
         return []
     count = max(int(numbers().patients), trial.patients if trial.arms else 0) if patients is None else patients
-    journey = enroll_and_treat(trial, np.arange(count), seed=seed, overlay=lambda one: overlay_for(one, sets))
-    follow_up = follow_up_at(trial, journey.patient.number, seed)
-    rows = compare(published, journey, follow_up=follow_up, scale=trial.scale, until=trial.until, seed=seed)
-    return [judge(trial, stated, row) for stated, row in zip(published, rows)]
+    sample = list(sets) if isinstance(sets, Sequence) else [sets]
+    follow_up = follow_up_at(trial, np.arange(count), seed)
+    parts = []
+    for one in sample:
+        journey = enroll_and_treat(
+            trial, np.arange(count), seed=seed, overlay=lambda arm, one=one: overlay_for(arm, one)
+        )
+        parts.append(
+            _simulated(trial, published, journey, follow_up, seed=seed, resamples=-(-RESAMPLES // len(sample)))
+        )
+    return [judge(trial, stated, _pooled(stated, [part[i] for part in parts])) for i, stated in enumerate(published)]
 
 
-def judge(trial: Trial, stated: Published, row: Any) -> ScoredRow:
-    """Score one row of the comparison of a trial."""
-    error = distance(row.simulated, stated)
-    inside = bool(row.inside)
-    close = bool(error <= 1)
-    named = [arm for arm in trial.arms if arm.name in (stated.arms or (arm.name,))]
-    products, diseases = ({getattr(one, what).name for one in (named or [trial])} for what in ("product", "disease"))
-    return ScoredRow(
-        file=trial.name, trial=stated.trial, arm=stated.arm, quantity=stated.quantity, definition=stated.definition,
-        unit=stated.unit, source=stated.source, kind=kinds().get(stated.endpoint, OTHER),
-        product="+".join(sorted(products)), disease="+".join(sorted(diseases)),
-        time=float("nan") if stated.time is None else stated.time,
-        published=stated.value, published_low=stated.low, published_high=stated.high, n=stated.n,
-        simulated=row.simulated, low=row.low, high=row.high,
-        tolerance=stated.tolerance, tolerance_kind=stated.tolerance_kind,
-        error=error, inside=inside, close=close, passed=inside and close, missing=row.missing,
-    )  # fmt: skip
+def _simulated(
+    trial: Trial,
+    published: Sequence[Published],
+    journey: Any,
+    follow_up: Mapping[str, Any],
+    *,
+    seed: int,
+    resamples: int,
+) -> list[tuple[int, Any, str]]:
+    """For each row: patients in its set, what simulated trials of its size gave (None: nothing), and why not."""
+    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
+    found: list[tuple[int, Any, str]] = []
+    for row in published:
+        try:
+            arrays, pool = read_row(row, seen_at[row.cutoff], scale=trial.scale, until=trial.until)
+        except NotProduced as problem:
+            found.append((0, None, str(problem)))
+            continue
+        members = np.flatnonzero(pool)
+        if not members.size:
+            found.append((0, None, nobody(row)))
+            continue
+        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+        found.append((members.size, summarize_row(row, *(np.asarray(a)[chosen] for a in arrays)), ""))
+    return found
 
 
-def distance(value: float, stated: Published | ScoredRow) -> float:
-    """Distance of a value from the published one in tolerances; inf where there is no value.
-
-    A hazard ratio is judged by its published interval: 1 is the end of it, on a logarithmic scale.
-    """
-    published = stated.value if isinstance(stated, Published) else stated.published
-    low, high = _interval(stated)
-    if np.isnan(value):
-        return float("inf")
-    match stated.tolerance_kind:
-        case "log10":
-            return abs(np.log10(value / published)) / stated.tolerance if value > 0 else float("inf")
-        case "percent of value":
-            return abs(value - published) / (abs(published) * stated.tolerance / PERCENT)
-        case kind if kind == BY_INTERVAL:
-            if value <= 0:
-                return float("inf")
-            end = high if value >= published else low
-            return float(np.log(value / published) / np.log(end / published))
-        case _:
-            return abs(value - published) / stated.tolerance
-
-
-PERCENT = 100  # unit factor
-
-
-def _interval(stated: Published | ScoredRow) -> tuple[float, float]:
-    if isinstance(stated, Published):
-        return stated.low, stated.high
-    return stated.published_low, stated.published_high
-
-
-# What one would have guessed without a model
-
-
-def with_baselines(rows: Sequence[ScoredRow], among: Sequence[ScoredRow] | None = None) -> tuple[ScoredRow, ...]:
-    """Give each row the mean of the other trials for the same endpoint.
-
-    Of the same product where more than one other trial has it, else of the same disease where more than one has it,
-    else of all. Trials that share patients (one file) are one trial, and count once however many rows they have.
-
-    Parameters
-    ----------
-    rows : sequence of ScoredRow
-    among : sequence of ScoredRow, optional
-        Rows that the guess is made from; ``rows`` without it.
-    """
-    known = tuple(rows if among is None else among)
-    return tuple(_with_baseline(row, known) for row in rows)
-
-
-def _with_baseline(row: ScoredRow, known: Sequence[ScoredRow]) -> ScoredRow:
-    others = [other for other in known if other.file != row.file and _same_endpoint(other, row)]
-    for what in ("product", "disease", ""):
-        alike = [other for other in others if not what or getattr(other, what) == getattr(row, what)]
-        by_trial = {file: [o.published for o in alike if o.file == file] for file in {o.file for o in alike}}
-        if len(by_trial) > 1 or (by_trial and not what):
-            guess = float(np.mean([np.mean(values) for values in by_trial.values()]))
-            of = f"{len(by_trial)} trials" + (f" of the same {what}" if what else "")
-            return replace(row, baseline=guess, baseline_error=distance(guess, row), baseline_of=of)
-    return row
-
-
-def _same_endpoint(one: ScoredRow, other: ScoredRow) -> bool:
-    same_time = one.time == other.time or (np.isnan(one.time) and np.isnan(other.time))
-    return one.quantity == other.quantity and one.unit == other.unit and bool(same_time)
+def _pooled(row: Published, parts: Sequence[tuple[int, Any, str]]) -> Any:
+    """The row beside the simulated trials of every set: each of them was drawn under one set."""
+    results = [result for _, result, _ in parts if result is not None]
+    missing = next((why for _, result, why in parts if result is None), "")
+    pool = sum(size for size, _, _ in parts)
+    return beside(row, pool, np.concatenate(results) if results else None, level=LEVEL, missing=missing)
 
 
 def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredRow, ...]:
@@ -340,40 +193,12 @@ def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredR
     return tuple(judge(trial, stated, empty) for trial in loaded for stated in scored_rows(trial))
 
 
-# Scores
-
-
-def summarize(name: str, rows: Sequence[ScoredRow]) -> Score:
-    """Score over some rows."""
-    produced = [row for row in rows if not row.missing]
-    compared = [row for row in produced if not np.isnan(row.baseline)]
-    return Score(
-        name=name,
-        rows=len(rows),
-        passed=sum(row.passed for row in rows),
-        produced=len(produced),
-        coverage=_mean([float(row.inside) for row in produced]),
-        error=_mean([_bounded(row.error) for row in rows]),
-        compared=len(compared),
-        error_there=_mean([_bounded(row.error) for row in compared]),
-        baseline_error=_mean([_bounded(row.baseline_error) for row in compared]),
-    )
-
-
-def _bounded(error: float) -> float:
-    return min(error, numbers().worst)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
 def qualify(
     trials: Iterable[str | Trial] | None = None,
     *,
     patients: int | None = None,
     seed: int = 1,
-    sets: Sets = None,
+    sets: Sets | Sequence[Sets] = None,
     progress: Progress | None = None,
 ) -> Qualification:
     """Run and score trials, with baselines and the scores by trial, by kind of endpoint and in all; see ``score``."""
