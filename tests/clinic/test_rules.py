@@ -19,7 +19,7 @@ from vein2vein.clinic.leukemia import cns_status, mrd_class
 from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
 from vein2vein.clinic.organs import ORGANS
 from vein2vein.clinic.response import respond_all, respond_lymphoma
-from vein2vein.clinic.risk_scores import EASIX, car_hematotox, easix, easix_positive
+from vein2vein.clinic.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
 from vein2vein.clinic.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.therapy.course import Course
 
@@ -253,7 +253,15 @@ def _leukemia_sites(case):
         assert mrd_class(value["mrd"], value["sensitivity"], value.get("below", False))[0] == case["mrd_class"]
 
 
+def _early_prediction(case):
+    course = _course(case)
+    for tree in ("hay_2017", "gust_2017"):
+        if tree in case:
+            assert early_prediction(course, tree).verdict[0] == case[tree], tree
+
+
 CHECKS = {
+    "early_prediction": _early_prediction,
     "t_icaht": _t_icaht,
     "car_hematotox": _car_hematotox,
     "easix": _easix,

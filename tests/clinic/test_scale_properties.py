@@ -1,4 +1,4 @@
-"""Properties of every scale: a value removed, support added, another unit, another order; and ICAHT by its own steps."""
+"""Properties of every scale: a value removed, support added, other units and orders; and ICAHT by its own steps."""
 
 import numpy as np
 import pytest
@@ -91,6 +91,8 @@ def test_a_value_that_is_removed_never_raises_or_lowers_a_settled_grade(finding,
     last = course.shape[1] - 1
     if finding == "icans":  # each patient has the score of the age, as charted
         course = with_value(course, "capd", last, np.nan) if seed % 2 else course
+    if finding == "cres":  # without its score, ICE would be read in its place: another instrument
+        course = with_value(course, "ice", last, np.nan)
     if "arousal" in MEASURED[finding]:  # a score alone shows that the patient could be woken, unless drowsy just before
         course = with_value(course, "arousal", last - 1, course.values["arousal"][:, last])
     if "spo2" in MEASURED[finding]:  # the same for a low saturation on room air

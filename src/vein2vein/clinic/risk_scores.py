@@ -149,3 +149,30 @@ def easix_course(course: Course, kind: str = "easix", window: float = 1.0) -> tu
 def easix_positive(value: ArrayLike) -> Flags:
     """Whether EASIX before lymphodepletion is above the cut for severe toxicity."""
     return np.asarray(value, dtype=float) > edition("easix").values["positive"]
+
+
+def early_prediction(course: Course, tree: str, *, criteria: str = "early_prediction") -> Score:
+    """Whether the first 36 hours predict grade 4 to 5 toxicity: ``positive``, ``negative`` or ``not gradable``.
+
+    Parameters
+    ----------
+    course : Course
+        temperature (degC), mcp1 (pg/mL), il6 (pg/mL); the highest value of the window is read.
+    tree : {"hay_2017", "gust_2017"}
+        Cytokine release syndrome in adults; neurotoxicity.
+    criteria : str
+        Edition.
+    """
+    rules = edition(criteria)
+    levels = rules.column(tree)
+    if not levels:
+        raise InputError(unknown("early prediction", tree, {level.column for level in rules.levels}))
+    part = course.between(0.0, rules.values["within"])
+    peaks = {level.reads: np.fmax.reduce(part.dense(level.reads), axis=1, initial=np.nan) for level in levels}
+    met = {level.reads: compare(peaks[level.reads], level).astype(float) for level in levels}
+    absent = {name: np.isnan(peak) for name, peak in peaks.items()}
+    low = np.sum(list(met.values()), axis=0)
+    high = low + np.sum(list(absent.values()), axis=0)
+    verdict = np.select([low == len(levels), high < len(levels)], ["positive", "negative"], "not gradable")
+    missing = {name: cells for name, cells in absent.items() if cells.any()}
+    return Score(tree, rules.name, low, high, verdict, met, missing, {}, unverified(rules.name))
