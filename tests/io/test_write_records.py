@@ -18,7 +18,19 @@ from vein2vein.io.read import example_record_text, read_record
 from vein2vein.io.write import safe_cell, write_record, write_rows
 from vein2vein.therapy.course import Course
 
-NAMES = ("crp", "ferritin", "neutrophils", "transgene", "systolic_bp", "ice", "tocilizumab", "car_t_infusion", "mrd")
+NAMES = (
+    "crp",
+    "ferritin",
+    "neutrophils",
+    "transgene",
+    "systolic_bp",
+    "ice",
+    "tocilizumab",
+    "car_t_infusion",
+    "mrd",
+    "spo2",
+    "marrow_blasts",
+)
 
 
 @pytest.fixture

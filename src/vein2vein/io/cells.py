@@ -202,6 +202,8 @@ class Cells:
 
     def _judged(self, entry: Entry, day: float) -> None:
         """An attribution or override: kept with its author until all readings are known."""
+        if self.log.full():
+            return self._refuse(entry, "not read", "", "", "")
         try:
             judged = read_judgement(entry)
         except InputError as problem:

@@ -15,6 +15,7 @@ from vein2vein.io import names, times
 from vein2vein.io.cells import Cell, Cells
 from vein2vein.io.mapping import TableMapping
 from vein2vein.io.people import Known, facts_of, read_facts
+from vein2vein.io.quantities import forget
 from vein2vein.io.record import Entry, Log, Moment, Record
 from vein2vein.therapy.course import Course
 
@@ -53,6 +54,7 @@ def gather(
     InputError
         Nothing can be used: no value, or no day 0 for dated values.
     """
+    forget()
     listed = list(entries)
     patients = sorted({*labels, *(e.patient for e in listed)}, key=natural_order)
     numbers = numbers_of(patients)

@@ -12,6 +12,7 @@ from vein2vein.io import names, times
 from vein2vein.io.record import Entry, Moment
 
 HIGHEST = 5
+LONGEST = 100
 INSTANT = 10.0**-times.DIGITS
 _OVERRIDE = re.compile(r"\s*([A-Za-z]\w*)\s*(?:=|:|\s)\s*(?:grade\s*)?(\d)\s*", re.IGNORECASE)
 
@@ -24,7 +25,7 @@ def read_judgement(entry: Entry) -> Override:
     InputError
         Nobody signed it, or it does not say what is judged: "found; expected".
     """
-    text = str(entry.value).strip()
+    text = str(entry.value).strip()[:LONGEST]
     if not entry.author:
         raise InputError("nobody signed it: an attribution or override needs an author; expected a name in 'author'")
     if entry.name == names.OVERRIDE:

@@ -12,6 +12,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
 
 ATTRIBUTION, OVERRIDE = "attribution", "override"
+LONGEST_HEADER = 200
 FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion")
 _LOINC = re.compile(r"\d{1,7}-\d")
 _UNIT = re.compile(r"(.*?)\s*(?:\[(.*)\]|\((.*)\)|,\s*(\S+))")
@@ -122,7 +123,7 @@ def find_name(text: str, own: Mapping[str, str] | None = None) -> str:
 
 def split_header(text: str) -> tuple[str, str]:
     """A header such as "ferritin [ng/mL]" as name and unit ("" without one)."""
-    match = _UNIT.fullmatch(text.strip())
+    match = _UNIT.fullmatch(text.strip()) if len(text) <= LONGEST_HEADER else None
     if not match or not match[1]:
         return text.strip(), ""
     return match[1].strip(), (match[2] or match[3] or match[4] or "").strip()

@@ -13,7 +13,7 @@ from vein2vein.cards import Card, parse_card
 from vein2vein.errors import InputError
 
 BARE = ("sign", "support", "score")  # a number without unit is taken as canonical; labs and doses must say their unit
-MOST_UNITS = 500  # different spellings of units in one run that are looked up
+MOST_UNITS = 2000  # different pairs of analyte and unit that are looked up in one file
 
 
 @cache
@@ -26,6 +26,11 @@ def conversions() -> Card:
 _known: dict[tuple[str, str], tuple[float, float, int] | str] = {}
 
 
+def forget() -> None:
+    """Forget the units of the file before."""
+    _known.clear()
+
+
 def line_of(name: str, unit: str) -> tuple[float, float, int]:
     """Slope, offset and power of the body weight that take a value to the canonical unit of an analyte.
 
@@ -36,8 +41,8 @@ def line_of(name: str, unit: str) -> tuple[float, float, int]:
     """
     key = (name, unit)
     if key not in _known:
-        if len(_known) > MOST_UNITS * len(all_analytes()):
-            _known.clear()
+        if len(_known) > MOST_UNITS:
+            raise InputError(f"unknown unit '{unit[:40]}', after {MOST_UNITS} others in one file.")
         try:
             _known[key] = _line(all_analytes()[name], unit)
         except InputError as problem:

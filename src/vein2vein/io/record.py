@@ -67,6 +67,10 @@ class Log:
             return
         self.items.append(SetAside(self.file, line, plain(column), what, plain(found), expected, remedy))
 
+    def full(self) -> bool:
+        """Whether further things are counted only."""
+        return len(self.items) >= MOST_SET_ASIDE
+
     def note(self, text: str) -> None:
         """Note something once."""
         self.notes.setdefault(text)

@@ -17,6 +17,7 @@ from vein2vein.io.text import find_delimiter, rows
 from vein2vein.io.values import NotANumber, decimal_of, is_formula, parse_value
 
 MOST_ROWS = 500_000
+MOST_HINTS = 100  # unknown names for which near ones are looked up
 SAMPLE = 200  # lines from which the delimiter is found
 DATED_SAMPLE = 5000  # dates from which the order of day and month is found
 _BLOOD_PRESSURE = re.compile(r"\s*(\d{2,3})\s*/\s*(\d{2,3})\s*")
@@ -118,7 +119,7 @@ def _columns(
         elif not long and (name := _item(cell, bare, mapping)):
             items[index] = (name, unit if names.find_name(cell, mapping.names) == "" or units.is_unit(unit) else "")
         elif not is_formula(cell):
-            close = nearest(cell, (*all_analytes(),), 2)
+            close = nearest(cell[:80], (*all_analytes(),), 2) if index < MOST_HINTS else []
             hint = f"did you mean {' or '.join(close)}?" if close else "name it in a mapping file or leave it out"
             if not long:
                 log.aside(line, cell, "a column that is not known; its values were not read", cell, "an analyte", hint)
@@ -277,8 +278,8 @@ def _infusion_time(
 
 
 def _say_unknown(unknown_names: Mapping[str, list[int]], log: Log) -> None:
-    for label, lines in unknown_names.items():
-        close = nearest(label[:80], (*all_analytes(), *names.FACTS), 2)
+    for count, (label, lines) in enumerate(unknown_names.items()):
+        close = nearest(label[:80], (*all_analytes(), *names.FACTS), 2) if count < MOST_HINTS else []
         hint = f"did you mean {' or '.join(close)}? Else name it in a mapping file" if close else (
             "name it in a mapping file if vein2vein should read it"
         )  # fmt: skip

@@ -12,6 +12,7 @@ from vein2vein.io.record import Moment
 
 DIGITS = 6  # of a day: a tenth of a second
 EARLIEST, LATEST = 1950, 2150
+LONGEST = 60
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = r"(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(am|pm)?)?"
 _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})" + _CLOCK, re.IGNORECASE)
@@ -63,6 +64,8 @@ def parse_moment(text: str, order: str | None = None, form: str = "") -> date | 
     NotATime
     """
     text = text.strip()
+    if len(text) > LONGEST:
+        raise NotATime("not a date or time")
     try:
         found = _with_form(text, form) if form else _parse(text, order)
     except (ValueError, OverflowError) as problem:
