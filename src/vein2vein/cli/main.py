@@ -15,7 +15,18 @@ from collections.abc import Sequence
 import click
 
 from vein2vein import __version__
-from vein2vein.cli import catalogue, compare, console, explain, qualify, simulate, trial
+from vein2vein.cli import (
+    catalogue,
+    check,
+    compare,
+    console,
+    explain,
+    monitor,
+    qualify,
+    respond,
+    simulate,
+    trial,
+)
 from vein2vein.errors import InputError, unknown
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -52,6 +63,9 @@ def commands() -> None:
 commands.add_command(trial.command)
 commands.add_command(simulate.command)
 commands.add_command(explain.command)
+commands.add_command(monitor.command)
+commands.add_command(respond.command)
+commands.add_command(check.command)
 commands.add_command(qualify.command)
 commands.add_command(compare.command)
 for _catalog in catalogue.commands:

@@ -29,6 +29,10 @@ TITLES = {
 }
 SO_FAR = "so far: the window is not over"
 ALWAYS_LOW = "low at every count from the start until now"
+SCALES = {
+    "astct": "ASTCT", "lee2014": "Lee 2014", "penn": "Penn", "mskcc": "MSKCC", "cartox": "CARTOX",
+    "mahadeo": "CARTOX pediatric", "ctcae5": "CTCAE v5", "ctcae4": "CTCAE v4",
+}  # fmt: skip
 STATES = {
     "b_cell_aplasia": ("B cells present", "aplasia"),
     "hypogammaglobulinemia": ("not low", "low", "severely low"),
@@ -84,7 +88,8 @@ class Day:
 
 def title(name: str) -> str:
     """What a finding is called."""
-    return f"Cytokine release ({name.removeprefix('crs_')})" if name.startswith("crs_") else TITLES.get(name, name)
+    scale = name.removeprefix("crs_")
+    return f"Cytokine release ({SCALES.get(scale, scale)})" if scale != name else TITLES.get(name, name)
 
 
 def in_words(name: str, found: int, at_least: int = 0) -> str:

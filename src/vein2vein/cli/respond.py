@@ -1,0 +1,178 @@
+"""vein2vein respond: response at each disease visit, best response, and the dates that count."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vein2vein.cli import console
+from vein2vein.errors import InputError
+
+CRITERIA = ("lugano", "iwcll", "imwg", "all")
+RESULT = "response.csv"
+EXAMPLES = """\b
+Examples:
+  vein2vein respond --init visits.csv
+  vein2vein respond visits.csv --criteria lugano
+  vein2vein respond record.csv --criteria all --out results --json
+"""
+EXAMPLE = """\
+# Disease visits for: vein2vein respond visits.csv --criteria lugano
+# One row for each visit and lesion. day: days since the infusion (or a column time with dates, and day 0 in a mapping).
+# Baseline: the last visit up to day 0. Deauville 1 to 5; diameters in cm; site: node or extranodal; new: 1 if it is new.
+day,deauville,lesion,site,longest [cm],shortest [cm],new
+-7,5,neck left,node,4.2,3.1,0
+-7,5,mesentery,node,6.0,4.0,0
+28,2,neck left,node,1.4,1.0,0
+28,2,mesentery,node,1.5,1.1,0
+91,2,neck left,node,1.2,0.9,0
+91,2,mesentery,node,1.4,1.0,0
+182,5,neck left,node,3.6,2.4,0
+182,5,mesentery,node,1.4,1.0,0
+"""
+
+
+@click.command("respond", epilog=EXAMPLES)
+@click.argument("visits", type=click.Path(path_type=Path), metavar="VISITS.CSV", required=False)
+@click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
+@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder for {RESULT}.")
+@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write example visits, and stop.")
+@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events visit, patient, note).")
+@click.option("--quiet", is_flag=True, help="No notes.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def command(
+    visits: Path | None, criteria: str | None, mapping: Path | None, out: Path | None, init: Path | None,
+    for_machines: bool, quiet: bool, force: bool,
+) -> None:  # fmt: skip
+    """Judge disease visits by Lugano, iwCLL, IMWG or the leukemia criteria.
+
+    Shows the response at each visit with its reason, or what is missing; then the best response and the days of
+    event-free survival (EFS), progression-free survival (PFS) and duration of response (DOR) from these visits. A death
+    counts where the record says that the patient is not alive; new treatments are not read from this file.
+    """
+    if init is not None:
+        console.write_new(init, EXAMPLE, force=force)
+        click.echo(f"Wrote {init}. Change it, then: vein2vein respond {init} --criteria lugano")
+        return
+    if visits is None:
+        raise InputError("which visits? Give a file; --init FILE writes an example to start from.")
+    if criteria is None:
+        raise InputError(f"which criteria? Add --criteria with one of {', '.join(CRITERIA)}.")
+    from vein2vein.clinic.visits import respond_visits
+    from vein2vein.io.visits import read_visits
+
+    read = read_visits(visits, criteria, mapping=mapping)
+    found = respond_visits(read.course, criteria, read.lesions)
+    if out is not None:
+        console.new_folder(out, RESULT, force=force)
+    rows, people = judged(read.course, found), endpoints(read.course, found)
+    if for_machines:
+        for row in rows:
+            console.emit("visit", **row)
+        for one in people:
+            console.emit("patient", **one, edition=found.edition)
+    else:
+        _print(rows, people, found.edition)
+    for text in (*(f"set aside: {one}" for one in read.set_aside), *(f"note: {n}" for n in read.notes)):
+        if for_machines:
+            kind, _, rest = text.partition(": ")
+            console.emit(kind.replace(" ", "_"), text=rest)
+        elif not quiet:
+            console.say(text, stderr=True)
+    if out is not None:
+        from vein2vein.io.write import write_rows
+
+        header = ("patient", "day", "response", "confirmed", "reasons", "missing")
+        path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
+        if for_machines:
+            console.emit("file", path=path)
+        else:
+            click.echo(f"Responses: {path}")
+
+
+def judged(course: Any, found: Any) -> list[dict[str, Any]]:
+    """One row for each visit that was judged, or would have been with more."""
+    from vein2vein.clinic.criteria import edition
+
+    asked = "confirmed_after" in edition(found.edition).values
+    rows = []
+    for i, patient in enumerate(course.patients):
+        for j, day in enumerate(found.days):
+            status = int(found.status[i, j])
+            if status < 0 and (i, j) not in found.reasons and (i, j) not in found.lacking:
+                continue
+            confirmed = None if found.confirmed is None or status <= 0 or not asked else bool(found.confirmed[i, j])
+            flags = tuple(text for text, cells in found.flags.items() if cells[i, j])
+            rows.append({
+                "patient": int(patient), "day": float(day),
+                "response": found.categories[status] if status >= 0 else "not evaluable", "confirmed": confirmed,
+                "reasons": (*found.reasons.get((i, j), ()), *flags), "missing": found.lacking.get((i, j), ()),
+            })  # fmt: skip
+    return rows
+
+
+def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
+    """Best response and the days of the endpoints; an event where the day is one, else the last evaluable visit."""
+    rows = []
+    alive = course.dense("alive")
+    for i, patient in enumerate(course.patients):
+        seen = found.days[found.status[i] >= 0]
+        last = float(seen[-1]) if len(seen) else math.nan
+        dead = found.days[alive[i] == 0] if alive.shape[1] == len(found.days) else []
+        death = float(dead[0]) if len(dead) else math.inf
+        response = float(found.response_day[i])
+        progression = min(float(found.progression_day[i]), float(found.relapse_day[i]))
+        event = min(progression, death)
+        failure = float(found.days[found.status[i] >= 0][0]) if len(seen) and found.best[i] == "NR" else math.inf
+        efs = min(event, failure)
+        rows.append({
+            "patient": int(patient), "best": str(found.best[i]), "response_day": response,
+            "mrd_negative": bool(found.mrd_negative[i]), "progression_day": progression, "death_day": death,
+            "efs_day": min(efs, last) if math.isinf(efs) else efs, "efs_event": math.isfinite(efs),
+            "pfs_day": last if math.isinf(event) else event, "pfs_event": math.isfinite(event),
+            "dor_days": (last if math.isinf(event) else event) - response if math.isfinite(response) else math.nan,
+            "dor_event": math.isfinite(event) and math.isfinite(response),
+            "relapse_antigen": str(found.relapse_antigen[i]),
+        })  # fmt: skip
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return "; ".join(value)
+    return "" if value is None else int(value) if isinstance(value, bool) else value
+
+
+def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: str) -> None:
+    words = {None: "", True: "yes", False: "no"}
+    shown = [
+        (
+            row["patient"], console.number(row["day"]), row["response"], words[row["confirmed"]],
+            "; ".join((*row["reasons"], *(f"missing: {name}" for name in row["missing"]))),
+        )
+        for row in rows
+    ]  # fmt: skip
+    console.table(("patient", "day", "response", "confirmed", "why"), shown, title=f"By {edition}", right=(1,))
+    console.table(
+        ("patient", "best", "first response", "EFS", "PFS", "DOR (days)"),
+        [
+            (
+                one["patient"], one["best"], _day(one["response_day"]), _until(one["efs_day"], one["efs_event"]),
+                _until(one["pfs_day"], one["pfs_event"]), _until(one["dor_days"], one["dor_event"], "after "),
+            )
+            for one in people
+        ],
+        title="Day of the event (+: none until the last visit)",
+    )  # fmt: skip
+
+
+def _day(day: float) -> str:
+    return f"day {console.number(day)}" if math.isfinite(day) else "none"
+
+
+def _until(day: float, event: bool, prefix: str = "day ") -> str:
+    return "–" if not math.isfinite(day) else f"{prefix}{console.number(day)}{'' if event else '+'}"

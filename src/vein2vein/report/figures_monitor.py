@@ -1,0 +1,168 @@
+"""The timeline of a record: strips of grades, signs and laboratory values below, treatments as ticks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vein2vein.analytes import analyte
+from vein2vein.report import facts
+from vein2vein.report.figures import Picture, axis_name, color, day_axis, log_axis, look, mark_level, months, render
+from vein2vein.report.figures_toxicity import draw_grades
+from vein2vein.report.monitor import Watch
+from vein2vein.report.ward import title
+
+PANELS = ("temperature", "systolic_bp", "ice", "capd", "crp", "ferritin", "neutrophils", "platelets")
+LATE_PANELS = ("transgene", "car_t_cells", "b_cells", "igg", "neutrophils", "platelets")
+HALF = 1 / 2  # the day from d to d + 1 is drawn around d, under its grade
+LOGARITHMIC = ("crp", "ferritin", "neutrophils", "platelets", "transgene", "car_t_cells", "b_cells")
+
+
+def daily(watch: Watch, name: str, last: int) -> tuple[Any, Any]:
+    """Grade and least grade of each day 0 to last, shape (last + 1,); -2 where the record holds nothing."""
+    found, least = np.full(last + 1, facts.NOT_OBSERVED), np.zeros(last + 1, dtype=int)
+    for day in watch.days:
+        if 0 <= day.day <= last:
+            found[day.day] = day.states[name].grade
+            least[day.day] = day.states[name].at_least if day.states[name].grade < 0 else 0
+    return found, least
+
+
+def timeline(watch: Watch) -> Picture | None:
+    """The first weeks: strips of grades, signs, laboratory values, treatments."""
+    last = int(min(max(np.ceil(watch.today), look("windows", "tick_acute")), look("windows", "early")))
+    if watch.today < 0:
+        return None
+    names = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least for d in watch.days)]
+    names = names or list(watch.findings)
+    strips = [daily(watch, name, last) for name in names]
+    days = watch.course.days
+    window = (days >= look("windows", "before")) & (days <= last + 1)
+    panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
+    given = treatments(watch, last)
+
+    def draw(figure: Any) -> None:
+        rows = figure.subplots(
+            1 + len(panels) + bool(given), 1, sharex=True, squeeze=False,
+            height_ratios=[0.42 * len(names) + 0.3] + [1.25] * len(panels) + [0.3 + 0.26 * len(given)] * bool(given),
+        )[:, 0]  # fmt: skip
+        _strips(rows[0], strips, names)
+        for axes, name in zip(rows[1:], panels):
+            _points(axes, watch, name, days - HALF, window)
+        if given:
+            _ticks(rows[-1], given)
+        first = min([float(days[window].min()), 0.0, *(float(min(d)) for d in given.values())])
+        rows[-1].set_xlim(first - 1, last + 1 / 2)
+        for axes in rows:
+            axes.tick_params(labelbottom=axes is rows[-1])
+        day_axis(rows[-1], last + 1 / 2)
+
+    return render(
+        "timeline", f"Grades by day, to day {last}",
+        f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments.",
+        draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(given) + 0.3 * bool(given),
+        caption="Worst grade of each day, counted from the hour of the infusion. Hatched: the day has rows but "
+        "cannot be graded (at least a grade where a number with ≥ stands); empty: no rows. B-cell aplasia: 1 means aplasia; immunoglobulin G: 1 low, 2 severely "
+        "low. Open circles: below the limit of the assay. The rows behind each grade stand in the table below.",
+    )  # fmt: skip
+
+
+def treatments(watch: Watch, last: float = np.inf) -> dict[str, list[float]]:
+    """Days on which each treatment was given, in the window of the figure."""
+    found: dict[str, list[float]] = {}
+    for day in watch.days:
+        for row in day.given:
+            if look("windows", "before") <= row.day <= last + 1:
+                found.setdefault(row.analyte, []).append(row.day)
+    return found
+
+
+def _strips(axes: Any, strips: list[tuple[Any, Any]], names: list[str]) -> None:
+    table = np.stack([found for found, _ in strips])
+    draw_grades(axes, table)
+    for row, (found, least) in enumerate(strips):
+        for day, (grade, at_least) in enumerate(zip(found, least)):
+            text = str(grade) if grade > 0 else f"≥{at_least}" if grade == facts.NOT_GRADABLE and at_least > 0 else ""
+            if text:
+                axes.text(
+                    day, row, text, ha="center", va="center", fontsize=look("figure", "tiny_size"),
+                    color=color("paper" if grade > 2 else "ink"),
+                )  # fmt: skip
+    axes.set_yticks(range(len(names)), [title(n) for n in names])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 1 / 2, -1 / 2)
+    axes.set_title("Worst grade of the day")
+
+
+def _points(axes: Any, watch: Watch, name: str, at: Any, window: Any) -> None:
+    values = watch.course.values[name][0]
+    there = window & np.isfinite(values)
+    below = watch.course.below_lloq.get(name)
+    low = np.zeros(values.size, dtype=bool) if below is None else below[0]
+    hue = color("temperature" if name in ("temperature", "systolic_bp") else "counts")
+    if name in LOGARITHMIC and (values[there] > 0).all():
+        log_axis(axes)
+    axes.plot(at[there], values[there], color=hue, linewidth=look("figure", "thin") * 2)
+    axes.plot(at[there & ~low], values[there & ~low], linestyle="", marker="o", markersize=3.5, color=hue)
+    axes.plot(
+        at[there & low],
+        values[there & low],
+        linestyle="",
+        marker="o",
+        markersize=4.5,
+        color=hue,
+        markerfacecolor="none",
+    )
+    drawn = values[there]
+    if style_mark(name, drawn):
+        mark_level(axes, name)
+    axes.set_title(axis_name(name))
+
+
+def style_mark(name: str, drawn: Any) -> bool:
+    """Whether the level of an analyte lies near what is drawn."""
+    from vein2vein.report.figures import style
+
+    level = style().get("marks", name, "value")
+    return level is not None and drawn.min() <= 2 * level and drawn.max() >= level / 2
+
+
+def _ticks(axes: Any, given: dict[str, list[float]]) -> None:
+    for row, when in enumerate(given.values()):
+        axes.plot(
+            np.array(when) - HALF,
+            np.full(len(when), row),
+            linestyle="",
+            marker="|",
+            markersize=9,
+            markeredgewidth=2,
+            color=color("ink"),
+        )
+    axes.set_yticks(range(len(given)), [analyte(n).title.split(",")[0].split(" (")[0] for n in given])
+    axes.set_ylim(len(given) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("Treatments")
+    axes.grid(False)
+
+
+def follow_up(watch: Watch) -> Picture | None:
+    """The months after the first weeks: cells, B cells, immunoglobulin, counts; None where the record ends before."""
+    if watch.today <= look("windows", "early"):
+        return None
+    days, at = watch.course.days, months(watch.course.days)
+    window = days >= 0
+    panels = [n for n in LATE_PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
+    if not panels:
+        return None
+
+    def draw(figure: Any) -> None:
+        rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, name in zip(rows, panels):
+            _points(axes, watch, name, at, window)
+        rows[-1].set_xlabel("Month after infusion")
+
+    return render(
+        "follow-up", "Follow-up", f"Panels over months: {', '.join(panels)}.", draw, height=0.6 + 1.3 * len(panels),
+        caption="All values since the infusion. Open circles: below the limit of the assay.",
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""The page of a record: today, what to consider, what is due, the timeline, every day with its rows, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vein2vein import __version__
+from vein2vein.analytes import analyte
+from vein2vein.clinic.criteria import edition, editions
+from vein2vein.clinic.suggestions import Suggestion
+from vein2vein.report import page
+from vein2vein.report.figures import unit_name
+from vein2vein.report.figures_monitor import follow_up, timeline
+from vein2vein.report.monitor import Watch
+from vein2vein.report.ward import State, amount, day_text, in_words, name_of, shown_value, title
+from vein2vein.therapy.product import all_products
+
+SHORT = {
+    "icans": "ICANS", "cres": "CRES", "neutropenia": "Neutropenia", "thrombocytopenia": "Platelets",
+    "anemia": "Anemia", "iec_hs": "IEC-HS", "b_cell_aplasia": "Aplasia", "hypogammaglobulinemia": "IgG",
+}  # fmt: skip
+VALUES = (  # 0: the lowest of the day, 1: the highest
+    ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
+    ("capd", 1), ("crp", 1), ("ferritin", 1), ("neutrophils", 0), ("platelets", 0), ("hemoglobin", 0), ("igg", 0), ("b_cells", 0),
+    ("transgene", 1), ("car_t_cells", 1),
+)  # fmt: skip
+SOURCES = {"M": "unverified (from memory)", "D": "vein2vein's own choice"}
+STANDING = ("advice", "prophylaxis", "long_term", "vaccines")
+
+
+def source_words(mark: str) -> str:
+    """A provenance mark in words."""
+    return SOURCES.get(mark) or "source " + mark.removeprefix("R:").replace(",", ", ")
+
+
+def dose_words(one: Suggestion) -> str:
+    """One dose with its interval; "" where nothing is dosed."""
+    if not one.treatment:
+        return ""
+    if not np.isfinite(one.dose):
+        return ""
+    every = "" if not np.isfinite(one.every_hours) else f" every {one.every_hours:g} h"
+    return f"{page.number(one.dose)} {one.unit}{every}"
+
+
+def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+    """What is overdue, what comes next, and what holds all the time: (heading, rows)."""
+    groups: dict[str, list[tuple[str, str, str, str]]] = {"Overdue": [], "Next": [], "Standing advice": []}
+    for one in watch.due:
+        standing = one.group in STANDING and not one.reads
+        if not one.overdue and one.when > one.until:
+            continue
+        when = f"from day {day_text(one.when)}" if standing else f"day {day_text(one.when)}"
+        last = f"day {day_text(one.last)}" if np.isfinite(one.last) else ("" if standing else "never")
+        key = "Overdue" if one.overdue else "Standing advice" if standing else "Next"
+        groups[key].append((when, one.what, last, source_words(one.mark)))
+    return list(groups.items())
+
+
+def summary(watch: Watch) -> list[str]:
+    """Who, when and how things stand, in sentences."""
+    known = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
+    if watch.product:
+        known.append(product_title(watch.product))
+    words = [f"{s.title}: {s}" for s in watch.now if s.grade > 0 or (s.grade < 0 and s.at_least > 0)]
+    open_ = [s.title for s in watch.now if s.grade < 0 and s.at_least <= 0]
+    return [
+        f"Day {day_text(watch.today)} after the infusion; {', '.join(k for k in known if k)}.",
+        f"Now: {'; '.join(words)}." if words else "No finding of grade 1 or more is known today.",
+        *([f"Not gradable today: {', '.join(open_)}."] if open_ else []),
+    ]
+
+
+def weight_words(watch: Watch) -> str:
+    """The weight, or that it is unknown."""
+    return f"{watch.weight:g} kg" if np.isfinite(watch.weight) else "weight unknown"
+
+
+def product_title(name: str) -> str:
+    """The title of a bundled product, else its name."""
+    found = all_products().get(name)
+    return found.title if found is not None else name
+
+
+def write_monitor_report(watch: Watch, path: str | Path, *, force: bool = False) -> Path:
+    """Write the page of one patient's record: one self-contained HTML file.
+
+    Parameters
+    ----------
+    watch : Watch
+        From ``monitor``.
+    path : str or Path
+    force : bool
+        Overwrite an existing file.
+
+    Raises
+    ------
+    InputError
+        The file exists and ``force`` is False, or its folder does not.
+    """
+    target = page.check_target(path, force)
+    return page.write_whole(target, monitor_page(watch), force=force)
+
+
+def monitor_page(watch: Watch) -> str:
+    """Return the page of one patient's record as HTML text."""
+    before = {s.name: s for s in watch.before}
+    now = [
+        {**_cell(s), "before": _cell(before[s.name]) if s.name in before else None} for s in (*watch.now, *watch.scores)
+    ]
+    shown = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least > 0 for d in watch.days)]
+    heads = [SHORT.get(n) or "CRS" for n in shown]
+    never = [title(n) for n in watch.findings if n not in shown]
+    days = [
+        {
+            "day": d.day, "states": [_cell(d.states[n]) for n in shown],
+            "range": "; ".join(_value(n, d.values[n], which) for n, which in VALUES if n in d.values),
+            "given": ", ".join(amount(row) for row in d.given), "because": _because(d.states.values()),
+        }
+        for d in watch.days
+    ]  # fmt: skip
+    return page.fill(
+        "monitor.html.j2", title=f"Patient {watch.patient}: day {day_text(watch.today)}", summary=summary(watch),
+        today=day_text(watch.today), now=now, infection=watch.infection,
+        infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
+        consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
+        due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
+        headers=heads, never=", ".join(never), days=days, decisions=[_decision(d) for d in watch.decisions], aside=[str(one) for one in watch.set_aside],
+        notes=watch.notes, criteria=_criteria(watch), provenance=_provenance(watch),
+    )  # fmt: skip
+
+
+def _cell(s: State) -> dict[str, Any]:
+    aged = s.grade < 0 and np.isfinite(s.last_day)
+    return {
+        "title": s.title, "grade": s.grade, "at_least": s.at_least, "short": str(s.grade), "words": str(s),
+        "last": f"last known on day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)}" if aged else "",
+        "because": [shown_value(row) for row in s.because], "missing": ", ".join(name_of(n) for n in s.missing),
+        "flags": s.flags, "edition": edition_title(s.edition), "unverified": bool(s.unverified),
+    }  # fmt: skip
+
+
+def edition_title(name: str) -> str:
+    """The title of an edition of criteria."""
+    known = name.partition(":")[0]
+    return edition(known).title if known in editions() else name.replace("_", " ")
+
+
+def _because(states: Iterable[State]) -> list[tuple[str, str]]:
+    return [
+        (f"{s.title}, {s}", "; ".join(shown_value(row) for row in s.because))
+        for s in states
+        if s.because and max(s.grade, s.at_least) > 0
+    ]
+
+
+def _value(name: str, found: tuple[float, float, bool], which: int) -> str:
+    known = analyte(name)
+    unit = "" if known.unit == "1" else f" {unit_name(known.unit)}"
+    return f"{name_of(name).split(' (')[0]} {'<' if found[2] else ''}{page.number(found[which], 4)}{unit}"
+
+
+def _consider(watch: Watch, one: Suggestion, day: float) -> dict[str, Any]:
+    aged = f", last known on day {day_text(day)}" if watch.today - day >= 1 else ""
+    return {
+        "finding": title(one.finding), "state": f"{in_words(one.finding, one.grade)}{aged}", "text": one.text,
+        "blocked": one.blocked, "conflict": one.conflict, "dose": dose_words(one), "notes": one.notes,
+        "source": source_words(one.mark),
+    }  # fmt: skip
+
+
+def _decision(d: Any) -> dict[str, str]:
+    last = "until further notice" if np.isinf(d.last_day) else f"to {day_text(d.last_day)}"
+    return {
+        "span": f"{day_text(d.first_day)} {last}", "what": d.what, "computed": d.computed, "holds": d.holds,
+        "author": d.author, "time": d.time, "reason": d.reason, "where_from": d.where_from,
+    }  # fmt: skip
+
+
+def _criteria(watch: Watch) -> list[dict[str, Any]]:
+    from vein2vein.clinic.criteria import unverified
+
+    names = dict.fromkeys(s.edition.partition(":")[0] for s in (*watch.now, *watch.scores))
+    out = []
+    for name in (*names, "guidance", "dosing", "schedule"):
+        if name in editions():
+            found = edition(name)
+            out.append({
+                "title": found.title, "published": found.published, "date": found.date, "where": found.where,
+                "unverified": unverified(name),
+            })  # fmt: skip
+    return out
+
+
+def _provenance(watch: Watch) -> list[tuple[str, str]]:
+    rows = len(list(watch.course.rows()))
+    return [
+        ("Record", Path(watch.file).name if watch.file else "a course"), ("Values read", str(rows)),
+        ("Scale of cytokine release syndrome", watch.scale), ("vein2vein", __version__),
+    ]  # fmt: skip
