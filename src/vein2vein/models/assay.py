@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card
 from vein2vein.randomness import normals
 
@@ -90,7 +91,7 @@ def read(
                 seen = true * (1 + law.sd * noise)
             case _:
                 seen = true + np.sqrt(np.maximum(true, 0.0) / law.sample) * noise
-        seen = np.maximum(seen, 0.0)
+        seen = np.clip(seen, 0.0, all_analytes()[name].high)  # no assay reads beyond its range, such as 100 %
         if law.lloq > 0:
             below[name] = seen < law.lloq
             seen = np.maximum(seen, law.lloq)
