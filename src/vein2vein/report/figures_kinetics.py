@@ -41,6 +41,8 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
         for axes, row in zip(grid, shown):
             known = row.values[np.isfinite(row.values)]
             middle = float(np.median(known))
+            if np.ptp(known) < np.sqrt(np.finfo(float).eps) * np.abs(known).max():  # equal but for rounding
+                known = np.full(known.shape, known[0])
             axes.hist(known, bins=int(look("figure", "bins")), color=color("sky"), edgecolor=color("paper"))
             axes.axvline(middle, color=color("ink"), label="median")
             for limits in (row.low, row.high):
