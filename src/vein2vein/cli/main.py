@@ -20,6 +20,7 @@ from vein2vein.cli import (
     check,
     compare,
     console,
+    eligible,
     explain,
     monitor,
     qualify,
@@ -64,6 +65,7 @@ commands.add_command(trial.command)
 commands.add_command(simulate.command)
 commands.add_command(explain.command)
 commands.add_command(monitor.command)
+commands.add_command(eligible.command)
 commands.add_command(respond.command)
 commands.add_command(check.command)
 commands.add_command(qualify.command)

@@ -25,8 +25,8 @@ SHORT = {
 }  # fmt: skip
 VALUES = (  # 0: the lowest of the day, 1: the highest
     ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
-    ("capd", 1), ("crp", 1), ("ferritin", 1), ("neutrophils", 0), ("platelets", 0), ("hemoglobin", 0), ("igg", 0), ("b_cells", 0),
-    ("transgene", 1), ("car_t_cells", 1),
+    ("capd", 1), ("crp", 1), ("ferritin", 1), ("neutrophils", 0), ("platelets", 0), ("hemoglobin", 0),
+    ("igg", 0), ("b_cells", 0), ("transgene", 1), ("car_t_cells", 1),
 )  # fmt: skip
 SOURCES = {"M": "unverified (from memory)", "D": "vein2vein's own choice"}
 STANDING = ("advice", "prophylaxis", "long_term", "vaccines")
@@ -129,8 +129,9 @@ def monitor_page(watch: Watch) -> str:
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
-        headers=heads, never=", ".join(never), days=days, decisions=[_decision(d) for d in watch.decisions], aside=[str(one) for one in watch.set_aside],
-        notes=watch.notes, criteria=_criteria(watch), provenance=_provenance(watch),
+        headers=heads, never=", ".join(never), days=days, decisions=[_decision(d) for d in watch.decisions],
+        aside=[str(one) for one in watch.set_aside], notes=watch.notes, criteria=_criteria(watch),
+        provenance=_provenance(watch),
     )  # fmt: skip
 
 

@@ -196,7 +196,8 @@ def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
 def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     """Make one patient from a card that was read; see ``read_patient``."""
     known_fields = _titles("fields")
-    card.refuse_unknown(("name", "disease", "sex", "days", "baseline", *FLAGS, *known_fields))
+    own = ("name", "disease", "sex", "days", "baseline", "last_given", "history")  # the last two: vein2vein eligible
+    card.refuse_unknown((*own, *FLAGS, *known_fields))
     patient_name(card)
     disease = _disease(card)
     notes: list[str] = []
