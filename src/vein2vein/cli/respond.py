@@ -22,7 +22,7 @@ Examples:
 EXAMPLE = """\
 # Disease visits for: vein2vein respond visits.csv --criteria lugano
 # One row for each visit and lesion. day: days since the infusion (or a column time with dates and a mapping).
-# Baseline: the last visit up to day 0. Deauville 1 to 5; diameters in cm; site: node or extranodal; new: 1 if it is new.
+# Baseline: the last visit up to day 0. Deauville 1 to 5; diameters in cm; site: node or extranodal; new: 1 if new.
 day,deauville,lesion,site,longest [cm],shortest [cm],new
 -7,5,neck left,node,4.2,3.1,0
 -7,5,mesentery,node,6.0,4.0,0

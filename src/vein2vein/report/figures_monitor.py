@@ -64,7 +64,8 @@ def timeline(watch: Watch) -> Picture | None:
         draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(given) + 0.3 * bool(given),
         caption="Worst grade of each day, counted from the hour of the infusion. Hatched: the day has rows but "
         "cannot be graded (at least a grade where a number with ≥ stands); empty: no rows. B-cell aplasia: "
-        "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. Open circles: below the limit of the assay. The rows behind each grade stand in the table below.",
+        "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. Open circles: below the limit of the assay. The "
+        "rows behind each grade stand in the table below.",
     )  # fmt: skip
 
 

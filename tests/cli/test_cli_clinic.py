@@ -1,0 +1,266 @@
+"""vein2vein monitor, eligible, respond and check, run for real in an empty folder."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vein2vein.cli import main
+from vein2vein.therapy.patient import example_patient_text
+
+
+def run(*args):
+    """Run in this process: (exit code, stdout, stderr)."""
+    with CliRunner().isolation() as (out, err, _):
+        code = main.main([str(a) for a in args])
+        return code, out.getvalue().decode(), err.getvalue().decode()
+
+
+def table(path):
+    return list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+
+
+def events(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def record():
+    assert run("monitor", "--init", "record.csv")[0] == 0
+    return Path("record.csv")
+
+
+def add(path, *lines):
+    path.write_text(path.read_text(encoding="utf-8") + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+# ---------------------------------------------------------------- monitor
+
+
+def test_the_written_example_is_monitored(record):
+    code, out, err = run("monitor", record, "--until", "3.375", "--out", "ward")
+    assert code == 0 and err == ""
+    assert out.index("today, day 3.38") < out.index("Guidelines say to consider") < out.index("Day by day")
+    assert "312 mg" in out and "not now: the last dose was 0.0 hours ago" in out and "record.csv:39" in out
+    assert {p.name for p in Path("ward").iterdir()} == {"report.html", "findings.csv", "findings.fhir.json"}
+    rows = table("ward/findings.csv")
+    assert {"finding", "reason"} == {row["kind"] for row in rows}
+    assert any(row["finding"] == "crs_astct" and row["grade"] == "2" for row in rows)
+    assert json.loads(Path("ward/findings.fhir.json").read_text())["resourceType"] == "Bundle"
+
+
+def test_for_machines(record):
+    code, out, err = run("monitor", record, "--json", "--scale", "lee", "--out", "ward")
+    assert code == 0 and err == ""
+    told = events(out)
+    assert {"today", "finding", "changed", "infection", "consider", "due", "missing", "day", "decision", "report"} <= {
+        e["event"] for e in told
+    }
+    crs = next(e for e in told if e["event"] == "finding")
+    assert crs["finding"] == "crs_lee2014" and crs["grade"] is None and crs["missing"]
+    assert next(e for e in told if e["event"] == "decision")["author"] == "Dr. A"
+    assert any(e["unverified"] for e in told if e["event"] == "finding")
+
+
+def test_nothing_is_overwritten_without_force(record):
+    assert run("monitor", record, "--quiet", "--out", "ward")[0] == 0
+    code, _, err = run("monitor", record, "--quiet", "--out", "ward")
+    assert code == 2 and "--force" in err
+    assert run("monitor", record, "--quiet", "--out", "ward", "--force")[0] == 0
+    assert run("monitor", "--init", record)[0] == 2
+
+
+def test_bad_rows_are_set_aside_and_the_good_ones_graded(record):
+    add(
+        record, "2026-03-08 20:00,temperature,102,degC,,Fahrenheit in a Celsius column", "2026-03-08 20:00,ICE,11,,,",
+        "2026-03-08 20:00,weight,700,kg,,", '2026-03-08 20:00,CRP,"=cmd|calc",mg/L,,',
+    )  # fmt: skip
+    code, out, err = run("monitor", record, "--until", 4, "--out", "ward")
+    assert code == 0 and "4 rows were set aside; everything else was graded" in err
+    for line in range(1, 5):
+        assert f"line {len(record.read_text().splitlines()) - 4 + line}" in err
+    assert "  3   2 " in out.replace("│", " ") or "   3   2" in out
+    page = Path("ward/report.html").read_text(encoding="utf-8")
+    assert "Set aside" in page and "ICE" in page and "=cmd|calc" in page
+
+
+def test_deidentified_output_names_nobody(record):
+    text = record.read_text(encoding="utf-8").replace("time,analyte", "time,analyte", 1)
+    Path("Jane_Doe.csv").write_text(text, encoding="utf-8")
+    code, out, _ = run("monitor", "Jane_Doe.csv", "--deidentify")
+    assert code == 0 and "Jane" not in out
+    written = [p for p in Path("vein2vein-results/record-monitor").iterdir()]
+    assert {"record.csv", "report.html"} <= {p.name for p in written}
+    for path in written:
+        content = path.read_text(encoding="utf-8")
+        assert "Jane" not in content and "2026-03" not in content and "Dr. A" not in content, path.name
+
+
+def test_a_copy_without_identifiers_gives_the_same_grades(record):
+    assert run("monitor", record, "--deidentify", "--quiet", "--out", "one")[0] == 0
+    assert run("monitor", "one/record.csv", "--weight", 39, "--quiet", "--out", "two")[0] == 0
+
+    def grades(folder):
+        rows = table(Path(folder, "findings.csv"))
+        return [(r["day"], r["finding"], r["grade"]) for r in rows if r["kind"] == "finding"]
+
+    assert grades("one") == grades("two")
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "--init FILE"),
+        (("nowhere.csv",), "no such file"),
+        (("record.csv", "--scale", "astc"), "unknown scale of cytokine release syndrome 'astc'"),
+        (("record.csv", "--until", "-50"), "nothing up to day -50"),
+        (("record.csv", "--until", "nan"), "no number"),
+        (("record.csv", "--product", "kymria"), "kymriah"),
+        (("record.csv", "--weight", "700"), "700"),
+    ],
+)
+def test_bad_use_is_one_sentence(record, args, says):
+    code, out, err = run("monitor", *args)
+    assert code == 2 and out == ""
+    assert err.count("\n") == 1 and says.lower() in err.lower()
+
+
+def test_two_patients_have_two_pages():
+    rows = ["patient,day,analyte,value,unit"]
+    rows += [f"{p},{d},{n},{v},{u}" for p in (1, 2) for d in (0, 1) for n, v, u in (
+        ("temperature", 37 + 2 * d, "degC"), ("SBP", 120, "mmHg"), ("oxygen device", "room air", ""),
+    )]  # fmt: skip
+    Path("two.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    code, out, _ = run("monitor", "two.csv", "--age", 50, "--weight", 70, "--out", "ward")
+    assert code == 0
+    assert len(list(Path("ward").glob("report-*.html"))) == 2 and out.count("Report: ") == 2
+
+
+# ---------------------------------------------------------------- eligible
+
+
+@pytest.fixture
+def patient():
+    Path("patient.toml").write_text(
+        example_patient_text() + "\n[last_given]\ncorticosteroid = 2\n\n[history]\nrelapses = 2\n", encoding="utf-8"
+    )
+    return Path("patient.toml")
+
+
+def test_every_approved_product_is_judged(patient):
+    code, out, err = run("eligible", patient)
+    assert code == 0 and err == ""
+    assert "tisagenlecleucel" in out and "brexucabtagene" in out and "allogeneic" not in out
+    assert "still running" in out and "Obtain next" in out and "unverified" in out
+
+
+def test_met_not_met_and_unknown(patient):
+    told = events(run("eligible", patient, "--json", "--criteria", "eliana")[1])
+    verdicts = {e["product"]: e["verdict"] for e in told if e["event"] == "label"}
+    assert verdicts["tisagenlecleucel"] == "met" and verdicts["axicabtagene_ciloleucel"] == "not met"
+    assert any(e.get("edition") == "eliana" for e in told if e["event"] == "criterion")
+    (washout,) = [e for e in told if e["event"] == "washout"]
+    assert washout["drug"] == "corticosteroid" and (washout["ends"], washout["ends_long"]) == (1.0, 5.0)
+    assert "hemoglobin" in [e["field"] for e in told if e["event"] == "obtain"]
+
+
+def test_what_the_card_does_not_give_is_unknown_and_never_the_median(patient):
+    Path("bare.toml").write_text('disease = "pediatric_b_all"\nage = 11\nweight = 39\n', encoding="utf-8")
+    told = events(run("eligible", "bare.toml", "--json", "--product", "kymriah")[1])
+    states = {e["field"]: e["state"] for e in told if e["event"] == "criterion"}
+    assert states["prior_lines"] == states["lymphocytes"] == states["creatinine_clearance"] == "unknown"
+    assert next(e for e in told if e["event"] == "label")["verdict"] == "unknown"
+
+
+def test_words_of_a_label_that_a_card_cannot_settle_are_unknown_until_confirmed():
+    base = 'disease = "mm"\nage = 60\nweight = 80\nprior_lines = 4\n'
+    verdict = {}
+    for name, more in (("open", ""), ("yes", "[history]\nlabel_confirmed = true\n")):
+        Path(f"{name}.toml").write_text(base + more, encoding="utf-8")
+        told = events(run("eligible", f"{name}.toml", "--json", "--product", "idecabtagene_vicleucel")[1])
+        verdict[name] = next(e for e in told if e["event"] == "label")["verdict"]
+    assert verdict == {"open": "unknown", "yes": "met"}
+
+
+def test_bad_cards_of_eligibility_are_one_sentence(patient):
+    for more, says in (("corticosteroids = 2", "corticosteroid"), ("chemotherapy = -3", "chemotherapy")):
+        Path("bad.toml").write_text(example_patient_text() + f"\n[last_given]\n{more}\n", encoding="utf-8")
+        code, out, err = run("eligible", "bad.toml")
+        assert (code, out) == (2, "") and says in err and err.count("\n") == 1
+    assert run("eligible", patient, "--criteria", "elian")[0] == 2
+
+
+# ---------------------------------------------------------------- respond
+
+
+def test_the_written_visits_are_judged():
+    assert run("respond", "--init", "visits.csv")[0] == 0
+    code, out, _ = run("respond", "visits.csv", "--criteria", "lugano", "--out", "results")
+    assert code == 0 and "day 182" in out and "neck left grew" in out
+    rows = table("results/response.csv")
+    assert [row["response"] for row in rows] == ["CR", "CR", "PD"]
+
+
+def test_days_of_the_endpoints(record):
+    run("respond", "--init", "visits.csv")
+    found = {}
+    for name, criteria in (("visits.csv", "lugano"), (record, "all")):
+        told = events(run("respond", name, "--criteria", criteria, "--json")[1])
+        found[criteria] = next(e for e in told if e["event"] == "patient")
+    lymphoma, leukemia = found["lugano"], found["all"]
+    assert (lymphoma["best"], lymphoma["pfs_day"], lymphoma["dor_days"]) == ("CR", 182, 154) and lymphoma["pfs_event"]
+    assert leukemia["best"] == "CRi" and leukemia["mrd_negative"] and not leukemia["efs_event"]
+
+
+def test_what_cannot_be_judged_says_what_is_missing():
+    run("respond", "--init", "visits.csv")
+    code, out, _ = run("respond", "visits.csv", "--criteria", "imwg")
+    assert code == 0 and "not evaluable" in out and "m_protein" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "says"), [(("v.csv",), "--criteria"), ((), "--init"), (("v.csv", "--criteria", "lugan"), "lugano")]
+)
+def test_bad_use_of_respond(args, says):
+    code, out, err = run("respond", *args)
+    assert code == 2 and out == "" and says in err and err.count("\n") == 1
+
+
+# ---------------------------------------------------------------- check
+
+
+def test_fit_and_unfit_files(record):
+    Path("notes.txt").write_text("nothing of use\n", encoding="utf-8")
+    Path("cut.json").write_text('{"resourceType": "Bundle", "entry": [', encoding="utf-8")
+    assert run("check", record)[0] == 0
+    code, out, err = run("check", record, "notes.txt", "cut.json")
+    assert code == 1 and err == ""
+    assert "record.csv: fit" in out and "notes.txt: not fit" in out and "cut.json: not fit" in out
+
+
+def test_problems_line_by_line_for_machines(record):
+    add(record, "2026-03-08 20:00,ICE,11,,,")
+    code, out, _ = run("check", record, "--json")
+    told = events(out)
+    assert code == 0 and told[-1]["fit"] and told[-1]["problems"] == 1
+    assert told[0]["event"] == "problem" and told[0]["line"] == len(record.read_text().splitlines())
+
+
+def test_a_trial_card_is_read_by_its_own_reader():
+    assert run("trial", "--init", "my.toml")[0] == 0
+    code, out, _ = run("check", "my.toml")
+    assert code == 0 and "trial card" in out
+
+
+@pytest.mark.parametrize("name", ["monitor", "eligible", "respond", "check"])
+def test_help_has_an_example(name):
+    code, out, _ = run(name, "--help")
+    assert code == 0 and f"vein2vein {name} " in out.split("Examples:")[1]
