@@ -2,9 +2,9 @@
 
 The numbers of qualification/calibration.toml are free within their priors; the scored rows of the calibration trials
 are the data. The method is an ensemble smoother with multiple data assimilation (Emerick and Reynolds, 2013): an
-ensemble of parameter sets is drawn from the prior, every member runs every trial, and a few damped regressions move the ensemble
-towards the data. It needs no gradient, takes noise in the simulations as it is, and ends with a sample of parameter
-sets, not with a point.
+ensemble of parameter sets is drawn from the prior, every member runs every trial, and a few damped regressions move
+the ensemble towards the data. It needs no gradient, takes noise in the simulations as it is, and ends with a sample of
+parameter sets, not with a point.
 
     python qualification/calibrate.py --members 100 --steps 3 --patients 200 --out qualification/posterior.json
 
