@@ -5,10 +5,10 @@ import sys
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-from peer_common import read, serve, source  # noqa: E402
+import jax
+import jax.numpy as jnp
+import numpy as np
+from peer_common import read, serve, source
 
 jax.config.update("jax_enable_x64", True)
 text, arrays = read()

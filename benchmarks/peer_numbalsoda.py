@@ -4,7 +4,6 @@ import math
 
 import numba
 import numpy as np
-from numba import types
 from numbalsoda import lsoda, lsoda_sig
 from peer_common import read, serve, source
 

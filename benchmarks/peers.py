@@ -1,15 +1,17 @@
 """vein2vein against the engines that a Python user can install: interleaved rounds at equal accuracy, one thread.
 
     python benchmarks/peers.py [bench|reference] [--engines a,b] [--python PATH] [--folder PATH] [--rounds 5]
+        [--every-state]
 
 ``--python`` is the interpreter of the environment of ``requirements-peers.txt``. Each engine runs in a process of its
-own, on one core; vein2vein and the engine take turns (A B A B ...). For each engine the loosest tolerance is searched at
-which the error is at most 1e-4 (``work_precision.py`` prints the search).
+own, on one core; vein2vein and the engine take turns (A B A B ...). For each engine the loosest tolerance is searched
+at which the error is at most 1e-4 (``work_precision.py`` prints the search).
 
-The error of a patient is the largest, over states and output days, of |value - reference| divided by the size of the
-reference, where the size is at least a thousandth of the largest value of that state in that patient and at least the
-state's scale. The 99th percentile over patients is printed. The reference is vein2vein at rtol 1e-11; it is compared
-with SciPy's LSODA at 1e-10 in ``check_reference``.
+The error of a patient is the largest, over the model's observables and the output days, of |value - reference| divided
+by the size of the reference, which counts as at least a thousandth of the largest value of that observable in that
+patient. With ``--every-state``: over the states instead of the observables, with at least the state's scale as size.
+The 99th percentile over patients is printed. The reference is vein2vein at rtol 1e-11; ``check_reference.py`` compares
+it with SciPy's LSODA.
 """
 
 from __future__ import annotations
@@ -27,18 +29,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problem import case, write
+
+from vein2vein.models.mathematics import TINY
+from vein2vein.models.model import named
 
 HERE = Path(__file__).parent
 ACCURATE = 1e-4
-OWN = ("vein2vein",)
-PATIENTS = {"vein2vein": 2000, "numbalsoda": 600, "roadrunner": 100, "casadi": 60, "scipy": 16, "jax": 128,
-            "jax_map": 60, "diffrax": 64, "diffrax_kvaerno5": 8, "amici": 60}  # fmt: skip
-SCANNED = {"vein2vein": 2000, "numbalsoda": 150, "roadrunner": 30, "casadi": 20, "scipy": 6, "jax": 64, "jax_map": 20,
-           "diffrax": 32, "diffrax_kvaerno5": 4, "amici": 20}  # fmt: skip
+OWN = ("vein2vein", "vein2vein_rodas5p")
+PATIENTS = {
+    "vein2vein": 2000,
+    "vein2vein_rodas5p": 2000,
+    "numbalsoda": 600,
+    "roadrunner": 100,
+    "casadi": 60,
+    "scipy": 16,
+    "jax": 128,
+    "jax_map": 60,
+    "diffrax": 64,
+    "diffrax_kvaerno5": 8,
+    "amici": 60,
+}
+SCANNED = {
+    "vein2vein": 2000,
+    "vein2vein_rodas5p": 2000,
+    "numbalsoda": 150,
+    "roadrunner": 30,
+    "casadi": 20,
+    "scipy": 6,
+    "jax": 64,
+    "jax_map": 20,
+    "diffrax": 32,
+    "diffrax_kvaerno5": 4,
+    "amici": 20,
+}
 ABSOLUTE = {"numbalsoda": (1e-1, 1e-3, 1e-5), "roadrunner": (1e-1, 1e-3, 1e-5), "casadi": (1e-1, 1e-3, 1e-5),
             "amici": (1e-1, 1e-3, 1e-5)}  # fmt: skip
 RELATIVE = tuple(m * 10.0**-e for e in range(3, 10) for m in (1, 0.6, 0.4, 0.25, 0.16))
-MANNER = {"jax_map": ("jax", "map"), "diffrax_kvaerno5": ("diffrax", "kvaerno5")}
+MANNER = {
+    "vein2vein_rodas5p": ("vein2vein", "rodas5p"),
+    "jax_map": ("jax", "map"),
+    "diffrax_kvaerno5": ("diffrax", "kvaerno5"),
+}
+    "vein2vein_rodas5p": ("vein2vein", "rodas5p"),
+    "jax_map": ("jax", "map"),
+    "diffrax_kvaerno5": ("diffrax", "kvaerno5"),
+}
 
 
 @dataclass
@@ -49,7 +85,8 @@ class Engine:
     process: subprocess.Popen[str]
     first: float
     reference: np.ndarray
-    scale: np.ndarray
+    least: np.ndarray
+    case: str | None
     folder: Path
     note: str
 
@@ -57,7 +94,10 @@ class Engine:
         """Microseconds per patient by the clock and of the CPU, and each patient's error."""
         to = str(self.folder / f"{self.name}-{self.process.pid}.npy")
         answer = ask(self.process, {"rtol": rtol, "atol": atol, "n": n, "to": to})
-        found = error(np.load(to), self.reference[:n], self.scale)
+        values = np.load(to)
+        os.unlink(to)
+        with np.errstate(all="ignore"):
+            found = error(values if self.case is None else outputs(self.case, values), self.reference[:n], self.least)
         return answer["wall"] / n * 1e6, answer["cpu"] / n * 1e6, found
 
 
@@ -73,8 +113,9 @@ def ask(process: subprocess.Popen[str], what: dict[str, Any] | None) -> dict[str
     raise RuntimeError("the engine ended without an answer")
 
 
-def begin(name: str, python: str, folder: Path) -> Engine:
+def begin(name: str, chosen: argparse.Namespace) -> Engine:
     """Start an engine on one core."""
+    python, folder = chosen.python, chosen.folder
     script, *more = MANNER.get(name, (name,))
     one = {key: "1" for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
     paths = os.pathsep.join([str(HERE.parent / "src"), str(HERE)])
@@ -94,8 +135,11 @@ def begin(name: str, python: str, folder: Path) -> Engine:
     ready = ask(process, None)
     with np.load(folder / "problem.npz") as arrays:
         reference = arrays["values_without" if ready["without"] else "values"]
-        scale = arrays["scale"]
-    return Engine(name, process, ready["first"], reference, scale, folder, ready["note"])
+        least = arrays["scale"]
+    if not chosen.every_state:
+        reference, least = outputs(chosen.case, reference), np.array([TINY])
+    kind = None if chosen.every_state else chosen.case
+    return Engine(name, process, ready["first"], reference, least, kind, folder, ready["note"])
 
 
 def end(engine: Engine) -> None:
@@ -105,10 +149,19 @@ def end(engine: Engine) -> None:
     engine.process.wait(timeout=30)
 
 
-def error(values: np.ndarray, reference: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Each patient's largest relative error (n,), over states and output days."""
+def outputs(name: str, values: np.ndarray) -> np.ndarray:
+    """Observables (n, days, observables) of the first n patients' states."""
+    model, parameters, days, _, _ = case(name, len(values))
+    p = named(model.parameters, parameters[:, None, :])
+    x = named(model.state_names, values)
+    found = model.observables(days, x, p, named(model.level_names, np.zeros(len(model.level_names))))
+    return np.stack([np.broadcast_to(v, values.shape[:2]) for v in found.values()], axis=2)
+
+
+def error(values: np.ndarray, reference: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """Each patient's largest relative error (n,), over outputs and days."""
     size = np.maximum(abs(reference), 1e-3 * abs(reference).max(axis=1, keepdims=True))
-    found = abs(values - reference) / np.maximum(size, scale)
+    found = abs(values - reference) / np.maximum(size, least)
     return np.where(np.isfinite(found), found, np.inf).max(axis=(1, 2))
 
 
@@ -163,9 +216,11 @@ def compare(own: Engine, other: Engine, tolerances: dict[str, tuple[float, float
     return row, last[other.name]
 
 
-HEAD = """| engine | us per patient | vein2vein beside it | ratio, clock (range) | ratio, CPU | error p99 | vein2vein's | \
-rtol, atol | patients | first call, s | load |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+COLUMNS = (
+    "engine", "us per patient", "vein2vein beside it", "ratio, clock (range)", "ratio, CPU", "error p99",
+    "vein2vein's", "rtol, atol", "patients", "first call, s", "load",
+)  # fmt: skip
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -176,24 +231,23 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--every-state", action="store_true")
     found = parser.parse_args()
     found.folder = found.folder or Path(tempfile.mkdtemp())
     if not (found.folder / "problem.npz").exists():
-        import problem
-
-        problem.write(found.folder, found.case, max(PATIENTS.values()))
+        write(found.folder, found.case, max(PATIENTS.values()))
     print(f"{found.case}: {datetime.date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     return found
 
 
 def main() -> None:
     chosen = arguments(__doc__)
-    own = begin("vein2vein", chosen.python, chosen.folder)
+    own = begin("vein2vein", chosen)
     tolerances = {own.name: choose(scan(own))}
     print(f"vein2vein: first call {own.first:.1f} s, rtol {tolerances[own.name][0]:g}\n{HEAD}", flush=True)
     for name in chosen.engines.split(","):
         try:
-            other = begin(name, chosen.python, chosen.folder)
+            other = begin(name, chosen)
             tolerances[name] = choose(scan(other))
             for _ in range(3):
                 row, worst = compare(own, other, tolerances, chosen.rounds)

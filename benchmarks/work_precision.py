@@ -12,7 +12,7 @@ def main() -> None:
     chosen = arguments(__doc__)
     print("| engine | rtol | atol | us of CPU per patient | error p99 |\n| --- | --- | --- | --- | --- |", flush=True)
     for name in ["vein2vein", *chosen.engines.split(",")]:
-        engine = begin(name, chosen.python, chosen.folder)
+        engine = begin(name, chosen)
         for rtol, atol, cpu, found in scan(engine):
             print(f"| {name}{engine.note} | {rtol:g} | {atol:g} | {cpu:,.0f} | {found:.1e} |", flush=True)
         end(engine)
