@@ -71,10 +71,6 @@ MANNER = {
     "jax_map": ("jax", "map"),
     "diffrax_kvaerno5": ("diffrax", "kvaerno5"),
 }
-    "vein2vein_rodas5p": ("vein2vein", "rodas5p"),
-    "jax_map": ("jax", "map"),
-    "diffrax_kvaerno5": ("diffrax", "kvaerno5"),
-}
 
 
 @dataclass
