@@ -34,6 +34,10 @@ _HOME = {
     "treat": "clinic.management",
     "Outcome": "clinic.outcome",
     "time_to_event": "clinic.outcome",
+    # the ward: a record of a real patient
+    "read_record": "io.read",
+    "write_record": "io.write",
+    "monitor": "report.monitor",
     # models and engine
     "Model": "models.model",
     "find_model": "models.catalogue",

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -232,6 +234,15 @@ def test_what_cannot_be_judged_says_what_is_missing():
 def test_bad_use_of_respond(args, says):
     code, out, err = run("respond", *args)
     assert code == 2 and out == "" and says in err and err.count("\n") == 1
+
+
+def test_the_tutorial_runs_as_it_is_written():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "monitor.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"^```bash\n(.*?)^```", page, re.M | re.S) for line in block.splitlines()]
+    assert len(lines) >= 10
+    for line in lines:
+        code, _, err = run(*shlex.split(line)[1:])
+        assert code == 0, f"{line}: {err}"
 
 
 # ---------------------------------------------------------------- check

@@ -119,7 +119,7 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
 def _print(watch: Any, many: bool) -> None:
     from vein2vein.report.monitor import missing_now
     from vein2vein.report.monitor_page import dose_words, due_rows, edition_title, source_words
-    from vein2vein.report.ward import amount, day_text, in_words, name_of, shown_value, title
+    from vein2vein.report.ward import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
     rows = []
@@ -152,7 +152,7 @@ def _print(watch: Any, many: bool) -> None:
     table = []
     for d in watch.days:
         cells = [_short(s) for s in d.states.values()]
-        table.append((d.day, *cells, ", ".join(amount(row) for row in d.given)))
+        table.append((d.day, *cells, amounts(d.given)))
     heads = [_head(n) for n in watch.findings]
     console.table(("day", *heads, "given"), table, title="Day by day (worst grade; ?: not gradable)", right=(0,))
     _list("Clinicians' decisions", [

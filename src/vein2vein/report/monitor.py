@@ -305,9 +305,11 @@ def _decision(one: Override, computed: str) -> Decision:
 
 def missing_now(watch: Watch) -> dict[str, tuple[str, ...]]:
     """What would be needed to grade today, by analyte: the titles of the findings that wait for it."""
+    today = watch.course.between(watch.today, watch.today)
+    known = {name for name in today.values if today.measured(name)}
     out: dict[str, list[str]] = {}
     for state in (*watch.now, *watch.scores):
         if state.grade < 0:
-            for name in state.missing:
+            for name in (n for n in state.missing if n not in known):
                 out.setdefault(name, []).append(state.title)
     return {name: tuple(titles) for name, titles in out.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from vein2vein.report import page
 from vein2vein.report.figures import unit_name
 from vein2vein.report.figures_monitor import follow_up, timeline
 from vein2vein.report.monitor import Watch
-from vein2vein.report.ward import State, amount, day_text, in_words, name_of, shown_value, title
+from vein2vein.report.ward import Day, State, amounts, day_text, in_words, name_of, shown_value, title
 from vein2vein.therapy.product import all_products
 
 SHORT = {
@@ -28,6 +27,8 @@ VALUES = (  # 0: the lowest of the day, 1: the highest
     ("capd", 1), ("crp", 1), ("ferritin", 1), ("neutrophils", 0), ("platelets", 0), ("hemoglobin", 0),
     ("igg", 0), ("b_cells", 0), ("transgene", 1), ("car_t_cells", 1),
 )  # fmt: skip
+SUPPORTS = ("oxygen_flow", "norepinephrine")  # told only where something ran
+LASTING = ("b_cell_aplasia", "hypogammaglobulinemia")  # their rows are told when the state changes
 SOURCES = {"M": "unverified (from memory)", "D": "vein2vein's own choice"}
 STANDING = ("advice", "prophylaxis", "long_term", "vaccines")
 
@@ -118,10 +119,10 @@ def monitor_page(watch: Watch) -> str:
     days = [
         {
             "day": d.day, "states": [_cell(d.states[n]) for n in shown],
-            "range": "; ".join(_value(n, d.values[n], which) for n, which in VALUES if n in d.values),
-            "given": ", ".join(amount(row) for row in d.given), "because": _because(d.states.values()),
+            "range": _range(d),
+            "given": amounts(d.given), "because": _because(d, earlier),
         }
-        for d in watch.days
+        for d, earlier in zip(watch.days, (None, *watch.days))
     ]  # fmt: skip
     return page.fill(
         "monitor.html.j2", title=f"Patient {watch.patient}: day {day_text(watch.today)}", summary=summary(watch),
@@ -151,12 +152,20 @@ def edition_title(name: str) -> str:
     return edition(known).title if known in editions() else name.replace("_", " ")
 
 
-def _because(states: Iterable[State]) -> list[tuple[str, str]]:
+def _because(day: Day, earlier: Day | None) -> list[tuple[str, str]]:
+    """The rows behind each grade of a day; of a state that lasts, when it changes."""
     return [
         (f"{s.title}, {s}", "; ".join(shown_value(row) for row in s.because))
-        for s in states
+        for s in day.states.values()
         if s.because and max(s.grade, s.at_least) > 0
-    ]
+        and not (s.name in LASTING and earlier is not None and earlier.states[s.name].grade == s.grade)
+    ]  # fmt: skip
+
+
+def _range(day: Day) -> str:
+    """The worst value of each analyte on one day."""
+    running = {n: v for n, v in day.values.items() if n not in SUPPORTS or v[1] > 0}
+    return "; ".join(_value(n, running[n], which) for n, which in VALUES if n in running)
 
 
 def _value(name: str, found: tuple[float, float, bool], which: int) -> str:

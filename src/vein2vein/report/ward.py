@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -170,6 +171,12 @@ def amount(row: Row) -> str:
     found = analyte(row.analyte)
     name = found.title.split(",")[0].split(" (")[0]
     return name if found.unit == "1" else f"{name} {row.value:.4g} {found.unit}"
+
+
+def amounts(rows: Iterable[Row]) -> str:
+    """What was given on one day; the same amount several times is told once."""
+    count = Counter(amount(row) for row in rows)
+    return ", ".join(f"{text} (x{times})" if times > 1 else text for text, times in count.items())
 
 
 def given_on(course: Course, column: int) -> list[Row]:
