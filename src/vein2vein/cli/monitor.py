@@ -42,7 +42,7 @@ Examples:
     "--json", "for_machines", is_flag=True,
     help="JSON lines for machines (events today, finding, changed, consider, due, missing, day, set_aside, report).",
 )  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No tables and no notes; only where the page is.")
+@click.option("--quiet", is_flag=True, help="No tables and no notes; only what was set aside and where the page is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing page or file.")
 def command(
     record: Path | None, mapping: Path | None, scale: str, until: float | None, product: str | None,
@@ -80,17 +80,17 @@ def command(
     names = _names(watches)
     for report, *_ in names:
         console.new_folder(folder, report, force=force)
-    for watch in watches:
-        if for_machines:
-            _emit(watch)
-        elif not quiet:
-            _print(watch, len(watches) > 1)
-    _tell(read, watches, for_machines, quiet)
     files = [(what, path) for watch, own in zip(watches, names) for what, path in _write(watch, folder, own, force)]
     if private:
         from vein2vein.io.write import write_record
 
         files.append(("copy", write_record(read, folder / COPY)))
+    for watch in watches:  # after the files: whoever stops reading here (a pager, head) still has them
+        if for_machines:
+            _emit(watch)
+        elif not quiet:
+            _print(watch, len(watches) > 1)
+    _tell(watches, for_machines, quiet)
     for what, path in files:
         if for_machines:
             console.emit(what, path=path)
@@ -231,7 +231,7 @@ def _emit(watch: Any) -> None:
         console.emit("decision", **own, **{name: getattr(d, name) for name in d.__dataclass_fields__})
 
 
-def _tell(read: Any, watches: tuple[Any, ...], for_machines: bool, quiet: bool) -> None:
+def _tell(watches: tuple[Any, ...], for_machines: bool, quiet: bool) -> None:
     aside = list(dict.fromkeys(one for watch in watches for one in watch.set_aside))
     if for_machines:
         for one in aside:

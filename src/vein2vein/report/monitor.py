@@ -179,7 +179,7 @@ def _watch(
     costimulation = product.costimulation if product else ""
     return Watch(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
-        name or told, "" if facts is None else facts.disease[i], course, found, now, before, scores, infection, open_,
+        name, "" if facts is None else facts.disease[i], course, found, now, before, scores, infection, open_,
         _changed(now, before, course, today), due(course, today, name, findings={**found, "crs_astct": found[crs]}),
         _consider(course, found, kg, today, costimulation, crs), days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
