@@ -146,6 +146,39 @@ def test_two_patients_have_two_pages():
     assert len(list(Path("ward").glob("report-*.html"))) == 2 and out.count("Report: ") == 2
 
 
+def bundle(*values):
+    """A FHIR R4 bundle of one named patient: an infusion, and (LOINC code, value, unit) a day later."""
+    subject = {"reference": "Patient/p1"}
+    resources = [
+        {"resourceType": "Patient", "id": "p1", "birthDate": "1980-01-01", "name": [{"family": "Doe", "given": ["Jane"]}]},
+        {"resourceType": "Procedure", "status": "completed", "subject": subject,
+         "code": {"coding": [{"system": "urn:vein2vein:analyte", "code": "car_t_infusion"}]},
+         "performedDateTime": "2026-03-05T10:00:00Z"},
+    ] + [
+        {"resourceType": "Observation", "status": "final", "subject": subject,
+         "code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "effectiveDateTime": "2026-03-06T10:00:00Z",
+         "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}}
+        for code, value, unit in values
+    ]  # fmt: skip
+    entries = [{"fullUrl": f"urn:uuid:{i}", "resource": r} for i, r in enumerate(resources)]
+    entries[0]["fullUrl"] = "https://example.org/fhir/Patient/p1"
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}, indent=1)
+
+
+def test_a_bundle_is_graded_and_names_and_dates_stay_in_it():
+    Path("bundle.json").write_text(bundle(("8310-5", 102.2, "[degF]"), ("8480-6", 80, "mm[Hg]")), encoding="utf-8")
+    code, out, err = run("monitor", "bundle.json", "--out", "ward", "--weight", 80)
+    assert code == 0, err
+    assert "at least grade 2" in out and "640 mg" in out
+    for path in Path("ward").iterdir():
+        content = path.read_text(encoding="utf-8")
+        assert "Doe" not in content and "2026-03" not in content and "1980" not in content, path.name
+    told = events(run("monitor", "bundle.json", "--out", "ward", "--force", "--json")[1])
+    crs = next(e for e in told if e["event"] == "finding")
+    assert crs["at_least"] == 2 and crs["because"][0]["source"].startswith("bundle.json:")
+    assert next(e for e in told if e["event"] == "today")["age"] == pytest.approx(46, abs=0.3)
+
+
 # ---------------------------------------------------------------- eligible
 
 
