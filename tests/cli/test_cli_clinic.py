@@ -150,13 +150,15 @@ def bundle(*values):
     """A FHIR R4 bundle of one named patient: an infusion, and (LOINC code, value, unit) a day later."""
     subject = {"reference": "Patient/p1"}
     resources = [
-        {"resourceType": "Patient", "id": "p1", "birthDate": "1980-01-01", "name": [{"family": "Doe", "given": ["Jane"]}]},
+        {"resourceType": "Patient", "id": "p1", "birthDate": "1980-01-01",
+         "name": [{"family": "Doe", "given": ["Jane"]}]},
         {"resourceType": "Procedure", "status": "completed", "subject": subject,
          "code": {"coding": [{"system": "urn:vein2vein:analyte", "code": "car_t_infusion"}]},
          "performedDateTime": "2026-03-05T10:00:00Z"},
     ] + [
         {"resourceType": "Observation", "status": "final", "subject": subject,
-         "code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "effectiveDateTime": "2026-03-06T10:00:00Z",
+         "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+         "effectiveDateTime": "2026-03-06T10:00:00Z",
          "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}}
         for code, value, unit in values
     ]  # fmt: skip

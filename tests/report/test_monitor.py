@@ -94,6 +94,21 @@ def test_the_states_are_those_of_the_one_grader(record):
         assert np.array_equal(grades.grade, found[name].grade), name
 
 
+def test_advice_rests_on_the_astct_grade_whatever_the_scale_shown(record):
+    astct, penn = (monitor(record, until=3.34, scale=scale)[0] for scale in ("astct", "penn"))
+    assert (state(astct, "crs_astct").grade, state(penn, "crs_penn").grade) == (2, 3)
+    assert [one.text for one, _ in astct.consider] == [one.text for one, _ in penn.consider]
+    assert any("ASTCT grade" in note for note in penn.notes) and "crs_astct" not in penn.findings
+
+
+def test_a_syndrome_not_looked_at_for_weeks_brings_no_doses(record):
+    (watch,) = monitor(record)
+    assert state(watch, "icans").last_grade == 1 and watch.today > 20
+    assert {one.finding for one, _ in watch.consider} == {"hypogammaglobulinemia"}
+    (soon,) = monitor(record, until=4)
+    assert "icans" in {one.finding for one, _ in soon.consider}
+
+
 def test_no_weight_no_dose(record):
     bare = replace(record, facts=replace(record.facts, weight=np.array([np.nan])))
     (watch,) = monitor(bare, until=3.34)

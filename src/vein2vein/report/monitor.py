@@ -25,6 +25,7 @@ from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
 
 SCALE_NAMES = tuple(name for name in SCALES if name != "ctcae4")
+ADVISED = "crs_astct"  # the scale that advice and hyperinflammation read
 STEROIDS = ("dexamethasone", "methylprednisolone")
 RISKS = {  # finding -> the state from which it counts as a factor of infection
     "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
@@ -165,10 +166,10 @@ def _watch(
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
     course = _own(whole, i)
-    crs = f"crs_{scale}"
+    if f"crs_{scale}" != ADVISED:
+        notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
-    found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=_needed(names))
-    found = {name: found[name] for name in names}
+    found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
     found, decisions, refused = _decide(record, course, found)
     today = float(course.days[-1])
     now = tuple(state_at(found[n], course, today, n) for n in names)
@@ -179,9 +180,10 @@ def _watch(
     costimulation = product.costimulation if product else ""
     return Watch(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
-        name, "" if facts is None else facts.disease[i], course, found, now, before, scores, infection, open_,
-        _changed(now, before, course, today), due(course, today, name, findings={**found, "crs_astct": found[crs]}),
-        _consider(course, found, kg, today, costimulation, crs), days_of(course, found, names), decisions,
+        name, "" if facts is None else facts.disease[i], course,
+        {name: found[name] for name in names}, now, before, scores, infection, open_,
+        _changed(now, before, course, today), due(course, today, name, findings=found),
+        _consider(course, found, kg, today, costimulation), days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
     )  # fmt: skip
 
@@ -193,10 +195,6 @@ def shown_findings(scale: str) -> tuple[str, ...]:
         f"crs_{scale}", *nervous, "neutropenia", "thrombocytopenia", "anemia", "iec_hs", "b_cell_aplasia",
         "hypogammaglobulinemia",
     )  # fmt: skip
-
-
-def _needed(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(("crs_astct", *names)))  # hyperinflammation reads the ASTCT grade
 
 
 def _own(course: Course, i: int) -> Course:
@@ -234,13 +232,16 @@ def _infection(states: Iterable[State], course: Course, today: float) -> tuple[t
     return tuple(factors), tuple(dict.fromkeys(open_))
 
 
+def _bedside(name: str) -> bool:
+    return name.startswith("crs_") or name in ("icans", "cres")
+
+
 def _changed(now: tuple[State, ...], before: tuple[State, ...], course: Course, today: float) -> tuple[str, ...]:
     told = []
     for new, old in zip(now, before):
         if (new.grade, new.at_least) == (old.grade, old.at_least) or str(new) == str(old):
             continue
-        bedside = new.name.startswith("crs_") or new.name in ("icans", "cres")
-        if new.grade < 0 and new.at_least <= 0 and not (bedside and old.grade > 0):
+        if new.grade < 0 and new.at_least <= 0 and not (_bedside(new.name) and old.grade > 0):
             continue
         was = "" if old.grade < 0 and old.at_least <= 0 else f" (a day earlier: {old})"
         if not was and np.isfinite(old.last_day):
@@ -253,16 +254,19 @@ def _changed(now: tuple[State, ...], before: tuple[State, ...], course: Course, 
 
 
 def _consider(
-    course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str, crs: str
+    course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str
 ) -> tuple[tuple[Suggestion, float], ...]:
     """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
     out = []
-    for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=crs):
+    for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=ADVISED):
         grades = found[one.finding]
         known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))
+        day = float(grades.days[known[-1]]) if known.size else today
+        if _bedside(one.finding) and today - day > look("windows", "tick_acute"):
+            continue  # a syndrome that was not looked at for a week is missing, not treated
         if one.treatment and not np.isfinite(weight):
             one = replace(one, dose=np.nan, notes=("the dose needs the weight",))
-        out.append((one, float(grades.days[known[-1]]) if known.size else today))
+        out.append((one, day))
     return tuple(out)
 
 
