@@ -28,15 +28,15 @@ LATER = ((6.0, "tocilizumab", 560.0), (7.0, "dexamethasone", 10.0), (7.5, "dexam
 TWO = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "less": "less({}, {})"}
 
 
-def case(name: str, n: int) -> tuple[Model, np.ndarray, np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
+def case(name: str, n: int, seed: int = 1) -> tuple[Model, np.ndarray, np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
     """Model, parameters (n, p), output days, doses and events."""
     if name == "bench":
         days = bench_model.output_days()
-        return bench_model.MODEL, bench_model.draw_parameters(n), days, bench_model.DOSES, (bench_model.EVENT,)
+        return bench_model.MODEL, bench_model.draw_parameters(n, seed), days, bench_model.DOSES, (bench_model.EVENT,)
     from vein2vein.models.reference import MODEL
 
     parameters = np.tile([MODEL.example[key] for key in MODEL.parameters], (n, 1))
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     for key in VARIED:
         parameters[:, MODEL.parameters.index(key)] *= np.exp(rng.normal(0, 0.15, n))
     days = np.array([-6.0, -5, -4, -3, -2, -1, *np.arange(0, 29), 31, 35, 40, 45, *np.linspace(50, 370, 21)])

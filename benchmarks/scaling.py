@@ -26,6 +26,7 @@ from vein2vein.engine.program import Program
 from vein2vein.engine.summaries import Summary
 
 KERNEL_LOOPS, CHAINS, UNROLLED, ROUNDS = 2_000_000, 12, 4, 3
+CHUNK = 50_000
 RTOL = 1e-5
 
 
@@ -60,9 +61,9 @@ def peak() -> float:
     return 2 * width * CHAINS * UNROLLED * KERNEL_LOOPS / min(seconds)
 
 
-def course(name: str, n: int, threads: int, kept: bool = False, last: float | None = None):
+def course(name: str, n: int, threads: int, kept: bool = False, last: float | None = None, seed: int = 1):
     """Wall seconds, CPU seconds and the solution of n patients."""
-    model, parameters, days, doses, events = case(name, n)
+    model, parameters, days, doses, events = case(name, n, seed)
     if last is not None:
         days = np.append(days[days < last], last)
         doses = tuple(d for d in doses if d[0] < last)
@@ -78,13 +79,21 @@ def course(name: str, n: int, threads: int, kept: bool = False, last: float | No
 
 
 def memory_of(name: str, n: int) -> None:
-    """Run a 28-day course for its peak memory: called in a process of its own."""
+    """28-day courses in chunks, summaries kept: in a process of its own, for its peak memory."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds, _, found = course(name, n, 2, last=28.0)
+    begin = time.perf_counter()
+    seconds, failed, most = 0.0, 0, []
+    for seed, first in enumerate(range(0, n, CHUNK)):
+        wall, _, found = course(name, min(CHUNK, n - first), 2, last=28.0, seed=seed)
+        seconds += wall
+        failed += np.count_nonzero(found.status)
+        most.append(np.stack(list(found.summaries.values()), axis=1))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
-        f"| {name} | {n:,} | 28 days, summaries only, 2 threads | {seconds:.1f} s | {seconds / n * 1e6:.1f} us "
-        f"| {after / 2**20:.2f} GB at most ({before / 2**20:.2f} before) | failed {np.count_nonzero(found.status)} |"
+        f"{name}: {n:,} patients, 28 days, summaries only, 2 threads, chunks of {CHUNK:,}: {seconds:.1f} s solving "
+        f"({seconds / n * 1e6:.1f} us per patient), {time.perf_counter() - begin:.1f} s with drawing; peak "
+        f"memory {after / 2**20:.2f} GB ({before / 2**20:.2f} after the imports); failed {failed}; "
+        f"{sum(map(len, most)):,} rows; load {os.getloadavg()[0]:.1f}"
     )
 
 
