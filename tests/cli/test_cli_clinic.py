@@ -257,6 +257,18 @@ def test_days_of_the_endpoints(record):
     assert leukemia["best"] == "CRi" and leukemia["mrd_negative"] and not leukemia["efs_event"]
 
 
+def test_a_death_is_an_event_and_no_visit_is_no_failure():
+    rows = ["patient,day,analyte,value,unit"]
+    rows += [f"1,{d},{n},{v},{u}" for d in (28, 90) for n, v, u in (
+        ("marrow_blasts", 1, "%"), ("neutrophils", 2, "10*9/L"), ("platelets", 150, "10*9/L"),
+    )]  # fmt: skip
+    Path("v.csv").write_text("\n".join([*rows, "1,120,alive,0,", "2,28,CRP,3,mg/L"]) + "\n", encoding="utf-8")
+    told = events(run("respond", "v.csv", "--criteria", "all", "--json")[1])
+    one, two = (e for e in told if e["event"] == "patient")
+    assert (one["best"], one["efs_day"], one["efs_event"], one["dor_days"]) == ("CR", 120, True, 92)
+    assert (two["best"], two["efs_day"], two["efs_event"]) == ("NE", None, False)
+
+
 def test_what_cannot_be_judged_says_what_is_missing():
     run("respond", "--init", "visits.csv")
     code, out, _ = run("respond", "visits.csv", "--criteria", "imwg")

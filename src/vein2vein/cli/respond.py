@@ -52,7 +52,7 @@ def command(
 
     Shows the response at each visit with its reason, or what is missing; then the best response and the days of
     event-free survival (EFS), progression-free survival (PFS) and duration of response (DOR) from these visits. A death
-    counts where the record says that the patient is not alive; new treatments are not read from this file.
+    counts (an event of all three) where the record says that the patient is not alive; further treatments are not read.
     """
     if init is not None:
         console.write_new(init, EXAMPLE, force=force)
@@ -116,27 +116,39 @@ def judged(course: Any, found: Any) -> list[dict[str, Any]]:
 
 
 def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
-    """Best response and the days of the endpoints; an event where the day is one, else the last evaluable visit."""
-    rows = []
+    """Best response and the days of the endpoints; an event where there is one, else the last evaluable visit.
+
+    Days are those of ``clinic.outcome.time_to_event``. Without any evaluable visit there are none: not evaluable is no
+    failure.
+    """
+    import numpy as np
+
+    from vein2vein.clinic.outcome import assess, time_to_event
+
+    n, k = found.status.shape
     alive = course.dense("alive")
+    dead = alive == 0 if alive.shape == (n, k) else np.zeros((n, k), dtype=bool)
+    death = np.where(dead.any(axis=1), found.days[dead.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
+    seen = found.status >= 0
+    known = np.array([found.days[row][-1] if row.any() else np.nan for row in seen])
+    last = np.where(np.isfinite(death), death, np.nan_to_num(known))
+    outcome = assess(
+        found, infused=np.ones(n, dtype=bool), death_day=death, last_day=last, enrolment_day=np.zeros(n),
+        death_cause="disease",
+    )  # fmt: skip
+    times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
+    rows = []
     for i, patient in enumerate(course.patients):
-        seen = found.days[found.status[i] >= 0]
-        last = float(seen[-1]) if len(seen) else math.nan
-        dead = found.days[alive[i] == 0] if alive.shape[1] == len(found.days) else []
-        death = float(dead[0]) if len(dead) else math.inf
-        response = float(found.response_day[i])
-        progression = min(float(found.progression_day[i]), float(found.relapse_day[i]))
-        event = min(progression, death)
-        failure = float(found.days[found.status[i] >= 0][0]) if len(seen) and found.best[i] == "NR" else math.inf
-        efs = min(event, failure)
+        judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
+        days = {name: float(time[i]) if judged else math.nan for name, (time, _, _) in times.items()}
+        events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
         rows.append({
-            "patient": int(patient), "best": str(found.best[i]), "response_day": response,
-            "mrd_negative": bool(found.mrd_negative[i]), "progression_day": progression, "death_day": death,
-            "efs_day": min(efs, last) if math.isinf(efs) else efs, "efs_event": math.isfinite(efs),
-            "pfs_day": last if math.isinf(event) else event, "pfs_event": math.isfinite(event),
-            "dor_days": (last if math.isinf(event) else event) - response if math.isfinite(response) else math.nan,
-            "dor_event": math.isfinite(event) and math.isfinite(response),
-            "relapse_antigen": str(found.relapse_antigen[i]),
+            "patient": int(patient), "best": str(found.best[i]) if judged else "NE",
+            "response_day": float(outcome.response_day[i]), "mrd_negative": bool(found.mrd_negative[i]),
+            "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
+            "death_day": float(death[i]), "efs_day": days["EFS"], "efs_event": events["EFS"], "pfs_day": days["PFS"],
+            "pfs_event": events["PFS"], "dor_days": days["DOR"], "dor_event": events["DOR"],
+            "relapse_antigen": str(outcome.relapse_antigen[i]),
         })  # fmt: skip
     return rows
 
