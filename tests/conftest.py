@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,3 +25,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"reference material not found at {folder}; set VEIN2VEIN_SHARED")
     return folder
+
+
+settings.register_profile("continuous", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("exploring", deadline=None)
+# Continuous integration runs the same examples every time; a person's run looks for new ones.
+settings.load_profile("continuous" if os.environ.get("CI") else "exploring")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vein2vein.engine import solve
@@ -51,6 +51,7 @@ def make(make_model, shape):
 @pytest.mark.parametrize("method", ["tsit5", "rodas4", "rodas5p"])
 @settings(max_examples=6, deadline=None)
 @given(shape=models, given_doses=doses, threshold=st.floats(0.3, 3))
+@example(shape=[(0.05, [("drives", 0)])] * 4, given_doses=[(2.2e-309, "into_a", 1.0)], threshold=1.0)
 def test_generated_is_plain(make_model, method, shape, given_doses, threshold):
     model = make(make_model, shape)
     p = np.array([[1.0, 0.5], [0.3, 1.2]])

@@ -25,7 +25,7 @@ Examples:
   vein2vein eligible patient.toml
   vein2vein eligible patient.toml --product tisagenlecleucel --criteria eliana
   vein2vein eligible patient.toml --json
-Fields that only this command reads (the others: vein2vein simulate --init patient.toml):
+Fields that only this command reads (the others are those of the example patient that simulate --init writes):
   [last_given]          # days from the last dose to the planned leukapheresis
   corticosteroid = 2
   [history]             # relapses, primary_refractory, refractory_relapse, relapse_after_transplant,

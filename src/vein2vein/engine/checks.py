@@ -55,8 +55,13 @@ def schedule_of(
                 f"the amount of '{name}' on day {np.nanmin(when):g} has shape {given.shape}; "
                 f"give one finite number, or one for each of the {n} patients"
             )
-        schedule.append((when, name, given))
+        schedule.append((_not_tiny(when), name, given))
     return schedule
+
+
+def _not_tiny(days: Matrix) -> Matrix:
+    """Days so near to 0 that the reciprocal of a step to them overflows count as 0."""
+    return np.where(np.abs(days) < tableau.LEAST_STEP, 0.0, days)
 
 
 def days_of(days: ArrayLike) -> Matrix:
@@ -68,7 +73,7 @@ def days_of(days: ArrayLike) -> Matrix:
     if len(back):
         i = int(back[0])
         raise InputError(f"the days are not in order: {asked[i + 1]:g} follows {asked[i]:g}; sort them")
-    return asked
+    return _not_tiny(asked)
 
 
 def day_of(day: float) -> float:
@@ -76,7 +81,7 @@ def day_of(day: float) -> float:
     day = float(day)
     if not np.isfinite(day):
         raise InputError(f"a day is {day}; give a finite number of days")
-    return day
+    return float(_not_tiny(np.asarray(day)))
 
 
 def matrix_of(values: ArrayLike, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
