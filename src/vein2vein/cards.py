@@ -243,12 +243,18 @@ def bundled_cards(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+def is_path(name: str | Path) -> bool:
+    """Whether a name means a file of the user's own: anything with a slash, or ending in .toml."""
+    text = str(name)
+    return text.endswith(".toml") or "/" in text or "\\" in text
+
+
 def find_card(name: str | Path, folder: Path, what: str) -> Card:
-    """Read a bundled card by name, or the user's own by path (anything with a slash, or ending in .toml)."""
+    """Read a bundled card by name, or the user's own by path (see ``is_path``)."""
     known = bundled_cards(folder)
     if str(name) in known:
         path = known[str(name)]
         return parse_card(path.read_text(encoding="utf-8"), path.name)
-    if str(name).endswith(".toml") or "/" in str(name) or "\\" in str(name):
+    if is_path(name):
         return read_card(name)
     raise InputError(unknown(what, str(name), known) + " A file of your own is given by its path, ending in .toml.")

@@ -127,6 +127,8 @@ def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
 
 def _plain_name(what: str, name: str) -> str:
     """The name of a card behind a brand or short name; a card of one's own is checked whole and shown as it is."""
+    from vein2vein.cards import is_path
+
     if what == "product":
         from vein2vein.therapy.product import find_product
 
@@ -137,7 +139,7 @@ def _plain_name(what: str, name: str) -> str:
         found = find_disease(name).name
     else:
         return name
-    return name if name.endswith(".toml") or "/" in name or "\\" in name else found
+    return name if is_path(name) else found
 
 
 def _emit(what: str, name: str, title: str, keys: list[str], **more: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from vein2vein.cards import Card, bundled_cards, find_card, parse_card
+from vein2vein.cards import Card, bundled_cards, find_card, is_path, parse_card
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import HOW, ParameterSet, read_parameters
 from vein2vein.sources import source as cited
@@ -111,7 +111,7 @@ def find_disease(name: str | Path) -> Disease:
         Unknown name, with the nearest ones.
     """
     text = str(name)
-    if text.endswith(".toml") or "/" in text or "\\" in text:
+    if is_path(text):
         return read_disease(find_card(name, FOLDER, "disease"))
     spelled = text.lower().replace("-", "_").replace(" ", "_")
     known = {

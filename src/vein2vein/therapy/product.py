@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.cards import Card, bundled_cards, find_card, is_path
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import HOW, ParameterSet, read_parameters
 from vein2vein.sources import source as cited
@@ -304,7 +304,7 @@ def find_product(name: str | Path) -> Product:
         Unknown name, with the nearest ones.
     """
     text = str(name)
-    if text.endswith(".toml") or "/" in text or "\\" in text:
+    if is_path(text):
         return read_product(find_card(name, FOLDER, "product"))
     spelled = _spelled(text)
     known = {_spelled(n): p for p in _bundled().values() for n in (p.name, p.title, p.brand, *p.synonyms) if n}
