@@ -319,6 +319,7 @@ def _follow(
     crs_any, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
     unheard: set[str] = set()
     limits = late_loss.first_limits(columns, numbers, seed)
+    ward = monitoring.Watch(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
 
     for column, day in enumerate(days):
         # advance: to this day, with the doses that were planned on the way
@@ -359,7 +360,7 @@ def _follow(
 
         # grade: by the policy's scale, from all that is known so far
         so_far = chart.course(column)
-        found = monitoring.grade(so_far, age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
+        found = ward.grade(so_far)
         crs_any |= found[policy.scale].grade[:, -1] > 0
 
         # treat: the orders are inputs of the next advance

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
-from vein2vein.clinic.grades import Grades, before, compare, latest, settle
+from vein2vein.clinic.grades import Grades, compare, settle
 from vein2vein.clinic.organs import ORGANS, organ_grade
+from vein2vein.clinic.past import Past
 from vein2vein.clinic.signs import CIRCULATION, FACTS, OXYGEN, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -55,8 +56,9 @@ UNCONFIRMED = "hypotension or hypoxia is counted; no clinician has confirmed tha
 
 
 def grade_crs(
-    course: Course, *, age: ArrayLike, weight: ArrayLike | None = None, scale: str = "astct", organs: bool = True
-) -> Grades:
+    course: Course, *, age: ArrayLike, weight: ArrayLike | None = None, scale: str = "astct", organs: bool = True,
+    past: Past | None = None,
+) -> Grades:  # fmt: skip
     """Grade cytokine release syndrome at every cell of a course.
 
     Parameters
@@ -72,6 +74,8 @@ def grade_crs(
         ``mahadeo``), or of an edition ``crs_*``.
     organs : bool
         Whether organ toxicity counts where the scale knows it.
+    past : Past, optional
+        Of a course that grows, of which ``course`` is the newest column.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def grade_crs(
     scale = ALIASES.get(scale, scale)
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
-    signs = bedside_signs(course, age, rules)
+    signs = bedside_signs(course, age, rules, past)
     cells = episodes(signs, rules)
     signs.recurrent = cells.recurrent
     lower, upper, columns, doubts = _columns(course, signs, levels)
@@ -150,27 +154,23 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         recurrent : ndarray of bool, shape (n, k)
             An episode after an earlier one.
     """
-    days, v, course = signs.course.days, rules.values, signs.course
+    days, v, past = signs.course.days, rules.values, signs.past
     sign = signs.fever | signs.hypotension | signs.oxygen
     unsure = signs.no_temperature | signs.no_pressure | signs.no_oxygen_data | signs.maybe_pressor | signs.maybe_oxygen
     quiet = ~sign & ~unsure
-    sick_before, quiet_before = before(latest(sign)), before(latest(quiet))
-    resolved = before(latest(quiet & (sick_before > quiet_before)))
-    rest = days[None, :] - np.where(resolved >= 0, days[np.maximum(resolved, 0)], np.inf) if days.size else resolved
+    sick_before, quiet_before = past.before("sick", sign), past.before("quiet", quiet)
+    resolved, known = past.before("resolved", quiet & (sick_before > quiet_before)), past.course.days
+    rest = days[None, :] - np.where(resolved >= 0, known[np.maximum(resolved, 0)], np.inf) if days.size else resolved
     anew = (quiet_before > sick_before) & (rest >= v["episode_gap"])
-    start = latest(sign & ((sick_before < 0) | anew))
+    start = past.latest("start", sign & ((sick_before < 0) | anew))
 
     window = (days >= v["earliest_onset"]) & (days <= v["latest_onset"])
     fever = signs.fever & window[None, :]
-    first = latest(fever & (before(latest(fever)) < start))
+    first = past.latest("first", fever & (past.before("fever", fever) < start))
     established = (first >= start) & (start >= 0)
-    given = np.zeros(signs.shape, dtype=bool)
-    for name in rules.lists["waives_fever"]:
-        if name in course:
-            given |= course.values[name] > 0
-    last_given = before(latest(given))
+    last_given = past.given(rules.lists["waives_fever"])
     onset = np.where(established, first, -1)
-    earliest = np.minimum.accumulate(np.where(established, first, len(days)), axis=1) if days.size else onset
+    earliest = past.lowest("onset", np.where(established, first, np.iinfo(np.int32).max))
     return SimpleNamespace(
         recurrent=established & (onset > earliest),
         established=established,
@@ -202,7 +202,7 @@ def _columns(
                 doubts[lacking] = doubts.get(lacking, False) | named
         else:
             if level.reads in ORGANS and level.reads not in derived:
-                derived[level.reads] = organ_grade(course, ORGANS[level.reads])
+                derived[level.reads] = signs.past.now(organ_grade(signs.past.course, ORGANS[level.reads]))
             holds = compare(derived[level.reads] if level.reads in derived else course.dense(level.reads), level)
         if np.any(holds):
             np.maximum(earned, holds * grade, out=earned)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades import Flags, Grades, Whole, carried, ladder, lately, latest, settle, take
+from vein2vein.clinic.grades import Flags, Grades, Whole, carried, ladder, lately, settle
+from vein2vein.clinic.past import Past
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -30,7 +31,9 @@ LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the sco
 DELAYED = "developmental delay: CAPD in place of ICE"
 
 
-def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019") -> Grades:
+def grade_icans(
+    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None
+) -> Grades:
     """Grade ICANS at every cell: the highest of score, arousal, seizure, motor weakness and edema.
 
     Parameters
@@ -41,6 +44,8 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
         Years. Where a patient old enough for ICE has only CAPD charted, or developmental delay, CAPD is used.
     criteria : str
         Edition.
+    past : Past, optional
+        Of a course that grows, of which ``course`` is the newest column.
 
     Returns
     -------
@@ -48,17 +53,18 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
         Seizure, motor weakness and edema that are not charted were not there; score and arousal must be known.
     """
     rules = edition(criteria)
-    shape = course.shape
+    past, shape = past or Past(course), course.shape
+    whole = past.course
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
     old = np.broadcast_to(np.asarray(age, dtype=float) >= rules.values["ice_from_age"], (shape[0],))[:, None]
     flags: dict[str, Flags] = {}
-    if course.measured("developmental_delay"):
-        delayed = np.broadcast_to((carried(course, "developmental_delay") >= 1), shape)
+    if whole.measured("developmental_delay"):
+        delayed = np.broadcast_to(past.now(carried(whole, "developmental_delay") >= 1), shape)
         flags[DELAYED] = delayed & old
         old = old & ~delayed
     by_ice = old & (np.isfinite(ice) | np.isnan(capd))
-    if course.measured("ice_baseline"):
-        flags[LOW_BASELINE] = by_ice & (carried(course, "ice_baseline") < rules.values["ice_full"])
+    if whole.measured("ice_baseline"):
+        flags[LOW_BASELINE] = by_ice & past.now(carried(whole, "ice_baseline") < rules.values["ice_full"])
     score = np.where(by_ice, ladder(ice, rules.column("ice")), ladder(capd, rules.column("capd"))).astype(np.int8)
     no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd))
     awake = ladder(arousal, rules.column("arousal"))
@@ -68,18 +74,20 @@ def grade_icans(course: Course, *, age: ArrayLike, criteria: str = "icans_astct_
     )
     unarousable = awake >= rules.top
     score_unknown = no_score & ~unarousable
-    was_drowsy = lately(course, "arousal", 1, rules.values["arousal_lasts"])
+    was_drowsy = past.now(lately(whole, "arousal", 1, rules.values["arousal_lasts"]))
     arousal_unknown = no_arousal & (leans_on_arousal | no_score | was_drowsy)
-    if course.measured("sedated"):
-        asleep = course.values["sedated"] >= 1
-        last = latest(~asleep & ~score_unknown & ~arousal_unknown)
-        blind = asleep & (last < 0)
-        score, awake = (np.where(asleep, take(g, last, 0), g).astype(np.int8) for g in (score, awake))
+    asleep = course.dense("sedated") >= 1
+    clear = ~asleep & ~score_unknown & ~arousal_unknown
+    earlier = past.carry("score", clear, score, 0), past.carry("awake", clear, awake, 0)
+    blind = asleep & (past.latest("clear", clear) < 0)
+    if asleep.any():
+        score, awake = (np.where(asleep, was, g).astype(np.int8) for was, g in zip(earlier, (score, awake)))
         score_unknown, arousal_unknown = (np.where(asleep, blind, u) for u in (score_unknown, arousal_unknown))
+    if whole.measured("sedated"):
         flags[SEDATED] = asleep
     edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
-    if course.measured("intracranial_hemorrhage"):
-        bleeding = np.maximum.accumulate(course.values["intracranial_hemorrhage"] >= 1, axis=1)
+    if whole.measured("intracranial_hemorrhage"):
+        bleeding = past.now(np.maximum.accumulate(whole.values["intracranial_hemorrhage"] >= 1, axis=1))
         edema = np.where(bleeding, 0, edema).astype(np.int8)
         flags[HEMORRHAGE] = bleeding
     columns: dict[str, Whole] = {"score": score, "arousal": awake, "edema": edema}

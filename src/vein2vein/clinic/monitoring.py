@@ -20,6 +20,7 @@ from vein2vein.clinic.grades import Grades, because, lacking
 from vein2vein.clinic.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.icans import grade_icans, neurologic_event
 from vein2vein.clinic.iec_hs import grade_iec_hs
+from vein2vein.clinic.past import Growing
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -27,7 +28,11 @@ __all__ = ["ALL_FINDINGS", "FINDINGS", "Audit", "Override", "apply_overrides", "
 
 
 def _crs(scale: str) -> Callable[..., Grades]:
-    return lambda course, a: grade_crs(course, age=a["age"], weight=a["weight"], scale=scale, organs=a["organs"])
+    def graded(course: Course, a: Mapping[str, Any]) -> Grades:
+        past = a["past"].get(f"crs_{scale}")
+        return grade_crs(course, age=a["age"], weight=a["weight"], scale=scale, organs=a["organs"], past=past)
+
+    return graded
 
 
 def _cytopenia(name: str) -> Callable[..., Grades]:
@@ -40,7 +45,7 @@ FINDINGS = (
 )  # fmt: skip
 _GRADERS: dict[str, Callable[..., Grades]] = {
     **{f"crs_{scale}": _crs(scale) for scale in SCALES},
-    "icans": lambda course, a: grade_icans(course, age=a["age"]),
+    "icans": lambda course, a: grade_icans(course, age=a["age"], past=a["past"].get("icans")),
     "neurologic_event": lambda course, a: neurologic_event(course, age=a["age"], icans=a["done"].get("icans")),
     "cres": lambda course, a: grade_cres(course),
     **{name: _cytopenia(name) for name in CYTOPENIAS},
@@ -77,12 +82,45 @@ def grade(
     dict of str to Grades
         Days on which nothing is known are not gradable (-1), never grade 0.
     """
-    arguments: dict[str, Any] = {"age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "done": {}}
+    arguments: dict[str, Any] = {
+        "age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "past": {}, "done": {},
+    }  # fmt: skip
     for name in scales:
         if name not in _GRADERS:
             raise InputError(unknown("finding", name, ALL_FINDINGS))
         arguments["done"][name] = _GRADERS[name](course, arguments)
     return arguments["done"]
+
+
+class Watch:
+    """Grades a course that grows by one column a time: what ``grade`` says of the whole, each cell graded once.
+
+    Parameters
+    ----------
+    days : int
+        Columns that the course will have at the end.
+    age, weight, scales, organs
+        As for ``grade``; of the scales only those of CRS, and ICANS.
+    """
+
+    def __init__(
+        self, days: int, *, age: ArrayLike, weight: ArrayLike | None, scales: Iterable[str], organs: bool = True
+    ) -> None:
+        pasts = {name: Growing() for name in scales}
+        self._arguments = {"age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "past": pasts}
+        shape = (np.size(age), days)
+        self._grades = {name: np.zeros((2, *shape), dtype=np.int8, order="F") for name in pasts}
+
+    def grade(self, course: Course) -> dict[str, Grades]:
+        """Grade the newest column of the course; grades of all columns, what lies behind them of the newest alone."""
+        count = course.shape[1]
+        found: dict[str, Grades] = {}
+        for name, past in self._arguments["past"].items():
+            one = _GRADERS[name](past.add(course), self._arguments)
+            kept = self._grades[name][:, :, :count]
+            kept[0, :, -1], kept[1, :, -1] = one.grade[:, 0], one.at_least[:, 0]
+            found[name] = replace(one, days=course.days, grade=kept[0], at_least=kept[1])
+        return found
 
 
 @dataclass(frozen=True)
@@ -209,5 +247,3 @@ def _highest(finding: str) -> int:
     from vein2vein.clinic.criteria import edition
 
     return 1 if finding == "b_cell_aplasia" else edition("crs_astct_2019").top + 1  # grade 5 is death
-
-

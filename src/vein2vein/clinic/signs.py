@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition
 from vein2vein.clinic.grades import Flags, Floats, before, carried, latest, take
+from vein2vein.clinic.past import Past
 from vein2vein.therapy.course import Course
 
 AMOUNTS = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine")  # vasopressors charted by dose
@@ -35,13 +36,13 @@ def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
     return np.where(years < v["neonate_until"], v["neonate_systolic"], limit)
 
 
-def bedside_signs(course: Course, age: ArrayLike, rules: Edition) -> SimpleNamespace:
+def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | None = None) -> SimpleNamespace:
     """Fever, hypotension, supports and oxygen of every cell as arrays (n, k); absent analytes as one False.
 
     Where nothing of the circulation, or of oxygen, is charted, it is unknown.
     """
     v, shape = rules.values, course.shape
-    s = SimpleNamespace(course=course, values=v, shape=shape, running={})
+    s = SimpleNamespace(course=course, values=v, shape=shape, running={}, past=past or Past(course))
     limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
     temperature = np.broadcast_to(_read(course, "temperature"), shape)
     hot = temperature >= v["fever"]
@@ -84,12 +85,12 @@ def _circulation(s: SimpleNamespace, limit: Floats) -> None:
 
 
 def _oxygen_support(s: SimpleNamespace) -> None:
-    course, v, shape = s.course, s.values, s.shape
+    course, v, shape, past = s.course, s.values, s.shape, s.past
     aside = _read(course, "hypoxia_other_cause") >= 1
     s.hypoxia_aside = aside
     device, flow, fio2 = (_read(course, name) for name in SUPPORT)
-    if course.measured("home_oxygen"):
-        home, home_flow = carried(course, "home_oxygen"), carried(course, "home_oxygen_flow")
+    if past.course.measured("home_oxygen"):
+        home, home_flow = (past.now(carried(past.course, name)) for name in ("home_oxygen", "home_oxygen_flow"))
         aside = aside | ((home >= 1) & ~(device > home) & ~(flow > home_flow) & ~(fio2 >= v["fio2_limit"]))
     s.at_home = aside & ~s.hypoxia_aside if np.any(aside) else np.False_
     if np.any(aside):
@@ -110,8 +111,8 @@ def _oxygen_support(s: SimpleNamespace) -> None:
     s.no_device = np.isnan(device) & ((flow > 0) | (fio2 > v["room_air"]))
     maybe = _may_still_run(s, SUPPORT, ~aside)
     s.maybe_oxygen = maybe & _unknown(course, SUPPORT) if np.any(maybe) else maybe
-    if course.measured("spo2") and np.isnan(spo2 := course.values["spo2"]).any():
-        was_low = np.isnan(spo2) & (carried(course, "spo2", v["stays_on"]) < v["low_saturation"])
+    if "spo2" in course and np.isnan(spo2 := course.values["spo2"]).any():
+        was_low = np.isnan(spo2) & (past.now(carried(past.course, "spo2", v["stays_on"])) < v["low_saturation"])
         was_low &= ~(device >= 1) & ~s.hypoxia_aside
         if was_low.any():
             s.running["spo2"] = was_low
@@ -122,13 +123,13 @@ def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> A
     """Cells where a support that ran a short time ago is not charted; noted by name in ``s.running``."""
     found: Any = np.False_
     for name in names:
-        values = s.course.values.get(name)
-        if values is None or not (absent := np.isnan(values)).any() or absent.all():
+        if name not in s.course or not (absent := np.isnan(s.course.values[name])).any():
             continue
-        known = before(latest(~absent))
+        values, days = s.past.course.values[name], s.past.course.days
+        known = s.past.now(before(latest(np.isfinite(values))))
         last = take(values, known, 0.0)
         off = s.values["room_air"] if name == "fio2" else 0.0
-        recent = s.course.days[None, :] - s.course.days[np.maximum(known, 0)] <= s.values["stays_on"]
+        recent = s.course.days[None, :] - days[np.maximum(known, 0)] <= s.values["stays_on"]
         cells = absent & (last > off) & recent & counts
         if cells.any():
             s.running[name] = cells
@@ -136,16 +137,10 @@ def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> A
     return found
 
 
-def lasts(on: Flags, days: Floats) -> Floats:
+def lasts(s: Any, name: str, on: Flags) -> Floats:
     """For how long something that holds has held at every charted cell without a break (days), shape (n, k)."""
-    start = latest(on & ~_shifted(on))
-    return np.where(on, days[None, :] - days[np.maximum(start, 0)], -np.inf)
-
-
-def _shifted(on: Flags) -> Flags:
-    moved = np.zeros_like(on)
-    moved[:, 1:] = on[:, :-1]
-    return moved
+    start = s.past.since(name, on)
+    return np.where(on, s.course.days[None, :] - s.past.course.days[np.maximum(start, 0)], -np.inf)
 
 
 # Findings that a scale's levels name: each returns (holds, unknown), arrays (n, k) or one False.
@@ -189,21 +184,20 @@ def _high_dose_vasopressor(s: Any) -> tuple[Any, Any]:
     per = {name: v.get(f"{name}_per_norepinephrine", 1.0) for name in amounts}
     equivalent = sum((values / per[name] for name, values in amounts.items()), start=np.float64(0.0))
     high = high | (s.vasopressin & (equivalent >= v["high_with_vasopressin"])) | (equivalent >= v["high_equivalent"])
-    if np.ndim(high) and np.any(high):
-        known = ~s.no_circulation
-        lower = before(latest(known & ~high))
-        days = s.course.days
-        since = days[None, :] - np.where(lower >= 0, days[np.maximum(lower, 0)], -np.inf)
+    lower = s.past.before("low dose", ~s.no_circulation & ~high)
+    if np.any(high):
+        days = s.past.course.days
+        since = s.course.days[None, :] - np.where(lower >= 0, days[np.maximum(lower, 0)], -np.inf)
         high = high & (since >= v["high_dose_lasts"] - v["tolerance"])
     return high, _unclear(s)
 
 
 def _long_vasopressor(s: Any) -> tuple[Any, Any]:
     """Vasopressors at every charting for so long; an open end before the first charting is not counted."""
-    on, days = np.broadcast_to(s.pressor, s.shape), s.course.days
+    on = np.broadcast_to(s.pressor, s.shape)
     needed = s.values["long_vasopressor"] - s.values["tolerance"]
-    maybe = s.maybe_pressor & (lasts(on | s.maybe_pressor, days) >= needed)
-    return lasts(on, days) >= needed, maybe | s.no_circulation
+    maybe = s.maybe_pressor & (lasts(s, "perhaps pressor", on | s.maybe_pressor) >= needed)
+    return lasts(s, "pressor", on) >= needed, maybe | s.no_circulation
 
 
 def _refractory(s: Any) -> tuple[Any, Any]:
@@ -215,7 +209,8 @@ def _life_threatening(s: Any) -> tuple[Any, Any]:
 
 
 def _prolonged(s: Any) -> tuple[Any, Any]:
-    return lasts(s.hypotension | s.oxygen, s.course.days) >= s.values["prolonged"] - s.values["tolerance"], False
+    held = lasts(s, "hypotension or oxygen", s.hypotension | s.oxygen)
+    return held >= s.values["prolonged"] - s.values["tolerance"], False
 
 
 def _recurrent(s: Any) -> tuple[Any, Any]:
