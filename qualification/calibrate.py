@@ -1,284 +1,362 @@
 """Calibrate the model to the published trials of the calibration set, all stages at once, with its uncertainty.
 
 The numbers of qualification/calibration.toml are free within their priors; the scored rows of the calibration trials
-are the data. The method is an ensemble smoother with multiple data assimilation (Emerick and Reynolds, 2013): an
-ensemble of parameter sets is drawn from the prior, every member runs every trial, and a few damped regressions move
-the ensemble towards the data. It needs no gradient, takes noise in the simulations as it is, and ends with a sample of
+are the data. The method is an ensemble smoother with multiple data assimilation (``smoother.py``): an ensemble of
+parameter sets is drawn from the prior, every member runs every trial, and a few damped, localized regressions move the
+ensemble towards the data. It needs no gradient, takes noise in the simulations as it is, and ends with a sample of
 parameter sets, not with a point.
 
     python qualification/calibrate.py --members 100 --steps 3 --patients 200 --out qualification/posterior.json
+    python qualification/calibrate.py ... --write          # the same, and the sample becomes that of the package
+    python qualification/write_cards.py                    # the mean becomes the cards' numbers
 
-It leaves the ensemble as a file of factors on the cards' numbers; nothing is written into the cards.
-
-No number of a trial outside the calibration file is read.
+What is done is kept beside --out after every few members; the same command goes on from there. No number of a trial
+outside the calibration file is read.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for each worker: the members are what runs side by side
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import hashlib
+import json
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import smoother
+import tables
+from tables import NORMAL_90
 
 HERE = Path(__file__).resolve().parent
+SETS = 200  # parameter sets that the package's sample has at least
+ROUNDS = 3  # how often members that failed are replaced
+BOUND = 3.0  # prior standard deviations that a factor may move
+FAR = 8.0  # errors from its data beyond which a simulated row is held
+EVERY = 10  # members between two lines of progress, and between two saves
+NORMAL_95 = 1.96  # half-width of a normal distribution's 95 % interval
+RESAMPLES = 40  # simulated trials of the published size behind one simulated value
+LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the syndromes: half the time
 
 
-@dataclass(frozen=True)
-class Free:
-    """One free number: a factor on the value (or spread) of a parameter in one or more cards."""
+@dataclass
+class Run:
+    """Where a calibration stands: the ensemble of a step and what its members gave so far."""
 
-    name: str
-    parameter: str
-    what: str
-    cards: tuple[str, ...]
-    sd: float
-    stage: str
+    step: int
+    ensemble: np.ndarray  # (members, factors), logarithms
+    outcome: np.ndarray  # (members, rows), on the scale of the data; NaN: not produced
+    noise: np.ndarray  # (members, rows), standard deviation of the simulation error, same scale
+    done: np.ndarray  # (members,)
+    seconds: float  # of computing so far
+    replaced: int  # members that failed and were replaced
 
 
-def free_numbers(path: Path = HERE / "calibration.toml") -> list[Free]:
-    """Read what is free: each row a log-normal prior (sd of ln) around the cards' present value."""
+def free_numbers(path: Path = HERE / "calibration.toml") -> tuple[list, list[str]]:
+    """What is free, each factor log-normal around the cards' present value, and the stage of each."""
+    from vein2vein.population.posterior import Factor, card_parameters
+
     card = tomllib.loads(path.read_text(encoding="utf-8"))
-    found = []
+    found, stages = [], []
     for name, row in card["free"].items():
         cards = tuple(one for listed in row["cards"] for one in card["groups"].get(listed, [listed]))
-        what = row.get("what", "value")
-        found.append(Free(name, row.get("parameter", name), what, cards, row["sd"], row["stage"]))
-    return found
+        factor = Factor(name, row.get("parameter", name), row.get("what", "value"), cards, row["sd"])
+        for one in cards:
+            if factor.parameter not in {*card_parameters(one).parameters, *card_parameters("reference").parameters}:
+                raise SystemExit(f"{path.name}: {name}: the card {one} has no parameter {factor.parameter}")
+        found.append(factor)
+        stages.append(row["stage"])
+    return found, stages
 
 
-def changed(sets, factors: Mapping[tuple[str, str], float]):
-    """A parameter set with the factors applied to its numbers."""
-    from vein2vein.models import reference
-    from vein2vein.parameters import Spread
-
-    numbers = dict(sets.parameters)
-    for (parameter, what), factor in factors.items():
-        old = numbers[parameter]
-        if what == "sd":
-            spread = old.spread or reference.parameters().parameters[parameter].spread  # a card leaves it to the set
-            numbers[parameter] = replace(old, spread=Spread(spread.kind, spread.sd * factor))
-        else:
-            value = float(np.clip(old.value * factor, old.low, old.high))
-            numbers[parameter] = replace(old, value=value)
-    return replace(sets, parameters=numbers)
-
-
-def apply(free: list[Free], theta: np.ndarray) -> dict[str, dict[tuple[str, str], float]]:
-    """Factors by card and parameter."""
-    by_card: dict[str, dict[tuple[str, str], float]] = {}
-    for number, value in zip(free, theta):
-        for card in number.cards:
-            here = by_card.setdefault(card, {})
-            here[(number.parameter, number.what)] = here.get((number.parameter, number.what), 1.0) * float(
-                np.exp(value)
-            )
-    return by_card
-
-
-def general_overlay(by_card: Mapping[str, Mapping[tuple[str, str], float]]):
-    """The reference set's changed numbers as an overlay; constants of bedside and hazards are changed in place."""
-    from vein2vein.models import bedside, covariates, hazards, reference
-    from vein2vein.parameters import ParameterSet
-
-    for card, module in (("bedside", bedside), ("hazards", hazards), ("covariates", covariates)):
-        values = module.parameters().values()
-        for (parameter, _), factor in by_card.get(card, {}).items():
-            setattr(module.constants(), parameter, values[parameter] * factor)
-    factors = by_card.get("reference", {})
-    base = changed(reference.parameters(), factors)
-    return ParameterSet("calibration", {name: base.parameters[name] for name, _ in factors}, ("calibration",))
-
-
-def run_member(task) -> tuple[int, np.ndarray, float]:
-    """Simulated values of the data by one member of the ensemble."""
-    index, free, theta, names, patients, seed = task
-    from vein2vein.population.trial import load_trial
-
-    began = time.perf_counter()
-    by_card = apply(free, theta)
-    overlay = general_overlay(by_card)
-    values = []
-    for name in names:
-        trial = load_trial(name)
-        trial = with_cards(trial, by_card)
-        values += simulated(trial, patients, seed, overlay)
-    return index, np.array(values), time.perf_counter() - began
-
-
-def with_cards(one, by_card: Mapping[str, Mapping[tuple[str, str], float]]):
-    """A trial, or an arm of it, with the factors applied to its product and disease cards."""
-    new = {}
-    for field in ("product", "disease"):
-        card = getattr(one, field)
-        if card is not None:
-            new[field] = replace(card, parameters=changed(card.parameters, by_card.get(card.name, {})))
-    arms = getattr(one, "arms", ())
-    return replace(one, **new, **({"arms": tuple(with_cards(arm, by_card) for arm in arms)} if arms else {}))
-
-
-def simulated(trial, patients: int, seed: int, overlay) -> list[float]:
-    """Simulated value of each scored row of a trial; NaN where it is missing."""
-    from vein2vein.population.comparison import compare
-    from vein2vein.population.trial import enroll_and_treat, follow_up_at
-
-    rows = scored(trial)
-    plan = replace(
-        trial.plan, contact_every=120.0, watch_until=33.0
-    )  # fewer contacts after the syndromes: half the time
-    trial = replace(trial, plan=plan)
-    try:
-        journey = enroll_and_treat(trial, np.arange(patients), seed=seed, overlay=overlay)
-        found = compare(
-            rows, journey, follow_up=follow_up_at(trial, journey.patient.number, seed), scale=trial.scale,
-            until=trial.until, seed=seed, resamples=40,
-        )  # fmt: skip
-    except Exception as problem:  # one bad member must not stop the others
-        print(f"{trial.name}: {type(problem).__name__}: {problem}", file=sys.stderr)
-        return [float("nan")] * len(rows)
-    return [one.simulated if not one.missing else float("nan") for one in found]
+# The data
 
 
 def scored(trial) -> list:
     """The rows of a trial that are data: scored and read, never recalled."""
-    return [row for row in trial.published if row.tolerance_kind and row.confidence == "read"]
+    from vein2vein.population.qualification import scored_rows
+
+    return list(scored_rows(trial))
 
 
-def scale(row) -> tuple[float, float]:
-    """Data value on the scale on which its error is even, and the standard deviation of that error."""
-    half = 2.0  # the tolerance counts as two standard deviations
+def on_scale(row, value: float) -> float:
+    """A value on the scale on which the error of its row is even."""
     match row.tolerance_kind:
         case "log10":
-            return float(np.log10(row.value)), row.tolerance / half
-        case "percent of value":
-            return float(np.log(row.value)), row.tolerance / 100 / half
-        case "published interval":
-            return float(np.log(row.value)), float(np.log(row.high / row.low)) / 4
+            return float(np.log10(max(value, 1e-12)))
+        case "percent of value" | "published interval":
+            return float(np.log(max(value, 1e-12)))
         case _:
-            return row.value, row.tolerance / half
+            return float(value)
 
 
-def as_data(row, value: float) -> float:
-    """A simulated value on the scale of its data; far values are held."""
-    center, sd = scale(row)
-    if np.isnan(value):
-        return float("nan")
-    if row.tolerance_kind in ("log10", "percent of value", "published interval"):
-        value = max(value, 1e-12)
-        value = float(np.log10(value) if row.tolerance_kind == "log10" else np.log(value))
-    return float(np.clip(value, center - 8 * sd, center + 8 * sd))
+def error_of(row) -> float:
+    """Standard deviation of a row's error on its scale: its tolerance as a 90 % interval, or the sampling error."""
+    tolerance = row.tolerance / (100 if row.tolerance_kind == "percent of value" else 1) / NORMAL_90
+    ends = [on_scale(row, end) for end in (row.low, row.high)]
+    if np.isfinite(ends).all():
+        sampling = (ends[1] - ends[0]) / (2 * NORMAL_95)
+    elif row.unit == "%" and np.isfinite(row.n):
+        share = (row.value / 100 * row.n + 1) / (row.n + 2)
+        sampling = 100 * np.sqrt(share * (1 - share) / row.n)
+    else:
+        sampling = 0.0
+    return float(np.nanmax([tolerance, sampling]))
 
 
-def smooth(
-    ensemble: np.ndarray, outcome: np.ndarray, data: np.ndarray, error: np.ndarray, damping: float, rng
-) -> np.ndarray:
-    """One step of the ensemble smoother; weak correlations are tapered to zero."""
-    known = np.isfinite(outcome).mean(axis=0) > 0.8
-    outcome, data, error = outcome[:, known], data[known], error[known]
-    outcome = np.where(np.isfinite(outcome), outcome, np.nanmean(outcome, axis=0))
-    members = len(ensemble)
-    a, d = ensemble - ensemble.mean(axis=0), outcome - outcome.mean(axis=0)
-    cross, own = a.T @ d / (members - 1), d.T @ d / (members - 1)
-    correlation = cross / np.maximum(np.outer(a.std(axis=0), d.std(axis=0)), 1e-12)
-    noise = 2.0 / np.sqrt(members)
-    taper = np.clip((np.abs(correlation) - noise / 2) / noise, 0.0, 1.0)
-    gain = (taper * cross) @ np.linalg.inv(own + damping * np.diag(error**2))
-    disturbed = data + np.sqrt(damping) * error * rng.standard_normal((members, len(data)))
-    return ensemble + (disturbed - outcome) @ gain.T
+def reach(factors: list, trials: list) -> np.ndarray:
+    """Which rows a factor can move: those whose patients meet one of its cards; shape (factors, rows)."""
+    met = []
+    for trial in trials:
+        for row in scored(trial):
+            arms = [arm for arm in trial.arms if not row.arms or arm.name in row.arms] or [trial]
+            met.append({name for arm in arms for name in (arm.product.name, arm.disease.name)})
+    general = {"reference", "bedside", "covariates", "hazards"}
+    return np.array([[bool((here | general) & set(factor.cards)) for here in met] for factor in factors])
 
 
-def main() -> int:
-    """Run the calibration and print how far each row is from its data."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--members", type=int, default=100)
-    options.add_argument("--steps", type=int, default=3)
-    options.add_argument("--patients", type=int, default=200)
-    options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    options.add_argument("--trials", nargs="*")
-    options.add_argument("--out", type=Path, default=HERE / "posterior.json")
-    options.add_argument("--start", type=Path, help="begin at the center of an earlier posterior")
-    asked = options.parse_args()
-    from vein2vein.population.trial import list_trials, load_trial
+# Running members
 
-    names = asked.trials or list(list_trials())
-    free, rng = free_numbers(), np.random.default_rng(asked.seed)
-    rows = [row for name in names for row in scored(load_trial(name))]
-    data, error = (np.array(column) for column in zip(*(scale(row) for row in rows)))
-    ensemble = rng.standard_normal((asked.members, len(free))) * np.array([one.sd for one in free])
-    if asked.start:
-        center = json.loads(asked.start.read_text())["center"]
-        ensemble = 0.6 * ensemble + np.array([center.get(one.name, 0.0) for one in free])
-    began = time.perf_counter()
-    with get_context("fork").Pool(asked.workers, initializer=own_core) as pool:
-        for step in range(asked.steps + 1):
-            last = step == asked.steps
-            tasks = [
-                (i, free, member, names, asked.patients, asked.seed + 1000 * step + i)
-                for i, member in enumerate(ensemble)
-            ]
-            outcome = np.full((asked.members, len(rows)), np.nan)
-            for done, (index, values, took) in enumerate(pool.imap_unordered(run_member, tasks), start=1):
-                outcome[index] = [as_data(row, value) for row, value in zip(rows, values)]
-                if done % 10 == 0:
-                    print(
-                        f"step {step} member {done} of {asked.members}, {took:.1f} s each, "
-                        f"{time.perf_counter() - began:.0f} s in all",
-                        flush=True,
-                    )
-            misfit = np.nanmean(((outcome - data) / error) ** 2, axis=1)
-            middle = np.nanmedian(outcome, axis=0)
-            near = np.abs(middle - data) <= 2 * error
-            print(
-                f"step {step}: misfit median {np.nanmedian(misfit):.2f}, best {np.nanmin(misfit):.2f}; "
-                f"{near.sum()} of {len(rows)} rows within tolerance of the ensemble median",
-                flush=True,
-            )
-            save(asked.out, free, ensemble, rows, middle, data, error, asked, names, time.perf_counter() - began)
-            if not last:
-                ensemble = smooth(ensemble, outcome, data, error, float(asked.steps), rng)
-    for row, value, goal, sd in zip(rows, middle, data, error):
-        print(
-            f"{'ok ' if abs(value - goal) <= 2 * sd else '-- '}{row.trial[:12]:12s} {row.arm[:14]:14s} "
-            f"{row.quantity:28s} {goal:9.3g} {value:9.3g}"
+
+def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, float]]:
+    """Simulated value of each scored row of a trial and its simulation error, on the scale of the row; NaN: missing."""
+    from vein2vein.population import posterior
+    from vein2vein.population.comparison import compare
+    from vein2vein.population.trial import enroll_and_treat, follow_up_at
+
+    rows = scored(trial)
+    trial = replace(trial, plan=replace(trial.plan, **LESS))
+    with posterior.in_force(member):
+        journey = enroll_and_treat(
+            trial, np.arange(patients), seed=seed, overlay=lambda arm: posterior.overlay(member, arm)
         )
-    return 0
+    found = compare(
+        rows, journey, follow_up=follow_up_at(trial, journey.patient.number, seed), scale=trial.scale,
+        until=trial.until, seed=seed, resamples=RESAMPLES,
+    )  # fmt: skip
+    values = []
+    for row, one in zip(rows, found):
+        if one.missing:
+            values.append((np.nan, np.nan))
+            continue
+        center, error = on_scale(row, row.value), error_of(row)
+        middle, low, high = (
+            np.clip(on_scale(row, v), center - FAR * error, center + FAR * error)
+            for v in (one.simulated, one.low, one.high)
+        )
+        values.append((middle, (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or one.pool) / one.pool)))
+    return values
 
 
-def own_core() -> None:
-    """One core for each worker, so that their solvers do not fight."""
-    import multiprocessing
+def run_member(task) -> tuple[int, np.ndarray | None, float, str]:
+    """Simulated rows by one member, shape (rows, 2); None and the reason where it failed."""
+    from vein2vein.engine import batch
+    from vein2vein.population import posterior
+    from vein2vein.population.trial import load_trial
 
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        worker = multiprocessing.current_process()._identity[0] - 1
-        os.sched_setaffinity(0, {cores[worker % len(cores)]})
+    index, factors, logs, names, patients, seed = task
+    batch.threads_available = lambda: 1
+    began = time.perf_counter()
+    try:
+        member = posterior.member(factors, logs)
+        values = [pair for name in names for pair in simulated(load_trial(name), member, patients, seed)]
+    except Exception:  # one bad member must not stop the others
+        return index, None, time.perf_counter() - began, traceback.format_exc(limit=-3)
+    return index, np.array(values), time.perf_counter() - began, ""
 
 
-def save(
-    path: Path, free: list[Free], ensemble: np.ndarray, rows: list, middle, data, error, asked, names, seconds: float
-) -> None:
-    """Keep the ensemble: the posterior sample of parameter sets, as factors on the cards' numbers."""
-    center = {one.name: float(value) for one, value in zip(free, ensemble.mean(axis=0))}
+def side_by_side(tasks: list, workers: int) -> Iterator[tuple]:
+    """Results of members as they are done; a worker that is ended from outside costs its own member only."""
+    if workers == 1:
+        yield from map(run_member, tasks)
+        return
+    left = {task[0]: task for task in tasks}
+    for _ in range(ROUNDS):
+        try:
+            with ProcessPoolExecutor(workers, get_context("fork")) as pool:
+                for future in as_completed([pool.submit(run_member, task) for task in left.values()]):
+                    result = future.result()
+                    del left[result[0]]
+                    yield result
+            return
+        except BrokenProcessPool:
+            print(f"a worker was ended from outside; {len(left)} members are run again", flush=True)
+    for index in list(left):
+        yield index, None, 0.0, "its worker was ended from outside"
+
+
+def complete(run: Run, factors: list, names: list[str], asked, keep, rng) -> None:
+    """Run what is missing of a step; members that fail are replaced by draws from the others."""
+    began, before = time.perf_counter(), run.seconds
+    for _ in range(ROUNDS):
+        waiting = np.flatnonzero(~run.done)
+        tasks = [
+            (int(i), factors, run.ensemble[i], names, asked.patients, asked.seed + run.step) for i in waiting
+        ]  # the same luck for all members of a step: what differs between them is their numbers
+        failed = []
+        for count, (i, values, took, why) in enumerate(side_by_side(tasks, asked.workers), start=1):
+            if values is None:
+                print(f"step {run.step}: member {i} failed and will be replaced: {why.strip()}", flush=True)
+                failed.append(i)
+            else:
+                run.outcome[i], run.noise[i], run.done[i] = values[:, 0], values[:, 1], True
+            run.seconds = before + time.perf_counter() - began
+            if count % EVERY == 0 or count == len(tasks):
+                left = (len(tasks) - count) * (time.perf_counter() - began) / count
+                print(
+                    f"step {run.step}: {run.done.sum()} of {len(run.done)} members, {took:.1f} s each, "
+                    f"{run.seconds:.0f} s in all, {left:.0f} s to go in this step",
+                    flush=True,
+                )
+                keep()
+        if not failed:
+            return
+        good = run.ensemble[run.done]
+        if len(good) < 2:
+            raise SystemExit("nearly every member fails; see above")
+        run.ensemble[failed] = smoother.drawn(good, len(failed), rng)
+        run.replaced += len(failed)
+    for name in ("ensemble", "outcome", "noise"):  # what still fails is left out
+        setattr(run, name, getattr(run, name)[run.done])
+    run.done = run.done[run.done]
+
+
+# Keeping what is done
+
+
+def save(path: Path, run: Run, key: str) -> None:
+    """Keep where the calibration stands; replaced as a whole."""
+    scratch = path.with_suffix(".part.npz")
+    np.savez(scratch, key=key, **vars(run))
+    scratch.replace(path)
+
+
+def resumed(path: Path, key: str) -> Run | None:
+    """Where an earlier run of the same command stopped."""
+    if not path.is_file():
+        return None
+    with np.load(path) as kept:
+        if str(kept["key"]) != key:
+            print(f"{path.name} is of another calibration (options, priors or cards): begun anew", flush=True)
+            return None
+        fields = {name: kept[name] for name in Run.__dataclass_fields__}
+    scalars = {"step": int(fields["step"]), "seconds": float(fields["seconds"]), "replaced": int(fields["replaced"])}
+    return Run(**{**fields, **scalars})
+
+
+def write_json(path: Path, sample, run: Run, stages: list[str]) -> None:
+    """The whole ensemble, for whoever wants to look into it."""
+    names = [factor.name for factor in sample.factors]
     record = {
-        "what": "factors (ln) on the numbers of the cards; prior sd and posterior sd tell what the data decided",
-        "seed": asked.seed, "patients": asked.patients, "trials": names, "seconds": round(seconds),
-        "center": center,
-        "sd": {one.name: float(value) for one, value in zip(free, ensemble.std(axis=0, ddof=1))},
-        "prior_sd": {one.name: one.sd for one in free},
-        "members": [[round(float(v), 4) for v in member] for member in ensemble],
-        "names": [one.name for one in free],
+        "what": "logarithms of factors on the numbers of the cards", "cards": sample.cards, **sample.facts,
+        "names": names, "stages": stages, "prior_sd": {f.name: f.prior_sd for f in sample.factors},
+        "center": dict(zip(names, run.ensemble.mean(axis=0).tolist())),
+        "sd": dict(zip(names, run.ensemble.std(axis=0, ddof=1).tolist())),
+        "members": run.ensemble.round(4).tolist(),
     }  # fmt: skip
     scratch = path.with_suffix(".part")
     scratch.write_text(json.dumps(record, indent=1))
     scratch.replace(path)
+
+
+# What came out
+
+
+def as_posterior(run: Run, factors: list, cards: str, asked, names: list[str], least: int = 0):
+    """The sample: the members, and normal draws with their mean and covariance where they are fewer than asked for."""
+    from vein2vein import __version__
+    from vein2vein.population.posterior import Posterior
+
+    more = smoother.drawn(run.ensemble, max(least - len(run.ensemble), 0), np.random.default_rng(asked.seed))
+    facts = {
+        "version": __version__, "seed": asked.seed, "members": len(run.ensemble), "draws": len(more),
+        "steps": asked.steps, "patients": asked.patients, "seconds": round(run.seconds), "workers": asked.workers,
+        "replaced": run.replaced, "trials": names,
+    }  # fmt: skip
+    return Posterior(tuple(factors), np.vstack([run.ensemble, more]), cards, facts)
+
+
+def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--trials", nargs="*")
+    parser.add_argument("--out", type=Path, default=HERE / "posterior.json")
+    parser.add_argument("--free", type=Path, default=HERE / "calibration.toml", help="what is free, and the priors")
+    parser.add_argument("--write", action="store_true", help="make the sample that of the package")
+    parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run the calibration; print how far each row is from its data and what the data decided."""
+    asked = options()
+    from vein2vein.population import posterior
+    from vein2vein.population.trial import list_trials, load_trial
+
+    names = asked.trials or list(list_trials())
+    (factors, stages), rng = free_numbers(asked.free), np.random.default_rng(asked.seed)
+    trials = [load_trial(name) for name in names]
+    rows = [row for trial in trials for row in scored(trial)]
+    data, error = np.array([on_scale(r, r.value) for r in rows]), np.array([error_of(r) for r in rows])
+    prior = np.array([factor.prior_sd for factor in factors])
+    cards, allowed = posterior.hash_of_cards(factors), reach(factors, trials)
+    simulated(trials[0], posterior.Member({}), 2, asked.seed)  # everything is loaded and compiled before it forks
+    told = [asked.members, asked.steps, asked.patients, asked.seed, names, cards, factors]
+    key = hashlib.sha256(repr(told).encode()).hexdigest()
+    checkpoint = asked.out.with_suffix(".npz")
+
+    def begin(step: int, ensemble: np.ndarray, seconds: float, replaced: int) -> Run:
+        empty = np.full((len(ensemble), len(rows)), np.nan)
+        return Run(step, ensemble, empty, empty.copy(), np.zeros(len(ensemble), bool), seconds, replaced)
+
+    run = resumed(checkpoint, key)
+    if run is None:
+        first = rng.standard_normal((asked.members, len(factors)))
+        first = (first - first.mean(axis=0)) / first.std(axis=0, ddof=1)  # exactly the prior's mean and spread
+        run = begin(0, first * prior, 0.0, 0)
+    print(f"{len(factors)} factors, {len(rows)} rows of {len(names)} trials, {len(run.ensemble)} members", flush=True)
+    while True:
+        rng = np.random.default_rng([asked.seed, run.step])  # the same after a restart
+        complete(run, factors, names, asked, partial(save, checkpoint, run, key), rng)
+        save(checkpoint, run, key)
+        whole_error = np.hypot(error, np.nan_to_num(tables.middle(run.noise)))
+        print(tables.misfit(run.step, run.outcome, data, error), flush=True)
+        write_json(asked.out, as_posterior(run, factors, cards, asked, names), run, stages)
+        if run.step == asked.steps:
+            break
+        moved = smoother.move(
+            run.ensemble, run.outcome, data, whole_error, damping=float(asked.steps), allowed=allowed, rng=rng
+        )
+        run = begin(run.step + 1, np.clip(moved, -BOUND * prior, BOUND * prior), run.seconds, run.replaced)
+    sample = as_posterior(run, factors, cards, asked, names, SETS)
+    table = "\n".join(tables.identifiability(run.ensemble, factors, stages, dict(sample.facts)))
+    if asked.table:
+        asked.table.write_text(table + "\n", encoding="utf-8")
+    if asked.write:
+        posterior.write_posterior(sample, posterior.bundled())
+    print("\n".join(tables.by_row(run.outcome, rows, data, error)))
+    print(table)
+    if asked.write:
+        print(f"wrote {posterior.bundled()}: {len(sample.logs)} parameter sets")
+    return 0
 
 
 if __name__ == "__main__":
