@@ -8,6 +8,7 @@ changes a draw. Built on NumPy's Philox counter generator.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,28 +40,42 @@ def uniforms(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Fl
     -------
     ndarray, shape (n, count)
     """
+    return each_uniforms(seed, [purpose], patients, count)[0]
+
+
+def each_uniforms(seed: int, purposes: Sequence[str], patients: ArrayLike, count: int = 1) -> Floats:
+    """Return the draws of ``uniforms`` for several purposes at once, shape (purposes, n, count)."""
     numbers = np.atleast_1d(np.asarray(patients, dtype=np.int64))
     if numbers.size == 0:
-        return np.empty((0, count))
-    if numbers.min() < 0:
-        raise ValueError(f"patient numbers start at 0; found {numbers.min()}")
-    blocks = -(-count // 4)  # Philox gives four 64-bit words for each step of its counter
+        return np.empty((len(purposes), 0, count))
     first, last = int(numbers.min()), int(numbers.max())
-    generator = np.random.Philox(key=_key(seed, purpose))
-    if last - first < 4 * numbers.size + 4096:
-        generator.advance(first * blocks)
-        raw = generator.random_raw((last - first + 1) * blocks * 4).reshape(last - first + 1, blocks * 4)
-        words = raw[numbers - first, :count]
-    else:
-        rows = []
-        for number in numbers:
-            one = np.random.Philox(key=_key(seed, purpose))
-            one.advance(int(number) * blocks)
-            rows.append(one.random_raw(blocks * 4)[:count])
-        words = np.stack(rows)
+    if first < 0:
+        raise ValueError(f"patient numbers start at 0; found {first}")
+    blocks = -(-count // 4)  # Philox gives four 64-bit words for each step of its counter
+    generator = np.random.Philox(key=_key(seed, purposes[0]))
+    state = generator.state
+    words = np.empty((len(purposes), numbers.size, count), dtype=np.uint64)
+
+    def raw(number: int, length: int) -> NDArray[np.uint64]:
+        state["state"]["counter"][0] = number * blocks
+        generator.state = state
+        return generator.random_raw(length * blocks * 4).reshape(length, blocks * 4)[:, :count]
+
+    for purpose, drawn in zip(purposes, words):
+        state["state"]["key"] = _key(seed, purpose)
+        if last - first < 4 * numbers.size + 4096:
+            drawn[:] = raw(first, last - first + 1)[numbers - first]
+        else:
+            for row, number in zip(drawn, numbers.tolist()):
+                row[:] = raw(number, 1)
     return ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
 def normals(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Floats:
     """Return standard normal draws, shape (n, count); see ``uniforms``."""
     return special.ndtri(uniforms(seed, purpose, patients, count))
+
+
+def each_normals(seed: int, purposes: Sequence[str], patients: ArrayLike, count: int = 1) -> Floats:
+    """Return the draws of ``normals`` for several purposes at once, shape (purposes, n, count)."""
+    return special.ndtri(each_uniforms(seed, purposes, patients, count))

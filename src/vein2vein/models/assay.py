@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card
-from vein2vein.randomness import normals
+from vein2vein.randomness import each_normals
 
 KINDS = ("lognormal", "normal", "proportional", "poisson")
 
@@ -75,13 +75,16 @@ def read(
     """
     values: dict[str, NDArray[np.float64]] = {}
     below: dict[str, NDArray[np.bool_]] = {}
+    subject = [name for name in truth if name in assays]
+    errors = each_normals(seed, [f"assay {name}:{day:.2f}" for name in subject], numbers)[:, :, 0] if subject else ()
+    noises = dict(zip(subject, errors))
     for name, given in truth.items():
         true = np.asarray(given, dtype=np.float64)
         law = assays.get(name)
         if law is None:
             values[name] = true
             continue
-        noise = normals(seed, f"assay {name}:{day:.2f}", numbers)[:, 0]
+        noise = noises[name]
         match law.kind:
             case "lognormal":
                 seen = true * np.exp(law.sd * noise)

@@ -133,6 +133,8 @@ def give(
     if dose not in {i.name for i in model.inputs if i.kind == "dose"}:
         raise ValueError(f"model {model.name} does not represent the input '{dose}'")
     amounts = np.broadcast_to(np.asarray(amount, dtype=float), (len(state),))
+    if not amounts.any():
+        return state.copy()
     after = model.apply_dose(dose, amounts, named(model.state_names, state), named(model.parameters, parameters))
     changed = state.copy()
     for name, value in after.items():
