@@ -93,7 +93,7 @@ def grade(
 
 
 class Watch:
-    """Grades a course that grows by one column a time: what ``grade`` says of the whole, each cell graded once.
+    """Grades a course that grows by one column a time: what is known by ``grade`` of the whole, each cell graded once.
 
     Parameters
     ----------
@@ -109,17 +109,17 @@ class Watch:
         pasts = {name: Growing() for name in scales}
         self._arguments = {"age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "past": pasts}
         shape = (np.size(age), days)
-        self._grades = {name: np.zeros((2, *shape), dtype=np.int8, order="F") for name in pasts}
+        self._known = {name: np.zeros(shape, dtype=np.int8, order="F") for name in pasts}
 
     def grade(self, course: Course) -> dict[str, Grades]:
-        """Grade the newest column of the course; grades of all columns, what lies behind them of the newest alone."""
-        count = course.shape[1]
+        """Grades known after the newest column of the course; a cell that is not gradable has the one before, first 0."""
+        now = course.shape[1] - 1
         found: dict[str, Grades] = {}
         for name, past in self._arguments["past"].items():
             one = _GRADERS[name](past.add(course), self._arguments)
-            kept = self._grades[name][:, :, :count]
-            kept[0, :, -1], kept[1, :, -1] = one.grade[:, 0], one.at_least[:, 0]
-            found[name] = replace(one, days=course.days, grade=kept[0], at_least=kept[1])
+            known = self._known[name]
+            known[:, now] = np.where(one.grade[:, 0] < 0, known[:, max(now - 1, 0)], one.grade[:, 0])
+            found[name] = Grades(one.scale, one.edition, course.days, known[:, : now + 1], known[:, : now + 1])
         return found
 
 

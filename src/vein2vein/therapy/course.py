@@ -142,11 +142,11 @@ class Recorder:
         for name, value in values.items():
             if name not in self.values:
                 analyte(name)
-                self.values[name] = np.full(shape, np.nan)
+                self.values[name] = np.full(shape, np.nan, order="F")  # a day lies together
             self.values[name][:, column] = value
         for name, flags in (below or {}).items():
             if name not in self.below:
-                self.below[name] = np.zeros(shape, dtype=bool)
+                self.below[name] = np.zeros(shape, dtype=bool, order="F")
             self.below[name][:, column] = flags
 
     def course(self, column: int | None = None) -> Course:
