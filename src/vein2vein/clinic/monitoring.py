@@ -112,7 +112,7 @@ class Watch:
         self._known = {name: np.zeros(shape, dtype=np.int8, order="F") for name in pasts}
 
     def grade(self, course: Course) -> dict[str, Grades]:
-        """Grades known after the newest column of the course; a cell that is not gradable has the one before, first 0."""
+        """Known grades up to the newest column of the course; a cell that is not gradable has the one before it."""
         now = course.shape[1] - 1
         found: dict[str, Grades] = {}
         for name, past in self._arguments["past"].items():
