@@ -105,10 +105,9 @@ def render(
 
     with matplotlib.rc_context(_settings(name)):
         figure = Figure(figsize=(width or look("figure", "width"), height), layout="constrained")
-        FigureCanvasSVG(figure)
+        canvas, text = FigureCanvasSVG(figure), io.StringIO()
         draw(figure)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # draws once
     return Picture(name, title, caption, alt, _clean(text.getvalue(), name, alt))
 
 
