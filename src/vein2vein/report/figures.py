@@ -20,6 +20,7 @@ from vein2vein.cards import Card, parse_card
 from vein2vein.report.page import SUPERSCRIPTS
 
 Floats = NDArray[np.float64]
+_FONT = "DejaVu Sans"  # whose widths are reckoned with; it comes with the plotting library
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def render(
     height: float,
     caption: str = "",
     width: float | None = None,
+    labels: float = 0.0,
 ) -> Picture:
     """Draw on an empty figure and return it as SVG.
 
@@ -96,6 +98,8 @@ def render(
         Receives the matplotlib figure.
     height, width : float
         Inches; the page scales the figure to its column.
+    labels : float
+        Inches that the labels of the value axis take in a figure whose margins stand in the style card.
     """
     import io
 
@@ -104,11 +108,40 @@ def render(
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_settings(name)):
-        figure = Figure(figsize=(width or look("figure", "width"), height), layout="constrained")
+        margins = style().get("margins", name)
+        layout = None if margins else "constrained"
+        figure = Figure(figsize=(width or look("figure", "width"), height), layout=layout)
         canvas, text = FigureCanvasSVG(figure), io.StringIO()
         draw(figure)
+        if margins:
+            _place(figure, margins, labels)
         canvas.print_svg(text, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # draws once
     return Picture(name, title, caption, alt, _clean(text.getvalue(), name, alt))
+
+
+def _place(figure: Any, margins: list[float], labels: float) -> None:
+    """Set the panels of a figure between its margins (style.toml), the left one wider by the labels (inches)."""
+    left, right, bottom, top, across, down = margins
+    width, height = figure.get_size_inches()
+    grid = figure.axes[0].get_gridspec()
+    panel = [
+        (width - left - labels - right - across * (grid.ncols - 1)) / grid.ncols,
+        (height - bottom - top - down * (grid.nrows - 1)) / grid.nrows,
+    ]
+    figure.subplots_adjust(
+        left=(left + labels) / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height,
+        wspace=across / panel[0], hspace=down / panel[1],
+    )  # fmt: skip
+
+
+def text_width(lines: Iterable[str], size: str) -> float:
+    """Inches that the longest of some lines takes in a size of the style card."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=_FONT, size=look("figure", size))
+    points = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines]
+    return max(points, default=0.0) / look("figure", "points")
 
 
 def _settings(name: str) -> Any:
@@ -116,7 +149,7 @@ def _settings(name: str) -> Any:
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": name,
-        "font.family": "DejaVu Sans",
+        "font.family": _FONT,
         "font.size": size,
         "text.parse_math": False,
         "axes.unicode_minus": True,
@@ -162,7 +195,7 @@ def _clean(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-    svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", look("figure", "font_family"), svg)
+    svg = re.sub(rf"'{_FONT}'(, [^;\"]*)?", look("figure", "font_family"), svg)
     decimals = int(look("figure", "decimals"))
     svg = re.sub(
         r'\bd="([^"]*)"',

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vein2vein.report import facts
-from vein2vein.report.figures import Floats, Picture, color, look, months, render
+from vein2vein.report.figures import Floats, Picture, color, look, months, render, text_width
 from vein2vein.report.figures_kinetics import draw_landmarks
 from vein2vein.report.page import number
 
@@ -191,6 +191,8 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     if not shown:
         return None
 
+    names = [f"{r.title}{_short(r.definition)}" for r in shown]
+
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         place = np.arange(len(shown))
@@ -216,7 +218,7 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
             Line2D([], [], color=color("published"), marker="o", label="published, 95 % interval"),
         ]
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
-        axes.set_yticks(place, [f"{r.title}{_short(r.definition)}" for r in shown])
+        axes.set_yticks(place, names)
         axes.set_ylim(len(shown) - 1 / 2, -1 / 2)
         axes.set_xlim(-1, 101)
         axes.set_xlabel("Share of patients (%)")
@@ -232,6 +234,7 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         "published ones; the table below holds the values.",
         draw,
         height=1.2 + 0.3 * len(shown),
+        labels=text_width(names, "small_size"),
         caption="Shares read in their source; all rows, with other units and with those from memory, are in "
         "the tables below.",
     )

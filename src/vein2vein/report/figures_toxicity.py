@@ -22,6 +22,7 @@ from vein2vein.report.figures import (
     mark_level,
     quantiles,
     render,
+    text_width,
     unit_name,
 )
 from vein2vein.report.page import number
@@ -201,18 +202,14 @@ def treatment_figure(journey: Any) -> Picture | None:
     names = [n for n in names if counts[n].any()]
     if not names:
         return None
+    titles = {n: analyte(n).title.split(" (")[0].replace(", ", ",\n") for n in names}
     first = min(-1, min(int(grid[np.flatnonzero(counts[n])[0]]) for n in names) - 1)
 
     def draw(figure: Any) -> None:
         rows = np.atleast_1d(figure.subplots(len(names), 1, sharex=True))
         for axes, name in zip(rows, names):
             axes.bar(grid, counts[name], width=0.8, color=color("blue"))
-            axes.set_ylabel(
-                analyte(name).title.split(" (")[0].replace(", ", ",\n"),
-                rotation=0,
-                ha="right",
-                va="center",
-            )
+            axes.set_ylabel(titles[name], rotation=0, ha="right", va="center")
             top = max(int(counts[name].max()), 1)
             axes.set_ylim(0, top * 1.15)
             axes.set_yticks([0, top])
@@ -226,6 +223,7 @@ def treatment_figure(journey: Any) -> Picture | None:
         "Bars: number of infused patients given each treatment on each day. " + ", ".join(names) + ".",
         draw,
         height=0.9 + 0.62 * len(names),
+        labels=text_width("\n".join(titles.values()).split("\n"), "font_size"),
         caption="Each bar counts the infused patients who got at least one dose on that day. Later doses are "
         "in the table.",
     )
