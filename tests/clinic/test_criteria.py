@@ -100,7 +100,8 @@ def test_worst_and_first_day():
         ("default", {"b_cells": 5, "lymphocytes": 1.0}, 1),
         ("default", {"b_cells": 5, "lymphocytes": 0.2}, 0),  # 2.5 % of lymphocytes
         ("default", {"b_cells": 10, "lymphocytes": 2.0}, 0),
-        ("default", {"b_cells": 5}, 1),  # share unknown: by the count
+        ("default", {"b_cells": 5}, -1),  # few, but their share is unknown
+        ("default", {"b_cells": 0}, 1),  # of none, the share is known
         ("default", {"b_cells": 5, "b_cell_percent": 1.5, "lymphocytes": 1.0}, 0),
         ("default", {"lymphocytes": 1.0}, -1),
         ("seattle", {"b_cells": 3}, 1),

@@ -18,7 +18,7 @@ PERCENT = 100.0
 READS = ("b_cells", "b_cell_percent", "lymphocytes", "white_cells")
 DAYS_PER_MONTH = 30.4375
 CHILD = "IgG of a child below the adult limit: compare with the laboratory's limit for this age"
-ABSOLUTE_ONLY = "share of lymphocytes unknown: judged by the absolute count alone"
+COUNT_ONLY = "few B cells by the absolute count; their share of lymphocytes is not known"
 
 
 def _rule(criteria: str, name: str, what: str) -> Mapping[str, Any]:
@@ -48,6 +48,7 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
     if "cells_at_most" in rule:
         limits.append(counts <= float(rule["cells_at_most"]))
         known.append(np.isfinite(counts))
+    lacks_share = np.zeros(course.shape, dtype=bool)
     if "percent_below" in rule or "percent_at_most" in rule:
         percent = _percent(course, counts, str(rule["percent_of"]))
         below = (
@@ -56,15 +57,20 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
             else percent <= float(rule["percent_at_most"])
         )
         if limits:
-            below = below | np.isnan(percent)  # decided by the count alone
-            flags[ABSOLUTE_ONLY] = np.isnan(percent) & known[0]
+            none = counts <= 0  # without any B cell their share is known
+            below = below | none
+            lacks_share = np.isnan(percent) & ~none & limits[0]
+            known.append(~lacks_share)
+            if lacks_share.any():
+                flags[COUNT_ONLY] = lacks_share
         else:
             known.append(np.isfinite(percent))
         limits.append(below)
     state = np.logical_and.reduce(limits)
     is_known = np.logical_and.reduce(known)
     grade = np.where(is_known, state, NOT_GRADABLE).astype(np.int8)
-    missing = {"b_cells": ~is_known} if not is_known.all() else {}
+    missing = {"b_cells": ~is_known & ~lacks_share, "lymphocytes": lacks_share}
+    missing = {name: cells for name, cells in missing.items() if cells.any()}
     shown = (state & is_known).astype(np.int8)
     return Grades(
         "b_cell_aplasia",
@@ -135,7 +141,8 @@ def hypogammaglobulinemia(course: Course, *, age: ArrayLike = np.inf) -> Grades:
     rules = edition("immunoglobulin")
     v = rules.values
     igg = course.dense("igg")
-    child = np.broadcast_to(np.asarray(age, dtype=float) < v["adult_from"], (course.shape[0],))[:, None]
+    adult = np.asarray(age, dtype=float) >= v["adult_from"]
+    child = np.broadcast_to(~adult, (course.shape[0],))[:, None]  # so at an unknown age
     severe, low = igg <= v["severe_igg"], (igg < v["low_igg"]) & ~child
     state = np.where(severe, 2, np.where(low, 1, 0)).astype(np.int8)
     absent = np.isnan(igg)

@@ -33,19 +33,29 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
     charted, ice = course.dense("cartox_score"), course.dense("ice")
     score = np.where(np.isnan(charted), ice, charted)
     columns = {name: np.zeros(course.shape, dtype=np.int8) for name in READS}
+    apart = np.where(np.isnan(charted), rules.values["ice_differs"], 0.0)  # at best, where ICE stands in
+    worst = np.zeros(course.shape, dtype=np.int8)
     for level in rules.levels:
-        values = score if level.column == "score" else course.dense(level.reads)
+        values = score + apart if level.column == "score" else course.dense(level.reads)
         met = compare(values, level) * np.int8(level.grade)
         np.maximum(columns[level.column], met, out=columns[level.column])
+        if level.column == "score":
+            np.maximum(worst, compare(score, level) * np.int8(level.grade), out=worst)
     lower = np.maximum.reduce(list(columns.values()))
     arousal, seizure, kind = (course.dense(name) for name in ("arousal", "seizure", "seizure_kind"))
     no_score = np.isnan(score)
     was_drowsy = lately(course, "arousal", 1, rules.values["arousal_lasts"])
     no_arousal = np.isnan(arousal) & (no_score | (score <= rules.values["score_needs_arousal"]) | was_drowsy)
     no_kind = (seizure >= 1) & np.isnan(kind)
-    doubts = {"cartox_score": no_score & ~(arousal >= rules.top), "arousal": no_arousal, "seizure_kind": no_kind}
-    doubt = np.logical_or.reduce(list(doubts.values()))
-    grade = settle(lower, np.where(doubt, np.int8(rules.top), lower))
+    unsure = worst > columns["score"]
+    doubts = {
+        "cartox_score": (no_score & ~(arousal >= rules.top)) | unsure,
+        "arousal": no_arousal,
+        "seizure_kind": no_kind,
+    }
+    doubts["cartox_score"] = doubts["cartox_score"] & (no_score | (worst > lower))
+    doubt = (no_score & ~(arousal >= rules.top)) | no_arousal | no_kind
+    grade = settle(lower, np.where(doubt, np.int8(rules.top), np.maximum(lower, worst)))
     missing = {name: cells & (grade < 0) for name, cells in doubts.items() if (cells & (grade < 0)).any()}
     borrowed = np.isnan(charted) & ~no_score
     flags = {FROM_ICE: borrowed} if borrowed.any() else {}

@@ -7,6 +7,7 @@ therapy was given after onset; the older scales ask for it at onset. A cell read
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
-from vein2vein.clinic.grades import Grades, compare, settle
-from vein2vein.clinic.organs import ORGANS, organ_grade
+from vein2vein.clinic.grades import Flags, Grades, compare, settle
+from vein2vein.clinic.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.past import Past
 from vein2vein.clinic.signs import CIRCULATION, FACTS, OXYGEN, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
@@ -33,6 +34,7 @@ SCALES = {
 }
 ALIASES = {"lee": "lee2014"}
 __all__ = ["FACTS", "SCALES", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
+DEATH = 5
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
@@ -42,6 +44,7 @@ READS = {
     "coagulation": ("clotting_support",),
     "judged": ("life_threatening",),
     "course": (*CIRCULATION, *OXYGEN),
+    "death": ("alive", "death_cause"),
 }
 NOT_CRS = "hypotension or hypoxia without fever: not cytokine release syndrome by definition"
 OTHER_CAUSE = "fever attributed to another cause"
@@ -91,20 +94,23 @@ def grade_crs(
     lower, upper, columns, doubts = _columns(course, signs, levels)
 
     throughout = rules.choices["fever"] == "throughout"
-    enters = cells.established & (signs.fever | cells.waived) if throughout else cells.ongoing
-    doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.established)
+    enters = cells.established & (signs.fever | cells.waived if throughout else cells.sick)
+    perhaps = cells.perhaps & (signs.fever | cells.perhaps_waived if throughout else ~cells.quiet) & ~enters
+    doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.perhaps)
     blocked = signs.other_cause & ~enters
-    perhaps = cells.over & enters if not throughout else np.False_
-    lower, upper = lower * (enters & ~perhaps), upper * (enters | doubtful)
+    lower, upper = lower * enters, upper * (enters | perhaps | doubtful)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
+    died, open_ = _death(course, cells.perhaps & ~cells.quiet)
+    columns["death"], doubts["death_cause"] = died * np.int8(DEATH), open_
+    lower, upper = np.maximum(lower, columns["death"]), np.maximum(upper, (died | open_) * np.int8(DEATH))
 
     grade = settle(lower, upper)
     unsettled = grade < 0
     missing = {}
     if unsettled.any():
-        doubts["temperature"] = doubts.get("temperature", False) | doubtful | (perhaps & signs.no_temperature)
-        doubts["systolic_bp"] = doubts.get("systolic_bp", False) | (perhaps & signs.no_pressure)
-        doubts["oxygen_device"] = doubts.get("oxygen_device", False) | (perhaps & signs.no_oxygen_data)
+        for name, unsure in cells.unsure.items():
+            doubts[name] = doubts.get(name, False) | (perhaps & unsure)
+        doubts["temperature"] = doubts["temperature"] | doubtful
         for name, maybe in signs.running.items():
             doubts[name] = doubts.get(name, False) | maybe
         missing = {name: found for name, cells_ in doubts.items() if (found := unsettled & cells_).any()}
@@ -119,12 +125,19 @@ def grade_crs(
     anchors: dict[tuple[str, ...], Any] = {("temperature",): np.where(afebrile, cells.onset, -1)}
     if throughout:
         anchors[rules.lists["waives_fever"]] = np.where(afebrile, cells.given, -1)
-    shown = {name: earned * enters for name, earned in columns.items()}
+    shown = {name: earned * (enters | died) for name, earned in columns.items()}
     reads = {name: READS[name] for name in columns}
     return Grades(
         f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
         unverified(rules.name),
     )  # fmt: skip
+
+
+def _death(course: Course, ongoing: Flags) -> tuple[Any, Any]:
+    """Cells of a death that was attributed to the syndrome, and of one during it that was attributed to nothing."""
+    cause = course.values.get("death_cause", np.float64(np.nan))
+    died = np.broadcast_to(cause == edition("death").values["crs"], course.shape)
+    return died, (course.values.get("alive", np.float64(np.nan)) == 0) & np.isnan(cause) & ongoing
 
 
 def _confirmed(course: Course) -> Any:
@@ -143,43 +156,66 @@ def _edition_name(scale: str) -> str:
 def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
     """Which cells belong to an episode that began with fever, and where its fever is waived.
 
+    What is unknown may have been quiet, or not: an episode is ``established`` only if it goes on without the unknown,
+    ``perhaps`` if it could. Where nothing was charted for ``episode_lapse`` days, no episode goes on.
+
     Returns
     -------
     SimpleNamespace
-        established, ongoing, waived : ndarray of bool, shape (n, k)
+        established, perhaps, waived, perhaps_waived, sick, quiet : ndarray of bool, shape (n, k)
         onset, given : ndarray of int, shape (n, k)
             Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
-        over : ndarray of bool, shape (n, k)
-            Nothing known speaks for the episode any more, and something that could is unknown: it may be over.
+        unsure : mapping of analyte to ndarray of bool, shape (n, k)
+            What was unknown at the last cell, up to each one, that may have been quiet.
         recurrent : ndarray of bool, shape (n, k)
             An episode after an earlier one.
     """
-    days, v, past = signs.course.days, rules.values, signs.past
-    sign = signs.fever | signs.hypotension | signs.oxygen
-    unsure = signs.no_temperature | signs.no_pressure | signs.no_oxygen_data | signs.maybe_pressor | signs.maybe_oxygen
-    quiet = ~sign & ~unsure
-    sick_before, quiet_before = past.before("sick", sign), past.before("quiet", quiet)
-    resolved, known = past.before("resolved", quiet & (sick_before > quiet_before)), past.course.days
+    v, past = rules.values, signs.past
+    sick = signs.fever | signs.hypotension | signs.oxygen
+    doubts = {
+        "temperature": signs.no_temperature,
+        "systolic_bp": signs.no_pressure | signs.maybe_pressor,
+        "oxygen_device": signs.no_oxygen_data | signs.maybe_oxygen | signs.maybe_assisted,
+    }
+    unsure = np.logical_or.reduce(list(doubts.values())) & ~sick
+    quiet = ~sick & ~unsure
+    days, known = signs.course.days, past.course.days
+    looked = ~(signs.no_temperature & signs.no_circulation & signs.no_oxygen_data)
+    seen = past.before("looked", looked)
+    long_ago = (seen >= 0) & (days[None, :] - known[np.maximum(seen, 0)] > v["episode_lapse"]) if days.size else sick
+    lapsed = past.latest("lapsed", long_ago)
+    fever = signs.fever & ((days >= v["earliest_onset"]) & (days <= v["latest_onset"]))[None, :]
+    given = past.given(rules.lists["waives_fever"])
+    perhaps, first = _episode(signs, v, sick, quiet, fever, lapsed, "perhaps")
+    surely, onset = _episode(signs, v, sick, ~sick, fever, lapsed, "surely")
+    began = np.where(perhaps, first, -1)
+    earliest = past.lowest("onset", np.where(perhaps, first, np.iinfo(np.int32).max))
+    return SimpleNamespace(
+        recurrent=perhaps & (began > earliest),
+        established=surely,
+        perhaps=perhaps,
+        sick=sick,
+        quiet=quiet,
+        waived=surely & (given >= onset),
+        perhaps_waived=perhaps & (given >= first),
+        onset=np.where(surely, onset, -1),
+        given=given,
+        unsure={name: past.carry(f"no {name}", unsure, cells, 0) > 0 for name, cells in doubts.items()},
+    )
+
+
+def _episode(
+    signs: SimpleNamespace, v: Mapping[str, float], sick: Flags, quiet: Flags, fever: Flags, lapsed: Any, how: str
+) -> tuple[Flags, Any]:
+    """Cells of an episode that began with fever, and the column of this fever; it ends where ``quiet`` holds."""
+    past, days, known = signs.past, signs.course.days, signs.past.course.days
+    sick_before, quiet_before = past.before(f"{how} sick", sick), past.before(f"{how} quiet", quiet)
+    resolved = past.before(f"{how} resolved", quiet & (sick_before > quiet_before))
     rest = days[None, :] - np.where(resolved >= 0, known[np.maximum(resolved, 0)], np.inf) if days.size else resolved
     anew = (quiet_before > sick_before) & (rest >= v["episode_gap"])
-    start = past.latest("start", sign & ((sick_before < 0) | anew))
-
-    window = (days >= v["earliest_onset"]) & (days <= v["latest_onset"])
-    fever = signs.fever & window[None, :]
-    first = past.latest("first", fever & (past.before("fever", fever) < start))
-    established = (first >= start) & (start >= 0)
-    last_given = past.given(rules.lists["waives_fever"])
-    onset = np.where(established, first, -1)
-    earliest = past.lowest("onset", np.where(established, first, np.iinfo(np.int32).max))
-    return SimpleNamespace(
-        recurrent=established & (onset > earliest),
-        established=established,
-        ongoing=established & ~quiet,
-        over=established & ~sign & unsure,
-        waived=established & (last_given >= first),
-        onset=onset,
-        given=last_given,
-    )
+    start = past.latest(f"{how} start", sick & ((sick_before < 0) | anew | (lapsed > sick_before)))
+    first = past.latest(f"{how} first", fever & (past.before(f"{how} fever", fever) < start))
+    return (first >= start) & (start >= 0) & (lapsed <= start), first
 
 
 def _columns(
@@ -202,8 +238,13 @@ def _columns(
                 doubts[lacking] = doubts.get(lacking, False) | named
         else:
             if level.reads in ORGANS and level.reads not in derived:
-                derived[level.reads] = signs.past.now(organ_grade(signs.past.course, ORGANS[level.reads]))
-            holds = compare(derived[level.reads] if level.reads in derived else course.dense(level.reads), level)
+                derived[level.reads] = organ_grades(signs.past, ORGANS[level.reads])
+            now, lately = derived.get(level.reads) or (course.dense(level.reads),) * 2
+            holds = compare(now, level)
+            if level.reads in ORGANS and np.any(doubt := compare(lately, level) & ~holds):
+                np.maximum(upper, doubt * grade, out=upper)
+                for name in organ_reads(edition("ctcae_v5_organs").column(ORGANS[level.reads])):
+                    doubts[name] = doubts.get(name, False) | (doubt & np.isnan(course.dense(name)))
         if np.any(holds):
             np.maximum(earned, holds * grade, out=earned)
     for earned in columns.values():
@@ -214,7 +255,7 @@ def _columns(
 def _named(signs: SimpleNamespace, lacking: str, doubt: Any) -> Any:
     """Cells where the analyte itself is missing; a support that may still run is named by its own name."""
     if lacking == "systolic_bp":
-        return doubt & (signs.no_circulation | signs.no_pressure)
+        return doubt & (signs.no_circulation | signs.no_pressure) & ~signs.no_age
     if lacking in DETAILS:
         return doubt & ~signs.no_oxygen_data & ~signs.maybe_oxygen
-    return doubt & ~signs.maybe_oxygen if lacking == "oxygen_device" else doubt
+    return doubt & ~signs.maybe_oxygen & ~signs.maybe_assisted if lacking == "oxygen_device" else doubt

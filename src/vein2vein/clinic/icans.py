@@ -18,6 +18,7 @@ READS = {
     "seizure": ("seizure",),
     "motor": ("motor_weakness",),
     "edema": ("cerebral_edema",),
+    "death": ("death_cause", "alive"),
 }
 SEDATED = "sedated: score and arousal carried from the last reading without sedation"
 HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
@@ -28,6 +29,7 @@ OTHER_CAUSE = {
     "motor_other_cause": ("motor weakness attributed to another cause", ("motor",)),
 }
 LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the score alone"
+ONLY_CAPD = "CAPD at 12 years or older counts with developmental delay only: chart the delay, or ICE"
 DELAYED = "developmental delay: CAPD in place of ICE"
 
 
@@ -41,7 +43,7 @@ def grade_icans(
     course : Course
         n patients, k days.
     age : array_like, shape (n,)
-        Years. Where a patient old enough for ICE has only CAPD charted, or developmental delay, CAPD is used.
+        Years. CAPD is used below 12 years, and with developmental delay; at an unknown age no score is read.
     criteria : str
         Edition.
     past : Past, optional
@@ -56,17 +58,21 @@ def grade_icans(
     past, shape = past or Past(course), course.shape
     whole = past.course
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
-    old = np.broadcast_to(np.asarray(age, dtype=float) >= rules.values["ice_from_age"], (shape[0],))[:, None]
+    years = np.broadcast_to(np.asarray(age, dtype=float), (shape[0],))[:, None]
+    old, ageless = years >= rules.values["ice_from_age"], np.isnan(years)
     flags: dict[str, Flags] = {}
     if whole.measured("developmental_delay"):
         delayed = np.broadcast_to(past.now(carried(whole, "developmental_delay") >= 1), shape)
         flags[DELAYED] = delayed & old
         old = old & ~delayed
-    by_ice = old & (np.isfinite(ice) | np.isnan(capd))
+    by_ice = np.broadcast_to(old, shape)
     if whole.measured("ice_baseline"):
         flags[LOW_BASELINE] = by_ice & past.now(carried(whole, "ice_baseline") < rules.values["ice_full"])
     score = np.where(by_ice, ladder(ice, rules.column("ice")), ladder(capd, rules.column("capd"))).astype(np.int8)
-    no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd))
+    score = np.where(ageless, 0, score).astype(np.int8)  # which of the two scores holds is unknown
+    no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd)) | ageless
+    if np.any(only := old & np.isnan(ice) & np.isfinite(capd)):
+        flags[ONLY_CAPD] = only
     awake = ladder(arousal, rules.column("arousal"))
     no_arousal = np.isnan(arousal)
     leans_on_arousal = np.where(
@@ -79,12 +85,13 @@ def grade_icans(
     asleep = course.dense("sedated") >= 1
     clear = ~asleep & ~score_unknown & ~arousal_unknown
     earlier = past.carry("score", clear, score, 0), past.carry("awake", clear, awake, 0)
-    blind = asleep & (past.latest("clear", clear) < 0)
+    read = past.latest("clear", clear)
+    blind = asleep & ((read < 0) | (read < past.latest("not sedated", ~asleep)))
     if asleep.any():
         score, awake = (np.where(asleep, was, g).astype(np.int8) for was, g in zip(earlier, (score, awake)))
         score_unknown, arousal_unknown = (np.where(asleep, blind, u) for u in (score_unknown, arousal_unknown))
     if whole.measured("sedated"):
-        flags[SEDATED] = asleep
+        flags[SEDATED] = asleep & ~blind
     edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
     if whole.measured("intracranial_hemorrhage"):
         bleeding = past.now(np.maximum.accumulate(whole.values["intracranial_hemorrhage"] >= 1, axis=1))
@@ -102,12 +109,22 @@ def grade_icans(
             columns.update({c: np.where(elsewhere, 0, columns[c]).astype(np.int8) for c in aside if c in columns})
             if "score" in aside:
                 score_unknown, arousal_unknown = score_unknown & ~elsewhere, arousal_unknown & ~elsewhere
+    cause, alive = (course.values.get(name, np.float64(np.nan)) for name in READS["death"])
+    died = np.broadcast_to(cause == edition("death").values["icans"], shape)
+    if "death_cause" in course:
+        columns["death"] = (died * (rules.top + 1)).astype(np.int8)
     lower = np.maximum.reduce(list(columns.values()))
-    doubt = score_unknown | arousal_unknown
-    grade = settle(lower, np.where(doubt, np.int8(rules.top), lower))
+    doubt = (score_unknown | arousal_unknown) & ~died
+    upper = np.where(doubt, np.int8(rules.top), lower)
+    open_ = np.broadcast_to((alive == 0) & np.isnan(cause), shape) & (upper > 0)
+    upper = np.where(open_, np.int8(rules.top + 1), upper)
+    grade = settle(lower, upper)
     missing = {}
     if (grade < 0).any():
-        found = {"ice": score_unknown & old, "capd": score_unknown & ~old, "arousal": arousal_unknown}
+        found = {
+            "ice": score_unknown & old, "capd": score_unknown & ~old & ~ageless, "age": score_unknown & ageless,
+            "arousal": arousal_unknown, "death_cause": open_,
+        }  # fmt: skip
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
     reads = {name: READS[name] for name in columns}
     return Grades(

@@ -6,12 +6,14 @@ a prompt for a clinician, who confirms it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades import NOT_GRADABLE, Flags, Floats, Grades, before, carried, latest, take
+from vein2vein.clinic.organs import lowest_before
 from vein2vein.therapy.course import Course
 
 NONE, POSSIBLE, PROBABLE = 0, 1, 2
@@ -27,7 +29,7 @@ READS = {
     "severity": (
         "bleeding", "dialysis", "norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin",
         "oxygen_device", "oliguria", "fluid_boluses", "anakinra", "clotting_support", "immunosuppression",
-        "dexamethasone", "methylprednisolone",
+        "dexamethasone", "methylprednisolone", "death_cause",
     ),
 }  # fmt: skip
 COMPETING = "septic shock with a proven organism: a competing cause"
@@ -59,7 +61,7 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     features = {
         "transaminases": _transaminases(course, rules),
         "fibrinogen": _below(course, "fibrinogen", v),
-        "hemophagocytosis": (carried(course, "hemophagocytosis") >= 1, np.False_),
+        "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.False_),
         "cytopenia": _cytopenia(course, v),
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
@@ -71,14 +73,15 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
         probable = ferritin & (count >= v["probable_features"]) & resolving
         states.append(np.where(probable, PROBABLE, np.where(possible, POSSIBLE, NONE)).astype(np.int8))
     state, upper = states
-    severity = _severity(course)
-    grade = np.where(state > NONE, severity, 0).astype(np.int8)
-    doubt = (state == NONE) & (upper > NONE)
-    graded = np.where(doubt, NOT_GRADABLE, grade).astype(np.int8)
-    missing = {"ferritin": doubt & no_ferritin}
+    severity, died, open_death = _severity(course)
+    grade = np.where((state > NONE) | died, severity, 0).astype(np.int8)
+    doubt = (state == NONE) & (upper > NONE) & ~died
+    open_death = open_death & (upper > NONE)
+    graded = np.where(doubt | open_death, NOT_GRADABLE, grade).astype(np.int8)
+    missing = {"ferritin": doubt & no_ferritin, "death_cause": open_death}
     for name, (met, unknown) in features.items():
         for analyte in READS[name]:
-            missing[analyte] = doubt & np.isnan(carried(course, analyte, v["carry"])) & unknown & ~met
+            missing[analyte] = doubt & unknown & ~met
     columns: dict[str, Any] = {"state": state, "ferritin": high * grade, "severity": grade}
     columns.update({name: met * grade for name, (met, _) in features.items()})
     shown = {name: np.broadcast_to(found, course.shape).astype(np.int8) for name, found in columns.items()}
@@ -94,40 +97,44 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     )  # fmt: skip
 
 
-def _baseline(course: Course, name: str) -> Floats:
-    early = course.until(0.0)
-    return carried(early, name)[:, -1:] if early.shape[1] else np.full((course.shape[0], 1), np.nan)
+def _met(course: Course, name: str, v: Any, abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
+    """Whether the value of this nursing interval is abnormal, and whether that is unknown: an older one may still hold."""
+    now, lately = carried(course, name, v["stands"]), carried(course, name, v["carry"])
+    return abnormal(now), np.isnan(now) & (np.isnan(lately) | abnormal(lately))
 
 
 def _ferritin(course: Course, rules: Edition) -> tuple[Flags, Flags, Flags]:
     """Whether ferritin meets the criterion, is unknown, and rose since the draw before."""
     v = rules.values
-    now = carried(course, "ferritin", v["carry"])
-    measured = course.dense("ferritin")
-    column = before(latest(np.isfinite(measured)))
-    earlier = take(measured, column, np.nan)
-    recent = course.days[None, :] - course.days[np.maximum(column, 0)] <= v["rapid_within"]
-    upper = v["ferritin_upper_limit"]
-    rapid = (measured > v["rapid_rise"] * earlier) & recent & (measured > upper)
-    base = _baseline(course, "ferritin")
-    high = (now > v["ferritin_times"] * upper) | (now > v["ferritin_times"] * base) & (now > upper) | rapid
-    return high, np.isnan(now), measured > earlier
+    upper, times = v["ferritin_upper_limit"], v["ferritin_times"]
+    base = lowest_before(course, "ferritin", v["baseline_days"])
+    high, unknown = _met(course, "ferritin", v, lambda x: (x > times * upper) | (x > times * base) & (x > upper))
+    measured, days = course.dense("ferritin"), course.days
+    lowest = np.full(course.shape, np.nan)
+    for column, day in enumerate(days):
+        recent = (days < day) & (day - days <= v["rapid_within"])
+        if recent.any():
+            lowest[:, column] = np.fmin.reduce(measured[:, recent], axis=1)
+    rapid = (measured > v["rapid_rise"] * lowest) & (measured > upper)
+    earlier = take(measured, before(latest(np.isfinite(measured))), np.nan)
+    return high | rapid, unknown & ~rapid, measured > earlier
 
 
 def _transaminases(course: Course, rules: Edition) -> tuple[Flags, Flags]:
+    """Above so many times the limit, or the baseline where that was abnormal; it may have been, where it is unknown."""
     v = rules.values
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
     for name in TRANSAMINASES:
-        now, upper = carried(course, name, v["carry"]), v[f"{name}_upper_limit"]
-        base = _baseline(course, name)
-        met |= now > v["transaminase_times"] * np.where(base > upper, base, upper)
-        unknown &= np.isnan(now)
-    return met, unknown
+        upper, base = v[f"{name}_upper_limit"], lowest_before(course, name, v["baseline_days"])
+        limit = v["transaminase_times"] * np.fmax(base, upper)
+        high, open_ = _met(course, name, v, lambda x, limit=limit: x > limit)
+        met |= high & np.isfinite(base)
+        unknown &= open_ | (high & np.isnan(base))
+    return met, unknown & ~met
 
 
 def _below(course: Course, name: str, v: Any) -> tuple[Flags, Flags]:
-    now = carried(course, name, v["carry"])
-    return now < v[name], np.isnan(now)
+    return _met(course, name, v, lambda x: x < v[name])
 
 
 def _cytopenia(course: Course, v: Any) -> tuple[Flags, Flags]:
@@ -135,12 +142,12 @@ def _cytopenia(course: Course, v: Any) -> tuple[Flags, Flags]:
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
     for name in COUNTS:
-        now = carried(course, name, v["carry"])
+        low, open_ = _below(course, name, v)
         above = before(latest(course.dense(name) >= v[name]))
         since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
-        met |= (now < v[name]) & late & (((above >= 0) & since) | (before(latest(np.isfinite(course.dense(name)))) < 0))
-        unknown &= np.isnan(now)
-    return met, unknown & late
+        met |= low & late & (above >= 0) & since
+        unknown &= open_ | (low & (above < 0))
+    return met, unknown & late & ~met
 
 
 def _resolving(course: Course, crs: Grades | None, rising: Flags, v: Any) -> Flags:
@@ -155,8 +162,8 @@ def _resolving(course: Course, crs: Grades | None, rising: Flags, v: Any) -> Fla
     return (graded < worst) | (worst == 0) | worsening
 
 
-def _severity(course: Course) -> Any:
-    """1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death."""
+def _severity(course: Course) -> tuple[Any, Flags, Flags]:
+    """Grade, and death by the syndrome or by what is unknown: 1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death."""
     signs = edition("bedside_signs").values
 
     def known(name: str, least: float = 1.0) -> Any:
@@ -174,4 +181,6 @@ def _severity(course: Course) -> Any:
     grave = known("bleeding", 2) | known("dialysis") | known("oxygen_device", signs[VENTILATOR_CODE])
     top = edition("crs_astct_2019").top
     grade = np.where(grave | np.logical_or.reduce(pressors), top, grade)
-    return np.where(course.dense("alive") == 0, top + 1, grade).astype(np.int8)
+    cause = course.dense("death_cause")
+    died = cause == edition("death").values["iec_hs"]
+    return np.where(died, top + 1, grade).astype(np.int8), died, (course.dense("alive") == 0) & np.isnan(cause)

@@ -53,10 +53,17 @@ class Past:
                 found |= self.course.values[name] > 0
         return before(latest(found))
 
-    def since(self, name: str, holds: Flags) -> Columns:
-        """Column since when something holds without a break, up to each cell where it holds."""
+    def pause(self) -> NDArray[np.float64]:
+        """Days between the column before and each one that is being graded; 0 for the first."""
+        return np.diff(self.course.days, prepend=self.course.days[:1])
+
+    def since(self, name: str, holds: Flags, anew: NDArray[np.bool_] | None = None) -> Columns:
+        """Column since when something holds without a break, up to each cell where it holds.
+
+        ``anew`` : the columns that begin a new stretch whatever was before, shape (k,).
+        """
         earlier = np.zeros_like(holds)
-        earlier[:, 1:] = holds[:, :-1]
+        earlier[:, 1:] = holds[:, :-1] if anew is None else holds[:, :-1] & ~anew[None, 1:]
         return latest(holds & ~earlier)
 
     def lowest(self, name: str, columns: Columns) -> Columns:
@@ -106,9 +113,14 @@ class Growing(Past):
         self._kept["given"] = found
         return found
 
-    def since(self, name: str, holds: Flags) -> Columns:
+    def pause(self) -> NDArray[np.float64]:
+        """Days between the column before and the newest; 0 for the first."""
+        return np.diff(self.course.days[-2:]) if self._column else np.zeros(1)
+
+    def since(self, name: str, holds: Flags, anew: NDArray[np.bool_] | None = None) -> Columns:
         """Column since when something holds without a break."""
-        found = np.where(holds, np.minimum(self._kept.get(name, self._column), self._column), np.iinfo(np.int32).max)
+        kept = self._column if anew is not None and anew[-1] else self._kept.get(name, self._column)
+        found = np.where(holds, np.minimum(kept, self._column), np.iinfo(np.int32).max)
         self._kept[name] = found
         return np.minimum(found, self._column)
 

@@ -44,12 +44,13 @@ def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | N
     v, shape = rules.values, course.shape
     s = SimpleNamespace(course=course, values=v, shape=shape, running={}, past=past or Past(course))
     limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
+    ageless = np.broadcast_to(np.isnan(np.asarray(age, dtype=float)), (shape[0],))[:, None]
     temperature = np.broadcast_to(_read(course, "temperature"), shape)
     hot = temperature >= v["fever"]
     s.no_temperature = np.isnan(temperature)
     s.other_cause = hot & (_read(course, "fever_other_cause") >= 1)
     s.fever = hot & ~s.other_cause
-    _circulation(s, limit)
+    _circulation(s, limit, ageless)
     _oxygen_support(s)
     return s
 
@@ -63,7 +64,7 @@ def _unknown(course: Course, names: tuple[str, ...]) -> Any:
     return ~np.broadcast_to(np.logical_or.reduce(charted) if charted else np.False_, course.shape)
 
 
-def _circulation(s: SimpleNamespace, limit: Floats) -> None:
+def _circulation(s: SimpleNamespace, limit: Floats, ageless: Flags) -> None:
     course, v, shape = s.course, s.values, s.shape
     aside = _read(course, "hypotension_other_cause") >= 1
     s.hypotension_aside = aside
@@ -77,8 +78,12 @@ def _circulation(s: SimpleNamespace, limit: Floats) -> None:
             named = named + (course.values[name] > 0).astype(np.int8)
     s.catecholamines = np.where(aside, 0, (_read(course, "norepinephrine") > 0) + np.fmax(others, named))
     s.pressor = (s.catecholamines > 0) | s.vasopressin
-    s.hypotension = np.broadcast_to(((pressure < limit) & ~aside) | (s.boluses > 0) | s.pressor, shape)
-    s.no_pressure = np.broadcast_to(np.isnan(pressure) & ~aside, shape)
+    sure = np.where(ageless, v["neonate_systolic"], limit) if ageless.any() else limit  # low at every age
+    s.hypotension = np.broadcast_to(((pressure < sure) & ~aside) | (s.boluses > 0) | s.pressor, shape)
+    s.no_age = ageless & (pressure < limit) & ~s.hypotension & ~aside if ageless.any() else np.False_
+    if np.any(s.no_age):
+        s.running["age"] = np.broadcast_to(s.no_age, shape)
+    s.no_pressure = np.broadcast_to((np.isnan(pressure) | s.no_age) & ~aside, shape)
     s.no_circulation = _unknown(course, CIRCULATION) & ~aside
     s.maybe_pressor = _may_still_run(s, PRESSORS, ~aside)
     s.low_mean = _read(course, "mean_bp") < v["low_mean_pressure"]
@@ -98,22 +103,24 @@ def _oxygen_support(s: SimpleNamespace) -> None:
         device, flow, fio2 = (np.where(aside, usual, x) for usual, x in zip(normal, (device, flow, fio2)))
     if "airway_protection" in course:
         protects = (course.values["airway_protection"] >= 1) & ~(fio2 >= v["protected_fio2"])
-        device, fio2 = np.where(protects, 0, device), np.where(protects, v["room_air"], fio2)
+        usual = ((0, device), (0, flow), (v["room_air"], fio2))
+        device, flow, fio2 = (np.where(protects, normal, charted) for normal, charted in usual)
         s.protects = protects
     s.device, s.flow, s.fio2 = device, flow, fio2
-    air_only = (device >= v["positive_pressure"]) & (fio2 <= v["room_air"])
-    s.assisted = (device >= v["positive_pressure"]) & ~air_only
-    low = (_read(course, "spo2") < v["low_saturation"]) & ~(device >= 1) & ~s.hypoxia_aside
-    s.oxygen = np.broadcast_to(
-        ((device >= 1) & ~air_only) | (flow > 0) & ~air_only | (fio2 > v["room_air"]) | low, shape
-    )
-    s.no_oxygen_data = _unknown(course, OXYGEN) & ~aside
-    s.no_device = np.isnan(device) & ((flow > 0) | (fio2 > v["room_air"]))
+    positive, enriched = device >= v["positive_pressure"], (flow > 0) | (fio2 > v["room_air"])
+    s.assisted = positive & enriched
+    s.maybe_assisted = positive & ~enriched & np.isnan(fio2)  # of air alone, it would be no hypoxia
+    low = (_read(course, "spo2") < v["low_saturation"]) & ~s.hypoxia_aside
+    s.oxygen = np.broadcast_to(((device >= 1) & ~positive) | enriched | low, shape)
+    s.no_oxygen_data = _unknown(course, OXYGEN) & ~s.hypoxia_aside
+    s.no_device = np.isnan(device) & enriched
     maybe = _may_still_run(s, SUPPORT, ~aside)
     s.maybe_oxygen = maybe & _unknown(course, SUPPORT) if np.any(maybe) else maybe
+    if np.any(s.maybe_assisted):
+        s.running["fio2"] = s.running.get("fio2", np.False_) | s.maybe_assisted
     if "spo2" in course and np.isnan(spo2 := course.values["spo2"]).any():
         was_low = np.isnan(spo2) & (past.now(carried(past.course, "spo2", v["stays_on"])) < v["low_saturation"])
-        was_low &= ~(device >= 1) & ~s.hypoxia_aside
+        was_low &= ~s.oxygen & ~(device >= 1) & ~s.hypoxia_aside
         if was_low.any():
             s.running["spo2"] = was_low
             s.maybe_oxygen = s.maybe_oxygen | was_low
@@ -137,10 +144,24 @@ def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> A
     return found
 
 
-def lasts(s: Any, name: str, on: Flags) -> Floats:
-    """For how long something that holds has held at every charted cell without a break (days), shape (n, k)."""
-    start = s.past.since(name, on)
+def lasts(s: Any, name: str, on: Flags, longest_pause: float = np.inf) -> Floats:
+    """For how long something that holds has held at every charted cell without a break (days), shape (n, k).
+
+    Chartings further apart than ``longest_pause`` days do not show what was between them: there it begins anew.
+    """
+    anew = None if np.isinf(longest_pause) else s.past.pause() > longest_pause + s.values["tolerance"]
+    start = s.past.since(name, on, anew)
     return np.where(on, s.course.days[None, :] - s.past.course.days[np.maximum(start, 0)], -np.inf)
+
+
+def _long(s: Any, name: str, on: Flags, perhaps: Flags, needed: str, missing: str) -> tuple[Any, Any]:
+    """Whether something has lasted so long by the chart, and whether it may have."""
+    least = s.values[needed] - s.values["tolerance"]
+    holds = lasts(s, name, on, s.values["stays_on"]) >= least
+    doubt = ~holds & perhaps & (lasts(s, f"perhaps {name}", perhaps) >= least)
+    if doubt.any():
+        s.running[missing] = s.running.get(missing, np.False_) | doubt
+    return holds, doubt
 
 
 # Findings that a scale's levels name: each returns (holds, unknown), arrays (n, k) or one False.
@@ -195,9 +216,8 @@ def _high_dose_vasopressor(s: Any) -> tuple[Any, Any]:
 def _long_vasopressor(s: Any) -> tuple[Any, Any]:
     """Vasopressors at every charting for so long; an open end before the first charting is not counted."""
     on = np.broadcast_to(s.pressor, s.shape)
-    needed = s.values["long_vasopressor"] - s.values["tolerance"]
-    maybe = s.maybe_pressor & (lasts(s, "perhaps pressor", on | s.maybe_pressor) >= needed)
-    return lasts(s, "pressor", on) >= needed, maybe | s.no_circulation
+    holds, doubt = _long(s, "pressor", on, on | s.maybe_pressor, "long_vasopressor", "norepinephrine")
+    return holds, doubt | s.no_circulation
 
 
 def _refractory(s: Any) -> tuple[Any, Any]:
@@ -209,8 +229,8 @@ def _life_threatening(s: Any) -> tuple[Any, Any]:
 
 
 def _prolonged(s: Any) -> tuple[Any, Any]:
-    held = lasts(s, "hypotension or oxygen", s.hypotension | s.oxygen)
-    return held >= s.values["prolonged"] - s.values["tolerance"], False
+    on = s.hypotension | s.oxygen
+    return _long(s, "hypotension or oxygen", on, on, "prolonged", "systolic_bp")
 
 
 def _recurrent(s: Any) -> tuple[Any, Any]:
@@ -218,7 +238,7 @@ def _recurrent(s: Any) -> tuple[Any, Any]:
 
 
 def _oxygen(s: Any) -> tuple[Any, Any]:
-    return s.oxygen, (s.no_oxygen_data | s.maybe_oxygen) & ~s.oxygen
+    return s.oxygen, (s.no_oxygen_data | s.maybe_oxygen | s.maybe_assisted) & ~s.oxygen
 
 
 def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
@@ -226,18 +246,18 @@ def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
     cannula, high_flow = s.device == v["cannula"], s.device == v["high_flow"]
     fast = ~(s.device >= v["positive_pressure"]) & (s.flow > v["low_flow"])
     no_flow = np.isnan(s.flow)
-    rich = cannula & no_flow & (s.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
-    holds = (s.device == v["mask"]) | fast | rich
-    no_flow_known = (high_flow & no_flow) | (cannula & no_flow & np.isnan(s.fio2))
+    rich = np.isnan(s.fio2) | (s.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
+    holds = (s.device == v["mask"]) | fast
+    no_flow_known = no_flow & (high_flow | (cannula & rich))
     return holds, s.no_oxygen_data | s.maybe_oxygen | s.no_device | no_flow_known
 
 
 def _positive_pressure(s: Any) -> tuple[Any, Any]:
-    return s.assisted, s.no_oxygen_data | s.maybe_oxygen | s.no_device
+    return s.assisted, s.no_oxygen_data | s.maybe_oxygen | s.no_device | s.maybe_assisted
 
 
 def _ventilator(s: Any) -> tuple[Any, Any]:
-    return s.assisted & (s.device == s.values["ventilator"]), s.no_oxygen_data | s.maybe_oxygen | s.no_device
+    return s.assisted & (s.device == s.values["ventilator"]), _positive_pressure(s)[1]
 
 
 def _high_fio2(s: Any) -> tuple[Any, Any]:
@@ -245,9 +265,8 @@ def _high_fio2(s: Any) -> tuple[Any, Any]:
     uncharted = np.isnan(s.fio2)
     by_cannula = ~(s.device >= v["mask"]) & (s.flow > 0)
     estimated = v["room_air"] + v["fio2_per_liter"] * s.flow >= v["fio2_limit"]
-    holds = (s.fio2 >= v["fio2_limit"]) | (uncharted & by_cannula & estimated)
-    blind = uncharted & (s.device >= 1) & ~by_cannula
-    return holds, s.no_oxygen_data | blind | s.maybe_oxygen
+    blind = uncharted & ((s.device >= 1) & ~by_cannula | by_cannula & estimated)
+    return s.fio2 >= v["fio2_limit"], s.no_oxygen_data | blind | s.maybe_oxygen
 
 
 FACTS: dict[str, tuple[Callable[[Any], tuple[Any, Any]], str]] = {
