@@ -5,6 +5,7 @@ import json
 import pytest
 
 from vein2vein.cli.main import main
+from vein2vein.population import posterior
 
 TRIAL = """
 [trial]
@@ -56,7 +57,8 @@ def trial(tmp_path):
 
 
 def test_qualify_scores_what_was_read_and_writes_report_and_data(trial, tmp_path, capsys):
-    assert main(["qualify", str(trial), "--patients", "20", "--out", str(tmp_path / "out"), "--json"]) == 0
+    call = ["qualify", str(trial), "--patients", "20", "--parameters", "typical", "--jobs", "1"]
+    assert main([*call, "--out", str(tmp_path / "out"), "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     rows = [e for e in events if e["event"] == "row"]
     assert [r["quantity"] for r in rows] == ["CR_CRi_rate"]  # recalled figures are not scored
@@ -72,11 +74,23 @@ def test_qualify_scores_what_was_read_and_writes_report_and_data(trial, tmp_path
 
 def test_qualify_is_quiet_on_request_and_does_not_overwrite(trial, tmp_path, capsys):
     call = ["qualify", str(trial), "--patients", "20", "--out", str(tmp_path / "out"), "--quiet"]
+    call += ["--parameters", "typical", "--jobs", "1"]
     assert main(call) == 0
     said = capsys.readouterr().out
     assert "In all" in said and "CRi rate" not in said
     assert main(call) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_qualify_without_a_sample_that_fits_says_so_and_uses_the_cards(trial, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(posterior, "bundled", lambda: tmp_path / "none.csv")
+    call = ["qualify", str(trial), "--patients", "20", "--jobs", "1", "--quiet", "--out", str(tmp_path / "out")]
+    assert main(call) == 0
+    assert "no posterior sample" in capsys.readouterr().err
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "typical: as on the cards" in page
+    assert main([*call, "--parameters", "posterior", "--force"]) == 2
+    assert "no posterior sample" in capsys.readouterr().err
 
 
 def test_qualify_names_the_nearest_trial(capsys):

@@ -29,6 +29,7 @@ EXAMPLES = """\b
 Examples:
   vein2vein qualify
   vein2vein qualify juliet zuma-1 --patients 1000
+  vein2vein qualify --parameters typical
   vein2vein qualify my.toml --out my-trial --json
 """
 
@@ -39,8 +40,17 @@ Examples:
     "--patients",
     type=click.IntRange(10, MOST_PATIENTS),
     metavar="N",
-    help="Virtual patients enrolled in each trial (default: 400, more for trials with arms).",
+    help="Virtual patients enrolled in each trial, under each parameter set (default: by the size of the trial).",
 )
+@click.option(
+    "--parameters",
+    type=click.Choice(["typical", "posterior"]),
+    help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of them "
+    "(default: posterior where it fits the cards).",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Processes that run trials side by side (default: all cores)."
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of the run.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR",
@@ -50,8 +60,8 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No progress and no rows; only the scores and where the report is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing report.")
 def command(
-    trials: tuple[str, ...], patients: int | None, seed: int, out: Path | None, for_machines: bool, quiet: bool,
-    force: bool,
+    trials: tuple[str, ...], patients: int | None, parameters: str | None, jobs: int | None, seed: int,
+    out: Path | None, for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     """Run the published trials again and score the difference.
 
@@ -59,14 +69,23 @@ def command(
     simulated median is within the tolerance of the row. Errors are in tolerances; the baseline is the mean of the other
     trials for the same endpoint. Without names, every trial that comes with vein2vein.
     """
+    from vein2vein.engine.batch import threads_available
     from vein2vein.population import qualification
+    from vein2vein.population.posterior import sample_for
     from vein2vein.population.trial import load_trial
     from vein2vein.report.qualification import write_qualification
 
     chosen = [load_trial(name) for name in trials] or None
     folder = console.new_folder(out or Path("vein2vein-results") / f"qualification-seed{seed}", REPORT, force=force)
+    sets, note = sample_for(parameters)
+    if note and for_machines:
+        console.emit("note", text=note)
+    elif note:
+        console.say(f"note: {note}", stderr=True)
     with console.progress("qualification", for_machines=for_machines, quiet=quiet) as report:
-        result = qualification.qualify(chosen, patients=patients, seed=seed, progress=report)
+        result = qualification.qualify(
+            chosen, patients=patients, seed=seed, sets=sets, progress=report, jobs=jobs or threads_available()
+        )
     files = write_qualification(result, folder, force=force)
     if for_machines:
         for row in result.rows:

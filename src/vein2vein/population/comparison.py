@@ -141,9 +141,7 @@ def compare(
     )
 
 
-def _row(
-    row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int, level: float
-) -> Row:
+def _row(row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int, level: float) -> Row:
     if not row.endpoint:
         return beside(row, 0, None, level=level)
     try:
@@ -216,10 +214,17 @@ def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple
     return arrays, pool
 
 
-def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int) -> NDArray[np.intp]:
-    """Draw trials of a size from some patients, with replacement; shape (resamples, size)."""
-    luck = uniforms(seed, f"trial of {size}", np.arange(resamples), size)
-    return members[(luck * members.size).astype(np.intp)]
+def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int, again: bool = True) -> NDArray[np.intp]:
+    """Draw trials of a size from some patients; shape (resamples, size).
+
+    With replacement (``again``) the patients stand for the population. Without, they are a sample of it themselves, and
+    a drawn trial varies as one of that many new patients does; there must be as many of them, or they are drawn again.
+    """
+    if again or size > members.size:
+        luck = uniforms(seed, f"trial of {size}", np.arange(resamples), size)
+        return members[(luck * members.size).astype(np.intp)]
+    luck = uniforms(seed, f"trial of {size}", np.arange(resamples), members.size)
+    return members[np.argsort(luck, axis=1, kind="stable")[:, :size]]
 
 
 def summarize(row: Published, *arrays: Any) -> Floats:

@@ -39,6 +39,7 @@ CONSTANTS = {"bedside": bedside, "covariates": covariates, "hazards": hazards}
 VALUE, SD = WHATS = ("value", "sd")
 DIGITS = 4  # of a logarithm in the file
 MARK = "# "
+TYPICAL, SAMPLE = "typical", "posterior"
 HASH = 16  # letters of a hash
 
 
@@ -242,6 +243,33 @@ def read_posterior(path: Path | None = None) -> Posterior:
     if not len(logs) or not np.isfinite(logs).all():
         raise InputError("found no parameter set, or one with a number that is not finite.", file=path.name)
     return Posterior(tuple(factors), logs, card.string("cards"), dict(card.table("made")))
+
+
+def sample_for(parameters: str | None) -> tuple[Posterior | None, str]:
+    """The sample to run with, and what the user should know.
+
+    Parameters
+    ----------
+    parameters : {"posterior", "typical"} or None
+        None: the bundled sample where it fits the cards, else the numbers on the cards.
+
+    Raises
+    ------
+    InputError
+        "posterior" was asked for, and the sample is missing or belongs to other cards.
+    """
+    if parameters == TYPICAL or (parameters is None and not bundled().is_file()):
+        return None, "" if parameters else "there is no posterior sample: the intervals hold sampling error only"
+    found = read_posterior()
+    if found.is_current:
+        return found, ""
+    stale = (
+        f"the posterior sample was fitted with other numbers than the cards now hold (hash {found.cards}, now "
+        f"{hash_of_cards(found.factors)})"
+    )
+    if parameters is None:
+        return None, f"{stale}; the cards' own numbers are used: the intervals hold sampling error only"
+    raise InputError(f"{stale}. Calibrate again, or ask for --parameters {TYPICAL}.")
 
 
 def write_posterior(posterior: Posterior, path: Path) -> None:

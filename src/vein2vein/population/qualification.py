@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,9 @@ from vein2vein.parameters import ParameterSet, read_parameters
 from vein2vein.population.comparison import LEVEL, RESAMPLES, beside, draw, known_at, nobody, read_row
 from vein2vein.population.comparison import summarize as summarize_row
 from vein2vein.population.endpoints import NotProduced
+from vein2vein.population.posterior import Member, Posterior, choose, in_force, overlay
 from vein2vein.population.published import Published
+from vein2vein.population.scheduler import compute_here, compute_in
 from vein2vein.population.scoring import (
     OTHER,
     Score,
@@ -34,7 +37,7 @@ from vein2vein.population.scoring import (
 )
 from vein2vein.population.trial import Trial, enroll_and_treat, follow_up_at, list_trials, load_trial
 
-Sets = ParameterSet | Mapping[str, ParameterSet] | None
+Sets = ParameterSet | Member | Mapping[str, ParameterSet] | None
 Progress = Callable[[float, str], None]
 READ = "read"
 
@@ -74,11 +77,14 @@ def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
     Parameters
     ----------
     trial : Trial
-    sets : ParameterSet, or mapping of name to ParameterSet, or None
-        One set for all; or by the name of a product or disease, "" for all. Never by trial.
+    sets : ParameterSet, Member, or mapping of name to ParameterSet, or None
+        One set for all; factors on numbers of cards; or by the name of a product or disease, "" for all. Never by
+        trial.
     """
     if sets is None or isinstance(sets, ParameterSet):
         return sets
+    if isinstance(sets, Member):
+        return overlay(sets, trial)
     chosen = [sets[name] for name in ("", trial.product.name, trial.disease.name) if name in sets]
     if not chosen:
         return None
@@ -93,8 +99,9 @@ def score(
     *,
     patients: int | None = None,
     seed: int = 1,
-    sets: Sets | Sequence[Sets] = None,
+    sets: Sets | Sequence[Sets] | Posterior = None,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> tuple[ScoredRow, ...]:
     """Run trials in virtual patients and score their rows.
 
@@ -103,14 +110,16 @@ def score(
     trials : iterable of str or Trial, optional
         Names, paths or trials; every bundled one by default.
     patients : int, optional
-        Virtual patients enrolled in each.
+        Virtual patients enrolled in each, under each parameter set.
     seed : int
-    sets : ParameterSet, or mapping of name to ParameterSet, optional
+    sets : ParameterSet, Member, mapping of name to ParameterSet, Posterior, or a sequence of sets, optional
         A variant of the model's numbers laid over all cards, the same for every trial; a mapping may hold one for ""
         (everything) and one for each product or disease, by its name. A sequence is a posterior sample: every set runs
-        with ``patients``, and each simulated trial is drawn under one of them, so that the intervals carry what is not
-        known of the numbers.
+        with ``patients`` of its own, and each simulated trial is drawn under one of them, so that the intervals carry
+        what is not known of the numbers. Of a ``Posterior`` some sets are drawn.
     progress : callable (fraction, text), optional
+    jobs : int
+        Processes that run trials side by side.
 
     Returns
     -------
@@ -120,33 +129,56 @@ def score(
     chosen = [
         one if isinstance(one, Trial) else load_trial(one) for one in (list_trials() if trials is None else trials)
     ]
+    chosen = [trial for trial in chosen if scored_rows(trial)]
+    sample = _sample(sets, seed)
+    counts = [_enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
+    task = partial(_part, chosen, counts, sample, seed)
+    spans = [(i * len(sample) + j, 0) for j in range(len(sample)) for i in range(len(chosen))]
+    compute = compute_here if jobs == 1 else partial(compute_in, jobs)
+    parts: dict[int, Any] = {}
+    for (at, _), part in compute(task, spans):
+        parts[at] = part
+        if progress:
+            progress(len(parts) / len(spans), chosen[at // len(sample)].name)
     found: list[ScoredRow] = []
     for i, trial in enumerate(chosen):
-        if progress:
-            progress(i / len(chosen), trial.name)
-        found += score_trial(trial, patients=patients, seed=seed, sets=sets)
+        mine = [parts[i * len(sample) + j] for j in range(len(sample))]
+        found += [judge(trial, row, _pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
     return tuple(found)
 
 
-def score_trial(
-    trial: Trial, *, patients: int | None = None, seed: int = 1, sets: Sets | Sequence[Sets] = None
-) -> list[ScoredRow]:
+def score_trial(trial: Trial, **options: Any) -> list[ScoredRow]:
     """Score the rows of one trial; see ``score``."""
-    published = scored_rows(trial)
-    if not published:
-        return []
-    count = max(int(numbers().patients), trial.patients if trial.arms else 0) if patients is None else patients
-    sample = list(sets) if isinstance(sets, Sequence) else [sets]
-    follow_up = follow_up_at(trial, np.arange(count), seed)
-    parts = []
-    for one in sample:
-        journey = enroll_and_treat(
-            trial, np.arange(count), seed=seed, overlay=lambda arm, one=one: overlay_for(arm, one)
-        )
-        parts.append(
-            _simulated(trial, published, journey, follow_up, seed=seed, resamples=-(-RESAMPLES // len(sample)))
-        )
-    return [judge(trial, stated, _pooled(stated, [part[i] for part in parts])) for i, stated in enumerate(published)]
+    return list(score([trial], **options))
+
+
+def _sample(sets: Sets | Sequence[Sets] | Posterior, seed: int) -> list[Sets]:
+    if isinstance(sets, Posterior):
+        return list(choose(sets, int(numbers().sets), seed))
+    return list(sets) if isinstance(sets, Sequence) else [sets]
+
+
+def _enrolled(trial: Trial, sets: int) -> int:
+    """Virtual patients enrolled in a trial under each of so many parameter sets."""
+    if sets == 1:
+        return max(int(numbers().patients), trial.patients if trial.arms else 0)
+    largest = max(trial.enrolled, *(row.draw for row in scored_rows(trial)))
+    return max(int(numbers().under_each), int(numbers().spare * largest))
+
+
+def _part(
+    trials: Sequence[Trial], counts: Sequence[int], sample: Sequence[Sets], seed: int, at: int, _: int
+) -> list[tuple[int, Any, str]]:
+    """One trial under one set: for each row what ``_simulated`` gives. Each set has patients of its own."""
+    trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
+    count = counts[at // len(sample)]
+    who = np.arange(count) + nth * count
+    with in_force(one):
+        journey = enroll_and_treat(trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one))
+    follow_up, resamples = follow_up_at(trial, who, seed), -(-RESAMPLES // len(sample))
+    return _simulated(
+        trial, scored_rows(trial), journey, follow_up, seed=seed, resamples=resamples, again=len(sample) == 1
+    )
 
 
 def _simulated(
@@ -157,6 +189,7 @@ def _simulated(
     *,
     seed: int,
     resamples: int,
+    again: bool,
 ) -> list[tuple[int, Any, str]]:
     """For each row: patients in its set, what simulated trials of its size gave (None: nothing), and why not."""
     seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
@@ -171,7 +204,7 @@ def _simulated(
         if not members.size:
             found.append((0, None, nobody(row)))
             continue
-        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed, again=again)
         found.append((members.size, summarize_row(row, *(np.asarray(a)[chosen] for a in arrays)), ""))
     return found
 
@@ -198,11 +231,12 @@ def qualify(
     *,
     patients: int | None = None,
     seed: int = 1,
-    sets: Sets | Sequence[Sets] = None,
+    sets: Sets | Sequence[Sets] | Posterior = None,
     progress: Progress | None = None,
+    jobs: int = 1,
 ) -> Qualification:
     """Run and score trials, with baselines and the scores by trial, by kind of endpoint and in all; see ``score``."""
-    rows = score(trials, patients=patients, seed=seed, sets=sets, progress=progress)
+    rows = score(trials, patients=patients, seed=seed, sets=sets, progress=progress, jobs=jobs)
     rows = with_baselines(rows, published_rows())
     by_trial = dict.fromkeys(row.file for row in rows)
     by_kind = [kind for kind in dict.fromkeys([*kinds().values(), OTHER]) if any(row.kind == kind for row in rows)]
@@ -218,6 +252,15 @@ def qualify(
             "seed": seed,
             "patients": "as the trial files say" if patients is None else patients,
             "trials": list(by_trial),
-            "sets": "as on the cards" if sets is None else "a variant",
+            "parameters": _told(sets, len(_sample(sets, seed))),
         },
     )
+
+
+def _told(sets: Sets | Sequence[Sets] | Posterior, count: int) -> str:
+    if isinstance(sets, Posterior):
+        made = ", ".join(f"{name} {sets.facts[name]}" for name in ("seed", "members", "steps") if name in sets.facts)
+        return f"{count} of {len(sets.logs)} sets of the posterior sample (cards {sets.cards}; {made})"
+    if sets is None:
+        return "typical: as on the cards"
+    return "a variant" if count == 1 else f"{count} variants"
