@@ -251,7 +251,8 @@ def test_directional_derivatives_are_the_partial_ones_in_that_direction(steps, d
         terms = []
         for offset, of in zip((0, 2), slopes):
             factors = evaluate(g, list(of[i].values()), 0.0, x, p, [])
-            terms += [factor * direction[offset + j] for j, factor in zip(of[i], factors)]
+            with np.errstate(all="ignore"):
+                terms += [factor * direction[offset + j] for j, factor in zip(of[i], factors)]
         with np.errstate(all="ignore"):
             expected, size = float(np.sum(terms)), float(np.sum(np.abs(terms)))
         if np.isfinite(size) and np.isfinite(value) and size < 1e100:

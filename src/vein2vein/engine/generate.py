@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vein2vein.engine.graph import LEAVES, Graph, needed, uses
+from vein2vein.engine.order import interleaved
 from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -65,7 +66,7 @@ def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: boo
     for index, output in enumerate(outputs):
         a.store(writer.value(output), "%out", index)
     head = f"define internal void @{name}({a.vector} %t, ptr %x, ptr %p, ptr %u, ptr noalias %out) #0 {{"
-    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> int:
@@ -115,7 +116,7 @@ def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -
     name, last = ("slopes", ", ptr noalias %partials") if rows else ("rates", "")
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"
-    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _outward(a: Assembly, rate: str, index: int, bound: float, low: bool) -> str:
@@ -133,7 +134,7 @@ def _prepare(plan: _Plan, a: Assembly) -> str:
             value = a.binary("fdiv", a.number(1.0), value)
         a.store(value, "%kept", slot)
     head = "define internal void @prepare(ptr %p, ptr %u, ptr noalias %kept) #0 {"
-    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 class _Writer:

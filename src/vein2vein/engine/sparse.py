@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from vein2vein.engine.order import interleaved
 from vein2vein.engine.vector_math import Assembly
 
 Entry = tuple[int, int]
@@ -130,7 +131,7 @@ def _factor(p: Plan, a: Assembly) -> str:
     for entry, slot in p.slots.items():
         a.store(value[entry], "%lu", slot)
     head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
-    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _solve(p: Plan, a: Assembly) -> str:
@@ -145,7 +146,7 @@ def _solve(p: Plan, a: Assembly) -> str:
     for i, v in enumerate(value):
         a.store(v, "%b", i)
     head = "define internal void @solve(ptr noalias %lu, ptr noalias %b) #0 {"
-    return "\n".join([head, "entry:", *a.lines, "  ret void", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _residual(p: Plan, width: int, fused: bool) -> str:
@@ -168,4 +169,4 @@ def _residual(p: Plan, width: int, fused: bool) -> str:
         worst = a.select(keep, worst, excess)
     v = a.vector
     head = f"define internal {v} @residual({v} %diagonal, ptr %jac, ptr %b, ptr %k) #0 {{"
-    return "\n".join([head, "entry:", *a.lines, f"  ret {v} {worst}", "}"])
+    return "\n".join([head, "entry:", *interleaved(a.lines), f"  ret {v} {worst}", "}"])
