@@ -250,15 +250,13 @@ def draw_band(
     found = quantiles(values, levels)
     shown = np.isfinite(found[2])
     if curves or not shown.any():
-        for row in pick_curves(values):
-            there = np.isfinite(values[row])
-            axes.plot(
-                days[there],
-                values[row, there],
-                color=hue,
-                linewidth=look("figure", "thin"),
-                alpha=look("figure", "thin_alpha"),
-            )
+        draw_lines(
+            axes,
+            [np.stack([days, values[row]], axis=1)[np.isfinite(values[row])] for row in pick_curves(values)],
+            color=hue,
+            linewidth=look("figure", "thin"),
+            alpha=look("figure", "thin_alpha"),
+        )
     if outer:
         axes.fill_between(
             days[shown],
@@ -280,6 +278,25 @@ def draw_band(
             label="25–75 %",
         )
     axes.plot(days[shown], found[2, shown], color=hue, label="median")
+
+
+def draw_lines(axes: Any, lines: Iterable[Floats], **kind: Any) -> None:
+    """Draw many lines, each of shape (points, 2), as one thing: far faster than one by one."""
+    from matplotlib.collections import LineCollection
+
+    axes.add_collection(LineCollection(list(lines), **kind))
+    axes.autoscale_view()
+
+
+def draw_bars(axes: Any, left: ArrayLike, right: ArrayLike, height: ArrayLike, **kind: Any) -> None:
+    """Draw bars from 0 up as one thing."""
+    from matplotlib.collections import PolyCollection
+
+    first, last, top = (np.asarray(x, dtype=float) for x in (left, right, height))
+    corners = [(first, 0 * top), (first, top), (last, top), (last, 0 * top)]
+    bars = np.stack([np.stack(one, axis=1) for one in corners], axis=1)
+    axes.add_collection(PolyCollection(list(bars), **kind))
+    axes.autoscale_view()
 
 
 def mark_level(axes: Any, name: str) -> None:

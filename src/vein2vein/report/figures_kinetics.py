@@ -16,6 +16,7 @@ from vein2vein.report.figures import (
     color,
     day_axis,
     draw_band,
+    draw_bars,
     log_axis,
     look,
     mark_level,
@@ -43,7 +44,11 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
             middle = float(np.median(known))
             if np.ptp(known) < np.sqrt(np.finfo(float).eps) * np.abs(known).max():  # equal but for rounding
                 known = np.full(known.shape, known[0])
-            axes.hist(known, bins=int(look("figure", "bins")), color=color("sky"), edgecolor=color("paper"))
+            counts, edges = np.histogram(known, bins=int(look("figure", "bins")))
+            draw_bars(
+                axes, edges[:-1], edges[1:], counts, facecolor=color("sky"), edgecolor=color("paper"), linewidth=1
+            )
+            axes.set_ylim(bottom=0)
             axes.axvline(middle, color=color("ink"), label="median")
             for limits in (row.low, row.high):
                 limit = np.unique(np.round(limits[np.isfinite(limits)], 9))

@@ -196,26 +196,11 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         place = np.arange(len(shown))
-        for at, row in zip(place, shown):
-            _interval(
-                axes,
-                at - 1 / 6,
-                row.simulated,
-                row.low,
-                row.high,
-                color("infused"),
-                color("infused"),
-                "simulated, 90 % interval" if not at else None,
-            )
-            face = color("published") if row.confidence == "read" else color("paper")
-            _interval(
-                axes, at + 1 / 6, row.published, row.published_low, row.published_high, color("published"), face, None
-            )
-        from matplotlib.lines import Line2D
-
+        simulated = [(r.simulated, r.low, r.high) for r in shown]
+        published = [(r.published, r.published_low, r.published_high) for r in shown]
         keys = [
-            Line2D([], [], color=color("infused"), marker="o", label="simulated, 90 % interval"),
-            Line2D([], [], color=color("published"), marker="o", label="published, 95 % interval"),
+            _intervals(axes, place - 1 / 6, simulated, color("infused"), "simulated, 90 % interval"),
+            _intervals(axes, place + 1 / 6, published, color("published"), "published, 95 % interval"),
         ]
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
         axes.set_yticks(place, names)
@@ -240,12 +225,15 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     )
 
 
-def _interval(
-    axes: Any, at: float, value: float, low: float, high: float, hue: str, face: str, label: str | None
-) -> None:
-    if np.isfinite(low) and np.isfinite(high):
-        axes.plot([low, high], [at, at], color=hue, linewidth=1.4)
-    axes.plot([value], [at], marker="o", color=hue, markerfacecolor=face, markersize=5, linestyle="", label=label)
+def _intervals(axes: Any, at: Any, values: list[tuple[float, float, float]], hue: str, label: str) -> Any:
+    """Draw values with their intervals (value, low, high), one below the other, and return the key of the legend."""
+    from matplotlib.lines import Line2D
+
+    value, low, high = np.array(values, dtype=float).T
+    known = np.isfinite(low) & np.isfinite(high)
+    axes.hlines(at[known], low[known], high[known], color=hue, linewidth=1.4)
+    axes.plot(value, at, marker="o", color=hue, markersize=5, linestyle="")
+    return Line2D([], [], color=hue, marker="o", label=label)
 
 
 def _short(definition: str) -> str:

@@ -17,6 +17,7 @@ from vein2vein.report.figures import (
     color,
     day_axis,
     draw_band,
+    draw_bars,
     log_axis,
     look,
     mark_level,
@@ -208,7 +209,10 @@ def treatment_figure(journey: Any) -> Picture | None:
     def draw(figure: Any) -> None:
         rows = np.atleast_1d(figure.subplots(len(names), 1, sharex=True))
         for axes, name in zip(rows, names):
-            axes.bar(grid, counts[name], width=0.8, color=color("blue"))
+            held = counts[name] > 0
+            draw_bars(
+                axes, grid[held] - 0.4, grid[held] + 0.4, counts[name][held], facecolor=color("blue"), linewidth=0
+            )
             axes.set_ylabel(titles[name], rotation=0, ha="right", va="center")
             top = max(int(counts[name].max()), 1)
             axes.set_ylim(0, top * 1.15)
