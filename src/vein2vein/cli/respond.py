@@ -123,18 +123,21 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     """
     import numpy as np
 
+    from vein2vein.clinic.criteria import edition
     from vein2vein.clinic.outcome import assess, time_to_event
 
     n, k = found.status.shape
-    alive = course.dense("alive")
-    dead = alive == 0 if alive.shape == (n, k) else np.zeros((n, k), dtype=bool)
+    alive, cause = course.dense("alive"), course.dense("death_cause")
+    same = alive.shape == (n, k)
+    dead = (alive == 0) | np.isfinite(cause) if same else np.zeros((n, k), dtype=bool)
+    other = (np.isfinite(cause) & (cause != edition("death").values["disease"])).any(axis=1)
     death = np.where(dead.any(axis=1), found.days[dead.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
     seen = found.status >= 0
     known = np.array([found.days[row][-1] if row.any() else np.nan for row in seen])
     last = np.where(np.isfinite(death), death, np.nan_to_num(known))
     outcome = assess(
         found, infused=np.ones(n, dtype=bool), death_day=death, last_day=last, enrolment_day=np.zeros(n),
-        death_cause="disease",
+        death_cause=np.where(other, "other", "disease"),
     )  # fmt: skip
     times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
     rows = []

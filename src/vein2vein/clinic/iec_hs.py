@@ -98,7 +98,7 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
 
 
 def _met(course: Course, name: str, v: Any, abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
-    """Whether the value of this nursing interval is abnormal, and whether that is unknown: an older one may still hold."""
+    """Whether the value of this nursing interval is abnormal, and whether that is unknown (an older one may hold)."""
     now, lately = carried(course, name, v["stands"]), carried(course, name, v["carry"])
     return abnormal(now), np.isnan(now) & (np.isnan(lately) | abnormal(lately))
 
@@ -163,7 +163,10 @@ def _resolving(course: Course, crs: Grades | None, rising: Flags, v: Any) -> Fla
 
 
 def _severity(course: Course) -> tuple[Any, Flags, Flags]:
-    """Grade, and death by the syndrome or by what is unknown: 1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death."""
+    """The grade, whether death is of the syndrome, and whether its cause is unknown.
+
+    1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death.
+    """
     signs = edition("bedside_signs").values
 
     def known(name: str, least: float = 1.0) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.cres import grade_cres
-from vein2vein.clinic.crs import SCALES, grade_crs
+from vein2vein.clinic.crs import DEATH, SCALES, grade_crs
 from vein2vein.clinic.grades import Grades, because, lacking
 from vein2vein.clinic.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.icans import grade_icans, neurologic_event
@@ -54,6 +54,7 @@ _GRADERS: dict[str, Callable[..., Grades]] = {
     "hypogammaglobulinemia": lambda course, a: hypogammaglobulinemia(course, age=a["age"]),
 }
 ALL_FINDINGS = tuple(_GRADERS)
+STATES = {"b_cell_aplasia": 1, "hypogammaglobulinemia": 2}  # findings that are no grades, and their last state
 
 
 def grade(
@@ -235,15 +236,14 @@ def _check(one: Override, findings: Mapping[str, Grades], course: Course) -> Non
             raise InputError(f"an override of {one.finding} has no {field}; add who decided and when.", file=place)
     if one.grade is None and not one.cause:
         raise InputError(f"an override of {one.finding} has neither a grade nor a cause; add one of them.", file=place)
-    if one.grade is not None and not 0 <= one.grade <= _highest(one.finding):
-        text = f"an override sets {one.finding} to grade {one.grade}; expected 0 to {_highest(one.finding)}."
+    if one.grade is not None and not 0 <= one.grade <= highest_grade(one.finding):
+        text = f"an override sets {one.finding} to grade {one.grade}; expected 0 to {highest_grade(one.finding)}."
         raise InputError(text, file=place)
     if one.first_day > one.last_day:
         text = f"an override of {one.finding} ends on day {one.last_day:g}, before it begins (day {one.first_day:g})."
         raise InputError(text, file=place)
 
 
-def _highest(finding: str) -> int:
-    from vein2vein.clinic.criteria import edition
-
-    return 1 if finding == "b_cell_aplasia" else edition("crs_astct_2019").top + 1  # grade 5 is death
+def highest_grade(finding: str) -> int:
+    """Highest grade or state that a finding can have; 5 is death."""
+    return STATES.get(finding, DEATH)

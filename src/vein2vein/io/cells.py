@@ -65,6 +65,9 @@ class Cells:
                 entry.line, column, str(problem), "", "days or dates throughout", "use one way to give times"
             )
             return None
+        if times.only_one_placed(moment, self.zeros.get(entry.patient), self.mapping.zone):
+            self.log.note("some times name their zone and some do not: they were compared as clocks show them; say "
+                          "time_zone in a mapping file")  # fmt: skip
         if note := times.clock_note(moment, self.mapping.zone):
             self.log.note(f"line {entry.line}: {note}")
         if not EARLIEST_DAY <= day <= LATEST_DAY:

@@ -55,6 +55,11 @@ def take_patient(reading: Reading, line: int, url: str, resource: dict[str, Any]
     if isinstance(resource.get("deceasedDateTime"), str):
         time = moment_of(reading, line, resource["deceasedDateTime"], "Patient.deceasedDateTime")
         reading.add(line, time, "alive", 0.0, column="Patient.deceasedDateTime")
+    elif resource.get("deceasedBoolean") is True:
+        reading.aside(
+            line, "Patient.deceasedBoolean", "a death without its date", "", "Patient.deceasedDateTime",
+            "export the date of death",
+        )  # fmt: skip
 
 
 def take_subject(reading: Reading, line: int, resource: dict[str, Any]) -> None:

@@ -6,12 +6,11 @@ import re
 from datetime import date, datetime, tzinfo
 from math import floor
 
-from vein2vein.clinic.monitoring import ALL_FINDINGS, Override
+from vein2vein.clinic.monitoring import ALL_FINDINGS, Override, highest_grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.io import names, times
 from vein2vein.io.record import Entry, Moment
 
-HIGHEST = 5
 LONGEST = 100
 INSTANT = 10.0**-times.DIGITS
 _OVERRIDE = re.compile(r"\s*([A-Za-z]\w*)\s*(?:=|:|\s)\s*(?:grade\s*)?(\d)\s*", re.IGNORECASE)
@@ -30,13 +29,15 @@ def read_judgement(entry: Entry) -> Override:
         raise InputError("nobody signed it: an attribution or override needs an author; expected a name in 'author'")
     if entry.name == names.OVERRIDE:
         match = _OVERRIDE.fullmatch(text)
-        if not match or int(match[2]) > HIGHEST:
+        if not match:
             raise InputError("not an override; expected a finding and its grade, written as 'crs_astct = 2'")
         finding, grade, cause, reason = match[1].lower(), int(match[2]), "", entry.comment
         if finding not in ALL_FINDINGS:
             raise InputError(
                 f"{unknown('finding', finding, ALL_FINDINGS).rstrip('.')}; expected a finding of vein2vein"
             )
+        if grade > highest_grade(finding):
+            raise InputError(f"no grade of {finding}; expected 0 to {highest_grade(finding)}")
     else:
         finding, grade, cause, reason = text.lower(), None, entry.comment, ""
         if finding not in names.vocabulary().attributions and finding not in ALL_FINDINGS:

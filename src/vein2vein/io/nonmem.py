@@ -85,9 +85,7 @@ def _samples(course: Course, i: int, wanted: Sequence[str], limits: Mapping[str,
             below = flagged or value < limits[name]
             limit = max(limits[name], value) if flagged else limits[name]
             dv = limit if below else value
-            rows.append(
-                (_shown(day), _shown(dv), 0, 0, 0, 1, int(below), _shown(limit), ANALYTES.index(name) + 1)
-            )
+            rows.append((_shown(day), _shown(dv), 0, 0, 0, 1, int(below), _shown(limit), ANALYTES.index(name) + 1))
     return rows
 
 

@@ -23,6 +23,7 @@ LIGHTEST, HEAVIEST = 1.5, 350.0
 ADULT = 18  # the adult card of B-ALL from this age on
 B_ALL = "b_all"
 _LIMITS = {"age": ("year", 0.0, OLDEST), "height": ("cm", SHORTEST, TALLEST), "weight": ("kg", LIGHTEST, HEAVIEST)}
+WEIGHT = "weight"  # without a time, it is known of the patient as the age is
 _MALE, _FEMALE = "male", "female"
 
 
@@ -48,7 +49,7 @@ def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Sequence
         for label in labels:
             _take(known[label], Entry(label, None, name, text, "", 0, f"patient.{name}"), mapping, log, given)
     for entry in entries:
-        if entry.name in names.FACTS:
+        if entry.name in names.FACTS or (entry.name == WEIGHT and entry.time is None):
             _take(known[entry.patient], entry, mapping, log, given)
     return known
 

@@ -21,6 +21,7 @@ MOST_HINTS = 100  # unknown names for which near ones are looked up
 SAMPLE = 200  # lines from which the delimiter is found
 DATED_SAMPLE = 5000  # dates from which the order of day and month is found
 _BLOOD_PRESSURE = re.compile(r"\s*(\d{2,3})\s*/\s*(\d{2,3})\s*")
+WEIGHT, WHEN = "weight", ("day", "date", "time")
 TIMELESS = ("age", "birth_date", "sex", "height", "disease", "product")
 
 
@@ -248,8 +249,9 @@ def _long(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             else:
                 unknown_names.setdefault(label, []).append(line)
             continue
-        when = None if name in TIMELESS else _infusion_time(cells, line, table, how, log, name, value)
-        if when is None and name not in TIMELESS and not (name == "infusion" and value):
+        constant = name in TIMELESS or (name == WEIGHT and not any(_cell(cells, table, role) for role in WHEN))
+        when = None if constant else _infusion_time(cells, line, table, how, log, name, value)
+        if when is None and not constant and not (name == "infusion" and value):
             continue
         found.append(
             Entry(
@@ -266,7 +268,7 @@ def _infusion_time(
     cells: list[str], line: int, table: Table, how: Times, log: Log, name: str, value: str
 ) -> Moment | None:
     """The time of a row; a row that says when the infusion was may have the time as its value."""
-    if name != "infusion" or any(_cell(cells, table, role) for role in ("day", "date", "time")):
+    if name != "infusion" or any(_cell(cells, table, role) for role in WHEN):
         return moment_of(cells, line, table, how, log)
     try:
         return times.parse_moment(value, how.order, how.form)

@@ -19,6 +19,8 @@ _NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})" + _CLOCK, re.IGNOREC
 _NAMED = re.compile(r"(\d{1,2})[. -]+([A-Za-z]{3,9})[., -]+(\d{4})" + _CLOCK, re.IGNORECASE)
 _AMERICAN = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})" + _CLOCK, re.IGNORECASE)
 _ISO = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{8}(T|$)")
+_MIDNIGHT = re.compile(r"(.{8,}[ T,])24:00(?::00(?:\.0+)?)?(.*)")
+_LEAP = re.compile(r"(?<=\d\d:\d\d):60(?!\d)")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*(am|pm)?", re.IGNORECASE)
 
 
@@ -83,6 +85,9 @@ def _with_form(text: str, form: str) -> date | datetime:
 
 
 def _parse(text: str, order: str | None) -> date | datetime:
+    if midnight := _MIDNIGHT.fullmatch(text):  # 24:00 ends the day
+        return _parse(f"{midnight[1]}00:00{midnight[2]}", order) + timedelta(days=1)
+    text = _LEAP.sub(":59", text)  # a leap second is read as the second before
     if _ISO.match(text):
         text = text.replace("/", "-")
         parts = re.match(r"(\d{4})-(\d{1,2})-(\d{1,2})(.*)", text)
@@ -156,6 +161,13 @@ def days_since(moment: Moment, zero: Moment, zone: tzinfo | None) -> float:
     elif a.tzinfo is not None:
         a, b = a.astimezone(UTC), b.astimezone(UTC)
     return round((a - b) / timedelta(days=1), DIGITS)
+
+
+def only_one_placed(moment: Moment, zero: Moment | None, zone: tzinfo | None) -> bool:
+    """Whether of two times with clock one names its zone and one does not, and nothing says which zone it is in."""
+    if zone is not None or not isinstance(moment, datetime) or not isinstance(zero, datetime):
+        return False
+    return (moment.tzinfo is None) != (zero.tzinfo is None)
 
 
 def _placed(moment: datetime, zone: tzinfo | None) -> datetime:

@@ -69,7 +69,8 @@ def parse_value(text: str, decimal: str | None) -> Parsed:
     ------
     NotANumber
     """
-    text = text.strip()
+    text = text.strip().replace("\N{ARABIC DECIMAL SEPARATOR}", "," if decimal == "," else ".")
+    text = text.replace("\N{ARABIC THOUSANDS SEPARATOR}", "")
     if len(text) > LONGEST:
         raise NotANumber("too long for a number", "a number", "write the number alone")
     if is_formula(text):
