@@ -92,3 +92,34 @@ def test_an_existing_page_is_refused_before_the_run(patient, monkeypatch):
     code, _, err = run(patient, "--product", "kymriah", "--out", "page.html")
     assert code == 2 and "--force" in err
     assert Path("page.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("weight = 52\n", "age: missing"),
+        ("age = 15\nweight = 700\n", "found 700 kg"),
+        ('birth_date = "2012-03-04"\nweight = 52\n', "neither needed nor kept"),
+        ('age = "2012-03-04"\nweight = 52\n', "neither needed nor kept"),
+        ("age = 2012-03-04\nweight = 52\n", "neither needed nor kept"),
+        ('age = "\\u202e15 years"\nweight = 52\n', "does not begin with a number"),
+        (f"age = 15\nweight = 52\n# {'x' * 2_000_000}", "larger than 2 MB"),
+    ],
+    ids=["no age", "700 kg", "birth date", "birth date as age", "a date as age", "turned", "a large file"],
+)
+def test_a_bad_card_is_one_sentence(patient, text, said):
+    Path("bad.toml").write_text(f'disease = "pediatric_b_all"\n{text}', encoding="utf-8")
+    code, out, err = run("bad.toml", "--product", "kymriah")
+    assert (code, out) == (2, "")
+    assert said in err and err.count("\n") == 1 and "\u202e" not in err
+
+
+def test_a_language_that_is_not_there_lists_those_that_are_once(patient):
+    code, _, err = run(patient, "--product", "kymriah", "--language", "xx")
+    assert code == 2 and err.count("Spanish (es)") == 1 and "did you mean" not in err
+
+
+def test_a_product_that_is_not_approved_for_the_age_is_said(patient):
+    Path("old.toml").write_text('disease = "pediatric_b_all"\nage = 61\nweight = 80\n', encoding="utf-8")
+    code, _, err = run("old.toml", "--product", "kymriah", "--out", "page.html")
+    assert code == 0 and "not listed as approved" in err and "published rates only" in err

@@ -1,5 +1,6 @@
 """The patient's page: the plan, the rates and where they come from, what every page says, how hard it is to read."""
 
+import itertools
 import re
 import tomllib
 from dataclasses import replace
@@ -14,8 +15,10 @@ from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
 from vein2vein.population.endpoints import ENDPOINTS, SETS
 from vein2vein.population.trial import load_trial
+from vein2vein.report import explain_check
 from vein2vein.report import explain_facts as facts
 from vein2vein.report.explain import explanation_page, read_date, write_explanation
+from vein2vein.report.figures import look
 from vein2vein.report.languages import Catalog, all_languages, read_catalog
 from vein2vein.report.readability import prose_of, readability, syllables
 from vein2vein.therapy.disease import all_diseases, find_disease
@@ -35,6 +38,12 @@ def a_patient(**changes):
 
 CHILD = a_patient()
 TISA = find_product("tisagenlecleucel")
+# Sentences above eighth grade for the names in them alone: lists of tests and medicines, as records have them
+NAMES_OF_THINGS = {
+    "The last date of steroids, chemotherapy, blinatumomab and bendamustine.",
+    "Blood tests: blood counts, T cells, kidney and liver, ferritin, CRP, LDH and antibodies (IgG).",
+    "Lab reports about the cancer, with the cell markers (CD19, CD22 or BCMA) of the newest sample.",
+}
 USES = [(name, use.diseases[0]) for name, product in all_products().items() for use in product.indications]
 
 
@@ -57,6 +66,12 @@ def text_of(html):
 @pytest.fixture(scope="module")
 def english():
     return explanation_page(CHILD, TISA, infusion_date="2027-01-10")
+
+
+@pytest.fixture
+def the_model_fits(monkeypatch):
+    """Lines that show the model in these tests, whatever the comparison with ELIANA says at present."""
+    monkeypatch.setattr(facts, "fitting", lambda *_: {"crs_serious", "response"})
 
 
 def a_journey(count=100, infused=80, crs=40):
@@ -165,6 +180,7 @@ def test_a_line_is_simulated_or_says_why_not():
         assert line.get("endpoint", "crs") in ENDPOINTS and line.get("among", "infused") in SETS, name
 
 
+@pytest.mark.usefixtures("the_model_fits")
 def test_published_rates_stand_before_the_model_as_natural_frequencies():
     page = explanation_page(CHILD, TISA, spread=a_journey())
     said = text_of(page)
@@ -174,6 +190,30 @@ def test_published_rates_stand_before_the_model_as_natural_frequencies():
     assert said[said.index(study) + len(study) :].strip(" .").startswith(model)
     assert "Range: 35 to 65 of 100" in said
     assert "It made up 100 patients" in said
+
+
+def test_a_line_that_misses_the_study_shows_the_study_alone(monkeypatch):
+    monkeypatch.setattr(facts, "fitting", lambda *_: {"crs_serious"})
+    said = text_of(explanation_page(CHILD, TISA, spread=a_journey()))
+    assert said.count("Our model:") == 1 and said.count("Study of") == 12
+
+
+def test_the_comparison_with_the_studies_is_of_the_present_model():
+    stored = facts._card("explain_checked.toml").data["rows"]
+    again = explain_check.compared_rows()
+    key = ("product", "disease", "trial", "patients", "seed", "line", "published", "n")
+    remedy = f"the model has changed: run {explain_check.COMMAND} and commit the file it writes"
+    assert [[row[k] for k in key] for row in again] == [[row[k] for k in key] for row in stored], remedy
+    for now, then in zip(again, stored, strict=True):
+        for side in ("simulated", "low", "high"):
+            assert now[side] == pytest.approx(then[side], abs=1.5), f"{now['line']}, {side}: {remedy}"
+
+
+def test_every_line_with_an_endpoint_was_compared():
+    compared = {row["line"] for row in facts._card("explain_checked.toml").data["rows"]}
+    assert compared == {name for name, line in facts.numbers().data["lines"].items() if "endpoint" in line}
+    assert facts.fitting("tisagenlecleucel", "pediatric_b_all") <= compared
+    assert not facts.fitting("tisagenlecleucel", "lbcl")
 
 
 def test_without_simulation_only_studies_are_told(english):
@@ -191,6 +231,7 @@ def test_where_nothing_was_published_the_page_says_so():
 def test_a_model_that_was_not_compared_with_a_study_is_not_shown():
     unchecked = read_catalog("en").text["model_unchecked"]
     assert unchecked not in text_of(explanation_page(CHILD, TISA, spread=a_journey()))
+    assert unchecked in text_of(explanation_page(a_patient(age='"61 years"'), TISA, spread=a_journey()))  # not that age
     said = text_of(explanation_page(an_adult("lbcl"), find_product("axicabtagene_ciloleucel"), spread=a_journey()))
     assert unchecked in said and "Our model:" not in said
     assert "about 9 of 10 (93 of 100)" in said  # the study is
@@ -262,6 +303,76 @@ def test_every_use_of_every_product_has_a_page_at_or_below_eighth_grade(product,
     assert found.longest <= 25 and found.words / found.sentences <= 15
     lineage = find_disease(disease).lineage
     assert read_catalog("en").text[f"step_check_{lineage}"] in text_of(page)
+
+
+def test_every_english_sentence_is_easy_also_where_a_page_rarely_shows_it():
+    english = read_catalog("en")
+    sentences = [english.status, *english.text.values(), *(line for lines in english.lists.values() for line in lines)]
+    sentences += [form for forms in english.plurals.values() for form in forms.values()]
+    sentences = [re.sub(r"\{\w+\}", "10", text) for text in sentences if text[-1] in ".!?:”"]
+    hard = {}
+    for text in sentences:
+        found = readability(text)
+        if found.words >= 5 and found.flesch_kincaid > 8:
+            hard[text] = round(found.flesch_kincaid, 1)
+        assert found.longest <= 25, text
+    assert readability("\n".join(sentences)).flesch_kincaid <= 6
+    assert set(hard) == NAMES_OF_THINGS, hard
+
+
+@pytest.mark.parametrize(
+    ("patient", "product", "options", "shown"),
+    [
+        (CHILD, TISA, {"spread": a_journey()}, ["model_intro", "assumed"]),
+        (CHILD, TISA, {}, ["model_off", "no_date"]),
+        (an_adult("mm"), TISA, {}, ["not_approved", "model_unchecked", "no_published"]),
+        (an_adult("adult_b_all"), find_product("obecabtagene_autoleucel"), {}, ["unverified", "step_second_text"]),
+    ],
+    ids=["model", "no model", "not approved", "split dose"],
+)
+@pytest.mark.usefixtures("the_model_fits")
+def test_pages_with_rare_sentences_stay_at_or_below_eighth_grade(patient, product, options, shown):
+    page = explanation_page(patient, product, **options)
+    for key in shown:
+        assert re.split(r"\{\w+\}", read_catalog("en").text[key])[0] in text_of(page), key
+    found = readability(prose_of(page))
+    assert found.flesch_kincaid <= 8 and found.smog <= 8 and found.longest <= 25
+
+
+def test_signs_that_turn_the_direction_do_not_reach_the_page():
+    page = explanation_page(CHILD, replace(TISA, title="\u202ebad\u2066", brand=""), language="ar")
+    assert "bad" in page and not re.search("[\u202a-\u202e\u2066-\u2069]", page)
+
+
+def test_headings_tables_and_languages_serve_a_screen_reader():
+    for code in ALL:
+        page = explanation_page(CHILD, TISA, language=code, infusion_date="2027-01-10")
+        levels = [int(level) for level in re.findall(r"<h(\d)", page)]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+        assert len(re.findall(r"<th(?=[ >])", page)) == len(re.findall(r"<th scope=", page)) > 10
+        assert page.count('role="presentation"') == 1  # the sheet that carries the printed margin is no data
+        assert all("lang=" in tag and "dir=" in tag for tag in re.findall(r'<div class="card"[^>]*>', page))
+
+
+def contrast(first, second):
+    """Ratio of luminance of two colors such as #1a2b3c (WCAG 2.2)."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_stands_out_from_its_ground():
+    color = look("color")
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    for ground in ("paper", "wash"):
+        assert contrast(color["ink"], color[ground]) >= 7 and contrast(color["soft"], color[ground]) >= 4.5
+    assert contrast(color["blue"], color["paper"]) >= 3 and contrast(color["vermilion"], color["paper"]) >= 3
 
 
 def test_no_promise_and_no_alarm(english):

@@ -73,6 +73,13 @@ def test_dates_are_those_of_cldr(code):
     assert [words.date(datetime.date(2027, m, 2 * m)) for m in range(1, 13)] == CLDR[code]["dates"]
 
 
+def test_the_first_of_a_month_is_written_as_french_and_brazilians_write_it():
+    said = {code: Words(read_catalog(code)).date(datetime.date(2027, 3, 1)) for code in ("fr", "pt", "es", "en")}
+    assert said == {
+        "fr": "1er mars 2027", "pt": "1º de março de 2027", "es": "1 de marzo de 2027", "en": "March 1, 2027",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_texts_hold_no_markup_and_are_not_left_in_english(code):
     own, english = read_catalog(code), dict(every_text(read_catalog(SOURCE)))

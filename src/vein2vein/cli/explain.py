@@ -63,7 +63,6 @@ def command(
     from vein2vein.report import page
     from vein2vein.report.explain import read_date, write_explanation
     from vein2vein.report.languages import find_language
-    from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
 
@@ -76,11 +75,13 @@ def command(
     (known, noticed), chosen = read_patient(patient), find_product(product)
     path = page.check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force)
     spread = None
-    comparable = facts.checked(chosen, find_disease(known.disease))
+    comparable = facts.comparable(known, chosen)
+    if not facts.approved(known, chosen):
+        noticed = (*noticed, f"{chosen.name} is not listed as approved for this disease and age; the page says so")
     if not comparable and not no_simulation:
         noticed = (
             *noticed,
-            "the model was not compared with a study of this product and disease: published rates only",
+            "the model was not compared with a study of this product, disease and age: published rates only",
         )
     if comparable and not no_simulation:
         from vein2vein.journey import simulate

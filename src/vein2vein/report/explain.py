@@ -105,15 +105,15 @@ def explanation_page(
 
     words, day_zero = Words(catalog), read_date(infusion_date)
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
-    checked = facts.checked(product, disease)
+    checked = facts.comparable(patient, product)
     spread = spread if checked else None
     lines = facts.chances(product, disease, spread)
     spoken = {"t": words, "catalog": catalog, "english": Words(read_catalog("en"))}
     return page.fill(
         "explain.html.j2",
         **spoken,
-        treatment=f"{product.title} ({product.brand})" if product.brand else product.title,
-        disease=words.name(disease.name, disease.title),
+        treatment=_visible(f"{product.title} ({product.brand})" if product.brand else product.title),
+        disease=words.name(disease.name, _visible(disease.title)),
         age=words.number(float(patient.age[0])),
         weight=words.number(float(patient.weight[0])),
         date="" if day_zero is None else words.date(day_zero),
@@ -139,6 +139,11 @@ def explanation_page(
         color=look("color"),
         font=look("figure", "font_family"),
     )
+
+
+def _visible(text: str) -> str:
+    """A title without signs that nobody sees, such as those that turn the direction of what follows."""
+    return "".join(letter for letter in text if letter.isprintable())
 
 
 def _all_known(patient: Patient) -> bool:

@@ -99,8 +99,11 @@ class Line:
 @cache
 def numbers() -> Card:
     """The card with the numbers of this page."""
-    path = Path(__file__).with_name("explain.toml")
-    return parse_card(path.read_text(encoding="utf-8"), path.name)
+    return _card("explain.toml")
+
+
+def _card(name: str) -> Card:
+    return parse_card(Path(__file__).with_name(name).read_text(encoding="utf-8"), name)
 
 
 def rules(product: Product) -> dict[str, Rule]:
@@ -150,7 +153,23 @@ def approved(patient: Patient, product: Product) -> bool:
 
 def checked(product: Product, disease: Disease) -> bool:
     """Whether the model was compared with a study of this product in this disease."""
-    return disease.name in numbers().get("checked", product.name, default=[])
+    own = (product.name, disease.name)
+    return any((one["product"], one["disease"]) == own for one in numbers().data["checked"])
+
+
+@cache
+def fitting(product: str, disease: str) -> frozenset[str]:
+    """Lines whose published rate lies in the range of simulated trials of its size; only these show the model."""
+    return frozenset(
+        row["line"]
+        for row in _card("explain_checked.toml").data["rows"]
+        if (row["product"], row["disease"]) == (product, disease) and row["low"] <= row["published"] <= row["high"]
+    )
+
+
+def comparable(patient: Patient, product: Product) -> bool:
+    """Whether the model may speak of this patient: compared with a study, and the patient is one of its kind."""
+    return checked(product, find_disease(patient.disease)) and approved(patient, product)
 
 
 def use_of(patient: Patient, product: Product) -> tuple[Indication, Disease]:
@@ -180,11 +199,11 @@ def chances(product: Product, disease: Disease, spread: Any = None) -> list[Line
     spread : Journey, optional
         Companions who share what is known of the patient.
     """
-    rates = published(product, disease.name)
+    rates, fit = published(product, disease.name), fitting(product.name, disease.name)
     found = []
     for name, line in numbers().table("lines").items():
         rate = rates.get(name)
-        share = simulated(spread, line, rate, disease) if spread is not None and "endpoint" in line else None
+        share = simulated(spread, line, rate, disease) if spread is not None and name in fit else None
         found.append(Line(name, line["group"], line.get("label", ""), rate, share))
     return found
 

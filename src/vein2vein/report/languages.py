@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vein2vein.cards import bundled_cards, find_card
-from vein2vein.errors import InputError, unknown
+from vein2vein.errors import InputError, nearest
 
 FOLDER = Path(__file__).with_name("locales")
 SOURCE = "en"
@@ -80,6 +80,8 @@ class Catalog:
         How far the text has been reviewed; shown on the page.
     pattern : str
         Of a date, with {day}, {month} and {year}.
+    first : str
+        The first day of a month where it is written otherwise than the other days, such as "1er"; else "".
     months : tuple of str
     text, names : mapping of str to str
     lists : mapping of str to tuple of str
@@ -94,6 +96,7 @@ class Catalog:
     decimal: str
     status: str
     pattern: str
+    first: str
     months: tuple[str, ...]
     text: Mapping[str, str]
     names: Mapping[str, str]
@@ -109,6 +112,7 @@ def read_catalog(code: str) -> Catalog:
         **{key: card.string("language", key) for key in ("code", "name", "english_name", "decimal", "status")},
         direction=card.string("language", "direction", choices=("ltr", "rtl")),
         pattern=card.string("dates", "pattern"),
+        first=card.string("dates", "first", default=""),
         months=tuple(card.required("dates", "months", expected="twelve names")),
         text=card.table("text"),
         names=card.table("names"),
@@ -137,11 +141,10 @@ def find_language(asked: str) -> Catalog:
     wanted = asked.strip().casefold()
     found = known.get(wanted) or known.get(wanted.replace("_", "-").split("-")[0])
     if found is None or (found.code == "zh" and {"tw", "hk", "mo", "hant"} & set(wanted.replace("_", "-").split("-"))):
-        names = [c.english_name for c in all_languages().values()]
-        raise InputError(
-            unknown("language", asked, [*names, *all_languages()])
-            + f" Languages: {', '.join(f'{c.english_name} ({c.code})' for c in all_languages().values())}."
-        )
+        listed = ", ".join(f"{c.english_name} ({c.code})" for c in all_languages().values())
+        near = nearest(asked, [c.english_name for c in all_languages().values()]) if len(asked) > 2 else []
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"unknown language '{asked}'; {hint}known: {listed}.")
     return found
 
 
@@ -188,7 +191,8 @@ class Words:
     def date(self, day: datetime.date) -> str:
         """A calendar date."""
         month = self.catalog.months[day.month - 1]
-        return self.catalog.pattern.format(day=day.day, month=month, year=day.year)
+        number = self.catalog.first if day.day == 1 and self.catalog.first else day.day
+        return self.catalog.pattern.format(day=number, month=month, year=day.year)
 
     def number(self, value: float, digits: int = 1) -> str:
         """A number with so many decimals and the language's separator; a whole number without."""

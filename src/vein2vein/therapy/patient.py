@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -196,6 +197,7 @@ def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
 def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     """Make one patient from a card that was read; see ``read_patient``."""
     known_fields = _titles("fields")
+    _refuse_birth_date(card)
     own = ("name", "disease", "sex", "days", "baseline", "last_given", "history")  # the last two: vein2vein eligible
     card.refuse_unknown((*own, *FLAGS, *known_fields))
     patient_name(card)
@@ -245,6 +247,15 @@ def patient_name(card: Card) -> str:
         expected = f"expected a name of at most {longest} printable characters"
         raise card.error(("name",), f"found {name[:longest]!r}; {expected}.")
     return name
+
+
+def _refuse_birth_date(card: Card) -> None:
+    for key in ("birth_date", "birthdate", "birthday", "date_of_birth", "dob", "age"):
+        value = card.get(key, default=None)
+        if value is not None and (key != "age" or re.match(r"\s*\d+[-./]\d+[-./]\d+", str(value))):
+            raise card.error(
+                (key,), "a date of birth is neither needed nor kept; give the age at collection, as in 'age = 15'."
+            )
 
 
 def _disease(card: Card) -> Disease:
