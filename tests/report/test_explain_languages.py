@@ -10,6 +10,8 @@ import pytest
 
 from vein2vein.errors import InputError
 from vein2vein.report.languages import PLURALS, SOURCE, Catalog, Words, all_languages, find_language, read_catalog
+from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.product import all_products
 
 CLDR = json.loads((Path(__file__).parents[1] / "golden" / "babel" / "cldr.json").read_text(encoding="utf-8"))
 CODES = ["en", "ar", "es", "fr", "hi", "pt", "ru", "zh"]
@@ -43,6 +45,13 @@ def test_every_key_is_there_or_knowingly_missing(code):
         assert source - mine == {k for k in MISSING.get(code, set()) if k in source}
     for key, lines in english.lists.items():
         assert len(own.lists[key]) == len(lines), key
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_disease_and_drug_of_a_card_has_a_name(code):
+    names = read_catalog(code).names
+    regimens = [r for p in all_products().values() for use in p.indications for r in use.regimens]
+    assert set(all_diseases()) | {drug.name for one in regimens for drug in one.drugs} <= set(names)
 
 
 @pytest.mark.parametrize("code", CODES)
