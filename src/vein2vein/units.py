@@ -33,6 +33,13 @@ def _spellings() -> tuple[dict[str, str], dict[str, str]]:
 
 
 @cache
+def days_of() -> dict[str, float]:
+    """Days of each name of a stretch of time: what most cards convert, known without loading the unit library."""
+    text = resources.files("vein2vein").joinpath("units.toml").read_text(encoding="utf-8")
+    return {name: float(days) for name, days in tomllib.loads(text)["days"].items()}
+
+
+@cache
 def _registry() -> Any:
     import pint
 
@@ -86,6 +93,8 @@ def is_unit(text: str) -> bool:
 @cache
 def _line(found: str, wanted: str) -> tuple[float, float]:
     """Slope and offset from one unit to another."""
+    if found in days_of() and wanted in days_of():
+        return days_of()[found] / days_of()[wanted], 0.0
     source, target = _unit(found), _unit(wanted)
     if source.dimensionality != target.dimensionality:
         raise InputError(f"found the unit '{found}', which is not a unit of {wanted}.")

@@ -137,3 +137,15 @@ def test_a_narrow_terminal_folds_no_number(patient, monkeypatch):
     table = out[out.index("Day by day") :]
     assert max(map(len, table.splitlines())) <= 80
     assert any(line.split()[:1] == ["8"] and "10,600" in line for line in table.splitlines()), table[:2000]
+
+
+def test_an_unusual_value_is_warned_of_also_when_quiet(patient):
+    text = patient.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("weight"))
+    patient.write_text(text.replace(line, "weight = 150"), encoding="utf-8")
+    for asked in ((), ("--quiet",), ("--json",)):
+        out = "-".join(("out", *asked))
+        code, _, err = run("simulate", patient, "--product", "tisagenlecleucel", "--out", out, *asked)
+        assert code == 0, err
+        assert "warning: unusual" in err
+        assert ("note: " in err) == (not asked)

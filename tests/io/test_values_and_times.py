@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vein2vein import units
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.quantities import conversions, needs_unit, to_canonical
@@ -238,3 +239,10 @@ def test_any_text_is_a_time_or_refused(text):
     for order in (None, "dmy"):
         with contextlib.suppress(NotATime):
             parse_moment(text, order)
+
+
+def test_stretches_of_time_are_those_of_the_unit_library():
+    for name in units.days_of():
+        for other in units.days_of():
+            by_library = units._registry().Quantity(1.0, name).to(other).magnitude
+            assert units.convert(1.0, name, other) == pytest.approx(by_library, rel=1e-11), (name, other)

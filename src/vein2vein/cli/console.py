@@ -20,6 +20,7 @@ SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
 LONGEST_NAME = 120  # characters of a folder's name
 NARROW = 110  # columns below which tables leave out what they can
 NARROWEST = 20  # columns below which a table shows nothing
+UNUSUAL = "unusual "  # with which a note about a value begins that is possible and rare
 WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
 
 Report = Callable[..., None]
@@ -87,6 +88,16 @@ def say(text: str, *, style: str | None = None, stderr: bool = False) -> None:
     from rich.text import Text
 
     rich_console(stderr=stderr).print(Text(text), style=style)
+
+
+def tell_notes(notes: Iterable[str], *, for_machines: bool, quiet: bool) -> None:
+    """Tell each note once, on stderr or as an event; one about an unusual value is a warning, always on stderr."""
+    for note in dict.fromkeys(notes):
+        warns = note.startswith(UNUSUAL)
+        if for_machines:
+            emit("note", text=note)
+        if warns or not (for_machines or quiet):
+            say(f"{'warning' if warns else 'note'}: {note}", stderr=True)
 
 
 def emit(event: str, **fields: Any) -> None:

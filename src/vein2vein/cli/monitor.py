@@ -118,7 +118,8 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
 
 def _print(watch: Any, many: bool) -> None:
     from vein2vein.report.monitor import missing_now
-    from vein2vein.report.monitor_page import dose_words, due_rows, edition_title, source_words
+    from vein2vein.clinic.criteria import reference, with_sources
+    from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
     from vein2vein.report.ward import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
@@ -137,16 +138,21 @@ def _print(watch: Any, many: bool) -> None:
     considered = []
     for one, day in watch.consider:
         aged = f", day {day_text(day)}" if watch.today - day >= 1 else ""
-        notes = [*(f"not now: {b}" for b in one.blocked), *one.notes, *([one.conflict] if one.conflict else [])]
+        notes = [
+            *(f"not now: {b}" for b in one.blocked),
+            *one.notes,
+            *([with_sources(one.conflict)] if one.conflict else []),
+        ]
         text = f"{one.text} ({'; '.join(notes)})" if notes else one.text
         state = f"{title(one.finding)}, {in_words(one.finding, one.grade)}{aged}"
-        considered.append((state, text, dose_words(one), source_words(one.mark)))
+        considered.append((state, text, dose_words(one), reference(one.mark)))
     if considered:
-        shown = "" if math.isnan(watch.weight) else f" (doses for {watch.weight:g} kg)"
-        console.table(("for", "consider", "one dose", "source"), considered, title=f"Guidelines say to consider{shown}")
+        shown = [advised(watch), "" if math.isnan(watch.weight) else f"doses for {watch.weight:g} kg"]
+        heading = "; ".join(filter(None, ("Guidelines say to consider", *shown)))
+        console.table(("for", "consider", "one dose", "source"), considered, title=heading)
     for heading, due in due_rows(watch):
         if due and heading != "Standing advice":
-            _list(heading, [f"{when}: {what} [{source}]" for when, what, _, source in due])
+            _list(heading, [f"{when}: {what} ({source})" for when, what, _, source in due])
     lacking = missing_now(watch)
     _list("Missing today", [f"{name_of(name)} (for {', '.join(needs)})" for name, needs in lacking.items()])
     table = []
@@ -191,6 +197,7 @@ def _state(state: Any) -> dict[str, Any]:
 
 
 def _emit(watch: Any) -> None:
+    from vein2vein.clinic.criteria import reference
     from vein2vein.report.monitor import missing_now
 
     own = {"patient": watch.patient}
@@ -207,7 +214,7 @@ def _emit(watch: Any) -> None:
         console.emit(
             "consider", **own, finding=one.finding, grade=one.grade, grade_day=day, text=one.text,
             treatment=one.treatment, dose=one.dose, unit=one.unit, every_hours=one.every_hours, mark=one.mark,
-            unverified="M" in one.mark.split(","),
+            source=reference(one.mark), unverified="M" in one.mark.split(","),
             blocked=one.blocked, conflict=one.conflict, notes=one.notes,
         )  # fmt: skip
     for d in watch.due:
@@ -221,6 +228,7 @@ def _emit(watch: Any) -> None:
             overdue=bool(d.overdue),
             last=d.last,
             mark=d.mark,
+            source=reference(d.mark),
         )
     for name, needs in missing_now(watch).items():
         console.emit("missing", **own, analyte=name, needed_for=needs)
@@ -237,13 +245,11 @@ def _tell(watches: tuple[Any, ...], for_machines: bool, quiet: bool) -> None:
         for one in aside:
             console.emit("set_aside", **{name: getattr(one, name) for name in one.__dataclass_fields__})
     elif aside:
-        console.say(f"note: {len(aside)} rows were set aside; everything else was graded:", stderr=True)
+        many = f"{len(aside)} rows were" if len(aside) > 1 else "1 row was"
+        console.say(f"note: {many} set aside; everything else was graded:", stderr=True)
         for one in aside[:SHOWN_ASIDE]:
             console.say(f"  {one}", stderr=True)
         if len(aside) > SHOWN_ASIDE:
             console.say(f"  and {len(aside) - SHOWN_ASIDE} more; the page lists them all", stderr=True)
-    for note in dict.fromkeys(note for watch in watches for note in watch.notes):
-        if for_machines:
-            console.emit("note", text=note)
-        elif not quiet:
-            console.say(f"note: {note}", stderr=True)
+    notes = (note for watch in watches for note in watch.notes)
+    console.tell_notes(notes, for_machines=for_machines, quiet=quiet)

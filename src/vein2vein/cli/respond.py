@@ -42,7 +42,7 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder for {RESULT}.")
 @click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write example visits, and stop.")
 @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events visit, patient, note).")
-@click.option("--quiet", is_flag=True, help="No notes.")
+@click.option("--quiet", is_flag=True, help="No notes; only what was set aside.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(
     visits: Path | None, criteria: str | None, mapping: Path | None, out: Path | None, init: Path | None,
@@ -77,12 +77,12 @@ def command(
             console.emit("patient", **one, edition=found.edition)
     else:
         _print(rows, people, found.edition)
-    for text in (*(f"set aside: {one}" for one in read.set_aside), *(f"note: {n}" for n in read.notes)):
+    for one in read.set_aside:
         if for_machines:
-            kind, _, rest = text.partition(": ")
-            console.emit(kind.replace(" ", "_"), text=rest)
-        elif not quiet:
-            console.say(text, stderr=True)
+            console.emit("set_aside", text=str(one))
+        else:
+            console.say(f"set aside: {one}", stderr=True)
+    console.tell_notes(read.notes, for_machines=for_machines, quiet=quiet)
     if out is not None:
         from vein2vein.io.write import write_rows
 

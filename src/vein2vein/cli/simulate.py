@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ def _run(
         files["Report"] = write_patient_report(
             journey, folder / REPORT, spread=spread, name=patient_name(card), force=force
         )
-    _say_notes((*noticed, *journey.notes), for_machines, quiet)
+    console.tell_notes((*noticed, *journey.notes), for_machines=for_machines, quiet=quiet)
     if for_machines:
         _emit(journey, spread)
     elif not quiet:
@@ -137,14 +136,6 @@ def _write_figure(journey: Any, spread: Any, path: Path) -> Path | None:
 
     picture = journey_figure(One(journey, 0, spread)) if bool(journey.infused[0]) else None
     return None if picture is None else write_whole(path, picture.svg, force=True)
-
-
-def _say_notes(notes: Iterable[str], for_machines: bool, quiet: bool) -> None:
-    for note in dict.fromkeys(notes):
-        if for_machines:
-            console.emit("note", text=note)
-        elif not quiet:
-            console.say(f"note: {note}", stderr=True)
 
 
 def _emit(journey: Any, spread: Any) -> None:

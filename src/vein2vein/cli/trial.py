@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +109,11 @@ def command(
         _run_large(plan, folder, for_machines, quiet, patients=patients, seed=seed, **options)
         return
     console.new_folder(folder, REPORT, force=force)
-    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report, _no_garbage():
         result = trials.run_trial(plan, patients=patients, seed=seed, progress=report)
         files = _write(result, folder, export, force)
+    unusual = [note for note in result.journey.notes if note.startswith(console.UNUSUAL)]
+    console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
     if for_machines:
         for row in result.comparison:
             console.emit("row", **vars(row))
@@ -121,16 +125,36 @@ def command(
 
 
 def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[str, Path]:
-    from vein2vein.population.store import write_trial
-    from vein2vein.report.trial import write_trial_report
+    from concurrent.futures import ThreadPoolExecutor
 
-    files = {"Results": Path(write_trial(result, folder))}
+    from vein2vein.population.store import write_trial
+    from vein2vein.report import page
+    from vein2vein.report.trial import trial_page
+
+    with ThreadPoolExecutor(1) as beside:  # the tables are written while the figures are drawn
+        stored = beside.submit(write_trial, result, folder)
+        text = trial_page(result)
+        files = {"Results": Path(stored.result())}
     if export == "nonmem":
         from vein2vein.io.nonmem import write_nonmem
 
         files["NONMEM data set"] = Path(write_nonmem(result, folder / "nonmem.csv"))
-    files["Report"] = Path(write_trial_report(result, folder / REPORT, force=force))
+    files["Report"] = page.write_whole(folder / REPORT, text, force=force)
     return files
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """No search for cyclic garbage in a run that soon ends: it finds little, in what takes long to look through."""
+    import gc
+
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _run_large(plan: Any, folder: Path, for_machines: bool, quiet: bool, **options: Any) -> None:
