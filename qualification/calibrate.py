@@ -105,11 +105,13 @@ def on_scale(row, value: float) -> float:
 
 def error_of(row) -> float:
     """Standard deviation of a row's error on its scale: its tolerance as a 90 % interval, or the sampling error."""
+    from vein2vein.population.endpoints import ENDPOINTS
+
     tolerance = row.tolerance / (100 if row.tolerance_kind == "percent of value" else 1) / NORMAL_90
     ends = [on_scale(row, end) for end in (row.low, row.high)]
     if np.isfinite(ends).all():
         sampling = (ends[1] - ends[0]) / (2 * NORMAL_95)
-    elif row.unit == "%" and np.isfinite(row.n):
+    elif row.unit == "%" and np.isfinite(row.n) and ENDPOINTS[row.endpoint].kind in ("share", "time"):
         share = (row.value / 100 * row.n + 1) / (row.n + 2)
         sampling = 100 * np.sqrt(share * (1 - share) / row.n)
     else:

@@ -3,7 +3,8 @@
 With a hundred members a correlation of 0.1 is noise. So every factor is moved by its own regression, on the rows of
 which it is known, or seen, to matter: rows of trials in which none of its cards is used are left out (the true
 correlation is zero), and so are rows whose correlation with it over the ensemble is below two standard errors; up to
-three standard errors a row counts with a growing weight, by a larger error.
+three standard errors a row counts with a growing weight, by a larger error. A row that lies far outside of the ensemble
+pulls as one at three standard deviations does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 FROM, WHOLE = 2.0, 3.0  # standard errors of a correlation: where a row begins to count, and where it counts in full
+CONFLICT = 3.0  # distance of a row from the ensemble, in standard deviations, beyond which it pulls no harder
 KNOWN = 0.8  # least share of the members that produced a row
 
 
@@ -34,6 +36,12 @@ def filled(outcome: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     share = np.isfinite(outcome).mean(axis=0)
     mean = np.array([np.mean(column[np.isfinite(column)]) if some else 0.0 for column, some in zip(outcome.T, share)])
     return np.where(np.isfinite(outcome), outcome, mean), share >= KNOWN
+
+
+def softened(outcome: Floats, data: Floats, error: Floats) -> Floats:
+    """Errors, larger for rows that the ensemble cannot reach, so that what the model lacks does not bend the rest."""
+    spread = np.sqrt(outcome.var(axis=0, ddof=1) + error**2)
+    return error * np.maximum(np.abs(data - outcome.mean(axis=0)) / spread / CONFLICT, 1.0)
 
 
 def move(
@@ -62,6 +70,7 @@ def move(
     """
     members = len(ensemble)
     outcome, known = filled(outcome)
+    error = softened(outcome, data, error)
     weight = weights(correlations(ensemble, outcome), members, allowed & known)
     a, d = ensemble - ensemble.mean(axis=0), outcome - outcome.mean(axis=0)
     cross, own = a.T @ d / (members - 1), d.T @ d / (members - 1)

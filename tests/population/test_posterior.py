@@ -259,6 +259,14 @@ def test_rows_that_a_factor_cannot_move_or_nobody_produced_do_not_move_it(script
     assert moved[:, 0].mean() > ensemble[:, 0].mean() + 0.5
 
 
+def test_a_row_far_outside_the_ensemble_pulls_no_harder_than_one_at_its_edge(script):
+    smoother = script("smoother")
+    outcome = np.random.default_rng(7).normal(size=(500, 3))
+    found = smoother.softened(outcome, np.array([0.0, 3.0, 30.0]), np.full(3, 1.0))
+    assert found[0] == found[1] == 1
+    assert found[2] == pytest.approx(30 / np.sqrt(2) / smoother.CONFLICT, rel=0.1)
+
+
 def test_correlations_of_pure_noise_are_mostly_left_out(script):
     smoother = script("smoother")
     rng = np.random.default_rng(6)
@@ -270,11 +278,13 @@ def test_correlations_of_pure_noise_are_mostly_left_out(script):
 
 def test_the_error_of_a_row_is_its_tolerance_or_the_sampling_error_where_that_is_larger(script):
     calibrate = script("calibrate")
-    fields = {"value": 50.0, "low": np.nan, "high": np.nan, "n": np.nan, "unit": "%", "tolerance": 10.0}
+    fields = {"value": 50.0, "low": np.nan, "high": np.nan, "n": np.nan, "unit": "%", "tolerance": 10.0, "endpoint": "crs"}
     row = SimpleNamespace(**fields, tolerance_kind="points")
     assert calibrate.error_of(row) == pytest.approx(10 / 1.645)
     row.n = 16.0
     assert calibrate.error_of(row) == pytest.approx(100 * 0.5 / 4, rel=0.01)
+    row.endpoint = "igg_change"
+    assert calibrate.error_of(row) == pytest.approx(10 / 1.645)  # a percentage that is no share of patients
     row.low, row.high = 20.0, 80.0
     assert calibrate.error_of(row) == pytest.approx(60 / 3.92)
     months = SimpleNamespace(**{**fields, "unit": "months", "tolerance": 30.0}, tolerance_kind="percent of value")
