@@ -278,7 +278,15 @@ def test_correlations_of_pure_noise_are_mostly_left_out(script):
 
 def test_the_error_of_a_row_is_its_tolerance_or_the_sampling_error_where_that_is_larger(script):
     calibrate = script("calibrate")
-    fields = {"value": 50.0, "low": np.nan, "high": np.nan, "n": np.nan, "unit": "%", "tolerance": 10.0, "endpoint": "crs"}
+    fields = {
+        "value": 50.0,
+        "low": np.nan,
+        "high": np.nan,
+        "n": np.nan,
+        "unit": "%",
+        "tolerance": 10.0,
+        "endpoint": "crs",
+    }
     row = SimpleNamespace(**fields, tolerance_kind="points")
     assert calibrate.error_of(row) == pytest.approx(10 / 1.645)
     row.n = 16.0
