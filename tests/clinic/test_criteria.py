@@ -1,5 +1,6 @@
 """Editions, B-cell aplasia, cytopenias and eligibility."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
 from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, loss_day
-from vein2vein.clinic.criteria import edition, editions, read_edition
+from vein2vein.clinic.criteria import edition, editions, read_edition, reference, with_sources
 from vein2vein.clinic.crs import FACTS
 from vein2vein.clinic.eligibility import eligible, reasons
 from vein2vein.clinic.grades import first_day, worst
@@ -172,3 +173,16 @@ def test_entry_criteria_are_met_not_met_or_unknown():
     assert bare.eligible.tolist() == [-1, -1, 0, 0]
     with pytest.raises(InputError, match="eligibility_eliana"):
         eligible(full, criteria="elianna")
+
+
+def test_every_source_number_of_the_criteria_has_a_reference():
+    marks = set()
+    for name in editions():
+        found = edition(name)
+        marks |= {t.mark for t in found.thresholds.values()} | {level.mark for level in found.levels}
+        marks |= {str(row["mark"]) for row in found.rules}
+        told = with_sources(" ".join(str(row.get("conflict", "")) for row in found.rules))
+        assert all(", S" in told[max(0, at.start() - 2) : at.end()] for at in re.finditer(r"\bS\d+\b", told)), name
+    for mark in marks - {"M", "D"}:
+        for number in mark.removeprefix("R:").split(","):
+            assert reference(f"R:{number}").endswith(f", {number}"), number

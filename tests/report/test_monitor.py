@@ -127,12 +127,36 @@ def test_an_override_changes_the_finding_and_stays_visible(record):
     assert "Dr. B" in page and "fluids for dehydration" in page and "bacteremia" in page
 
 
-def test_an_override_that_cannot_hold_is_set_aside_and_the_rest_is_graded(record):
+def test_an_override_on_a_scale_that_is_not_shown_is_told_and_held_where_it_is(record):
     one = Override(0, 3.0, 3.9, "crs_penn", 1, "", "Dr. B", "day 4", "", "record.csv:70")
     (watch,) = monitor(replace(record, overrides=(one,)))
-    (aside,) = watch.set_aside
-    assert aside.line == 70 and "--scale" in aside.remedy
+    assert not watch.set_aside and any("record.csv:70" in note and "--scale penn" in note for note in watch.notes)
     assert next(d for d in watch.days if d.day == 3).states["crs_astct"].grade == 2
+    (shown,) = monitor(replace(record, overrides=(one,)), scale="penn")
+    assert next(d for d in shown.days if d.day == 3).states["crs_penn"].grade == 1
+
+
+def test_after_a_death_nothing_is_due_and_its_cause_is_asked_for(record):
+    course = record.course
+    dead = np.full(course.shape, np.nan)
+    dead[0, -1] = 0
+    (watch,) = monitor(replace(record, course=replace(course, values={**course.values, "alive": dead})))
+    assert not watch.due and not watch.consider
+    assert any("not attributed" in note for note in watch.notes)
+
+
+def test_advice_by_another_scale_than_the_one_shown_is_said_and_each_source_is_named(record):
+    (watch,) = monitor(record, scale="penn", until=3.375)
+    page = monitor_page(watch)
+    assert "Advice for CRS by the ASTCT grade, not by the scale shown" in page
+    assert "Rejeski 2023 (EHA/EBMT), S22" in page and "source S22" not in page
+    (shown,) = monitor(record, until=3.375)
+    assert "not by the scale shown" not in monitor_page(shown)
+
+
+def test_a_factor_of_infection_stands_with_its_edition_and_rows(record):
+    (watch,) = monitor(record, until=3.375)
+    assert any("record.csv:36" in text and "ctcae_v5_blood" in text for text in watch.infection)
 
 
 def test_hostile_texts_stay_texts(record):

@@ -202,8 +202,7 @@ def _emit(labels: Any, limits: Any, planned: Any, obtain: Iterable[str]) -> None
 
 
 def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet: bool) -> None:
-    from vein2vein.clinic.criteria import edition
-    from vein2vein.report.monitor_page import source_words
+    from vein2vein.clinic.criteria import edition, reference
 
     table = []
     for product, use, verdict, rows in labels:
@@ -217,14 +216,14 @@ def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet:
     for name, found in limits:
         rules = edition(name if name.startswith("eligibility_") else f"eligibility_{name}")
         rows = [
-            (text.replace("_", " ") + _unit(field, text), WORDS[int(state)], source_words(mark))
+            (text.replace("_", " ") + _unit(field, text), WORDS[int(state)], reference(mark))
             for text, state, field, mark in zip(found.criteria, found.met[0], found.reads, found.marks)
         ]
         console.table(("criterion", "state", "source"), rows, title=rules.title)
     if planned:
         rows = [
             (one.drug.replace("_", " "), f"{-one.last_day:g} days before", RUNNING[one.running],
-             _wait(one), source_words(one.mark), one.note)
+             _wait(one), reference(one.mark), one.note)
             for one in planned
         ]  # fmt: skip
         console.table(("drug", "last dose", "washout", "leukapheresis", "source", "note"), rows, title="Washouts")

@@ -17,8 +17,10 @@ from vein2vein.cards import Card, bundled_cards, parse_card
 from vein2vein.errors import InputError, unknown
 
 FOLDER = Path(__file__).with_name("criteria")
+SOURCES = Path(__file__).with_name("read_sources.toml")
 OPERATORS = ("at_least", "above", "at_most", "below")
 _MARK = re.compile(r"^(R:S\d+(,S\d+)*|M|D)$")
+_NUMBER = re.compile(r"\bS\d+\b")
 _TOP = (
     "title", "published", "date", "source", "where", "includes", "thresholds", "levels", "lists", "rules", "choices",
 )  # fmt: skip
@@ -136,6 +138,23 @@ def unverified(name: str) -> tuple[str, ...]:
             told.append(f"{level.column}, grade {level.grade}: {what}{times}")
     told += [f"rule {row.get('name', i)}" for i, row in enumerate(found.rules, start=1) if row.get("mark") == "M"]
     return tuple(dict.fromkeys(text.replace("_", " ") for text in told))
+
+
+@cache
+def _sources() -> Mapping[str, str]:
+    return parse_card(SOURCES.read_text(encoding="utf-8"), SOURCES.name).data
+
+
+def with_sources(text: str) -> str:
+    """A text in which each source number (S126) is preceded by what it stands for."""
+    return _NUMBER.sub(lambda found: f"{known}, {found[0]}" if (known := _sources().get(found[0])) else found[0], text)
+
+
+def reference(mark: str) -> str:
+    """What stands behind a provenance mark, in words and with the mark itself."""
+    if mark in ("M", "D"):
+        return {"M": "unverified (from memory)", "D": "vein2vein's own choice"}[mark]
+    return "; ".join(with_sources(one) for one in mark.removeprefix("R:").split(","))
 
 
 def read_edition(card: Card) -> Edition:

@@ -185,13 +185,11 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
     long_ago = (seen >= 0) & (days[None, :] - known[np.maximum(seen, 0)] > v["episode_lapse"]) if days.size else sick
     lapsed = past.latest("lapsed", long_ago)
     fever = signs.fever & ((days >= v["earliest_onset"]) & (days <= v["latest_onset"]))[None, :]
-    given = past.given(rules.lists["waives_fever"])
+    given, recurs = past.given(rules.lists["waives_fever"]), any(level.when == "recurrent" for level in rules.levels)
     perhaps, first = _episode(signs, v, sick, quiet, fever, lapsed, "perhaps")
     surely, onset = _episode(signs, v, sick, ~sick, fever, lapsed, "surely")
-    began = np.where(perhaps, first, -1)
-    earliest = past.lowest("onset", np.where(perhaps, first, np.iinfo(np.int32).max))
     return SimpleNamespace(
-        recurrent=perhaps & (began > earliest),
+        recurrent=_recurrent(signs, v, sick, quiet, fever, lapsed) if recurs else np.False_,
         established=surely,
         perhaps=perhaps,
         sick=sick,
@@ -202,6 +200,18 @@ def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
         given=given,
         unsure={name: past.carry(f"no {name}", unsure, cells, 0) > 0 for name, cells in doubts.items()},
     )
+
+
+def _recurrent(
+    signs: SimpleNamespace, v: Mapping[str, float], sick: Flags, quiet: Flags, fever: Flags, lapsed: Any
+) -> Flags:
+    """Cells of an episode after an earlier one, where the readings between chart every sign and support as absent."""
+    for name in (*CIRCULATION, *OXYGEN):
+        if name in signs.course:
+            quiet = quiet & np.isfinite(signs.course.values[name])
+    within, first = _episode(signs, v, sick, quiet, fever, lapsed, "recurrent")
+    onset = np.where(within, first, np.iinfo(np.int32).max)
+    return within & (onset > signs.past.lowest("onset", onset))
 
 
 def _episode(

@@ -20,7 +20,19 @@ from vein2vein.clinic.suggestions import Suggestion, suggest
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import Record, SetAside
 from vein2vein.report.figures import look
-from vein2vein.report.ward import Day, State, amount, day_text, days_of, given_on, in_words, scores_of, state_at, title
+from vein2vein.report.ward import (
+    Day,
+    State,
+    amount,
+    day_text,
+    days_of,
+    given_on,
+    in_words,
+    scores_of,
+    shown_value,
+    state_at,
+    title,
+)
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
 
@@ -170,7 +182,11 @@ def _watch(
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
     found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
-    found, decisions, refused = _decide(record, course, found)
+    found, decisions, refused, more = _decide(record, course, found)
+    notes += more
+    died = _death(course)
+    if np.isfinite(died):
+        notes.append(_death_words(course, died))
     today = float(course.days[-1])
     now = tuple(state_at(found[n], course, today, n) for n in names)
     before = tuple(state_at(found[n], course, today - 1, n) for n in names)
@@ -182,10 +198,25 @@ def _watch(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
         name, "" if facts is None else facts.disease[i], course,
         {name: found[name] for name in names}, now, before, scores, infection, open_,
-        _changed(now, before, course, today), due(course, today, name, findings=found),
-        _consider(course, found, kg, today, costimulation), days_of(course, found, names), decisions,
+        _changed(now, before, course, today),
+        () if np.isfinite(died) else due(course, today, name, findings=found),
+        () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
+        days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
     )  # fmt: skip
+
+
+def _death(course: Course) -> float:
+    """Day on which the record says that the patient died; NaN where it does not."""
+    dead = (course.dense("alive")[0] == 0) | np.isfinite(course.dense("death_cause")[0])
+    return float(course.days[dead.argmax()]) if dead.any() else np.nan
+
+
+def _death_words(course: Course, died: float) -> str:
+    told = f"the record says that the patient died on day {day_text(died)}: nothing is due or to consider"
+    if course.measured("death_cause"):
+        return told
+    return f"{told}; its cause is not attributed (a row death_cause: a death from CRS or ICANS is grade 5)"
 
 
 def shown_findings(scale: str) -> tuple[str, ...]:
@@ -220,16 +251,23 @@ def _infection(states: Iterable[State], course: Course, today: float) -> tuple[t
                 f" (last known on day {day_text(state.last_day)})" if state.grade < 0 and state.at_least < limit else ""
             )
             shown = "" if state.name == "b_cell_aplasia" else f", {in_words(state.name, value)}"
-            factors.append(f"{words}{shown}{aged}")
+            rows = "; ".join(shown_value(row) for row in state.because)
+            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({state.edition})")
         elif state.grade < 0 and state.last_grade < 0:
             open_ += state.missing or (state.name,)
     recent = course.between(today - look("windows", "tick_acute"), today)
     for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab"):
         if name in recent and (recent.dense(name) > 0).any():
-            factors.append(f"{analyte(name).title.lower()} in the last week")
+            factors.append(f"{analyte(name).title.lower()} in the last week{_rows(recent, name)}")
     if "infection" in recent and (recent.dense("infection") > 0).any():
-        factors.insert(0, "an infection is charted in the last week")
+        factors.insert(0, f"an infection is charted in the last week{_rows(recent, 'infection')}")
     return tuple(factors), tuple(dict.fromkeys(open_))
+
+
+def _rows(course: Course, name: str) -> str:
+    """The rows of a treatment or sign of one patient, as a reason."""
+    found = [row for row in course.rows() if row.analyte == name and row.value > 0]
+    return f": {'; '.join(shown_value(row) for row in found)}" if found else ""
 
 
 def _bedside(name: str) -> bool:
@@ -272,21 +310,24 @@ def _consider(
 
 def _decide(
     record: Record | Course, course: Course, found: dict[str, Grades]
-) -> tuple[dict[str, Grades], tuple[Decision, ...], tuple[SetAside, ...]]:
+) -> tuple[dict[str, Grades], tuple[Decision, ...], tuple[SetAside, ...], tuple[str, ...]]:
     """Lay the clinicians' decisions over the findings; one that cannot hold is set aside with its remedy."""
     if isinstance(record, Course):
-        return found, (), ()
+        return found, (), (), ()
     patient, today = int(course.patients[0]), float(course.days[-1])
     told = [
         _decision(one, "counts") for one in record.attributions if one.patient == patient and one.first_day <= today
     ]
     refused: list[SetAside] = []
+    notes: list[str] = []
     for one in record.overrides:
         if one.patient != patient or one.first_day > today:
             continue
         try:
             if one.finding not in found:
-                raise InputError(f"{one.finding} is decided on, but not shown with this scale; choose it with --scale.")
+                other = one.finding.removeprefix("crs_")
+                notes.append(f"{one.where_from}: decides on {one.finding}, which is shown with --scale {other}")
+                continue
             found, audit = apply_overrides(found, [one], course)
         except InputError as problem:
             what, _, remedy = problem.text.rstrip(".").partition("; ")
@@ -296,7 +337,7 @@ def _decide(
             continue
         spans = sorted({in_words(one.finding, a.computed) for a in audit})
         told.append(_decision(one, ", ".join(spans) or "no reading of these days"))
-    return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused)
+    return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
 
 
 def _decision(one: Override, computed: str) -> Decision:

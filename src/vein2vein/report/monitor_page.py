@@ -9,12 +9,12 @@ import numpy as np
 
 from vein2vein import __version__
 from vein2vein.analytes import analyte
-from vein2vein.clinic.criteria import edition, editions
+from vein2vein.clinic.criteria import edition, editions, reference, with_sources
 from vein2vein.clinic.suggestions import Suggestion
 from vein2vein.report import page
 from vein2vein.report.figures import unit_name
 from vein2vein.report.figures_monitor import follow_up, timeline
-from vein2vein.report.monitor import Watch
+from vein2vein.report.monitor import ADVISED, Watch
 from vein2vein.report.ward import Day, State, amounts, day_text, in_words, name_of, shown_value, title
 from vein2vein.therapy.product import all_products
 
@@ -29,13 +29,7 @@ VALUES = (  # 0: the lowest of the day, 1: the highest
 )  # fmt: skip
 SUPPORTS = ("oxygen_flow", "norepinephrine")  # told only where something ran
 LASTING = ("b_cell_aplasia", "hypogammaglobulinemia")  # their rows are told when the state changes
-SOURCES = {"M": "unverified (from memory)", "D": "vein2vein's own choice"}
 STANDING = ("advice", "prophylaxis", "long_term", "vaccines")
-
-
-def source_words(mark: str) -> str:
-    """A provenance mark in words."""
-    return SOURCES.get(mark) or "source " + mark.removeprefix("R:").replace(",", ", ")
 
 
 def dose_words(one: Suggestion) -> str:
@@ -48,6 +42,13 @@ def dose_words(one: Suggestion) -> str:
     return f"{page.number(one.dose)} {one.unit}{every}"
 
 
+def advised(watch: Watch) -> str:
+    """By which scale the advice is given; "" where it is the one that is shown."""
+    if f"crs_{watch.scale}" == ADVISED:
+        return ""
+    return f"for CRS by the {title(ADVISED).partition('(')[2].rstrip(')')} grade, not by the scale shown"
+
+
 def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
     """What is overdue, what comes next, and what holds all the time: (heading, rows)."""
     groups: dict[str, list[tuple[str, str, str, str]]] = {"Overdue": [], "Next": [], "Standing advice": []}
@@ -58,7 +59,7 @@ def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
         when = f"from day {day_text(one.when)}" if standing else f"day {day_text(one.when)}"
         last = f"day {day_text(one.last)}" if np.isfinite(one.last) else ("" if standing else "never")
         key = "Overdue" if one.overdue else "Standing advice" if standing else "Next"
-        groups[key].append((when, one.what, last, source_words(one.mark)))
+        groups[key].append((when, one.what, last, reference(one.mark)))
     return list(groups.items())
 
 
@@ -126,7 +127,7 @@ def monitor_page(watch: Watch) -> str:
     ]  # fmt: skip
     return page.fill(
         "monitor.html.j2", title=f"Patient {watch.patient}: day {day_text(watch.today)}", summary=summary(watch),
-        today=day_text(watch.today), now=now, infection=watch.infection,
+        today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
@@ -178,8 +179,8 @@ def _consider(watch: Watch, one: Suggestion, day: float) -> dict[str, Any]:
     aged = f", last known on day {day_text(day)}" if watch.today - day >= 1 else ""
     return {
         "finding": title(one.finding), "state": f"{in_words(one.finding, one.grade)}{aged}", "text": one.text,
-        "blocked": one.blocked, "conflict": one.conflict, "dose": dose_words(one), "notes": one.notes,
-        "source": source_words(one.mark),
+        "blocked": one.blocked, "conflict": with_sources(one.conflict), "dose": dose_words(one), "notes": one.notes,
+        "source": reference(one.mark),
     }  # fmt: skip
 
 
