@@ -133,6 +133,7 @@ def _print_scores(result: Any) -> None:
         console.table(SCORES, [_score(score) for score in scores], title=title, right=range(1, len(SCORES)))
     console.table(SCORES, [_score(result.overall)], title="In all", right=range(1, len(SCORES)))
     console.say("Errors are mean absolute differences in tolerances; the baseline is over the rows that have one.")
+    console.say(f"Numbers of the model: {result.provenance['parameters']}.")
 
 
 def _score(score: Any) -> tuple[str, ...]:

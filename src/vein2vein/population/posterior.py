@@ -150,8 +150,8 @@ def in_force(one: Member | Any) -> Iterator[None]:
     """Run with a set's factors on the constants of bedside, covariates and hazards; nothing for any other set."""
     kept = []
     try:
-        for (card, name, _), factor in one.factors.items() if isinstance(one, Member) else ():
-            if card in CONSTANTS:
+        for (card, name, what), factor in one.factors.items() if isinstance(one, Member) else ():
+            if card in CONSTANTS and what == VALUE:
                 held = CONSTANTS[card].constants()
                 kept.append((held, name, getattr(held, name)))
                 setattr(held, name, getattr(held, name) * factor)
