@@ -307,9 +307,9 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> int:
+def main(arguments: Iterable[str] | None = None) -> int:
     """Run the calibration; print how far each row is from its data and what the data decided."""
-    asked = options()
+    asked = options(arguments)
     from vein2vein.population import posterior
     from vein2vein.population.trial import list_trials, load_trial
 

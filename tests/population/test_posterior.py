@@ -312,6 +312,40 @@ def test_a_factor_reaches_the_rows_whose_patients_meet_its_card(script):
     assert found[2, :first].all() and not found[2, first:].any()
 
 
+def test_a_calibration_replaces_members_that_fail_goes_on_where_it_stopped_and_writes_its_sample(
+    script, tmp_path, monkeypatch, capsys
+):
+    script("smoother"), script("tables")
+    calibrate, file = script("calibrate"), tmp_path / "posterior.csv"
+    monkeypatch.setattr(posterior, "bundled", lambda: file)
+    rows, ran = len(calibrate.scored(load_trial("zuma_3"))), []
+
+    def quick(task):  # a model in which every row follows the first factor
+        index, logs = task[0], task[2]
+        ran.append(index)
+        if index == 2 and ran.count(2) == 1:
+            return index, None, 0.0, "made to fail"
+        return index, np.column_stack([np.full(rows, logs[0]), np.full(rows, 0.01)]), 0.0, ""
+
+    monkeypatch.setattr(calibrate, "run_member", quick)
+    monkeypatch.setattr(calibrate, "simulated", lambda *_: None)
+    call = ["--members", "30", "--steps", "2", "--trials", "zuma_3", "--workers", "1"]
+    call += ["--out", str(tmp_path / "out.json"), "--write"]
+    assert calibrate.main(call) == 0
+    said = capsys.readouterr().out
+    assert "member 2 failed and will be replaced: made to fail" in said and "posterior / prior sd" in said
+    assert len(ran) == 3 * 30 + 1
+    found = posterior.read_posterior(file)
+    assert len(found.logs) == 200 and found.is_current
+    assert (found.facts["members"], found.facts["draws"], found.facts["replaced"]) == (30, 170, 1)
+    ran.clear()
+    assert calibrate.main(call) == 0
+    assert ran == []  # all of it was kept
+    assert np.array_equal(posterior.read_posterior(file).logs, found.logs)
+    assert calibrate.main([*call, "--seed", "2"]) == 0
+    assert len(ran) >= 90 and "begun anew" in capsys.readouterr().out  # another calibration
+
+
 def test_every_free_number_of_the_calibration_is_on_a_card(script):
     factors, stages = script("calibrate").free_numbers()
     assert len(factors) == len(stages) > 50
