@@ -18,7 +18,8 @@ from vein2vein.clinic.iec_hs import grade_iec_hs
 from vein2vein.clinic.leukemia import cns_status, mrd_class
 from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
 from vein2vein.clinic.organs import ORGANS
-from vein2vein.clinic.response import respond_all, respond_lymphoma
+from vein2vein.clinic.outcome import efs_second_line
+from vein2vein.clinic.response import Response, respond_all, respond_lymphoma
 from vein2vein.clinic.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
 from vein2vein.clinic.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.therapy.course import Course
@@ -204,7 +205,7 @@ def _check_response(case, found):
     for name in ("best", "relapse_antigen", "mrd_negative"):
         if name in case:
             assert getattr(found, name)[0] == case[name], name
-    for name in ("response_day", "relapse_day", "progression_day"):
+    for name in ("response_day", "relapse_day", "progression_day", "mrd_relapse_day"):
         if name in case:
             assert getattr(found, name)[0] == _day(case[name]), name
     if "responded" in case:
@@ -260,7 +261,23 @@ def _early_prediction(case):
             assert early_prediction(course, tree).verdict[0] == case[tree], tree
 
 
+def _efs_second_line(case):
+    days = np.array(case["days"], dtype=float)
+    names = ("PD", "SD", "PR", "CR")
+    status = np.array([[names.index(one) if one in names else -1 for one in case["status"]]], dtype=np.int8)
+    progression = days[status[0] == 0].min(initial=np.inf)
+    one, none = np.array([np.inf]), np.array([False])
+    empty = np.array([""])
+    found = Response("", days, names, status, empty, one, none, one, np.array([progression]), empty, {})
+    time, event = efs_second_line(
+        found, death_day=[case.get("death", np.inf)], last_day=[float(case["last"])],
+        new_therapy_day=[case.get("new_therapy", np.inf)],
+    )  # fmt: skip
+    assert (time[0], event[0]) == (case["time"], case["event"])
+
+
 CHECKS = {
+    "efs_second_line": _efs_second_line,
     "early_prediction": _early_prediction,
     "t_icaht": _t_icaht,
     "car_hematotox": _car_hematotox,

@@ -13,6 +13,7 @@ from vein2vein.errors import InputError
 
 CRITERIA = ("lugano", "iwcll", "imwg", "all")
 RESULT = "response.csv"
+SECOND_LINE = ("response_lugano_2014", "response_lymphoma")  # editions by which second-line trials of lymphoma judge
 EXAMPLES = """\b
 Examples:
   vein2vein respond --init visits.csv
@@ -38,6 +39,7 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 @click.command("respond", epilog=EXAMPLES)
 @click.argument("visits", type=click.Path(path_type=Path), metavar="VISITS.CSV", required=False)
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
+@click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
 @click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder for {RESULT}.")
 @click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write example visits, and stop.")
@@ -45,8 +47,8 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 @click.option("--quiet", is_flag=True, help="No notes; only what was set aside.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(
-    visits: Path | None, criteria: str | None, mapping: Path | None, out: Path | None, init: Path | None,
-    for_machines: bool, quiet: bool, force: bool,
+    visits: Path | None, criteria: str | None, edition_name: str | None, mapping: Path | None, out: Path | None,
+    init: Path | None, for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     """Judge disease visits by Lugano, iwCLL, IMWG or the leukemia criteria.
 
@@ -66,7 +68,7 @@ def command(
     from vein2vein.io.visits import read_visits
 
     read = read_visits(visits, criteria, mapping=mapping)
-    found = respond_visits(read.course, criteria, read.lesions)
+    found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
     if out is not None:
         console.new_folder(out, RESULT, force=force)
     rows, people = judged(read.course, found), endpoints(read.course, found)
@@ -124,7 +126,7 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     import numpy as np
 
     from vein2vein.clinic.criteria import edition
-    from vein2vein.clinic.outcome import assess, time_to_event
+    from vein2vein.clinic.outcome import assess, efs_second_line, time_to_event
 
     n, k = found.status.shape
     alive, cause = course.dense("alive"), course.dense("death_cause")
@@ -140,6 +142,10 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
         death_cause=np.where(other, "other", "disease"),
     )  # fmt: skip
     times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
+    lymphoma = found.edition in SECOND_LINE
+    began = course.dense("new_therapy") >= 1 if same else np.zeros((n, k), dtype=bool)
+    began_day = np.where(began.any(axis=1), found.days[began.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
+    second = efs_second_line(found, death_day=death, last_day=last, new_therapy_day=began_day) if lymphoma else None
     rows = []
     for i, patient in enumerate(course.patients):
         judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
@@ -152,6 +158,11 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
             "death_day": float(death[i]), "efs_day": days["EFS"], "efs_event": events["EFS"], "pfs_day": days["PFS"],
             "pfs_event": events["PFS"], "dor_days": days["DOR"], "dor_event": events["DOR"],
             "relapse_antigen": str(outcome.relapse_antigen[i]),
+            "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
+            **({} if second is None else {
+                "efs_second_line_day": float(second[0][i]) if judged else math.nan,
+                "efs_second_line_event": bool(second[1][i]) and judged,
+            }),
         })  # fmt: skip
     return rows
 
@@ -172,12 +183,14 @@ def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: st
         for row in rows
     ]  # fmt: skip
     console.table(("patient", "day", "response", "confirmed", "why"), shown, title=f"By {edition}", right=(1,))
+    second = any("efs_second_line_day" in one for one in people)
     console.table(
-        ("patient", "best", "first response", "EFS", "PFS", "DOR (days)"),
+        ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *(["EFS, 2nd line"] if second else [])),
         [
             (
                 one["patient"], one["best"], _day(one["response_day"]), _until(one["efs_day"], one["efs_event"]),
                 _until(one["pfs_day"], one["pfs_event"]), _until(one["dor_days"], one["dor_event"], "after "),
+                *([_until(one["efs_second_line_day"], one["efs_second_line_event"])] if second else []),
             )
             for one in people
         ],

@@ -153,6 +153,48 @@ def time_to_event(
     return np.where(in_set, np.maximum(time, 0.0), np.nan), event, in_set
 
 
+def efs_second_line(
+    response: Response,
+    *,
+    death_day: ArrayLike,
+    last_day: ArrayLike,
+    new_therapy_day: ArrayLike = np.inf,
+    criteria: str = "endpoints",
+) -> tuple[Floats, Flags]:
+    """Event-free survival as trials of second-line lymphoma define it.
+
+    An event is progression, death, a new therapy, or no response up to the visit of day 150.
+
+    Parameters
+    ----------
+    response : Response
+        By Lugano or another edition with a category SD.
+    death_day, last_day, new_therapy_day : array_like, shape (n,)
+        Days from the infusion; inf: did not happen. Trials count from randomization: shift the days where it is known.
+    criteria : str
+        Edition that holds the day of the visit.
+
+    Returns
+    -------
+    time : ndarray, shape (n,)
+        Day of the event, or of the end of observation.
+    event : ndarray of bool, shape (n,)
+    """
+    v = edition(criteria).values
+    visit = (response.days > 0) & (response.days <= v["stable_day"] + v["stable_slack"])
+    due = visit & (response.days >= v["stable_day"] - v["stable_slack"])
+    stable = response.categories.index("SD")
+    seen = np.where((response.status >= 0) & due[None, :], response.days[None, :], np.inf)
+    judged = seen.min(axis=1, initial=np.inf)
+    responded = (response.status[:, visit] > stable).any(axis=1)
+    failed = np.where(responded, np.inf, judged)
+    death, other = np.asarray(death_day, dtype=float), np.asarray(new_therapy_day, dtype=float)
+    day = np.minimum.reduce([*np.broadcast_arrays(response.progression_day, death, other, failed)])
+    end = np.minimum(death, np.asarray(last_day, dtype=float))
+    event = np.isfinite(day) & (day <= np.maximum(end, other))
+    return np.where(event, day, end), event
+
+
 def _failure_day(outcome: Outcome, given: Flags, values: Mapping[str, float]) -> Floats:
     """Day on which lack of response counts as an event, shape (n,); inf: it does not, or not yet."""
     end = np.minimum(outcome.death_day, outcome.last_day)

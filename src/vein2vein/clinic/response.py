@@ -15,6 +15,7 @@ from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
 NOT_EVALUABLE = -1
+LINEAGE_SWITCH = "lineage switch"  # recorded apart: neither the loss of the antigen nor its escape
 COUNTS_MISSING = "blood counts missing: CRi at best"
 SPD, VOLUME, DEAUVILLE = "sum_product_diameters", "metabolic_tumor_volume", "deauville"
 
@@ -40,12 +41,14 @@ class Response:
     relapse_day, progression_day : ndarray, shape (n,)
         inf: none.
     relapse_antigen : ndarray of str, shape (n,)
-        ``positive``, ``negative`` or "".
+        ``positive``, ``negative``, ``lineage switch`` or "".
     flags : mapping of sentence to ndarray of bool, shape (n, k)
     reasons, lacking : mapping of (patient position, column) to tuple of str
         Why a visit has its category, and what would be needed where it has none or could have a better one.
     confirmed : ndarray of bool, shape (n, k), or None
         Whether a later visit held the category for as long as the criteria ask.
+    mrd_relapse_day : ndarray, shape (n,), or None
+        First of two samples in a row with residual disease after one without (inf: none); None: not judged.
     """
 
     edition: str
@@ -62,6 +65,7 @@ class Response:
     reasons: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
     lacking: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
     confirmed: Flags | None = None
+    mrd_relapse_day: Floats | None = None
 
 
 def respond_all(
@@ -101,13 +105,15 @@ def respond_all(
     below = seen.below_lloq.get("mrd", np.zeros(blasts.shape, dtype=bool))
     mrd = seen.dense("mrd")  # a value below the limit of the assay is entered as the limit: it must be sensitive enough
     negative = (mrd < v["mrd_negative"]) | (below & (mrd <= v["mrd_negative"]))
-    status, names = _remission(rules, blasts, elsewhere, counts)
+    fall = 1 - blasts / _start(course, "marrow_blasts")
+    status, names = _remission(rules, blasts, elsewhere, counts, fall)
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
-    remission = status > 0
+    remission = status > sum("blasts_below" not in row for row in rules.rules)  # partial remission is none
     in_window = assessed & (days <= v["response_window"] + v["visit_slack"])[None, :]
     begun = before(latest(remission)) >= 0
     relapses = assessed & begun & ((blasts >= v["relapse_blasts"]) | elsewhere)
+    status = np.where(relapses, 0, status).astype(np.int8)
     relapse_day = _first(relapses, days)
     counts_as = np.array([False, *(bool(row.get("response", True)) for row in reversed(rules.rules))])
     counted = counts_as[np.maximum(status, 0)] & in_window & (days[None, :] < relapse_day[:, None])
@@ -124,7 +130,21 @@ def respond_all(
         rules.name, days, names, status, best, response_day,
         np.any(counted & negative, axis=1), relapse_day, np.full(len(best), np.inf),
         _antigen(seen, relapse_day, v["antigen_negative_below"]), flags,
+        mrd_relapse_day=_mrd_relapse(mrd, negative, days),
     )  # fmt: skip
+
+
+def _mrd_relapse(mrd: Floats, negative: Flags, days: Floats) -> Floats:
+    """First of two samples in a row with residual disease, after one without, shape (n,); inf: none."""
+    found, pending = np.full(len(mrd), np.inf), np.full(len(mrd), np.inf)
+    clear = np.zeros(len(mrd), dtype=bool)
+    for column, day in enumerate(days):
+        drawn, free = np.isfinite(mrd[:, column]) & (day > 0), negative[:, column]
+        positive = drawn & ~free & clear
+        found = np.where(positive & np.isfinite(pending), np.minimum(found, pending), found)
+        pending = np.where(positive & np.isinf(pending), day, np.where(drawn & free, np.inf, pending))
+        clear |= drawn & free
+    return found
 
 
 def _columns_of(course: Course, seen: Course) -> NDArray[np.intp]:
@@ -132,13 +152,15 @@ def _columns_of(course: Course, seen: Course) -> NDArray[np.intp]:
 
 
 def _remission(
-    rules: Edition, blasts: Floats, elsewhere: Flags, counts: Mapping[str, Floats]
+    rules: Edition, blasts: Floats, elsewhere: Flags, counts: Mapping[str, Floats], fall: Floats
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
     """Code of each cell by the categories of the edition, best first in the file; 0 none."""
     names = ("NR", *(str(row["name"]) for row in reversed(rules.rules)))
     status = np.zeros(blasts.shape, dtype=np.int8)
     for code, row in enumerate(reversed(rules.rules), start=1):
-        meets = (blasts < float(row["blasts_below"])) & ~elsewhere  # type: ignore[arg-type]
+        meets = (blasts < float(row.get("blasts_below", np.inf))) & ~elsewhere  # type: ignore[arg-type]
+        if "blasts_fall" in row:
+            meets &= (blasts <= float(row["blasts_at_most"])) & (fall >= float(row["blasts_fall"]))  # type: ignore[arg-type]
         for name, values in counts.items():
             if f"{name}_above" in row:
                 meets &= values > float(row[f"{name}_above"])  # type: ignore[arg-type]
@@ -256,4 +278,6 @@ def _antigen(course: Course, day: Floats, negative_below: float) -> NDArray[np.s
     column = latest(known)[:, -1:] if share.shape[1] else np.full((len(share), 1), -1)
     last = take(share, column, np.nan)[:, 0] if share.shape[1] else np.full(len(share), np.nan)
     call = np.where(last < negative_below, "negative", "positive")
-    return np.where(np.isfinite(day) & np.isfinite(last), call, "")
+    call = np.where(np.isfinite(day) & np.isfinite(last), call, "")
+    switched = (course.dense("lineage_switch") >= 1) & (course.days[None, :] <= day[:, None])
+    return np.where(np.isfinite(day) & switched.any(axis=1), LINEAGE_SWITCH, call)

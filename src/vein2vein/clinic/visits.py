@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from vein2vein.clinic import imwg, iwcll, lugano
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.criteria import edition, editions
 from vein2vein.clinic.disease_chart import SITES, Lesion, Verdict, Visit
 from vein2vein.clinic.grades import Flags
 from vein2vein.clinic.response import Response, respond_all
@@ -55,10 +55,15 @@ def respond_visits(
     Response
         ``status`` -1 where a visit is not evaluable: ``lacking`` says what would be needed.
     """
-    if criteria == "all":
-        return respond_all(course, criteria=edition_name or "response_b_all_eliana")
-    if criteria not in CRITERIA:
+    if criteria not in VISIT_ITEMS:
         raise InputError(unknown("criteria of response", criteria, VISIT_ITEMS))
+    _, usual = CRITERIA.get(criteria, (None, "response_b_all_eliana"))
+    stem = usual.rpartition("_")[0]
+    kin = [name for name in editions() if (name.startswith(stem) and edition(name).rules) or name == usual]
+    if edition_name is not None and edition_name not in kin:
+        raise InputError(unknown(f"edition of the criteria '{criteria}'", edition_name, kin))
+    if criteria == "all":
+        return respond_all(course, criteria=edition_name or usual)
     module, usual = CRITERIA[criteria]
     rules = edition(edition_name or usual)
     charts = _charts(course, criteria, tuple(lesions))
