@@ -87,6 +87,7 @@ def move(
 
 
 def drawn(ensemble: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """More members: normal draws with the ensemble's mean and covariance, shape (count, factors)."""
-    a = ensemble - ensemble.mean(axis=0)
-    return ensemble.mean(axis=0) + rng.standard_normal((count, len(a))) @ a / np.sqrt(max(len(a) - 1, 1))
+    """More members: normal draws with the ensemble's mean (that of many draws exactly) and covariance."""
+    a, luck = ensemble - ensemble.mean(axis=0), rng.standard_normal((count, len(ensemble)))
+    luck = luck - luck.mean(axis=0) if count > len(ensemble) else luck
+    return ensemble.mean(axis=0) + luck @ a / np.sqrt(max(len(a) - 1, 1))

@@ -4,7 +4,8 @@
     python qualification/write_cards.py --posterior qualification/posterior.csv
 
 Only the number itself is edited (four significant digits); comments and layout stay. Where it was assumed, its ``how``
-becomes "calibrated", and ``where`` names this folder. A sample that was fitted with other cards is refused.
+becomes "calibrated", and ``where`` names this folder; a number that the data did not move stays as it is. A sample that
+was fitted with other cards is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "src" / "vein2vein"
 SOURCE, WHERE = "reference_model_2026", "qualification/calibrate.py"
+LEAST = 5e-4  # a logarithm below which a factor does not change four digits
 FOLDERS = ("models", "therapy/products", "therapy/diseases")
 TABLES = ("parameters", "traits")
 
@@ -67,6 +69,8 @@ def write(sample, package: Path = PACKAGE) -> list[str]:
     texts: dict[Path, str] = {}
     told = []
     for (card, name, what), factor in posterior.member(sample.factors, sample.logs.mean(axis=0)).factors.items():
+        if abs(np.log(factor)) < LEAST:
+            continue
         path, own = card_file(card, package), posterior.card_parameters(card).parameters
         parameter = own.get(name) or posterior.card_parameters("reference").parameters[name]
         if what == "sd" and parameter.spread is None:

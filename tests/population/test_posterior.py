@@ -1,6 +1,7 @@
 """The posterior sample: its file, how a set changes a trial, the smoother that makes it, the cards it is moved into."""
 
 import importlib.util
+import json
 import shutil
 import sys
 import tomllib
@@ -337,6 +338,8 @@ def test_a_calibration_replaces_members_that_fail_goes_on_where_it_stopped_and_w
     assert len(ran) == 3 * 30 + 1
     found = posterior.read_posterior(file)
     assert len(found.logs) == 200 and found.is_current
+    last = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    np.testing.assert_allclose(found.logs.mean(axis=0), list(last["center"].values()), atol=1e-4)
     assert (found.facts["members"], found.facts["draws"], found.facts["replaced"]) == (30, 170, 1)
     ran.clear()
     assert calibrate.main(call) == 0
@@ -369,6 +372,7 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
     lines = {path: text.count("\n") for path, text in before.items()}
     told = write_cards.write(replace(sample(), logs=mean[None, :]), package)
     assert len(told) == 4
+    assert write_cards.write(replace(sample(), logs=np.full((3, 4), 1e-4)), package) == []  # nothing moved
     after = {path: path.read_text(encoding="utf-8") for path in before}
     changed = {path.stem for path in before if before[path] != after[path]}
     assert {p.stem for p in before if after[p].count("\n") != lines[p]} == {"brexucabtagene_autoleucel"}  # a spread
