@@ -7,7 +7,7 @@ from vein2vein.engine import solve
 from vein2vein.engine.events import Event
 from vein2vein.engine.summaries import Summary
 from vein2vein.errors import InputError
-from vein2vein.models.mathematics import exp
+from vein2vein.models.mathematics import exp, maximum
 from vein2vein.models.model import Input, State
 
 METHODS = ("tsit5", "rodas4", "rodas5p")
@@ -197,3 +197,15 @@ def test_what_does_not_fit_is_refused_with_a_sentence(drug, case):
     options, sentence = REFUSED[case]
     with pytest.raises(InputError, match=sentence):
         solve.solve(drug, people(2), None, DAYS, **options)
+
+
+@pytest.mark.parametrize("backend", ["batch", "plain"])
+def test_a_condition_that_holds_only_within_a_step_is_seen(drug, backend):
+    """It rises above 0 on day 5.6 and falls below on day 6.2; the steps are a day long by then."""
+    short = Event("short", lambda t, x, p, u: 0.3 - maximum(5.9 - t, t - 5.9), "boost", 0.7)
+    late = Event("late", lambda t, x, p, u: 0.25 - maximum(6.0 - t, t - 6.0), "bolus", 1.0)
+    calm = np.array([[1e-9, 1e-9]])
+    options = {"method": "rodas5p", "max_step": 1.0, "backend": backend, "rtol": 1e-3}
+    found = solve.solve(drug, calm, None, np.array([0.0, 20.0]), events=(late, short), **options)
+    assert found.fired["short"][0, 0] == pytest.approx(5.6, abs=1e-6)
+    assert found.fired["late"][0, 0] == pytest.approx(5.75, abs=1e-6)

@@ -17,6 +17,7 @@ from vein2vein.engine.dated_parts import (
     events_in_step,
     functions,
     give_doses,
+    observe_step,
     reduce_step,
     write_outputs,
 )
@@ -98,7 +99,7 @@ class _Driver:
         a, layout = self.a, self.layout
         count = layout.states
         sizes = [("x", count), ("p", layout.parameters), ("u", layout.levels), *stepping.arrays(layout)]
-        sizes += [("c", 4 * count), ("node", count), ("rate", count), *self.lanes.arrays]
+        sizes += [("node", count), ("rate", count), *self.lanes.arrays]
         for name, length in sizes:
             a.local(name, a.vector, max(length, 1))
             for i in range(length) if name in ("x", "p", "u") else ():
@@ -288,7 +289,7 @@ class _Driver:
         least = a.binary("fmul", span, a.number(tableau.FIRST_STEP_LEAST))
         h = a.select(a.compare("olt", least, h), h, least)
         a.put_where(changed, h, "%at_h")
-        a.put_where(changed, a.number(tableau.ERROR_AT_START), "%at_before")
+        a.put_where(changed, a.number(stepping.LOG_ERROR_AT_START), "%at_before")
 
     def _step(self, active: str) -> None:
         a, layout, constants = self.a, self.layout, self.constants
@@ -298,22 +299,19 @@ class _Driver:
         accepted = a.masks("and", active, a.compare("ole", error, a.number(1.0)))
         refused = a.masks("xor", active, accepted)
         after = a.select(last, stop, a.binary("fadd", t, h))
-        if self.request.wanted:
-            stepping.dense(a, layout, h)
         if events_in_step(a, layout, self.lanes, accepted, t, after, h):
             after = a.load("%at_after")
         if self.request.outputs:
-            with a.when(a.any(self._due(accepted, after))):
-                stepping.dense(a, layout, h)
-                with a.cycle() as loop:
-                    due = self._due(accepted, after)
-                    loop.now(due)
-                    share = a.binary("fdiv", a.binary("fsub", a.load("%at_output_day"), t), h)
-                    stepping.within(a, layout, share, "%node")
-                    write_outputs(a, layout, due, "%node")
+            with a.cycle() as loop:
+                due = self._due(accepted, after)
+                loop.now(due)
+                share = a.binary("fdiv", a.binary("fsub", a.load("%at_output_day"), t), h)
+                stepping.inside(a, layout, share, h, "%node")
+                write_outputs(a, layout, due, "%node")
+        observe_step(a, layout, self.lanes, t, after, h)
         if self.request.events:
-            end_at_event(a, layout, self.lanes, accepted)
-        reduce_step(a, layout, self.lanes, accepted, t, after, h)
+            end_at_event(a, layout, self.lanes, accepted, h)
+        reduce_step(a, self.lanes, accepted, t, after, h)
         stepping.keep(a, layout, accepted)
         a.put_where(accepted, after, "%at_t")
         stepping.control(a, layout.method, size, h, error, accepted, refused)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from vein2vein.engine import stepping, summaries
-from vein2vein.engine.events import ROUNDS, Event
+from vein2vein.engine.events import LOOKS, ROUNDS, Event
 from vein2vein.engine.generate import straight
-from vein2vein.engine.graph import Graph
+from vein2vein.engine.graph import Graph, needed
 from vein2vein.engine.program import Program
 from vein2vein.engine.stepping import Layout
 from vein2vein.engine.summaries import POINTS, Summary
@@ -43,6 +43,10 @@ class Lanes:
     carried : int
     results : tuple of int
         Place of each summary's result among the numbers carried along.
+    watched : tuple of tuple of int
+        States that each event's condition reads.
+    observed : tuple of int
+        States that the summaries read.
     """
 
     gives: tuple[Given, ...]
@@ -51,6 +55,8 @@ class Lanes:
     quantities: int
     carried: int
     results: tuple[int, ...]
+    watched: tuple[tuple[int, ...], ...] = ()
+    observed: tuple[int, ...] = ()
 
     @property
     def arrays(self) -> list[tuple[str, int]]:
@@ -58,7 +64,17 @@ class Lanes:
         ends = max(self.quantities, 1)
         mixed = len(POINTS) * self.quantities + self.carried + 1
         per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
-        more = [("cut", 1), ("at_after", 1), ("g", 1), ("low_share", 1), ("low_g", 1), ("high_share", 1), ("high_g", 1)]
+        more = [
+            ("cut", 1),
+            ("at_after", 1),
+            ("g", 1),
+            ("end_share", 1),
+            ("end_g", 1),
+            ("low_share", 1),
+            ("low_g", 1),
+            ("high_share", 1),
+            ("high_g", 1),
+        ]
         return [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed), *per_event, *more]
 
     @property
@@ -108,8 +124,10 @@ def functions(
         g, outputs = dose(model, name)
         given.append(Given(name, tuple(model.state_names.index(s) for s in outputs)))
         text.append(straight(f"dose{i}", g, list(outputs.values()), width, fused))
+    watched, observed = [], ()
     for i, event in enumerate(events):
         g, outputs = record(model.name, _valued(event.condition), *names)
+        watched.append(_states(g, [outputs["value"]]))
         text.append(straight(f"condition{i}", g, [outputs["value"]], width, fused))
     quantities: dict[Any, int] = {}
     for s in wanted:
@@ -118,13 +136,22 @@ def functions(
         by_place = {place: of for of, place in quantities.items()}
         chosen = {f"y{i}": summaries.quantity(_first(wanted, by_place[i]), model) for i in range(len(quantities))}
         g, outputs = record(model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names)
+        observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
     places, results = 0, []
     for s in wanted:
         places += len(summaries.start(s.kind))
         results.append(places - 1)
-    return text, Lanes(tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results))
+    lanes = Lanes(
+        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results), tuple(watched), observed
+    )
+    return text, lanes
+
+
+def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
+    """States that expressions read."""
+    return tuple(sorted(args[0] for op, args in (g.nodes[n] for n in needed(g, outputs)) if op == "state"))
 
 
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
@@ -221,33 +248,53 @@ def events_in_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: s
     """Find the first crossing in the step and mark what fires; whether there are events at all."""
     if not lanes.events:
         return False
-    one = a.number(1.0)
-    a.store(one, "%cut")
+    a.store(a.number(1.0), "%cut")
     a.store(after, "%at_after")
     for i, event in enumerate(lanes.events):
-        if i == 0:
-            at_end = _condition(a, i, after, "%new")
-        else:
-            stepping.dense(a, layout, h)
-            stepping.within(a, layout, a.load("%cut"), "%node")
-            at_end = _condition(a, i, a.load("%at_after"), "%node")
-        crosses = a.masks("and", accepted, a.compare("oge", at_end, a.number(0.0)))
-        crosses = a.masks("and", crosses, _armed(a, i, event, t))
-        with a.when(a.any(crosses)):
-            stepping.dense(a, layout, h)
-            _locate(a, layout, i, at_end, t, h)
-            found = a.load("%high_share")
-            a.put_where(crosses, found, "%cut")
-            a.put_where(crosses, a.fma(found, h, t), "%at_after")
-            for earlier in range(i):
-                kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(crosses))
-                a.flag(kept, f"%firing{earlier}")
-            a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
+        looked = a.masks("and", accepted, _armed(a, i, event, t))
+        with a.when(a.any(looked)):
+            crosses = _looks(a, layout, lanes, i, looked, t, h)
+            with a.when(a.any(crosses)):
+                _locate(a, layout, lanes, i, t, h)
+                found = a.load("%high_share")
+                a.put_where(crosses, found, "%cut")
+                a.put_where(crosses, a.fma(found, h, t), "%at_after")
+                for earlier in range(i):
+                    kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(crosses))
+                    a.flag(kept, f"%firing{earlier}")
+                a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
     return True
 
 
-def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str) -> None:
-    """Where an event was crossed, the step and its segment end there; reads ``%c``, so it comes after the outputs."""
+def _looks(a: Program, layout: Layout, lanes: Lanes, number: int, looked: str, t: str, h: str) -> str:
+    """Mask of the lanes in which a condition comes to hold; the first place where it was seen to: ``%end_share``."""
+    zero, cut = a.number(0.0), a.load("%cut")
+    open_ = looked
+    for look in LOOKS:
+        value = _value(a, layout, lanes, number, look, t, h)
+        holds = a.masks("and", a.compare("oge", value, zero), a.compare("olt", a.number(look), cut))
+        holds = a.masks("and", open_, holds)
+        a.put_where(holds, a.number(look), "%end_share")
+        a.put_where(holds, value, "%end_g")
+        open_ = a.masks("and", open_, a.inverse(holds))
+    if number == 0:
+        value = _condition(a, number, a.load("%at_after"), "%new")
+    else:
+        value = _value(a, layout, lanes, number, cut, t, h)
+    holds = a.masks("and", open_, a.compare("oge", value, zero))
+    a.put_where(holds, cut, "%end_share")
+    a.put_where(holds, value, "%end_g")
+    return a.masks("and", looked, a.inverse(a.masks("and", open_, a.inverse(holds))))
+
+
+def _value(a: Program, layout: Layout, lanes: Lanes, number: int, share: str | float, t: str, h: str) -> str:
+    """Value of a condition at a share of the step."""
+    stepping.inside(a, layout, share, h, "%node", lanes.watched[number])
+    return _condition(a, number, a.fma(a.number(share) if isinstance(share, float) else share, h, t), "%node")
+
+
+def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str, h: str) -> None:
+    """Where an event was crossed, the step and its segment end there; what needs the whole step comes before."""
     one = a.number(1.0)
     ends = a.compare("olt", a.load("%cut"), one)
     fires = a.flags("%firing0")
@@ -256,7 +303,7 @@ def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str) -> Non
     fires = a.masks("and", accepted, fires)
     with a.when(a.any(fires)):
         a.put_where(fires, a.load("%at_after"), "%at_stop")
-        stepping.within(a, layout, a.load("%cut"), "%node")
+        stepping.inside(a, layout, a.load("%cut"), h, "%node")
         early = a.masks("and", fires, ends)
 
         def body(n: str, _: list[str]) -> list[str]:
@@ -266,13 +313,13 @@ def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str) -> Non
         a.loop(layout.states, [], body)
 
 
-def _locate(a: Program, layout: Layout, number: int, at_end: str, t: str, h: str) -> None:
+def _locate(a: Program, layout: Layout, lanes: Lanes, number: int, t: str, h: str) -> None:
     """Root of a condition within the step by false position (``events.locate``), the same number of rounds for all."""
     a.store(a.number(0.0), "%low_share")
     start = _condition(a, number, t, "%x")
     a.store(a.select(a.compare("olt", start, a.number(0.0)), start, a.number(0.0)), "%low_g")
-    a.store(a.load("%cut"), "%high_share")
-    a.store(at_end, "%high_g")
+    a.store(a.load("%end_share"), "%high_share")
+    a.store(a.load("%end_g"), "%high_g")
     rounds = a.local(a.name("rounds")[1:], "i64")
     a.set("0", rounds)
     half = a.number(1 / 2)
@@ -285,8 +332,7 @@ def _locate(a: Program, layout: Layout, number: int, at_end: str, t: str, h: str
         rise = a.binary("fsub", high_g, low_g)
         back = a.binary("fdiv", a.binary("fmul", high_g, a.binary("fsub", high, low)), rise)
         share = a.select(a.compare("olt", a.number(0.0), rise), a.binary("fsub", high, back), high)
-        stepping.within(a, layout, share, "%node")
-        value = _condition(a, number, a.fma(share, h, t), "%node")
+        value = _value(a, layout, lanes, number, share, t, h)
         above = a.compare("oge", value, a.number(0.0))
         below = a.inverse(above)
         # The side that stays counts half, so that it gives way.
@@ -309,21 +355,25 @@ def write_outputs(a: Program, layout: Layout, due: str, source: str) -> None:
             a.set(a.get("%days", following, "double"), "%at_output_day", lane, "double")
 
 
-def reduce_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> None:
-    """Bring the summaries forward over the step, as far as it goes; reads ``%c``."""
+def observe_step(a: Program, layout: Layout, lanes: Lanes, t: str, after: str, h: str) -> None:
+    """What is summarized, within the step as far as it goes; comes before the step is cut."""
+    if not lanes.wanted:
+        return
+    cut = _reach(a, t, after, h)
+    for place, point in enumerate(POINTS[1:-1], start=1):
+        share = a.binary("fmul", cut, a.number(point))
+        stepping.inside(a, layout, share, h, "%node", lanes.observed)
+        _observe(a, lanes, a.fma(share, h, t), "%node", place)
+
+
+def reduce_step(a: Program, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> None:
+    """Bring the summaries forward over the step, as far as it goes."""
     if not lanes.wanted:
         return
     points, count = len(POINTS), lanes.quantities
     length = a.binary("fsub", after, t)
-    cut = lesser(a, a.number(1.0), a.binary("fdiv", length, h), steady=True)
-    for place, point in enumerate(POINTS[1:], start=1):
-        share = a.binary("fmul", cut, a.number(point))
-        source = "%new" if place == points - 1 else "%node"
-        if source == "%node":
-            stepping.within(a, layout, share, source)
-        a.do(f"call void @observe({a.vector} {a.fma(share, h, t)}, ptr {source}, ptr %p, ptr %u, ptr %reduced)")
-        for i in range(count):
-            a.store(a.load("%reduced", i), "%mixed", points * i + place)
+    end = a.binary("fmul", _reach(a, t, after, h), a.number(POINTS[-1]))
+    _observe(a, lanes, a.fma(end, h, t), "%new", points - 1)
     for i in range(count):
         a.store(a.load("%y", i), "%mixed", points * i)
     for i in range(lanes.carried):
@@ -334,3 +384,13 @@ def reduce_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: str,
         a.put_where(accepted, a.load("%reduced", i), "%carried", i)
     for i in range(count):
         a.put_where(accepted, a.load("%mixed", points * i + points - 1), "%y", i)
+
+
+def _reach(a: Program, t: str, after: str, h: str) -> str:
+    return lesser(a, a.number(1.0), a.binary("fdiv", a.binary("fsub", after, t), h), steady=True)
+
+
+def _observe(a: Program, lanes: Lanes, t: str, x: str, place: int) -> None:
+    a.do(f"call void @observe({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %reduced)")
+    for i in range(lanes.quantities):
+        a.store(a.load("%reduced", i), "%mixed", len(POINTS) * i + place)

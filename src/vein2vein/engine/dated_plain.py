@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vein2vein.engine import plain, summaries, tableau
 from vein2vein.engine.cohort import Courses, Doses, empty
 from vein2vein.engine.dated import Request
-from vein2vein.engine.events import Event, locate
+from vein2vein.engine.events import LOOKS, Event, locate
 from vein2vein.engine.plain import Control
 from vein2vein.models.model import Model, give
 
@@ -207,10 +207,12 @@ def _crossing(
         state = plain.within(c, course.x, share, course.control)
         return course.value(event.condition, course.t + share * h, state)
 
-    at_end = course.value(event.condition, after, new) if cut == 1 else value(cut)
-    if not at_end >= 0:
-        return None
-    return locate(value, course.value(event.condition, course.t, course.x), at_end, cut)
+    at_start = course.value(event.condition, course.t, course.x)
+    for share in (*(look for look in LOOKS if look < cut), cut):
+        found = course.value(event.condition, after, new) if share == 1 else value(share)
+        if found >= 0:
+            return locate(value, at_start, found, share)
+    return None
 
 
 def _summarize(course: Course, c: list[Vector], new: Vector, after: float, h: float) -> None:

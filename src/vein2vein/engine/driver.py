@@ -118,7 +118,7 @@ def _begin(a: Assembly, count: int, constants: dict[str, str]) -> None:
     """Rates at the start and, where no step size was handed over, a first one (``plain.first_step``)."""
     a.do("call void @prepare(ptr %p, ptr %u, ptr %kept)")
     a.store(constants["t0s"], "%at_t")
-    a.store(a.number(tableau.ERROR_AT_START), "%at_before")
+    a.store(a.number(stepping.LOG_ERROR_AT_START), "%at_before")
     stepping.call_rates(a, constants["t0s"], "%x", "%k0")
 
     def body(i: str, sums: list[str]) -> list[str]:

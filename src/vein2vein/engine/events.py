@@ -14,6 +14,9 @@ from vein2vein.models.model import Model
 ROUNDS = 12
 """Rounds of false position that locate a crossing within a step."""
 
+LOOKS = (1 / 4, 1 / 2, 3 / 4)
+"""Shares of a step, besides its end, at which a condition is looked at."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -24,7 +27,8 @@ class Event:
     name : str
     condition : callable (t, x, p, u) -> value
         The event fires when the value reaches 0 from below, at the moment of crossing; a condition that already holds
-        at the beginning, after a dose or when the interval ends fires then.
+        at the beginning, after a dose or when the interval ends fires then. Each step is looked at in four places: what
+        holds for less than a quarter of a step may pass unseen.
     give : str
         Input of the model: a dose is given, a level is set.
     amount : float

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from vein2vein.engine.graph import LEAVES, Graph, needed, uses
 from vein2vein.engine.order import interleaved
-from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
+from vein2vein.engine.vector_math import LEAST_NORMAL, Assembly, exponential, lesser, logarithm
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 ATTRIBUTES = '{ nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
@@ -72,12 +72,12 @@ def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: boo
 def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> int:
     """Floating-point operations of the generated code of some expressions; a fused multiply-add counts as two.
 
-    An exponential is 33 and a logarithm 38, as they are written in ``vector_math.py``; comparisons and choices count as
-    one. Without ``steady_too``, what does not change in time is left out.
+    An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny);
+    comparisons and choices count as one. Without ``steady_too``, what does not change in time is left out.
     """
     order = needed(g, outputs)
     steady = _steady(g, order)
-    cost = {"exp": 33, "log": 38}
+    cost = {"exp": 31, "log": 31}
     work = [
         op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])
     ]
@@ -104,9 +104,12 @@ def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -
         rate = writer.value(output)
         for bound, low in zip(bounds[index], (True, False)):
             if math.isfinite(bound):
-                mask = _outward(a, rate, index, bound, low)
-                blocked.setdefault(index, []).append(mask)
-                rate = a.select(mask, a.number(0.0), rate)
+                zero = a.number(0.0)
+                at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
+                outward = a.compare("olt" if low else "ogt", rate, zero)
+                if rows:
+                    blocked.setdefault(index, []).append(a.masks("and", at, outward))
+                rate = a.select(at, a.select(outward, zero, rate), rate)
         a.store(rate, "%out", index)
     for index, (state, output) in enumerate(zip(rows, plan.outputs[len(plan.outputs) - len(rows) :])):
         slope = writer.value(output)
@@ -117,13 +120,6 @@ def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
-
-
-def _outward(a: Assembly, rate: str, index: int, bound: float, low: bool) -> str:
-    zero = a.number(0.0)
-    at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
-    outward = a.compare("olt" if low else "ogt", rate, zero)
-    return a.masks("and", at, outward)
 
 
 def _prepare(plan: _Plan, a: Assembly) -> str:
@@ -197,7 +193,15 @@ class _Writer:
         one = {"neg": a.negative, "sqrt": a.sqrt}.get(op)
         if one is not None:
             return one(self._operand(args[0]))
-        return {"exp": exponential, "log": logarithm}[op](a, self._operand(args[0]))
+        if op == "exp":
+            return exponential(a, self._operand(args[0]))
+        return logarithm(a, self._operand(args[0]), self._ordinary(args[0]))
+
+    def _ordinary(self, node: int) -> bool:
+        """Whether a value is the larger of something and a number that is not tiny."""
+        g = self.plan.graph
+        op, args = g.nodes[node]
+        return op == "max" and any((g.value(n) or 0.0) >= LEAST_NORMAL for n in args)
 
     def _mask(self, node: int) -> str:
         if node not in self._masks:

@@ -1,12 +1,13 @@
 """Writes one tried step of a vector of patients as LLVM assembly: stages, error, step size, state within the step.
 
 The twins of these functions are in ``plain.py`` and ``rosenbrock.py``. They work on arrays of vectors of the function
-that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%c`` (within the step), ``%jac``, ``%lu``;
+that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%c`` , ``%jac``, ``%lu``;
 and call the model's ``@rates``, ``@slopes``, ``@factor``, ``@solve`` and ``@residual``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from vein2vein.engine.trace import Traced
 from vein2vein.engine.vector_math import Assembly, exponential, lesser, logarithm
 
 SOLVED = "%at_solved"
+LOG_ERROR_AT_START = math.log(tableau.ERROR_AT_START)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def call_rates(a: Assembly, t: str, x: str, out: str) -> None:
     a.do(f"call void @rates({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %kept, ptr {out})")
 
 
-def scalar(a: Assembly, array: str, index: str) -> str:
+def scalar(a: Assembly, array: str, index: str | int) -> str:
     """A number of an array of doubles, in all lanes."""
     return a.spread(a.put(f"load double, ptr {a.at(array, index, 'double')}, align 8"))
 
@@ -170,55 +172,62 @@ def _by_time(a: Assembly, layout: Layout, stage: int, h: str) -> None:
             a.store(a.fma(share, a.load("%jac", place), a.load(f"%k{stage}", state)), f"%k{stage}", state)
 
 
-def _bounded(a: Assembly, value: str, i: str) -> str:
+def _bounded(a: Assembly, value: str, i: str | int) -> str:
     value = lesser(a, scalar(a, "%low", i), value, greater=True, steady=True)
     return lesser(a, scalar(a, "%high", i), value, steady=True)
 
 
-def dense(a: Assembly, layout: Layout, h: str) -> None:
-    """Coefficients of the state within the step (``plain.dense``), four per state, into ``%c``."""
+def inside(
+    a: Assembly, layout: Layout, share: str | float, h: str, out: str, states: Sequence[int] | None = None
+) -> None:
+    """State at a share of the step, within bounds (``plain.within``), or only some of the states."""
     method = layout.method
+    rows = method.dense if method.implicit else tuple(zip(*method.dense))
+    series = [(j, [row[j] for row in rows]) for j in range(method.stages)]
+    series = [(j, c) for j, c in series if any(c)]
+    if isinstance(share, float):
+        common = share * (1 - share) if method.implicit else share
+        at = a.number(share)
+        weights = [(j, a.number(common * sum(c * share**m for m, c in enumerate(row)))) for j, row in series]
+    else:
+        common = a.binary("fmul", share, a.binary("fsub", a.number(1.0), share)) if method.implicit else share
+        at = share
+        weights = [(j, a.binary("fmul", common, _power_series(a, share, row))) for j, row in series]
 
-    def body(i: str, _: list[str]) -> list[str]:
-        stages = [a.load(f"%k{j}", i) for j in range(method.stages)]
+    def write(i: str | int) -> None:
+        x = a.load("%x", i)
+        total = _weighted(a, weights, i)
         if method.implicit:
-            q = [_weighted(a, row, stages) for row in method.dense]
-            q += [a.number(0.0)] * (3 - len(q))
-            change = a.binary("fsub", a.load("%new", i), a.load("%x", i))
-            c = [a.binary("fadd", change, q[0]), a.binary("fsub", q[1], q[0]), a.binary("fsub", q[2], q[1])]
-            c.append(a.negative(q[2]))
+            total = a.binary("fadd", a.fma(at, a.binary("fsub", a.load("%new", i), x), x), total)
         else:
-            c = [a.binary("fmul", h, _weighted(a, [row[m] for row in method.dense], stages)) for m in range(4)]
-        place = a.put(f"shl i64 {i}, 2", "i")
-        for m, value in enumerate(c):
-            a.store(value, "%c", a.put(f"add i64 {place}, {m}", "i"))
-        return []
-
-    a.loop(layout.states, [], body)
-
-
-def _weighted(a: Assembly, weights: Sequence[float], values: list[str]) -> str:
-    total = None
-    for weight, value in zip(weights, values):
-        if weight:
-            number = a.number(weight)
-            total = a.fma(number, value, total) if total else a.binary("fmul", number, value)
-    return total or a.number(0.0)
-
-
-def within(a: Assembly, layout: Layout, share: str, out: str) -> None:
-    """State at a share of the step, within bounds (``plain.within``)."""
-
-    def body(i: str, _: list[str]) -> list[str]:
-        place = a.put(f"shl i64 {i}, 2", "i")
-        c = [a.load("%c", a.put(f"add i64 {place}, {m}", "i")) for m in range(4)]
-        total = c[3]
-        for lower in (c[2], c[1], c[0], a.load("%x", i)):
-            total = a.fma(total, share, lower)
+            total = a.fma(h, total, x)
         a.store(_bounded(a, total, i), out, i)
-        return []
 
-    a.loop(layout.states, [], body)
+    if states is None:
+        a.loop(layout.states, [], lambda i, _: write(i) or [])
+    else:
+        for i in states:
+            write(i)
+
+
+def _weighted(a: Assembly, weights: Sequence[tuple[int, str]], i: str | int) -> str:
+    """Weighted sum of the stages of a state, in two halves that do not wait for each other."""
+    sums = []
+    for part in (weights[0::2], weights[1::2]):
+        total = None
+        for j, weight in part:
+            k = a.load(f"%k{j}", i)
+            total = a.fma(weight, k, total) if total else a.binary("fmul", weight, k)
+        sums.append(total or a.number(0.0))
+    return a.binary("fadd", *sums)
+
+
+def _power_series(a: Assembly, share: str, coefficients: Sequence[float]) -> str:
+    """c_0 + s (c_1 + s (c_2 + ...))."""
+    total = a.number(coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total = a.fma(total, share, a.number(c))
+    return total
 
 
 def propose(a: Assembly, t: str, step: str, stop: str, active: str, most: str) -> tuple[str, str, str]:
@@ -278,22 +287,18 @@ def keep(a: Assembly, layout: Layout, accepted: str) -> None:
 
 
 def control(a: Assembly, method: Method, step: str, h: str, error: str, accepted: str, refused: str) -> None:
-    """Next step size (``plain.growth`` and ``plain.shrinkage``)."""
+    """Next step size (``plain.growth``, ``plain.shrinkage``); ``%at_before``: logarithm of the error before."""
     now, earlier, rejected = tableau.exponents(method)
     before = a.load("%at_before")
     shrink, safety = a.number(tableau.SHRINK), a.number(tableau.SAFETY)
     floored = lesser(a, a.number(tableau.ERROR_FLOOR), error, greater=True, steady=True)
-    log_error = logarithm(a, floored)
-    power = a.binary("fmul", a.number(earlier), logarithm(a, before))
-    power = a.fma(a.number(-now), log_error, power)
-    grow = lesser(a, shrink, a.binary("fmul", safety, exponential(a, power)), greater=True, steady=True)
-    grow = lesser(a, a.number(tableau.GROW), grow, steady=True)
-    wanted = a.binary("fmul", h, grow)
+    log_error = logarithm(a, floored, ordinary=True)
+    power = a.fma(a.number(-now), log_error, a.binary("fmul", a.number(earlier), before))
+    power = a.select(accepted, power, a.binary("fmul", a.number(-rejected), log_error))
+    factor = a.binary("fmul", safety, exponential(a, power))
+    factor = a.select(a.compare("olt", shrink, factor), factor, shrink)
+    wanted = a.binary("fmul", h, lesser(a, a.number(tableau.GROW), factor, steady=True))
     held = a.masks("and", a.compare("olt", h, step), a.compare("olt", wanted, step))
     wanted = a.select(held, step, wanted)
-    less = exponential(a, a.binary("fmul", a.number(-rejected), log_error))
-    less = a.binary("fmul", safety, less)
-    less = a.select(a.compare("olt", shrink, less), less, shrink)
-    reduced = a.binary("fmul", h, less)
-    a.store(a.select(accepted, wanted, a.select(refused, reduced, step)), "%at_h")
-    a.store(a.select(accepted, floored, before), "%at_before")
+    a.store(a.select(accepted, wanted, a.select(refused, a.binary("fmul", h, factor), step)), "%at_h")
+    a.store(a.select(accepted, log_error, before), "%at_before")
