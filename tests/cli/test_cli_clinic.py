@@ -322,3 +322,36 @@ def test_a_trial_card_is_read_by_its_own_reader():
 def test_help_has_an_example(name):
     code, out, _ = run(name, "--help")
     assert code == 0 and f"vein2vein {name} " in out.split("Examples:")[1]
+
+
+SPOILED = """\
+day,analyte,value,unit,author,comment,until
+0,ICE,11,,,,
+1,temperature,101,degC,,,
+1,temperature,1e400,degC,,,
+2,temperature,39,degC,,,
+2,temperature,40,degC,,,
+2,crp,12,bananas,,,
+2,crp,=1+1,mg/L,,,
+2,nonsense,12,,,,
+,SBP,100,mmHg,,,
+99999,SBP,100,mmHg,,,
+2,override,crs_astct = 9,,Dr. A,,
+2,override,b_cell_aplasia = 4,,Dr. A,,
+2,override,icans = 2,,,,
+2,override,nothing = 2,,Dr. A,,
+2,attribution,fever,,Dr. A,,
+2,attribution,weather,,Dr. A,rain,
+2,override,crs_astct = 2,,Dr. A,,1
+2,weight,700,kg,,,
+3,SBP,110,mmHg,,,
+"""
+
+
+def test_check_tells_every_row_that_monitor_sets_aside():
+    Path("record.csv").write_text(SPOILED, encoding="utf-8")
+    aside = [e for e in events(run("monitor", "record.csv", "--json")[1]) if e["event"] == "set_aside"]
+    told = [e for e in events(run("check", "record.csv", "--json")[1]) if e["event"] == "problem"]
+    places = [{(e["line"], e["what"]) for e in found} for found in (aside, told)]
+    assert places[0] == places[1]
+    assert {line for line, _ in places[0]} == set(range(2, 20))

@@ -244,3 +244,15 @@ def test_the_bundles_of_these_tests_are_r4b(bundle):
     medication(b, "7512", {"rateQuantity": {"value": 0.1, "unit": "ug/kg/min", "code": "ug/kg/min"}}, 30, 40)
     b.observation("8310-5", 38.5, "Cel", status="preliminary", valueQuantity={"value": 1.5, "comparator": "<"})
     assert len(models.Bundle.model_validate_json(b.text()).entry) == 5
+
+
+def test_a_death_with_its_cause_is_read_and_without_its_date_told(bundle, tmp_path):
+    b = bundle().infusion().observation("8310-5", 39, "Cel")
+    b.observation("69453-9", hours=360, valueCodeableConcept={"text": "cytokine release syndrome"})
+    b.entries[0]["resource"]["deceasedDateTime"] = b.at(360)
+    course = b.read(tmp_path).course
+    assert course.values["alive"][0, -1] == 0 and course.values["death_cause"][0, -1] == 1
+    del b.entries[0]["resource"]["deceasedDateTime"]
+    b.entries[0]["resource"]["deceasedBoolean"] = True
+    (told,) = b.read(tmp_path).set_aside
+    assert "without its date" in told.what and told.line

@@ -350,3 +350,61 @@ def test_the_example_is_read_whole(tmp_path):
         and len(r.attributions) == 1
     )
     assert value(r, "temperature", 3.333333) == pytest.approx(39.2777777778)
+
+
+def test_a_weight_without_a_time_is_known_of_the_patient(tmp_path):
+    path = tmp_path / "record.csv"
+    path.write_text(
+        "day,analyte,value,unit\n,weight,70,kg\n,age,40,years\n1,tocilizumab,8,mg/kg\n1,temperature,39,degC\n"
+    )
+    record = read_record(path)
+    assert record.facts.weight.tolist() == [70.0] and not record.set_aside
+    assert record.course.values["tocilizumab"].max() == 560.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r"),  # an old Macintosh
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "sep=,\n" + text,  # Excel
+        lambda text: '"sep=,"\r\n' + text.replace("\n", "\r\n"),
+        lambda text: "sep=;\n" + text.replace(",", ";"),
+        lambda text: "\ufeff" + text,
+    ],
+)
+def test_the_forms_in_which_programs_save_a_table(tmp_path, change):
+    path = tmp_path / "record.csv"
+    text = "day,analyte,value,unit\n1,temperature,39.5,degC\n2,temperature,38.5,degC\n"
+    path.write_bytes(change(text).encode())
+    record = read_record(path)
+    assert record.course.values["temperature"].tolist() == [[39.5, 38.5]] and not record.set_aside
+
+
+def test_some_times_with_a_zone_and_some_without_are_told(tmp_path):
+    path = tmp_path / "record.csv"
+    path.write_text(
+        "time,analyte,value,unit\n2026-03-05T10:00:00+01:00,car_t_infusion,1e8,cells\n"
+        "2026-03-06 10:00,temperature,39,degC\n"
+    )
+    record = read_record(path)
+    assert any("time_zone" in note for note in record.notes) and record.course.days.tolist() == [0.0, 1.0]
+
+
+def test_a_death_and_its_cause_in_words(tmp_path):
+    path = tmp_path / "record.csv"
+    path.write_text("day,analyte,value,unit\n5,temperature,39,degC\n6,vital status,died,\n6,cause of death,CRS,\n")
+    values = read_record(path).course.values
+    assert values["alive"][0, -1] == 0 and values["death_cause"][0, -1] == 1
+
+
+def test_a_grade_that_a_finding_cannot_have_is_set_aside_where_it_stands(tmp_path):
+    path = tmp_path / "record.csv"
+    path.write_text(
+        "day,analyte,value,unit,author\n1,temperature,39,degC,\n1,override,b_cell_aplasia = 4,,Dr. A\n"
+        "1,override,crs_astct = 5,,Dr. A\n"
+    )
+    record = read_record(path)
+    (aside,) = record.set_aside
+    assert aside.line == 3 and "0 to 1" in aside.expected
+    assert [one.grade for one in record.overrides] == [5]

@@ -1,7 +1,7 @@
 """Numbers, units, dates: as records print them."""
 
 import contextlib
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -246,3 +246,19 @@ def test_stretches_of_time_are_those_of_the_unit_library():
         for other in units.days_of():
             by_library = units._registry().Quantity(1.0, name).to(other).magnitude
             assert units.convert(1.0, name, other) == pytest.approx(by_library, rel=1e-11), (name, other)
+
+
+def test_the_end_of_a_day_and_a_leap_second():
+    assert parse_moment("2028-02-28 24:00") == datetime(2028, 2, 29)
+    assert parse_moment("2026-03-05T24:00:00") == datetime(2026, 3, 6)
+    assert parse_moment("31.12.2026 24:00") == datetime(2027, 1, 1)
+    assert parse_moment("2026-03-05T23:59:60Z") == datetime(2026, 3, 5, 23, 59, 59, tzinfo=UTC)
+    for wrong in ("2026-03-05 24:01", "2026-02-29 24:00", "24:00"):
+        with pytest.raises(NotATime):
+            parse_moment(wrong)
+
+
+def test_digits_and_signs_of_other_scripts():
+    assert parse_value("\u0663\u0669\u066b\u0662", ".").value == 39.2
+    assert parse_value("\u0663\u066c\u0665\u0660\u0660", ".").value == 3500
+    assert parse_value("\uff13\uff19", ".").value == 39

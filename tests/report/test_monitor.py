@@ -156,7 +156,7 @@ def test_advice_by_another_scale_than_the_one_shown_is_said_and_each_source_is_n
 
 def test_a_factor_of_infection_stands_with_its_edition_and_rows(record):
     (watch,) = monitor(record, until=3.375)
-    assert any("record.csv:36" in text and "ctcae_v5_blood" in text for text in watch.infection)
+    assert any("record.csv:36" in text and "CTCAE v5.0, blood counts" in text for text in watch.infection)
 
 
 def test_hostile_texts_stay_texts(record):

@@ -143,6 +143,11 @@ def _say(sentence: str, code: int, for_machines: bool, **place: object) -> int:
     try:
         if for_machines:
             console.emit("error", text=sentence, code=code, **place)
+    except BrokenPipeError:
+        return _leave_quietly()
+    except OSError:  # nothing more goes there (the disk is full): the sentence below still does
+        _leave_quietly()
+    try:
         click.echo(f"vein2vein: {sentence}", err=True)
     except BrokenPipeError:
         return _leave_quietly()

@@ -136,7 +136,9 @@ def unverified(name: str) -> tuple[str, ...]:
             what = level.when or f"{level.reads} {words[level.operator]} {level.value:g}"
             times = f" times the {level.times}" if level.times else ""
             told.append(f"{level.column}, grade {level.grade}: {what}{times}")
-    told += [f"rule {row.get('name', i)}" for i, row in enumerate(found.rules, start=1) if row.get("mark") == "M"]
+    for i, row in enumerate(found.rules, start=1):
+        if row.get("mark") == "M":
+            told.append(str(row.get("text") or row.get("what") or f"rule {row.get('name', i)}"))
     return tuple(dict.fromkeys(text.replace("_", " ") for text in told))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vein2vein.analytes import analyte
+from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.crs import SCALES
 from vein2vein.clinic.grades import Grades
 from vein2vein.clinic.monitoring import Override, apply_overrides, grade
@@ -252,7 +253,8 @@ def _infection(states: Iterable[State], course: Course, today: float) -> tuple[t
             )
             shown = "" if state.name == "b_cell_aplasia" else f", {in_words(state.name, value)}"
             rows = "; ".join(shown_value(row) for row in state.because)
-            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({state.edition})")
+            named = edition(state.edition.partition(":")[0]).title
+            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({named})")
         elif state.grade < 0 and state.last_grade < 0:
             open_ += state.missing or (state.name,)
     recent = course.between(today - look("windows", "tick_acute"), today)
