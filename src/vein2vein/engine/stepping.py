@@ -1,7 +1,7 @@
 """Writes one tried step of a vector of patients as LLVM assembly: stages, error, step size, state within the step.
 
 The twins of these functions are in ``plain.py`` and ``rosenbrock.py``. They work on arrays of vectors of the function
-that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%c`` , ``%jac``, ``%lu``;
+that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%jac``, ``%lu``;
 and call the model's ``@rates``, ``@slopes``, ``@factor``, ``@solve`` and ``@residual``.
 """
 
