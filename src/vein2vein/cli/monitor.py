@@ -117,8 +117,8 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
 
 
 def _print(watch: Any, many: bool) -> None:
-    from vein2vein.report.monitor import missing_now
     from vein2vein.clinic.criteria import reference, with_sources
+    from vein2vein.report.monitor import missing_now
     from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
     from vein2vein.report.ward import amounts, day_text, in_words, name_of, shown_value, title
 

@@ -45,7 +45,7 @@ class SetAside:
         said = [f"found {self.found!r}"] if self.found else []
         said += [f"expected {self.expected}"] if self.expected else []
         detail = f" ({', '.join(said)})" if said else ""
-        return f"{place}: {self.what}{detail}; {self.remedy}."
+        return f"{place}: {self.what}{detail}; {self.remedy}{'' if self.remedy.endswith('?') else '.'}"
 
 
 class Log:
