@@ -34,7 +34,6 @@ SCALES = {
 }
 ALIASES = {"lee": "lee2014"}
 __all__ = ["FACTS", "SCALES", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
-DEATH = 5
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
@@ -101,8 +100,9 @@ def grade_crs(
     lower, upper = lower * enters, upper * (enters | perhaps | doubtful)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
     died, open_ = _death(course, cells.perhaps & ~cells.quiet)
-    columns["death"], doubts["death_cause"] = died * np.int8(DEATH), open_
-    lower, upper = np.maximum(lower, columns["death"]), np.maximum(upper, (died | open_) * np.int8(DEATH))
+    worst = np.int8(edition("death").values["grade"])
+    columns["death"], doubts["death_cause"] = died * worst, open_
+    lower, upper = np.maximum(lower, columns["death"]), np.maximum(upper, (died | open_) * worst)
 
     grade = settle(lower, upper)
     unsettled = grade < 0

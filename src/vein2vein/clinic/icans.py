@@ -112,12 +112,12 @@ def grade_icans(
     cause, alive = (course.values.get(name, np.float64(np.nan)) for name in READS["death"])
     died = np.broadcast_to(cause == edition("death").values["icans"], shape)
     if "death_cause" in course:
-        columns["death"] = (died * (rules.top + 1)).astype(np.int8)
+        columns["death"] = (died * edition("death").values["grade"]).astype(np.int8)
     lower = np.maximum.reduce(list(columns.values()))
     doubt = (score_unknown | arousal_unknown) & ~died
     upper = np.where(doubt, np.int8(rules.top), lower)
     open_ = np.broadcast_to((alive == 0) & np.isnan(cause), shape) & (upper > 0)
-    upper = np.where(open_, np.int8(rules.top + 1), upper)
+    upper = np.where(open_, np.int8(edition("death").values["grade"]), upper)
     grade = settle(lower, upper)
     missing = {}
     if (grade < 0).any():

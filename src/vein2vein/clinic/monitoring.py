@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.cres import grade_cres
-from vein2vein.clinic.crs import DEATH, SCALES, grade_crs
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.crs import SCALES, grade_crs
 from vein2vein.clinic.grades import Grades, because, lacking
 from vein2vein.clinic.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.icans import grade_icans, neurologic_event
@@ -246,4 +247,4 @@ def _check(one: Override, findings: Mapping[str, Grades], course: Course) -> Non
 
 def highest_grade(finding: str) -> int:
     """Highest grade or state that a finding can have; 5 is death."""
-    return STATES.get(finding, DEATH)
+    return int(STATES.get(finding, edition("death").values["grade"]))

@@ -105,7 +105,8 @@ def respond_all(
     below = seen.below_lloq.get("mrd", np.zeros(blasts.shape, dtype=bool))
     mrd = seen.dense("mrd")  # a value below the limit of the assay is entered as the limit: it must be sensitive enough
     negative = (mrd < v["mrd_negative"]) | (below & (mrd <= v["mrd_negative"]))
-    fall = 1 - blasts / _start(course, "marrow_blasts")
+    begun_with = np.broadcast_to(_start(course, "marrow_blasts"), blasts.shape)
+    fall = 1 - np.divide(blasts, begun_with, out=np.full(blasts.shape, np.nan), where=begun_with > 0)
     status, names = _remission(rules, blasts, elsewhere, counts, fall)
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
