@@ -1,4 +1,4 @@
-"""Whatever value of a chart is removed, at any time, no grade of any scale rises: it stays, falls, or is 'at least'.
+"""No value of a chart that is removed raises a grade of any scale, and no support that is added lowers one.
 
 What a person states to set a sign aside is no measured value and is left out (docs/monitor.md says so): an attribution,
 oxygen at home, airway protection, sedation, hemorrhage, developmental delay. Rows are half a day apart or more: within
@@ -128,3 +128,33 @@ def test_without_the_age_no_grade_is_higher(finding):
         course = chart(seed)
         known, unknown = (grade(course, age=a, scales=[finding])[finding] for a in (AGES, np.full(len(AGES), np.nan)))
         assert (unknown.at_least <= known.at_least).all(), seed
+
+
+MORE = {
+    "fluid_boluses": lambda v: np.nan_to_num(v) + 1,
+    "norepinephrine": lambda v: np.nan_to_num(v) + 6,
+    "epinephrine": lambda v: np.nan_to_num(v) + 3,
+    "vasopressin": np.ones_like,
+    "oxygen_flow": lambda v: np.nan_to_num(v) + 4,
+    "fio2": lambda v: np.minimum(np.fmax(v, 0.21) + 0.2, 1.0),
+    "dialysis": np.ones_like,
+    "clotting_support": np.ones_like,
+    "pressor_refractory": np.ones_like,
+    "tocilizumab": lambda v: np.full_like(v, 560.0),
+    "dexamethasone": lambda v: np.full_like(v, 10.0),
+}
+
+
+@pytest.mark.parametrize("finding", ALL_FINDINGS)
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.integers(0, COUNT - 1), st.sampled_from(sorted(MORE)))
+def test_no_support_that_is_added_lowers_a_grade(finding, seed, column, support):
+    course = chart(seed)
+    scales = ("crs_astct", finding) if finding == "iec_hs" else (finding,)
+    array = course.values[support].copy()
+    array[:, column] = MORE[support](array[:, column])
+    added = Course(course.patients, course.days, {**course.values, support: array}, origin=course.origin)
+    before, after = (grade(one, age=AGES, scales=scales)[finding] for one in (course, added))
+    assert (after.at_least >= before.at_least)[:, column].all()
+    settled = (after.grade >= 0)[:, column]
+    assert (after.grade >= before.grade)[settled, column].all()
