@@ -355,3 +355,14 @@ def test_check_tells_every_row_that_monitor_sets_aside():
     places = [{(e["line"], e["what"]) for e in found} for found in (aside, told)]
     assert places[0] == places[1]
     assert {line for line, _ in places[0]} == set(range(2, 20))
+
+
+def test_what_is_known_at_least_stands_with_its_rows_and_with_what_is_missing():
+    rows = "day,analyte,value,unit\n,age,40,years\n1,temperature,39,degC\n1,SBP,110,mmHg\n1,oxygen device,ventilator,\n"
+    Path("record.csv").write_text(rows, encoding="utf-8")
+    _, out, _ = run("monitor", "record.csv")
+    first = out.partition("Neurotoxicity")[0]
+    assert all(word in first for word in ("at least grade 1", "Temperature 39", "missing", "inspired"))
+    Path("record.csv").write_text(f"{rows}1,fio2,21,%\n", encoding="utf-8")
+    _, out, _ = run("monitor", "record.csv", "--force")
+    assert "at least grade" not in out and "grade 1" in out

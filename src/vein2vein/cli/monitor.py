@@ -129,7 +129,7 @@ def _print(watch: Any, many: bool) -> None:
         why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
         mark = ", in part unverified" if s.unverified else ""
-        rows.append((s.title, f"{s}{aged}", why or lacks, f"{edition_title(s.edition)}{mark}"))
+        rows.append((s.title, f"{s}{aged}", "; ".join(filter(None, (why, lacks))), f"{edition_title(s.edition)}{mark}"))
     console.table(
         ("finding", "now", "why, or what is missing", "edition"), rows, title=f"{who}today, day {day_text(watch.today)}"
     )
