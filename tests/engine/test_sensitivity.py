@@ -191,10 +191,13 @@ def test_a_patient_does_not_depend_on_the_others(models, patients):
 def test_steering_by_the_tangents_makes_them_more_accurate(models, patients):
     model, p = models["lotka_volterra"], np.array([[1.1, 0.4, 0.1, 0.4], [1.0, 0.5, 0.2, 0.5]])
     days, wrt = [0.0, 15.0], list(model.parameters)
-    truth = sensitivities(model, p, None, days, [], wrt, rtol=1e-11).gradients
-    free, steered = (sensitivities(model, p, None, days, [], wrt, rtol=1e-5, steer=s) for s in (False, True))
-    assert np.all(steered.steps > free.steps)
-    assert np.abs(steered.gradients - truth).max() < np.abs(free.gradients - truth).max()
+    truth = sensitivities(model, p, None, days, [], wrt, rtol=1e-12).gradients
+    ratios = []
+    for rtol in (3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 1e-7):  # at any one of them errors may cancel by chance
+        free, steered = (sensitivities(model, p, None, days, [], wrt, rtol=rtol, steer=s) for s in (False, True))
+        assert np.all(steered.steps > free.steps)
+        ratios.append(np.abs(steered.gradients - truth).max() / np.abs(free.gradients - truth).max())
+    assert np.exp(np.mean(np.log(ratios))) < 0.8
 
 
 def test_tangents_do_not_grow_unseen_where_the_states_rest(make_model):
