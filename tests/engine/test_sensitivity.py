@@ -193,7 +193,7 @@ def test_steering_by_the_tangents_makes_them_more_accurate(models, patients):
     days, wrt = [0.0, 15.0], list(model.parameters)
     truth = sensitivities(model, p, None, days, [], wrt, rtol=1e-12).gradients
     ratios = []
-    for rtol in (3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 1e-7):  # at any one of them errors may cancel by chance
+    for rtol in (1e-5, 3e-6, 1e-6, 3e-7, 1e-7):  # at any one of them errors may cancel by chance
         free, steered = (sensitivities(model, p, None, days, [], wrt, rtol=rtol, steer=s) for s in (False, True))
         assert np.all(steered.steps > free.steps)
         ratios.append(np.abs(steered.gradients - truth).max() / np.abs(free.gradients - truth).max())

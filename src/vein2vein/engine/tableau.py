@@ -217,10 +217,10 @@ def exponents(method: Method) -> tuple[float, float, float]:
     return EXPONENT_NOW * share, EXPONENT_BEFORE * share, EXPONENT_REJECTED * share
 
 
-# Step control for an error estimate of order 4. The share of the error before is as small as keeps explicit steps calm
-# at the limit of stability; a larger one grows too slowly after a dose.
-EXPONENT_NOW = 0.185
-EXPONENT_BEFORE = 0.02
+# Step control for an error estimate of order 4. Without a share of the error before, explicit steps are refused at the
+# limit of stability; with a larger one they grow too slowly after a dose.
+EXPONENT_NOW = 0.17
+EXPONENT_BEFORE = 0.06
 EXPONENT_REJECTED = 1 / 5
 SAFETY = 0.9
 SHRINK = 0.2
