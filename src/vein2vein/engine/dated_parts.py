@@ -290,7 +290,7 @@ def _looks(a: Program, layout: Layout, lanes: Lanes, number: int, looked: str, t
 def _value(a: Program, layout: Layout, lanes: Lanes, number: int, share: str | float, t: str, h: str) -> str:
     """Value of a condition at a share of the step."""
     stepping.inside(a, layout, share, h, "%node", lanes.watched[number])
-    return _condition(a, number, a.fma(a.number(share) if isinstance(share, float) else share, h, t), "%node")
+    return _condition(a, number, a.fma(share if isinstance(share, str) else a.number(share), h, t), "%node")
 
 
 def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str, h: str) -> None:

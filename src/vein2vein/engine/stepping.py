@@ -185,14 +185,14 @@ def inside(
     rows = method.dense if method.implicit else tuple(zip(*method.dense))
     series = [(j, [row[j] for row in rows]) for j in range(method.stages)]
     series = [(j, c) for j, c in series if any(c)]
-    if isinstance(share, float):
+    if isinstance(share, str):
+        at = share
+        both = a.binary("fmul", at, a.binary("fsub", a.number(1.0), at)) if method.implicit else at
+        weights = [(j, a.binary("fmul", both, _power_series(a, at, row))) for j, row in series]
+    else:
         common = share * (1 - share) if method.implicit else share
         at = a.number(share)
         weights = [(j, a.number(common * sum(c * share**m for m, c in enumerate(row)))) for j, row in series]
-    else:
-        common = a.binary("fmul", share, a.binary("fsub", a.number(1.0), share)) if method.implicit else share
-        at = share
-        weights = [(j, a.binary("fmul", common, _power_series(a, share, row))) for j, row in series]
 
     def write(i: str | int) -> None:
         x = a.load("%x", i)
