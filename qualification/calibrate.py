@@ -1,24 +1,23 @@
 """Calibrate the model to the published trials of the calibration set, all stages at once, with its uncertainty.
 
 The numbers of qualification/calibration.toml are free within their priors; the scored rows of the calibration trials
-are the data. The method is an ensemble smoother with multiple data assimilation (``smoother.py``): an ensemble of
-parameter sets is drawn from the prior, every member runs every trial, and a few damped, localized regressions move the
-ensemble towards the data. It needs no gradient, takes noise in the simulations as it is, and ends with a sample of
-parameter sets, not with a point.
+are the data. In each step every factor is moved a little by itself, with the same virtual patients and the same luck,
+in the trials whose patients meet one of its cards; the step that these sensitivities call for (``gauss_newton.py``) is
+tried whole and in parts, and the best is kept. The posterior is normal around the last point.
 
-    python qualification/calibrate.py --members 100 --steps 3 --patients 200 --out qualification/posterior.json
+    python qualification/calibrate.py --steps 2 --patients 250 --workers 2 --out qualification/posterior.json
     python qualification/calibrate.py ... --write          # the same, and the sample becomes that of the package
     python qualification/write_cards.py                    # the mean becomes the cards' numbers
 
-What is done is kept beside --out after every few members; the same command goes on from there. No number of a trial
-outside the calibration file is read.
+What is done is kept beside --out after every run; the same command, or one with more steps, goes on from there. No
+number of a trial outside the calibration file is read.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for each worker: the members are what runs side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for each worker: the runs are what goes side by side
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
@@ -32,37 +31,44 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+import gauss_newton
 import numpy as np
-import smoother
 import tables
+from gauss_newton import BOUND, FAR
+from kept import Kept, resumed
 from tables import NORMAL_90
 
 HERE = Path(__file__).resolve().parent
-SETS = 200  # parameter sets that the package's sample has at least
-ROUNDS = 3  # how often members that failed are replaced
-BOUND = 3.0  # prior standard deviations that a factor may move
-FAR = 8.0  # errors from its data beyond which a simulated row is held
-EVERY = 10  # members between two lines of progress, and between two saves
+SETS = 200  # parameter sets of the package's sample
+FRACTIONS = (1.0, 0.5, 0.25)  # of a step, that are tried
+ROUNDS = 3  # how often a run that fails is tried
+EVERY = 10  # runs between two lines of progress
 NORMAL_95 = 1.96  # half-width of a normal distribution's 95 % interval
 RESAMPLES = 40  # simulated trials of the published size behind one simulated value
 LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the syndromes: half the time
 
 
-@dataclass
-class Run:
-    """Where a calibration stands: the ensemble of a step and what its members gave so far."""
+@dataclass(frozen=True)
+class Problem:
+    """What is free, and the data."""
 
-    step: int
-    ensemble: np.ndarray  # (members, factors), logarithms
-    outcome: np.ndarray  # (members, rows), on the scale of the data; NaN: not produced
-    noise: np.ndarray  # (members, rows), standard deviation of the simulation error, same scale
-    done: np.ndarray  # (members,)
-    seconds: float  # of computing so far
-    replaced: int  # members that failed and were replaced
+    factors: tuple
+    trials: tuple[str, ...]
+    rows: list
+    owner: np.ndarray  # (rows,), place of each row's trial
+    data: np.ndarray  # (rows,), on the scale of the row
+    error: np.ndarray  # (rows,), standard deviation
+    allowed: np.ndarray  # (factors, rows), whether a factor can move a row
+    prior: np.ndarray  # (factors,), standard deviation of the logarithm
+
+    def placed(self, values: np.ndarray, trials: list[str]) -> np.ndarray:
+        """The rows of some trials among all rows; NaN for the others."""
+        found = np.full((len(self.rows), 2), np.nan)
+        found[np.isin(self.owner, [self.trials.index(name) for name in trials])] = values
+        return found
 
 
 def free_numbers(path: Path = HERE / "calibration.toml") -> tuple[list, list[str]]:
@@ -130,7 +136,21 @@ def reach(factors: list, trials: list) -> np.ndarray:
     return np.array([[bool((here | general) & set(factor.cards)) for here in met] for factor in factors])
 
 
-# Running members
+def problem_of(factors: list, names: list[str]) -> Problem:
+    """The free numbers and the rows of the trials together."""
+    from vein2vein.population.trial import load_trial
+
+    trials = [load_trial(name) for name in names]
+    rows = [row for trial in trials for row in scored(trial)]
+    return Problem(
+        tuple(factors), tuple(names), rows,
+        np.array([at for at, trial in enumerate(trials) for _ in scored(trial)]),
+        np.array([on_scale(row, row.value) for row in rows]), np.array([error_of(row) for row in rows]),
+        reach(factors, trials), np.array([factor.prior_sd for factor in factors]),
+    )  # fmt: skip
+
+
+# Running
 
 
 def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, float]]:
@@ -163,140 +183,137 @@ def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, floa
     return values
 
 
-def run_member(task) -> tuple[int, np.ndarray | None, float, str]:
-    """Simulated rows by one member, shape (rows, 2); None and the reason where it failed."""
+def run_one(task) -> tuple[str, np.ndarray | None, float, str]:
+    """Simulated rows of some trials, shape (rows, 2); None and the reason where it failed."""
     from vein2vein.engine import batch
     from vein2vein.population import posterior
     from vein2vein.population.trial import load_trial
 
-    index, factors, logs, names, patients, seed = task
+    label, factors, logs, names, patients, seed = task
     batch.threads_available = lambda: 1
     began = time.perf_counter()
     try:
         member = posterior.member(factors, logs)
         values = [pair for name in names for pair in simulated(load_trial(name), member, patients, seed)]
-    except Exception:  # one bad member must not stop the others
-        return index, None, time.perf_counter() - began, traceback.format_exc(limit=-3)
-    return index, np.array(values), time.perf_counter() - began, ""
+    except Exception:  # one bad run must not stop the others
+        return label, None, time.perf_counter() - began, traceback.format_exc(limit=-3)
+    return label, np.array(values), time.perf_counter() - began, ""
 
 
 def side_by_side(tasks: list, workers: int) -> Iterator[tuple]:
-    """Results of members as they are done; a worker that is ended from outside costs its own member only."""
+    """Results of runs as they are done; a worker that is ended from outside costs its own run only."""
     if workers == 1:
-        yield from map(run_member, tasks)
+        yield from map(run_one, tasks)
         return
     left = {task[0]: task for task in tasks}
     for _ in range(ROUNDS):
         try:
             with ProcessPoolExecutor(workers, get_context("fork")) as pool:
-                for future in as_completed([pool.submit(run_member, task) for task in left.values()]):
+                for future in as_completed([pool.submit(run_one, task) for task in left.values()]):
                     result = future.result()
                     del left[result[0]]
                     yield result
             return
         except BrokenProcessPool:
-            print(f"a worker was ended from outside; {len(left)} members are run again", flush=True)
-    for index in list(left):
-        yield index, None, 0.0, "its worker was ended from outside"
+            print(f"a worker was ended from outside; {len(left)} runs are tried again", flush=True)
+    for label in list(left):
+        yield label, None, 0.0, "its worker was ended from outside"
 
 
-def complete(run: Run, factors: list, names: list[str], asked, keep, rng) -> None:
-    """Run what is missing of a step; members that fail are replaced by draws from the others."""
-    began, before = time.perf_counter(), run.seconds
+def complete(wanted: dict[str, tuple], step: int, problem: Problem, kept: Kept, asked) -> list[np.ndarray]:
+    """Outcome of each run that is wanted (label: point, trials), shape (rows, 2); NaN where it fails every time."""
+    began, before = time.perf_counter(), kept.seconds
     for _ in range(ROUNDS):
-        waiting = np.flatnonzero(~run.done)
         tasks = [
-            (int(i), factors, run.ensemble[i], names, asked.patients, asked.seed + run.step) for i in waiting
-        ]  # the same luck for all members of a step: what differs between them is their numbers
-        failed = []
-        for count, (i, values, took, why) in enumerate(side_by_side(tasks, asked.workers), start=1):
+            (label, problem.factors, point * problem.prior, trials, asked.patients, asked.seed + step)
+            for label, (point, trials) in wanted.items() if label not in kept.runs
+        ]  # fmt: skip  # the same luck for all runs of a step: what differs between them is their numbers
+        tasks.sort(key=lambda task: -len(task[3]))  # longest first
+        for count, (label, values, took, why) in enumerate(side_by_side(tasks, asked.workers), start=1):
+            kept.seconds = before + time.perf_counter() - began
             if values is None:
-                print(f"step {run.step}: member {i} failed and will be replaced: {why.strip()}", flush=True)
-                failed.append(i)
+                print(f"{label} failed: {why.strip()}", flush=True)
             else:
-                run.outcome[i], run.noise[i], run.done[i] = values[:, 0], values[:, 1], True
-            run.seconds = before + time.perf_counter() - began
+                kept.runs[label] = problem.placed(values, wanted[label][1])
+                kept.save()
             if count % EVERY == 0 or count == len(tasks):
                 left = (len(tasks) - count) * (time.perf_counter() - began) / count
                 print(
-                    f"step {run.step}: {run.done.sum()} of {len(run.done)} members, {took:.1f} s each, "
-                    f"{run.seconds:.0f} s in all, {left:.0f} s to go in this step",
+                    f"step {step}: {count} of {len(tasks)} runs, the last {took:.1f} s, {kept.seconds:.0f} s in all, "
+                    f"about {left:.0f} s to go",
                     flush=True,
                 )
-                keep()
-        if not failed:
-            return
-        good = run.ensemble[run.done]
-        if len(good) < 2:
-            raise SystemExit("nearly every member fails; see above")
-        run.ensemble[failed] = smoother.drawn(good, len(failed), rng)
-        run.replaced += len(failed)
-    for name in ("ensemble", "outcome", "noise"):  # what still fails is left out
-        setattr(run, name, getattr(run, name)[run.done])
-    run.done = run.done[run.done]
+        if all(label in kept.runs for label in wanted):
+            break
+    nothing = np.full((len(problem.rows), 2), np.nan)
+    for label in wanted:
+        if label not in kept.runs:
+            print(f"{label} failed {ROUNDS} times and is left out", flush=True)
+    return [kept.runs.get(label, nothing) for label in wanted]
 
 
-# Keeping what is done
+def linearized(point: np.ndarray, step: int, problem: Problem, kept: Kept, asked) -> tuple[np.ndarray, ...]:
+    """Simulated rows at a point (rows,), their errors with the simulation's (rows,), sensitivities (factors, rows)."""
+    by = np.where(point + asked.difference > BOUND, -asked.difference, asked.difference)
+    wanted = {f"step {step}: base": (point, list(problem.trials))}
+    for j, factor in enumerate(problem.factors):
+        here = [problem.trials[i] for i in np.unique(problem.owner[problem.allowed[j]])]
+        wanted[f"step {step}: {factor.name} moved"] = (point + by[j] * (np.arange(len(point)) == j), here)
+    able = {label: one for label, one in wanted.items() if one[1]}  # the others reach no row
+    found = dict(zip(able, complete(able, step, problem, kept, asked), strict=True))
+    base, noise = next(iter(found.values())).T
+    if not np.isfinite(base).any():
+        raise SystemExit("the run without any factor moved fails; see above")
+    error = np.hypot(problem.error, np.nan_to_num(noise))
+    nothing = np.full((len(base), 2), np.nan)
+    moved = np.array([found.get(label, nothing)[:, 0] for label in list(wanted)[1:]])
+    return base, error, gauss_newton.sensitivities(moved, base, error, by, problem.allowed)
 
 
-def save(path: Path, run: Run, key: str) -> None:
-    """Keep where the calibration stands; replaced as a whole."""
-    scratch = path.with_suffix(".part.npz")
-    np.savez(scratch, key=key, **vars(run))
-    scratch.replace(path)
+def stepped(point, base, error, sensitivity, *, step: int, problem: Problem, kept: Kept, asked) -> tuple:
+    """The best of the fractions of the step that the sensitivities call for, and its rows; or nothing moves."""
+    residual = gauss_newton.residuals(base, problem.data, error)
+    goal = gauss_newton.target(sensitivity, residual, point)
+    expected = gauss_newton.loss(residual + (goal - point) @ sensitivity, goal)
+    points = [point, *(point + fraction * (goal - point) for fraction in FRACTIONS)]
+    labels = [f"step {step}: {fraction:g} of the step" for fraction in FRACTIONS]
+    wanted = {label: (there, list(problem.trials)) for label, there in zip(labels, points[1:])}
+    outcomes = [base, *(found[:, 0] for found in complete(wanted, step, problem, kept, asked))]
+    losses = [
+        gauss_newton.loss(gauss_newton.residuals(outcome, problem.data, error), there)
+        for outcome, there in zip(outcomes, points)
+    ]
+    print(f"step {step}: loss expected of the whole step {expected:.1f}", flush=True)
+    for name, outcome, one in zip(["base", *labels], outcomes, losses):
+        near = tables.within(outcome, problem.data, problem.error)
+        print(f"  {name}: loss {one:.1f}, {near} of {len(outcome)} rows within tolerance", flush=True)
+    best = int(np.argmin(losses))
+    return points[best], outcomes[best]
 
 
-def resumed(path: Path, key: str) -> Run | None:
-    """Where an earlier run of the same command stopped."""
-    if not path.is_file():
-        return None
-    with np.load(path) as kept:
-        if str(kept["key"]) != key:
-            print(f"{path.name} is of another calibration (options, priors or cards): begun anew", flush=True)
-            return None
-        fields = {name: kept[name] for name in Run.__dataclass_fields__}
-    scalars = {"step": int(fields["step"]), "seconds": float(fields["seconds"]), "replaced": int(fields["replaced"])}
-    return Run(**{**fields, **scalars})
+# What came out
 
 
-def write_json(path: Path, sample, run: Run, stages: list[str]) -> None:
-    """The whole ensemble, for whoever wants to look into it."""
+def write_json(path: Path, sample, point: np.ndarray, spread: np.ndarray, stages: list[str]) -> None:
+    """Estimate and covariance, for whoever wants to look into them."""
     names = [factor.name for factor in sample.factors]
     record = {
-        "what": "logarithms of factors on the numbers of the cards", "cards": sample.cards, **sample.facts,
-        "names": names, "stages": stages, "prior_sd": {f.name: f.prior_sd for f in sample.factors},
-        "center": dict(zip(names, run.ensemble.mean(axis=0).tolist())),
-        "sd": dict(zip(names, run.ensemble.std(axis=0, ddof=1).tolist())),
-        "members": run.ensemble.round(4).tolist(),
+        "what": "factors on the numbers of the cards: logarithms in standard deviations of their priors",
+        "cards": sample.cards, **sample.facts, "names": names, "stages": stages,
+        "prior_sd": {f.name: f.prior_sd for f in sample.factors}, "estimate": dict(zip(names, point.tolist())),
+        "covariance": spread.round(6).tolist(),
     }  # fmt: skip
     scratch = path.with_suffix(".part")
     scratch.write_text(json.dumps(record, indent=1))
     scratch.replace(path)
 
 
-# What came out
-
-
-def as_posterior(run: Run, factors: list, cards: str, asked, names: list[str], least: int = 0):
-    """The sample: the members, and normal draws with their mean and covariance where they are fewer than asked for."""
-    from vein2vein import __version__
-    from vein2vein.population.posterior import Posterior
-
-    more = smoother.drawn(run.ensemble, max(least - len(run.ensemble), 0), np.random.default_rng(asked.seed))
-    facts = {
-        "version": __version__, "seed": asked.seed, "members": len(run.ensemble), "draws": len(more),
-        "steps": asked.steps, "patients": asked.patients, "seconds": round(run.seconds), "workers": asked.workers,
-        "replaced": run.replaced, "trials": names,
-    }  # fmt: skip
-    return Posterior(tuple(factors), np.vstack([run.ensemble, more]), cards, facts)
-
-
 def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=2, help="0: only sensitivities and sample, at the cards' numbers")
+    parser.add_argument("--patients", type=int, default=250)
+    parser.add_argument("--difference", type=float, default=0.7, help="prior standard deviations a factor is moved by")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--trials", nargs="*")
@@ -304,57 +321,50 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--free", type=Path, default=HERE / "calibration.toml", help="what is free, and the priors")
     parser.add_argument("--write", action="store_true", help="make the sample that of the package")
     parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if asked.steps < 0 or not 0 < asked.difference <= BOUND:
+        parser.error(f"expected --steps of 0 or more, and --difference above 0 and at most {BOUND:g}")
+    return asked
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
     """Run the calibration; print how far each row is from its data and what the data decided."""
     asked = options(arguments)
+    from vein2vein import __version__
     from vein2vein.population import posterior
     from vein2vein.population.trial import list_trials, load_trial
 
-    names = asked.trials or list(list_trials())
-    (factors, stages), rng = free_numbers(asked.free), np.random.default_rng(asked.seed)
-    trials = [load_trial(name) for name in names]
-    rows = [row for trial in trials for row in scored(trial)]
-    data, error = np.array([on_scale(r, r.value) for r in rows]), np.array([error_of(r) for r in rows])
-    prior = np.array([factor.prior_sd for factor in factors])
-    cards, allowed = posterior.hash_of_cards(factors), reach(factors, trials)
-    simulated(trials[0], posterior.Member({}), 2, asked.seed)  # everything is loaded and compiled before it forks
-    told = [asked.members, asked.steps, asked.patients, asked.seed, names, cards, factors]
-    key = hashlib.sha256(repr(told).encode()).hexdigest()
-    checkpoint = asked.out.with_suffix(".npz")
-
-    def begin(step: int, ensemble: np.ndarray, seconds: float, replaced: int) -> Run:
-        empty = np.full((len(ensemble), len(rows)), np.nan)
-        return Run(step, ensemble, empty, empty.copy(), np.zeros(len(ensemble), bool), seconds, replaced)
-
-    run = resumed(checkpoint, key)
-    if run is None:
-        first = rng.standard_normal((asked.members, len(factors)))
-        first = (first - first.mean(axis=0)) / first.std(axis=0, ddof=1)  # exactly the prior's mean and spread
-        run = begin(0, first * prior, 0.0, 0)
-    print(f"{len(factors)} factors, {len(rows)} rows of {len(names)} trials, {len(run.ensemble)} members", flush=True)
-    while True:
-        rng = np.random.default_rng([asked.seed, run.step])  # the same after a restart
-        complete(run, factors, names, asked, partial(save, checkpoint, run, key), rng)
-        save(checkpoint, run, key)
-        whole_error = np.hypot(error, np.nan_to_num(tables.middle(run.noise)))
-        print(tables.misfit(run.step, run.outcome, data, error), flush=True)
-        write_json(asked.out, as_posterior(run, factors, cards, asked, names), run, stages)
-        if run.step == asked.steps:
-            break
-        moved = smoother.move(
-            run.ensemble, run.outcome, data, whole_error, damping=float(asked.steps), allowed=allowed, rng=rng
-        )
-        run = begin(run.step + 1, np.clip(moved, -BOUND * prior, BOUND * prior), run.seconds, run.replaced)
-    sample = as_posterior(run, factors, cards, asked, names, SETS)
-    table = "\n".join(tables.identifiability(run.ensemble, factors, stages, dict(sample.facts)))
+    factors, stages = free_numbers(asked.free)
+    problem = problem_of(factors, asked.trials or list(list_trials()))
+    cards, data, error = posterior.hash_of_cards(factors), problem.data, problem.error
+    told = [asked.patients, asked.difference, asked.seed, problem.trials, data.tolist(), error.tolist(), cards, factors]
+    kept = resumed(asked.out.with_suffix(".npz"), hashlib.sha256(repr(told).encode()).hexdigest())
+    simulated(load_trial(problem.trials[0]), posterior.Member({}), 2, asked.seed)  # all is compiled before it forks
+    print(f"{len(factors)} factors, {len(data)} rows of {len(problem.trials)} trials", flush=True)
+    point, before = np.zeros(len(factors)), None
+    for step in range(max(asked.steps, 1)):
+        outcome, whole, sensitivity = linearized(point, step, problem, kept, asked)
+        before = tables.within(outcome, data, error) if before is None else before
+        if asked.steps:
+            point, outcome = stepped(
+                point, outcome, whole, sensitivity, step=step, problem=problem, kept=kept, asked=asked
+            )
+    spread = gauss_newton.covariance(sensitivity)
+    draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(asked.seed))
+    facts = {
+        "version": __version__, "seed": asked.seed, "steps": asked.steps, "patients": asked.patients,
+        "difference": asked.difference, "rows": len(data), "within_before": before,
+        "within_after": tables.within(outcome, data, error), "seconds": round(kept.seconds), "workers": asked.workers,
+        "trials": list(problem.trials),
+    }  # fmt: skip
+    sample = posterior.Posterior(problem.factors, draws * problem.prior, cards, facts)
+    write_json(asked.out, sample, point, spread, stages)
+    table = "\n".join(tables.identifiability(point, spread, factors, stages, facts))
     if asked.table:
         asked.table.write_text(table + "\n", encoding="utf-8")
     if asked.write:
         posterior.write_posterior(sample, posterior.bundled())
-    print("\n".join(tables.by_row(run.outcome, rows, data, error)))
+    print("\n".join(tables.by_row(outcome, problem.rows, data, error)))
     print(table)
     if asked.write:
         print(f"wrote {posterior.bundled()}: {len(sample.logs)} parameter sets")

@@ -1,18 +1,10 @@
-"""The posterior sample: its file, how a set changes a trial, the smoother that makes it, the cards it is moved into."""
+"""The posterior sample: its file, and how a set changes a trial."""
 
-import importlib.util
-import json
-import shutil
-import sys
-import tomllib
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-import vein2vein
 from vein2vein.errors import InputError
 from vein2vein.models import hazards, reference
 from vein2vein.population import posterior
@@ -23,7 +15,6 @@ from vein2vein.population.trial import enroll_and_treat, load_trial
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.product import find_product
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "qualification"
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
     Factor("KCN_sd", "KCN", "sd", ("brexucabtagene_autoleucel",), 0.2),
@@ -32,26 +23,9 @@ FACTORS = (
 )
 
 
-@pytest.fixture
-def script(monkeypatch):
-    """Load a script of the folder qualification/ as a module."""
-    if not SCRIPTS.is_dir():
-        pytest.skip(f"the calibration scripts are not part of an installed package: {SCRIPTS} is not there")
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, name, module)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
-
-
 def sample(sets=5, seed=1, **more):
     logs = np.random.default_rng(seed).normal(0, 0.1, (sets, len(FACTORS)))
-    facts = {"version": "1", "seed": 3, "members": sets, "steps": 2, "trials": ["eliana"]}
+    facts = {"version": "1", "seed": 3, "patients": 250, "steps": 2, "trials": ["eliana"]}
     return Posterior(FACTORS, logs, posterior.hash_of_cards(FACTORS), {**facts, **more})
 
 
@@ -78,7 +52,7 @@ def test_the_bundled_sample_has_two_hundred_sets_and_known_factors():
         pytest.skip("no posterior sample is bundled")
     found = posterior.read_posterior()
     assert len(found.logs) >= 200
-    assert {"version", "seed", "seconds", "members", "steps"} <= set(found.facts)
+    assert {"version", "seed", "seconds", "patients", "steps"} <= set(found.facts)
     for factor in found.factors:
         for card in factor.cards:
             known = {*posterior.card_parameters(card).parameters, *reference.parameters().parameters}
@@ -224,170 +198,3 @@ def test_a_qualification_says_which_sets_it_used():
     result = qualify([zuma_3()], patients=12, sets=sample(sets=3))
     assert result.provenance["parameters"].startswith("3 of 3 sets of the posterior sample")
     assert sample().cards in result.provenance["parameters"]
-
-
-# The scripts
-
-
-def test_the_smoother_finds_the_posterior_of_a_linear_problem(script):
-    smoother = script("smoother")
-    rng = np.random.default_rng(4)
-    members, factors, rows = 400, 6, 9
-    effect = rng.normal(size=(factors, rows)) * (rng.random((factors, rows)) < 0.5)
-    truth, error = rng.normal(size=factors), np.full(rows, 0.5)
-    data = truth @ effect + error * rng.normal(size=rows)
-    exact = np.linalg.inv(np.eye(factors) + effect @ effect.T / 0.25)
-    mean = exact @ effect @ data / 0.25
-    ensemble = rng.normal(size=(members, factors))
-    for _ in range(4):
-        ensemble = smoother.move(
-            ensemble, ensemble @ effect, data, error, damping=4.0, allowed=np.ones((factors, rows), bool), rng=rng
-        )
-    assert np.abs(ensemble.mean(axis=0) - mean).max() < 0.25
-    np.testing.assert_allclose(ensemble.std(axis=0, ddof=1), np.sqrt(np.diag(exact)), rtol=0.35)
-
-
-def test_rows_that_a_factor_cannot_move_or_nobody_produced_do_not_move_it(script):
-    smoother = script("smoother")
-    rng = np.random.default_rng(5)
-    ensemble = rng.normal(size=(60, 2))
-    outcome = np.column_stack([ensemble[:, 0] + ensemble[:, 1], np.full(60, np.nan)])
-    moved = smoother.move(
-        ensemble, outcome, np.array([3.0, 3.0]), np.array([0.1, 0.1]), damping=1.0,
-        allowed=np.array([[True, True], [False, True]]), rng=rng,
-    )  # fmt: skip
-    assert np.array_equal(moved[:, 1], ensemble[:, 1])
-    assert moved[:, 0].mean() > ensemble[:, 0].mean() + 0.5
-
-
-def test_a_row_far_outside_the_ensemble_pulls_no_harder_than_one_at_its_edge(script):
-    smoother = script("smoother")
-    outcome = np.random.default_rng(7).normal(size=(500, 3))
-    found = smoother.softened(outcome, np.array([0.0, 3.0, 30.0]), np.full(3, 1.0))
-    assert found[0] == found[1] == 1
-    assert found[2] == pytest.approx(30 / np.sqrt(2) / smoother.CONFLICT, rel=0.1)
-
-
-def test_correlations_of_pure_noise_are_mostly_left_out(script):
-    smoother = script("smoother")
-    rng = np.random.default_rng(6)
-    noise = smoother.correlations(rng.normal(size=(64, 100)), rng.normal(size=(64, 150)))
-    weight = smoother.weights(noise, 64, np.ones(noise.shape, bool))
-    assert weight.mean() < 0.02
-    assert smoother.weights(np.array([[0.6]]), 64, np.ones((1, 1), bool)) == 1
-
-
-def test_the_error_of_a_row_is_its_tolerance_or_the_sampling_error_where_that_is_larger(script):
-    calibrate = script("calibrate")
-    fields = {
-        "value": 50.0,
-        "low": np.nan,
-        "high": np.nan,
-        "n": np.nan,
-        "unit": "%",
-        "tolerance": 10.0,
-        "endpoint": "crs",
-    }
-    row = SimpleNamespace(**fields, tolerance_kind="points")
-    assert calibrate.error_of(row) == pytest.approx(10 / 1.645)
-    row.n = 16.0
-    assert calibrate.error_of(row) == pytest.approx(100 * 0.5 / 4, rel=0.01)
-    row.endpoint = "igg_change"
-    assert calibrate.error_of(row) == pytest.approx(10 / 1.645)  # a percentage that is no share of patients
-    row.low, row.high = 20.0, 80.0
-    assert calibrate.error_of(row) == pytest.approx(60 / 3.92)
-    months = SimpleNamespace(**{**fields, "unit": "months", "tolerance": 30.0}, tolerance_kind="percent of value")
-    assert calibrate.error_of(months) == pytest.approx(0.3 / 1.645)
-    ratio = {"value": 2.0, "low": 1.0, "high": 4.0, "tolerance": np.nan, "unit": "hazard ratio"}
-    hazard = SimpleNamespace(**{**fields, **ratio}, tolerance_kind="published interval")
-    assert calibrate.error_of(hazard) == pytest.approx(np.log(4) / 3.92)
-
-
-def test_a_factor_reaches_the_rows_whose_patients_meet_its_card(script):
-    calibrate = script("calibrate")
-    trials = [load_trial("karmma"), load_trial("zuma_3")]
-    factors = [replace(FACTORS[0]), FACTORS[2], replace(FACTORS[1], cards=("idecabtagene_vicleucel",))]
-    found, first = calibrate.reach(factors, trials), len(calibrate.scored(trials[0]))
-    assert found[0].all()
-    assert not found[1, :first].any() and found[1, first:].all()
-    assert found[2, :first].all() and not found[2, first:].any()
-
-
-def test_a_calibration_replaces_members_that_fail_goes_on_where_it_stopped_and_writes_its_sample(
-    script, tmp_path, monkeypatch, capsys
-):
-    script("smoother"), script("tables")
-    calibrate, file = script("calibrate"), tmp_path / "posterior.csv"
-    monkeypatch.setattr(posterior, "bundled", lambda: file)
-    rows, ran = len(calibrate.scored(load_trial("zuma_3"))), []
-
-    def quick(task):  # a model in which every row follows the first factor
-        index, logs = task[0], task[2]
-        ran.append(index)
-        if index == 2 and ran.count(2) == 1:
-            return index, None, 0.0, "made to fail"
-        return index, np.column_stack([np.full(rows, logs[0]), np.full(rows, 0.01)]), 0.0, ""
-
-    monkeypatch.setattr(calibrate, "run_member", quick)
-    monkeypatch.setattr(calibrate, "simulated", lambda *_: None)
-    call = ["--members", "30", "--steps", "2", "--trials", "zuma_3", "--workers", "1"]
-    call += ["--out", str(tmp_path / "out.json"), "--write"]
-    assert calibrate.main(call) == 0
-    said = capsys.readouterr().out
-    assert "member 2 failed and will be replaced: made to fail" in said and "posterior / prior sd" in said
-    assert len(ran) == 3 * 30 + 1
-    found = posterior.read_posterior(file)
-    assert len(found.logs) == 200 and found.is_current
-    last = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    np.testing.assert_allclose(found.logs.mean(axis=0), list(last["center"].values()), atol=1e-4)
-    assert (found.facts["members"], found.facts["draws"], found.facts["replaced"]) == (30, 170, 1)
-    ran.clear()
-    assert calibrate.main(call) == 0
-    assert ran == []  # all of it was kept
-    assert np.array_equal(posterior.read_posterior(file).logs, found.logs)
-    assert calibrate.main([*call, "--seed", "2"]) == 0
-    assert len(ran) >= 90 and "begun anew" in capsys.readouterr().out  # another calibration
-
-
-def test_every_free_number_of_the_calibration_is_on_a_card(script):
-    factors, stages = script("calibrate").free_numbers()
-    assert len(factors) == len(stages) > 50
-    for factor in factors:
-        for card in factor.cards:
-            whole = {**reference.parameters().parameters, **posterior.card_parameters(card).parameters}
-            posterior.scaled(
-                whole[factor.parameter] if factor.what == "value" or whole[factor.parameter].spread
-                else reference.parameters().parameters[factor.parameter], factor.what, 1.0,
-            )  # fmt: skip
-
-
-def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes(script, tmp_path):
-    write_cards = script("write_cards")
-    package = tmp_path / "vein2vein"
-    source = Path(vein2vein.__file__).parent
-    for folder in write_cards.FOLDERS:
-        shutil.copytree(source / folder, package / folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    before = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.toml")}
-    mean = np.log([2.0, 1.5, 0.5, 1.1])
-    lines = {path: text.count("\n") for path, text in before.items()}
-    told = write_cards.write(replace(sample(), logs=mean[None, :]), package)
-    assert len(told) == 4
-    assert write_cards.write(replace(sample(), logs=np.full((3, 4), 1e-4)), package) == []  # nothing moved
-    after = {path: path.read_text(encoding="utf-8") for path in before}
-    changed = {path.stem for path in before if before[path] != after[path]}
-    assert {p.stem for p in before if after[p].count("\n") != lines[p]} == {"brexucabtagene_autoleucel"}  # a spread
-    assert changed == {"reference", "brexucabtagene_autoleucel", "adult_b_all", "hazards"}
-
-    def table(texts, stem, name):
-        path = next(p for p in texts if p.stem == stem)
-        return tomllib.loads(texts[path])["parameters"][name]
-
-    old, new = table(before, "reference", "K_A"), table(after, "reference", "K_A")
-    assert new["value"] == pytest.approx(2 * old["value"], rel=1e-3)
-    assert {k: v for k, v in new.items() if k not in ("value", "how", "where")} == {
-        k: v for k, v in old.items() if k not in ("value", "how", "where")
-    }
-    general = reference.parameters().parameters["KCN"].spread
-    spread = table(after, "brexucabtagene_autoleucel", "KCN")["spread"]
-    assert (spread["kind"], spread["sd"]) == (general.kind, pytest.approx(1.5 * general.sd, rel=1e-3))
-    assert table(after, "hazards", "dropout")["how"] == "calibrated"

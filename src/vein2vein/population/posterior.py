@@ -83,7 +83,7 @@ class Posterior:
     cards : str
         Hash of the numbers that the factors are relative to.
     facts : mapping
-        How it was made: version, seed, members, steps, patients, seconds, trials.
+        How it was made: version, seed, steps, patients, seconds, trials.
     """
 
     factors: tuple[Factor, ...]

@@ -259,7 +259,7 @@ def qualify(
 
 def _told(sets: Sets | Sequence[Sets] | Posterior, count: int) -> str:
     if isinstance(sets, Posterior):
-        made = ", ".join(f"{name} {sets.facts[name]}" for name in ("seed", "members", "steps") if name in sets.facts)
+        made = ", ".join(f"{name} {sets.facts[name]}" for name in ("seed", "patients", "steps") if name in sets.facts)
         return f"{count} of {len(sets.logs)} sets of the posterior sample (cards {sets.cards}; {made})"
     if sets is None:
         return "typical: as on the cards"
