@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,9 @@ LARGEST_CARD_BYTES = 2_000_000
 LONGEST_SHOWN = 60  # characters of a value in a message
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_DIGITS = re.compile(r"\d{4000}")
+_HIDDEN = ("Cc", "Cf", "Co", "Zl", "Zp")  # kinds of characters that steer a terminal or a page
+_ALLOWED = "\n\t\u200c\u200d"  # joiners are letters of some scripts
 _REQUIRED: Any = object()
 
 
@@ -34,6 +38,18 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     text = repr(value) if isinstance(value, str | int | float | list | Mapping) else str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _short(value: float) -> str:
+    """A number in a message; a whole number may lie beyond any float."""
+    try:
+        return f"{value:g}"
+    except OverflowError:
+        return "a number too large to compute with"
+
+
+def _hidden(text: str) -> bool:
+    return any(unicodedata.category(c) in _HIDDEN and c not in _ALLOWED for c in text)
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ class Card:
             for known in (path[:cut], (*path[:cut], "0")):
                 if known in self.lines:
                     return self.lines[known]
-        return None
+        return next((number for known, number in self.lines.items() if known[: len(path)] == path), None)
 
     def error(self, path: Iterable[str], text: str) -> InputError:
         """An error that names this file, the line and the field."""
@@ -147,8 +163,11 @@ class Card:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(path, f"found {_shown(value)}, expected {expected}.")
         if not low <= value <= high:
-            raise self.error(path, f"found {value:g}{shown}, expected {expected}.")
-        return float(value)
+            raise self.error(path, f"found {_short(value)}{shown}, expected {expected}.")
+        try:
+            return float(value)
+        except OverflowError:
+            raise self.error(path, f"found a number too large to compute with, expected {expected}.") from None
 
     def texts(self, *path: str) -> tuple[str, ...]:
         """List of texts at a path; empty where it is missing."""
@@ -190,9 +209,9 @@ class Card:
 
 
 def parse_card(text: str, file: str) -> Card:
-    """Parse the text of a card; a syntax error names file and line."""
+    """Parse the text of a card; a syntax error, or a character that steers a terminal, names file and line."""
     try:
-        return Card(file, text, tomllib.loads(text))
+        card = Card(file, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:
         at = re.search(r"line (\d+)", str(problem))
         reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
@@ -202,8 +221,29 @@ def parse_card(text: str, file: str) -> Card:
             file=file,
             line=int(at.group(1)) if at else None,
         ) from None
+    except ValueError:  # the digits of a whole number are limited
+        line = next((i for i, one in enumerate(text.splitlines(), 1) if _DIGITS.search(one)), None)
+        raise InputError("a number has thousands of digits; expected one such as 1e8.", file=file, line=line) from None
     except RecursionError:
-        raise InputError("brackets are nested too deeply; expected lines like 'name = value'.", file=file) from None
+        depth = [one.count("[") + one.count("{") for one in text.splitlines()]
+        said = "brackets are nested too deeply; expected lines like 'name = value'."
+        raise InputError(said, file=file, line=depth.index(max(depth)) + 1) from None
+    if "\\" in text or not text.isascii():
+        _refuse_hidden(card, card.data, ())
+    return card
+
+
+def _refuse_hidden(card: Card, value: Any, path: tuple[str, ...]) -> None:
+    """Refuse control characters, as in escape codes, and marks that turn the direction of writing."""
+    if isinstance(value, str) and _hidden(value):
+        text = f"found {_shown(value)}, which holds a control character; expected plain text."
+        raise card.error(path, text)
+    inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inside:
+        if _hidden(str(key)):
+            text = f"found the name {_shown(key)}, which holds a control character; expected plain letters."
+            raise card.error(path, text)
+        _refuse_hidden(card, one, (*path, str(key)))
 
 
 def read_card(path: str | Path) -> Card:

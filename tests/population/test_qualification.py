@@ -276,7 +276,7 @@ FAULTS = [
     ('scale = "astct"', 'scale = "asct"', "endpoints.scale", "astct"),
     ("disease_visits = [28,", "disease_visits = [-7, 28,", "visits.disease_visits", "from 0"),
     ('time = "6 months"', 'time = "18 months"', "published.1.time", "cannot be seen"),
-    ("disease_visits = [28, 90, 180, 270, 365]", "disease_visits = [120, 180]", "published.0.response_by",
+    ("disease_visits = [28, 90, 180, 270, 365]", "disease_visits = [120, 180]", "endpoints.response_by",
      "first disease visit"),
     ("kinetics_samples = [1, 4, 7, 11, 14, 21, 28, 90, 180, 365]", "kinetics_samples = [7]", "published.3.endpoint",
      "kinetics_samples"),

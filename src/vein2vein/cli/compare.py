@@ -72,6 +72,7 @@ def _designs(
     trials: tuple[str, ...], base: str | None, products: tuple[str, ...], doses: tuple[str, ...],
     regimens: tuple[str, ...],
 ) -> tuple[Any, Any]:  # fmt: skip
+    from vein2vein.population.checks import check_apart
     from vein2vein.population.contrast import design
     from vein2vein.population.trial import load_trial
 
@@ -88,11 +89,15 @@ def _designs(
     if not trials and not any(len(values) == 2 for values in options.values()):
         raise InputError("both designs would be the same; give --product, --dose or --conditioning twice.")
     loaded = [load_trial(name) for name in (trials or (str(base), str(base)))]
+    if trials:
+        check_apart(loaded)
     pairs = [(values * 2)[:2] if values else ("", "") for values in options.values()]
     made = [
         design(trial, product=product, dose=dose, conditioning=regimen)
         for trial, product, dose, regimen in zip(loaded, *pairs)
     ]
+    if not trials and made[0].name == made[1].name:
+        raise InputError(f"both designs would be the same, {made[0].name}; give two values that differ.")
     return made[0], made[1]
 
 

@@ -9,6 +9,7 @@ import click
 
 from vein2vein.cli import console
 from vein2vein.cli.console import interval, number
+from vein2vein.errors import InputError
 
 REPORT, DATA = "report.html", "qualification.json"
 HEADERS = (
@@ -71,11 +72,16 @@ def command(
     """
     from vein2vein.engine.batch import threads_available
     from vein2vein.population import qualification
+    from vein2vein.population.checks import check_apart
     from vein2vein.population.posterior import sample_for
     from vein2vein.population.trial import load_trial
     from vein2vein.report.qualification import write_qualification
 
     chosen = [load_trial(name) for name in trials] or None
+    check_apart(chosen or ())
+    if chosen and not any(qualification.scored_rows(trial) for trial in chosen):
+        text = 'no row is scored; add tolerance and tolerance_kind to a [[published]] row with confidence = "read".'
+        raise InputError(text, file=chosen[0].file)
     folder = console.new_folder(out or Path("vein2vein-results") / f"qualification-seed{seed}", REPORT, force=force)
     sets, note = sample_for(parameters)
     if note and for_machines:

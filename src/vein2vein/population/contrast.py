@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from vein2vein import __version__
 from vein2vein.cards import parse_card
-from vein2vein.errors import InputError
+from vein2vein.errors import InputError, unknown
+from vein2vein.population.checks import refuse_dose, unseen
 from vein2vein.population.comparison import quantile, read_row, summarize
 from vein2vein.population.endpoints import NotProduced
 from vein2vein.population.published import Published, read_published
 from vein2vein.population.trial import Trial, enroll_and_treat
 from vein2vein.randomness import uniforms
-from vein2vein.therapy.infusion import read_requested_dose
-from vein2vein.therapy.product import find_indication, find_product, find_regimen
+from vein2vein.therapy.product import find_indication, find_product
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -101,10 +101,13 @@ def design(trial: Trial, *, product: str = "", dose: str = "", conditioning: str
     chosen = find_product(product) if product else trial.product
     other = chosen.name != trial.product.name
     asked = dose or ("" if other else trial.dose)
-    read_requested_dose(asked or None)
+    refuse_dose(asked, chosen, trial.disease, trial.population)
     regimen = conditioning or ("" if other else trial.conditioning)
     if regimen and regimen not in trial.regimens:
-        find_regimen(find_indication(chosen, trial.disease.name)[0], regimen)
+        indication = find_indication(chosen, trial.disease.name)[0]
+        if regimen not in ("none", *(one.name for one in indication.regimens)):
+            known = [*trial.regimens, *(one.name for one in indication.regimens), "none"]
+            raise InputError(unknown("lymphodepletion regimen", regimen, known))
     parts = [chosen.name if product else "", asked if dose else "", regimen if conditioning else ""]
     return replace(
         trial, product=chosen, dose=asked, conditioning=regimen, arms=(),
@@ -175,7 +178,7 @@ def _cards(journeys: Sequence[Any]) -> dict[str, Any]:
 
 def _seen(row: Published, trial: Trial) -> bool:
     days = [row.time or 0.0, *(row.arguments.get(name) or 0.0 for name in ("day",))]
-    return max(days) < trial.plan.follow_up + 1
+    return max(days) < trial.plan.follow_up + 1 and not unseen(row.endpoint, trial.disease.lineage)
 
 
 def _difference(row: Published, journeys: Sequence[Any], seed: int) -> Difference:

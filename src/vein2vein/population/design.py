@@ -1,26 +1,26 @@
-"""The design of a trial as its file gives it: arms, regimens, doses; and what speaks against running it."""
+"""The design of a trial as its file gives it: arms, regimens, doses. What speaks against it: ``checks``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vein2vein.cards import Card
-from vein2vein.errors import InputError
+from vein2vein.errors import InputError, unknown
 from vein2vein.population.arms import Arm
-from vein2vein.population.endpoints import KINETIC
-from vein2vein.population.published import LONGEST, MOST, Published
+from vein2vein.population.published import LONGEST, MOST
 from vein2vein.sources import source
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law, read_laws
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen, read_regimen
-from vein2vein.therapy.visits import Plan
 
 FACTS = ("source", "where", "how", "why")
 _ARM = ("name", "title", "size", "disease", "product", "dose", "conditioning", "population", *FACTS)
+MOST_DRUG, FIRST_DAY = 1e4, 60.0  # daily dose of a drug, days before infusion: limits of a regimen in a trial file
 _DOSE_UNITS = ("/kg", "cells")
-_DAYS = ("day", "landmark", "response_by")  # arguments of endpoints: a day on which something must have been seen
+_EXAMPLES = '"3.1e6/kg" or "1e8 cells"'
 
 
 def found(card: Card, find: Callable[[str], Any], *path: str) -> Any:
@@ -29,11 +29,14 @@ def found(card: Card, find: Callable[[str], Any], *path: str) -> Any:
     try:
         return find(name)
     except InputError as problem:
-        raise problem if problem.file else card.error(path, problem.text) from None
+        if problem.file and problem.line:
+            raise
+        raise card.error(path, str(problem)) from None
 
 
 def probability(card: Card, laws: Mapping[str, Law], name: str) -> float:
     """Probability of a law of the waiting time; 0 where there is none."""
+    card.table("waiting", name, default={})
     if name not in laws:
         return 0.0
     if laws[name].kind != "bernoulli":
@@ -67,7 +70,8 @@ def check_sources(card: Card) -> None:
 
     def walk(here: Any, path: tuple[str, ...]) -> None:
         if isinstance(here, Mapping):
-            if isinstance(here.get("source"), str):
+            if "source" in here:
+                card.string(*path, "source")
                 try:
                     source(here["source"])
                 except InputError as problem:
@@ -83,7 +87,20 @@ def check_sources(card: Card) -> None:
 
 def read_regimens(card: Card) -> dict[str, Regimen]:
     """Lymphodepletion that the trial file describes itself: [regimens.<name>]."""
-    return {name: read_regimen(card, "regimens", name, given=name) for name in card.table("regimens", default={})}
+    found = {name: read_regimen(card, "regimens", name, given=name) for name in card.table("regimens", default={})}
+    for name, regimen in found.items():
+        if name == "none" or not regimen.drugs:
+            text = "found no drugs" if name != "none" else "found 'none'"
+            raise card.error(("regimens", name), f'{text}; write conditioning = "none" for no lymphodepletion.')
+        for i, drug in enumerate(regimen.drugs):
+            at = ("regimens", name, "drugs", str(i))
+            if not 0 < drug.dose <= MOST_DRUG:
+                text = f"found {drug.dose:g}, expected a daily dose of {MOST_DRUG:g} mg/m2 at most."
+                raise card.error((*at, "dose"), text)
+            if min(drug.days) < -FIRST_DAY:
+                text = f"found day {min(drug.days):g}, expected days before the infusion, from {-FIRST_DAY:g} on."
+                raise card.error((*at, "days"), text)
+    return found
 
 
 def check_treatment(
@@ -91,14 +108,25 @@ def check_treatment(
 ) -> None:
     """Refuse an unknown regimen, and a dose without unit."""
     indication = find_indication(product, disease.name)[0]
-    if card.get(*path, "conditioning") is not None and card.get(*path, "conditioning") not in regimens:
-        found(card, lambda name: find_regimen(indication, name), *path, "conditioning")
+    conditioning = card.string(*path, "conditioning", default=None)
+    if conditioning is not None and conditioning not in regimens:
+        try:
+            find_regimen(indication, conditioning)
+        except InputError:
+            known = [*regimens, *(regimen.name for regimen in indication.regimens), "none"]
+            text = unknown("lymphodepletion regimen", conditioning, known)
+            raise card.error((*path, "conditioning"), text) from None
     dose = card.get(*path, "dose")
     if dose is None:
         return
-    if not isinstance(dose, str) or not dose.strip().endswith(_DOSE_UNITS):
-        raise card.error((*path, "dose"), f'found {dose!r} without a unit; expected "3.1e6/kg" or "1e8 cells".')
-    found(card, read_requested_dose, *path, "dose")
+    at = (*path, "dose")
+    if not isinstance(dose, str) or not dose.strip().strip("+-.0123456789eE "):
+        raise card.error(at, f"found {dose!r} without a unit; expected text such as {_EXAMPLES}.")
+    if not dose.strip().endswith(_DOSE_UNITS):
+        raise card.error(at, f"found {dose!r}, whose unit is not that of a cell dose; expected {_EXAMPLES}.")
+    requested = found(card, read_requested_dose, *at)
+    if not 0 < requested.cells < math.inf:
+        raise card.error(at, f"found {dose!r}, expected a dose above 0 such as {_EXAMPLES}.")
 
 
 def read_arms(card: Card, disease: Disease, product: Product, regimens: Mapping[str, Regimen]) -> tuple[Arm, ...]:
@@ -131,32 +159,3 @@ def read_arms(card: Card, disease: Disease, product: Product, regimens: Mapping[
             )
         )
     return tuple(arms)
-
-
-def check_visits(card: Card, plan: Plan, published: Sequence[Published]) -> None:
-    """Refuse an endpoint that the visits cannot observe."""
-    for i, row in enumerate(published):
-        here = ("published", str(i))
-        if not row.endpoint:
-            continue
-        if row.time is not None and row.time >= plan.follow_up + 1:  # five years are 1826 days and a quarter
-            text = f"found day {row.time:g}, but the visits end on day {plan.follow_up:g}; the endpoint cannot be seen."
-            raise card.error((*here, "time"), text)
-        for name in _DAYS:
-            day = row.arguments.get(name)
-            if day is None or (name == "response_by" and day > plan.follow_up):
-                continue
-            if day > plan.follow_up:
-                text = f"found day {day:g}, but the visits end on day {plan.follow_up:g}; nothing is seen then."
-                raise card.error((*here, name), text)
-            if name == "response_by" and not any(visit <= day for visit in plan.disease_visits):
-                text = f"found day {day:g}, but the first disease visit is later; no response can be seen by then."
-                raise card.error((*here, name), text)
-        _check_kinetics(card, plan, row, here)
-
-
-def _check_kinetics(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
-    if row.endpoint not in KINETIC or len(plan.kinetics_samples) > 1:
-        return
-    text = f"found '{row.endpoint}', but the visits take fewer than two samples; add kinetics_samples to [visits]."
-    raise card.error((*here, "endpoint"), text)

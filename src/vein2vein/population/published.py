@@ -22,6 +22,8 @@ MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
 STATISTICS = ("median", "mean", "geometric mean", "maximum", "ratio")
 BY_INTERVAL = "published interval"
+PERCENT = 100.0  # unit factor
+_UNIT_OF_TOLERANCE = {"points": "%", "days": "days", "patients": "patients"}
 TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTERVAL)
 _FIELDS = (
     "trial", "arm", "quantity", "definition", "value", "lo95", "hi95", "spread", "n", "unit", "source", "where",
@@ -121,14 +123,21 @@ class Published:
 def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: Sequence[str] = ()) -> Published:
     """Read and check one row ``[[published]]`` of a trial card with these data cut-offs and arms."""
     here = ("published", index)
-    name = card.string(*here, "endpoint", choices=["", *ENDPOINTS], default="")
-    wanted = _parameters(name)
+    name = card.string(*here, "endpoint", default="")
+    if name and name not in ENDPOINTS:
+        raise card.error((*here, "endpoint"), unknown("endpoint", name, ENDPOINTS))
+    wanted = arguments_of(name)
     card.refuse_unknown((*_FIELDS, *wanted), *here)
     unit = card.string(*here, "unit", choices=UNITS)
     statistic = card.string(*here, "statistic", choices=STATISTICS, default="median")
     time = card.number(*here, "time", unit="day", low=0.0, high=LONGEST, default=None)
-    value = card.number(*here, "value")
-    low, high = (card.number(*here, end, default=np.nan) for end in ("lo95", "hi95"))
+    value, low, high = (card.number(*here, end, default=np.nan) for end in ("value", "lo95", "hi95"))
+    for end, number in (("value", value), ("lo95", low), ("hi95", high)):
+        if np.isinf(number):
+            raise card.error((*here, end), f"found {number:g}, expected a finite number.")
+    card.number(*here, "value")
+    if low > high:
+        raise card.error((*here, "lo95"), f"found {low:g} above hi95 {high:g}, expected lo95 <= hi95.")
     if low > value or high < value:
         raise card.error((*here, "lo95"), f"found {low:g} to {high:g}, which does not hold the value {value:g}.")
     n = card.number(*here, "n", low=1, high=MOST, default=np.nan)
@@ -137,7 +146,18 @@ def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: S
         raise card.error((*here, "unit"), f"found '{unit}', which endpoint {name} cannot have; {problem}.")
     if not name and not reason:
         raise card.error((*here, "reason"), 'missing; a row without endpoint says why: add reason = "...".')
+    problem = _beyond(name, unit, statistic, time, value, n)
+    if problem:
+        raise card.error((*here, problem[0]), problem[1])
     draw = card.number(*here, "draw", low=1, high=MOST, default=0.0 if np.isnan(n) else n)
+    for key, count in (("n", n), ("draw", draw)):
+        if not np.isnan(count) and count != int(count):
+            raise card.error((*here, key), f"found {count:g}, expected a whole number of patients.")
+    for kind, lower, upper in (("kg", "weight_from", "weight_to"), (None, "blasts_from", "blasts_below")):
+        least = card.number(*here, lower, unit=kind, default=0.0)
+        most = card.number(*here, upper, unit=kind, default=np.inf)
+        if least >= most:
+            raise card.error((*here, upper), f"found {lower} {least:g} and {upper} {most:g}; nobody lies between them.")
     usual = card.string("trial", "published_as", default=card.string("trial", "name"))
     return Published(
         trial=card.string(*here, "trial", default=usual),
@@ -160,28 +180,62 @@ def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: S
         blasts_below=card.number(*here, "blasts_below", low=0.0, default=float("inf")),
         arms=_arms(card, arms, *here),
         tolerance=card.number(*here, "tolerance", low=0.0, default=np.nan),
-        tolerance_kind=_tolerance_kind(card, *here),
+        tolerance_kind=_tolerance_kind(card, unit, value, *here),
     )  # fmt: skip
 
 
 def _arms(card: Card, known: Sequence[str], *row: str) -> tuple[str, ...]:
-    named = card.get(*row, "arms", default=[])
-    for name in named if isinstance(named, list) else [named]:
+    named: tuple[str, ...] = card.texts(*row, "arms")
+    for name in named:
         if name not in known:
-            raise card.error((*row, "arms"), unknown("arm", str(name), known))
-    return tuple(named)
+            raise card.error((*row, "arms"), unknown("arm", name, known))
+    if len(set(named)) < len(named):
+        raise card.error((*row, "arms"), f"found {list(named)}, expected each arm once.")
+    return named
 
 
-def _tolerance_kind(card: Card, *row: str) -> str:
+def _beyond(
+    endpoint: str, unit: str, statistic: str, time: float | None, value: float, n: float
+) -> tuple[str, str] | None:
+    """Which field of a row is impossible, and why; None where none is."""
+    if not endpoint:
+        return None
+    kind = ENDPOINTS[endpoint].kind
+    if time is not None and kind != "time":
+        return "time", f"is read by endpoints of time to an event only, not by {endpoint}; leave it out."
+    if statistic != "median" and kind != "number":
+        return "statistic", f"found '{statistic}', but {endpoint} is no number of each patient; leave it out."
+    if unit == "%" and kind in ("share", "time") and not 0 <= value <= PERCENT:
+        return "value", f"found {value:g} %, expected a share from 0 to 100 %."
+    if unit == "patients" and kind == "share" and not 0 <= value <= (np.inf if np.isnan(n) else n):
+        return "value", f"found {value:g} patients, expected 0 to n, {n:g}."
+    return None
+
+
+def _tolerance_kind(card: Card, unit: str, value: float, *row: str) -> str:
+    tolerance = card.number(*row, "tolerance", low=0.0, default=None)
     kind = card.string(*row, "tolerance_kind", choices=["", *TOLERANCES], default="")
     if kind and kind != BY_INTERVAL and card.get(*row, "tolerance") is None:
         raise card.error((*row, "tolerance"), f"missing; a row scored in {kind} needs its tolerance.")
     if kind == BY_INTERVAL and (card.get(*row, "lo95") is None or card.get(*row, "hi95") is None):
         raise card.error((*row, "lo95"), "missing; a row scored by its published interval needs lo95 and hi95.")
+    if tolerance is not None and not kind:
+        known = ", ".join(TOLERANCES)
+        raise card.error((*row, "tolerance_kind"), f"missing; a tolerance needs its kind, one of {known}.")
+    if tolerance is not None and kind != BY_INTERVAL and not 0 < tolerance < np.inf:
+        raise card.error((*row, "tolerance"), f"found {tolerance:g}, expected a finite number above 0.")
+    meant = _UNIT_OF_TOLERANCE.get(kind, unit)
+    if meant != unit:
+        raise card.error((*row, "tolerance_kind"), f"found '{kind}' for a value in {unit}, expected one for that unit.")
+    if kind in ("log10", "percent of value") and value <= 0:
+        raise card.error(
+            (*row, "tolerance_kind"), f"found '{kind}' for the value {value:g}, expected 'points' or 'days'."
+        )
     return kind
 
 
-def _parameters(endpoint: str) -> list[str]:
+def arguments_of(endpoint: str) -> list[str]:
+    """Arguments that an endpoint takes from the trial file, by name."""
     if not endpoint:
         return []
     return [p.name for p in inspect.signature(ENDPOINTS[endpoint].read).parameters.values() if p.kind is p.KEYWORD_ONLY]

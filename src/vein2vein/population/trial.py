@@ -18,7 +18,7 @@ from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.assay import Assay, read_assays
 from vein2vein.parameters import ParameterSet
-from vein2vein.population import design
+from vein2vein.population import checks, design
 from vein2vein.population.arms import Arm, arm_of, join
 from vein2vein.population.comparison import Row, compare
 from vein2vein.population.published import LONGEST, MOST, SCALES, Published, read_published
@@ -181,12 +181,16 @@ def read_trial(card: Card) -> Trial:
     card.refuse_unknown(_TABLES)
     card.refuse_unknown(_TRIAL, "trial")
     card.refuse_unknown(_SIZE, "size")
+    checks.check_names(card)
+    checks.check_tables(card)
     enrolled, infused = (design.count(card, "size", name) for name in ("enrolled", "infused"))
     if infused > enrolled:
         raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
     card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
     laws = {name: read_law(card, "waiting", name) for name in card.table("waiting", default={})}
     failure = design.probability(card, laws, "screening_failure")
+    design.probability(card, laws, "bridging_share")
+    checks.check_waiting(card, laws)
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
@@ -204,12 +208,20 @@ def read_trial(card: Card) -> Trial:
     regimens = design.read_regimens(card)
     design.check_treatment(card, product, disease, regimens, "trial")
     arms = design.read_arms(card, disease, product, regimens)
+    checks.check_sizes(card, arms, enrolled)
+    population = read_laws(card, "population", fields=FIELDS)
+    dose = card.string("trial", "dose", default="")
+    if not arms:
+        checks.check_population(card, disease, population, product, dose, "trial")
+    for i, arm in enumerate(arms):
+        laws_of = {**population, **arm.population}
+        checks.check_population(card, arm.disease, laws_of, arm.product, arm.dose, "arms", str(i))
     plan = read_plan(card, "visits")
+    accrual = card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0)
     published = tuple(
-        read_published(card, str(i), cutoffs, [arm.name for arm in arms])
-        for i in range(len(card.get("published", default=[])))
+        read_published(card, str(i), cutoffs, [arm.name for arm in arms]) for i in range(len(card.tables("published")))
     )
-    design.check_visits(card, plan, published)
+    checks.check_visits(card, plan, published, disease, arms, cutoffs, accrual)
     return Trial(
         name=card.string("trial", "name"),
         title=card.string("trial", "title"),
@@ -218,19 +230,19 @@ def read_trial(card: Card) -> Trial:
         policy=card.string("trial", "policy"),
         conditioning=card.string("trial", "conditioning", default=""),
         scale=card.string("endpoints", "scale", choices=SCALES),
-        dose=card.string("trial", "dose", default=""),
+        dose=dose,
         disease=disease,
         product=product,
         patients=design.count(card, "size", "patients", low=1),
         enrolled=enrolled,
         infused=infused,
-        population=read_laws(card, "population", fields=FIELDS),
+        population=population,
         vein_to_vein=laws.get("vein_to_vein"),
         bridging_share=laws.get("bridging_share"),
         screening_failure=failure,
         transplant=design.read_transplant(card),
         plan=plan,
-        accrual=card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0),
+        accrual=accrual,
         cutoffs=cutoffs,
         assays=read_assays(card),
         until=card.number("endpoints", "until", unit="day", low=1, high=LONGEST),
@@ -343,9 +355,7 @@ def run_trial(
     count = trial.patients if patients is None else patients
     if not 1 <= count <= MOST:
         raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
-    journey = enroll_and_treat(
-        trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay
-    )
+    journey = enroll_and_treat(trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay)
     if progress:
         progress(1.0, "comparing with the published trial")
     rows = compare(

@@ -133,6 +133,15 @@ def read_law(card: Card, *path: str) -> Law:
         else:
             low = 0.0 if name in _POSITIVE or name in _SHARES else -math.inf
             numbers[name] = card.number(*path, name, low=low, high=1.0 if name in _SHARES else math.inf)
+            if math.isinf(numbers[name]):
+                raise card.error((*path, name), f"found {numbers[name]:g}, expected a finite number.")
+            if name in _POSITIVE and numbers[name] == 0:
+                raise card.error((*path, name), "found 0, expected a number above 0; a law without spread is 'fixed'.")
+    if kind == "poisson":
+        card.number(*path, "mean", low=0.0)
+        card.number(*path, "high", low=0.0)
+    if kind == "share_of" and numbers["median"] >= 1:
+        raise card.error((*path, "median"), f"found {numbers['median']:g}, expected a share below 1.")
     if "low" in numbers and "high" in numbers and numbers["low"] > numbers["high"]:
         raise card.error(
             (*path, "high"), f"found low {numbers['low']:g} above high {numbers['high']:g}; expected low <= high."
@@ -152,12 +161,17 @@ def _points(card: Card, *path: str) -> Floats:
         points: Floats = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         points = np.empty((0, 0))
-    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or np.any(np.diff(points[:, 0]) <= 0):
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or _impossible(points):
         raise card.error(
             path,
-            "expected rows of [age, median, sd of ln] with ascending ages, as in [[2, 89, 0.05], [12, 150, 0.05]].",
+            "expected rows of [age, median above 0, sd of ln] with ascending ages: [[2, 89, 0.05], [12, 150, 0.05]].",
         )
     return points
+
+
+def _impossible(points: Floats) -> bool:
+    bad = ~np.isfinite(points).all() or (points[:, 1] <= 0).any() or (points[:, 2] < 0).any()
+    return bool(bad or np.any(np.diff(points[:, 0]) <= 0))
 
 
 def draw(

@@ -367,3 +367,9 @@ def _shape(values: Mapping[str, Floats]) -> list[str]:
 def example_patient_text() -> str:
     """A commented card of one patient, for the user to change."""
     return Path(__file__).with_name("example_patient.toml").read_text(encoding="utf-8")
+
+
+def limits_of(name: str) -> tuple[float, float]:
+    """Lowest and highest value that a fact of a patient may have, in its unit; infinite where no limit is known."""
+    low, high = (float(_ranges().get("fields", name, end, default=float("nan"))) for end in ("low", "high"))
+    return (low if low == low else float("-inf")), (high if high == high else float("inf"))

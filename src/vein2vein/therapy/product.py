@@ -274,11 +274,15 @@ def read_regimen(card: Card, *path: str, given: str = "") -> Regimen:
     """A lymphodepletion regimen of a product or trial card; ``given`` is its name where the table has none."""
     card.refuse_unknown(("name", "title", "drugs", *_PROVENANCE), *path)
     drugs = []
-    for i in range(len(card.required(*path, "drugs", expected="a list of drugs"))):
+    card.required(*path, "drugs", expected="a list of drugs")
+    for i in range(len(card.tables(*path, "drugs"))):
         at = (*path, "drugs", str(i))
         card.refuse_unknown(("drug", "dose", "days"), *at)
-        days = tuple(float(day) for day in card.required(*at, "days", expected="a list of days before the infusion"))
-        if not days or max(days) >= 0 or list(days) != sorted(set(days)):
+        days = card.required(*at, "days", expected="a list of days before the infusion")
+        if not isinstance(days, list) or any(isinstance(d, bool) or not isinstance(d, int | float) for d in days):
+            raise card.error((*at, "days"), f"found {days!r}, expected a list of days such as [-5, -4, -3].")
+        days = tuple(float(day) for day in days)
+        if not days or not min(days) > -math.inf or max(days) >= 0 or list(days) != sorted(set(days)):
             raise card.error(at, f"found the days {list(days)}, expected ascending days before the infusion on day 0.")
         drugs.append(Drug(card.string(*at, "drug", choices=DRUGS), card.number(*at, "dose", low=0), days))
     name = given or card.string(*path, "name")
