@@ -387,3 +387,11 @@ def test_a_trial_with_nothing_to_score_is_not_scored(tmp_path, monkeypatch, caps
     assert cli.main(["qualify", "my.toml"]) == cli.BAD_INPUT
     assert "my.toml: no row is scored; add tolerance" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
+
+
+def test_two_diseases_are_not_compared_and_leave_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_text(OWN, encoding="utf-8")
+    assert cli.main(["compare", "my.toml", "juliet"]) == cli.BAD_INPUT
+    assert "cannot have two diseases" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]

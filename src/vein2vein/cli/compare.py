@@ -73,7 +73,7 @@ def _designs(
     regimens: tuple[str, ...],
 ) -> tuple[Any, Any]:  # fmt: skip
     from vein2vein.population.checks import check_apart
-    from vein2vein.population.contrast import design
+    from vein2vein.population.contrast import check_pair, design
     from vein2vein.population.trial import load_trial
 
     if (base is None) == (not trials):
@@ -98,6 +98,7 @@ def _designs(
     ]
     if not trials and made[0].name == made[1].name:
         raise InputError(f"both designs would be the same, {made[0].name}; give two values that differ.")
+    check_pair(made[0], made[1])
     return made[0], made[1]
 
 

@@ -115,6 +115,15 @@ def design(trial: Trial, *, product: str = "", dose: str = "", conditioning: str
     )  # fmt: skip
 
 
+def check_pair(first: Trial, second: Trial) -> None:
+    """Refuse two designs that the same patients cannot enter."""
+    if first.disease.name != second.disease.name:
+        raise InputError(
+            f"found {first.disease.name} in {first.name} and {second.disease.name} in {second.name}; the same patients "
+            "cannot have two diseases: compare designs for one."
+        )
+
+
 def contrast(
     first: Trial,
     second: Trial,
@@ -142,11 +151,7 @@ def contrast(
     InputError
         The two are for different diseases.
     """
-    if first.disease.name != second.disease.name:
-        raise InputError(
-            f"found {first.disease.name} in {first.name} and {second.disease.name} in {second.name}; the same patients "
-            "cannot have two diseases: compare designs for one."
-        )
+    check_pair(first, second)
     count = first.patients if patients is None else patients
     same = replace(
         second, population=first.population, plan=first.plan, assays=first.assays, transplant=first.transplant
