@@ -145,7 +145,7 @@ def endpoint(file: str, row: dict[str, str]) -> dict[str, object]:
         return {"endpoint": "relapsed", "antigen": {"neg": "negative", "pos": "positive"}[match.group(1)],
                 "before_transplant": False, "among": "relapsed"}  # fmt: skip
     if q == "HR_CIR_lowFluAUC":
-        return {"endpoint": "relapse_by_fludarabine", "below": 13.8, "draw": 131, "cutoff": cut}
+        return {"endpoint": "relapse_by_fludarabine", "lowest": 0.5, "draw": 131, "cutoff": cut}
     if q == "HR_CIR_highburden":
         return {"endpoint": "relapse_by_burden", "above": 5, "draw": 131, "cutoff": cut}
     if q.startswith("pop_Cmax"):

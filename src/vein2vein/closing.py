@@ -90,7 +90,7 @@ def close(
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)
-    later = hazards.death_after_progression(left, drawn["mpp"], numbers, seed)
+    later = hazards.death_after_progression(left, drawn["mpp"], numbers, seed, drawn["salvage"])
     death_day = np.where(waited.dropped & (waited.reason == "death"), left, later)
     death_cause = np.full(count, "disease", dtype=object)
     death_day[who], death_cause[who] = death, cause
@@ -146,7 +146,8 @@ def _deaths(
     failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, outcome.FAILURES)
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
     progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
-    grafted = hazards.transplant_hazard(days[None, :], followed.transplanted[:, None]) * np.diff(days, prepend=0.0)
+    background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
+    grafted = hazards.transplant_hazard(days, followed.transplanted[:, None], background) * np.diff(days, prepend=0.0)
     cumulated = followed.hazard + np.cumsum(grafted, axis=1)
     found = monitoring.grade(
         followed.course, age=patient.age[who], weight=patient.weight[who], scales=(TOXICITY_SCALE, "icans")
@@ -154,7 +155,7 @@ def _deaths(
     crs, icans = found[TOXICITY_SCALE].grade, found["icans"].grade
     by_toxicity, of_toxicity = hazards.toxicity_deaths(days, crs, icans, numbers, seed)
     without = hazards.crossing_day(days, cumulated, hazards.clock(seed, "without relapse", numbers))
-    after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed)
+    after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed, drawn["salvage"][who])
     ways = np.stack([by_toxicity, without, after])
     named_ways = [of_toxicity, np.full(len(who), "without relapse"), np.full(len(who), "progression")]
     causes = np.stack([cause.astype(object) for cause in named_ways])

@@ -316,7 +316,7 @@ def _follow(
     due = hazards.transplant_day(share, numbers, seed, first_day, last_day)
     transplanted = np.full(count, np.inf)
     fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
-    crs_any, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
+    crs_now, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
     unheard: set[str] = set()
     limits = late_loss.first_limits(columns, numbers, seed)
     ward = monitoring.Watch(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
@@ -352,7 +352,7 @@ def _follow(
         seen = bedside.bedside(
             signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
             interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named,
-            crs_any=crs_any,
+            crs_now=crs_now,
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
         chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)
@@ -361,7 +361,7 @@ def _follow(
         # grade: by the policy's scale, from all that is known so far
         so_far = chart.course(column)
         found = ward.grade(so_far)
-        crs_any |= found[policy.scale].grade[:, -1] > 0
+        crs_now = found[policy.scale].grade[:, -1] > 0
 
         # treat: the orders are inputs of the next advance
         orders = management.treat(

@@ -10,7 +10,7 @@ WELL = {"temperature": 37.0, "systolic_bp": 112.0, "spo2": 97.5, "cns_dysfunctio
 
 
 def chart(n=1, *, day=1.0, age=40.0, weight=70.0, seed=1, **signs):
-    flags = {k: signs.pop(k) for k in ("infection_fever", "flagged", "crs_any") if k in signs}
+    flags = {k: signs.pop(k) for k in ("infection_fever", "flagged", "crs_now") if k in signs}
     return ward.bedside({**WELL, **signs}, age=age, weight=weight, numbers=np.arange(n), day=day, seed=seed, **flags)
 
 
@@ -150,7 +150,7 @@ def test_infections_come_at_their_rate_and_last_three_days():
 
 def test_headache_belongs_to_the_patient_and_needs_crs():
     n = 50_000
-    one, two = chart(n, crs_any=True, day=3.0), chart(n, crs_any=True, day=4.0)
+    one, two = chart(n, crs_now=True, day=3.0), chart(n, crs_now=True, day=4.0)
     assert one["headache_or_tremor"].mean() == pytest.approx(0.15, abs=0.01)
     assert np.array_equal(one["headache_or_tremor"], two["headache_or_tremor"])
     assert not chart(n, day=3.0)["headache_or_tremor"].any()

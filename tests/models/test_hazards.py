@@ -1,9 +1,12 @@
 """Hazards of death and drop-out: section 7.4 of the specification."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from vein2vein.models import hazards
+from vein2vein.models import hazards, reference
+from vein2vein.models.model import named, start
 
 
 def test_clock_is_unit_exponential_and_the_patients_own():
@@ -39,25 +42,41 @@ def test_probability_of_an_interval():
     assert hazards.probability(np.log(2) / 30, 30) == pytest.approx(0.5)
 
 
-def test_nonrelapse_hazard_adds_its_terms():
-    def well(**change):
-        known = {"neutrophils": 2.0, "igg": 900, "igg_replaced": False, **change}
-        return float(hazards.nonrelapse_hazard(0.04, **known))
+def cumulated(**changes):
+    """Rates of the model's two cumulated hazards for the example patient at the start, with states changed."""
+    model = reference.MODEL
+    p = named(model.parameters, np.array([[model.example[name] for name in model.parameters]]))
+    state = start(model, np.array([[model.example[name] for name in model.parameters]]))
+    for name, value in changes.items():
+        if name != "igg_support":
+            state[:, model.state_names.index(name)] = value
+    levels = {name: float(name == "igg_support" and changes.get(name, 0)) for name in model.level_names}
+    rates = model.equations(0.0, named(model.state_names, state), p, SimpleNamespace(**levels))
+    return float(np.squeeze(rates["H_nrm"])), float(np.squeeze(rates["H_dis"]))
 
+
+def test_hazard_without_relapse_adds_its_terms():
     background = 0.04 / 365.25
-    assert well() == pytest.approx(background)
-    assert well(neutrophils=0.4) == pytest.approx(background + 2e-4)
-    assert well(igg=399) == pytest.approx(background + 1e-4)
-    assert well(igg=399, igg_replaced=True) == pytest.approx(background)
-    assert well(day=200, hsct_day=90) == pytest.approx(2 * background)
-    assert well(day=90 + 366, hsct_day=90) == pytest.approx(background)
+    assert cumulated(N5=2.0, Gp=900)[0] == pytest.approx(background)
+    assert cumulated(N5=0.4, Gp=900)[0] == pytest.approx(background + 2e-4)
+    assert cumulated(N5=2.0, Gp=399)[0] == pytest.approx(background + 1e-4)
+    assert cumulated(N5=2.0, Gp=399, igg_support=1)[0] == pytest.approx(background)
 
 
-def test_transplant_mortality_is_spread_over_its_days():
-    days = np.arange(0, 400)
-    total = hazards.transplant_hazard(days, 120.0).sum()
-    assert 1 - np.exp(-total) == pytest.approx(0.08)
-    assert not hazards.transplant_hazard(days, np.inf).any()
+def test_hazard_of_uncontrolled_tumor_rises_with_the_burden_to_its_ceiling():
+    capacity = reference.MODEL.example["K0"]
+    hazard = [cumulated(T_pp=np.log(share * capacity))[1] for share in (0.01, 0.4, 0.8, 1.0)]
+    assert np.all(np.diff(hazard) > 0) and hazard[0] < 1e-6
+    assert hazard[2] == pytest.approx(0.01, rel=0.01) and hazard[3] < 0.02
+
+
+def test_transplant_mortality_is_spread_over_its_days_and_background_doubles_for_a_year():
+    days = np.arange(0, 600)
+    at_once = hazards.transplant_hazard(days, 120.0, 0.0)
+    assert 1 - np.exp(-at_once.sum()) == pytest.approx(0.08)
+    more = hazards.transplant_hazard(days, 120.0, 0.04) - at_once
+    assert more.sum() == pytest.approx(0.04, rel=0.01) and not more[:120].any() and not more[486:].any()
+    assert not hazards.transplant_hazard(days, np.inf, 0.04).any()
 
 
 def test_transplants_are_a_share_and_fall_into_their_window():
@@ -66,13 +85,6 @@ def test_transplants_are_a_share_and_fall_into_their_window():
     assert went.mean() == pytest.approx(0.12, abs=0.01)
     assert day[went].min() >= 60 and day[went].max() <= 180
     assert np.isinf(hazards.transplant_day(0.0, np.arange(100), 4)).all()
-
-
-def test_disease_hazard_rises_with_the_burden_to_its_ceiling():
-    burden = np.linspace(0, 14_000 * 5, 100)
-    hazard = hazards.disease_hazard(burden, 14_000)
-    assert hazard[0] == 0 and np.all(np.diff(hazard) > 0) and hazard[-1] < 0.02
-    assert hazards.disease_hazard(0.8 * 14_000, 14_000) == pytest.approx(0.01)
 
 
 def test_dropout():

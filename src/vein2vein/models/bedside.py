@@ -55,7 +55,7 @@ def bedside(
     interval: float = 0.5,
     infection_fever: ArrayLike = False,
     flagged: ArrayLike = False,
-    crs_any: ArrayLike = False,
+    crs_now: ArrayLike = False,
 ) -> dict[str, Floats]:
     """Write one grading time into the chart.
 
@@ -75,8 +75,8 @@ def bedside(
         Days since the last grading time, for the seizure hazard.
     infection_fever, flagged : array_like of bool, shape (n,)
         An infection fever block is on; the ward attributes it to infection (see ``infections``).
-    crs_any : array_like of bool, shape (n,)
-        The patient has or had cytokine release syndrome (headache and tremor are linked to it).
+    crs_now : array_like of bool, shape (n,)
+        The patient has cytokine release syndrome now (headache and tremor are linked to it).
 
     Returns
     -------
@@ -100,7 +100,7 @@ def bedside(
     written.update(neurologic_scores(read["cns_dysfunction"], age))
     written["seizure"] = seizures(read["cns_dysfunction"], numbers, day, seed, interval)
     prone = uniforms(seed, "bedside headache or tremor", numbers)[:, 0] < c.headache_or_tremor
-    written["headache_or_tremor"] = np.where(prone & np.asarray(crs_any, dtype=bool), 1.0, 0.0)
+    written["headache_or_tremor"] = np.where(prone & np.asarray(crs_now, dtype=bool), 1.0, 0.0)
     written["sedated"] = np.zeros(shape)
     return written
 
@@ -190,9 +190,7 @@ def seizures(dysfunction: ArrayLike, numbers: ArrayLike, day: float, seed: int, 
     return np.where(draw[:, 0] < -np.expm1(-hazard * interval), kind, 0.0)
 
 
-def infection_risk(
-    neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike
-) -> Floats:
+def infection_risk(neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike) -> Floats:
     """Infection hazard per day.
 
     Parameters

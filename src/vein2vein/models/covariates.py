@@ -94,6 +94,7 @@ def individual(
     patient_effects(p, traits, ids, target_a, target_b)
     burden = np.minimum(_trait(traits, "burden", ids), constants().burden_most * p["K0"])
     bulk_effect(p, burden)
+    p["p6"] = p["p6"] * inflammation_effect(burden)
     response_class(p, ids, seed)
     marker_class(p, ids, seed)
     marrow_effects(p, burden, traits, ids)
@@ -163,6 +164,13 @@ def bulk_effect(p: Values, burden: Floats) -> None:
     c = constants()
     excess = np.maximum(np.log(np.maximum(burden, 1 / CELLS) / c.bulk_reference), 0.0)
     p["a_T"] = p["a_T"] * np.where(p["mf"] < c.bulk_marrow_share, np.exp(-c.bulk_slope * excess), 1.0)
+
+
+def inflammation_effect(burden: Floats) -> Floats:
+    """Interleukin-6 at full macrophage activation, relative: more with more tumor (e6/kg) for macrophages to answer."""
+    c = constants()
+    ratio = np.maximum(burden, 1 / CELLS) / c.inflammation_reference
+    return np.clip(ratio**c.inflammation_power, c.inflammation_least, c.inflammation_most)
 
 
 def response_class(p: Values, ids: Ids, seed: int) -> None:

@@ -57,13 +57,13 @@ def weight(z: Any, clone: str, p: Any) -> Any:
 
 
 def sizes(x: Any, p: Any) -> dict[str, Any]:
-    """Realized size of each clone, e6/kg; the expected size is cut off at e times the carrying capacity."""
-    top = log(p.K0) + 1
-    found = {}
-    for clone in CLONES:
-        expected = exp(minimum(getattr(x, f"T_{clone}"), top))
-        found[clone] = weight(getattr(x, f"Z_{clone}"), clone, p) * expected
-    return found
+    """Realized size of each clone, e6/kg."""
+    return {clone: weight(getattr(x, f"Z_{clone}"), clone, p) * expected(x, p, clone) for clone in CLONES}
+
+
+def expected(x: Any, p: Any, clone: str) -> Any:
+    """Expected size of a clone, e6/kg; cut off at e times the carrying capacity."""
+    return exp(minimum(getattr(x, f"T_{clone}"), log(p.K0) + 1))
 
 
 def clonogenic(x: Any, p: Any, clone: str) -> Any:
@@ -74,7 +74,8 @@ def clonogenic(x: Any, p: Any, clone: str) -> Any:
 def quadrature(x: Any, p: Any, clone: str, death: Any) -> Any:
     """dZ/dt of a clone whose cells die at the rate ``death`` per day."""
     left = positive_part(1 - getattr(x, f"Z_{clone}"))
-    return death * exp(-maximum(clonogenic(x, p, clone), p.lnN_low)) * left * left
+    cells = expected(x, p, clone) * (p.BW * CELLS * p.f_clon)
+    return death / maximum(cells, exp(p.lnN_low)) * left * left
 
 
 def killed_at_once(z: Any, before: Any, share_left: Any, p: Any) -> Any:

@@ -68,54 +68,25 @@ def crossing_day(days: ArrayLike, cumulated: ArrayLike, limit: ArrayLike) -> Flo
     return np.where(reached.any(axis=1), days[before] + share * (days[first] - days[before]), np.inf)
 
 
-def nonrelapse_hazard(
-    nrm_bg: ArrayLike,
-    *,
-    neutrophils: ArrayLike,
-    igg: ArrayLike,
-    igg_replaced: ArrayLike,
-    day: ArrayLike = 0.0,
-    hsct_day: ArrayLike = np.inf,
-) -> Floats:
-    """Hazard of death without relapse, per day.
+def transplant_hazard(day: ArrayLike, hsct_day: ArrayLike, nrm_bg: ArrayLike) -> Floats:
+    """Hazard of death that a transplantation adds, per day.
 
     Parameters
     ----------
-    nrm_bg : array_like, shape (n,)
-        Background hazard of the disease card, per year.
-    neutrophils, igg : array_like, shape (n,)
-        1e9/L, mg/dL.
-    igg_replaced : array_like of bool, shape (n,)
-    day, hsct_day : array_like, shape (n,)
-        Today and the day of a transplantation (inf: none).
+    day, hsct_day : array_like
+        A day and the day of the transplantation (inf: none).
+    nrm_bg : array_like
+        Background hazard of the disease card, per year; it multiplies for a while after the transplantation.
+
+    Returns
+    -------
+    ndarray
+        One-off probability spread over its days, and the excess of the background.
     """
-    c = constants()
+    c, since = constants(), _since(day, hsct_day)
+    at_once = np.where((since >= 0) & (since < c.hsct_death_days), -np.log1p(-c.hsct_death) / c.hsct_death_days, 0.0)
     background = np.asarray(nrm_bg, dtype=float) / DAYS_PER_YEAR
-    low_igg = (np.asarray(igg) < c.igg_limit) & ~np.asarray(igg_replaced, dtype=bool)
-    return (
-        background * transplant_factor(day, hsct_day)
-        + transplant_hazard(day, hsct_day)
-        + infection_death_hazard(neutrophils, low_igg)
-    )
-
-
-def infection_death_hazard(neutrophils: ArrayLike, low_igg_untreated: ArrayLike) -> Floats:
-    """Extra hazard of death per day from severe neutropenia and from low IgG that is not replaced."""
-    c = constants()
-    severe = np.asarray(neutrophils) < c.neutropenia_limit
-    return c.nrm_inf * severe + c.nrm_igg * np.asarray(low_igg_untreated, dtype=bool)
-
-
-def transplant_factor(day: ArrayLike, hsct_day: ArrayLike) -> Floats:
-    """Multiple of the background hazard on a day, from the day of a transplantation (inf: none)."""
-    c, since = constants(), _since(day, hsct_day)
-    return np.where((since >= 0) & (since < c.hsct_nrm_days), c.hsct_nrm_factor, 1.0)
-
-
-def transplant_hazard(day: ArrayLike, hsct_day: ArrayLike) -> Floats:
-    """Hazard of death from a transplantation, per day: its one-off probability spread over its days."""
-    c, since = constants(), _since(day, hsct_day)
-    return np.where((since >= 0) & (since < c.hsct_death_days), -np.log1p(-c.hsct_death) / c.hsct_death_days, 0.0)
+    return at_once + np.where((since >= 0) & (since < c.hsct_nrm_days), (c.hsct_nrm_factor - 1) * background, 0.0)
 
 
 def transplant_day(
@@ -138,12 +109,15 @@ def transplant_day(
     return np.where(draw[:, 0] < np.asarray(share, dtype=float), day, np.inf)
 
 
-def progression_hazard(mpp: ArrayLike) -> Floats:
-    """Hazard of death per day after progression, salvage therapy included, from its median (months)."""
-    return np.log(2) / (np.asarray(mpp, dtype=float) * DAYS_PER_MONTH)
+def progression_hazard(mpp: ArrayLike, salvage: ArrayLike = 0.0) -> Floats:
+    """Hazard of death per day of those whom salvage does not cure; mpp (months) is the median of all who progress."""
+    cured = np.asarray(salvage, dtype=float)
+    return -np.log((0.5 - cured) / (1 - cured)) / (np.asarray(mpp, dtype=float) * DAYS_PER_MONTH)
 
 
-def death_after_progression(progression_day: ArrayLike, mpp: ArrayLike, numbers: ArrayLike, seed: int) -> Floats:
+def death_after_progression(
+    progression_day: ArrayLike, mpp: ArrayLike, numbers: ArrayLike, seed: int, salvage: ArrayLike = 0.0
+) -> Floats:
     """Day of death after progression or relapse; inf where there is none.
 
     Parameters
@@ -154,15 +128,12 @@ def death_after_progression(progression_day: ArrayLike, mpp: ArrayLike, numbers:
         Median from progression to death of the disease card, months.
     numbers : array_like of int, shape (n,)
     seed : int
+    salvage : array_like, shape (n,)
+        Share of those who progress that salvage therapy cures; below one half.
     """
-    wait = clock(seed, "after progression", numbers) / progression_hazard(mpp)
-    return np.asarray(progression_day, dtype=float) + wait
-
-
-def disease_hazard(burden: ArrayLike, capacity: ArrayLike) -> Floats:
-    """Hazard of death per day from uncontrolled tumor (burden and carrying capacity K0 in e6/kg)."""
-    c = constants()
-    return c.h_leth * _hill(burden, c.lethal_share * np.asarray(capacity, dtype=float), c.lethal_power)
+    wait = clock(seed, "after progression", numbers) / progression_hazard(mpp, salvage)
+    cured = uniforms(seed, "salvage", numbers)[:, 0] < np.asarray(salvage, dtype=float)
+    return np.where(cured, np.inf, np.asarray(progression_day, dtype=float) + wait)
 
 
 def dropout_hazard(burden: ArrayLike, capacity: ArrayLike) -> Floats:

@@ -1,6 +1,7 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
-Forty states of the specification, the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
+Forty states of the specification, four of what outlasts its cause (AC, RP, TL, MD), the depots of four drugs, and
+quadratures (extinction, hazards, areas). Cells are in
 1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations
 are in ``reference_equations``, the start and the doses in ``reference_doses``, what is measured in
 ``reference_observables``, the birth-death part in ``extinction``, every number in ``reference.toml``: starting values
@@ -30,6 +31,14 @@ What differs from the specification, and why
 - The Deauville score leaves out the rise from a nadir, which no state holds; ``deauville`` takes it from a reader.
 - White cells include the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes is added.
 - Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
+- Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
+  antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
+- Immunity against the CAR is primed by the infused cells, with the square of the host lymphocytes that are left, and
+  acts weeks later (RP, R): exposure to fludarabine then decides on relapse and not on the peak.
+- Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen. The brain's drive weakens with them.
+- Inflammation injures the marrow for weeks (MD): severe cytopenia on day 28 was out of reach without it.
+- Interleukin-6 of full activation rises with burden (``covariates.inflammation_effect``).
+- A share of those who progress is cured by salvage (trait ``salvage``), the median to death staying the card's.
 - One CAR-T population: co-administered products run as OR with summed dose (two populations, +5 states, are an option
   of the specification that is not built).
 """
@@ -106,7 +115,6 @@ def _states() -> tuple[State, ...]:
 
 def _example() -> dict[str, float]:
     return {**_sets()[0].values(), **{name: float(value) for name, value in _card().table("example").items()}}
-
 
 
 MODEL = Model(

@@ -27,6 +27,7 @@ def initial(p: Any) -> dict[str, Any]:
         **{name: marrow * p.ANC0 for name in NEUTROPHILS},
         **{name: marrow * p.PLT0 for name in PLATELETS},
         "F": 1,
+        "AC": 1,
         "IFN": 1,
         "IL6": p.bl6,
         "CRP": p.CRP0,

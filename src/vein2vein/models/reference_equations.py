@@ -122,7 +122,8 @@ def _car_t(x: Any, p: Any, s: Any, dx: Any, iota: Any) -> tuple[Any, dict[str, A
     rejection = p.kapR * x.R + p.kallo * p.mis * (1 - p.cloak) * x.L + p.kLDXa * x.LDXa * (1 - p.cd52ko)
     engrafting = p.keng * p.feng * x.I
     fresh = (1 - p.fM) * engrafting + p.kME * s * x.M
-    growth = p.rho * p.c_rho * x.F * s * h * (1 - p.dexE * dx) / (1 + p.iotaE * iota)
+    room = 1 / (1 + (x.E + x.M + p.shareX * x.X) / p.Kroom)
+    growth = p.rho * p.c_rho * x.F * x.AC * h * room * (1 - p.dexE * dx) / (1 + p.iotaE * iota)
     exhaustion, back = p.kEX * (1 + iota) * s, p.kEM * (1 - s)
     homeostasis = p.pM * positive_part(drive - resting)
     return fresh, {
@@ -134,9 +135,17 @@ def _car_t(x: Any, p: Any, s: Any, dx: Any, iota: Any) -> tuple[Any, dict[str, A
 
 
 def _fitness(x: Any, p: Any, s: Any, iota: Any, fresh: Any) -> dict[str, Any]:
-    """4.3: the clock besides the antigen; it ages CAR-T only, so it stays at 1 while there are none."""
-    aged = p.kF * (1 + iota) * s * x.F * x.E / (x.E + p.eF)
-    return {"F": (1 - x.F) * (fresh / (fresh / p.kFin + x.E + p.eF) + p.kFr * (1 - s)) - aged}
+    """4.3: the clock besides the antigen, and the commitment to divide that outlasts it.
+
+    Both are averages over the living effectors: new ones enter with 1, and without effectors both stay at 1.
+    """
+    living = x.E / (x.E + p.eF)
+    entering = fresh / (fresh / p.kFin + x.E + p.eF)
+    aged = p.kF * (1 + iota) * s * x.F * living
+    return {
+        "F": (1 - x.F) * (entering + p.kFr * (1 - s)) - aged,
+        "AC": (1 - x.AC) * entering + p.kAC * (s - x.AC) * living,
+    }
 
 
 def _tumor(x: Any, p: Any, rec: Recognition, n: dict[str, Any], burden: Any, kill: Any) -> dict[str, Any]:
@@ -180,23 +189,26 @@ def depletion(x: Any, p: Any) -> Any:
 
 def _host(x: Any, p: Any, dx: Any) -> dict[str, Any]:
     """4.6: host lymphocytes, homeostatic cytokine, immunity against the CAR."""
-    cells = x.E + x.M + p.shareX * x.X
     ceiling = (1 + p.rc) / (1 + p.rc * x.L + p.wC * (x.E + x.M))
     return {
         "L": p.kL * (1 - x.L) - (depletion(x, p) + p.kdexL * dx) * x.L,
         "IL15": p.k15 * (ceiling - x.IL15),
-        "R": p.kR * p.kR_factor * x.L * cells / (p.KR + cells) - p.muR * x.R,
+        "RP": p.kR * p.kR_factor * power(x.L, p.nR) * x.I / (p.KR + x.I) - p.kRP * x.RP,
+        "R": p.kRP * x.RP - p.muR * x.R,
     }
 
 
 def _blood_counts(x: Any, p: Any, u: Any, marrow: Any) -> dict[str, Any]:
-    """4.7: two Friberg chains; the marrow function sets the target of their feedback."""
+    """4.7: two Friberg chains; the marrow function sets the target of their feedback, injury lowers what is made."""
     drug = x.CY + p.wFLU * x.FLU + p.bLDX * x.LDXb
     gain = 1 + (p.gcsf_gain - 1) * u.gcsf
     transit = p.MTT_N * (1 + (p.gcsf_mtt - 1) * u.gcsf)
-    made_n = (1 - minimum(p.slN * drug, p.edmax)) * (1 - p.infN * x.MAC) * gain * power(marrow * p.ANC0 / x.N5, p.gamN)
-    made_p = (1 - minimum(p.slP * drug, p.edmax)) * (1 - p.infP * x.MAC) * power(marrow * p.PLT0 / x.Q4, p.gamP)
-    return {**_chain(x, NEUTROPHILS, transit, made_n), **_chain(x, PLATELETS, p.MTT_P, made_p)}
+    inflamed_n = (1 - p.infN * x.MAC) * exp(-p.wMDn * x.MD)
+    inflamed_p = (1 - p.infP * x.MAC) * exp(-p.wMDp * x.MD)
+    made_n = (1 - minimum(p.slN * drug, p.edmax)) * inflamed_n * gain * power(marrow * p.ANC0 / x.N5, p.gamN)
+    made_p = (1 - minimum(p.slP * drug, p.edmax)) * inflamed_p * power(marrow * p.PLT0 / x.Q4, p.gamP)
+    injury = p.kMDon * x.MAC * (1 - x.MD) - p.kMDoff * x.MD
+    return {"MD": injury, **_chain(x, NEUTROPHILS, transit, made_n), **_chain(x, PLATELETS, p.MTT_P, made_p)}
 
 
 def _chain(x: Any, names: tuple[str, ...], transit_time: Any, made: Any) -> dict[str, Any]:
@@ -233,11 +245,12 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
     interferon = positive_part(x.IFN - 1)
     signal = positive_part((1 - held) * x.IL6 - p.bl6)
     endothelial = positive_part((1 - p.occLK * held) * x.IL6 - p.bl6)
-    switched_on = p.kMon * hill(interferon, p.KIF, p.nIF) * (1 - x.MAC) * (1 - p.dexM * dx)
-    brain = hill(interferon * x.MAC, p.KCN, p.nCN)
+    switched_on = p.kMon * hill(interferon, p.KIF, p.nIF) * (1 - x.MAC) * (1 - x.TL) * (1 - p.dexM * dx)
+    brain = hill(interferon * x.MAC * (1 - x.TL), p.KCN, p.nCN)
     return {
         "IFN": p.kIF * (1 + released * (1 - p.dexIFN * dx) - x.IFN),
         "MAC": switched_on - p.kMoff * (1 + p.dexM * dx) * x.MAC,
+        "TL": p.kTLon * x.MAC * (1 - x.TL) - p.kTLoff * x.TL,
         "IL6": p.k6 * (p.bl6 + p.p6 * x.MAC - (1 - p.occIL6 * held) * x.IL6),
         "CRP": p.kCRP * (p.CRP0 + p.CRPm * signal / (signal + p.K6) - x.CRP),
         "FER": p.kFer * (p.FER0 * (1 + p.pFer * x.MAC) - x.FER),
@@ -257,4 +270,3 @@ def _sums(x: Any, p: Any, u: Any, s: Any, burden: Any) -> dict[str, Any]:
         "AUC": blood_car_t(x, p, s),
         "AUC_FLU": HOURS * x.FLU,
     }
-

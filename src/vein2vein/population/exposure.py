@@ -30,11 +30,16 @@ def fludarabine_auc(journey: Any) -> Floats:
 
 
 @endpoint("hazard")
-def relapse_by_fludarabine(journey: Any, *, below: float) -> Hazards:
-    """Hazard ratio of relapse by a fludarabine exposure (mg*h/L) below a limit to the others."""
+def relapse_by_fludarabine(journey: Any, *, lowest: float) -> Hazards:
+    """Hazard ratio of relapse of those with the lowest fludarabine exposures (a share, 0 to 1) to the others.
+
+    A share and not a limit in mg*h/L: exposures of different pharmacokinetic models differ twofold for one dose.
+    """
     time, event, among = to_relapse(journey)
     exposure = fludarabine_exposure(journey)
-    return time, event, np.where(exposure < below, -np.inf, np.inf), among & np.isfinite(exposure)
+    among = among & np.isfinite(exposure)
+    limit = np.quantile(exposure[among], lowest) if among.any() else np.nan
+    return time, event, np.where(exposure < limit, -np.inf, np.inf), among
 
 
 @endpoint("hazard")
