@@ -72,12 +72,12 @@ def test_blood_pressure_follows_age_and_keeps_its_floor():
 
 
 @pytest.mark.parametrize(
-    "age, supply, fed, igg", [(3, 2.5, 0.6, 700), (8, 1.5, 0.6, 700), (15, 1, 0.2, 700), (40, 1, 0.2, 800)]
+    "age, supply, fed, igg", [(3, 2.5, 0.6, 700), (8, 1.5, 0.6, 700), (15, 1, None, 700), (40, 1, None, 800)]
 )
 def test_children_make_more_b_cells_and_depend_on_them(age, supply, fed, igg):
     p, base = made({**CHILD, "age": float(age)}), drawn()
     assert p["kinP"] == pytest.approx(supply * base["kinP"])
-    assert p["sPC"] == pytest.approx(fed)
+    assert p["sPC"] == pytest.approx(base["sPC"] if fed is None else fed)
     assert p["Gp0"] == pytest.approx(igg)
 
 

@@ -88,8 +88,9 @@ def test_transplants_are_a_share_and_fall_into_their_window():
 
 
 def test_dropout():
-    assert hazards.dropout_hazard(0, 14_000) == pytest.approx(0.0015)
-    assert hazards.dropout_hazard(7_000, 14_000) == pytest.approx(0.0015 * 2.5)
+    least = hazards.constants().dropout
+    assert hazards.dropout_hazard(0, 14_000) == pytest.approx(least)
+    assert hazards.dropout_hazard(7_000, 14_000) == pytest.approx(least * 2.5)
     n = 20_000
     small = hazards.dropout_reason(np.zeros(n), 14_000, np.arange(n), 1)
     assert set(small) == {"death", "adverse event"}

@@ -13,6 +13,7 @@ from vein2vein.models.extinction import CLONES
 from vein2vein.models.model import give, named, start
 from vein2vein.models.reference_equations import catabolism, recognition
 from vein2vein.sources import all_sources
+from vein2vein.therapy.product import find_product
 
 MODEL = reference.MODEL
 PASSIVE = {s for s in MODEL.state_names if s[:2] in {"Z_", "H_", "IM"} or s.startswith("AUC")}
@@ -48,7 +49,7 @@ def seen(x, p, days=0.0):
 
 
 def test_what_the_model_declares_is_complete():
-    assert len(MODEL.states) == 40 + 4 + 5 + 2 + 4
+    assert len(MODEL.states) == 40 + 4 + 4 + 5 + 2 + 4
     p = named(MODEL.parameters, matrix())
     rates = MODEL.equations(0.0, named(MODEL.state_names, start(MODEL, matrix())), p, named(MODEL.level_names, [0, 0]))
     assert set(rates) == set(MODEL.state_names)
@@ -103,7 +104,7 @@ def test_without_antigen_the_cells_follow_their_closed_form():
     p = matrix(tumor(0.0), B_a=0.0, P_a=0.0, kR=0.0, wC=0.0)
     state = start(MODEL, p)
     at = dict(zip(MODEL.state_names, range(state.shape[1])))
-    state[0, at["M"]], state[0, at["E"]], state[0, at["X"]] = 1.0, 30.0, 4.0
+    state[0, at["M"]], state[0, at["E"]], state[0, at["X"]], state[0, at["AC"]] = 1.0, 30.0, 4.0, 0.0
     days = np.linspace(0.0, 60.0, 13)
     x, q = follow(p, days, doses=(), state=state)
     fast, slow = q.muE[0] + q.kEM[0], q.muM[0]
@@ -152,7 +153,8 @@ def test_tighter_tolerance_and_another_solver_agree():
                 y = give(MODEL, name, amount, y[None], matrix())[0]
     for name, value in zip(MODEL.state_names, y):
         ours = getattr(fine, name)[0, np.searchsorted(days, 30.0)]
-        assert ours == pytest.approx(value, rel=2e-4, abs=1e-6), name
+        step = 5e-6 if name == "H_nrm" else 1e-6  # its rate jumps where neutrophils pass their limit
+        assert ours == pytest.approx(value, rel=2e-4, abs=step), name
 
 
 def test_tocilizumab_blocks_the_signal_and_raises_the_cytokine():
@@ -230,8 +232,8 @@ def test_a_second_target_kills_the_clone_that_lost_the_first():
 def test_lower_fludarabine_weakens_homeostasis_and_shortens_aplasia():
     days = np.arange(-6.0, 720.0, 1.0)
     none = [d for d in MODEL.example_doses if d[1] != "fludarabine"]
-    full, p = follow(matrix(kR=0.005), days)
-    weak, _ = follow(matrix(kR=0.005), days, none)
+    full, p = follow(matrix(kR=20.0), days)
+    weak, _ = follow(matrix(kR=20.0), days, none)
     at = np.searchsorted(days, 0.0)
     assert full.AUC_FLU[0, -1] > 20 and weak.AUC_FLU[0, -1] == 0
     assert weak.IL15[0, at] < full.IL15[0, at] and weak.R[0, at + 30] > full.R[0, at + 30]
@@ -258,8 +260,8 @@ def test_burden_and_dose_move_the_peak_and_the_fever():
 
 def test_a_cd28_product_peaks_earlier_and_touches_the_brain_more():
     days = np.arange(-6.0, 720.0, 0.5)
-    growth = {"rho": 3.5, "feng": 0.932, "muE": 0.204, "kEM": 0.0006, "kEX": 0.05}
-    x, p = follow(matrix({}, {**growth, "kap_p": 2.07, "yE": 19.7, "yI": 5.71, "KCN": 3.93}), days)
+    card = find_product("axicabtagene_ciloleucel").parameters.values()
+    x, p = follow(matrix({}, {name: card[name] for name in set(card) & set(MODEL.parameters)}), days)
     values = seen(x, p)
     tmax = days[values["car_t_cells"].argmax(axis=1)]
     brain = values["cns_dysfunction"].max(axis=1)
@@ -299,10 +301,12 @@ def test_a_year_of_aplasia_lowers_igg_and_a_bcma_product_lowers_it_fast():
     days = np.array([-6.0, 0.0, 90.0, 365.0])
     aplasia = {"kapB": 50.0, "KEB": 1e-6}
     bcma = {"B_a": 0.0, "P_a": 0.0, "PC_a": 1.0}
-    x, _ = follow(matrix(aplasia, {**aplasia, "sPC": 0.6}, bcma), days)
+    x, p = follow(matrix(aplasia, {**aplasia, "sPC": 0.8}, bcma), days)
     share = x.Gp / x.Gp[:, :1]
-    assert 0.87 < share[0, -1] < 0.91 and 0.6 < share[1, -1] < 0.7 and share[2, 2] < 0.25
-    assert np.allclose(x.PC[0, -1], 0.8 + 0.2 * math.exp(-0.004 * 365), atol=2e-3)
+    left = 1 - p.sPC * (1 - np.exp(-p.muPC * days[-1]))  # plasma cells that B cells no longer feed
+    assert np.allclose(x.PC[:2, -1], left[:2, 0], atol=5e-3)
+    assert np.all(left[:2, 0] < share[:2, -1]) and np.all(share[:2, -1] < 1) and share[1, -1] < share[0, -1]
+    assert share[2, 2] < 0.25
 
 
 def test_patients_far_from_typical_are_solved_and_stay_within_their_bounds():
@@ -323,7 +327,9 @@ def test_patients_far_from_typical_are_solved_and_stay_within_their_bounds():
     for name, value in seen(x, q).items():
         assert np.all(np.isfinite(value)) and value.min() >= 0, name
     size = sum(reference.clone_sizes(x, q).values())
-    assert np.all(np.diff(x.AUC) >= 0) and np.all(np.diff(x.H_nrm) >= 0) and size.max() < 2 * 14000
+    rounding = 1e-5  # quadratures of rates that jump: the error control leaves them out
+    assert np.all(np.diff(x.AUC) >= -rounding) and np.all(np.diff(x.H_nrm) >= -rounding)
+    assert size.max() < 2 * 14000
 
 
 def test_an_m_protein_needs_depth_and_time():
@@ -337,16 +343,16 @@ def test_an_m_protein_needs_depth_and_time():
 
 # Days 0, 3, 7, 10, 14, 28, 90, 365; all deviations zero. Numbers of this code: they catch a change, they prove nothing.
 TYPICAL = {
-    "transgene": (45.49, 1248, 3.305e04, 1.922e04, 8849, 803.2, 198.4, 35.09),
-    "mrd": (0.7989, 0.791, 0.00861, 1.766e-05, 5.372e-09, 0, 0, 0),
-    "b_cells": (3.32, 0.9342, 0.1374, 0.1761, 0.204, 0.3053, 1.779, 6.56),
-    "neutrophils": (1.009, 0.8002, 0.8661, 1.058, 1.796, 3.931, 3.5, 3.5),
-    "platelets": (59.88, 57.21, 54.88, 56.29, 69.53, 158, 150.1, 150),
-    "igg": (799.8, 799.5, 799, 798.5, 797.7, 794.1, 775.1, 742.7),
-    "il6": (4, 4.604, 324.6, 34.4, 5.234, 4, 4, 4),
-    "crp": (10, 13.69, 178.3, 145.2, 34.16, 10, 10, 10),
-    "temperature": (37, 37.06, 39.94, 38.76, 37.16, 37, 37, 37),
-    "systolic_bp": (112, 112, 88.83, 108.8, 111.9, 112, 112, 112),
+    "transgene": (50.27, 4060, 4.078e+04, 3.759e+04, 2.322e+04, 2919, 544.3, 421.9),
+    "mrd": (0.8239, 0.7638, 0.007221, 3.271e-05, 7.498e-08, 4.81e-10, 0, 0),
+    "b_cells": (3.049, 0.4451, 0.139, 0.1799, 0.2011, 0.2456, 0.4217, 0.6333),
+    "neutrophils": (0.7347, 0.4362, 0.5117, 0.6129, 0.4867, 0.5341, 2.869, 3.5),
+    "platelets": (59.77, 56.75, 54.15, 56.04, 64.35, 106.8, 144.1, 150),
+    "igg": (798.5, 796.8, 793.3, 790.2, 785.3, 764.3, 663.9, 526),
+    "il6": (4, 4.611, 173.4, 14.88, 4.265, 4, 4, 4),
+    "crp": (10, 11.76, 174.9, 106.7, 19.23, 10, 10, 10),
+    "temperature": (37, 37.02, 39.59, 37.75, 37.02, 37, 37, 37),
+    "systolic_bp": (112, 112, 98.38, 110.8, 112, 112, 112, 112),
 }
 
 

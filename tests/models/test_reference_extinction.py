@@ -28,6 +28,7 @@ def path(founders, effectors, days=DAYS):
     p = np.array([[values[name] for name in MODEL.parameters]])
     state = start(MODEL, p)
     state[0, MODEL.state_names.index("E")] = effectors
+    state[0, MODEL.state_names.index("AC")] = 0.0  # not committed to divide
     solution = solve(MODEL, p, state, days, rtol=1e-9)
     x, q = named(MODEL.state_names, solution.values[0]), named(MODEL.parameters, p)
     killers = x.E + q.wM * x.M

@@ -21,7 +21,7 @@ from vein2vein.population.trial import load_trial
 SCRIPTS = Path(__file__).resolve().parents[2] / "qualification"
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
-    Factor("KCN_sd", "KCN", "sd", ("brexucabtagene_autoleucel",), 0.2),
+    Factor("feng_sd", "feng", "sd", ("brexucabtagene_autoleucel",), 0.2),
     Factor("g_of_adult", "g", "value", ("adult_b_all",), 0.3),
     Factor("dropout", "dropout", "value", ("hazards",), 0.3),
 )
@@ -282,7 +282,7 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
     assert {k: v for k, v in new.items() if k not in ("value", "how", "where")} == {
         k: v for k, v in old.items() if k not in ("value", "how", "where")
     }
-    general = reference.parameters().parameters["KCN"].spread
-    spread = table(after, "brexucabtagene_autoleucel", "KCN")["spread"]
+    general = reference.parameters().parameters["feng"].spread
+    spread = table(after, "brexucabtagene_autoleucel", "feng")["spread"]
     assert (spread["kind"], spread["sd"]) == (general.kind, pytest.approx(1.5 * general.sd, rel=1e-3))
     assert table(after, "hazards", "dropout")["how"] == "calibrated"

@@ -17,7 +17,7 @@ from vein2vein.therapy.product import find_product
 
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
-    Factor("KCN_sd", "KCN", "sd", ("brexucabtagene_autoleucel",), 0.2),
+    Factor("feng_sd", "feng", "sd", ("brexucabtagene_autoleucel",), 0.2),
     Factor("g_of_adult", "g", "value", ("adult_b_all",), 0.3),
     Factor("dropout", "dropout", "value", ("hazards",), 0.3),
 )
@@ -62,7 +62,7 @@ def test_the_bundled_sample_has_two_hundred_sets_and_known_factors():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("K_A,KCN_sd", "K_B,KCN_sd", "columns"),
+        ("K_A,feng_sd", "K_B,feng_sd", "columns"),
         ('what = "sd"', 'what = "mean"', "sd"),
         ('cards = ["adult_b_all"]', "cards = []", "names of cards"),
         ("prior_sd = 0.4", "prior_sd = -1", "prior_sd"),
@@ -131,21 +131,21 @@ def test_factors_act_on_the_card_that_gives_the_number():
     trial = zuma_3()
     own = find_product("brexucabtagene_autoleucel").parameters.parameters
     general = reference.parameters().parameters
-    assert own["rho"].value is not None and own["KCN"].spread is None
+    assert own["rho"].value is not None and own["feng"].spread is None
     one = Member({
         ("reference", "K_A", "value"): 2.0,
         ("brexucabtagene_autoleucel", "rho", "value"): 0.5,
-        ("brexucabtagene_autoleucel", "KCN", "sd"): 3.0,
+        ("brexucabtagene_autoleucel", "feng", "sd"): 3.0,
         ("adult_b_all", "g", "value"): 0.25,
         ("lbcl", "g", "value"): 9.0,
         ("hazards", "dropout", "value"): 5.0,
     })  # fmt: skip
     found = posterior.overlay(one, trial).parameters
-    assert set(found) == {"K_A", "rho", "KCN", "g"}  # no card of another disease, and no constant
+    assert set(found) == {"K_A", "rho", "feng", "g"}  # no card of another disease, and no constant
     assert found["K_A"].value == pytest.approx(2 * general["K_A"].value)
     assert found["rho"].value == pytest.approx(own["rho"].value / 2)
-    assert found["KCN"].value == own["KCN"].value
-    assert found["KCN"].spread.sd == pytest.approx(3 * general["KCN"].spread.sd)
+    assert found["feng"].value == own["feng"].value
+    assert found["feng"].spread.sd == pytest.approx(3 * general["feng"].spread.sd)
     assert found["g"].value == pytest.approx(find_disease("adult_b_all").parameters.parameters["g"].value / 4)
     assert posterior.overlay(Member({("reference", "rho", "value"): 2.0}), trial) is None  # the product's own counts
     journey = enroll_and_treat(trial, np.arange(12), seed=1, overlay=lambda arm: posterior.overlay(one, arm))

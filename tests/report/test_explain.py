@@ -21,6 +21,7 @@ from vein2vein.report.explain import explanation_page, read_date, write_explanat
 from vein2vein.report.figures import look
 from vein2vein.report.languages import Catalog, all_languages, read_catalog
 from vein2vein.report.readability import prose_of, readability, syllables
+from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import all_diseases, find_disease
 from vein2vein.therapy.patient import example_patient_text, patient_from_card
 from vein2vein.therapy.product import all_products, find_product
@@ -83,7 +84,7 @@ def a_journey(count=100, infused=80, crs=40):
     nothing = SimpleNamespace(grade=np.where(given[:, None], 0, -1) * np.ones(3, int))
     return SimpleNamespace(
         infused=given,
-        course=SimpleNamespace(days=days),
+        course=Course(np.arange(count), days, {"infection": np.zeros((count, days.size))}),
         findings={"crs_penn": finding, "crs_astct": nothing, "neurologic_event": nothing},
         outcome=SimpleNamespace(
             best_response=np.where(given, "CR", ""), response_day=np.where(given, 28.0, np.inf), death_day=np.inf,
