@@ -188,6 +188,26 @@ def test_a_patient_does_not_depend_on_the_others(models, patients):
     assert alone.gradients[0] == pytest.approx(whole.gradients[4], rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_corner_costs_few_steps_wherever_it_lies(make_model, backend):
+    """The longest step is one in the patient's days, however its clock is paced to end at the corner."""
+
+    def equations(t, x, p, u):
+        return {"a": where(x.a < p.limit, p.slow, 2 * p.slow)}
+
+    model = make_model("bend", ["a"], ["slow", "limit"], equations, lambda p: {"a": 1.0})
+    p = np.array([[0.01, 1.02], [0.01, 1.5], [0.01, 1.98], [0.01, 9.0]])
+    options = {"backend": backend, "max_step": 0.8, "rtol": 1e-9}
+    found, smooth = (
+        sensitivities(model, p, None, [0.0, 100.0], [], ["slow", "limit"], corners=corners, **options)
+        for corners in (True, False)
+    )
+    assert [c[0].day for _, c in sorted(found.crossings.items())] == pytest.approx([2.0, 50.0, 98.0], abs=1e-6)
+    assert np.all(smooth.steps >= 125) and np.all(found.steps >= 125) and np.all(found.steps <= 1.5 * smooth.steps)
+    ends = [[200.0, -1.0]] * 3 + [[100.0, 0.0]]  # a = limit + 2 slow (t - (limit - 1) / slow)
+    assert found.gradients[:, -1, 0] == pytest.approx(np.array(ends), rel=1e-6, abs=1e-6)
+
+
 def test_steering_by_the_tangents_makes_them_more_accurate(models, patients):
     model, p = models["lotka_volterra"], np.array([[1.1, 0.4, 0.1, 0.4], [1.0, 0.5, 0.2, 0.5]])
     days, wrt = [0.0, 15.0], list(model.parameters)

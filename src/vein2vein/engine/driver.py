@@ -87,6 +87,9 @@ def _advance(a: Assembly, layout: Layout) -> str:
     a.lines.append("head:")
     a.do("%group = phi i64 [ 0, %entry ], [ %next, %done ]")
     _addresses(a, layout)
+    if layout.pace >= 0:
+        longest = a.binary("fdiv", constants["max_steps_size"], a.load("%u", layout.pace))
+        constants["max_steps_size"] = longest
     for name, kind in (("h", a.vector), ("reached", a.vector), ("status", a.integers), ("steps", a.integers)):
         a.do(f"%{name}_g = getelementptr {kind}, ptr %{name}_all, i64 %group")
     a.do(f"%rejected_g = getelementptr {a.integers}, ptr %rejected_all, i64 %group")

@@ -213,6 +213,7 @@ def follow(
     """
     x, u, now = x.copy(), u.copy(), day.copy()
     before = distances(which, now, x, p, u) > 0
+    events = np.array([s.event is not None for s in which])
     for _ in range(_MOST_PER_TICK):
         going = np.flatnonzero(now < tick)
         if not len(going):
@@ -221,37 +222,36 @@ def follow(
         ahead = flow(rows[going], x[going], u[going], now[going], horizon)
         after = distances(which, horizon, ahead, p[going], u[going]) > 0
         crossed = (after != before[going]) & armed(which, memory, rows[going], horizon)
-        for k, surface in enumerate(which):
-            if surface.event is not None:  # falling back calls for nothing; one that wakes up now is looked at below
-                crossed[:, k] &= after[:, k] & (wakes != k)
-        at, first = _first(which, flow, rows[going], x[going], p[going], u[going], now[going], horizon, crossed)
-        met = first >= 0
-        ahead[met] = flow(rows[going][met], x[going][met], u[going][met], now[going][met], at[met])
-        x[going], now[going] = ahead, at
-        before[going] = np.where(met[:, None], before[going], after)
-        for i, row in enumerate(going.tolist()):
-            k, how = int(first[i]), "crossed"
-            if k >= 0:
-                before[row, k] ^= True
-            elif wakes[i] >= 0 and after[i, wakes[i]]:
-                k, how = int(wakes[i]), "rearmed"
-            else:
-                continue
-            crossing = Crossing(float(at[i]), k, bool(before[row, k]), how)
-            _cross(which, model, memory, rows, row, x, p, u, before, crossing)
+        for k in np.flatnonzero(events).tolist():  # falling back calls for nothing; one that wakes up: looked at below
+            crossed[:, k] &= after[:, k] & (wakes != k)
+        days = _roots(which, flow, rows[going], x[going], p[going], u[going], now[going], horizon, crossed)
+        first = np.min(days[:, events], axis=1, initial=np.inf)
+        met = np.isfinite(first)
+        at = np.where(met, first, horizon)
+        if met.any():
+            ahead[met] = flow(rows[going][met], x[going][met], u[going][met], now[going][met], at[met])
+        x[going], now[going], before[going] = ahead, at, after
+        for i in np.flatnonzero(crossed.any(axis=1) | (wakes >= 0)).tolist():
+            row, called, how = int(going[i]), int(wakes[i]), "rearmed"
+            for k in np.flatnonzero(crossed[i] & ~events & (days[i] <= at[i])).tolist():
+                _note(memory, int(rows[row]), Crossing(float(days[i, k]), k, bool(after[i, k])))
+            if met[i]:
+                called, how = int(np.argmin(np.where(events, days[i], np.inf))), "crossed"
+            if called >= 0 and after[i, called]:
+                crossing = Crossing(float(at[i]), called, True, how)
+                _fire(which, model, memory, rows, row, x, p, u, before, crossing)
     return x, u
 
 
-def _cross(
+def _fire(
     which: Sequence[Surface], model: Model, memory: Memory, rows: NDArray[np.int64], row: int,
     x: Matrix, p: Matrix, u: Matrix, before: NDArray[np.bool_], crossing: Crossing,
 ) -> None:  # fmt: skip
     _note(memory, int(rows[row]), crossing)
-    if which[crossing.surface].event is not None:
-        one = slice(row, row + 1)
-        x[one], u[one] = act(which[crossing.surface], model, x[one], p[one], u[one])
-        before[one] = distances(which, crossing.day, x[one], p[one], u[one]) > 0
-        before[row, crossing.surface] = True
+    one = slice(row, row + 1)
+    x[one], u[one] = act(which[crossing.surface], model, x[one], p[one], u[one])
+    before[one] = distances(which, crossing.day, x[one], p[one], u[one]) > 0
+    before[row, crossing.surface] = True
 
 
 def _horizon(
@@ -267,49 +267,45 @@ def _horizon(
     return horizon, wakes
 
 
-def _first(
+def _roots(
     which: Sequence[Surface], flow: Flow, rows: NDArray[np.int64], x: Matrix, p: Matrix, u: Matrix,
     now: Matrix, horizon: Matrix, crossed: NDArray[np.bool_],
-) -> tuple[Matrix, NDArray[np.int64]]:  # fmt: skip
-    """Day and number of the first surface that each patient crosses; the horizon and -1 where there is none."""
-    day, first = horizon.copy(), np.full(len(rows), -1)
-    for k in np.flatnonzero(crossed.any(axis=0)).tolist():
-        i = np.flatnonzero(crossed[:, k])
-        at = _root(which[k], flow, rows[i], x[i], p[i], u[i], now[i], horizon[i])
-        sooner = (at < day[i]) | (first[i] < 0)
-        day[i], first[i] = np.where(sooner, at, day[i]), np.where(sooner, k, first[i])
-    return day, first
+) -> Matrix:  # fmt: skip
+    """Day (rows, surfaces) just after each patient's crossings, infinite where there is none.
 
+    All are located together, by false position that halves a side which stays twice (Illinois), with bisections.
+    """
+    found = np.full(crossed.shape, np.inf)
+    i, k = np.nonzero(crossed)
+    if not len(i):
+        return found
+    x, p, u, begin, low, high = x[i], p[i], u[i], now[i], now[i], horizon[i]
 
-def _root(
-    surface: Surface, flow: Flow, rows: NDArray[np.int64], x: Matrix, p: Matrix, u: Matrix, low: Matrix, high: Matrix
-) -> Matrix:
-    """Day just after the crossing: false position that halves a side which stays (Illinois), with bisections."""
-    begin = low.copy()
-    closeness = CLOSENESS * np.maximum(1.0, abs(high))
+    def distance(some: NDArray[np.int64], day: Matrix, state: Matrix) -> Matrix:
+        return distances(which, day, state, p[some], u[some])[np.arange(len(some)), k[some]]
 
-    def distance(day: Matrix) -> Matrix:
-        return distances([surface], day, flow(rows, x, u, begin, day), p, u)[:, 0]
-
-    f_low, f_high = distances([surface], low, x, p, u)[:, 0], distance(high)
-    rising = f_high > 0
-    for turn in range(_MOST_TRIES):
-        open_ = high - low > closeness
-        if not open_.any():
-            break
+    every, closeness = np.arange(len(i)), CLOSENESS * np.maximum(1.0, abs(high))
+    f_low, f_high = distance(every, low, x), distance(every, high, flow(rows[i], x, u, begin, high))
+    rising, moved_high, turns = f_high > 0, np.zeros(len(i), dtype=bool), 0
+    while turns < _MOST_TRIES and len(some := np.flatnonzero(high - low > closeness)):
+        a, b, f_a, f_b, near = low[some], high[some], f_low[some], f_high[some], closeness[some] / 2
         with np.errstate(all="ignore"):
-            guess = (low * f_high - high * f_low) / (f_high - f_low)
-        middle = (low + high) / 2
-        bisect = turn >= _PATIENCE and turn % _BISECT_EVERY == 2
+            guess = (a * f_b - b * f_a) / (f_b - f_a)
+        middle = (a + b) / 2
+        bisect = turns >= _PATIENCE and turns % _BISECT_EVERY == 2
         guess = np.where(np.isfinite(guess) & (not bisect), guess, middle)
-        guess = np.clip(guess, np.minimum(low + closeness / 2, middle), np.maximum(high - closeness / 2, middle))
-        value = distance(guess)
-        beyond = (value > 0) == rising
-        nearer, farther = open_ & beyond, open_ & ~beyond
-        f_low = np.where(nearer, f_low / 2, np.where(farther, value, f_low))
-        f_high = np.where(nearer, value, np.where(farther, f_high / 2, f_high))
-        low, high = np.where(farther, guess, low), np.where(nearer, guess, high)
-    return high
+        guess = np.clip(guess, np.minimum(a + near, middle), np.maximum(b - near, middle))
+        state = flow(rows[i[some]], x[some], u[some], begin[some], guess)
+        value = distance(some, guess, state)
+        beyond = (value > 0) == rising[some]
+        again = (beyond == moved_high[some]) & (turns > 0)
+        f_low[some] = np.where(beyond, np.where(again, f_a / 2, f_a), value)
+        f_high[some] = np.where(beyond, value, np.where(again, f_b / 2, f_b))
+        low[some], high[some] = np.where(beyond, a, guess), np.where(beyond, guess, b)
+        moved_high[some] = beyond
+        turns += 1
+    found[i, k] = high
+    return found
 
 
 def jump(
@@ -327,7 +323,11 @@ def jump(
     """
     count = tangents.shape[2]
     before, after = (surface.off, surface.on) if rising else (surface.on, surface.off)
-    speed = _rates(before, day, x, p, u)
+    wanted = range(x.shape[1])
+    if surface.event is None:  # all other rates are the same on both sides
+        differ = {i for i, (off, on) in enumerate(zip(before.outputs, after.outputs)) if off != on}
+        wanted = sorted(differ | {i for kind, i in surface.distance.slopes[0] if kind == "state"})
+    speed, speed_after = _rates((before, after), wanted, day, x, p, u)
     states = {("state", i): tangents[:, i] for i in range(x.shape[1])}
     if delay is None:
         shift = moved(surface.distance, day, x, p, u, {**seeds, **states}, count)[1][:, 0]
@@ -343,8 +343,16 @@ def jump(
         carried = carried.copy()
         for name, column in zip(surface.dose.names, np.moveaxis(changed, 1, 0)):
             carried[:, model.state_names.index(name)] = column
-    return now, levels, carried - _rates(after, day, now, p, levels)[:, :, None] * delay[:, None, :], delay
+    if surface.event is not None:
+        speed_after = _rates((after,), wanted, day, now, p, levels)[0]
+    return now, levels, carried - speed_after[:, :, None] * delay[:, None, :], delay
 
 
-def _rates(rates: Recorded, day: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
-    return np.stack(values(rates.graph, rates.outputs, day, x, p, u), axis=1)
+def _rates(sides: Sequence[Recorded], rows: Sequence[int], day: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
+    """Rates (sides, n, s) of some of the states, 0 for the others, of functions recorded in one graph."""
+    nodes = [side.outputs[i] for side in sides for i in rows]
+    found = np.zeros((len(sides), *x.shape))
+    each = np.stack(values(sides[0].graph, nodes, day, x, p, u), axis=1)
+    for i, part in enumerate(np.split(each, len(sides), axis=1)):
+        found[i][:, rows] = part
+    return found

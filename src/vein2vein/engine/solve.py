@@ -243,8 +243,11 @@ def take(run: Run, rows: ArrayLike) -> Run:
 
 
 def _advance_plain(run: Run, until: float) -> batch.Lanes:
-    after = []
+    after, names = [], run.model.level_names
     for i in range(len(run.state)):
+        control = run.control
+        if tableau.PACE in names and (pace := run.levels[i, names.index(tableau.PACE)]) > 0:
+            control = replace(control, max_step=control.max_step / pace)
         patient = plain.Patient(
             run.state[i],
             float(run.reached[i]),
@@ -253,7 +256,7 @@ def _advance_plain(run: Run, until: float) -> batch.Lanes:
             int(run.steps[i]),
             int(run.rejected[i]),
         )
-        after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, run.control))
+        after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, control))
     return batch.Lanes(
         state=np.array([a.state for a in after]).reshape(run.state.shape),
         reached=np.array([a.day for a in after]),

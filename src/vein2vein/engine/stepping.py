@@ -32,6 +32,8 @@ class Layout:
     by_time : mapping of state to place
         Where the states whose rates change by time alone have that slope among the partial derivatives.
     method : Method
+    pace : int
+        Place of the level ``tableau.PACE``, -1 where there is none.
     """
 
     states: int
@@ -42,6 +44,7 @@ class Layout:
     factors: int
     by_time: dict[int, int]
     method: Method
+    pace: int
 
 
 def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> tuple[str, Layout]:
@@ -66,6 +69,7 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
         factors=max(factors, 1),
         by_time=by_time,
         method=method,
+        pace=model.level_names.index(tableau.PACE) if tableau.PACE in model.level_names else -1,
     )
     return "\n".join([body, solver]), layout
 

@@ -238,6 +238,8 @@ REFERENCE_RTOL = 1e-5
 
 MAX_STEP = 1.0
 MAX_STEPS = 100_000
+PACE = "clock pace"
+"""Level of a model whose patients have clocks of their own: days per unit of the clock; the longest step is in days."""
 
 OK, STEP_TOO_SMALL, TOO_MANY_STEPS, NOT_FINITE, NOT_SOLVED = range(5)
 STATUS = {

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.engine import tableau
 from vein2vein.engine.derivative import chained, partials
 from vein2vein.engine.graph import LEAVES, NUMPY, Graph, needed, uses
 from vein2vein.engine.trace import record
@@ -26,7 +27,7 @@ from vein2vein.models.model import Input, Model, State
 
 Matrix = NDArray[np.float64]
 
-ORIGIN, PACE = "clock origin", "clock pace"
+ORIGIN, PACE = "clock origin", tableau.PACE
 """Levels of a paced model: its time is origin + pace * day, so that each patient can end a segment at its own day."""
 
 AMOUNT = "amount of the dose"

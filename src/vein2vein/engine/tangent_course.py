@@ -30,7 +30,10 @@ class Plan:
 
 @dataclass
 class Course:
-    """Where the patients stand: joined states (n, s + tangents), levels (n, l) and their tangents (n, l, q)."""
+    """Where the patients stand: joined states (n, s + tangents), levels (n, l) and their tangents (n, l, q).
+
+    ``step`` (n,) holds the lengths of their next steps in days, 0 where none is known.
+    """
 
     run: solve.Run
     joined: Matrix
@@ -43,6 +46,7 @@ class Course:
     delays: dict[tuple[int, int], Matrix]
     crossings: dict[int, list[jumps.Crossing]]
     since: float
+    step: Matrix
 
 
 def tolerances(plan: Plan, control: Control, sizes: Matrix) -> Control:
@@ -81,7 +85,9 @@ def begin(plan: Plan, plain: solve.Run, own_start: bool, rtol: float, options: M
     zeros = np.zeros(n, dtype=np.int64)
     shape = (n, len(plan.surfaces))
     memory = jumps.Memory(np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf))
-    return Course(run, joined, levels.copy(), level_tangents, zeros, zeros.copy(), scout, memory, {}, {}, plain.day)
+    return Course(
+        run, joined, levels.copy(), level_tangents, zeros, zeros.copy(), scout, memory, {}, {}, plain.day, np.zeros(n)
+    )
 
 
 def _fixed(directions: Sequence[Direction]) -> dict[tuple[str, int], Matrix]:
@@ -108,22 +114,51 @@ def _clock(extended: Extended, levels: Matrix, tangents: Matrix, origin: Any = 0
     return np.concatenate(columns, axis=1)
 
 
-def _flow(course: Course, extended: Extended, begun: solve.Run, span: float = 1.0) -> jumps.Flow:
+def _paced(step: Matrix, pace: Matrix) -> Matrix:
+    """Length of the next step by a paced clock; 0 (none known) where the clock stands still."""
+    return np.divide(step, pace, out=np.zeros_like(step), where=pace > 0)
+
+
+def _days(step: Matrix, pace: Matrix) -> Matrix:
+    """The reverse of ``_paced``."""
+    return np.multiply(step, pace, out=np.zeros_like(step), where=pace > 0)
+
+
+def _flow(
+    course: Course, extended: Extended, begun: solve.Run, step: Matrix | None = None, span: float = 1.0
+) -> jumps.Flow:
     """Carry some patients over days of their own; one that fails keeps its last state and a status.
 
     Each patient's clock is paced so that ``span`` days of the run are its own: nobody's steps depend on the others.
+    A model without such a clock takes everyone over the same days. ``step`` holds the length of each patient's next
+    step in days and is kept up to date; without it each call begins with short steps, which see corners sharply.
     """
+    paced = PACE in extended.joined.level_names
 
     def flow(rows: NDArray[np.int64], x: Matrix, u: Matrix, begin: Matrix, end: Matrix) -> Matrix:
-        pace = (end - begin) / span
-        part = replace(solve.take(begun, rows), day=0.0, reached=np.zeros(len(rows)), step=np.zeros(len(rows)))
-        part = replace(part, status=np.zeros_like(part.status), steps=np.zeros_like(part.steps))
+        order = np.argsort(end - begin, kind="stable")  # those that share a vector wait for each other
+        every = len(rows) == len(course.status) and bool((rows[order] == np.arange(len(rows))).all())
+        if not every:
+            rows, x, u, begin, end = rows[order], x[order], u[order], begin[order], end[order]
+        pace = (end - begin) / span if paced else np.ones(len(rows))
+        part = begun if every else solve.take(begun, rows)
+        day, until = (0.0, span) if paced else (float(begin[0]), float(end[0]))
+        before, zeros = course.status[rows], np.zeros_like(course.steps[rows])
+        part = replace(
+            part, day=day, state=x, status=before, steps=zeros, rejected=zeros,
+            reached=np.full(len(rows), day), step=np.zeros(len(rows)) if step is None else _paced(step[rows], pace),
+        )  # fmt: skip
         tangents = course.level_tangents[rows][:, :, : len(extended.directions)]
-        part = solve.advance(part, span, state=x, levels=_clock(extended, u, tangents, begin, pace))
-        well = course.status[rows] == tableau.OK
-        course.status[rows] = np.where(well, part.status, course.status[rows])
+        part = solve.advance(part, until, levels=_clock(extended, u, tangents, begin, pace))
+        course.status[rows] = np.where(before == tableau.OK, part.status, before)
         course.steps[rows] += part.steps
-        return part.state
+        if step is not None:
+            step[rows] = _days(part.step, pace)
+        if every:
+            return part.state
+        found = np.empty_like(part.state)
+        found[order] = part.state
+        return found
 
     return flow
 
@@ -151,32 +186,23 @@ def _collect(course: Course) -> dict[int, list[jumps.Crossing]]:
 
 def advance(plan: Plan, course: Course, p: Matrix, until: float) -> None:
     """Carry everyone to a day through all corners on the way."""
-    run, day = course.run, course.run.day
+    day = course.run.day
     if until <= day:
         return
-    found = _scouted(plan, course, p, until) if course.scout is not None else {}
-    rows = np.array(sorted(found), dtype=np.int64)
-    origin, pace = np.zeros(len(p)), np.ones(len(p))
-    for row in rows:
-        pace[row] = (found[row][0].day - day) / (until - day)
-        origin[row] = day - pace[row] * day
-    before = run.steps
-    levels = _clock(plan.extended, course.levels, course.level_tangents, origin, pace)
-    run = solve.advance(run, until, state=course.joined, levels=levels)
-    course.joined = run.state.copy()
-    course.status = np.where(course.status == tableau.OK, run.status, course.status)
-    course.steps = course.steps + run.steps - before
-    flow = _flow(course, plan.extended, run, until - day)
-    turn = 0
+    found = _scouted(plan, course, p, until)
+    flow = _flow(course, plan.extended, course.run, course.step, until - day)
+    rows, begin, turn = np.arange(len(p)), np.full(len(p), day), 0
     while len(rows):
-        here = [found[int(row)][turn] for row in rows]
-        _jump(plan, course, p, rows, here)
-        turn += 1
-        begin = np.array([c.day for c in here])
-        end = np.array([found[int(row)][turn].day if turn < len(found[int(row)]) else until for row in rows])
-        course.joined[rows] = flow(rows, course.joined[rows], course.levels[rows], begin, end)
-        rows = np.array([row for row in rows if turn < len(found[int(row)])], dtype=np.int64)
-    course.run = run
+        ahead = [found.get(row, ())[turn : turn + 1] for row in rows.tolist()]
+        end = np.array([crossings[0].day if crossings else until for crossings in ahead])
+        if len(rows) == len(p):
+            course.joined = flow(rows, course.joined, course.levels, begin, end)
+        else:
+            course.joined[rows] = flow(rows, course.joined[rows], course.levels[rows], begin, end)
+        met = np.array([bool(crossings) for crossings in ahead])
+        rows, begin, turn = rows[met], end[met], turn + 1
+        _jump(plan, course, p, rows, [crossings[0] for crossings in ahead if crossings])
+    course.run = replace(course.run, day=until)
 
 
 def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, list[jumps.Crossing]]:
@@ -188,16 +214,17 @@ def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, l
     none, steps = course.level_tangents[:, :, :0], course.steps.copy()
     flow, called = _flow(course, extended, scout), any(s.event for s in plan.surfaces)
     parts: list[Any] = []
+    side = jumps.distances(plan.surfaces, scout.day, x, p, u) > 0
     while scout.day < until:
         tick = min(scout.day + max(jumps.TICK, jumps.WIDER * (scout.day - course.since)), until)
         ahead = solve.advance(scout, tick, state=x, levels=_clock(extended, u, none))
-        signs = [jumps.distances(plan.surfaces, d, s, p, u) > 0 for d, s in ((scout.day, x), (tick, ahead.state))]
+        before, side = side, jumps.distances(plan.surfaces, tick, ahead.state, p, u) > 0
         wakes = np.zeros(len(p), dtype=bool)
         for k, surface in enumerate(plan.surfaces):
             if surface.event is not None:
                 again = course.memory.last[:, k] + surface.event.interval
                 wakes |= (again > scout.day) & (again <= tick)
-        hit = np.flatnonzero(((signs[0] != signs[1]).any(axis=1) | wakes) & (course.status == tableau.OK))
+        hit = np.flatnonzero(((before != side).any(axis=1) | wakes) & (course.status == tableau.OK))
         x_before, x, u_before = x, ahead.state, u
         if len(hit):
             span = [np.full(len(hit), d) for d in (scout.day, tick)]
@@ -205,6 +232,7 @@ def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, l
             if called:
                 x, u = x.copy(), u.copy()
                 x[hit], u[hit] = jumps.follow(plan.surfaces, plan.model, course.memory, flow, *part)
+                side[hit] = jumps.distances(plan.surfaces, tick, x[hit], p[hit], u[hit]) > 0
             else:
                 parts.append(part)
         scout = ahead
