@@ -47,7 +47,7 @@ Examples:
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="HTML file (default: PATIENT-PRODUCT-CODE.html)."
 )
 @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, note, page).")
-@click.option("--quiet", is_flag=True, help="No progress and no notes; only where the page is.")
+@click.option("--quiet", is_flag=True, help="No progress; only warnings, and where the page is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(
     patient: Path, product: str | None, language: str, infusion_date: str | None, companions: int,
@@ -92,11 +92,7 @@ def command(
     write_explanation(
         known, chosen, path, language=catalog.code, spread=spread, seed=seed, infusion_date=infusion_date, force=force
     )
-    for note in dict.fromkeys(noticed):
-        if for_machines:
-            console.emit("note", text=note)
-        elif not quiet:
-            console.say(f"note: {note}", stderr=True)
+    console.tell_notes(noticed, for_machines=for_machines, quiet=quiet)
     if for_machines:
         console.emit("page", path=path, language=catalog.code, status=catalog.status)
         return
