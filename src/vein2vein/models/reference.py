@@ -33,7 +33,7 @@ What differs from the specification, and why
 - Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
-- Immunity against the CAR is primed by the infused cells, with the square of the host lymphocytes that are left, and
+- Immunity against the CAR is primed by the infused cells, steeply with the host lymphocytes that are left (nR), and
   acts weeks later (RP, R): exposure to fludarabine then decides on relapse and not on the peak.
 - Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen. The brain's drive weakens with them.
 - Inflammation injures the marrow for weeks (MD): severe cytopenia on day 28 was out of reach without it.
