@@ -46,8 +46,12 @@ SETS = 200  # parameter sets of the package's sample
 FRACTIONS = (1.0, 0.5, 0.25)  # of a step, that are tried
 ROUNDS = 3  # how often a run that fails is tried
 EVERY = 10  # runs between two lines of progress
+LEFT_OUT = 0.5  # of a tolerance, taken as a 90 % interval, for what the model leaves out
+DRAWS = 60  # of the posterior, run in a correction
+CORRECTED = 0.4  # of the step that a correction takes: the sensitivities belong to another point
+CORRECTION = 1000  # the first draw's own luck is this seed later than the first step's
 NORMAL_95 = 1.96  # half-width of a normal distribution's 95 % interval
-RESAMPLES = 40  # simulated trials of the published size behind one simulated value
+RESAMPLES = 100  # simulated trials of the published size behind one simulated value
 LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the syndromes: half the time
 
 
@@ -61,6 +65,7 @@ class Problem:
     owner: np.ndarray  # (rows,), place of each row's trial
     data: np.ndarray  # (rows,), on the scale of the row
     error: np.ndarray  # (rows,), standard deviation
+    tolerance: np.ndarray  # (rows,)
     allowed: np.ndarray  # (factors, rows), whether a factor can move a row
     prior: np.ndarray  # (factors,), standard deviation of the logarithm
 
@@ -109,11 +114,17 @@ def on_scale(row, value: float) -> float:
             return float(value)
 
 
+def tolerance_of(row) -> float:
+    """How far a row's median may be from its data, on the scale of the row."""
+    if row.tolerance_kind == "published interval":
+        return float(np.log(row.high / row.low) / 2)
+    return float(row.tolerance / (100 if row.tolerance_kind == "percent of value" else 1))
+
+
 def error_of(row) -> float:
-    """Standard deviation of a row's error on its scale: its tolerance as a 90 % interval, or the sampling error."""
+    """Standard deviation of a row's error on its scale: its sampling error, and what the model leaves out."""
     from vein2vein.population.endpoints import ENDPOINTS
 
-    tolerance = row.tolerance / (100 if row.tolerance_kind == "percent of value" else 1) / NORMAL_90
     ends = [on_scale(row, end) for end in (row.low, row.high)]
     if np.isfinite(ends).all():
         sampling = (ends[1] - ends[0]) / (2 * NORMAL_95)
@@ -122,7 +133,9 @@ def error_of(row) -> float:
         sampling = 100 * np.sqrt(share * (1 - share) / row.n)
     else:
         sampling = 0.0
-    return float(np.nanmax([tolerance, sampling]))
+    if row.tolerance_kind == "published interval":
+        return sampling
+    return float(np.hypot(LEFT_OUT * tolerance_of(row) / NORMAL_90, sampling))
 
 
 def reach(factors: list, trials: list) -> np.ndarray:
@@ -146,7 +159,7 @@ def problem_of(factors: list, names: list[str]) -> Problem:
         tuple(factors), tuple(names), rows,
         np.array([at for at, trial in enumerate(trials) for _ in scored(trial)]),
         np.array([on_scale(row, row.value) for row in rows]), np.array([error_of(row) for row in rows]),
-        reach(factors, trials), np.array([factor.prior_sd for factor in factors]),
+        np.array([tolerance_of(row) for row in rows]), reach(factors, trials), np.array([factor.prior_sd for factor in factors]),
     )  # fmt: skip
 
 
@@ -156,31 +169,43 @@ def problem_of(factors: list, names: list[str]) -> Problem:
 def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, float]]:
     """Simulated value of each scored row of a trial and its simulation error, on the scale of the row; NaN: missing."""
     from vein2vein.population import posterior
-    from vein2vein.population.comparison import compare
+    from vein2vein.population.comparison import known_at
     from vein2vein.population.trial import enroll_and_treat, follow_up_at
 
-    rows = scored(trial)
     trial = replace(trial, plan=replace(trial.plan, **LESS))
     with posterior.in_force(member):
         journey = enroll_and_treat(
             trial, np.arange(patients), seed=seed, overlay=lambda arm: posterior.overlay(member, arm)
         )
-    found = compare(
-        rows, journey, follow_up=follow_up_at(trial, journey.patient.number, seed), scale=trial.scale,
-        until=trial.until, seed=seed, resamples=RESAMPLES,
-    )  # fmt: skip
-    values = []
-    for row, one in zip(rows, found):
-        if one.missing:
-            values.append((np.nan, np.nan))
-            continue
-        center, error = on_scale(row, row.value), error_of(row)
-        middle, low, high = (
-            np.clip(on_scale(row, v), center - FAR * error, center + FAR * error)
-            for v in (one.simulated, one.low, one.high)
-        )
-        values.append((middle, (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or one.pool) / one.pool)))
-    return values
+    days = follow_up_at(trial, journey.patient.number, seed)
+    seen_at = {"": journey, **{name: known_at(journey, until) for name, until in days.items()}}
+    return [middle_of(row, seen_at[row.cutoff], trial, seed) for row in scored(trial)]
+
+
+def middle_of(row, journey, trial, seed: int) -> tuple[float, float]:
+    """Mean of the middle half of simulated trials of the published size, which moves with the numbers where a median
+    of whole days would not, and its simulation error."""
+    from vein2vein.population.comparison import draw, read_row, summarize
+    from vein2vein.population.endpoints import NotProduced
+
+    try:
+        arrays, pool = read_row(row, journey, scale=trial.scale, until=trial.until)
+    except NotProduced:
+        return np.nan, np.nan
+    members = np.flatnonzero(pool)
+    if not members.size:
+        return np.nan, np.nan
+    chosen = draw(members, row.draw or members.size, resamples=RESAMPLES, seed=seed)
+    values = summarize(row, *(np.asarray(a)[chosen] for a in arrays))
+    values = values[~np.isnan(values)]
+    if values.size < RESAMPLES / 2:
+        return np.nan, np.nan
+    center, error = on_scale(row, row.value), error_of(row)
+    on = np.clip(np.sort([on_scale(row, value) for value in values]), center - FAR * error, center + FAR * error)
+    low, high = np.quantile(on, [0.05, 0.95])
+    quarter = on.size // 4
+    spread = (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or members.size) / members.size)
+    return float(on[quarter : on.size - quarter].mean()), float(spread)
 
 
 def run_one(task) -> tuple[str, np.ndarray | None, float, str]:
@@ -220,14 +245,20 @@ def side_by_side(tasks: list, workers: int) -> Iterator[tuple]:
         yield label, None, 0.0, "its worker was ended from outside"
 
 
-def complete(wanted: dict[str, tuple], step: int, problem: Problem, kept: Kept, asked) -> list[np.ndarray]:
-    """Outcome of each run that is wanted (label: point, trials), shape (rows, 2); NaN where it fails every time."""
+def complete(
+    wanted: dict[str, tuple], step: int, problem: Problem, kept: Kept, asked, *, own_luck: bool = False
+) -> list[np.ndarray]:
+    """Outcome of each run that is wanted (label: point, trials), shape (rows, 2); NaN where it fails every time.
+
+    All runs of a step have the same luck: what differs between them is their numbers. With ``own_luck`` each has its
+    own, so that luck is no part of what they have in common.
+    """
     began, before = time.perf_counter(), kept.seconds
     for _ in range(ROUNDS):
         tasks = [
-            (label, problem.factors, point * problem.prior, trials, asked.patients, asked.seed + step)
-            for label, (point, trials) in wanted.items() if label not in kept.runs
-        ]  # fmt: skip  # the same luck for all runs of a step: what differs between them is their numbers
+            (label, problem.factors, point * problem.prior, trials, asked.patients, asked.seed + step + own_luck * i)
+            for i, (label, (point, trials)) in enumerate(wanted.items()) if label not in kept.runs
+        ]  # fmt: skip
         tasks.sort(key=lambda task: -len(task[3]))  # longest first
         for count, (label, values, took, why) in enumerate(side_by_side(tasks, asked.workers), start=1):
             kept.seconds = before + time.perf_counter() - began
@@ -285,10 +316,29 @@ def stepped(point, base, error, sensitivity, *, step: int, problem: Problem, kep
     ]
     print(f"step {step}: loss expected of the whole step {expected:.1f}", flush=True)
     for name, outcome, one in zip(["base", *labels], outcomes, losses):
-        near = tables.within(outcome, problem.data, problem.error)
+        near = tables.within(outcome, problem.data, problem.tolerance)
         print(f"  {name}: loss {one:.1f}, {near} of {len(outcome)} rows within tolerance", flush=True)
     best = int(np.argmin(losses))
     return points[best], outcomes[best]
+
+
+def centered(point, outcome, sensitivity, *, problem: Problem, kept: Kept, asked) -> tuple[np.ndarray, np.ndarray]:
+    """A mean from which the rows of the posterior's draws, not those at the mean, lie near the data; those rows.
+
+    Rows bend: the median of what the draws simulate is not what their mean simulates. Each correction runs some draws
+    and takes a part of the step that the sensitivities call for from their medians.
+    """
+    for k in range(asked.corrections):
+        luck = np.random.default_rng(asked.seed + k)
+        draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity), DRAWS, luck)
+        wanted = {f"correction {k}: draw {j}": (draw, list(problem.trials)) for j, draw in enumerate(draws)}
+        found = np.array(complete(wanted, CORRECTION * (k + 1), problem, kept, asked, own_luck=True))
+        outcome = np.nanmedian(found[..., 0], axis=0)
+        near = tables.within(outcome, problem.data, problem.tolerance)
+        print(f"correction {k}: {near} of {len(outcome)} medians of the draws within tolerance before it", flush=True)
+        residual = gauss_newton.residuals(outcome, problem.data, problem.error)
+        point = point + CORRECTED * (gauss_newton.target(sensitivity, residual, point) - point)
+    return point, outcome
 
 
 # What came out
@@ -312,6 +362,7 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=2, help="0: only sensitivities and sample, at the cards' numbers")
+    parser.add_argument("--corrections", type=int, default=1, help="how often the mean is corrected by runs of draws")
     parser.add_argument("--patients", type=int, default=250)
     parser.add_argument("--difference", type=float, default=0.7, help="prior standard deviations a factor is moved by")
     parser.add_argument("--seed", type=int, default=1)
@@ -322,8 +373,8 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="make the sample that of the package")
     parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
     asked = parser.parse_args(arguments)
-    if asked.steps < 0 or not 0 < asked.difference <= BOUND:
-        parser.error(f"expected --steps of 0 or more, and --difference above 0 and at most {BOUND:g}")
+    if min(asked.steps, asked.corrections) < 0 or not 0 < asked.difference <= BOUND:
+        parser.error(f"expected --steps and --corrections of 0 or more, and --difference above 0 and at most {BOUND:g}")
     return asked
 
 
@@ -337,6 +388,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     factors, stages = free_numbers(asked.free)
     problem = problem_of(factors, asked.trials or list(list_trials()))
     cards, data, error = posterior.hash_of_cards(factors), problem.data, problem.error
+    tolerance = problem.tolerance
     told = [asked.patients, asked.difference, asked.seed, problem.trials, data.tolist(), error.tolist(), cards, factors]
     kept = resumed(asked.out.with_suffix(".npz"), hashlib.sha256(repr(told).encode()).hexdigest())
     simulated(load_trial(problem.trials[0]), posterior.Member({}), 2, asked.seed)  # all is compiled before it forks
@@ -344,17 +396,19 @@ def main(arguments: Iterable[str] | None = None) -> int:
     point, before = np.zeros(len(factors)), None
     for step in range(max(asked.steps, 1)):
         outcome, whole, sensitivity = linearized(point, step, problem, kept, asked)
-        before = tables.within(outcome, data, error) if before is None else before
+        before = tables.within(outcome, data, tolerance) if before is None else before
         if asked.steps:
             point, outcome = stepped(
                 point, outcome, whole, sensitivity, step=step, problem=problem, kept=kept, asked=asked
             )
-    spread = gauss_newton.covariance(sensitivity)
+    point, outcome = centered(point, outcome, sensitivity, problem=problem, kept=kept, asked=asked)
+    scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, data, error))
+    spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(asked.seed))
     facts = {
         "version": __version__, "seed": asked.seed, "steps": asked.steps, "patients": asked.patients,
-        "difference": asked.difference, "rows": len(data), "within_before": before,
-        "within_after": tables.within(outcome, data, error), "seconds": round(kept.seconds), "workers": asked.workers,
+        "difference": asked.difference, "error_scale": round(scale, 2), "rows": len(data), "within_before": before,
+        "corrections": asked.corrections, "within_after": tables.within(outcome, data, tolerance), "seconds": round(kept.seconds), "workers": asked.workers,
         "trials": list(problem.trials),
     }  # fmt: skip
     sample = posterior.Posterior(problem.factors, draws * problem.prior, cards, facts)

@@ -72,9 +72,18 @@ def target(sensitivity: Floats, residual: Floats, point: Floats) -> Floats:
     return np.asarray(found.x)
 
 
-def covariance(sensitivity: Floats) -> Floats:
-    """Covariance of the posterior in prior standard deviations, shape (factors, factors)."""
-    return np.linalg.inv(sensitivity @ sensitivity.T + np.eye(len(sensitivity)))
+def covariance(sensitivity: Floats, scale: float = 1.0) -> Floats:
+    """Covariance of the posterior in prior standard deviations, shape (factors, factors); errors times ``scale``."""
+    return np.linalg.inv(sensitivity @ sensitivity.T / scale**2 + np.eye(len(sensitivity)))
+
+
+def error_scale(sensitivity: Floats, residual: Floats) -> float:
+    """By what the errors must grow for residuals to be as large as they are, at least 1 (Birge's ratio).
+
+    What the data decided is not counted: the rows less the trace of the matrix that maps data to fitted rows.
+    """
+    decided = np.trace(sensitivity.T @ covariance(sensitivity) @ sensitivity)
+    return float(np.sqrt(max(1.0, residual @ residual / max(1.0, len(residual) - decided))))
 
 
 def drawn(point: Floats, spread: Floats, count: int, rng: np.random.Generator) -> Floats:

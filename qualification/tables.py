@@ -12,9 +12,9 @@ NORMAL_90 = 1.645  # half-width of a normal distribution's 90 % interval
 TOGETHER, MOST = 0.3, 25  # correlations shown: how strong at least, and how many
 
 
-def within(outcome: Floats, data: Floats, error: Floats) -> int:
-    """How many simulated rows are within tolerance: no farther from the data than 90 % of their errors are."""
-    return int((np.abs(outcome - data) <= NORMAL_90 * error).sum())
+def within(outcome: Floats, data: Floats, tolerance: Floats) -> int:
+    """How many simulated rows are no farther from their data than the tolerance."""
+    return int((np.abs(outcome - data) <= tolerance).sum())
 
 
 def by_row(outcome: Floats, rows: list, data: Floats, error: Floats) -> Iterator[str]:

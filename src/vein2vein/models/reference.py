@@ -1,11 +1,10 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
-Forty states of the specification, four of what outlasts its cause (AC, RP, TL, MD), the depots of four drugs, and
-quadratures (extinction, hazards, areas). Cells are in
-1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations
-are in ``reference_equations``, the start and the doses in ``reference_doses``, what is measured in
-``reference_observables``, the birth-death part in ``extinction``, every number in ``reference.toml``: starting values
-of a prototype, not estimates.
+Forty states of the specification, five of what lags or outlasts its cause (AC, RP, TL, MD, BB), the depots of four
+drugs, and quadratures (extinction, hazards, areas). Cells are in 1e6 per kg, whole body; day 0 is the infusion; the
+start ``t0`` is the first conditioning day or earlier. The equations are in ``reference_equations``, the start and the
+doses in ``reference_doses``, what is measured in ``reference_observables``, the birth-death part in ``extinction``,
+every number in ``reference.toml``.
 
 Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
 
@@ -34,8 +33,12 @@ What differs from the specification, and why
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
 - Immunity against the CAR is primed by the infused cells, steeply with the host lymphocytes that are left (nR), and
-  acts weeks later (RP, R): exposure to fludarabine then decides on relapse and not on the peak.
-- Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen. The brain's drive weakens with them.
+  acts weeks later (RP, R): exposure to fludarabine then decides on relapse and not on the peak. What is infused while
+  CAR-T cells already live in the patient primes less: the second half of a split dose was rejected otherwise.
+- Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen.
+- Neurotoxicity follows the opening of the blood-brain barrier (BB), a second step of the same rate: with one step it
+  began with CRS, days too early.
+- A saturation is charted no lower than ``spo2_floor``.
 - Inflammation injures the marrow for weeks (MD): severe cytopenia on day 28 was out of reach without it.
 - Interleukin-6 of full activation rises with burden (``covariates.inflammation_effect``).
 - A share of those who progress is cured by salvage (trait ``salvage``), the median to death staying the card's.

@@ -193,7 +193,7 @@ def _host(x: Any, p: Any, dx: Any) -> dict[str, Any]:
     return {
         "L": p.kL * (1 - x.L) - (depletion(x, p) + p.kdexL * dx) * x.L,
         "IL15": p.k15 * (ceiling - x.IL15),
-        "RP": p.kR * p.kR_factor * power(x.L, p.nR) * x.I / (p.KR + x.I) - p.kRP * x.RP,
+        "RP": p.kR * p.kR_factor * power(x.L / p.LR, p.nR) * x.I / (p.KR + x.I + x.E + x.M) - p.kRP * x.RP,
         "R": p.kRP * x.RP - p.muR * x.R,
     }
 
@@ -246,7 +246,7 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
     signal = positive_part((1 - held) * x.IL6 - p.bl6)
     endothelial = positive_part((1 - p.occLK * held) * x.IL6 - p.bl6)
     switched_on = p.kMon * hill(interferon, p.KIF, p.nIF) * (1 - x.MAC) * (1 - x.TL) * (1 - p.dexM * dx)
-    brain = hill(interferon * x.MAC * (1 - x.TL), p.KCN, p.nCN)
+    brain = hill(interferon * x.MAC, p.KCN, p.nCN)
     return {
         "IFN": p.kIF * (1 + released * (1 - p.dexIFN * dx) - x.IFN),
         "MAC": switched_on - p.kMoff * (1 + p.dexM * dx) * x.MAC,
@@ -256,7 +256,8 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
         "FER": p.kFer * (p.FER0 * (1 + p.pFer * x.MAC) - x.FER),
         "TMP": p.kTe * (anakinra * p.Tmx * signal / (signal + p.KT) - x.TMP),
         "LK": p.kLK * (anakinra * hill(endothelial, p.KLK, p.nLK) - x.LK),
-        "CN": p.kCN * ((1 - p.dexCN * dx) * anakinra * brain - x.CN),
+        "BB": p.kCN * (brain - x.BB),
+        "CN": p.kCN * ((1 - p.dexCN * dx) * anakinra * x.BB - x.CN),
         "MK": p.kMK * (p.MK0 * burden / maximum(p.n_T0, TINY) - x.MK),
     }
 

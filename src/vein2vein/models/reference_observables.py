@@ -76,7 +76,7 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         "ferritin": x.FER,
         "temperature": p.temp0 + x.TMP,
         "systolic_bp": p.SBP0 - p.sbpg * x.LK,
-        "spo2": p.spo2_0 - p.spg * x.LK,
+        "spo2": maximum(p.spo2_0 - p.spg * x.LK, p.spo2_floor),
         "cns_dysfunction": x.CN,
     }
 

@@ -31,10 +31,10 @@ def in_remission_on(journey: Any, day: float) -> Flags:
 
 
 def durable_responders(journey: Any) -> Flags:
-    """Complete remission for more than six months, shape (n,)."""
+    """Complete remission for more than six months without transplantation, shape (n,)."""
     complete = np.isin(np.asarray(journey.outcome.best_response).astype(str), COMPLETE)
     begun = np.where(np.isfinite(journey.outcome.response_day), journey.outcome.response_day, 0.0)
-    ends = (journey.outcome.relapse_day, journey.outcome.progression_day, journey.outcome.death_day)
+    ends = [getattr(journey.outcome, f"{event}_day") for event in ("relapse", "progression", "death", "hsct")]
     end = np.minimum.reduce([np.asarray(e, float) for e in (*ends, journey.outcome.last_day)])
     return infused(journey) & complete & (end - begun > DURABLE)
 

@@ -132,3 +132,12 @@ def end_day(journey: Any, flags: Flags, until: float) -> Floats:
 def duration(journey: Any, flags: Flags, until: float) -> Floats:
     """Days from the first flagged one to the end."""
     return end_day(journey, flags, until) - first_day(journey, flags, until)
+
+
+def first_episode(journey: Any, flags: Flags, until: float, gap: float) -> Floats:
+    """Days from the first flagged one to the end of its episode: what returns after ``gap`` days or more is another."""
+    days = np.asarray(journey.course.days)[columns(journey, until)]
+    flagged = np.where(flags, days, -np.inf)
+    before = np.maximum.accumulate(np.pad(flagged, ((0, 0), (1, 0)), constant_values=-np.inf), axis=1)[:, :-1]
+    anew = flags & np.isfinite(before) & (days - before > gap)
+    return duration(journey, flags & (np.cumsum(anew, axis=1) == 0), until)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.crs import SCALES
 from vein2vein.population.reading import (
     Flags,
     Floats,
@@ -17,6 +19,7 @@ from vein2vein.population.reading import (
     endpoint,
     ever,
     first_day,
+    first_episode,
     grades,
     readings,
 )
@@ -78,9 +81,9 @@ def crs_onset(journey: Any, *, scale: str, grade: int, until: float) -> Floats:
 
 @endpoint("number", "day")
 def crs_duration(journey: Any, *, scale: str, grade: int, until: float) -> Floats:
-    """Days from the onset of any grade to resolution, in patients whose highest grade is this or higher."""
-    found = _crs(journey, scale, until)
-    return np.where((found >= grade).any(axis=1), duration(journey, found >= 1, until), np.nan)
+    """Days of the first episode, any grade to resolution, in patients whose highest grade is this or higher."""
+    found, gap = _crs(journey, scale, until), edition(SCALES[scale]).values["episode_gap"]
+    return np.where((found >= grade).any(axis=1), first_episode(journey, found >= 1, until, gap), np.nan)
 
 
 @endpoint("number", "day")
