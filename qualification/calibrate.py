@@ -159,7 +159,8 @@ def problem_of(factors: list, names: list[str]) -> Problem:
         tuple(factors), tuple(names), rows,
         np.array([at for at, trial in enumerate(trials) for _ in scored(trial)]),
         np.array([on_scale(row, row.value) for row in rows]), np.array([error_of(row) for row in rows]),
-        np.array([tolerance_of(row) for row in rows]), reach(factors, trials), np.array([factor.prior_sd for factor in factors]),
+        np.array([tolerance_of(row) for row in rows]), reach(factors, trials),
+        np.array([factor.prior_sd for factor in factors]),
     )  # fmt: skip
 
 
@@ -408,7 +409,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     facts = {
         "version": __version__, "seed": asked.seed, "steps": asked.steps, "patients": asked.patients,
         "difference": asked.difference, "error_scale": round(scale, 2), "rows": len(data), "within_before": before,
-        "corrections": asked.corrections, "within_after": tables.within(outcome, data, tolerance), "seconds": round(kept.seconds), "workers": asked.workers,
+        "corrections": asked.corrections, "within_after": tables.within(outcome, data, tolerance),
+        "seconds": round(kept.seconds), "workers": asked.workers,
         "trials": list(problem.trials),
     }  # fmt: skip
     sample = posterior.Posterior(problem.factors, draws * problem.prior, cards, facts)

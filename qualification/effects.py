@@ -55,12 +55,13 @@ def by_dose(patients: int, seed: int) -> Iterator[str]:
     """Peak and severe CRS of the patients of ELIANA at doses tenfold apart."""
     from vein2vein.population.toxicity import highest_crs
 
+    what = "geometric mean Cmax (copies/ug); CRS >= 3 (%)"
     for dose in DOSES:
         trial, journey = treated("eliana", patients, seed, dose)
         infused = journey.infused
         peak = np.exp(np.nanmean(np.log(journey.kinetics.cmax[infused])))
         severe = 100 * np.mean(highest_crs(journey, trial.scale, trial.until)[infused] >= SEVERE)
-        yield f"| eliana, {dose} | geometric mean Cmax (copies/ug); CRS >= 3 (%) | no effect of dose | {peak:.3g}; {severe:.0f} |"
+        yield f"| eliana, {dose} | {what} | no effect of dose | {peak:.3g}; {severe:.0f} |"
 
 
 def by_burden(name: str, patients: int, seed: int) -> Iterator[str]:
@@ -76,10 +77,9 @@ def by_burden(name: str, patients: int, seed: int) -> Iterator[str]:
     known = np.isfinite(peak)
     slope = np.polyfit(burden[known], peak[known], 1)[0]
     severe, upper = highest_crs(journey, trial.scale, trial.until)[infused] >= SEVERE, burden > np.median(burden)
-    yield (
-        f"| {name} | exponent of Cmax on burden; CRS >= 3 below and above the median burden (%) | small; more with burden "
-        f"| {slope:.2f}; {100 * severe[~upper].mean():.0f}, {100 * severe[upper].mean():.0f} |"
-    )
+    what = "exponent of Cmax on burden; CRS >= 3 below and above the median burden (%)"
+    halves = f"{100 * severe[~upper].mean():.0f}, {100 * severe[upper].mean():.0f}"
+    yield f"| {name} | {what} | small; more with burden | {slope:.2f}; {halves} |"
 
 
 def main(arguments: Iterable[str] | None = None) -> int:

@@ -153,7 +153,7 @@ def test_tighter_tolerance_and_another_solver_agree():
                 y = give(MODEL, name, amount, y[None], matrix())[0]
     for name, value in zip(MODEL.state_names, y):
         ours = getattr(fine, name)[0, np.searchsorted(days, 30.0)]
-        step = 5e-6 if name == "H_nrm" else 1e-6  # its rate jumps where neutrophils pass their limit
+        step = 2e-5 if name == "H_nrm" else 1e-6  # its rate jumps where neutrophils pass their limit
         assert ours == pytest.approx(value, rel=2e-4, abs=step), name
 
 
@@ -265,7 +265,7 @@ def test_a_cd28_product_peaks_earlier_and_touches_the_brain_more():
     values = seen(x, p)
     tmax = days[values["car_t_cells"].argmax(axis=1)]
     brain = values["cns_dysfunction"].max(axis=1)
-    assert tmax[1] < tmax[0] and brain[1] > 0.35 > brain[0]
+    assert tmax[1] < tmax[0] and brain[1] > 0.12 > brain[0]
     assert np.trapezoid(values["b_cells"][1], days) > np.trapezoid(values["b_cells"][0], days)
 
 

@@ -72,7 +72,7 @@ def test_inflamed_marrow_recovers_late():
 def test_lymphocytes_left_at_infusion_prime_immunity_that_acts_later():
     days = np.linspace(-6.0, 120.0, 127)
     strong = [dose for dose in MODEL.example_doses if dose[1] != "fludarabine"]
-    with_it, without = follow(patients(kR=5.0), days), follow(patients(kR=5.0), days, strong)
+    with_it, without = follow(patients(kR=5e-4), days), follow(patients(kR=5e-4), days, strong)
     assert without.R[0].max() > 2 * with_it.R[0].max() > 0
     assert days[with_it.R[0].argmax()] > 14 > days[with_it.RP[0].argmax()]
 

@@ -176,7 +176,8 @@ def calibration(script, tmp_path, monkeypatch):
 
     monkeypatch.setattr(calibrate, "run_one", quick)
     call = ["--trials", *trials, "--workers", "1", "--out", str(tmp_path / "out.json"), "--write"]
-    return SimpleNamespace(main=calibrate.main, call=call, ran=ran, fails=fails, seeds=seeds, folder=tmp_path, script=calibrate)
+    told = {"ran": ran, "fails": fails, "seeds": seeds, "folder": tmp_path}
+    return SimpleNamespace(main=calibrate.main, call=call, script=calibrate, **told)
 
 
 def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibration, capsys):
@@ -198,7 +199,8 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     assert ran["step 0: base"] == ran["step 1: K_A moved"] == ran["step 0: 0.25 of the step"] == ("karmma", "zuma_3")
     assert ran["step 0: g_of_adult moved"] == ("zuma_3",)  # the only trial whose patients meet that card
     assert len(calibration.ran) == len(ran) == 2 * (1 + len(FACTORS) + 3) + calibration.script.DRAWS
-    assert len({seed for label, seed in calibration.seeds if "draw" in label}) == calibration.script.DRAWS  # each has its own luck
+    seeds = {seed for label, seed in calibration.seeds if "draw" in label}
+    assert len(seeds) == calibration.script.DRAWS  # each has its own luck
 
 
 def test_without_steps_the_sample_lies_around_the_cards(calibration):
@@ -252,7 +254,9 @@ def test_runs_that_fail_are_told_and_tried_again_and_left_out_in_the_end(calibra
         calibration.main([*calibration.call, "--steps", "2"])
 
 
-@pytest.mark.parametrize("wrong", [["--steps", "-1"], ["--corrections", "-1"], ["--difference", "0"], ["--difference", "5"]])
+@pytest.mark.parametrize(
+    "wrong", [["--steps", "-1"], ["--corrections", "-1"], ["--difference", "0"], ["--difference", "5"]]
+)
 def test_options_that_make_no_sense_are_refused(script, wrong, capsys):
     with pytest.raises(SystemExit):
         script("calibrate").options(wrong)

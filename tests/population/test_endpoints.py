@@ -1,11 +1,14 @@
 """Every endpoint on six patients whose story is written out in conftest.py; the answers are counted by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from vein2vein.population.comparison import compare, draw, known_at, quantile
 from vein2vein.population.endpoints import ENDPOINTS, SETS, NotProduced, recovery_day
 from vein2vein.population.published import UNITS, Published
+from vein2vein.population.reading import first_episode
 
 NAN = np.nan
 PENN = {"scale": "penn", "until": 56}
@@ -248,3 +251,10 @@ def test_survival_at_a_time_is_the_kaplan_meier_estimate_in_percent(journey):
     found = [row.simulated for row in compared(journey, *rows)]
     # of 5 infused one is dead by day 50 and a second by day 300
     assert found == pytest.approx([100, 80, 60], abs=1)
+
+
+def test_a_sign_that_returns_a_day_after_its_end_is_another_episode_however_sparse_the_visits():
+    days = np.array([0.0, 1.0, 4.0, 5.0, 5.5, 6.0, 9.0])
+    journey = SimpleNamespace(course=SimpleNamespace(days=days))
+    flags = np.array([[1, 1, 1, 0, 1, 0, 0], [1, 1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1]], bool)
+    np.testing.assert_array_equal(first_episode(journey, flags, 56.0, 1.0), [6, 4, NAN, 5])

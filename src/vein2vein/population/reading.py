@@ -135,9 +135,9 @@ def duration(journey: Any, flags: Flags, until: float) -> Floats:
 
 
 def first_episode(journey: Any, flags: Flags, until: float, gap: float) -> Floats:
-    """Days from the first flagged one to the end of its episode: what returns after ``gap`` days or more is another."""
-    days = np.asarray(journey.course.days)[columns(journey, until)]
-    flagged = np.where(flags, days, -np.inf)
-    before = np.maximum.accumulate(np.pad(flagged, ((0, 0), (1, 0)), constant_values=-np.inf), axis=1)[:, :-1]
-    anew = flags & np.isfinite(before) & (days - before > gap)
+    """Days from the first flagged one to the end of its episode; what returns ``gap`` days after it is another."""
+    days, place = np.asarray(journey.course.days)[columns(journey, until)], np.arange(flags.shape[1])
+    last = np.maximum.accumulate(np.where(flags, place, -1), axis=1)
+    ended = np.pad(last, ((0, 0), (1, 0)), constant_values=-1)[:, :-1] + 1  # first day without a flag; 0: none before
+    anew = flags & (ended > 0) & (ended < place) & (days - days[ended] >= gap)
     return duration(journey, flags & (np.cumsum(anew, axis=1) == 0), until)
