@@ -91,3 +91,13 @@ def test_salvage_cures_its_share_and_keeps_the_median():
     assert np.median(day) == pytest.approx(365.25, rel=0.03)
     same = hazards.death_after_progression(np.zeros(n.size), 12.0, n, 1)
     assert np.isfinite(same).all() and np.median(same) == pytest.approx(365.25, rel=0.03)
+
+
+def test_a_second_infusion_primes_less_where_car_t_cells_already_live():
+    days = np.linspace(-6.0, 60.0, 67)
+    first = MODEL.example_doses[-1]
+    assert first[1] == "car_t_infusion"
+    again = [*MODEL.example_doses, (10.0, "car_t_infusion", first[2])]
+    late = [*MODEL.example_doses[:-1], (10.0, "car_t_infusion", first[2])]
+    single, both, alone = (follow(patients(kR=5e-4), days, doses) for doses in (MODEL.example_doses, again, late))
+    assert 0 < both.R[0].max() - single.R[0].max() < 0.2 * alone.R[0].max()
