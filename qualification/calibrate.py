@@ -170,7 +170,7 @@ def problem_of(factors: list, names: list[str]) -> Problem:
 def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, float]]:
     """Simulated value of each scored row of a trial and its simulation error, on the scale of the row; NaN: missing."""
     from vein2vein.population import posterior
-    from vein2vein.population.comparison import known_at
+    from vein2vein.population.comparison import resampled
     from vein2vein.population.trial import enroll_and_treat, follow_up_at
 
     trial = replace(trial, plan=replace(trial.plan, **LESS))
@@ -178,34 +178,25 @@ def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, floa
         journey = enroll_and_treat(
             trial, np.arange(patients), seed=seed, overlay=lambda arm: posterior.overlay(member, arm)
         )
-    days = follow_up_at(trial, journey.patient.number, seed)
-    seen_at = {"": journey, **{name: known_at(journey, until) for name, until in days.items()}}
-    return [middle_of(row, seen_at[row.cutoff], trial, seed) for row in scored(trial)]
+    rows = scored(trial)
+    found = resampled(
+        rows, journey, follow_up=follow_up_at(trial, journey.patient.number, seed), scale=trial.scale,
+        until=trial.until, seed=seed, resamples=RESAMPLES,
+    )  # fmt: skip
+    return [middle_of(row, values, pool) for row, (pool, values, _) in zip(rows, found, strict=True)]
 
 
-def middle_of(row, journey, trial, seed: int) -> tuple[float, float]:
+def middle_of(row, values: np.ndarray | None, pool: int) -> tuple[float, float]:
     """Mean of the middle half of simulated trials of the published size, which moves with the numbers where a median
-    of whole days would not, and its simulation error."""
-    from vein2vein.population.comparison import draw, read_row, summarize
-    from vein2vein.population.endpoints import NotProduced
-
-    try:
-        arrays, pool = read_row(row, journey, scale=trial.scale, until=trial.until)
-    except NotProduced:
-        return np.nan, np.nan
-    members = np.flatnonzero(pool)
-    if not members.size:
-        return np.nan, np.nan
-    chosen = draw(members, row.draw or members.size, resamples=RESAMPLES, seed=seed)
-    values = summarize(row, *(np.asarray(a)[chosen] for a in arrays))
-    values = values[~np.isnan(values)]
+    of whole days would not, and its simulation error; NaN where half of the trials give nothing."""
+    values = np.empty(0) if values is None else values[~np.isnan(values)]
     if values.size < RESAMPLES / 2:
         return np.nan, np.nan
     center, error = on_scale(row, row.value), error_of(row)
     on = np.clip(np.sort([on_scale(row, value) for value in values]), center - FAR * error, center + FAR * error)
     low, high = np.quantile(on, [0.05, 0.95])
     quarter = on.size // 4
-    spread = (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or members.size) / members.size)
+    spread = (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or pool) / pool)
     return float(on[quarter : on.size - quarter].mean()), float(spread)
 
 

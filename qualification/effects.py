@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ ROWS = {
 }
 
 
+@cache
 def treated(name: str, patients: int, seed: int, dose: str = "") -> tuple[Any, Any]:
     """A trial, its dose changed or not, and its virtual patients."""
     from vein2vein.population.trial import enroll_and_treat, load_trial

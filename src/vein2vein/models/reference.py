@@ -33,7 +33,7 @@ What differs from the specification, and why
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
 - Immunity against the CAR is primed by the infused cells, steeply with the host lymphocytes that are left (nR), and
-  acts weeks later (RP, R): exposure to fludarabine then decides on relapse and not on the peak. What is infused while
+  acts weeks later (RP, R): lymphodepletion then decides on relapse more than on the peak. What is infused while
   CAR-T cells already live in the patient primes less: the second half of a split dose was rejected otherwise.
 - Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen.
 - Neurotoxicity follows the opening of the blood-brain barrier (BB), a second step of the same rate: with one step it

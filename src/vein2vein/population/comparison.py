@@ -8,7 +8,7 @@ results stand beside the published value.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,25 +134,34 @@ def compare(
     resamples : int
     level : float
     """
-    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
+    found = resampled(published, journey, follow_up=follow_up, scale=scale, until=until, seed=seed, resamples=resamples)
     return tuple(
-        _row(row, seen_at[row.cutoff], scale=scale, until=until, seed=seed, resamples=resamples, level=level)
-        for row in published
+        beside(row, pool, result, level=level, missing=missing)
+        for row, (pool, result, missing) in zip(published, found, strict=True)
     )
 
 
-def _row(row: Published, journey: Any, *, scale: str, until: float, seed: int, resamples: int, level: float) -> Row:
-    if not row.endpoint:
-        return beside(row, 0, None, level=level)
-    try:
-        arrays, pool = read_row(row, journey, scale=scale, until=until)
-    except NotProduced as problem:
-        return beside(row, 0, None, level=level, missing=str(problem))
-    members = np.flatnonzero(pool)
-    if members.size == 0:
-        return beside(row, 0, None, level=level, missing=nobody(row))
-    chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
-    return beside(row, members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), level=level)
+def resampled(
+    published: Sequence[Published], journey: Any, *, follow_up: Mapping[str, Floats], scale: str, until: float,
+    seed: int, resamples: int,
+) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
+    """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing."""
+    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
+    for row in published:
+        if not row.endpoint:
+            yield 0, None, ""
+            continue
+        try:
+            arrays, pool = read_row(row, seen_at[row.cutoff], scale=scale, until=until)
+        except NotProduced as problem:
+            yield 0, None, str(problem)
+            continue
+        members = np.flatnonzero(pool)
+        if members.size == 0:
+            yield 0, None, nobody(row)
+            continue
+        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+        yield members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), ""
 
 
 def nobody(row: Published) -> str:
