@@ -1,9 +1,12 @@
-"""Calibrate the model to the published trials of the calibration set, all stages at once, with its uncertainty.
+"""Calibrate the model to the published trials of the calibration set, stage by stage and then together, with its
+uncertainty.
 
 The numbers of qualification/calibration.toml are free within their priors; the scored rows of the calibration trials
-are the data. In each step every factor is moved a little by itself, with the same virtual patients and the same luck,
-in the trials whose patients meet one of its cards; the step that these sensitivities call for (``gauss_newton.py``) is
-tried whole and in parts, and the best is kept. The posterior is normal around the last point.
+are the data. With --staged each stage first moves its own factors (kinetics, B cells, tumor, cytokines, blood counts,
+signs, survival), held against its rows and those of the stages before it. In each step every factor that may move is
+moved a little by itself, with the same virtual patients and the same luck, in the trials whose patients meet its
+cards; the step that these sensitivities call for (``gauss_newton.py``) is tried whole and in parts, and the best is
+kept. The posterior is normal around the last point.
 
     python qualification/calibrate.py --steps 2 --patients 250 --workers 2 --out qualification/posterior.json
     python qualification/calibrate.py ... --write          # the same, and the sample becomes that of the package
@@ -25,143 +28,32 @@ import hashlib
 import json
 import sys
 import time
-import tomllib
 import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import gauss_newton
 import numpy as np
 import tables
-from gauss_newton import BOUND, FAR
+from fitted_rows import RESAMPLES, Problem, free_numbers, middle_of, problem_of, scored, stages_of_rows
+from gauss_newton import BOUND
 from kept import Kept, resumed
-from tables import NORMAL_90
 
 HERE = Path(__file__).resolve().parent
 SETS = 200  # parameter sets of the package's sample
 FRACTIONS = (1.0, 0.5, 0.25)  # of a step, that are tried
 ROUNDS = 3  # how often a run that fails is tried
 EVERY = 10  # runs between two lines of progress
-LEFT_OUT = 0.5  # of a tolerance, taken as a 90 % interval, for what the model leaves out
 DRAWS = 60  # of the posterior, run in a correction
 CORRECTED = 0.4  # of the step that a correction takes: the sensitivities belong to another point
+LUCKS, POLISH = 4, 500  # runs behind a row where steps reuse sensitivities, and how much later their seeds are
+REACH, MENDED = 1.0, 0.7  # how far the first of these steps goes, and how much of what it did sensitivities take
 CORRECTION = 1000  # the first draw's own luck is this seed later than the first step's
-NORMAL_95 = 1.96  # half-width of a normal distribution's 95 % interval
-RESAMPLES = 100  # simulated trials of the published size behind one simulated value
 LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the syndromes: half the time
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is free, and the data."""
-
-    factors: tuple
-    trials: tuple[str, ...]
-    rows: list
-    owner: np.ndarray  # (rows,), place of each row's trial
-    data: np.ndarray  # (rows,), on the scale of the row
-    error: np.ndarray  # (rows,), standard deviation
-    tolerance: np.ndarray  # (rows,)
-    allowed: np.ndarray  # (factors, rows), whether a factor can move a row
-    prior: np.ndarray  # (factors,), standard deviation of the logarithm
-
-    def placed(self, values: np.ndarray, trials: list[str]) -> np.ndarray:
-        """The rows of some trials among all rows; NaN for the others."""
-        found = np.full((len(self.rows), 2), np.nan)
-        found[np.isin(self.owner, [self.trials.index(name) for name in trials])] = values
-        return found
-
-
-def free_numbers(path: Path = HERE / "calibration.toml") -> tuple[list, list[str]]:
-    """What is free, each factor log-normal around the cards' present value, and the stage of each."""
-    from vein2vein.population.posterior import Factor, card_parameters
-
-    card = tomllib.loads(path.read_text(encoding="utf-8"))
-    found, stages = [], []
-    for name, row in card["free"].items():
-        cards = tuple(one for listed in row["cards"] for one in card["groups"].get(listed, [listed]))
-        factor = Factor(name, row.get("parameter", name), row.get("what", "value"), cards, row["sd"])
-        for one in cards:
-            if factor.parameter not in {*card_parameters(one).parameters, *card_parameters("reference").parameters}:
-                raise SystemExit(f"{path.name}: {name}: the card {one} has no parameter {factor.parameter}")
-        found.append(factor)
-        stages.append(row["stage"])
-    return found, stages
-
-
-# The data
-
-
-def scored(trial) -> list:
-    """The rows of a trial that are data: scored and read, never recalled."""
-    from vein2vein.population.qualification import scored_rows
-
-    return list(scored_rows(trial))
-
-
-def on_scale(row, value: float) -> float:
-    """A value on the scale on which the error of its row is even."""
-    match row.tolerance_kind:
-        case "log10":
-            return float(np.log10(max(value, 1e-12)))
-        case "percent of value" | "published interval":
-            return float(np.log(max(value, 1e-12)))
-        case _:
-            return float(value)
-
-
-def tolerance_of(row) -> float:
-    """How far a row's median may be from its data, on the scale of the row."""
-    if row.tolerance_kind == "published interval":
-        return float(np.log(row.high / row.low) / 2)
-    return float(row.tolerance / (100 if row.tolerance_kind == "percent of value" else 1))
-
-
-def error_of(row) -> float:
-    """Standard deviation of a row's error on its scale: its sampling error, and what the model leaves out."""
-    from vein2vein.population.endpoints import ENDPOINTS
-
-    ends = [on_scale(row, end) for end in (row.low, row.high)]
-    if np.isfinite(ends).all():
-        sampling = (ends[1] - ends[0]) / (2 * NORMAL_95)
-    elif row.unit == "%" and np.isfinite(row.n) and ENDPOINTS[row.endpoint].kind in ("share", "time"):
-        share = (row.value / 100 * row.n + 1) / (row.n + 2)
-        sampling = 100 * np.sqrt(share * (1 - share) / row.n)
-    else:
-        sampling = 0.0
-    if row.tolerance_kind == "published interval":
-        return sampling
-    return float(np.hypot(LEFT_OUT * tolerance_of(row) / NORMAL_90, sampling))
-
-
-def reach(factors: list, trials: list) -> np.ndarray:
-    """Which rows a factor can move: those whose patients meet one of its cards; shape (factors, rows)."""
-    met = []
-    for trial in trials:
-        for row in scored(trial):
-            arms = [arm for arm in trial.arms if not row.arms or arm.name in row.arms] or [trial]
-            met.append({name for arm in arms for name in (arm.product.name, arm.disease.name)})
-    general = {"reference", "bedside", "covariates", "hazards"}
-    return np.array([[bool((here | general) & set(factor.cards)) for here in met] for factor in factors])
-
-
-def problem_of(factors: list, names: list[str]) -> Problem:
-    """The free numbers and the rows of the trials together."""
-    from vein2vein.population.trial import load_trial
-
-    trials = [load_trial(name) for name in names]
-    rows = [row for trial in trials for row in scored(trial)]
-    return Problem(
-        tuple(factors), tuple(names), rows,
-        np.array([at for at, trial in enumerate(trials) for _ in scored(trial)]),
-        np.array([on_scale(row, row.value) for row in rows]), np.array([error_of(row) for row in rows]),
-        np.array([tolerance_of(row) for row in rows]), reach(factors, trials),
-        np.array([factor.prior_sd for factor in factors]),
-    )  # fmt: skip
 
 
 # Running
@@ -184,20 +76,6 @@ def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, floa
         until=trial.until, seed=seed, resamples=RESAMPLES,
     )  # fmt: skip
     return [middle_of(row, values, pool) for row, (pool, values, _) in zip(rows, found, strict=True)]
-
-
-def middle_of(row, values: np.ndarray | None, pool: int) -> tuple[float, float]:
-    """Mean of the middle half of simulated trials of the published size, which moves with the numbers where a median
-    of whole days would not, and its simulation error; NaN where half of the trials give nothing."""
-    values = np.empty(0) if values is None else values[~np.isnan(values)]
-    if values.size < RESAMPLES / 2:
-        return np.nan, np.nan
-    center, error = on_scale(row, row.value), error_of(row)
-    on = np.clip(np.sort([on_scale(row, value) for value in values]), center - FAR * error, center + FAR * error)
-    low, high = np.quantile(on, [0.05, 0.95])
-    quarter = on.size // 4
-    spread = (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or pool) / pool)
-    return float(on[quarter : on.size - quarter].mean()), float(spread)
 
 
 def run_one(task) -> tuple[str, np.ndarray | None, float, str]:
@@ -275,12 +153,17 @@ def complete(
     return [kept.runs.get(label, nothing) for label in wanted]
 
 
-def linearized(point: np.ndarray, step: int, problem: Problem, kept: Kept, asked) -> tuple[np.ndarray, ...]:
-    """Simulated rows at a point (rows,), their errors with the simulation's (rows,), sensitivities (factors, rows)."""
+def linearized(
+    point: np.ndarray, step: int, problem: Problem, kept: Kept, asked, moving: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Simulated rows at a point (rows,), their errors with the simulation's (rows,), sensitivities (factors, rows).
+
+    Factors that do not move now are not run: their sensitivities are 0.
+    """
     by = np.where(point + asked.difference > BOUND, -asked.difference, asked.difference)
     wanted = {f"step {step}: base": (point, list(problem.trials))}
     for j, factor in enumerate(problem.factors):
-        here = [problem.trials[i] for i in np.unique(problem.owner[problem.allowed[j]])]
+        here = [problem.trials[i] for i in np.unique(problem.owner[problem.allowed[j]])] if moving[j] else []
         wanted[f"step {step}: {factor.name} moved"] = (point + by[j] * (np.arange(len(point)) == j), here)
     able = {label: one for label, one in wanted.items() if one[1]}  # the others reach no row
     found = dict(zip(able, complete(able, step, problem, kept, asked), strict=True))
@@ -293,25 +176,69 @@ def linearized(point: np.ndarray, step: int, problem: Problem, kept: Kept, asked
     return base, error, gauss_newton.sensitivities(moved, base, error, by, problem.allowed)
 
 
-def stepped(point, base, error, sensitivity, *, step: int, problem: Problem, kept: Kept, asked) -> tuple:
-    """The best of the fractions of the step that the sensitivities call for, and its rows; or nothing moves."""
-    residual = gauss_newton.residuals(base, problem.data, error)
-    goal = gauss_newton.target(sensitivity, residual, point)
+def stepped(
+    point, base, error, sensitivity, *, step: int, problem: Problem, kept: Kept, asked, moving, judged
+) -> tuple:
+    """The best of the fractions of the step that the sensitivities call for, and its rows; or nothing moves.
+
+    Only the factors that are ``moving`` move, for the rows that are ``judged`` now.
+    """
+    residual = np.where(judged, gauss_newton.residuals(base, problem.data, error), 0)
+    sensitivity = np.where(judged, sensitivity, 0)
+    goal = gauss_newton.target(sensitivity, residual, point, moving)
     expected = gauss_newton.loss(residual + (goal - point) @ sensitivity, goal)
     points = [point, *(point + fraction * (goal - point) for fraction in FRACTIONS)]
     labels = [f"step {step}: {fraction:g} of the step" for fraction in FRACTIONS]
     wanted = {label: (there, list(problem.trials)) for label, there in zip(labels, points[1:])}
     outcomes = [base, *(found[:, 0] for found in complete(wanted, step, problem, kept, asked))]
     losses = [
-        gauss_newton.loss(gauss_newton.residuals(outcome, problem.data, error), there)
+        gauss_newton.loss(gauss_newton.residuals(outcome, problem.data, error)[judged], there)
         for outcome, there in zip(outcomes, points)
     ]
     print(f"step {step}: loss expected of the whole step {expected:.1f}", flush=True)
     for name, outcome, one in zip(["base", *labels], outcomes, losses):
-        near = tables.within(outcome, problem.data, problem.tolerance)
-        print(f"  {name}: loss {one:.1f}, {near} of {len(outcome)} rows within tolerance", flush=True)
+        near = tables.within(outcome[judged], problem.data[judged], problem.tolerance[judged])
+        print(f"  {name}: loss {one:.1f}, {near} of {judged.sum()} rows within tolerance", flush=True)
     best = int(np.argmin(losses))
     return points[best], outcomes[best]
+
+
+def polished(point, outcome, error, sensitivity, *, problem: Problem, kept: Kept, asked) -> tuple:
+    """Where steps that reuse the sensitivities end, the rows there, and the sensitivities mended by what steps did.
+
+    Rows are means over several runs, each with luck of its own but the same in every step, so that no step follows the
+    luck of one. After each step the sensitivities take a part of what it did otherwise than they said (Broyden). A step
+    is held within a distance that grows when a step gains what it promised and is halved when it does not.
+    """
+    if not asked.polish:
+        return point, outcome, sensitivity
+
+    def rows_at(label: str, there: np.ndarray) -> np.ndarray:
+        wanted = {f"{label}, luck {i}": (there, list(problem.trials)) for i in range(LUCKS)}
+        found = np.array(complete(wanted, POLISH, problem, kept, asked, own_luck=True))[..., 0]
+        missing = np.isnan(found).all(axis=0)
+        return np.where(missing, np.nan, np.nanmean(np.where(missing, 0, found), axis=0))
+
+    def loss_at(rows: np.ndarray, there: np.ndarray) -> float:
+        return gauss_newton.loss(gauss_newton.residuals(rows, problem.data, error), there)
+
+    reach, outcome = REACH, rows_at("polish: base", point)
+    for k in range(asked.polish):
+        before, residual = loss_at(outcome, point), gauss_newton.residuals(outcome, problem.data, error)
+        step = gauss_newton.target(sensitivity, residual, point) - point
+        step *= min(1.0, reach / max(float(np.linalg.norm(step)), 1e-12))
+        there, promised = point + step, gauss_newton.loss(residual + step @ sensitivity, point + step)
+        rows = rows_at(f"polish {k}", there)
+        after, near = loss_at(rows, there), tables.within(rows, problem.data, problem.tolerance)
+        print(f"polish {k}: loss {before:.1f} to {after:.1f} ({promised:.1f} promised), {near} within", flush=True)
+        other = np.nan_to_num((rows - outcome) / error) - step @ sensitivity
+        sensitivity = sensitivity + MENDED * np.outer(step, other) / max(step @ step, 1e-12) * problem.allowed
+        if after < before:
+            reach *= 1.5 if before - after > (before - promised) / 2 else 1
+            point, outcome = there, rows
+        else:
+            reach /= 2
+    return point, outcome, sensitivity
 
 
 def centered(point, outcome, sensitivity, *, problem: Problem, kept: Kept, asked) -> tuple[np.ndarray, np.ndarray]:
@@ -322,7 +249,8 @@ def centered(point, outcome, sensitivity, *, problem: Problem, kept: Kept, asked
     """
     for k in range(asked.corrections):
         luck = np.random.default_rng(asked.seed + k)
-        draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity), DRAWS, luck)
+        scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
+        draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity, scale), DRAWS, luck)
         wanted = {f"correction {k}: draw {j}": (draw, list(problem.trials)) for j, draw in enumerate(draws)}
         found = np.array(complete(wanted, CORRECTION * (k + 1), problem, kept, asked, own_luck=True))
         outcome = np.nanmedian(found[..., 0], axis=0)
@@ -331,6 +259,18 @@ def centered(point, outcome, sensitivity, *, problem: Problem, kept: Kept, asked
         residual = gauss_newton.residuals(outcome, problem.data, problem.error)
         point = point + CORRECTED * (gauss_newton.target(sensitivity, residual, point) - point)
     return point, outcome
+
+
+def plan_of(stages: list[str], rows: list, asked) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each step, which factors move and which rows judge it: first each stage for itself, if so asked, with the
+    rows of the stages up to it; then all together, at least once."""
+    order, of_rows = stages_of_rows(rows, asked.free)
+    by_stage = [
+        (np.array([one == stage for one in stages]), np.array([order.index(one) <= at for one in of_rows]))
+        for at, stage in enumerate(order) if stage in stages
+    ] if asked.staged else []  # fmt: skip
+    everything = np.ones(len(stages), dtype=bool), np.ones(len(rows), dtype=bool)
+    return [*by_stage, *[everything] * max(asked.steps, 1)]
 
 
 # What came out
@@ -354,6 +294,8 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=2, help="0: only sensitivities and sample, at the cards' numbers")
+    parser.add_argument("--staged", action="store_true", help="before: kinetics alone, then B cells, tumor and so on")
+    parser.add_argument("--polish", type=int, default=0, help="steps after them that reuse the last sensitivities")
     parser.add_argument("--corrections", type=int, default=1, help="how often the mean is corrected by runs of draws")
     parser.add_argument("--patients", type=int, default=250)
     parser.add_argument("--difference", type=float, default=0.7, help="prior standard deviations a factor is moved by")
@@ -365,8 +307,10 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="make the sample that of the package")
     parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
     asked = parser.parse_args(arguments)
-    if min(asked.steps, asked.corrections) < 0 or not 0 < asked.difference <= BOUND:
-        parser.error(f"expected --steps and --corrections of 0 or more, and --difference above 0 and at most {BOUND:g}")
+    if min(asked.steps, asked.polish, asked.corrections) < 0 or not 0 < asked.difference <= BOUND:
+        parser.error(
+            f"expected --steps, --polish, --corrections of 0 or more, and --difference above 0 and at most {BOUND:g}"
+        )
     return asked
 
 
@@ -381,26 +325,35 @@ def main(arguments: Iterable[str] | None = None) -> int:
     problem = problem_of(factors, asked.trials or list(list_trials()))
     cards, data, error = posterior.hash_of_cards(factors), problem.data, problem.error
     tolerance = problem.tolerance
-    told = [asked.patients, asked.difference, asked.seed, problem.trials, data.tolist(), error.tolist(), cards, factors]
+    told = [
+        asked.patients, asked.difference, asked.seed, asked.staged, problem.trials, data.tolist(), error.tolist(),
+        cards, factors,
+    ]  # fmt: skip
     kept = resumed(asked.out.with_suffix(".npz"), hashlib.sha256(repr(told).encode()).hexdigest())
     simulated(load_trial(problem.trials[0]), posterior.Member({}), 2, asked.seed)  # all is compiled before it forks
     print(f"{len(factors)} factors, {len(data)} rows of {len(problem.trials)} trials", flush=True)
     point, before = np.zeros(len(factors)), None
-    for step in range(max(asked.steps, 1)):
-        outcome, whole, sensitivity = linearized(point, step, problem, kept, asked)
+    for step, (moving, judged) in enumerate(plan_of(stages, problem.rows, asked)):
+        outcome, whole, sensitivity = linearized(point, step, problem, kept, asked, moving)
         before = tables.within(outcome, data, tolerance) if before is None else before
-        if asked.steps:
+        if asked.steps or not moving.all():
             point, outcome = stepped(
-                point, outcome, whole, sensitivity, step=step, problem=problem, kept=kept, asked=asked
-            )
+                point, outcome, whole, sensitivity, step=step, problem=problem, kept=kept, asked=asked,
+                moving=moving, judged=judged,
+            )  # fmt: skip
+    point, outcome, sensitivity = polished(
+        point, outcome, whole, sensitivity, problem=problem, kept=kept, asked=asked
+    )
     point, outcome = centered(point, outcome, sensitivity, problem=problem, kept=kept, asked=asked)
     scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, data, error))
     spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(asked.seed))
     facts = {
-        "version": __version__, "seed": asked.seed, "steps": asked.steps, "patients": asked.patients,
+        "version": __version__, "seed": asked.seed, "staged": "yes" if asked.staged else "no", "steps": asked.steps,
+        "patients": asked.patients,
         "difference": asked.difference, "error_scale": round(scale, 2), "rows": len(data), "within_before": before,
-        "corrections": asked.corrections, "within_after": tables.within(outcome, data, tolerance),
+        "polish": asked.polish, "corrections": asked.corrections,
+        "within_after": tables.within(outcome, data, tolerance),
         "seconds": round(kept.seconds), "workers": asked.workers,
         "trials": list(problem.trials),
     }  # fmt: skip

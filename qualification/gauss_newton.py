@@ -49,7 +49,9 @@ def loss(residual: Floats, point: Floats) -> float:
     return float(np.where(size < HUBER, size**2 / 2, HUBER * (size - HUBER / 2)).sum() + point @ point / 2)
 
 
-def target(sensitivity: Floats, residual: Floats, point: Floats) -> Floats:
+def target(
+    sensitivity: Floats, residual: Floats, point: Floats, moving: NDArray[np.bool_] | None = None
+) -> Floats:
     """Where the loss is least if rows follow the sensitivities from ``point`` on, within the bounds; shape (factors,).
 
     Parameters
@@ -58,6 +60,8 @@ def target(sensitivity: Floats, residual: Floats, point: Floats) -> Floats:
     residual : ndarray, shape (rows,)
         Residuals at ``point``.
     point : ndarray, shape (factors,)
+    moving : ndarray of bool, shape (factors,), optional
+        Factors that may move; all by default.
     """
     from scipy.optimize import minimize
 
@@ -65,8 +69,10 @@ def target(sensitivity: Floats, residual: Floats, point: Floats) -> Floats:
         here = residual + (x - point) @ sensitivity
         return loss(here, x), sensitivity @ np.clip(here, -HUBER, HUBER) + x
 
+    free = np.ones(len(point), dtype=bool) if moving is None else moving
+    bounds = [(-BOUND, BOUND) if may else (here, here) for may, here in zip(free, point, strict=True)]
     found = minimize(
-        linear, point, jac=True, method="L-BFGS-B", bounds=[(-BOUND, BOUND)] * len(point),
+        linear, point, jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8},
     )  # fmt: skip
     return np.asarray(found.x)
@@ -87,8 +93,12 @@ def error_scale(sensitivity: Floats, residual: Floats) -> float:
 
 
 def drawn(point: Floats, spread: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Normal draws with covariance ``spread``, held within ``REACH``, whose mean is ``point``; (count, factors)."""
-    draws = point + rng.standard_normal((count, len(point))) @ np.linalg.cholesky(spread).T
+    """Normal draws with covariance ``spread``, held within ``REACH``, whose mean is ``point``; (count, factors).
+
+    Neighbors (0 and 1, 2 and 3, ...) mirror each other about the mean, so that a few pairs of them center on it too.
+    """
+    half = rng.standard_normal((-(-count // 2), len(point))) @ np.linalg.cholesky(spread).T
+    draws = point + np.stack([half, -half], axis=1).reshape(-1, len(point))[:count]
     for _ in range(ROUNDS):
         draws = np.clip(draws + point - draws.mean(axis=0), -REACH, REACH)
         if np.abs(draws.mean(axis=0) - point).max() < CENTERED:

@@ -49,8 +49,8 @@ def test_limit_of_hypotension(age, limit):
 
 @pytest.mark.parametrize(
     "deficit, boluses, norepinephrine, others",
-    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (8, 3, 0, 0), (10, 3, 4, 0),
-     (18, 3, 20, 0), (24, 3, 32, 0), (25, 3, 34, 1)],
+    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (12, 3, 0, 0), (13, 3, 2, 0),
+     (18, 3, 12, 0), (24, 3, 24, 0), (25, 3, 26, 1)],
 )  # fmt: skip
 def test_circulatory_support(deficit, boluses, norepinephrine, others):
     given = ward.circulatory_support(np.array([float(deficit)]))
@@ -86,10 +86,10 @@ def icans_grade(ice, capd, arousal):
 
 
 def test_child_and_adult_with_one_index_get_one_grade():
-    cn = np.concatenate([np.linspace(0, 1, 20001), [0.12, 0.35, 0.75, 0.93]])
+    cn = np.concatenate([np.linspace(0, 1, 20001), [0.12, 0.35, 0.6, 0.93]])
     child, adult = ward.neurologic_scores(cn, 6.0), ward.neurologic_scores(cn, 30.0)
     assert np.isnan(child["ice"]).all() and np.isnan(adult["capd"]).all()
-    expected = np.select([cn > 0.93, cn >= 0.75, cn >= 0.35, cn >= 0.12], [4, 3, 2, 1], 0)
+    expected = np.select([cn > 0.93, cn >= 0.6, cn >= 0.35, cn >= 0.12], [4, 3, 2, 1], 0)
     able = expected < 4
     assert np.array_equal(icans_grade(adult["ice"], adult["capd"], adult["arousal"]), expected)
     assert np.array_equal(icans_grade(np.nan, child["capd"], child["arousal"])[able], expected[able])
@@ -99,8 +99,8 @@ def test_child_and_adult_with_one_index_get_one_grade():
     assert np.array_equal(child["capd"][able] >= 9, expected[able] == 3)
 
 
-@pytest.mark.parametrize("cn, ice, capd", [(0.0, 10, 0), (0.12, 9, 1), (0.3499, 7, 3), (0.35, 6, 3), (0.7499, 3, 8),
-                                           (0.75, 2, 9), (0.93, 1, 25)])  # fmt: skip
+@pytest.mark.parametrize("cn, ice, capd", [(0.0, 10, 0), (0.12, 9, 1), (0.3499, 7, 4), (0.35, 6, 4), (0.5999, 3, 8),
+                                           (0.6, 2, 9), (0.93, 1, 27)])  # fmt: skip
 def test_scores_at_the_cuts(cn, ice, capd):
     assert ward.neurologic_scores(cn, 20.0)["ice"] == ice
     assert ward.neurologic_scores(cn, 8.0)["capd"] == capd

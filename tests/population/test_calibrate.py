@@ -70,6 +70,8 @@ def test_draws_have_the_estimate_as_mean_and_the_posteriors_covariance_and_stay_
     _, _, exact, mean = linear_problem()
     draws = newton.drawn(mean, exact, 20_000, np.random.default_rng(1))
     np.testing.assert_allclose(draws.mean(axis=0), mean, atol=1e-9)
+    mirrored = np.isclose((draws[0::2] + draws[1::2]) / 2, mean, atol=1e-3)
+    assert mirrored.mean() > 0.95  # all but those held within reach
     np.testing.assert_allclose(np.cov(draws.T), exact, atol=0.03)
     edge = np.array([newton.BOUND, 0.0])
     wide = newton.drawn(edge, np.eye(2), 200, np.random.default_rng(1))
@@ -113,7 +115,8 @@ def test_rows_out_of_reach_or_not_produced_have_no_sensitivity_and_small_ones_ar
 
 
 def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance(script):
-    calibrate = script("calibrate")
+    script("gauss_newton")
+    fitted = script("fitted_rows")
     fields = {
         "value": 50.0,
         "low": np.nan,
@@ -125,26 +128,27 @@ def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance(scri
     }
     row = SimpleNamespace(**fields, tolerance_kind="points")
     half = 5 / 1.645
-    assert calibrate.error_of(row) == pytest.approx(half)
+    assert fitted.error_of(row) == pytest.approx(half)
     row.n = 16.0
-    assert calibrate.error_of(row) == pytest.approx(np.hypot(half, 100 * 0.5 / 4), rel=0.01)
+    assert fitted.error_of(row) == pytest.approx(np.hypot(half, 100 * 0.5 / 4), rel=0.01)
     row.endpoint = "igg_change"
-    assert calibrate.error_of(row) == pytest.approx(half)  # a percentage that is no share of patients
+    assert fitted.error_of(row) == pytest.approx(half)  # a percentage that is no share of patients
     row.low, row.high = 20.0, 80.0
-    assert calibrate.error_of(row) == pytest.approx(np.hypot(half, 60 / 3.92))
+    assert fitted.error_of(row) == pytest.approx(np.hypot(half, 60 / 3.92))
     months = SimpleNamespace(**{**fields, "unit": "months", "tolerance": 30.0}, tolerance_kind="percent of value")
-    assert calibrate.error_of(months) == pytest.approx(0.15 / 1.645)
+    assert fitted.error_of(months) == pytest.approx(0.15 / 1.645)
     ratio = {"value": 2.0, "low": 1.0, "high": 4.0, "tolerance": np.nan, "unit": "hazard ratio"}
     hazard = SimpleNamespace(**{**fields, **ratio}, tolerance_kind="published interval")
-    assert calibrate.error_of(hazard) == pytest.approx(np.log(4) / 3.92)
-    assert calibrate.tolerance_of(hazard) == pytest.approx(np.log(2))
+    assert fitted.error_of(hazard) == pytest.approx(np.log(4) / 3.92)
+    assert fitted.tolerance_of(hazard) == pytest.approx(np.log(2))
 
 
 def test_a_factor_reaches_the_rows_whose_patients_meet_its_card(script):
-    calibrate = script("calibrate")
+    script("gauss_newton")
+    fitted = script("fitted_rows")
     trials = [load_trial("karmma"), load_trial("zuma_3")]
     factors = [replace(FACTORS[0]), FACTORS[2], replace(FACTORS[1], cards=("idecabtagene_vicleucel",))]
-    found, first = calibrate.reach(factors, trials), len(calibrate.scored(trials[0]))
+    found, first = fitted.reach(factors, trials), len(fitted.scored(trials[0]))
     assert found[0].all()
     assert not found[1, :first].any() and found[1, first:].all()
     assert found[2, :first].all() and not found[2, first:].any()
@@ -155,11 +159,11 @@ def calibration(script, tmp_path, monkeypatch):
     """A calibration of two trials in a model in which every row follows the first factor; what was run, the files."""
     for name in ("gauss_newton", "tables", "kept"):
         script(name)
-    calibrate, ran, fails, seeds = script("calibrate"), [], [], []
+    fitted, calibrate, ran, fails, seeds = script("fitted_rows"), script("calibrate"), [], [], []
     monkeypatch.setattr(posterior, "bundled", lambda: tmp_path / "posterior.csv")
     monkeypatch.setattr(calibrate, "simulated", lambda *_: None)
     monkeypatch.setattr(calibrate, "free_numbers", lambda _: (list(FACTORS), ["kinetics"] * len(FACTORS)))
-    trials = {name: calibrate.scored(load_trial(name)) for name in ("karmma", "zuma_3")}
+    trials = {name: fitted.scored(load_trial(name)) for name in ("karmma", "zuma_3")}
 
     def quick(task):
         label, factors, logs, names = task[:4]
@@ -169,7 +173,7 @@ def calibration(script, tmp_path, monkeypatch):
             fails.remove(label)
             return label, None, 0.0, "made to fail"
         goals = [
-            calibrate.on_scale(row, row.value) + calibrate.error_of(row) * (3 * logs[0] / factors[0].prior_sd - 1.5)
+            fitted.on_scale(row, row.value) + fitted.error_of(row) * (3 * logs[0] / factors[0].prior_sd - 1.5)
             for name in names for row in trials[name]
         ]  # fmt: skip
         return label, np.column_stack([goals, np.full(len(goals), 1e-3)]), 0.0, ""
@@ -201,6 +205,36 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     assert len(calibration.ran) == len(ran) == 2 * (1 + len(FACTORS) + 3) + calibration.script.DRAWS
     seeds = {seed for label, seed in calibration.seeds if "draw" in label}
     assert len(seeds) == calibration.script.DRAWS  # each has its own luck
+
+
+def test_stages_move_in_order_each_for_its_rows_and_those_before(calibration, monkeypatch, capsys):
+    stages = ["kinetics", "kinetics", "tumor", "survival"]
+    monkeypatch.setattr(calibration.script, "free_numbers", lambda _: (list(FACTORS), stages))
+    assert calibration.main([*calibration.call, "--staged", "--steps", "1"]) == 0
+    said, ran = capsys.readouterr().out, [label for label, _ in calibration.ran]
+    moved = [{one.split()[2] for one in ran if one.startswith(f"step {k}: ") and "moved" in one} for k in range(4)]
+    assert moved == [{"K_A", "feng_sd"}, {"g_of_adult"}, {"dropout"}, {factor.name for factor in FACTORS}]
+    judged = [int(line.split(" of ")[1].split()[0]) for line in said.splitlines() if line.startswith("  base: loss")]
+    assert judged == sorted(judged) and judged[0] < judged[1] < judged[2] == judged[3]  # all rows judge the last stage
+    told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
+    assert told["staged"] == "yes" and told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
+    assert calibration.main([*calibration.call, "--steps", "0", "--polish", "4"]) == 0
+    told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
+    assert told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.03) and told["polish"] == 4
+    polished = [label for label, _ in calibration.ran if label.startswith("polish 0")]
+    assert len(polished) == calibration.script.LUCKS
+    assert len({seed for label, seed in calibration.seeds if label.startswith("polish")}) == calibration.script.LUCKS
+
+
+def test_every_row_of_the_trials_judges_a_stage_that_has_factors(script):
+    script("gauss_newton")
+    fitted = script("fitted_rows")
+    rows = [row for name in ("eliana", "juliet", "seattle") for row in fitted.scored(load_trial(name))]
+    order, of_rows = fitted.stages_of_rows(rows)
+    assert set(of_rows) == set(order) == set(fitted.free_numbers()[1])
 
 
 def test_without_steps_the_sample_lies_around_the_cards(calibration):
@@ -264,7 +298,8 @@ def test_options_that_make_no_sense_are_refused(script, wrong, capsys):
 
 
 def test_every_free_number_of_the_calibration_is_on_a_card(script):
-    factors, stages = script("calibrate").free_numbers()
+    script("gauss_newton")
+    factors, stages = script("fitted_rows").free_numbers()
     assert len(factors) == len(stages) > 50
     for factor in factors:
         for card in factor.cards:

@@ -172,6 +172,14 @@ def test_sets_are_chosen_by_the_seed_each_at_most_once():
     assert len(some) == 10 and len({repr(one) for one in some}) == 10
     assert some == posterior.choose(whole, 10, seed=1) != posterior.choose(whole, 10, seed=2)
     assert len(posterior.choose(whole, 80, seed=1)) == 50
+    assert len(posterior.choose(whole, 5, seed=1)) == 5 and len(posterior.choose(sample(sets=7), 7, seed=1)) == 7
+
+
+def test_neighbors_of_the_sample_are_chosen_together():
+    whole = sample(sets=40)
+    every = [posterior.member(whole.factors, row) for row in whole.logs]
+    places = [every.index(one) for one in posterior.choose(whole, 10, seed=3)]
+    assert [at // 2 for at in places[0::2]] == [at // 2 for at in places[1::2]]
 
 
 def test_trials_drawn_without_replacement_vary_as_new_patients_do():

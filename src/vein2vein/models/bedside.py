@@ -172,7 +172,7 @@ def neurologic_scores(dysfunction: ArrayLike, age: ArrayLike) -> dict[str, Float
     cuts = (c.cn_grade_1, c.cn_grade_2, c.cn_grade_3)
     arousal = np.select([cn > c.cn_grade_4, cn >= cuts[2], cn >= cuts[1], cn >= cuts[0]],
                         [UNAROUSABLE, TO_TOUCH, TO_VOICE, SPONTANEOUS], AWAKE)  # fmt: skip
-    ice = np.clip(np.ceil(c.ice_intercept - c.ice_slope * cn), 0.0, c.ice_best)
+    ice = np.clip(np.ceil(c.ice_intercept - c.ice_slope * cn), 1.0, c.ice_best - 1)
     ice = np.where(arousal == AWAKE, c.ice_best, np.where(arousal == UNAROUSABLE, 0.0, ice))
     mild = 1 + np.floor(c.capd_low_span * (cn - cuts[0]) / (cuts[2] - cuts[0]))
     severe = c.capd_severe + np.floor(c.capd_high_span * (cn - cuts[2]) / (1 - cuts[2]))

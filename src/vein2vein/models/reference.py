@@ -33,8 +33,12 @@ What differs from the specification, and why
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
 - Immunity against the CAR is primed by the infused cells, steeply with the host lymphocytes that are left (nR), and
-  acts weeks later (RP, R): lymphodepletion then decides on relapse more than on the peak. What is infused while
-  CAR-T cells already live in the patient primes less: the second half of a split dose was rejected otherwise.
+  acts weeks later (RP, R): lymphodepletion then decides on relapse more than on the peak. Children and adults with
+  B-ALL reject more readily than those with lymphoma or myeloma (kR on their cards): without it exposure to
+  fludarabine did not bear on relapse. What is infused while CAR-T cells already live in the patient primes less: the
+  second half of a split dose was rejected otherwise.
+- How long effectors keep dividing (kF) is on the card of a product where its course asks for it: ciltacabtagene and
+  the CD22 product grow slowly and long, so that CRS begins a week after the infusion and not on the third day.
 - Macrophages grow tolerant (TL): without it CRS lasted as long as the antigen.
 - Neurotoxicity follows the opening of the blood-brain barrier (BB), a second step of the same rate: with one step it
   began with CRS, days too early.

@@ -162,9 +162,14 @@ def in_force(one: Member | Any) -> Iterator[None]:
 
 
 def choose(posterior: Posterior, count: int, seed: int) -> list[Member]:
-    """Draw so many of the sets, each at most once; all of them where there are no more."""
-    luck = uniforms(seed, "parameter sets", np.arange(len(posterior.logs)))[:, 0]
-    return [member(posterior.factors, posterior.logs[i]) for i in np.sort(np.argsort(luck, kind="stable")[:count])]
+    """Draw so many of the sets, each at most once; all of them where there are no more.
+
+    Neighbors are drawn together: those of the bundled sample mirror each other, so that few sets center where all do.
+    """
+    luck = uniforms(seed, "parameter sets", np.arange(-(-len(posterior.logs) // 2)))[:, 0]
+    pairs = np.argsort(luck, kind="stable")[: -(-count // 2)]
+    sets = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()[:count]
+    return [member(posterior.factors, posterior.logs[i]) for i in np.sort(sets[sets < len(posterior.logs)])]
 
 
 # Which cards
