@@ -122,12 +122,13 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--patients", type=int, default=200)
     options.add_argument("--days", type=float, default=60.0)
-    options.add_argument("--rtol", type=float, default=1e-8)
+    options.add_argument("--rtol", type=float, help="default: that of a journey")
     options.add_argument("--plain", type=int, default=20, help="patients for the readable solver, which is slow")
     asked = options.parse_args()
     trial = load_trial("eliana")
     enrolled = int(asked.patients / 0.7)
     journey = run_trial(trial, patients=enrolled, seed=1).journey
+    asked.rtol = asked.rtol or journey.provenance["tolerance"]
     who = np.flatnonzero(journey.infused)[: asked.patients]
     columns, doses = journey.individual[who], fixed_doses(journey, who)
     days = np.arange(1.0, asked.days + 1)
