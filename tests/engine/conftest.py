@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vein2vein.engine import cache
+from vein2vein.engine import batch, cache
 from vein2vein.models.mathematics import exp, hill, log, maximum, power, where
 from vein2vein.models.model import Input, Model, State
 
@@ -107,3 +107,22 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+WIDTHS = (1, 2, 4, 8)
+WIDTHLESS = ("test_trace", "test_order", "test_plain", "test_cuda", "test_processor")
+
+
+def pytest_generate_tests(metafunc):
+    """Run what is compiled at every vector width: a processor's natural width hides faults at the others."""
+    if metafunc.module.__name__.rpartition(".")[2] not in WIDTHLESS:
+        metafunc.fixturenames.append("vector_width")
+        metafunc.parametrize("vector_width", WIDTHS, indirect=True, ids=lambda w: f"width{w}", scope="module")
+
+
+@pytest.fixture(scope="module")
+def vector_width(request):
+    """Patients per vector, whatever this processor's own width is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "natural_width", lambda: request.param)
+        yield request.param

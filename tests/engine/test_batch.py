@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vein2vein.engine import batch, solve
+from vein2vein.engine.sensitivity import sensitivities
 from vein2vein.models.mathematics import exp, less, log, maximum, minimum, where
 from vein2vein.models.model import named
 
@@ -144,9 +145,36 @@ def test_a_processor_without_fused_arithmetic_agrees_to_rounding(models, patient
     here = batch.compile_model(model)
     triple, _, _ = batch.host()
     monkeypatch.setattr(batch, "host", lambda: (triple, "generic", ""))
-    assert batch.natural_width() == 2
     plainest = batch._compile(model, 2)
     x = np.random.default_rng(9).uniform(0.2, 2.0, (5, len(model.states)))
     levels = np.zeros((5, 0))
     expected, found = (batch.rates(c, 1.0, x, p, levels) for c in (here, plainest))
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("n", [1, 4, 8, 11])
+@pytest.mark.parametrize("name", ["decay", "two_compartment", "lotka_volterra"])
+def test_nothing_is_written_into_the_arrays_that_were_given(models, name, n):
+    """One state, or one lane, lies in memory as the compiled code wants it: a copy is made all the same."""
+    model, rng = models[name], np.random.default_rng(8)
+    given = {
+        "p": rng.uniform(0.3, 1.5, (n, len(model.parameters))),
+        "x": rng.uniform(0.3, 1.5, (n, len(model.states))),
+        "u": rng.uniform(0.0, 1.0, (n, len(model.level_names))),
+        "days": DAYS.copy(),
+    }
+    before = {key: array.copy() for key, array in given.items()}
+    p, x, u, days = given.values()
+    dosed = [(1.0, "bolus", p[:, 0])] if name == "two_compartment" else []
+    begun = solve.begin(model, p, x, levels=u)
+    kept = begun.state.copy()
+    later = solve.advance(begun, 3.0)
+    assert np.array_equal(begun.state, kept) and not np.array_equal(later.state, kept)
+    again = later.state.copy()
+    solve.advance(later, 5.0, state=x, levels=u)
+    assert np.array_equal(later.state, again)
+    solve.solve(model, p, x, days, dosed, u)
+    batch.rates(batch.compile_model(model), 0.0, x, p, u)
+    sensitivities(model, p, x, days, dosed, wrt=[model.parameters[0]], levels=u)
+    for key, array in given.items():
+        assert np.array_equal(array, before[key]), key

@@ -133,13 +133,19 @@ def _compile(model: Model, width: int, method: tableau.Method = tableau.TSIT5) -
 
 
 def pack(values: Matrix, width: int) -> Matrix:
-    """Patients' rows (n, k) as groups of columns (groups, k, width); the last group is filled with its last patient."""
+    """Patients' rows (n, k) as groups of columns (groups, k, width); the last group is filled with its last patient.
+
+    Always a copy, also where the rows lie in that order already: the compiled code writes into what it is handed.
+    """
     n, k = values.shape
     groups = -(-n // width)
-    padded = values
-    if groups * width != n:
-        padded = np.concatenate([values, np.broadcast_to(values[-1:], (groups * width - n, k))])
-    return np.ascontiguousarray(padded.reshape(groups, width, k).transpose(0, 2, 1))
+    packed = np.empty((groups, k, width))
+    whole = n // width
+    packed[:whole] = values[: whole * width].reshape(whole, width, k).transpose(0, 2, 1)
+    if whole < groups:
+        packed[whole] = values[-1][:, None]
+        packed[whole, :, : n - whole * width] = values[whole * width :].T
+    return packed
 
 
 def unpack(packed: Matrix, n: int) -> Matrix:
