@@ -51,7 +51,7 @@ EVERY = 10  # runs between two lines of progress
 DRAWS = 60  # of the posterior, run in a correction
 CORRECTED = 0.4  # of the step that a correction takes: the sensitivities belong to another point
 LUCKS, POLISH = 4, 500  # runs behind a row where steps reuse sensitivities, and how much later their seeds are
-REACH, MENDED = 1.0, 0.7  # how far the first of these steps goes, and how much of what it did sensitivities take
+TRUST, MENDED = 1.0, 0.7  # how far the first of these steps goes, and how much of what it did sensitivities take
 CORRECTION = 1000  # the first draw's own luck is this seed later than the first step's
 LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the syndromes: half the time
 
@@ -222,7 +222,7 @@ def polished(point, outcome, error, sensitivity, *, problem: Problem, kept: Kept
     def loss_at(rows: np.ndarray, there: np.ndarray) -> float:
         return gauss_newton.loss(gauss_newton.residuals(rows, problem.data, error), there)
 
-    reach, outcome = REACH, rows_at("polish: base", point)
+    reach, outcome = TRUST, rows_at("polish: base", point)
     for k in range(asked.polish):
         before, residual = loss_at(outcome, point), gauss_newton.residuals(outcome, problem.data, error)
         step = gauss_newton.target(sensitivity, residual, point) - point

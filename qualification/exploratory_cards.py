@@ -34,22 +34,25 @@ CD22 = {
 }  # fmt: skip
 
 
-def table(path: str, fields: dict[str, object], why: str, where: str) -> str:
-    """One table of a card, marked as assumed."""
+def table(
+    path: str, fields: dict[str, object], why: str, where: str,
+    *, source: str = "reference_model_2026", how: str = "assumed",
+) -> str:  # fmt: skip
+    """One table of a card, marked as assumed unless told otherwise; a reason where there is one."""
     lines = [f"[{path}]"]
     for name, value in fields.items():
         shown = f'"{value}"' if isinstance(value, str) and not value.startswith("{") else value
         lines.append(f"{name} = {shown}")
-    lines += ['source = "reference_model_2026"', f'where = "{where}"', 'how = "assumed"', f'why = "{why}"']
+    lines += [f'source = "{source}"', f'where = "{where}"', f'how = "{how}"', *([f'why = "{why}"'] if why else [])]
     return "\n".join(lines) + "\n\n"
 
 
 def from_data(name: str, value: float, spread: float | None) -> str:
     """A number of the CD22 product, fitted to the patients of its phase 1 trial."""
-    lines = [f"[parameters.{name}]", f"value = {value}", f'unit = "{UNITS[name]}"']
-    lines += [f'spread = {{ kind = "lognormal", sd = {spread} }}'] if spread else []
-    lines += ['source = "lichtenstein_2021"', 'where = "40 of its patients, by hand: qualification/car22.py"']
-    return "\n".join([*lines, 'how = "fitted"']) + "\n\n"
+    fields: dict[str, object] = {"value": value, "unit": UNITS[name]}
+    fields |= {"spread": f'{{ kind = "lognormal", sd = {spread} }}'} if spread else {}
+    where = "40 of its patients, by hand: qualification/car22.py"
+    return table(f"parameters.{name}", fields, "", where, source="lichtenstein_2021", how="fitted")
 
 
 def product(

@@ -143,9 +143,12 @@ def compare(
 
 def resampled(
     published: Sequence[Published], journey: Any, *, follow_up: Mapping[str, Floats], scale: str, until: float,
-    seed: int, resamples: int,
+    seed: int, resamples: int, again: bool = True,
 ) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
-    """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing."""
+    """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
+
+    ``again``: see ``draw``.
+    """
     seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
     for row in published:
         if not row.endpoint:
@@ -160,7 +163,7 @@ def resampled(
         if members.size == 0:
             yield 0, None, nobody(row)
             continue
-        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed)
+        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed, again=again)
         yield members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), ""
 
 

@@ -18,9 +18,7 @@ import numpy as np
 
 from vein2vein.cards import parse_card
 from vein2vein.parameters import ParameterSet, read_parameters
-from vein2vein.population.comparison import LEVEL, RESAMPLES, beside, draw, known_at, nobody, read_row
-from vein2vein.population.comparison import summarize as summarize_row
-from vein2vein.population.endpoints import NotProduced
+from vein2vein.population.comparison import LEVEL, RESAMPLES, beside, resampled
 from vein2vein.population.posterior import Member, Posterior, choose, in_force, overlay
 from vein2vein.population.published import Published
 from vein2vein.population.scheduler import compute_here, compute_in
@@ -169,44 +167,17 @@ def _enrolled(trial: Trial, sets: int) -> int:
 def _part(
     trials: Sequence[Trial], counts: Sequence[int], sample: Sequence[Sets], seed: int, at: int, _: int
 ) -> list[tuple[int, Any, str]]:
-    """One trial under one set: for each row what ``_simulated`` gives. Each set has patients of its own."""
+    """One trial under one set: for each row what ``resampled`` gives. Each set has patients of its own."""
     trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
     count = counts[at // len(sample)]
     who = np.arange(count) + nth * count
     with in_force(one):
         journey = enroll_and_treat(trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one))
-    follow_up, resamples = follow_up_at(trial, who, seed), -(-RESAMPLES // len(sample))
-    return _simulated(
-        trial, scored_rows(trial), journey, follow_up, seed=seed, resamples=resamples, again=len(sample) == 1
-    )
-
-
-def _simulated(
-    trial: Trial,
-    published: Sequence[Published],
-    journey: Any,
-    follow_up: Mapping[str, Any],
-    *,
-    seed: int,
-    resamples: int,
-    again: bool,
-) -> list[tuple[int, Any, str]]:
-    """For each row: patients in its set, what simulated trials of its size gave (None: nothing), and why not."""
-    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
-    found: list[tuple[int, Any, str]] = []
-    for row in published:
-        try:
-            arrays, pool = read_row(row, seen_at[row.cutoff], scale=trial.scale, until=trial.until)
-        except NotProduced as problem:
-            found.append((0, None, str(problem)))
-            continue
-        members = np.flatnonzero(pool)
-        if not members.size:
-            found.append((0, None, nobody(row)))
-            continue
-        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed, again=again)
-        found.append((members.size, summarize_row(row, *(np.asarray(a)[chosen] for a in arrays)), ""))
-    return found
+    found = resampled(
+        scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale, until=trial.until,
+        seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,
+    )  # fmt: skip
+    return list(found)
 
 
 def _pooled(row: Published, parts: Sequence[tuple[int, Any, str]]) -> Any:
