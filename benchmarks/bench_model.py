@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vein2vein.engine.events import Event
+from vein2vein.engine.method.events import Event
 from vein2vein.models.mathematics import exp, hill, log, maximum
 from vein2vein.models.model import Input, Model, State
 

@@ -15,8 +15,8 @@ from peers import error, outputs
 from problem import case, write
 from scipy.integrate import solve_ivp
 
-from vein2vein.engine import graph
-from vein2vein.engine.trace import trace
+from vein2vein.engine.trace import graph
+from vein2vein.engine.trace.recording import trace
 
 
 def main(n: int) -> None:

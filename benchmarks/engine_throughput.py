@@ -13,7 +13,9 @@ import time
 
 import numpy as np
 
-from vein2vein.engine import batch, driver, solve, trace
+from vein2vein.engine import solve
+from vein2vein.engine.llvm import machine, run_segment, segment
+from vein2vein.engine.trace import recording
 from vein2vein.models.mathematics import exp, hill, log, maximum, minimum
 from vein2vein.models.model import Input, Model, State, start
 
@@ -59,7 +61,7 @@ def patients(model: Model, n: int) -> np.ndarray:
 
 
 def reference(n: int) -> tuple[Model, np.ndarray]:
-    from vein2vein.models.reference import MODEL
+    from vein2vein.models.reference.model import MODEL
 
     typical = np.array([MODEL.example[name] for name in MODEL.parameters])
     spread = np.random.default_rng(1).normal(0.0, 0.1, (n, len(typical)))
@@ -79,18 +81,18 @@ def main(arguments: list[str]) -> None:
     n = numbers[0] if numbers else 1000
     model, parameters = reference(n) if "reference" in arguments else (stand_in(), patients(stand_in(), n))
     print(f"{model.name}: {len(model.states)} states, {len(model.parameters)} parameters, {n} patients")
-    traced = timed("trace", lambda: trace.trace(model))
-    text = timed("write assembly", lambda: driver.module(traced, batch.natural_width()))
+    traced = timed("trace", lambda: recording.trace(model))
+    text = timed("write assembly", lambda: segment.module(traced, machine.natural_width()))
     print(f"{len(traced.graph.nodes)} expressions, {text.count(chr(10))} lines of assembly")
     state = start(model, parameters)
     timed("first begin: trace, compile, write to disk", lambda: solve.begin(model, parameters, state))
-    batch._compiled.clear()
+    run_segment._compiled.clear()
     timed("begin with the code on disk", lambda: solve.begin(model, parameters, state))
     run = timed("begin with the code in memory", lambda: solve.begin(model, parameters, state))
-    compiled = batch.compile_model(model)
+    compiled = run_segment.compile_model(model)
     begin = time.perf_counter()
     for _ in range(20):
-        batch.rates(compiled, 0.0, state, parameters, run.levels)
+        run_segment.rates(compiled, 0.0, state, parameters, run.levels)
     print(f"{'rates, with packing':48s} {(time.perf_counter() - begin) / 20 / n * 1e6:9.3f} us per patient")
     days = [*np.arange(0.5, 45.1, 0.5), *np.arange(75.0, 1826.0, 30.0)]
     begin = time.perf_counter()

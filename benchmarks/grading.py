@@ -9,7 +9,7 @@ import time  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from vein2vein.clinic.monitoring import grade  # noqa: E402
+from vein2vein.clinic.grades.monitoring import grade  # noqa: E402
 from vein2vein.therapy.course import Course  # noqa: E402
 
 PATIENTS, DAYS, CHUNK = 25_000, 40, 2_500

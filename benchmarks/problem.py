@@ -17,8 +17,9 @@ from typing import Any
 import bench_model
 import numpy as np
 
-from vein2vein.engine import graph, solve
-from vein2vein.engine.trace import trace
+from vein2vein.engine import solve
+from vein2vein.engine.trace import graph
+from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model, give, start
 
 TIGHT = 1e-11
@@ -33,7 +34,7 @@ def case(name: str, n: int, seed: int = 1) -> tuple[Model, np.ndarray, np.ndarra
     if name == "bench":
         days = bench_model.output_days()
         return bench_model.MODEL, bench_model.draw_parameters(n, seed), days, bench_model.DOSES, (bench_model.EVENT,)
-    from vein2vein.models.reference import MODEL
+    from vein2vein.models.reference.model import MODEL
 
     parameters = np.tile([MODEL.example[key] for key in MODEL.parameters], (n, 1))
     rng = np.random.default_rng(seed)

@@ -21,9 +21,10 @@ import time
 import numpy as np
 from problem import case
 
-from vein2vein.engine import batch, choice, solve
-from vein2vein.engine.program import Program
-from vein2vein.engine.summaries import Summary
+from vein2vein.engine import choice, solve
+from vein2vein.engine.llvm import machine
+from vein2vein.engine.llvm.control_flow import Program
+from vein2vein.engine.method.summaries import Summary
 
 KERNEL_LOOPS, CHAINS, UNROLLED, ROUNDS = 2_000_000, 12, 4, 3
 CHUNK = 50_000
@@ -32,7 +33,7 @@ RTOL = 1e-5
 
 def peak() -> float:
     """Floating-point operations per second of one core in fused multiply-adds."""
-    width = batch.natural_width()
+    width = machine.natural_width()
     a = Program(width, True)
     factor, summand = a.number(0.999999), a.number(1e-6)
 
@@ -49,7 +50,7 @@ def peak() -> float:
     text = text + '\nattributes #0 = { nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }\n'
     for name, kind in (("fma", f"{a.vector}, {a.vector}, {a.vector}"),):
         text += f"declare {a.vector} @llvm.{name}.v{width}f64({kind})\n" if width > 1 else ""
-    engine, _ = batch.machine_code(text)
+    engine, _ = machine.machine_code(text)
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))
     room = np.ones(CHAINS * width + 8)
     address = room.ctypes.data + (-room.ctypes.data) % 64

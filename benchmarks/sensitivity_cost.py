@@ -14,8 +14,9 @@ import time
 
 import numpy as np
 
-from vein2vein.engine import sensitivity, solve
-from vein2vein.models.reference import MODEL
+from vein2vein.engine import solve
+from vein2vein.engine.tangents import sensitivity
+from vein2vein.models.reference.model import MODEL
 
 WRT = ("rho", "kap_p", "muE", "kEX", "KE", "keng", "g", "kIF", "KIF", "bl6")
 DAYS = np.array([-6.0, 0, 3, 7, 10, 14, 21, 28, 60, 90, 180, 370])

@@ -61,9 +61,9 @@ LESS = {"contact_every": 120.0, "watch_until": 33.0}  # fewer contacts after the
 
 def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, float]]:
     """Simulated value of each scored row of a trial and its simulation error, on the scale of the row; NaN: missing."""
-    from vein2vein.population import posterior
-    from vein2vein.population.comparison import resampled
-    from vein2vein.population.trial import enroll_and_treat, follow_up_at
+    from vein2vein.inference import posterior
+    from vein2vein.trials.comparison import resampled
+    from vein2vein.trials.trial import enroll_and_treat, follow_up_at
 
     trial = replace(trial, plan=replace(trial.plan, **LESS))
     with posterior.in_force(member):
@@ -80,12 +80,12 @@ def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, floa
 
 def run_one(task) -> tuple[str, np.ndarray | None, float, str]:
     """Simulated rows of some trials, shape (rows, 2); None and the reason where it failed."""
-    from vein2vein.engine import batch
-    from vein2vein.population import posterior
-    from vein2vein.population.trial import load_trial
+    from vein2vein.engine.llvm import run_segment
+    from vein2vein.inference import posterior
+    from vein2vein.trials.trial import load_trial
 
     label, factors, logs, names, patients, seed = task
-    batch.threads_available = lambda: 1
+    run_segment.threads_available = lambda: 1
     began = time.perf_counter()
     try:
         member = posterior.member(factors, logs)
@@ -318,8 +318,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     """Run the calibration; print how far each row is from its data and what the data decided."""
     asked = options(arguments)
     from vein2vein import __version__
-    from vein2vein.population import posterior
-    from vein2vein.population.trial import list_trials, load_trial
+    from vein2vein.inference import posterior
+    from vein2vein.trials.trial import list_trials, load_trial
 
     factors, stages = free_numbers(asked.free)
     problem = problem_of(factors, asked.trials or list(list_trials()))

@@ -74,7 +74,6 @@ class Cohort:
 
 def read_cohort(folder: Path) -> Cohort:
     """Read subjects.csv and observations.csv of the reference data."""
-    from vein2vein.models import reference
 
     with open(folder / "subjects.csv", encoding="utf-8") as file:
         people = list(csv.DictReader(file))
@@ -85,12 +84,14 @@ def read_cohort(folder: Path) -> Cohort:
     def column(name: str) -> Floats:
         return np.array([float(one[name]) if one[name] else np.nan for one in people])
 
+    from vein2vein.virtual import assay
+
     samples = {}
     for variable, analyte in ANALYTES.items():
         mine = [r for r in rows if r["variable"] == variable and 0 <= float(r["day"]) <= LAST]
         value = np.array([float(r["value"]) for r in mine])
         above = [float(r["value"]) for r in mine if r["censored"] == "1"]
-        low, high = max(value[value > 0].min(), reference.assay()[analyte].lloq), min(above) if above else np.inf
+        low, high = max(value[value > 0].min(), assay.usual()[analyte].lloq), min(above) if above else np.inf
         who, day = np.array([place[r["id"]] for r in mine]), np.array([float(r["day"]) for r in mine])
         samples[analyte] = Samples(who, day, np.clip(value, low, high), low, high)
     return Cohort(
@@ -104,7 +105,7 @@ def read_cohort(folder: Path) -> Cohort:
 
 def simulate(patients: int, seed: int):
     """Take virtual patients through the design of the cohort."""
-    from vein2vein.population.trial import enroll_and_treat, load_trial
+    from vein2vein.trials.trial import enroll_and_treat, load_trial
 
     trial = load_trial(HERE / "car22.toml")
     return trial, enroll_and_treat(trial, np.arange(patients), seed=seed)
@@ -122,8 +123,8 @@ class Virtual:
 
 def read_virtual(trial, journey) -> Virtual:
     """The infused virtual patients, as the real ones were followed."""
-    from vein2vein.population import toxicity
-    from vein2vein.population.endpoints import ENDPOINTS
+    from vein2vein.trials.endpoints import toxicity
+    from vein2vein.trials.endpoints.measures import ENDPOINTS
 
     given = np.flatnonzero(np.asarray(journey.infused))
     onset = ENDPOINTS["crs_onset"].read(journey, scale=trial.scale, grade=1, until=trial.until)

@@ -32,7 +32,7 @@ ROWS = {
 @cache
 def treated(name: str, patients: int, seed: int, dose: str = "") -> tuple[Any, Any]:
     """A trial, its dose changed or not, and its virtual patients."""
-    from vein2vein.population.trial import enroll_and_treat, load_trial
+    from vein2vein.trials.trial import enroll_and_treat, load_trial
 
     trial = load_trial(name)
     trial = replace(trial, plan=replace(trial.plan, **LESS), dose=dose or trial.dose)
@@ -41,8 +41,8 @@ def treated(name: str, patients: int, seed: int, dose: str = "") -> tuple[Any, A
 
 def published(name: str, quantities: Iterable[str], patients: int, seed: int) -> Iterator[str]:
     """Rows of a trial that are effects of a covariate, or are to be held beside those of another product."""
-    from vein2vein.population.comparison import compare
-    from vein2vein.population.trial import follow_up_at
+    from vein2vein.trials.comparison import compare
+    from vein2vein.trials.trial import follow_up_at
 
     trial, journey = treated(name, patients, seed)
     rows = [row for row in trial.published if row.quantity in quantities and row.tolerance_kind]
@@ -55,7 +55,7 @@ def published(name: str, quantities: Iterable[str], patients: int, seed: int) ->
 
 def by_dose(patients: int, seed: int) -> Iterator[str]:
     """Peak and severe CRS of the patients of ELIANA at doses tenfold apart."""
-    from vein2vein.population.toxicity import highest_crs
+    from vein2vein.trials.endpoints.toxicity import highest_crs
 
     what = "geometric mean Cmax (copies/ug); CRS >= 3 (%)"
     for dose in DOSES:
@@ -68,9 +68,9 @@ def by_dose(patients: int, seed: int) -> Iterator[str]:
 
 def by_burden(name: str, patients: int, seed: int) -> Iterator[str]:
     """Exponent of the peak on burden, and severe CRS in the lower and the upper half of burden."""
-    from vein2vein.models import reference
     from vein2vein.models.model import named
-    from vein2vein.population.toxicity import highest_crs
+    from vein2vein.models.reference import model as reference
+    from vein2vein.trials.endpoints.toxicity import highest_crs
 
     trial, journey = treated(name, patients, seed)
     infused = journey.infused

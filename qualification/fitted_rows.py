@@ -40,7 +40,7 @@ class Problem:
 
 def free_numbers(path: Path = HERE / "calibration.toml") -> tuple[list, list[str]]:
     """What is free, each factor log-normal around the cards' present value, and the stage of each."""
-    from vein2vein.population.posterior import Factor, card_parameters
+    from vein2vein.inference.posterior import Factor, card_parameters
 
     card = tomllib.loads(path.read_text(encoding="utf-8"))
     found, stages = [], []
@@ -59,7 +59,7 @@ def free_numbers(path: Path = HERE / "calibration.toml") -> tuple[list, list[str
 
 def stages_of_rows(rows: Iterable, path: Path = HERE / "calibration.toml") -> tuple[list[str], list[str]]:
     """The stages in order, and the first that each row judges: by its endpoint, else by the kind of its endpoint."""
-    from vein2vein.population.scoring import kinds
+    from vein2vein.inference.scoring import kinds
 
     stages = tomllib.loads(path.read_text(encoding="utf-8"))["stages"]
     of = {one: stage for stage, judged in stages.items() for one in judged}
@@ -72,7 +72,7 @@ def stages_of_rows(rows: Iterable, path: Path = HERE / "calibration.toml") -> tu
 
 def scored(trial) -> list:
     """The rows of a trial that are data: scored and read, never recalled."""
-    from vein2vein.population.qualification import scored_rows
+    from vein2vein.inference.qualification import scored_rows
 
     return list(scored_rows(trial))
 
@@ -97,7 +97,7 @@ def tolerance_of(row) -> float:
 
 def error_of(row) -> float:
     """Standard deviation of a row's error on its scale: its sampling error, and what the model leaves out."""
-    from vein2vein.population.endpoints import ENDPOINTS
+    from vein2vein.trials.endpoints.measures import ENDPOINTS
 
     ends = [on_scale(row, end) for end in (row.low, row.high)]
     if np.isfinite(ends).all():
@@ -125,7 +125,7 @@ def reach(factors: list, trials: list) -> np.ndarray:
 
 def problem_of(factors: list, names: list[str]) -> Problem:
     """The free numbers and the rows of the trials together."""
-    from vein2vein.population.trial import load_trial
+    from vein2vein.trials.trial import load_trial
 
     trials = [load_trial(name) for name in names]
     rows = [row for trial in trials for row in scored(trial)]

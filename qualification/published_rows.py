@@ -2,7 +2,7 @@
 
     python qualification/published_rows.py ../shared/trials
 
-What stands above the line "# The published numbers" in each file of src/vein2vein/population/trials is written by hand
+What stands above the line "# The published numbers" in each file of src/vein2vein/trials/cards is written by hand
 and kept; what stands below is made anew: every outcome of calibration.csv, with tolerances where scored.csv lists it.
 ELIANA's own rows are kept as they are; its scored rows get their tolerances.
 """
@@ -15,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-TRIALS = Path(__file__).resolve().parents[1] / "src/vein2vein/population/trials"
+TRIALS = Path(__file__).resolve().parents[1] / "src/vein2vein/trials/cards"
 MARK = "# The published numbers. An empty endpoint: the journey cannot produce this number (see its reason).\n"
 FILES = {
     "JULIET": "juliet", "ZUMA-1 ": "zuma_1", "ZUMA-3": "zuma_3", "TRANSCEND NHL": "transcend", "KarMMa (": "karmma",
@@ -222,7 +222,7 @@ def main(folder: Path) -> None:
         rows = list(csv.DictReader(file))
     with open(folder / "scored.csv", encoding="utf-8") as file:
         scored = {(*key(row), float(row["value"])): row for row in csv.DictReader(file)}
-    from vein2vein.population.published import UNITS
+    from vein2vein.trials.published import UNITS
 
     for part, name in FILES.items():
         path = TRIALS / f"{name}.toml"

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "src" / "vein2vein"
 SOURCE, WHERE = "reference_model_2026", "qualification/calibrate.py"
 LEAST = 5e-4  # a logarithm below which a factor does not change four digits
-FOLDERS = ("models", "therapy/products", "therapy/diseases")
+FOLDERS = ("models/reference", "virtual", "therapy/products", "therapy/diseases")
 TABLES = ("parameters", "traits")
 
 
@@ -64,7 +64,7 @@ def edited(text: str, parameter: str, what: str, number: float, kind: str = "log
 
 def write(sample, package: Path = PACKAGE) -> list[str]:
     """Edit the cards below ``package`` by the mean of a sample; what was changed, a line for each number."""
-    from vein2vein.population import posterior
+    from vein2vein.inference import posterior
 
     texts: dict[Path, str] = {}
     told = []
@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--posterior", type=Path, help="default: the sample that comes with vein2vein")
     parser.add_argument("--rehash", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    from vein2vein.population import posterior
+    from vein2vein.inference import posterior
 
     path = asked.posterior or posterior.bundled()
     sample = posterior.read_posterior(path)

@@ -1,8 +1,11 @@
 """What the tests share: where the reference material is."""
 
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,3 +34,24 @@ settings.register_profile("continuous", derandomize=True, deadline=None, suppres
 settings.register_profile("exploring", deadline=None)
 # Continuous integration runs the same examples every time; a person's run looks for new ones.
 settings.load_profile("continuous" if os.environ.get("CI") else "exploring")
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # so that its records can be pickled
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    """The module that makes journeys that were never simulated."""
+    return _load("synthetic")
+
+
+@pytest.fixture
+def journey() -> object:
+    """Six patients written by hand, so that every endpoint has an answer one can count."""
+    return _load("hand_journey").hand_journey()

@@ -38,7 +38,7 @@ def test_the_example_patient_is_a_patient(tmp_path):
 
 
 def test_the_example_trial_is_a_trial(tmp_path):
-    from vein2vein.population.trial import load_trial, trial_template_text
+    from vein2vein.trials.trial import load_trial, trial_template_text
 
     file = tmp_path / "my.toml"
     file.write_text(trial_template_text(), encoding="utf-8")
@@ -46,8 +46,8 @@ def test_the_example_trial_is_a_trial(tmp_path):
 
 
 def test_the_templates_explain_themselves():
-    from vein2vein.population.trial import trial_template_text
     from vein2vein.therapy.patient import example_patient_text
+    from vein2vein.trials.trial import trial_template_text
 
     for text in (example_patient_text(), trial_template_text()):
         assert text.startswith("# "), "the first line says what the file is for"

@@ -9,7 +9,7 @@ import pytest
 
 import vein2vein as v2v
 from vein2vein.cards import LARGEST_CARD_BYTES, parse_card, read_card
-from vein2vein.clinic.management import read_policy
+from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.product import find_product
@@ -89,10 +89,10 @@ BUNDLED = Path(v2v.__file__).parent
         ("therapy/products/tisagenlecleucel.toml", find_product, "[indications.dose]", "[[indications.dose]]"),
         ("therapy/products/tisagenlecleucel.toml", find_product, "source = ", 'source = "nobody"'),
         ("therapy/diseases/pediatric_b_all.toml", find_disease, "synonyms = ", "synonyms = true"),
-        ("clinic/policies/early_conservative.toml", read_policy, "taper = ", "taper = 3"),
-        ("clinic/policies/early_conservative.toml", read_policy, "taper = ", "taper = [[1]]"),
-        ("clinic/policies/early_conservative.toml", read_policy, "treatment = ", 'treatment = "aspirin"'),
-        ("clinic/policies/early_conservative.toml", read_policy, "every = ", 'every = "often"'),
+        ("clinic/care/policies/early_conservative.toml", read_policy, "taper = ", "taper = 3"),
+        ("clinic/care/policies/early_conservative.toml", read_policy, "taper = ", "taper = [[1]]"),
+        ("clinic/care/policies/early_conservative.toml", read_policy, "treatment = ", 'treatment = "aspirin"'),
+        ("clinic/care/policies/early_conservative.toml", read_policy, "every = ", 'every = "often"'),
     ],
 )
 def test_a_card_of_one_s_own_is_refused_with_its_line(tmp_path, card, read, line, wrong):

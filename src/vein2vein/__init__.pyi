@@ -2,26 +2,26 @@
 # ruff: noqa: I001, E501
 
 from vein2vein.analytes import analyte as analyte
-from vein2vein.clinic.crs import grade_crs as grade_crs
-from vein2vein.clinic.grades import Grades as Grades
-from vein2vein.clinic.icans import grade_icans as grade_icans
-from vein2vein.clinic.management import read_policy as read_policy, treat as treat
-from vein2vein.clinic.monitoring import grade as grade
-from vein2vein.clinic.outcome import Outcome as Outcome, time_to_event as time_to_event
+from vein2vein.clinic.grades.crs import grade_crs as grade_crs
+from vein2vein.clinic.grades.grades import Grades as Grades
+from vein2vein.clinic.grades.icans import grade_icans as grade_icans
+from vein2vein.clinic.care.management import read_policy as read_policy, treat as treat
+from vein2vein.clinic.grades.monitoring import grade as grade
+from vein2vein.clinic.response.outcome import Outcome as Outcome, time_to_event as time_to_event
 from vein2vein.engine.solve import solve as solve
 from vein2vein.errors import InputError as InputError
 from vein2vein.io.nonmem import write_nonmem as write_nonmem
-from vein2vein.io.read import read_record as read_record
-from vein2vein.io.write import write_record as write_record
-from vein2vein.journey import Journey as Journey, simulate as simulate
+from vein2vein.io.record.read import read_record as read_record
+from vein2vein.io.record.write import write_record as write_record
+from vein2vein.journey.chart import Journey as Journey, simulate as simulate
 from vein2vein.models.catalogue import find_model as find_model, find_parameters as find_parameters
 from vein2vein.models.model import Model as Model
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
-from vein2vein.population.store import read_table as read_table, write_trial as write_trial
-from vein2vein.population.survival import kaplan_meier as kaplan_meier
-from vein2vein.population.trial import Trial as Trial, TrialResult as TrialResult, load_trial as load_trial, run_trial as run_trial
-from vein2vein.population.virtual import companions as companions, virtual_patients as virtual_patients
-from vein2vein.report.monitor import monitor as monitor
+from vein2vein.runs.store import read_table as read_table, write_trial as write_trial
+from vein2vein.statistics.survival import kaplan_meier as kaplan_meier
+from vein2vein.trials.trial import Trial as Trial, TrialResult as TrialResult, load_trial as load_trial, run_trial as run_trial
+from vein2vein.trials.virtual_patients import companions as companions, virtual_patients as virtual_patients
+from vein2vein.ward.monitor import monitor as monitor
 from vein2vein.report.patient import write_patient_report as write_patient_report
 from vein2vein.report.trial import write_trial_report as write_trial_report
 from vein2vein.sources import source as source

@@ -48,9 +48,9 @@ def test_a_page_without_the_model_for_machines(patient):
 
 
 def test_a_product_that_the_model_was_not_compared_for_has_published_rates_only(patient, monkeypatch):
-    from vein2vein import journey
+    from vein2vein.journey import chart
 
-    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    monkeypatch.setattr(chart, "simulate", lambda *_, **__: pytest.fail("the run started"))
     Path("adult.toml").write_text('disease = "mm"\nage = 61\nweight = 80\n', encoding="utf-8")
     code, out, err = run("adult.toml", "--product", "cilta-cel", "--out", "page.html")
     assert code == 0 and out == "Page: page.html\n" and "published rates only" in err
@@ -85,10 +85,10 @@ def test_bad_input_is_one_sentence(patient, args, said):
 
 
 def test_an_existing_page_is_refused_before_the_run(patient, monkeypatch):
-    from vein2vein import journey
+    from vein2vein.journey import chart
 
     Path("page.html").write_text("mine")
-    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    monkeypatch.setattr(chart, "simulate", lambda *_, **__: pytest.fail("the run started"))
     code, _, err = run(patient, "--product", "kymriah", "--out", "page.html")
     assert code == 2 and "--force" in err
     assert Path("page.html").read_text() == "mine"

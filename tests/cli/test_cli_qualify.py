@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vein2vein.cli.main import main
-from vein2vein.population import posterior
+from vein2vein.inference import posterior
 
 TRIAL = """
 [trial]

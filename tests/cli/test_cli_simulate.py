@@ -49,11 +49,11 @@ def test_the_same_seed_is_the_same_journey(patient):
 
 
 def test_an_existing_report_is_refused_before_the_run(patient, monkeypatch):
-    from vein2vein import journey
+    from vein2vein.journey import chart
 
     Path("out").mkdir()
     Path("out/report.html").write_text("mine")
-    monkeypatch.setattr(journey, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    monkeypatch.setattr(chart, "simulate", lambda *_, **__: pytest.fail("the run started"))
     code, _, err = run("simulate", patient, "--product", "tisagenlecleucel", "--out", "out")
     assert code == 2 and "--force" in err
     assert Path("out/report.html").read_text() == "mine"

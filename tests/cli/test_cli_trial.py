@@ -38,7 +38,7 @@ def test_the_table_sets_simulated_beside_published(finished):
 
 
 def test_the_table_shows_every_row_or_why_it_is_missing(finished):
-    from vein2vein.population.trial import load_trial
+    from vein2vein.trials.trial import load_trial
 
     _, out = finished
     rows = load_trial("eliana").published
@@ -77,7 +77,7 @@ def test_the_nonmem_data_set_has_events_and_observations(finished):
 
 
 def test_an_existing_report_is_refused_before_the_run(finished, monkeypatch):
-    from vein2vein.population import trial
+    from vein2vein.trials import trial
 
     folder, _ = finished
     monkeypatch.setattr(trial, "run_trial", lambda *_, **__: pytest.fail("the run started"))

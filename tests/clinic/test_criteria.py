@@ -8,13 +8,13 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
-from vein2vein.clinic.b_cell_aplasia import b_cell_aplasia, loss_day
+from vein2vein.clinic.care.eligibility import eligible, reasons
 from vein2vein.clinic.criteria import edition, editions, read_edition, reference, with_sources
-from vein2vein.clinic.crs import FACTS
-from vein2vein.clinic.eligibility import eligible, reasons
-from vein2vein.clinic.grades import first_day, worst
-from vein2vein.clinic.hematotoxicity import grade_cytopenia
-from vein2vein.clinic.organs import ORGANS
+from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, loss_day
+from vein2vein.clinic.grades.crs import FACTS
+from vein2vein.clinic.grades.grades import first_day, worst
+from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
+from vein2vein.clinic.grades.organs import ORGANS
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vein2vein.clinic.crs import SCALES, grade_crs
-from vein2vein.clinic.grades import because
-from vein2vein.clinic.icans import grade_icans
-from vein2vein.clinic.monitoring import FINDINGS, grade
+from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.grades import because
+from vein2vein.clinic.grades.icans import grade_icans
+from vein2vein.clinic.grades.monitoring import FINDINGS, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.management import policies, read_policy, treat
-from vein2vein.clinic.monitoring import grade
+from vein2vein.clinic.care.management import policies, read_policy, treat
+from vein2vein.clinic.grades.monitoring import grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 

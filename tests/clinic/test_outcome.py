@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vein2vein.clinic.outcome import CLOCKS, ENDPOINTS, Outcome, assess, time_to_event
-from vein2vein.clinic.response import respond, respond_all
+from vein2vein.clinic.response.outcome import CLOCKS, ENDPOINTS, Outcome, assess, time_to_event
+from vein2vein.clinic.response.response import respond, respond_all
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
-from vein2vein.clinic import monitoring
-from vein2vein.clinic.crs import SCALES
-from vein2vein.clinic.grades import latest, take
+from vein2vein.clinic.grades import monitoring
+from vein2vein.clinic.grades.crs import SCALES
+from vein2vein.clinic.grades.grades import latest, take
 from vein2vein.therapy.course import Course
 
 CHARTED = {

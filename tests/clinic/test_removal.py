@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vein2vein.analytes import analyte
-from vein2vein.clinic.monitoring import ALL_FINDINGS, grade
+from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, grade
 from vein2vein.therapy.course import Course
 
 AGES = np.array([0.5, 6.0, 13.0, 60.0])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vein2vein.clinic.response_myeloma import respond_myeloma
+from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.therapy.course import Course
 
 DAYS = np.array([0, 28, 56, 84, 112.0])

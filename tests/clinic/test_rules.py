@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
-from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
-from vein2vein.clinic.cres import grade_cres
-from vein2vein.clinic.crs import SCALES, grade_crs
-from vein2vein.clinic.grades import Grades, lacking
-from vein2vein.clinic.hematotoxicity import grade_icaht, grade_t_icaht
-from vein2vein.clinic.hlh import hlh_2004, hlh_cartox, hscore, mas_2016
-from vein2vein.clinic.icans import grade_icans, neurologic_event
-from vein2vein.clinic.iec_hs import grade_iec_hs
-from vein2vein.clinic.leukemia import cns_status, mrd_class
-from vein2vein.clinic.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
-from vein2vein.clinic.organs import ORGANS
-from vein2vein.clinic.outcome import efs_second_line
-from vein2vein.clinic.response import Response, respond_all, respond_lymphoma
-from vein2vein.clinic.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
-from vein2vein.clinic.visits import Lesion, best_confirmed, respond_visits
+from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
+from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
+from vein2vein.clinic.grades.cres import grade_cres
+from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.grades import Grades, lacking
+from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
+from vein2vein.clinic.grades.hlh import hlh_2004, hlh_cartox, hscore, mas_2016
+from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
+from vein2vein.clinic.grades.iec_hs import grade_iec_hs
+from vein2vein.clinic.grades.organs import ORGANS
+from vein2vein.clinic.grades.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
+from vein2vein.clinic.response.leukemia import cns_status, mrd_class
+from vein2vein.clinic.response.outcome import efs_second_line
+from vein2vein.clinic.response.response import Response, respond_all, respond_lymphoma
+from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.therapy.course import Course
 
 FOLDER = Path(__file__).resolve().parents[1] / "rules"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.eligibility import (
+from vein2vein.clinic.care.eligibility import (
     b_all_status,
     eligible,
     label_checks,
@@ -12,9 +12,9 @@ from vein2vein.clinic.eligibility import (
     to_obtain,
     washouts,
 )
-from vein2vein.clinic.monitoring import ALL_FINDINGS, FINDINGS, Override, apply_overrides, grade
-from vein2vein.clinic.schedule import GROUPS, due
-from vein2vein.clinic.suggestions import second_dose, suggest, tocilizumab_blocks
+from vein2vein.clinic.care.schedule import GROUPS, due
+from vein2vein.clinic.care.suggestions import second_dose, suggest, tocilizumab_blocks
+from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, FINDINGS, Override, apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import all_products

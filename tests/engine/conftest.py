@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vein2vein.engine import batch, cache
+from vein2vein.engine.llvm import cache, machine
 from vein2vein.models.mathematics import exp, hill, log, maximum, power, where
 from vein2vein.models.model import Input, Model, State
 
@@ -124,5 +124,5 @@ def pytest_generate_tests(metafunc):
 def vector_width(request):
     """Patients per vector, whatever this processor's own width is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "natural_width", lambda: request.param)
+        patch.setattr(machine, "natural_width", lambda: request.param)
         yield request.param

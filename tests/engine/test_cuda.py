@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vein2vein.engine import batch, cohort, cuda, cuda_text, plain, solve, tableau
-from vein2vein.engine.dated import Request
-from vein2vein.engine.events import Event
-from vein2vein.engine.summaries import KINDS, Summary
+from vein2vein.engine import solve
+from vein2vein.engine.cuda import device, kernel
+from vein2vein.engine.llvm import run_course, run_segment
+from vein2vein.engine.method import plain, tableau
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.request import Request, arrange
+from vein2vein.engine.method.summaries import KINDS, Summary
 from vein2vein.errors import InputError
 from vein2vein.models.model import start
-from vein2vein.models.reference import MODEL as REFERENCE
+from vein2vein.models.reference.model import MODEL as REFERENCE
 
 GCC, NVCC = shutil.which("gcc"), shutil.which("nvcc")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="no C compiler (gcc) on this machine")
@@ -36,7 +39,7 @@ def host(tmp_path_factory):
         key = (model.name, request, method)
         if key not in made:
             folder = tmp_path_factory.mktemp("program")
-            text = cuda_text.source(model, request, tableau.METHODS[method])
+            text = kernel.source(model, request, tableau.METHODS[method])
             (folder / "program.c").write_text(text)
             command = [GCC, "-std=c11", "-O1", "-ffp-contract=off", "-Wall", "-Werror", "-shared", "-fPIC"]
             done = subprocess.run(
@@ -60,17 +63,17 @@ def pointers(values):
 
 
 def follow_on_host(library, model, p, state, levels, days, doses, request, control):
-    found = cuda.room(len(p), state.shape[1], levels.shape[1], len(days), request)
-    given = cuda.arguments(p, state, levels, days, doses, control)
+    found = device.room(len(p), state.shape[1], levels.shape[1], len(days), request)
+    given = device.arguments(p, state, levels, days, doses, control)
     library.courses(*pointers([*given, *found.values()]))
-    return cuda.collect(found, len(p))
+    return device.collect(found, len(p))
 
 
 def setting(model, p, days, given, method, rtol=1e-6, **options):
     names = tuple(sorted({name for _, name, _ in given}))
     held = [name in model.level_names for name in names]
     listed = [(np.asarray(float(d)), names.index(name), np.asarray(a, dtype=float)) for d, name, a in given]
-    doses = cohort.arrange(len(p), listed, held)
+    doses = arrange(len(p), listed, held)
     chosen = tableau.METHODS[method]
     control = replace(plain.control(model, rtol, **options), method=chosen)
     return names, doses, control
@@ -88,9 +91,9 @@ def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name
     x = start(model, p) + 0.05 * np.random.default_rng(2).uniform(size=(5, len(model.states)))
     u = np.random.default_rng(3).uniform(size=(5, len(model.level_names)))
     library, out = host(model, Request(), "tsit5"), np.zeros((len(model.states), 5))
-    given = [cuda.columns(v) for v in (x, p, u)]
+    given = [device.columns(v) for v in (x, p, u)]
     library.all_rates(ctypes.c_longlong(5), ctypes.c_double(2.5), *pointers([*given, out]))
-    expected = batch.rates(batch.compile_model(model), 2.5, x, p, u)
+    expected = run_segment.rates(run_segment.compile_model(model), 2.5, x, p, u)
     found = out.T
     assert found == pytest.approx(expected, rel=1e-11, abs=1e-13 * np.abs(expected).max())
 
@@ -104,7 +107,7 @@ def test_its_courses_are_those_of_the_compiled_solver(host, models, patients, me
     request = Request(names, (), wanted("cells", 0.3), True)
     u = np.zeros((6, 0))
     found = follow_on_host(host(model, request, method), model, p, start(model, p), u, days, doses, request, control)
-    expected = cohort.follow(model, p, start(model, p), u, days, doses, request, control)
+    expected = run_course.follow(model, p, start(model, p), u, days, doses, request, control)
     assert np.array_equal(found.status, expected.status) and np.all(found.status == 0)
     assert np.abs(found.steps - expected.steps).max() <= 2
     assert found.values == pytest.approx(expected.values, rel=1e-5, abs=1e-7)
@@ -122,7 +125,7 @@ def test_doses_and_levels_of_each_patient(host, models):
     request = Request(names, (), wanted("central", 20.0), True)
     state, u = np.zeros((3, 2)), np.zeros((3, 1))
     found = follow_on_host(host(model, request, "tsit5"), model, p, state, u, days, doses, request, control)
-    expected = cohort.follow(model, p, state, u, days, doses, request, control)
+    expected = run_course.follow(model, p, state, u, days, doses, request, control)
     assert found.values == pytest.approx(expected.values, rel=1e-8)
     assert found.results == pytest.approx(expected.results, rel=1e-7)
     assert np.array_equal(found.steps, expected.steps) and np.array_equal(found.levels, expected.levels)
@@ -138,7 +141,7 @@ def test_the_reference_model(host, method):
     request = Request(names, (), wanted("transgene", 1000.0), True)
     state, u = start(REFERENCE, p), np.zeros((3, len(REFERENCE.level_names)))
     found = follow_on_host(host(REFERENCE, request, method), REFERENCE, p, state, u, days, doses, request, control)
-    expected = cohort.follow(REFERENCE, p, state, u, days, doses, request, control)
+    expected = run_course.follow(REFERENCE, p, state, u, days, doses, request, control)
     assert np.all(found.status == 0)
     scale = np.abs(expected.values).max(axis=(0, 1))
     assert np.all(np.abs(found.values - expected.values) <= 1e-4 * scale + 1e-9)
@@ -153,7 +156,7 @@ def test_a_patient_that_fails_has_the_same_status(host, models):
     request = Request(names, (), wanted("N", 1.0)[:1], True)
     state, u = start(model, p), np.zeros((2, 0))
     found = follow_on_host(host(model, request, "tsit5"), model, p, state, u, days, doses, request, control)
-    expected = cohort.follow(model, p, state, u, days, doses, request, control)
+    expected = run_course.follow(model, p, state, u, days, doses, request, control)
     assert np.array_equal(found.status, expected.status) and list(found.status == 0) == [True, False]
     assert np.isnan(found.results[1, 0]) and np.isnan(found.values[1, 1]).all()
 
@@ -162,7 +165,7 @@ def test_a_patient_that_fails_has_the_same_status(host, models):
 @pytest.mark.parametrize("method", ["tsit5", "rodas4"])
 def test_it_compiles_for_a_device(tmp_path, models, method):
     request = Request(("bolus", "infusion"), (), wanted("central", 20.0), True)
-    (tmp_path / "program.cu").write_text(cuda_text.source(models["two_compartment"], request, tableau.METHODS[method]))
+    (tmp_path / "program.cu").write_text(kernel.source(models["two_compartment"], request, tableau.METHODS[method]))
     command = [NVCC, "-ptx", "-arch=sm_90", "-Werror", "all-warnings", "-o", tmp_path / "program.ptx"]
     done = subprocess.run([*command, tmp_path / "program.cu"], capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[:2000]
@@ -174,7 +177,7 @@ def test_it_compiles_for_a_device(tmp_path, models, method):
 def test_the_text_has_every_part_once(models):
     request = Request(("bolus",), (), wanted("central", 20.0), True)
     for name, method in tableau.METHODS.items():
-        text = cuda_text.source(models["two_compartment"], request, method)
+        text = kernel.source(models["two_compartment"], request, method)
         assert text.count("{") == text.count("}") and text.count("(") == text.count(")")
         for function in ("prepare", "rates", "give", "quantity", "update", "attempt", "course"):
             assert len(re.findall(rf"^(?:DEVICE|LARGE) \w+ {function}\(", text, re.MULTILINE)) == 1
@@ -184,19 +187,19 @@ def test_the_text_has_every_part_once(models):
 
 def test_numbers_are_exact():
     for value in (0.1, 1e-300, -2.5, 1 / 3, 12345678901234567.0):
-        assert float(cuda_text.number(value).strip("()")) == value
-    assert cuda_text.number(-np.inf) == "(-INFINITE)"
+        assert float(kernel.number(value).strip("()")) == value
+    assert kernel.number(-np.inf) == "(-INFINITE)"
 
 
-@pytest.mark.skipif(cuda.available(), reason="a GPU is here")
+@pytest.mark.skipif(device.available(), reason="a GPU is here")
 def test_without_a_gpu_one_sentence_says_so(models):
     model, p = models["decay"], np.ones((1, 1))
     names, doses, control = setting(model, p, np.array([0.0, 1.0]), [], "tsit5")
     with pytest.raises(InputError, match=r"the GPU backend (needs the library CuPy|finds no).*use the backend 'batch'"):
-        cuda.follow(model, p, start(model, p), np.zeros((1, 0)), np.array([0.0, 1.0]), doses, Request(names), control)
+        device.follow(model, p, start(model, p), np.zeros((1, 0)), np.array([0.0, 1.0]), doses, Request(names), control)
 
 
-@pytest.mark.skipif(cuda.available(), reason="a GPU is here")
+@pytest.mark.skipif(device.available(), reason="a GPU is here")
 def test_the_door_leads_to_the_gpu(models):
     with pytest.raises(InputError, match=r"the GPU backend"):
         solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu")
@@ -207,10 +210,10 @@ def test_the_door_leads_to_the_gpu(models):
 def test_events_are_refused_by_name():
     event = Event("high", lambda t, x, p, u: x.central - 1.0, "bolus", 1.0)
     with pytest.raises(InputError, match=r"does not fire events .'high'."):
-        cuda.check(Request(("bolus",), (event,)))
+        device.check(Request(("bolus",), (event,)))
 
 
-@pytest.mark.skipif(not cuda.available(), reason="no GPU, or the extra 'gpu' is not installed")
+@pytest.mark.skipif(not device.available(), reason="no GPU, or the extra 'gpu' is not installed")
 @pytest.mark.parametrize("method", ["tsit5", "rodas4"])
 def test_the_device_gives_what_the_compiled_solver_gives(models, patients, method):
     model, p = models["cytokine"], patients(300)
@@ -219,7 +222,7 @@ def test_the_device_gives_what_the_compiled_solver_gives(models, patients, metho
     request = Request(names, (), wanted("cells", 0.3), True)
     found, expected = (
         f(model, p, start(model, p), np.zeros((300, 0)), days, doses, request, control)
-        for f in (cuda.follow, cohort.follow)
+        for f in (device.follow, run_course.follow)
     )
     assert found.values == pytest.approx(expected.values, rel=1e-4, abs=1e-6)
     assert np.percentile(np.abs(found.results - expected.results), 99) < 1e-4

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vein2vein.engine import solve
-from vein2vein.engine.events import Event
-from vein2vein.engine.summaries import Summary
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp, maximum
 from vein2vein.models.model import Input, State

@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from vein2vein.engine import jax_bridge
-from vein2vein.engine.sensitivity import sensitivities
+from vein2vein.engine.tangents import jax_bridge
+from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 
 HERE = importlib.util.find_spec("jax") is not None

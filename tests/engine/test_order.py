@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vein2vein.engine.order import interleaved
+from vein2vein.engine.llvm.scheduling import interleaved
 
 STEP = st.tuples(st.sampled_from(["fadd", "fdiv", "fmul", "load"]), st.integers(0, 50), st.integers(0, 50))
 

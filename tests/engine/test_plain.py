@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from vein2vein.engine import plain, solve, tableau
+from vein2vein.engine import solve
+from vein2vein.engine.method import plain, tableau
 from vein2vein.models.mathematics import log, where
 from vein2vein.models.model import State, named
 

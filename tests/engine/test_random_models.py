@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vein2vein.engine import solve
-from vein2vein.engine.events import Event
-from vein2vein.engine.summaries import Summary
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.models.mathematics import exp, hill, log
 from vein2vein.models.model import Input, State
 

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from vein2vein.engine import sensitivity, solve, tangent
-from vein2vein.engine.derivative import partials
-from vein2vein.engine.events import Event
-from vein2vein.engine.graph import Graph, evaluate
-from vein2vein.engine.sensitivity import sensitivities
-from vein2vein.engine.trace import record
+from vein2vein.engine import solve
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.tangents import sensitivity, tangent
+from vein2vein.engine.tangents.sensitivity import sensitivities
+from vein2vein.engine.trace.derivative import partials
+from vein2vein.engine.trace.differentiated import initial
+from vein2vein.engine.trace.graph import Graph, evaluate
+from vein2vein.engine.trace.recording import record
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp, hill, log, maximum, minimum, sqrt, where
 from vein2vein.models.model import Input, start
-from vein2vein.models.reference import MODEL as REFERENCE
+from vein2vein.models.reference.model import MODEL as REFERENCE
 from vein2vein.models.stein_2019 import MODEL as STEIN
 
 TWO = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
@@ -285,11 +287,11 @@ def test_directional_derivatives_are_the_partial_ones_in_that_direction(steps, d
 def test_what_cannot_move_is_left_out(models):
     model = models["two_compartment"]
     chosen = tangent.directions(model, ["CL", "state:outer"])
-    extended = tangent.extend(model, chosen, {}, tangent.initial(model))
+    extended = tangent.extend(model, chosen, {}, initial(model))
     assert len(extended.joined.states) == 6
     marrow = ("MTT_P", "H_nrm")
     chosen = tangent.directions(REFERENCE, marrow[:1])
-    extended = tangent.extend(REFERENCE, chosen, {}, tangent.initial(REFERENCE))
+    extended = tangent.extend(REFERENCE, chosen, {}, initial(REFERENCE))
     assert {REFERENCE.state_names[i] for i in extended.rows} == {"Q1", "Q2", "Q3", "Q4"}
 
 

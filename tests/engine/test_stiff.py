@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from vein2vein.engine import choice, plain, solve, sparse, tableau
+from vein2vein.engine import choice, solve
+from vein2vein.engine.llvm import linear
+from vein2vein.engine.method import plain, tableau
 from vein2vein.models.mathematics import exp
 from vein2vein.models.model import State, named
 
@@ -68,14 +70,14 @@ patterns = st.integers(1, 9).flatmap(
 @given(patterns)
 def test_the_sparse_plan_solves_what_the_dense_matrix_solves(case):
     n, pattern, seed = case
-    plan = sparse.plan(n, sorted(pattern))
+    plan = linear.plan(n, sorted(pattern))
     assert sorted(plan.order) == list(range(n)) and set(plan.pattern) <= set(plan.slots)
     rng = np.random.default_rng(seed)
     values, b = rng.normal(size=len(plan.pattern)), rng.normal(size=n)
     matrix = 40.0 * np.eye(n)
     for (i, j), value in zip(plan.pattern, values):
         matrix[i, j] -= value
-    assert sparse.solve(plan, 40.0, values, b) == pytest.approx(np.linalg.solve(matrix, b), rel=1e-9, abs=1e-12)
+    assert linear.solve(plan, 40.0, values, b) == pytest.approx(np.linalg.solve(matrix, b), rel=1e-9, abs=1e-12)
 
 
 def chain(n):
@@ -110,7 +112,7 @@ def test_a_singular_system_falls_back_to_pivoting(make_model, monkeypatch):
     model = make_model(
         "swap", ["a", "b"], ["k"], lambda t, x, p, u: {"a": p.k * x.b, "b": -p.k * x.a}, lambda p: {"a": 1.0}
     )
-    monkeypatch.setattr(sparse, "RESIDUAL", -1.0)  # no solution is good enough
+    monkeypatch.setattr(linear, "RESIDUAL", -1.0)  # no solution is good enough
     found = solve.solve(model, [[1.0]], None, [0.0, 2.0], method="rodas4")
     assert found.status[0] == tableau.OK
     assert found.values[0, 1] == pytest.approx([np.cos(2), -np.sin(2)], abs=1e-5)

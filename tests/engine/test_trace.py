@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vein2vein.engine import batch, derivative, graph, latex, trace
+from vein2vein.engine.llvm import machine, run_segment
+from vein2vein.engine.trace import derivative, graph, latex, recording
 from vein2vein.errors import InputError
 from vein2vein.models import mathematics as m
 from vein2vein.models.model import Input
@@ -73,7 +74,7 @@ GRID = np.random.default_rng(3).normal(0, 2, (6, 9))
 @settings(max_examples=150, deadline=None)
 @given(trees)
 def test_a_recorded_expression_has_the_value_of_numpy(tree):
-    g, outputs = trace.record(
+    g, outputs = recording.record(
         "random", lambda t, x, p, u: {"y": compute(tree, t, x, p, u)}, ("a", "b", "c"), ("k", "h"), ("on",)
     )
     x, p, u = by_name(GRID)
@@ -90,10 +91,11 @@ def test_compiled_code_has_the_value_of_the_recorded_expression(make_model, foun
         return {name: compute(tree, t, x, p, u) for name, tree in zip("abc", found_trees)}
 
     model = make_model("random", "abc", "kh", equations, lambda p: {}, (Input("on", "", "1", "level"),))
-    traced = trace.trace(model)
+    traced = recording.trace(model)
     with np.errstate(all="ignore"):
         expected = graph.evaluate(traced.graph, traced.derivatives, 0.75, GRID[:3], GRID[3:5], GRID[5:])
-    found = batch.rates(batch._compile(model, batch.natural_width()), 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
+    compiled = run_segment._compile(model, machine.natural_width())
+    found = run_segment.rates(compiled, 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
     if not has_jump(traced):
         for i, value in enumerate(expected):
             assert same(found[:, i], value, largest(traced, value))
@@ -115,7 +117,7 @@ def test_equal_subexpressions_are_recorded_once_and_constants_are_folded():
     def equations(t, x, p, u):
         return {"a": m.exp(x.a * p.k) + 0.0 * x.b, "b": 2.0 * m.exp(p.k * x.a) / 2.0 * 1.0, "c": m.log(m.exp(1.0))}
 
-    g, outputs = trace.record("fold", equations, ("a", "b", "c"), ("k",))
+    g, outputs = recording.record("fold", equations, ("a", "b", "c"), ("k",))
     assert sum(op == "exp" for op, _ in g.nodes) == 1
     assert g.nodes[outputs["a"]][0] == "exp"
     assert g.value(outputs["c"]) == 1.0
@@ -123,7 +125,7 @@ def test_equal_subexpressions_are_recorded_once_and_constants_are_folded():
 
 def test_the_jacobian_is_the_finite_difference(models, patients):
     model = models["cytokine"]
-    traced = trace.trace(model)
+    traced = recording.trace(model)
     entries = derivative.jacobian(traced)
     p = patients(1)[0]
     x = np.random.default_rng(2).uniform(0.3, 1.5, len(model.states))
@@ -143,7 +145,7 @@ def test_the_jacobian_is_the_finite_difference(models, patients):
 @settings(max_examples=60, deadline=None)
 @given(trees)
 def test_partial_derivatives_of_smooth_expressions(tree):
-    g, outputs = trace.record(
+    g, outputs = recording.record(
         "random", lambda t, x, p, u: {"y": compute(tree, t, x, p, u)}, ("a", "b", "c"), ("k", "h"), ("on",)
     )
     if any(op in ("less", "choose", "min", "max") for op, _ in g.nodes):
@@ -162,7 +164,10 @@ def test_partial_derivatives_of_smooth_expressions(tree):
 
 
 def test_less_has_derivative_zero_and_choose_that_of_its_branch():
-    g, outputs = trace.record("kinks", lambda t, x, p, u: {"y": m.where(m.less(x.a, 1.0), x.a**2, 3 * x.a)}, ("a",), ())
+    def kink(t, x, p, u):
+        return {"y": m.where(m.less(x.a, 1.0), x.a**2, 3 * x.a)}
+
+    g, outputs = recording.record("kinks", kink, ("a",), ())
     row = derivative.partials(g, [outputs["y"]], "state")[0]
     assert graph.evaluate(g, [row[0]], 0.0, [0.5], [], [])[0] == 1.0
     assert graph.evaluate(g, [row[0]], 0.0, [2.0], [], [])[0] == 3.0
@@ -205,7 +210,7 @@ def test_what_cannot_be_recorded_is_refused_with_model_and_line(case, make_model
     equations, sentence, line = REFUSED[case]
     model = make_model("refused", ["a"], ["k"], equations, lambda p: {})
     with pytest.raises(InputError, match=sentence) as error:
-        trace.trace(model)
+        recording.trace(model)
     assert "model refused" in str(error.value)
     if line:
         assert error.value.line == line
@@ -222,16 +227,16 @@ def test_a_division_by_zero_at_the_example_is_refused_with_state_and_line(make_m
     object.__setattr__(model, "example", {"k": 1.0})
     line = dividing.__code__.co_firstlineno + 1
     with pytest.raises(InputError, match=f"model divides: the rate of b divides by zero .*line {line}, in dividing"):
-        trace.trace(model)
+        recording.trace(model)
     logged = make_model("logs", ["a"], ["k"], lambda t, x, p, u: {"a": m.log(x.a)}, lambda p: {})
     object.__setattr__(logged, "example", {"k": 1.0})
     with pytest.raises(InputError, match=r"model logs: the rate of a is not finite .* logarithm of 0"):
-        trace.trace(logged)
+        recording.trace(logged)
 
 
 def test_numpy_numbers_on_either_side_are_recorded():
     half = np.float64(0.5)
-    g, outputs = trace.record(
+    g, outputs = recording.record(
         "numpy", lambda t, x, p, u: {"y": half * x.a + np.exp(x.a) - np.minimum(half, x.a) / half}, ("a",), ()
     )
     value = graph.evaluate(g, [outputs["y"]], 0.0, [0.2], [], [])[0]
@@ -239,7 +244,7 @@ def test_numpy_numbers_on_either_side_are_recorded():
 
 
 def test_latex_shows_every_state_and_the_powers(models):
-    traced = trace.trace(models["cytokine"])
+    traced = recording.trace(models["cytokine"])
     lines = latex.equations(traced)
     rates = [line for line in lines if line.startswith(r"\frac{d ")]
     assert len(rates) == len(traced.model.states)
@@ -247,5 +252,5 @@ def test_latex_shows_every_state_and_the_powers(models):
     assert "1e-300" not in text
     assert r"\frac{\mathrm{cells}}{\mathrm{half}}" in text
     assert all(line.count("{") == line.count("}") for line in lines)
-    simple = latex.equations(trace.trace(models["two_compartment"]))
+    simple = latex.equations(recording.trace(models["two_compartment"]))
     assert any(r"\frac{d \mathrm{central}}{dt} = " in line and r"\mathrm{infusion}" in line for line in simple)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vein2vein.io.read import read_record
+from vein2vein.io.record.read import read_record
 
 LOINC = "http://loinc.org"
 ZERO = datetime(2026, 3, 5, 10, tzinfo=UTC)

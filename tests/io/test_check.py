@@ -7,7 +7,7 @@ import pytest
 
 import vein2vein
 from vein2vein.io.check import check_file, uses_of
-from vein2vein.io.read import example_record_text, read_record
+from vein2vein.io.record.read import example_record_text, read_record
 
 PACKAGE = Path(vein2vein.__file__).parent
 
@@ -16,13 +16,13 @@ PACKAGE = Path(vein2vein.__file__).parent
     ("file", "kind"),
     [
         ("therapy/example_patient.toml", "patient card"),
-        ("population/trials/eliana.toml", "trial card"),
+        ("trials/cards/eliana.toml", "trial card"),
         ("therapy/products/tisagenlecleucel.toml", "product card"),
         ("therapy/diseases/mm.toml", "disease card"),
-        ("clinic/policies/prophylactic.toml", "policy"),
-        ("clinic/policies/astct_2019.toml", "policy"),
+        ("clinic/care/policies/prophylactic.toml", "policy"),
+        ("clinic/care/policies/astct_2019.toml", "policy"),
         ("clinic/criteria/crs_lee_2014.toml", "criteria"),
-        ("io/example_record.csv", "record of a patient (CSV), long table"),
+        ("io/record/example_record.csv", "record of a patient (CSV), long table"),
     ],
 )
 def test_bundled_files_are_recognized_and_fit(file, kind):
@@ -41,7 +41,7 @@ def test_faults_of_a_card_name_line_and_field(tmp_path):
 
 def test_a_reader_of_a_floor_above_is_passed_in(tmp_path):
     calls = []
-    report = check_file(PACKAGE / "population/trials/eliana.toml", readers={"trial card": calls.append})
+    report = check_file(PACKAGE / "trials/cards/eliana.toml", readers={"trial card": calls.append})
     assert report.fit and calls and report.notes == ()
 
 

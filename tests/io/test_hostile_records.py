@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from vein2vein.errors import InputError
 from vein2vein.io.check import check_file
-from vein2vein.io.read import example_record_text, read_record
-from vein2vein.io.visits import read_visits
+from vein2vein.io.record.read import example_record_text, read_record
+from vein2vein.io.record.visits import read_visits
 
 SETTINGS = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -231,7 +231,7 @@ def test_no_reader_of_xml_is_imported():
     import sys
 
     code = (
-        "import sys, vein2vein.io.read, vein2vein.io.check; "
+        "import sys, vein2vein.io.record.read, vein2vein.io.check; "
         "print([m for m in sys.modules if m.startswith(('xml.', 'lxml'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

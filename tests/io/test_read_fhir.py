@@ -7,8 +7,8 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
-from vein2vein.io.names import FACTS, vocabulary
-from vein2vein.io.read import read_record
+from vein2vein.io.record.names import FACTS, vocabulary
+from vein2vein.io.record.read import read_record
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"

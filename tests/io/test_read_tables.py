@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.monitoring import apply_overrides, grade
+from vein2vein.clinic.grades.monitoring import apply_overrides, grade
 from vein2vein.errors import InputError
-from vein2vein.io import tables, text
-from vein2vein.io.read import example_record_text, read_record
+from vein2vein.io.record import tables, text
+from vein2vein.io.record.read import example_record_text, read_record
 
 ENTITY = b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>"
 

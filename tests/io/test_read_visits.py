@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.visits import VISIT_ITEMS, respond_visits
+from vein2vein.clinic.response.visits import VISIT_ITEMS, respond_visits
 from vein2vein.errors import InputError
-from vein2vein.io.visits import read_visits
+from vein2vein.io.record.visits import read_visits
 
 HEADER = "patient,day,deauville,new_lesion,lesion,site,longest [mm],shortest,new,target"
 LYMPHOMA = (

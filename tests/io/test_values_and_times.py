@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from vein2vein import units
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
-from vein2vein.io.quantities import conversions, needs_unit, to_canonical
-from vein2vein.io.times import NotATime, clock_note, days_since, find_zone, order_of, parse_moment
-from vein2vein.io.values import NotANumber, decimal_of, is_formula, parse_value
+from vein2vein.io.record.quantities import conversions, needs_unit, to_canonical
+from vein2vein.io.record.times import NotATime, clock_note, days_since, find_zone, order_of, parse_moment
+from vein2vein.io.record.values import NotANumber, decimal_of, is_formula, parse_value
 from vein2vein.sources import all_sources
 from vein2vein.units import convert, is_unit
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vein2vein.analytes import all_analytes
-from vein2vein.clinic.monitoring import grade
+from vein2vein.clinic.grades.monitoring import grade
 from vein2vein.errors import InputError
-from vein2vein.io.deidentify import deidentify, deidentify_file
-from vein2vein.io.findings import COLUMNS, write_findings, write_findings_fhir
-from vein2vein.io.read import example_record_text, read_record
-from vein2vein.io.write import safe_cell, write_record, write_rows
+from vein2vein.io.record.deidentify import deidentify, deidentify_file
+from vein2vein.io.record.findings import COLUMNS, write_findings, write_findings_fhir
+from vein2vein.io.record.read import example_record_text, read_record
+from vein2vein.io.record.write import safe_cell, write_record, write_rows
 from vein2vein.therapy.course import Course
 
 NAMES = (

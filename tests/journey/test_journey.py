@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.journey import simulate
-from vein2vein.population.virtual import draw_patients, virtual_patients
+from vein2vein.journey.chart import simulate
 from vein2vein.therapy.visits import monitoring_days, read_plan
+from vein2vein.trials.virtual_patients import draw_patients, virtual_patients
 
 SAMPLES = (1.0, 4.0, 7.0, 9.0, 11.0, 14.0, 21.0, 28.0)
 SHORT = replace(read_plan(), follow_up=60.0, disease_visits=(28.0, 60.0), kinetics_samples=SAMPLES)
@@ -118,7 +118,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 
 def test_a_patient_who_cannot_be_computed_is_counted_and_the_others_go_on(monkeypatch):
-    from vein2vein import journey as keystone
+    from vein2vein.journey import chart as keystone
 
     own = keystone.engine.begin
 

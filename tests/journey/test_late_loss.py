@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from vein2vein.journey import simulate
-from vein2vein.models import reference
+from vein2vein.journey.chart import simulate
+from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet
-from vein2vein.population.virtual import virtual_patients
 from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
+from vein2vein.trials.virtual_patients import virtual_patients
 
 PLAN = replace(read_plan(), follow_up=200.0, disease_visits=(28.0, 90.0, 180.0), kinetics_samples=(7.0, 28.0))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vein2vein.population.trial import load_trial, run_trial
+from vein2vein.trials.trial import load_trial, run_trial
 
 SCRIPT = Path(__file__).resolve().parents[2] / "qualification" / "solvers.py"
 

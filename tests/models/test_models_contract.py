@@ -7,9 +7,10 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
 from vein2vein.engine.solve import solve
 from vein2vein.errors import InputError
-from vein2vein.models import catalogue, page
+from vein2vein.models import catalogue
 from vein2vein.models.model import give, named, start
 from vein2vein.parameters import as_matrix
+from vein2vein.report import model_page
 from vein2vein.sources import all_sources
 
 NAMES = catalogue.model_names()
@@ -18,7 +19,8 @@ SIGNED = {"temperature"}  # a scale without a natural zero
 
 def expectations():
     for name in NAMES:
-        card = parse_card((catalogue.FOLDER / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")
+        path = catalogue.card_of(name)
+        card = parse_card(path.read_text(encoding="utf-8"), path.name)
         for index, row in enumerate(card.get("expect", default=[])):
             yield pytest.param(name, row, id=f"{name}-{index}-{row.get('measure')}")
 
@@ -148,23 +150,26 @@ def measured(measure, days, seen):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_names_everything(name):
     model, parameters = catalogue.find_model(name), catalogue.find_parameters(name)
-    text = page.model_page(model, parameters)
+    text = model_page.model_page(model, parameters)
     for one in (*model.state_names, *(i.name for i in model.inputs), *parameters.parameters):
         assert f"`{one}`" in text
     assert "return {" in text
-    with_latex = page.model_page(model, parameters, latex=lambda m: [f"{s} = -k" for s in m.state_names])
+    with_latex = model_page.model_page(model, parameters, latex=lambda m: [f"{s} = -k" for s in m.state_names])
     assert with_latex.count(" = -k\n$$") == len(model.states)
 
 
 def test_pages_are_written_for_models_and_their_surroundings(tmp_path):
-    written = {path.stem for path in page.write_pages(tmp_path / "pages")}
+    written = {path.stem for path in model_page.write_pages(tmp_path / "pages")}
     assert written == {*NAMES, "bedside", "covariates", "hazards"}
 
 
-@pytest.mark.parametrize("module", [one for _, one in page.SURROUNDINGS.values()], ids=list(page.SURROUNDINGS))
+SURROUNDINGS = {name: module for name, (_, module) in model_page.SURROUNDINGS.items()}
+
+
+@pytest.mark.parametrize("module", list(SURROUNDINGS.values()), ids=list(SURROUNDINGS))
 def test_every_constant_of_the_surroundings_is_sourced_and_used(module):
-    folder = catalogue.FOLDER
-    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    readers = [*catalogue.FOLDER.rglob("*.py"), *(catalogue.FOLDER.parent / "virtual").glob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in readers)
     for name, parameter in module.parameters().parameters.items():
         assert f".{name}" in code or f'"{name}"' in code, f"nothing reads {name}"
         assert parameter.meaning and parameter.unit

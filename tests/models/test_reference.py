@@ -8,12 +8,13 @@ from scipy.integrate import solve_ivp
 
 from vein2vein.analytes import all_analytes
 from vein2vein.engine.solve import solve
-from vein2vein.models import reference
-from vein2vein.models.extinction import CLONES
 from vein2vein.models.model import give, named, start
-from vein2vein.models.reference_equations import catabolism, recognition
+from vein2vein.models.reference import model as reference
+from vein2vein.models.reference.equations import catabolism, recognition
+from vein2vein.models.reference.extinction import CLONES
 from vein2vein.sources import all_sources
 from vein2vein.therapy.product import find_product
+from vein2vein.virtual import assay
 
 MODEL = reference.MODEL
 PASSIVE = {s for s in MODEL.state_names if s[:2] in {"Z_", "H_", "IM"} or s.startswith("AUC")}
@@ -61,7 +62,7 @@ def test_what_the_model_declares_is_complete():
     for name, value in seen(x, p).items():
         if name != "cns_dysfunction":
             assert analytes[name].low <= value.min() and value.max() <= analytes[name].high, name
-    assert set(reference.assay()) <= set(analytes)
+    assert set(assay.usual()) <= set(analytes)
 
 
 def test_every_parameter_has_a_source_or_a_card():

@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 from vein2vein.engine.solve import solve
-from vein2vein.models import reference
-from vein2vein.models.extinction import CLONES, extinction_probability, fate, founded, killed_at_once, removed, weight
 from vein2vein.models.model import named, start
+from vein2vein.models.reference import model as reference
+from vein2vein.models.reference.extinction import (
+    CLONES,
+    extinction_probability,
+    fate,
+    founded,
+    killed_at_once,
+    removed,
+    weight,
+)
 
 MODEL = reference.MODEL
 DAYS = np.arange(0.0, 240.0, 0.25)

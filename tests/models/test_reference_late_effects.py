@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from vein2vein.engine.solve import solve
-from vein2vein.models import covariates, hazards, reference
 from vein2vein.models.model import named, start
+from vein2vein.models.reference import model as reference
+from vein2vein.virtual import covariates, hazards
 
 MODEL = reference.MODEL
 AT = {name: i for i, name in enumerate(MODEL.state_names)}

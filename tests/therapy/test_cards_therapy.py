@@ -7,7 +7,7 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.models import reference
+from vein2vein.models.reference import model as reference
 from vein2vein.therapy import disease as diseases
 from vein2vein.therapy import manufacturing, waiting
 from vein2vein.therapy import product as products

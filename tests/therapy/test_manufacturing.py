@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, linalg
 
-from vein2vein.population.virtual import virtual_patients
 from vein2vein.therapy import engineering, ex_vivo_expansion, leukapheresis, release
 from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import Dose, find_product, process_of
+from vein2vein.trials.virtual_patients import virtual_patients
 
 TISA = find_product("tisagenlecleucel")
 BREXU = find_product("brexucabtagene_autoleucel")

@@ -5,7 +5,6 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.population.virtual import virtual_patients
 from vein2vein.therapy.patient import (
     body_surface,
     example_patient_text,
@@ -15,6 +14,7 @@ from vein2vein.therapy.patient import (
     select,
     total_blood_volume,
 )
+from vein2vein.trials.virtual_patients import virtual_patients
 
 PLAIN = 'disease = "pediatric_b_all"\nage = 11\nweight = 39\n'
 

@@ -7,11 +7,11 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.population.virtual import virtual_patients
 from vein2vein.therapy import conditioning, engineering, ex_vivo_expansion, infusion, leukapheresis, release, waiting
 from vein2vein.therapy.laws import read_law
 from vein2vein.therapy.patient import body_surface, patient_from_card, select
 from vein2vein.therapy.product import Dose, find_product
+from vein2vein.trials.virtual_patients import virtual_patients
 
 TISA = find_product("tisagenlecleucel")
 

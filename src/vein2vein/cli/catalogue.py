@@ -235,6 +235,6 @@ def models(name: str | None, for_machines: bool) -> None:
 commands = (
     _card_command("product", _folder("therapy", "products"), "Example: vein2vein products tisagenlecleucel"),
     _card_command("disease", _folder("therapy", "diseases"), "Example: vein2vein diseases"),
-    _card_command("trial", _folder("population", "trials"), "Example: vein2vein trials eliana --json"),
+    _card_command("trial", _folder("trials", "cards"), "Example: vein2vein trials eliana --json"),
     models,
 )

@@ -28,7 +28,7 @@ def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, q
     0: every file can be used (what is set aside is listed); 1: one cannot.
     """
     from vein2vein.io.check import check_file
-    from vein2vein.population.trial import load_trial
+    from vein2vein.trials.trial import load_trial
 
     fit = True
     for file in files:

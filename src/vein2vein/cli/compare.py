@@ -46,9 +46,9 @@ def command(
     Either two trial files, or --trial with two values of --product, --dose or --conditioning. An option given once
     holds for both designs. The patients are those of the first trial; they have the same luck in both.
     """
-    from vein2vein.population.contrast import contrast
     from vein2vein.report.comparison import as_data, comparison_page
     from vein2vein.report.page import write_whole
+    from vein2vein.trials.contrast import contrast
 
     first, second = _designs(trials, base, products, doses, regimens)
     folder = console.new_folder(out or Path("vein2vein-results") / f"compare-seed{seed}", REPORT, force=force)
@@ -72,9 +72,9 @@ def _designs(
     trials: tuple[str, ...], base: str | None, products: tuple[str, ...], doses: tuple[str, ...],
     regimens: tuple[str, ...],
 ) -> tuple[Any, Any]:  # fmt: skip
-    from vein2vein.population.checks import check_apart
-    from vein2vein.population.contrast import check_pair, design
-    from vein2vein.population.trial import load_trial
+    from vein2vein.trials.checks import check_apart
+    from vein2vein.trials.contrast import check_pair, design
+    from vein2vein.trials.trial import load_trial
 
     if (base is None) == (not trials):
         raise InputError(

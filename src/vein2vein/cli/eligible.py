@@ -50,7 +50,7 @@ def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_m
     center's decision and does not replace it; read the current label.
     """
     from vein2vein.cards import read_card
-    from vein2vein.clinic.eligibility import eligible, to_obtain, washouts
+    from vein2vein.clinic.care.eligibility import eligible, to_obtain, washouts
     from vein2vein.therapy.patient import patient_from_card
     from vein2vein.therapy.product import all_products, find_product
 
@@ -91,7 +91,7 @@ def judge_label(
     product: Any, facts: Mapping[str, Any], history: Mapping[str, Any]
 ) -> list[tuple[Any, int, list[tuple[str, str, int]]]]:
     """For each use of a product: (use, verdict, [(field, criterion, state)]); other diseases once, as not met."""
-    from vein2vein.clinic.eligibility import eligible
+    from vein2vein.clinic.care.eligibility import eligible
 
     uses = [one for one in product.indications if facts["disease"] in one.diseases] or list(product.indications[:1])
     out = []
@@ -106,7 +106,7 @@ def judge_label(
 
 
 def _status(use: Any, facts: Mapping[str, Any], history: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    from vein2vein.clinic.eligibility import b_all_status, lymphoma_second_line
+    from vein2vein.clinic.care.eligibility import b_all_status, lymphoma_second_line
 
     lines = float(facts["prior_lines"][0]) if "prior_lines" in facts else math.nan
     if facts["disease"] in B_ALL and "second or later relapse" in use.text:

@@ -59,10 +59,10 @@ def command(
     adds), when to call the care team, long-term follow-up, records to bring, questions to ask, a wallet card. The page
     supports the care team and does not replace it. Nothing leaves this computer.
     """
-    from vein2vein.report import explain_facts as facts
+    from vein2vein.explain import facts
+    from vein2vein.explain.languages import find_language
+    from vein2vein.explain.page import read_date, write_explanation
     from vein2vein.report import page
-    from vein2vein.report.explain import read_date, write_explanation
-    from vein2vein.report.languages import find_language
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
 
@@ -84,8 +84,8 @@ def command(
             "the model was not compared with a study of this product, disease and age: published rates only",
         )
     if comparable and not no_simulation:
-        from vein2vein.journey import simulate
-        from vein2vein.population.virtual import companions as drawn
+        from vein2vein.journey.chart import simulate
+        from vein2vein.trials.virtual_patients import companions as drawn
 
         with console.progress(patient.stem, for_machines=for_machines, quiet=quiet) as report:
             spread = simulate(drawn(known, companions, seed), chosen, seed=seed, progress=report)

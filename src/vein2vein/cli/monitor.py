@@ -56,9 +56,9 @@ def command(
     a page with the timeline. What is not gradable is never shown as 0. Rows that cannot be used are listed; the others
     are graded all the same. Nothing leaves this computer.
     """
-    from vein2vein.io.deidentify import deidentify
-    from vein2vein.io.read import example_record_text, read_record
-    from vein2vein.report.monitor import monitor
+    from vein2vein.io.record.deidentify import deidentify
+    from vein2vein.io.record.read import example_record_text, read_record
+    from vein2vein.ward.monitor import monitor
 
     if init is not None:
         console.write_new(init, example_record_text(), force=force)
@@ -82,7 +82,7 @@ def command(
         console.new_folder(folder, report, force=force)
     files = [(what, path) for watch, own in zip(watches, names) for what, path in _write(watch, folder, own, force)]
     if private:
-        from vein2vein.io.write import write_record
+        from vein2vein.io.record.write import write_record
 
         files.append(("copy", write_record(read, folder / COPY)))
     for watch in watches:  # after the files: whoever stops reading here (a pager, head) still has them
@@ -105,7 +105,7 @@ def _names(watches: tuple[Any, ...]) -> list[tuple[str, str, str]]:
 
 
 def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
-    from vein2vein.io.findings import write_findings, write_findings_fhir
+    from vein2vein.io.record.findings import write_findings, write_findings_fhir
     from vein2vein.report.monitor_page import write_monitor_report
 
     report, table, bundle = (folder / name for name in names)
@@ -118,9 +118,9 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
 
 def _print(watch: Any, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
-    from vein2vein.report.monitor import missing_now
     from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
-    from vein2vein.report.ward import amounts, day_text, in_words, name_of, shown_value, title
+    from vein2vein.ward.monitor import missing_now
+    from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
     rows = []
@@ -198,7 +198,7 @@ def _state(state: Any) -> dict[str, Any]:
 
 def _emit(watch: Any) -> None:
     from vein2vein.clinic.criteria import reference
-    from vein2vein.report.monitor import missing_now
+    from vein2vein.ward.monitor import missing_now
 
     own = {"patient": watch.patient}
     console.emit(

@@ -70,12 +70,12 @@ def command(
     simulated median is within the tolerance of the row. Errors are in tolerances; the baseline is the mean of the other
     trials for the same endpoint. Without names, every trial that comes with vein2vein.
     """
-    from vein2vein.engine.batch import threads_available
-    from vein2vein.population import qualification
-    from vein2vein.population.checks import check_apart
-    from vein2vein.population.posterior import sample_for
-    from vein2vein.population.trial import load_trial
+    from vein2vein.engine.llvm.run_segment import threads_available
+    from vein2vein.inference import qualification
+    from vein2vein.inference.posterior import sample_for
     from vein2vein.report.qualification import write_qualification
+    from vein2vein.trials.checks import check_apart
+    from vein2vein.trials.trial import load_trial
 
     chosen = [load_trial(name) for name in trials] or None
     check_apart(chosen or ())

@@ -64,8 +64,8 @@ def command(
         raise InputError("which visits? Give a file; --init FILE writes an example to start from.")
     if criteria is None:
         raise InputError(f"which criteria? Add --criteria with one of {', '.join(CRITERIA)}.")
-    from vein2vein.clinic.visits import respond_visits
-    from vein2vein.io.visits import read_visits
+    from vein2vein.clinic.response.visits import respond_visits
+    from vein2vein.io.record.visits import read_visits
 
     read = read_visits(visits, criteria, mapping=mapping)
     found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
@@ -86,7 +86,7 @@ def command(
             console.say(f"set aside: {one}", stderr=True)
     console.tell_notes(read.notes, for_machines=for_machines, quiet=quiet)
     if out is not None:
-        from vein2vein.io.write import write_rows
+        from vein2vein.io.record.write import write_rows
 
         header = ("patient", "day", "response", "confirmed", "reasons", "missing")
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
@@ -126,7 +126,7 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     import numpy as np
 
     from vein2vein.clinic.criteria import edition
-    from vein2vein.clinic.outcome import assess, efs_second_line, time_to_event
+    from vein2vein.clinic.response.outcome import assess, efs_second_line, time_to_event
 
     n, k = found.status.shape
     alive, cause = course.dense("alive"), course.dense("death_cause")

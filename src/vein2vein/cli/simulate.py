@@ -99,11 +99,11 @@ def _run(
     for_machines: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
     from vein2vein.cards import read_card
-    from vein2vein.journey import simulate
-    from vein2vein.population.virtual import companions
+    from vein2vein.journey.chart import simulate
     from vein2vein.report.patient import write_patient_report
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
+    from vein2vein.trials.virtual_patients import companions
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)

@@ -87,8 +87,8 @@ def command(
     NAME is a trial that comes with vein2vein ('vein2vein trials' lists them), FILE a trial file of your own. The table
     sets the simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
     """
-    from vein2vein.population import trial as trials
-    from vein2vein.population.large import holds_large
+    from vein2vein.runs.large import holds_large
+    from vein2vein.trials import trial as trials
 
     if init is not None:
         console.write_new(init, trials.trial_template_text(), force=force)
@@ -127,9 +127,9 @@ def command(
 def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[str, Path]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from vein2vein.population.store import write_trial
     from vein2vein.report import page
     from vein2vein.report.trial import trial_page
+    from vein2vein.runs.store import write_trial
 
     with ThreadPoolExecutor(1) as beside:  # the tables are written while the figures are drawn
         stored = beside.submit(write_trial, result, folder)
@@ -159,7 +159,7 @@ def _no_garbage() -> Iterator[None]:
 
 def _run_large(plan: Any, folder: Path, for_machines: bool, quiet: bool, **options: Any) -> None:
     """A run in chunks: stored as they are done; no report, because no journey is ever whole in memory."""
-    from vein2vein.population import large
+    from vein2vein.runs import large
 
     with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
         result = large.run_large(plan, folder, progress=report, **options)

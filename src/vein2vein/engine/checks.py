@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import choice, tableau
+from vein2vein.engine import choice
+from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine import cache, cohort, dated, generate, plain, rosenbrock, sparse, tableau
-from vein2vein.engine.tableau import Method
-from vein2vein.engine.trace import trace
+from vein2vein.engine.llvm import cache, equations, linear, run_course
+from vein2vein.engine.method import plain, rosenbrock, tableau
+from vein2vein.engine.method.request import Courses, Request, arrange
+from vein2vein.engine.method.tableau import Method
+from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model, start
 
 Matrix = NDArray[np.float64]
@@ -36,7 +38,7 @@ def flops(model: Model, method: Method) -> int:
     """Floating-point operations of one step of one patient; a fused multiply-add counts as two."""
     traced = trace(model)
     states = len(model.states)
-    rates = generate.operations(traced.graph, traced.derivatives)
+    rates = equations.operations(traced.graph, traced.derivatives)
     stages = method.stages
     weights = sum(sum(w != 0 for w in row) for row in (*method.weights, *method.couplings))
     common = 2 * states * weights + 12 * states
@@ -44,8 +46,8 @@ def flops(model: Model, method: Method) -> int:
         return (stages - 1) * rates + common
     s = rosenbrock.slopes(traced)
     nodes = [*traced.derivatives, *s.jacobian.values(), *s.by_time.values()]
-    factor, solve = sparse.operations(sparse.plan(states, s.jacobian))
-    first = generate.operations(traced.graph, nodes)
+    factor, solve = linear.operations(linear.plan(states, s.jacobian))
+    first = equations.operations(traced.graph, nodes)
     residual = 5 * len(s.jacobian) + 4 * states
     return first + (stages - 1) * rates + factor + stages * solve + residual + common
 
@@ -91,15 +93,15 @@ def measure(model: Model) -> Method:
     return tableau.RODAS5P if implicit.status[0] == tableau.OK and cheaper else tableau.TSIT5
 
 
-def _course(model: Model, p: Matrix, days: Matrix, doses: Sequence[Dose], method: Method) -> cohort.Courses:
+def _course(model: Model, p: Matrix, days: Matrix, doses: Sequence[Dose], method: Method) -> Courses:
     gives = tuple(i.name for i in model.inputs if i.name in {d[1] for d in doses})
-    listed = cohort.arrange(
+    listed = arrange(
         1, [(np.array(d), gives.index(name), np.array(a)) for d, name, a in doses], [False] * len(gives)
     )
     control = plain.control(model, RTOL, np.inf, MOST, method)
     levels = np.zeros((1, len(model.level_names)))
-    request = dated.Request(gives)
-    return cohort.follow(model, p, start(model, p), levels, days, listed, request, control, 1)
+    request = Request(gives)
+    return run_course.follow(model, p, start(model, p), levels, days, listed, request, control, 1)
 
 
 def _radius(jacobian: Matrix) -> float:

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import batch, checks, cohort, cuda, dated_plain, plain, tableau
-from vein2vein.engine import events as events_of
-from vein2vein.engine import summaries as summaries_of
-from vein2vein.engine.dated import Request
-from vein2vein.engine.events import Event
-from vein2vein.engine.summaries import Summary
+from vein2vein.engine import checks
+from vein2vein.engine.cuda import device
+from vein2vein.engine.llvm import run_course, run_segment
+from vein2vein.engine.method import events as events_of
+from vein2vein.engine.method import plain, plain_course, tableau
+from vein2vein.engine.method import summaries as summaries_of
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.request import Courses, Request, arrange
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, start
 
@@ -32,7 +35,7 @@ Dose = tuple[Any, str, Any]
 STATUS: Mapping[int, str] = tableau.STATUS
 BACKENDS = ("batch", "plain")
 GPU = "gpu"
-"""A third backend, of ``solve`` only: whole courses without events (``cuda.py``, an optional extra)."""
+"""A third backend, of ``solve`` only: whole courses without events (``cuda/``, an optional extra)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Run:
     control: plain.Control
     backend: str
     threads: int | None = None
-    compiled: batch.Compiled | None = None
+    compiled: run_segment.Compiled | None = None
     packed: Matrix | None = None
 
 
@@ -164,8 +167,8 @@ def begin(
         max_step = np.inf if chosen.implicit else tableau.MAX_STEP
     compiled = packed = None
     if backend == "batch":
-        compiled = batch.compile_model(model, width, chosen)
-        packed = batch.pack(matrix, compiled.width)
+        compiled = run_segment.compile_model(model, width, chosen)
+        packed = run_segment.pack(matrix, compiled.width)
     counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
     return Run(
         model=model,
@@ -214,9 +217,10 @@ def advance(
         run = replace(run, levels=checks.levels_of(run.model, levels, n))
     if until == run.day:
         return run
-    lanes = batch.Lanes(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
+    lanes = run_segment.Lanes(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
     if run.compiled is not None and run.packed is not None:
-        lanes = batch.advance(run.compiled, lanes, run.packed, run.levels, run.day, until, run.control, run.threads)
+        ready = (run.compiled, lanes, run.packed, run.levels)
+        lanes = run_segment.advance(*ready, run.day, until, run.control, run.threads)
     else:
         lanes = _advance_plain(run, until)
     return replace(
@@ -238,11 +242,11 @@ def take(run: Run, rows: ArrayLike) -> Run:
     names = ("parameters", "state", "levels", "status", "steps", "rejected", "reached", "step")
     taken: dict[str, Any] = {name: getattr(run, name)[chosen] for name in names}
     if run.compiled is not None:
-        taken["packed"] = batch.pack(taken["parameters"], run.compiled.width)
+        taken["packed"] = run_segment.pack(taken["parameters"], run.compiled.width)
     return replace(run, **taken)
 
 
-def _advance_plain(run: Run, until: float) -> batch.Lanes:
+def _advance_plain(run: Run, until: float) -> run_segment.Lanes:
     after, names = [], run.model.level_names
     for i in range(len(run.state)):
         control = run.control
@@ -257,7 +261,7 @@ def _advance_plain(run: Run, until: float) -> batch.Lanes:
             int(run.rejected[i]),
         )
         after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, control))
-    return batch.Lanes(
+    return run_segment.Lanes(
         state=np.array([a.state for a in after]).reshape(run.state.shape),
         reached=np.array([a.day for a in after]),
         step=np.array([a.step for a in after]),
@@ -320,16 +324,16 @@ def solve(
     names = {name for _, name, _ in schedule} | {e.give for e in events}
     gives = tuple(i.name for i in model.inputs if i.name in names)
     request = Request(gives, *checked, outputs)
-    listed = cohort.arrange(
+    listed = arrange(
         n, [(d, gives.index(name), a) for d, name, a in schedule], [g in model.level_names for g in gives]
     )
     plainly = (model, started.parameters, started.state, started.levels, asked, listed, request, started.control)
     if backend == "plain":
-        found = dated_plain.follow(*plainly)
+        found = plain_course.follow(*plainly)
     elif backend == GPU:
-        found = cuda.follow(*plainly)
+        found = device.follow(*plainly)
     else:
-        found = cohort.follow(*plainly, threads, width)
+        found = run_course.follow(*plainly, threads, width)
         found = _again(found, plainly)
     return Solution(
         asked,
@@ -343,15 +347,15 @@ def solve(
     )
 
 
-def _again(found: cohort.Courses, arguments: tuple[Any, ...]) -> cohort.Courses:
+def _again(found: Courses, arguments: tuple[Any, ...]) -> Courses:
     """Solve those patients plainly, with pivoting, whose linear equations could not be solved accurately."""
     rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
     if not len(rows):
         return found
     model, parameters, state, levels, days, doses, request, control = arguments
     own = replace(doses, first=doses.first[rows], last=doses.last[rows])
-    again = dated_plain.follow(model, parameters[rows], state[rows], levels[rows], days, own, request, control)
-    for f in fields(cohort.Courses):
+    again = plain_course.follow(model, parameters[rows], state[rows], levels[rows], days, own, request, control)
+    for f in fields(Courses):
         getattr(found, f.name)[rows] = getattr(again, f.name)
     return found
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from vein2vein.cards import Card, read_card
+from vein2vein.clinic.care.management import read_policy
 from vein2vein.clinic.criteria import read_edition
-from vein2vein.clinic.management import read_policy
 from vein2vein.errors import InputError
-from vein2vein.io import names
-from vein2vein.io.mapping import TableMapping, mapping_from_card
 from vein2vein.io.nonmem import COLUMNS, read_nonmem
-from vein2vein.io.read import looks_like_json, read_record
-from vein2vein.io.record import Log, SetAside
-from vein2vein.io.text import find_delimiter, read_text
-from vein2vein.io.visits import read_visits
+from vein2vein.io.record import names
+from vein2vein.io.record.mapping import TableMapping, mapping_from_card
+from vein2vein.io.record.read import looks_like_json, read_record
+from vein2vein.io.record.record import Log, SetAside
+from vein2vein.io.record.text import find_delimiter, read_text
+from vein2vein.io.record.visits import read_visits
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import read_disease
 from vein2vein.therapy.patient import patient_from_card

@@ -1,4 +1,7 @@
-"""The bundled models, found by themselves: a file here with a ``MODEL`` and a card of the same name."""
+"""The bundled models, found by themselves: a file here with a ``MODEL`` and a card of the same name.
+
+A model of several files has a folder instead, with its ``MODEL`` in ``model.py``.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,7 @@ FOLDER = Path(__file__).parent
 @cache
 def model_names() -> tuple[str, ...]:
     """Names of the bundled models, the reference model first; nothing is imported."""
-    cards = [path.stem for path in FOLDER.glob("*.toml") if path.with_suffix(".py").is_file()]
-    names = [name for name in cards if _has_model(FOLDER / f"{name}.py")]
+    names = [card.stem for card in [*FOLDER.glob("*.toml"), *FOLDER.glob("*/*.toml")] if _file(card.stem)]
     return tuple(sorted(names, key=lambda name: (name != "reference", name)))
 
 
@@ -42,7 +44,20 @@ def find_module(name: str) -> ModuleType:
     """Return the module of a bundled model, which carries its description."""
     if name not in model_names():
         raise InputError(unknown("model", name, model_names()))
-    return import_module(f"vein2vein.models.{name}")
+    inside = ".model" if (FOLDER / name).is_dir() else ""
+    return import_module(f"vein2vein.models.{name}{inside}")
+
+
+def card_of(name: str) -> Path:
+    """Where the numbers of a bundled model stand."""
+    module = Path(str(find_module(name).__file__))
+    return module.with_name(f"{name}.toml")
+
+
+def _file(name: str) -> Path | None:
+    """Where the ``MODEL`` of this name stands."""
+    places = (FOLDER / f"{name}.py", FOLDER / name / "model.py")
+    return next((path for path in places if path.is_file() and _has_model(path)), None)
 
 
 def _has_model(path: Path) -> bool:

@@ -1,7 +1,8 @@
 """The functions that a model's equations may use: they take floats, arrays and traced expressions alike.
 
 An equation has no data-dependent Python branch; it says ``where``, ``minimum``, ``maximum``, ``positive_part`` or
-``hill``. Traced expressions carry methods of the same names (see ``engine/trace.py``), so no model imports the engine.
+``hill``. Traced expressions carry methods of the same names (see
+``engine/trace/recording.py``), so no model imports the engine.
 """
 
 from __future__ import annotations

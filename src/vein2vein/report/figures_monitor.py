@@ -10,8 +10,8 @@ from vein2vein.analytes import analyte
 from vein2vein.report import facts
 from vein2vein.report.figures import Picture, axis_name, color, day_axis, log_axis, look, mark_level, months, render
 from vein2vein.report.figures_toxicity import draw_grades
-from vein2vein.report.monitor import Watch
-from vein2vein.report.ward import title
+from vein2vein.ward.monitor import Watch
+from vein2vein.ward.states import title
 
 PANELS = ("temperature", "systolic_bp", "ice", "capd", "crp", "ferritin", "neutrophils", "platelets")
 LATE_PANELS = ("transgene", "car_t_cells", "b_cells", "igg", "neutrophils", "platelets")

@@ -50,14 +50,14 @@ class Survival:
 
 def survival(journey: Any, endpoint: str, clock: str) -> Survival | None:
     """Estimate survival of a journey; None where nobody is in the set."""
-    from vein2vein.clinic.outcome import time_to_event
+    from vein2vein.clinic.response.outcome import time_to_event
 
     return estimate(*time_to_event(journey.outcome, endpoint, clock=clock), endpoint, clock)
 
 
 def estimate(time: Floats, event: Any, in_set: Any, endpoint: str, clock: str) -> Survival | None:
     """Kaplan-Meier estimate with its 95 % interval, drawn at the event times (at most a few hundred)."""
-    from vein2vein.population.survival import interval_at, kaplan_meier, median_time, value_at
+    from vein2vein.statistics.survival import interval_at, kaplan_meier, median_time, value_at
 
     inside = np.asarray(in_set, dtype=bool) & np.isfinite(time)
     if not inside.any():

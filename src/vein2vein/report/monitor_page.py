@@ -9,14 +9,14 @@ import numpy as np
 
 from vein2vein import __version__
 from vein2vein.analytes import analyte
+from vein2vein.clinic.care.suggestions import Suggestion
 from vein2vein.clinic.criteria import edition, editions, reference, with_sources
-from vein2vein.clinic.suggestions import Suggestion
 from vein2vein.report import page
 from vein2vein.report.figures import unit_name
 from vein2vein.report.figures_monitor import follow_up, timeline
-from vein2vein.report.monitor import ADVISED, Watch
-from vein2vein.report.ward import Day, State, amounts, day_text, in_words, name_of, shown_value, title
 from vein2vein.therapy.product import all_products
+from vein2vein.ward.monitor import ADVISED, Watch
+from vein2vein.ward.states import Day, State, amounts, day_text, in_words, name_of, shown_value, title
 
 SHORT = {
     "icans": "ICANS", "cres": "CRES", "neutropenia": "Neutropenia", "thrombocytopenia": "Platelets",

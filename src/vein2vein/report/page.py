@@ -51,12 +51,12 @@ def span(low: Any, high: Any, digits: int = 3) -> str:
 
 
 @cache
-def _templates() -> Any:
+def _templates(folder: Path | None) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = Path(str(resources.files("vein2vein.report").joinpath("templates")))
+    own = Path(str(resources.files("vein2vein.report").joinpath("templates")))
     found = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([own, folder] if folder else [own]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -67,8 +67,8 @@ def _templates() -> Any:
     return found
 
 
-def fill(template: str, **facts: Any) -> str:
-    """Fill a template; every text is escaped, finished figures excepted."""
+def fill(template: str, *, folder: Path | None = None, **facts: Any) -> str:
+    """Fill a template of this room or of a ``folder`` above it; every text is escaped, finished figures excepted."""
     from markupsafe import Markup
 
     from vein2vein.report.figures import look
@@ -80,7 +80,7 @@ def fill(template: str, **facts: Any) -> str:
     for grade, value in enumerate(look("grades", "colors")):
         css = css.replace(f"$(grade{grade})", value)
     css = css.replace("$(font)", look("figure", "font_family"))
-    return _templates().get_template(template).render(css=Markup(css), safe=Markup, **facts)
+    return _templates(folder).get_template(template).render(css=Markup(css), safe=Markup, **facts)
 
 
 def check_target(path: str | Path, force: bool) -> Path:

@@ -1,0 +1,217 @@
+"""What the guidelines say to consider for one patient now: a sentence, the dose for this weight, source and mark.
+
+The program suggests and does not decide; where sources differ, it says so, and a dose that a limit forbids is shown as
+blocked with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.grades import Grades
+from vein2vein.therapy.course import Course
+
+HOURS = 24
+UNITS = {"gcsf": "ug", "ivig": "g"}
+GIVE, POSTPONE, STOP = "give", "postpone", "stop"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One thing to consider.
+
+    Attributes
+    ----------
+    finding, grade : str, int
+        The finding and its grade now.
+    text : str
+    treatment, dose, unit : str, float, str
+        "" and NaN where nothing is dosed; the dose is one dose for this weight.
+    every_hours : float
+        Interval of doses; NaN: once.
+    mark : str
+        R:Sx read in that source, M from memory (unverified), D our choice.
+    blocked : tuple of str
+        Why this dose may not be given now.
+    conflict : str
+        How sources differ.
+    notes : tuple of str
+    """
+
+    finding: str
+    grade: int
+    text: str
+    treatment: str = ""
+    dose: float = np.nan
+    unit: str = ""
+    every_hours: float = np.nan
+    mark: str = ""
+    blocked: tuple[str, ...] = ()
+    conflict: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
+    """Why one more dose of tocilizumab may not be given now; () where it may."""
+    d = edition("dosing").values
+    given = course.days[(course.dense("tocilizumab")[position] > 0) & (course.days <= day)]
+    told = []
+    if len(given) >= d["tocilizumab_most"]:
+        told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
+    recent = int((given > day - 1).sum())
+    if recent >= d["tocilizumab_most_in_24h"]:
+        told.append(f"{recent} doses in 24 hours; at most {d['tocilizumab_most_in_24h']:g}")
+    if len(given) and day - given[-1] < d["tocilizumab_interval"] - d["tolerance"]:
+        hours = HOURS * (day - given[-1])
+        told.append(f"the last dose was {hours:.1f} hours ago; at least {HOURS * d['tocilizumab_interval']:.0f} hours")
+    return tuple(told)
+
+
+def suggest(
+    course: Course,
+    findings: Mapping[str, Grades],
+    *,
+    weight: float,
+    position: int = 0,
+    day: float | None = None,
+    costimulation: str = "",
+    scale: str = "crs_astct",
+) -> tuple[Suggestion, ...]:
+    """What to consider now for one patient, by finding and falling grade.
+
+    Parameters
+    ----------
+    course : Course
+        All that is known so far.
+    findings : mapping of str to Grades
+        Graded from the same course; read: crs, icans, neutropenia, thrombocytopenia, hypogammaglobulinemia, iec_hs.
+    weight : float
+        kg.
+    position : int
+        Place of the patient in the course.
+    day : float, optional
+        Now; default the last day.
+    costimulation : str
+        Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
+    scale : str
+        The CRS finding to read; doses by grade are meant for ``crs_astct``.
+    """
+    rules = edition("guidance")
+    now = float(course.days[-1]) if day is None else day
+    grades = {"crs": scale, **{n: n for n in findings if n != scale}}
+    crs = _now(findings.get(scale), position, now)
+    out = []
+    for row in rules.rules:
+        name = grades.get(str(row["finding"]), "")
+        found = findings.get(name)
+        current = _now(found, position, now)
+        if found is None or current != row["grade"] or not _applies(row, found, position, now, crs, costimulation):
+            continue
+        out.append(_suggestion(row, name, current, course, position, now, weight))
+    return tuple(sorted(out, key=lambda one: -one.grade))
+
+
+def _now(found: Grades | None, position: int, day: float) -> int:
+    """Last known grade up to a day; what is at least known where it cannot be settled; -1: nothing."""
+    if found is None or not len(found.days):
+        return -1
+    past = np.flatnonzero(found.days <= day)
+    for column in past[::-1]:
+        if found.grade[position, column] >= 0:
+            return int(found.grade[position, column])
+        if found.at_least[position, column] > 0:
+            return int(found.at_least[position, column])
+    return -1
+
+
+def _applies(row: Mapping[str, object], found: Grades, position: int, day: float, crs: int, costimulation: str) -> bool:
+    if row.get("costimulation", costimulation) != costimulation:
+        return False
+    if row.get("with_crs") and crs < 1:
+        return False
+    if day < float(row.get("from_day", -np.inf)):  # type: ignore[arg-type]
+        return False
+    if "after" in row:
+        below = (found.grade[position] < int(row["grade"])) & (found.days <= day)  # type: ignore[call-overload]
+        last_below = found.days[below].max() if below.any() else found.days[0]
+        return bool(day - last_below >= edition("guidance").values[str(row["after"])])
+    return True
+
+
+def _suggestion(
+    row: Mapping[str, object], name: str, grade: int, course: Course, position: int, day: float, weight: float
+) -> Suggestion:
+    treatment = str(row.get("treatment", ""))
+    dose, notes = _dose(row, weight)
+    blocked = tocilizumab_blocks(course, position, day) if treatment == "tocilizumab" else ()
+    every = float(row.get("every_hours", np.nan))  # type: ignore[arg-type]
+    unit = UNITS.get(treatment, "mg") if treatment else ""
+    return Suggestion(
+        name, grade, str(row["text"]), treatment, dose, unit, every, str(row["mark"]), blocked,
+        str(row.get("conflict", "")), notes,
+    )  # fmt: skip
+
+
+def _dose(row: Mapping[str, object], weight: float) -> tuple[float, tuple[str, ...]]:
+    """One dose for this weight, and what to know about it."""
+    match row.get("rule"):
+        case "tocilizumab":
+            d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
+            notes = [f"{dose / weight:.3g} mg/kg"]
+            if dose >= d["tocilizumab_most_mg"]:
+                notes = [f"capped at {d['tocilizumab_most_mg']:g} mg"]
+            light = d["tocilizumab_light_below"]
+            if abs(weight - light) <= 1:
+                notes.append(f"the dose per kg steps down at {light:g} kg: check the weight")
+            return dose, tuple(notes)
+        case "immunoglobulin":
+            return float(immunoglobulin_dose(weight)), ()
+    if "ug_per_kg" in row:
+        return float(row["ug_per_kg"]) * weight, ()  # type: ignore[arg-type]
+    fixed = float(row.get("mg", np.inf))  # type: ignore[arg-type]
+    per_kg = float(row.get("mg_per_kg", np.inf)) * weight  # type: ignore[arg-type]
+    small = weight < edition("guidance").values["child_below"]
+    dose = min(fixed, per_kg) if small or np.isinf(fixed) else fixed
+    note = ("the sources give the adult dose: per kg for this weight is our choice",) if dose < fixed < np.inf else ()
+    return (dose if np.isfinite(dose) else np.nan), note
+
+
+def second_dose(
+    crs: int, icans: int, *, day: float, crs_now: int = 0, pulmonary_or_cardiac: int = 0
+) -> tuple[str, str]:
+    """Whether the second dose of obecabtagene autoleucel may be given: ``give``, ``postpone`` or ``stop``, and why.
+
+    Parameters
+    ----------
+    crs, icans, pulmonary_or_cardiac : int
+        Highest grade after the first dose (of a pulmonary or cardiac event: as it is now, unresolved).
+    day : float
+        Day of the decision, first dose = day 0 (label day 1).
+    crs_now : int
+        CRS grade today: after grade 2 the dose is given once it is 1 or less.
+    """
+    rules = edition("second_dose_aucatzyl")
+    worst = {"crs": crs, "icans": icans, "pulmonary_or_cardiac": pulmonary_or_cardiac}
+    actions = [
+        (
+            str(row["action"]),
+            f"{str(row['finding']).replace('_', ' ')} grade {worst[str(row['finding'])]} [{row['mark']}]",
+        )
+        for row in rules.rules
+        if worst[str(row["finding"])] >= int(row["grade"])  # type: ignore[call-overload]
+    ]
+    for action, why in actions:
+        if action == STOP:
+            return STOP, why
+    latest = rules.values["latest_day"] - 1  # the label counts from day 1
+    for action, why in actions:
+        if action == POSTPONE and (crs_now > 1 or icans >= 1):
+            if day > latest:
+                return STOP, f"{why}: not resolved by day {rules.values['latest_day']:g}"
+            return POSTPONE, f"{why}: up to day {rules.values['latest_day']:g}, until grade 1 or less"
+    return GIVE, "no finding of the label forbids it"

@@ -1,0 +1,1 @@
+"""Grades of toxicity from signs, supports and laboratory values."""

@@ -1,0 +1,249 @@
+"""Blood counts: CTCAE grades of each count, and ICAHT (early and late) from the days spent below its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.clinic.criteria import edition, unverified
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, carried, ladder
+from vein2vein.errors import InputError, unknown
+from vein2vein.therapy.course import Course
+
+CYTOPENIAS = ("neutropenia", "thrombocytopenia", "anemia", "lymphopenia", "leukopenia")
+
+
+def grade_cytopenia(course: Course, name: str, criteria: str = "ctcae_v5_blood") -> Grades:
+    """CTCAE grade of one blood count at every cell; not gradable where it was not measured.
+
+    Parameters
+    ----------
+    course : Course
+    name : str
+        ``neutropenia``, ``thrombocytopenia``, ``anemia``, ``lymphopenia`` or ``leukopenia``.
+    criteria : str
+        Edition.
+    """
+    rules = edition(criteria)
+    levels = rules.column(name)
+    if not levels:
+        raise InputError(unknown("cytopenia", name, CYTOPENIAS))
+    analyte = levels[0].reads
+    counts = carried(course, analyte, rules.values["carry"]) if rules.values["carry"] else course.dense(analyte)
+    earned = ladder(counts, levels)
+    absent = np.isnan(counts)
+    grade = np.where(absent, NOT_GRADABLE, earned).astype(np.int8)
+    missing = {analyte: absent} if absent.any() else {}
+    return Grades(
+        name, rules.name, course.days, grade, earned, missing, {name: earned}, {name: (analyte,)}, {}, {},
+        unverified(rules.name),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hematotoxicity:
+    """ICAHT of each patient, arrays (n,).
+
+    Attributes
+    ----------
+    early, late : ndarray of int8
+        Grade; -1 where no neutrophil count lies in the window.
+    days_low, days_very_low : ndarray of int
+        Longest run of days in the early window at or below the two limits, short recoveries bridged.
+    overridden : ndarray of bool
+        Early grade set to the highest: low from the start to the last count.
+    transient : ndarray of bool
+        Late: one low count, but the second lowest is above every limit.
+    cumulative_low, cumulative_very_low : ndarray of int
+        All days of the early window at or below the two limits, in one run or many.
+    """
+
+    early: NDArray[np.int8]
+    late: NDArray[np.int8]
+    days_low: NDArray[np.int64]
+    days_very_low: NDArray[np.int64]
+    overridden: NDArray[np.bool_]
+    transient: NDArray[np.bool_]
+    cumulative_low: NDArray[np.int64]
+    cumulative_very_low: NDArray[np.int64]
+
+
+def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "icaht_2023") -> Hematotoxicity:
+    """Grade immune effector cell-associated hematotoxicity by the longest run of low neutrophil counts.
+
+    Parameters
+    ----------
+    course : Course
+        With neutrophils (1e9/L).
+    last_day : array_like, shape (n,)
+        Day of next therapy, progression or last follow-up; later counts are not read.
+    criteria : str
+        Edition.
+    """
+    rules = edition(criteria)
+    v = rules.values
+    n = course.shape[0]
+    until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
+    daily = _daily_lowest(course, "neutrophils", int(v["late_last_day"]), until)
+    early_days = int(v["early_last_day"]) + 1
+    filled = _interpolated(daily[:, :early_days], int(v["gap_filled"]), until)
+    filled = np.round(filled / v["rounded_to"]) * v["rounded_to"]
+    gap = int(v["recovery_days"]) - 1
+    low, very_low = filled <= v["low"] + v["tolerance"], filled <= v["very_low"] + v["tolerance"]
+    days_low, days_very_low = _longest_run(low, gap), _longest_run(very_low, gap)
+    early = np.zeros(n, dtype=np.int8)
+    for level in rules.column("early"):
+        days = days_low if level.reads == "days_low" else days_very_low
+        early = np.where(days >= level.value, np.maximum(early, level.grade), early).astype(np.int8)
+    overridden = _low_from_start_to_end(low, np.isfinite(filled), gap, int(v["override_start_until"]))
+    early = np.where(overridden, rules.top, early)
+    early = np.where(np.isfinite(filled).any(axis=1), early, NOT_GRADABLE).astype(np.int8)
+
+    later = np.sort(daily[:, early_days:], axis=1)  # NaN last
+    lowest = later[:, 0]
+    second = later[:, 1] if later.shape[1] > 1 else np.full(n, np.nan)
+    levels = rules.column("late")
+    transient = (
+        np.isfinite(second) & (ladder(second[:, None], levels)[:, 0] == 0) & (ladder(lowest[:, None], levels)[:, 0] > 0)
+    )
+    late = np.where(transient, 0, ladder(lowest[:, None], levels)[:, 0])
+    late = np.where(np.isnan(lowest), NOT_GRADABLE, late).astype(np.int8)
+    return Hematotoxicity(
+        early, late, days_low, days_very_low, overridden, transient, low.sum(axis=1), very_low.sum(axis=1)
+    )
+
+
+@dataclass(frozen=True)
+class Thrombocytopenia:
+    """T-ICAHT of each patient, arrays (n,).
+
+    Attributes
+    ----------
+    early, late : ndarray of int8
+        Grade; -1 where it cannot be graded (no count; late: fewer than two tests).
+    days_low, days_very_low : ndarray of int
+        Days of the early window below the two limits, added up.
+    recovery_day : ndarray
+        First of three days in a row at 20 or more without transfusion in the week before; inf: none.
+    """
+
+    early: NDArray[np.int8]
+    late: NDArray[np.int8]
+    days_low: NDArray[np.int64]
+    days_very_low: NDArray[np.int64]
+    recovery_day: NDArray[np.float64]
+
+
+def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "t_icaht_2024") -> Thrombocytopenia:
+    """Grade thrombocytopenia after immune effector cells by the days spent below its limits, added up.
+
+    Parameters
+    ----------
+    course : Course
+        With platelets (10^9/L), and platelet_transfusion for the day of recovery.
+    last_day : array_like, shape (n,)
+        Day of next therapy, progression, death or last follow-up; later counts are not read.
+    criteria : str
+        Edition.
+    """
+    rules = edition(criteria)
+    v = rules.values
+    n = course.shape[0]
+    until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
+    daily = _daily_lowest(course, "platelets", int(v["late_last_day"]), until)
+    split, gap = int(v["early_last_day"]) + 1, int(v["gap_filled"])
+    first = _interpolated(daily[:, :split], gap, until)
+    low, very_low = (first < v["low"]).sum(axis=1), (first < v["very_low"]).sum(axis=1)
+    early = np.zeros(n, dtype=np.int8)
+    for level in rules.column("early"):
+        met = (low if level.reads == "days_low" else very_low) >= level.value
+        early = np.maximum(early, met * np.int8(level.grade))
+    early = np.where(np.isfinite(first).any(axis=1), early, NOT_GRADABLE).astype(np.int8)
+
+    later = daily[:, split:]
+    tests = int(v["late_tests"])
+    days = (_interpolated(later, gap, until - split) < v["very_low"]).sum(axis=1)
+    late = np.zeros(n, dtype=np.int8)
+    for limit, grade in ((v["late_low"], 1), (v["low"], 2)):
+        late = np.where((later < limit).sum(axis=1) >= tests, grade, late)
+    confirmed = (later < v["very_low"]).sum(axis=1) >= tests
+    for level in rules.column("late"):
+        late = np.where(confirmed & (days >= level.value), level.grade, late)
+    late = np.where(np.isfinite(later).sum(axis=1) >= tests, late, NOT_GRADABLE).astype(np.int8)
+    return Thrombocytopenia(early, late, low, very_low, _platelet_recovery(course, daily, v))
+
+
+def _platelet_recovery(course: Course, daily: NDArray[np.float64], v: Mapping[str, float]) -> NDArray[np.float64]:
+    """First of so many days in a row at the count, after a fall below it, untransfused for a week; (n,)."""
+    n, k = daily.shape
+    given = np.zeros((n, k), dtype=bool)
+    for column, day in enumerate(np.floor(course.days).astype(int)):
+        if 0 <= day < k and "platelet_transfusion" in course:
+            given[:, day] |= course.values["platelet_transfusion"][:, column] >= 1
+    found, run, fell = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
+    since = np.full(n, np.inf)
+    for day in range(k):
+        since = np.where(given[:, day], 0.0, since + 1)
+        good = (daily[:, day] >= v["recovery_count"]) & (since >= v["recovery_untransfused"])
+        run = np.where(good, run + 1, 0)
+        fell |= daily[:, day] < v["recovery_count"]
+        reached = fell & (run == v["recovery_days"]) & np.isinf(found)
+        found = np.where(reached, day - v["recovery_days"] + 1, found)
+    return found
+
+
+def _daily_lowest(course: Course, name: str, last: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lowest count of each whole day from day 0 on, shape (n, last + 1)."""
+    counts = np.where(course.days[None, :] <= until[:, None], course.dense(name), np.nan)
+    daily = np.full((course.shape[0], last + 1), np.nan)
+    for column, day in enumerate(np.floor(course.days).astype(int)):
+        if 0 <= day <= last:
+            daily[:, day] = np.fmin(daily[:, day], counts[:, column])
+    return daily
+
+
+def _interpolated(daily: NDArray[np.float64], longest_gap: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill gaps of up to so many days by straight lines; the ends carry their nearest value, not beyond ``until``."""
+    k = daily.shape[1]
+    here = np.arange(k)[None, :]
+    known = np.isfinite(daily)
+    left = np.maximum.accumulate(np.where(known, here, -1), axis=1)
+    right = np.minimum.accumulate(np.where(known, here, k)[:, ::-1], axis=1)[:, ::-1]
+    at_left = np.take_along_axis(daily, np.maximum(left, 0), axis=1)
+    at_right = np.take_along_axis(daily, np.minimum(right, k - 1), axis=1)
+    share = (here - left) / np.maximum(right - left, 1)
+    between = at_left + (at_right - at_left) * share  # NaN beyond the ends
+    value = np.where(left < 0, at_right, np.where(right >= k, at_left, between))
+    allowed = (right - left - 1 <= longest_gap) & (here <= until[:, None])
+    return np.where(known, daily, np.where(allowed, value, np.nan))
+
+
+def _longest_run(low: NDArray[np.bool_], bridge: int) -> NDArray[np.int64]:
+    """Longest run of low days of each patient, runs up to ``bridge`` other days apart joined; shape (n,)."""
+    n = len(low)
+    longest, run, apart = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    for day in range(low.shape[1]):
+        apart = np.where(low[:, day], 0, apart + 1)
+        run = np.where(low[:, day], run + 1, np.where(apart > bridge, 0, run + (run > 0)))
+        longest = np.maximum(longest, np.where(low[:, day], run, 0))
+    return longest
+
+
+def _low_from_start_to_end(
+    low: NDArray[np.bool_], known: NDArray[np.bool_], bridge: int, start_until: int
+) -> NDArray[np.bool_]:
+    """Whether a run begins on one of the first days and still runs at the last known count, shape (n,)."""
+    n, k = low.shape
+    last = np.where(known.any(axis=1), k - 1 - known[:, ::-1].argmax(axis=1), -1)
+    running, began, apart = np.zeros(n, dtype=bool), np.full(n, k), np.zeros(n, dtype=np.int64)
+    answer = np.zeros(n, dtype=bool)
+    for day in range(k):
+        apart = np.where(low[:, day], 0, apart + 1)
+        started = low[:, day] & ~running
+        began = np.where(started, day, began)
+        running = low[:, day] | (running & (apart <= bridge))
+        answer |= (last == day) & low[:, day] & (began <= start_until)
+    return answer

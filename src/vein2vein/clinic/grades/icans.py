@@ -1,0 +1,157 @@
+"""Neurotoxicity: ASTCT ICANS by ICE (from 12 years) or CAPD (younger), and the wider event of early trials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vein2vein.clinic.criteria import edition, unverified
+from vein2vein.clinic.grades.grades import Flags, Grades, Whole, carried, ladder, lately, settle
+from vein2vein.clinic.grades.past import Past
+from vein2vein.therapy.course import Course
+
+READS = {
+    "score": ("ice", "capd"),
+    "arousal": ("arousal",),
+    "seizure": ("seizure",),
+    "motor": ("motor_weakness",),
+    "edema": ("cerebral_edema",),
+    "death": ("death_cause", "alive"),
+}
+SEDATED = "sedated: score and arousal carried from the last reading without sedation"
+HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
+HEADACHE = "headache_or_tremor"
+OTHER_CAUSE = {
+    "neurologic_other_cause": ("score and arousal attributed to another cause", ("score", "arousal")),
+    "seizure_other_cause": ("seizure attributed to another cause", ("seizure",)),
+    "motor_other_cause": ("motor weakness attributed to another cause", ("motor",)),
+}
+LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the score alone"
+ONLY_CAPD = "CAPD at 12 years or older counts with developmental delay only: chart the delay, or ICE"
+DELAYED = "developmental delay: CAPD in place of ICE"
+
+
+def grade_icans(
+    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None
+) -> Grades:
+    """Grade ICANS at every cell: the highest of score, arousal, seizure, motor weakness and edema.
+
+    Parameters
+    ----------
+    course : Course
+        n patients, k days.
+    age : array_like, shape (n,)
+        Years. CAPD is used below 12 years, and with developmental delay; at an unknown age no score is read.
+    criteria : str
+        Edition.
+    past : Past, optional
+        Of a course that grows, of which ``course`` is the newest column.
+
+    Returns
+    -------
+    Grades
+        Seizure, motor weakness and edema that are not charted were not there; score and arousal must be known.
+    """
+    rules = edition(criteria)
+    past, shape = past or Past(course), course.shape
+    whole = past.course
+    ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
+    years = np.broadcast_to(np.asarray(age, dtype=float), (shape[0],))[:, None]
+    old, ageless = years >= rules.values["ice_from_age"], np.isnan(years)
+    flags: dict[str, Flags] = {}
+    if whole.measured("developmental_delay"):
+        delayed = np.broadcast_to(past.now(carried(whole, "developmental_delay") >= 1), shape)
+        flags[DELAYED] = delayed & old
+        old = old & ~delayed
+    by_ice = np.broadcast_to(old, shape)
+    if whole.measured("ice_baseline"):
+        flags[LOW_BASELINE] = by_ice & past.now(carried(whole, "ice_baseline") < rules.values["ice_full"])
+    score = np.where(by_ice, ladder(ice, rules.column("ice")), ladder(capd, rules.column("capd"))).astype(np.int8)
+    score = np.where(ageless, 0, score).astype(np.int8)  # which of the two scores holds is unknown
+    no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd)) | ageless
+    if np.any(only := old & np.isnan(ice) & np.isfinite(capd)):
+        flags[ONLY_CAPD] = only
+    awake = ladder(arousal, rules.column("arousal"))
+    no_arousal = np.isnan(arousal)
+    leans_on_arousal = np.where(
+        by_ice, ice <= rules.values["ice_needs_arousal"], capd < rules.values["capd_needs_arousal"]
+    )
+    unarousable = awake >= rules.top
+    score_unknown = no_score & ~unarousable
+    was_drowsy = past.now(lately(whole, "arousal", 1, rules.values["arousal_lasts"]))
+    arousal_unknown = no_arousal & (leans_on_arousal | no_score | was_drowsy)
+    asleep = course.dense("sedated") >= 1
+    clear = ~asleep & ~score_unknown & ~arousal_unknown
+    earlier = past.carry("score", clear, score, 0), past.carry("awake", clear, awake, 0)
+    read = past.latest("clear", clear)
+    blind = asleep & ((read < 0) | (read < past.latest("not sedated", ~asleep)))
+    if asleep.any():
+        score, awake = (np.where(asleep, was, g).astype(np.int8) for was, g in zip(earlier, (score, awake)))
+        score_unknown, arousal_unknown = (np.where(asleep, blind, u) for u in (score_unknown, arousal_unknown))
+    if whole.measured("sedated"):
+        flags[SEDATED] = asleep & ~blind
+    edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
+    if whole.measured("intracranial_hemorrhage"):
+        bleeding = past.now(np.maximum.accumulate(whole.values["intracranial_hemorrhage"] >= 1, axis=1))
+        edema = np.where(bleeding, 0, edema).astype(np.int8)
+        flags[HEMORRHAGE] = bleeding
+    columns: dict[str, Whole] = {"score": score, "arousal": awake, "edema": edema}
+    for name in ("seizure", "motor"):
+        analyte = READS[name][0]
+        if analyte in course:
+            columns[name] = ladder(course.values[analyte], rules.column(name))
+    for name, (text, aside) in OTHER_CAUSE.items():
+        if course.measured(name):
+            elsewhere = course.values[name] >= 1
+            flags[text] = elsewhere
+            columns.update({c: np.where(elsewhere, 0, columns[c]).astype(np.int8) for c in aside if c in columns})
+            if "score" in aside:
+                score_unknown, arousal_unknown = score_unknown & ~elsewhere, arousal_unknown & ~elsewhere
+    cause, alive = (course.values.get(name, np.float64(np.nan)) for name in READS["death"])
+    died = np.broadcast_to(cause == edition("death").values["icans"], shape)
+    if "death_cause" in course:
+        columns["death"] = (died * edition("death").values["grade"]).astype(np.int8)
+    lower = np.maximum.reduce(list(columns.values()))
+    doubt = (score_unknown | arousal_unknown) & ~died
+    upper = np.where(doubt, np.int8(rules.top), lower)
+    open_ = np.broadcast_to((alive == 0) & np.isnan(cause), shape) & (upper > 0)
+    upper = np.where(open_, np.int8(edition("death").values["grade"]), upper)
+    grade = settle(lower, upper)
+    missing = {}
+    if (grade < 0).any():
+        found = {
+            "ice": score_unknown & old, "capd": score_unknown & ~old & ~ageless, "age": score_unknown & ageless,
+            "arousal": arousal_unknown, "death_cause": open_,
+        }  # fmt: skip
+        missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
+    reads = {name: READS[name] for name in columns}
+    return Grades(
+        "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name)
+    )
+
+
+def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = None) -> Grades:
+    """The wider neurologic adverse event that early trials graded by CTCAE, emulated.
+
+    Any ICE below 10, CAPD of 1 or more, headache or tremor is at least grade 1; the higher grades are those of ICANS.
+
+    Parameters
+    ----------
+    course : Course
+    age : array_like, shape (n,)
+        Years.
+    icans : Grades, optional
+        From ``grade_icans`` of the same course, to save grading twice.
+    """
+    icans = grade_icans(course, age=age) if icans is None else icans
+    if HEADACHE not in course:
+        return replace(icans, scale="neurologic_event", edition="ctcae_emulated")
+    mild = (course.values[HEADACHE] >= 1).astype(np.int8)
+    lower = np.maximum(icans.at_least, mild)
+    grade = np.where(icans.grade < 0, icans.grade, lower).astype(np.int8)
+    return replace(
+        icans, scale="neurologic_event", edition="ctcae_emulated", grade=grade, at_least=lower,
+        columns={**icans.columns, HEADACHE: mild}, reads={**icans.reads, HEADACHE: (HEADACHE,)},
+    )  # fmt: skip

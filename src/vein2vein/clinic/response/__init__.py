@@ -1,0 +1,1 @@
+"""Response and outcome by the published criteria."""

@@ -1,0 +1,204 @@
+"""Outcome: response, relapse, death and transplantation of each patient, and the endpoints read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.grades import Flags, Floats
+from vein2vein.clinic.response.response import Response
+from vein2vein.errors import InputError, unknown
+
+ENDPOINTS = ("OS", "EFS", "PFS", "RFS", "DOR")
+CLOCKS = ("infusion", "enrolment")
+RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
+FAILURES = ("NR", "NE", "MLFS")  # leukemia without remission; a lymphoma that is stable has not failed
+OF_DISEASE = ("disease", "progression")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of each patient. Arrays of shape (n,); days from the infusion (planned, where none was given).
+
+    Attributes
+    ----------
+    best_response : ndarray of str
+        "CR", "CRi", "NR" and so on; "" for those never infused.
+    response_day : ndarray
+        First day of response (inf: none).
+    mrd_negative : ndarray of bool
+    relapse_day, progression_day, death_day, hsct_day : ndarray
+        inf: none.
+    relapse_antigen : ndarray of str
+        "positive", "negative" or "".
+    death_cause : ndarray of str
+        "disease", "progression", or any other word; "" alive.
+    last_day : ndarray
+        End of observation.
+    enrolment_day : ndarray
+        Negative.
+    """
+
+    best_response: NDArray[np.str_]
+    response_day: Floats
+    mrd_negative: Flags
+    relapse_day: Floats
+    relapse_antigen: NDArray[np.str_]
+    progression_day: Floats
+    death_day: Floats
+    death_cause: NDArray[np.str_]
+    hsct_day: Floats
+    last_day: Floats
+    enrolment_day: Floats
+
+
+def assess(
+    response: Response,
+    *,
+    infused: ArrayLike,
+    death_day: ArrayLike,
+    last_day: ArrayLike,
+    enrolment_day: ArrayLike,
+    death_cause: ArrayLike = "",
+    hsct_day: ArrayLike = np.inf,
+) -> Outcome:
+    """Gather the outcome: what was seen of the disease while the patient was alive and observed.
+
+    Parameters
+    ----------
+    response : Response
+    infused : array_like of bool, shape (n,)
+    death_day, last_day, enrolment_day, hsct_day : array_like, shape (n,)
+        Days from infusion; inf: did not happen.
+    death_cause : array_like of str, shape (n,)
+    """
+    given = np.asarray(infused, dtype=bool)
+    n = len(given)
+
+    def spread(value: ArrayLike) -> Floats:
+        return np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+
+    death, last = spread(death_day), spread(last_day)
+    death = np.where(death <= last, death, np.inf)
+    end = np.minimum(death, last)
+
+    def seen(day: Floats) -> Floats:
+        return np.where(given & (day <= end), day, np.inf)
+
+    relapse = seen(response.relapse_day)
+    cause = np.broadcast_to(np.asarray(death_cause, dtype=str), (n,))
+    return Outcome(
+        np.where(given, response.best, ""), seen(response.response_day), given & response.mrd_negative, relapse,
+        np.where(np.isfinite(relapse), response.relapse_antigen, ""), seen(response.progression_day), death,
+        np.where(np.isfinite(death), cause, ""), seen(spread(hsct_day)), last, spread(enrolment_day),
+    )  # fmt: skip
+
+
+def time_to_event(
+    outcome: Outcome, endpoint: str, clock: str = "infusion", censor_hsct: bool = False, criteria: str = "endpoints"
+) -> tuple[Floats, Flags, Flags]:
+    """Time and event of an endpoint.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    endpoint : str
+        ``OS`` death; ``EFS`` no response, relapse, progression or death; ``PFS`` progression, relapse or death;
+        ``RFS`` relapse or death, from response; ``DOR`` relapse or death from the disease, from response.
+    clock : str
+        ``infusion``: the infused; ``enrolment``: all who were enrolled (intention to treat), the never infused too.
+        RFS and DOR start at the response by either clock.
+    censor_hsct : bool
+        Censor at stem-cell transplantation.
+    criteria : str
+        Edition that holds the day of non-response and when it counts.
+
+    Returns
+    -------
+    time : ndarray, shape (n,)
+        Days from the clock's start; NaN outside the set.
+    event : ndarray of bool, shape (n,)
+    in_set : ndarray of bool, shape (n,)
+    """
+    if endpoint not in ENDPOINTS:
+        raise InputError(unknown("endpoint", endpoint, ENDPOINTS))
+    if clock not in CLOCKS:
+        raise InputError(unknown("clock", clock, CLOCKS))
+    given = outcome.best_response != ""
+    in_set = given if clock == "infusion" else np.ones(len(given), dtype=bool)
+    start = np.zeros(len(given)) if clock == "infusion" else np.asarray(outcome.enrolment_day, dtype=float)
+    returned = np.minimum(outcome.relapse_day, outcome.progression_day)
+    death, last = outcome.death_day, outcome.last_day
+    match endpoint:
+        case "OS":
+            day = death
+        case "PFS":
+            day = np.minimum(returned, death)
+        case "EFS":
+            day = np.minimum(np.minimum(returned, death), _failure_day(outcome, given, edition(criteria).values))
+        case _:
+            in_set = in_set & np.isin(outcome.best_response, RESPONSES) & np.isfinite(outcome.response_day)
+            start = np.where(in_set, outcome.response_day, 0.0)
+            own = np.isin(outcome.death_cause, OF_DISEASE)
+            day = np.minimum(returned, death if endpoint == "RFS" else np.where(own, death, np.inf))
+    end = np.minimum(last, death)
+    if censor_hsct:
+        end = np.minimum(end, outcome.hsct_day)
+    event = np.isfinite(day) & (day <= end) & in_set
+    time = np.where(event, day, end) - start
+    return np.where(in_set, np.maximum(time, 0.0), np.nan), event, in_set
+
+
+def efs_second_line(
+    response: Response,
+    *,
+    death_day: ArrayLike,
+    last_day: ArrayLike,
+    new_therapy_day: ArrayLike = np.inf,
+    criteria: str = "endpoints",
+) -> tuple[Floats, Flags]:
+    """Event-free survival as trials of second-line lymphoma define it.
+
+    An event is progression, death, a new therapy, or no response up to the visit of day 150.
+
+    Parameters
+    ----------
+    response : Response
+        By Lugano or another edition with a category SD.
+    death_day, last_day, new_therapy_day : array_like, shape (n,)
+        Days from the infusion; inf: did not happen. Trials count from randomization: shift the days where it is known.
+    criteria : str
+        Edition that holds the day of the visit.
+
+    Returns
+    -------
+    time : ndarray, shape (n,)
+        Day of the event, or of the end of observation.
+    event : ndarray of bool, shape (n,)
+    """
+    v = edition(criteria).values
+    visit = (response.days > 0) & (response.days <= v["stable_day"] + v["stable_slack"])
+    due = visit & (response.days >= v["stable_day"] - v["stable_slack"])
+    stable = response.categories.index("SD")
+    seen = np.where((response.status >= 0) & due[None, :], response.days[None, :], np.inf)
+    judged = seen.min(axis=1, initial=np.inf)
+    responded = (response.status[:, visit] > stable).any(axis=1)
+    failed = np.where(responded, np.inf, judged)
+    death, other = np.asarray(death_day, dtype=float), np.asarray(new_therapy_day, dtype=float)
+    day = np.minimum.reduce([*np.broadcast_arrays(response.progression_day, death, other, failed)])
+    end = np.minimum(death, np.asarray(last_day, dtype=float))
+    event = np.isfinite(day) & (day <= np.maximum(end, other))
+    return np.where(event, day, end), event
+
+
+def _failure_day(outcome: Outcome, given: Flags, values: Mapping[str, float]) -> Floats:
+    """Day on which lack of response counts as an event, shape (n,); inf: it does not, or not yet."""
+    end = np.minimum(outcome.death_day, outcome.last_day)
+    judged = np.where(np.isfinite(outcome.death_day), end >= values["first_assessment"], end >= values["response_due"])
+    failed = np.isin(outcome.best_response, FAILURES) & judged
+    never = np.minimum(values["failure_day"], end)
+    return np.where(given, np.where(failed, values["failure_day"], np.inf), never)

@@ -1,0 +1,1 @@
+"""The same methods on a GPU."""

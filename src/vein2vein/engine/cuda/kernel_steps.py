@@ -1,0 +1,280 @@
+"""The part of the GPU program that no model changes: steps, step control and the course of one patient, in CUDA C.
+
+Twin of ``plain.py`` and ``plain_course.py``, line by line; what is generated stands between ``HEAD`` and ``DRIVER``.
+Arrays that differ between patients lie with the patients side by side (column after column), so that the threads of a
+warp read neighbors.
+"""
+
+HEAD = r"""
+#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+#define DEVICE static __device__
+#define LARGE static __device__ __noinline__
+#define TABLE static __constant__ const
+#else
+#include <math.h>
+#define DEVICE static
+#define LARGE static
+#define TABLE static const
+#endif
+#define P(i) p[(long long)(i) * n + patient]
+#define INFINITE (1e308 * 10.0)
+#define NAN_ (INFINITE - INFINITE)
+
+DEVICE double lesser(double a, double b) { return (a < b || a != a) ? a : b; }
+DEVICE double greater(double a, double b) { return (b < a || a != a) ? a : b; }
+"""
+
+DRIVER = r"""
+typedef struct {
+  const double *absolute, *low, *high;
+  double rtol, max_step, inverse_count, begins, ends;
+  long long max_steps;
+} Control;
+
+typedef struct {
+  double x[STATES], fresh[STATES], k[STAGES][STATES], rate[STATES], u[LEVELS + 1], kept[KEPT];
+#if IMPLICIT
+  double jac[JACOBIAN], lu[FACTORS], bend[STATES];
+#endif
+} Lane;
+
+#define HERE p, n, patient, lane->u, lane->kept
+
+DEVICE double bounded(const Control *c, int i, double value) {
+  return lesser(greater(value, c->low[i]), c->high[i]);
+}
+
+DEVICE double allowed(const Control *c, int i, double size) { return c->absolute[i] + c->rtol * size; }
+
+/* The stages of a tried step and the state at its end; returns the error in units of the tolerance. */
+LARGE double attempt(Lane *lane, const Control *c, double t, double h,
+                      const double *p, long long n, long long patient) {
+  double total = 0.0, finite = 0.0;
+#if IMPLICIT
+  jacobian(t, lane->x, HERE, lane->jac);
+  by_time(t, lane->x, HERE, lane->bend);
+  factor(1.0 / (GAMMA * h), lane->jac, lane->lu);
+  for (int s = 0; s < STAGES; s++) {
+    for (int i = 0; i < STATES; i++) {
+      double at = lane->x[i];
+      for (int j = 0; j < s; j++) at += WEIGHTS[s][j] * lane->k[j][i];
+      lane->fresh[i] = at;
+    }
+    rates(t + NODES[0][s] * h, lane->fresh, HERE, lane->k[s]);
+    for (int i = 0; i < STATES; i++) {
+      double coupled = 0.0;
+      for (int j = 0; j < s; j++) coupled += COUPLINGS[s][j] * lane->k[j][i];
+      lane->k[s][i] += coupled / h + SLOPES[0][s] * h * lane->bend[i];
+    }
+    solve(lane->lu, lane->k[s]);
+  }
+  for (int i = 0; i < STATES; i++) {
+    double at = lane->x[i];
+    for (int j = 0; j < STAGES; j++) at += WEIGHTS[STAGES][j] * lane->k[j][i];
+    lane->fresh[i] = bounded(c, i, at);
+  }
+#else
+  for (int s = 1; s < STAGES; s++) {
+    for (int i = 0; i < STATES; i++) {
+      double sum = 0.0;
+      for (int j = 0; j < s; j++) sum += WEIGHTS[s][j] * lane->k[j][i];
+      const double at = lane->x[i] + h * sum;
+      lane->fresh[i] = s == STAGES - 1 ? bounded(c, i, at) : at;
+    }
+    rates(t + NODES[0][s] * h, lane->fresh, HERE, lane->k[s]);
+  }
+#endif
+  for (int i = 0; i < STATES; i++) {
+    double error = 0.0;
+#if IMPLICIT
+    error = lane->k[STAGES - 1][i];
+#else
+    for (int j = 0; j < STAGES; j++) error += ERRORS[0][j] * lane->k[j][i];
+    error *= h;
+#endif
+    const double ratio = error / allowed(c, i, greater(fabs(lane->x[i]), fabs(lane->fresh[i])));
+    total += ratio * ratio;
+    finite += lane->fresh[i] * 0.0;
+  }
+  return sqrt((total + finite) * c->inverse_count);
+}
+
+/* State number i at a share of the step, within bounds: linear in the stages with the weights w. */
+DEVICE void dense_weights(double share, double *w) {
+  for (int j = 0; j < STAGES; j++) {
+#if IMPLICIT
+    double sum = 0.0, power = 1.0;
+    for (int r = 0; r < DENSE_ROWS; r++, power *= share) sum += DENSE[r][j] * power;
+    w[j] = share * (1.0 - share) * sum;
+#else
+    double sum = 0.0;
+    for (int r = 3; r >= 0; r--) sum = sum * share + DENSE[j][r];
+    w[j] = share * sum;
+#endif
+  }
+}
+
+DEVICE double within(const Lane *lane, const Control *c, int i, double share, double h, const double *w) {
+  double sum = 0.0;
+  for (int j = 0; j < STAGES; j++) sum += w[j] * lane->k[j][i];
+#if IMPLICIT
+  return bounded(c, i, lane->x[i] + share * (lane->fresh[i] - lane->x[i]) + sum);
+#else
+  return bounded(c, i, lane->x[i] + h * sum);
+#endif
+}
+
+LARGE double start_step(Lane *lane, const Control *c, double t, const double *p, long long n, long long patient) {
+  double size = 0.0, speed = 0.0, bend = 0.0;
+  for (int i = 0; i < STATES; i++) {
+    const double room = allowed(c, i, fabs(lane->x[i]));
+    size += lane->x[i] / room * (lane->x[i] / room);
+    speed += lane->rate[i] / room * (lane->rate[i] / room);
+  }
+  size = sqrt(size * c->inverse_count);
+  speed = sqrt(speed * c->inverse_count);
+  const double span = lesser(c->max_step, c->ends - t);
+  double trial = speed > 0.0 ? FIRST_STEP * greater(size, 1.0) / speed : span;
+  trial = trial < span ? trial : span;
+  for (int i = 0; i < STATES; i++) lane->fresh[i] = lane->x[i] + trial * lane->rate[i];
+  rates(t + trial, lane->fresh, HERE, lane->k[STAGES - 1]);
+  for (int i = 0; i < STATES; i++) {
+    const double ratio = (lane->k[STAGES - 1][i] - lane->rate[i]) / allowed(c, i, fabs(lane->x[i]));
+    bend += ratio * ratio;
+  }
+  bend = sqrt(bend * c->inverse_count) / trial;
+  const double fastest = bend > speed ? bend : speed;
+  double h = fastest > 0.0 ? pow(FIRST_STEP / fastest, START_POWER) : INFINITE;
+  h = lesser(lesser(h, FIRST_STEP_GROWTH * trial), span);
+  return h > span * FIRST_STEP_LEAST ? h : span * FIRST_STEP_LEAST;
+}
+
+DEVICE void course(long long patient, long long n, const double *x0, const double *p, const double *u0,
+                   const Control *c, long long days, const double *day, const long long *first, const long long *last,
+                   const double *dose_day, const long long *dose_what, const double *dose_amount, double *values,
+                   double *x_end, double *u_end, double *reached, long long *status, long long *steps,
+                   long long *rejected, double *results) {
+  Lane own, *lane = &own;
+  double carried[CARRIED], y[WANTED + 1][POINTS], weights[STAGES];
+  int result_at[WANTED + 1];
+  for (int i = 0; i < STATES; i++) lane->x[i] = x0[i * n + patient];
+  for (int i = 0; i < LEVELS; i++) lane->u[i] = u0[i * n + patient];
+  begin_summaries(carried, result_at);
+  long long next = first[patient], waiting = 0, taken = 0, refused = 0, why = OK;
+  double t = c->begins, h_next = 0.0, before = ERROR_AT_START;
+  int changed = 1;
+  while (why == OK) {
+    while (next < last[patient] && dose_day[next] <= t) {
+      give((int)dose_what[next], dose_amount[next], lane->x, p, n, patient, lane->u);
+      next++;
+      changed = 1;
+    }
+    if (values)
+      for (; waiting < days && day[waiting] <= t; waiting++)
+        for (int i = 0; i < STATES; i++) values[(waiting * STATES + i) * n + patient] = lane->x[i];
+    if (t >= c->ends) break;
+    if (changed) {
+      prepare(p, n, patient, lane->u, lane->kept);
+      rates(t, lane->x, HERE, lane->rate);
+      h_next = start_step(lane, c, t, p, n, patient);
+      before = ERROR_AT_START;
+      for (int w = 0; w < WANTED; w++) y[w][0] = quantity(w, t, lane->x, p, n, patient, lane->u);
+      for (int i = 0; i < STATES; i++) lane->k[0][i] = lane->rate[i];
+      changed = 0;
+    }
+    const double stop = next < last[patient] && dose_day[next] < c->ends ? dose_day[next] : c->ends;
+    while (t < stop && why == OK) {
+      const double step = lesser(h_next, c->max_step), remaining = stop - t;
+      const int ends = remaining <= step * STRETCH;
+      const double h = ends ? remaining : remaining < 2.0 * step ? remaining / 2.0 : step;
+      const double error = attempt(lane, c, t, h, p, n, patient);
+      if (!(error <= 1.0)) {
+        refused++;
+        const double less = SAFETY * pow(error, -EXPONENT_REJECTED);
+        h_next = h * (error < INFINITE && less > SHRINK ? less : SHRINK);
+        if (h_next < LEAST_STEP * greater(1.0, fabs(stop)))
+          why = error < INFINITE ? STEP_TOO_SMALL : NOT_FINITE;
+        else if (taken + refused >= c->max_steps)
+          why = TOO_MANY_STEPS;
+        continue;
+      }
+      taken++;
+      const double after = ends ? stop : t + h;
+      if (values)
+        for (; waiting < days && day[waiting] < after; waiting++) {
+          const double share = (day[waiting] - t) / h;
+          dense_weights(share, weights);
+          for (int i = 0; i < STATES; i++)
+            values[(waiting * STATES + i) * n + patient] = within(lane, c, i, share, h, weights);
+        }
+      if (WANTED) {
+        double at[STATES];
+        for (int s = 1; s < POINTS; s++) {
+          const int end = s == POINTS - 1;
+          dense_weights(PLACES[0][s], weights);
+          for (int i = 0; i < WATCHED; i++) {
+            const int state = watched[i];
+            at[state] = end ? lane->fresh[state] : within(lane, c, state, PLACES[0][s], h, weights);
+          }
+          for (int w = 0; w < WANTED; w++)
+            y[w][s] = quantity(w, t + PLACES[0][s] * h, at, p, n, patient, lane->u);
+        }
+        for (int w = 0; w < WANTED; w++) {
+          update(w, y[w], t, after - t, carried);
+          y[w][0] = y[w][POINTS - 1];
+        }
+      }
+      for (int i = 0; i < STATES; i++) {
+        lane->x[i] = lane->fresh[i];
+        lane->k[0][i] = lane->k[STAGES - 1][i];
+      }
+      t = after;
+      if (taken + refused >= c->max_steps && t < stop) why = TOO_MANY_STEPS;
+      const double floored = greater(error, ERROR_FLOOR);
+      const double factor_ = SAFETY * pow(floored, -EXPONENT_NOW) * pow(before, EXPONENT_BEFORE);
+      const double wanted = h * lesser(greater(factor_, SHRINK), GROW);
+      h_next = h >= step ? wanted : greater(step, wanted);
+      before = floored;
+    }
+  }
+  for (int i = 0; i < STATES; i++) x_end[i * n + patient] = lane->x[i];
+  for (int i = 0; i < LEVELS; i++) u_end[i * n + patient] = lane->u[i];
+  reached[patient] = t;
+  status[patient] = why;
+  steps[patient] = taken;
+  rejected[patient] = refused;
+  for (int w = 0; w < WANTED; w++) results[w * n + patient] = why == OK ? carried[result_at[w]] : NAN_;
+}
+
+DEVICE void one_rates(long long patient, long long n, double t, const double *x_all, const double *p,
+                      const double *u_all, double *out_all) {
+  double x[STATES], out[STATES], u[LEVELS + 1], kept[KEPT];
+  for (int i = 0; i < STATES; i++) x[i] = x_all[i * n + patient];
+  for (int i = 0; i < LEVELS; i++) u[i] = u_all[i * n + patient];
+  prepare(p, n, patient, u, kept);
+  rates(t, x, p, n, patient, u, kept, out);
+  for (int i = 0; i < STATES; i++) out_all[i * n + patient] = out[i];
+}
+
+#define COURSE_ARGUMENTS long long n, const double *x0, const double *p, const double *u0, const double *absolute, \
+  const double *low, const double *high, const double *numbers, long long max_steps, long long days, \
+  const double *day, const long long *first, const long long *last, const double *dose_day, \
+  const long long *dose_what, const double *dose_amount, double *values, double *x_end, double *u_end, \
+  double *reached, long long *status, long long *steps, long long *rejected, double *results
+#define COURSE_CALL \
+  const Control c = {absolute, low, high, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], max_steps}; \
+  course(patient, n, x0, p, u0, &c, days, day, first, last, dose_day, dose_what, dose_amount, values, x_end, u_end, \
+         reached, status, steps, rejected, results);
+#define RATES_ARGUMENTS long long n, double t, const double *x, const double *p, const double *u, double *out
+
+#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+#define PATIENT const long long patient = (long long)blockIdx.x * blockDim.x + threadIdx.x; if (patient >= n) return;
+extern "C" __global__ void courses(COURSE_ARGUMENTS) { PATIENT COURSE_CALL }
+extern "C" __global__ void all_rates(RATES_ARGUMENTS) { PATIENT one_rates(patient, n, t, x, p, u, out); }
+#else
+void courses(COURSE_ARGUMENTS) { for (long long patient = 0; patient < n; patient++) { COURSE_CALL } }
+void all_rates(RATES_ARGUMENTS) {
+  for (long long patient = 0; patient < n; patient++) one_rates(patient, n, t, x, p, u, out);
+}
+#endif
+"""

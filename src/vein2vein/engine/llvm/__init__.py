@@ -1,0 +1,1 @@
+"""The same methods as compiled code for vectors of patients."""

@@ -1,0 +1,397 @@
+"""Parts of the driver of courses: what is given, events, outputs and summaries (see ``course.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vein2vein.engine.llvm import stepping
+from vein2vein.engine.llvm.control_flow import Program
+from vein2vein.engine.llvm.equations import straight
+from vein2vein.engine.llvm.stepping import Layout
+from vein2vein.engine.llvm.vector_math import double, lesser
+from vein2vein.engine.method import summaries
+from vein2vein.engine.method.events import LOOKS, ROUNDS, Event
+from vein2vein.engine.method.summaries import POINTS, Summary
+from vein2vein.engine.trace.graph import Graph, needed
+from vein2vein.engine.trace.recording import Expression, record
+from vein2vein.models.model import Model
+
+_PATIENT = "%at_patient"
+
+
+@dataclass(frozen=True)
+class Given:
+    """An input that can be given: states or levels it changes, in the order of its function's results."""
+
+    name: str
+    states: tuple[int, ...] = ()
+    level: int | None = None
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """What events, doses and summaries keep per lane.
+
+    Attributes
+    ----------
+    gives : tuple of Given
+    events : tuple of Event
+    wanted : tuple of Summary
+    quantities : int
+        Distinct quantities that are summarized.
+    carried : int
+    results : tuple of int
+        Place of each summary's result among the numbers carried along.
+    watched : tuple of tuple of int
+        States that each event's condition reads.
+    observed : tuple of int
+        States that the summaries read.
+    """
+
+    gives: tuple[Given, ...]
+    events: tuple[Event, ...]
+    wanted: tuple[Summary, ...]
+    quantities: int
+    carried: int
+    results: tuple[int, ...]
+    watched: tuple[tuple[int, ...], ...] = ()
+    observed: tuple[int, ...] = ()
+
+    @property
+    def arrays(self) -> list[tuple[str, int]]:
+        """Names and lengths of arrays of vectors."""
+        ends = max(self.quantities, 1)
+        mixed = len(POINTS) * self.quantities + self.carried + 1
+        per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
+        more = [
+            ("cut", 1),
+            ("at_after", 1),
+            ("g", 1),
+            ("end_share", 1),
+            ("end_g", 1),
+            ("low_share", 1),
+            ("low_g", 1),
+            ("high_share", 1),
+            ("high_g", 1),
+        ]
+        return [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed), *per_event, *more]
+
+    @property
+    def counters(self) -> list[str]:
+        """Names of the firing counts."""
+        return [f"fired{i}" for i in range(len(self.events))]
+
+    @property
+    def flags(self) -> list[str]:
+        """Names of the flags of events that were crossed in the last step."""
+        return [f"firing{i}" for i in range(len(self.events))]
+
+    @property
+    def starts(self) -> list[tuple[str, list[str]]]:
+        """Values of vectors when a patient begins."""
+        begin = [value for s in self.wanted for value in summaries.start(s.kind)]
+        rearm = [(f"rearm{i}", [double(float("-inf"))]) for i in range(len(self.events))]
+        return [("carried", [double(v) for v in begin]), *rearm]
+
+    def waiting(self, a: Program) -> Iterator[tuple[str, str]]:
+        """Per event that may fire again: when it may, and in which lanes that is still to come."""
+        for i, event in enumerate(self.events):
+            if event.most > 1:
+                rearm = a.load(f"%rearm{i}")
+                left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{i}')}, {a.integer(event.most)}", "m")
+                yield rearm, a.masks("and", left, a.compare("olt", a.load("%at_t"), rearm))
+
+    def observe(self, a: Program, changed: str) -> None:
+        """Values of the summarized quantities where a segment begins."""
+        if self.wanted:
+            t = a.load("%at_t")
+            a.do(f"call void @observe({a.vector} {t}, ptr %x, ptr %p, ptr %u, ptr %mixed)")
+            for i in range(self.quantities):
+                a.put_where(changed, a.load("%mixed", i), "%y", i)
+
+
+def functions(
+    model: Model, gives: Sequence[str], events: Sequence[Event], wanted: Sequence[Summary], width: int, fused: bool
+) -> tuple[list[str], Lanes]:
+    """Assembly of the functions for doses, conditions and summaries, and what they keep."""
+    text, given = [], []
+    names = (model.state_names, model.parameters, model.level_names)
+    for i, name in enumerate(gives):
+        if name in model.level_names:
+            given.append(Given(name, level=model.level_names.index(name)))
+            continue
+        g, outputs = dose(model, name)
+        given.append(Given(name, tuple(model.state_names.index(s) for s in outputs)))
+        text.append(straight(f"dose{i}", g, list(outputs.values()), width, fused))
+    watched, observed = [], ()
+    for i, event in enumerate(events):
+        g, outputs = record(model.name, _valued(event.condition), *names)
+        watched.append(_states(g, [outputs["value"]]))
+        text.append(straight(f"condition{i}", g, [outputs["value"]], width, fused))
+    quantities: dict[Any, int] = {}
+    for s in wanted:
+        quantities.setdefault(s.of, len(quantities))
+    if wanted:
+        by_place = {place: of for of, place in quantities.items()}
+        chosen = {f"y{i}": summaries.quantity(_first(wanted, by_place[i]), model) for i in range(len(quantities))}
+        g, outputs = record(model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names)
+        observed = _states(g, [outputs[n] for n in chosen])
+        text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
+        text.append(_reduce(model.name, wanted, quantities, width, fused))
+    places, results = 0, []
+    for s in wanted:
+        places += len(summaries.start(s.kind))
+        results.append(places - 1)
+    lanes = Lanes(
+        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results), tuple(watched), observed
+    )
+    return text, lanes
+
+
+def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
+    """States that expressions read."""
+    return tuple(sorted(args[0] for op, args in (g.nodes[n] for n in needed(g, outputs)) if op == "state"))
+
+
+def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
+    """Record what a dose does; the amount stands in the place of the time."""
+    return record(
+        model.name,
+        lambda amount, x, p, u: model.apply_dose(name, amount, x, p),
+        model.state_names,
+        model.parameters,
+        model.level_names,
+    )
+
+
+def _valued(condition: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:
+    return lambda t, x, p, u: {"value": condition(t, x, p, u)}
+
+
+def _first(wanted: Sequence[Summary], of: Any) -> Summary:
+    return next(s for s in wanted if s.of == of)
+
+
+def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], width: int, fused: bool) -> str:
+    """Assembly of ``reduce(t, mixed, ...)``: points of every quantity, what is carried along, and the step's length."""
+    g = Graph()
+    t = Expression(g, g.leaf("time"), name)
+    points = len(POINTS)
+    base = points * len(quantities)
+    total = sum(len(summaries.start(s.kind)) for s in wanted)
+    leaves = [Expression(g, g.leaf("state", i), name) for i in range(base + total + 1)]
+    outputs, place = [], base
+    for s in wanted:
+        size = len(summaries.start(s.kind))
+        y = leaves[points * quantities[s.of] : points * (quantities[s.of] + 1)]
+        carried = leaves[place : place + size]
+        outputs += summaries.update(s.kind, y, t, leaves[-1], s.level, carried)
+        place += size
+    return straight("reduce", g, [o.node if isinstance(o, Expression) else g.const(o) for o in outputs], width, fused)
+
+
+def give_doses(a: Program, lanes: Lanes, due: str) -> None:
+    """Give each lane that is due what it is due; an amount of 0 changes nothing."""
+    amount = a.load("%at_amount")
+    given = a.masks("and", due, a.compare("une", amount, a.number(0.0)))
+    for i, what in enumerate(lanes.gives):
+        this = a.put(f"icmp eq {a.integers} {a.numbers('%at_what')}, {a.integer(i)}", "m")
+        chosen = a.masks("and", due if what.level is not None else given, this)
+        with a.when(a.any(chosen)):
+            _give(a, i, what, amount, chosen)
+
+
+def _give(a: Program, number: int, what: Given, amount: str, chosen: str) -> None:
+    if what.level is not None:
+        a.put_where(chosen, amount, "%u", what.level)
+        return
+    a.do(f"call void @dose{number}({a.vector} {amount}, ptr %x, ptr %p, ptr %u, ptr %node)")
+    for i, state in enumerate(what.states):
+        a.put_where(chosen, a.load("%node", i), "%x", state)
+
+
+def _condition(a: Program, number: int, t: str, x: str) -> str:
+    a.do(f"call void @condition{number}({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %g)")
+    return a.load("%g")
+
+
+def _armed(a: Program, number: int, event: Event, t: str) -> str:
+    left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{number}')}, {a.integer(event.most)}", "m")
+    return a.masks("and", left, a.compare("ole", a.load(f"%rearm{number}"), t))
+
+
+def events_at_arrival(a: Program, lanes: Lanes, arrived: str) -> None:
+    """Fire what was crossed in the last step, or holds here."""
+    before = 0
+    total = sum(e.most for e in lanes.events)
+    for i, event in enumerate(lanes.events):
+        t = a.load("%at_t")
+        holds = a.compare("oge", _condition(a, i, t, "%x"), a.number(0.0))
+        holds = a.masks("or", holds, a.flags(f"%firing{i}"))
+        fires = a.masks("and", arrived, a.masks("and", _armed(a, i, event, t), holds))
+        with a.when(a.any(fires)):
+            number = next(k for k, g in enumerate(lanes.gives) if g.name == event.give)
+            _give(a, number, lanes.gives[number], a.number(event.amount), fires)
+            with a.each_lane(fires) as lane:
+                count = a.get(f"%fired{i}", lane)
+                place = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), total), a.whole("add", count, before))
+                a.set(a.get("%at_t", lane, "double"), "%fired_all", place, "double")
+                a.set(a.whole("add", count, 1), f"%fired{i}", lane)
+                a.set("0", f"%firing{i}", lane)
+                a.set("1", "%at_changed", lane)
+            a.put_where(fires, a.binary("fadd", t, a.number(event.interval)), f"%rearm{i}")
+        before += event.most
+
+
+def events_in_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> bool:
+    """Find the first crossing in the step and mark what fires; whether there are events at all."""
+    if not lanes.events:
+        return False
+    a.store(a.number(1.0), "%cut")
+    a.store(after, "%at_after")
+    for i, event in enumerate(lanes.events):
+        looked = a.masks("and", accepted, _armed(a, i, event, t))
+        with a.when(a.any(looked)):
+            crosses = _looks(a, layout, lanes, i, looked, t, h)
+            with a.when(a.any(crosses)):
+                _locate(a, layout, lanes, i, t, h)
+                found = a.load("%high_share")
+                a.put_where(crosses, found, "%cut")
+                a.put_where(crosses, a.fma(found, h, t), "%at_after")
+                for earlier in range(i):
+                    kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(crosses))
+                    a.flag(kept, f"%firing{earlier}")
+                a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
+    return True
+
+
+def _looks(a: Program, layout: Layout, lanes: Lanes, number: int, looked: str, t: str, h: str) -> str:
+    """Mask of the lanes in which a condition comes to hold; the first place where it was seen to: ``%end_share``."""
+    zero, cut = a.number(0.0), a.load("%cut")
+    open_ = looked
+    for look in LOOKS:
+        value = _value(a, layout, lanes, number, look, t, h)
+        holds = a.masks("and", a.compare("oge", value, zero), a.compare("olt", a.number(look), cut))
+        holds = a.masks("and", open_, holds)
+        a.put_where(holds, a.number(look), "%end_share")
+        a.put_where(holds, value, "%end_g")
+        open_ = a.masks("and", open_, a.inverse(holds))
+    if number == 0:
+        value = _condition(a, number, a.load("%at_after"), "%new")
+    else:
+        value = _value(a, layout, lanes, number, cut, t, h)
+    holds = a.masks("and", open_, a.compare("oge", value, zero))
+    a.put_where(holds, cut, "%end_share")
+    a.put_where(holds, value, "%end_g")
+    return a.masks("and", looked, a.inverse(a.masks("and", open_, a.inverse(holds))))
+
+
+def _value(a: Program, layout: Layout, lanes: Lanes, number: int, share: str | float, t: str, h: str) -> str:
+    """Value of a condition at a share of the step."""
+    stepping.inside(a, layout, share, h, "%node", lanes.watched[number])
+    return _condition(a, number, a.fma(share if isinstance(share, str) else a.number(share), h, t), "%node")
+
+
+def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str, h: str) -> None:
+    """Where an event was crossed, the step and its segment end there; what needs the whole step comes before."""
+    one = a.number(1.0)
+    ends = a.compare("olt", a.load("%cut"), one)
+    fires = a.flags("%firing0")
+    for i in range(1, len(lanes.events)):
+        fires = a.masks("or", fires, a.flags(f"%firing{i}"))
+    fires = a.masks("and", accepted, fires)
+    with a.when(a.any(fires)):
+        a.put_where(fires, a.load("%at_after"), "%at_stop")
+        stepping.inside(a, layout, a.load("%cut"), h, "%node")
+        early = a.masks("and", fires, ends)
+
+        def body(n: str, _: list[str]) -> list[str]:
+            a.put_where(early, a.load("%node", n), "%new", n)
+            return []
+
+        a.loop(layout.states, [], body)
+
+
+def _locate(a: Program, layout: Layout, lanes: Lanes, number: int, t: str, h: str) -> None:
+    """Root of a condition within the step by false position (``events.locate``), the same number of rounds for all."""
+    a.store(a.number(0.0), "%low_share")
+    start = _condition(a, number, t, "%x")
+    a.store(a.select(a.compare("olt", start, a.number(0.0)), start, a.number(0.0)), "%low_g")
+    a.store(a.load("%end_share"), "%high_share")
+    a.store(a.load("%end_g"), "%high_g")
+    rounds = a.local(a.name("rounds")[1:], "i64")
+    a.set("0", rounds)
+    half = a.number(1 / 2)
+    with a.cycle() as loop:
+        count = a.get(rounds)
+        loop.unless(a.put(f"icmp ult i64 {count}, {ROUNDS}", "c"))
+        a.set(a.whole("add", count, 1), rounds)
+        low, high = a.load("%low_share"), a.load("%high_share")
+        low_g, high_g = a.load("%low_g"), a.load("%high_g")
+        rise = a.binary("fsub", high_g, low_g)
+        back = a.binary("fdiv", a.binary("fmul", high_g, a.binary("fsub", high, low)), rise)
+        share = a.select(a.compare("olt", a.number(0.0), rise), a.binary("fsub", high, back), high)
+        value = _value(a, layout, lanes, number, share, t, h)
+        above = a.compare("oge", value, a.number(0.0))
+        below = a.inverse(above)
+        # The side that stays counts half, so that it gives way.
+        a.store(a.select(above, a.binary("fmul", low_g, half), value), "%low_g")
+        a.store(a.select(above, value, a.binary("fmul", high_g, half)), "%high_g")
+        a.put_where(above, share, "%high_share")
+        a.put_where(below, share, "%low_share")
+
+
+def write_outputs(a: Program, layout: Layout, due: str, source: str) -> None:
+    """Write the states of the lanes that are due and go on to their next day."""
+    with a.each_lane(due) as lane:
+        number = a.get("%at_output", lane)
+        row = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), "%count_days"), number)
+        a.copy(layout.states, "%values", a.whole("mul", row, layout.states), source, lane, inward=False)
+        following = a.whole("add", number, 1)
+        a.set(following, "%at_output", lane)
+        a.set(double(float("inf")), "%at_output_day", lane, "double")
+        with a.when(a.put(f"icmp ult i64 {following}, %count_days", "c")):
+            a.set(a.get("%days", following, "double"), "%at_output_day", lane, "double")
+
+
+def observe_step(a: Program, layout: Layout, lanes: Lanes, t: str, after: str, h: str) -> None:
+    """What is summarized, within the step as far as it goes; comes before the step is cut."""
+    if not lanes.wanted:
+        return
+    cut = _reach(a, t, after, h)
+    for place, point in enumerate(POINTS[1:-1], start=1):
+        share = a.binary("fmul", cut, a.number(point))
+        stepping.inside(a, layout, share, h, "%node", lanes.observed)
+        _observe(a, lanes, a.fma(share, h, t), "%node", place)
+
+
+def reduce_step(a: Program, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> None:
+    """Bring the summaries forward over the step, as far as it goes."""
+    if not lanes.wanted:
+        return
+    points, count = len(POINTS), lanes.quantities
+    length = a.binary("fsub", after, t)
+    end = a.binary("fmul", _reach(a, t, after, h), a.number(POINTS[-1]))
+    _observe(a, lanes, a.fma(end, h, t), "%new", points - 1)
+    for i in range(count):
+        a.store(a.load("%y", i), "%mixed", points * i)
+    for i in range(lanes.carried):
+        a.store(a.load("%carried", i), "%mixed", points * count + i)
+    a.store(length, "%mixed", points * count + lanes.carried)
+    a.do(f"call void @reduce({a.vector} {t}, ptr %mixed, ptr %p, ptr %u, ptr %reduced)")
+    for i in range(lanes.carried):
+        a.put_where(accepted, a.load("%reduced", i), "%carried", i)
+    for i in range(count):
+        a.put_where(accepted, a.load("%mixed", points * i + points - 1), "%y", i)
+
+
+def _reach(a: Program, t: str, after: str, h: str) -> str:
+    return lesser(a, a.number(1.0), a.binary("fdiv", a.binary("fsub", after, t), h), steady=True)
+
+
+def _observe(a: Program, lanes: Lanes, t: str, x: str, place: int) -> None:
+    a.do(f"call void @observe({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %reduced)")
+    for i in range(lanes.quantities):
+        a.store(a.load("%reduced", i), "%mixed", len(POINTS) * i + place)

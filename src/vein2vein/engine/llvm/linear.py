@@ -1,0 +1,172 @@
+"""Linear systems with a known pattern of zeros, solved by straight-line code without pivoting.
+
+The systems are those of a Rosenbrock step, (1 / (gamma h) - J) k = b. Which entries are zero is known when the model is
+recorded, so the order of elimination, the fill-in and every multiplication are settled then. The diagonal is the pivot:
+it dominates when the step is short, and a solution is judged by its residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vein2vein.engine.llvm.scheduling import interleaved
+from vein2vein.engine.llvm.vector_math import Assembly
+
+Entry = tuple[int, int]
+
+RESIDUAL = 1e-9
+"""Largest residual of a row in units of the sum of its terms."""
+NEGLIGIBLE = 1e-250
+"""Residuals below this are no error: so small numbers have few digits."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to factor a matrix with a given pattern.
+
+    Attributes
+    ----------
+    size : int
+    pattern : tuple of (row, column)
+        Entries of the Jacobian that are not structurally zero, in the order in which they are stored.
+    order : tuple of int
+        Pivots.
+    below, right : tuple of tuple of int
+        Per pivot: rows below it that it changes; columns to its right, fill-in included.
+    slots : mapping of (row, column) to int
+        Place of each entry of the factors; a diagonal place holds the reciprocal of the pivot.
+    """
+
+    size: int
+    pattern: tuple[Entry, ...]
+    order: tuple[int, ...]
+    below: tuple[tuple[int, ...], ...]
+    right: tuple[tuple[int, ...], ...]
+    slots: dict[Entry, int]
+
+
+def plan(size: int, pattern: Iterable[Entry]) -> Plan:
+    """Order of elimination (least product of row and column counts first) and the fill-in that it brings."""
+    entries = tuple(pattern)
+    rows = {i: {i} for i in range(size)}
+    columns = {i: {i} for i in range(size)}
+    for i, j in entries:
+        rows[i].add(j)
+        columns[j].add(i)
+    left = set(range(size))
+    order, below, right = [], [], []
+    while left:
+        pivot = min(left, key=lambda k: ((len(rows[k]) - 1) * (len(columns[k]) - 1), k))
+        left.remove(pivot)
+        down, across = sorted(columns[pivot] - {pivot}), sorted(rows[pivot] - {pivot})
+        for i in down:
+            rows[i].discard(pivot)
+            rows[i].update(across)
+        for j in across:
+            columns[j].discard(pivot)
+            columns[j].update(down)
+        order.append(pivot)
+        below.append(tuple(down))
+        right.append(tuple(across))
+    slots: dict[Entry, int] = {}
+    for k, down, across in zip(order, below, right):
+        for entry in [(k, k), *((k, j) for j in across), *((i, k) for i in down)]:
+            slots[entry] = len(slots)
+    return Plan(size, entries, tuple(order), tuple(below), tuple(right), slots)
+
+
+def operations(p: Plan) -> tuple[int, int]:
+    """Additions, multiplications and divisions of a factorization and of a solution."""
+    factor = sum(1 + len(d) * (1 + 2 * len(r)) for d, r in zip(p.below, p.right))
+    solve = sum(1 + 2 * len(d) + 2 * len(r) for d, r in zip(p.below, p.right))
+    return factor, solve
+
+
+def solve(p: Plan, diagonal: float, jacobian: Sequence[float], b: Sequence[float]) -> list[float]:
+    """Solution of (diagonal - J) k = b by the plan, in plain Python; the twin of the generated code."""
+    value = dict.fromkeys(p.slots, 0.0)
+    for entry, number in zip(p.pattern, jacobian):
+        value[entry] = -number
+    for k in range(p.size):
+        value[k, k] += diagonal
+    k_vector = list(b)
+    for k, down, across in zip(p.order, p.below, p.right):
+        value[k, k] = 1 / value[k, k]
+        for i in down:
+            value[i, k] *= value[k, k]
+            for j in across:
+                value[i, j] -= value[i, k] * value[k, j]
+            k_vector[i] -= value[i, k] * k_vector[k]
+    for k, across in zip(reversed(p.order), reversed(p.right)):
+        k_vector[k] = (k_vector[k] - sum(value[k, j] * k_vector[j] for j in across)) * value[k, k]
+    return k_vector
+
+
+def functions(p: Plan, width: int, fused: bool) -> str:
+    """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b)`` and ``residual``."""
+    return "\n".join(
+        [_factor(p, Assembly(width, fused)), _solve(p, Assembly(width, fused)), _residual(p, width, fused)]
+    )
+
+
+def _factor(p: Plan, a: Assembly) -> str:
+    value: dict[Entry, str] = {}
+    places = {entry: i for i, entry in enumerate(p.pattern)}
+    for entry in p.slots:
+        if entry in places:
+            known = a.load("%jac", places[entry])
+            value[entry] = a.binary("fsub", "%diagonal", known) if entry[0] == entry[1] else a.negative(known)
+        elif entry[0] == entry[1]:
+            value[entry] = "%diagonal"
+    for k, down, across in zip(p.order, p.below, p.right):
+        inverse = value[k, k] = a.binary("fdiv", a.number(1.0), value[k, k])
+        for i in down:
+            share = value[i, k] = a.binary("fmul", value[i, k], inverse)
+            minus = a.negative(share) if across else share
+            for j in across:
+                old = value.get((i, j))
+                product = value[k, j]
+                value[i, j] = a.fma(minus, product, old) if old else a.binary("fmul", minus, product)
+    for entry, slot in p.slots.items():
+        a.store(value[entry], "%lu", slot)
+    head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
+
+
+def _solve(p: Plan, a: Assembly) -> str:
+    value = [a.load("%b", i) for i in range(p.size)]
+    for k, down in zip(p.order, p.below):
+        for i in down:
+            value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], value[i])
+    for k, across in zip(reversed(p.order), reversed(p.right)):
+        for j in across:
+            value[k] = a.fma(a.negative(a.load("%lu", p.slots[k, j])), value[j], value[k])
+        value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
+    for i, v in enumerate(value):
+        a.store(v, "%b", i)
+    head = "define internal void @solve(ptr noalias %lu, ptr noalias %b) #0 {"
+    return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
+
+
+def _residual(p: Plan, width: int, fused: bool) -> str:
+    """Function whose value is above 0, or not a number, where a row of a solution leaves too large a residual."""
+    a = Assembly(width, fused)
+    worst = a.number(-1.0)
+    for row in range(p.size):
+        known = a.load("%k", row)
+        term = a.binary("fmul", "%diagonal", known)
+        given = a.load("%b", row)
+        total, size = a.binary("fsub", term, given), a.binary("fadd", a.absolute(term), a.absolute(given))
+        for place, (i, j) in enumerate(p.pattern):
+            if i == row:
+                term = a.binary("fmul", a.load("%jac", place), a.load("%k", j))
+                total = a.binary("fsub", total, term)
+                size = a.binary("fadd", size, a.absolute(term))
+        excess = a.fma(a.number(-RESIDUAL), size, a.absolute(total))
+        excess = a.binary("fsub", excess, a.number(NEGLIGIBLE))
+        keep = a.compare("ole", excess, worst)
+        worst = a.select(keep, worst, excess)
+    v = a.vector
+    head = f"define internal {v} @residual({v} %diagonal, ptr %jac, ptr %b, ptr %k) #0 {{"
+    return "\n".join([head, "entry:", *interleaved(a.lines), f"  ret {v} {worst}", "}"])

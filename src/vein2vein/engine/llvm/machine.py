@@ -1,0 +1,63 @@
+"""From assembly text to loaded machine code for this processor, kept on disk by content (``cache.py``)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from vein2vein.engine.llvm import cache
+
+WIDTHS = {"avx512f": 8, "avx": 4}
+_OPTIMIZATION = 2
+
+
+@lru_cache(maxsize=1)
+def host() -> tuple[str, str, str]:
+    """Triple, name and features (``+has,-lacks``) of this processor."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # not known for this processor: its baseline will do
+        features = ""
+    return llvm.get_process_triple(), llvm.get_host_cpu_name(), features
+
+
+def natural_width() -> int:
+    """Doubles in this processor's widest vectors."""
+    for feature, width in WIDTHS.items():
+        if _has(feature):
+            return width
+    return 2
+
+
+def _has(feature: str) -> bool:
+    return f"+{feature}" in host()[2].split(",")
+
+
+def fused() -> bool:
+    """Whether the processor multiplies and adds in one instruction."""
+    return _has("fma") or host()[0].startswith(("aarch64", "arm64"))
+
+
+def machine_code(text: str) -> tuple[Any, bool]:
+    """Loaded machine code of an assembly text for this processor, and whether it came from disk."""
+    triple, cpu, features = host()
+    name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, features)
+    code = cache.read(name)
+    from_cache = code is not None
+    machine = llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=_OPTIMIZATION, reloc="pic", codemodel="jitdefault"
+    )
+    if code is None:
+        parsed = llvm.parse_assembly(text)
+        parsed.verify()
+        code = machine.emit_object(parsed)
+        cache.write(name, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine, from_cache

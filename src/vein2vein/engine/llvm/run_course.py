@@ -1,0 +1,79 @@
+"""Whole courses of n patients by the compiled driver of ``course.py``, on all cores."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.engine.llvm import course, machine, run_segment
+from vein2vein.engine.method import tableau
+from vein2vein.engine.method.plain import Control
+from vein2vein.engine.method.request import Courses, Doses, Request, empty
+from vein2vein.engine.trace.recording import trace
+from vein2vein.models.model import Model
+
+Matrix = NDArray[np.float64]
+_KEPT = 64
+_drivers: OrderedDict[Any, tuple[Any, Any, Any]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def follow(
+    model: Model,
+    parameters: Matrix,
+    state: Matrix,
+    levels: Matrix,
+    days: Matrix,
+    doses: Doses,
+    request: Request,
+    control: Control,
+    threads: int | None = None,
+    width: int | None = None,
+) -> Courses:
+    """Courses of n patients from the first of ``days`` to the last."""
+    n = len(state)
+    found = empty(n, state, levels, len(days), request)
+    if n == 0:
+        return found
+    width = width or machine.natural_width()
+    run = driver(model, request, control.method, width)
+    counted = max(int(np.isfinite(control.absolute).sum()), 1)
+    least = tableau.LEAST_STEP * max(1.0, abs(days[0]), abs(days[-1]))
+    numbers = np.array([control.max_steps, len(days)], dtype=np.int64)
+    reals = np.array([days[0], days[-1], control.rtol, control.max_step, 1.0 / counted, least])
+    arrays = [
+        state, parameters, levels, days, doses.first, doses.last, doses.day, doses.what, doses.amount,
+        control.absolute, control.low, control.high, found.values, found.state, found.levels, found.reached,
+        found.status, found.steps, found.rejected, found.fired, found.results,
+    ]  # fmt: skip
+    arrays = [np.ascontiguousarray(a) for a in arrays]
+    places = np.array([a.ctypes.data for a in arrays], dtype=np.uint64)
+
+    def part(first: int, last: int) -> None:
+        begin, end = first * width, min(last * width, n)
+        run(begin, end, numbers.ctypes.data, reals.ctypes.data, places.ctypes.data)
+
+    run_segment.share(part, -(-n // width), threads)
+    failed = found.status != tableau.OK
+    found.results[failed] = np.nan
+    return found
+
+
+def driver(model: Model, request: Request, method: tableau.Method, width: int) -> Any:
+    """Compiled driver of a model for a request, from memory, from disk or newly made."""
+    key = (id(model), request, method.name, width)
+    with _lock:
+        if key not in _drivers:
+            text = course.module(trace(model), request, method, width, machine.fused())
+            engine, _ = machine.machine_code(text)
+            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 3)
+            _drivers[key] = kind(engine.get_function_address(course.NAME)), engine, model
+            while len(_drivers) > _KEPT:
+                _drivers.popitem(last=False)
+        _drivers.move_to_end(key)
+        return _drivers[key][0]

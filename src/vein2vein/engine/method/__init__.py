@@ -1,0 +1,1 @@
+"""The methods in readable Python: tableaux, steps, events, summaries."""

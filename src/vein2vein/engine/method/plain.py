@@ -1,0 +1,269 @@
+"""The readable solver: float64, one patient at a time, the model's own Python. It is the truth for the tests.
+
+A step is one of an explicit Runge-Kutta or of a Rosenbrock method (see ``tableau.py``). After each step the
+states are brought back between their physical bounds, and a state that stands at a bound is not pushed beyond it: its
+rate is then 0. The error of a step is the root mean square over the states of
+
+    error / (scale * rtol / 1e-5 + rtol * size of the state)
+
+so a tighter ``rtol`` tightens both parts. A state whose scale is infinite is solved but does not steer the step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.engine.method import rosenbrock, tableau
+from vein2vein.models.model import Model
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What steers the steps.
+
+    Attributes
+    ----------
+    rtol : float
+    absolute : ndarray (states,)
+        Absolute tolerance of each state; infinite where a state does not take part.
+    low, high : ndarray (states,)
+    max_step : float
+        Days.
+    max_steps : int
+        Tried steps, per patient and advance.
+    method : Method
+    """
+
+    rtol: float
+    absolute: Vector
+    low: Vector
+    high: Vector
+    max_step: float = tableau.MAX_STEP
+    max_steps: int = tableau.MAX_STEPS
+    method: tableau.Method = tableau.TSIT5
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Where one patient's integration stands: state (states,), day, next step (0: not known), status and counts."""
+
+    state: Vector
+    day: float
+    step: float
+    status: int = tableau.OK
+    steps: int = 0
+    rejected: int = 0
+
+
+def control(
+    model: Model,
+    rtol: float,
+    max_step: float = tableau.MAX_STEP,
+    max_steps: int = tableau.MAX_STEPS,
+    method: tableau.Method = tableau.TSIT5,
+) -> Control:
+    """Tolerances and bounds of a model at a relative tolerance."""
+    scale = np.array([s.scale for s in model.states], dtype=float)
+    return Control(
+        rtol=rtol,
+        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), np.finfo(float).tiny),
+        low=np.array([s.low for s in model.states], dtype=float),
+        high=np.array([s.high for s in model.states], dtype=float),
+        max_step=max_step,
+        max_steps=max_steps,
+        method=method,
+    )
+
+
+def derivative(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+    """Time derivative (states,) of one patient, 0 where it leads out of bounds; NaN where the arithmetic fails."""
+    rates = _free(model, t, x, p, u).tolist()
+    return np.array([_inward(r, value, s.low, s.high) for r, s, value in zip(rates, model.states, x.tolist())])
+
+
+def _free(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+    """Time derivative (states,) without regard to bounds."""
+    names = model.state_names
+    try:
+        rate = model.equations(t, SimpleNamespace(**dict(zip(names, x.tolist()))), p, u)
+    except ArithmeticError:
+        return np.full(len(names), np.nan)
+    return np.array([float(rate[name]) for name in names])
+
+
+def _inward(rate: float, value: float, low: float, high: float) -> float:
+    outward = (value <= low and rate < 0) or (value >= high and rate > 0)
+    return 0.0 if outward else rate
+
+
+def advance(
+    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Patient:
+    """Carry one patient forward to the day ``until``, or to where the solver had to give up.
+
+    Parameters
+    ----------
+    parameters, levels : ndarray (parameters,), (levels,)
+    """
+    if patient.status != tableau.OK or until <= patient.day:
+        return patient
+    with np.errstate(all="ignore"):
+        return _advance(model, patient, parameters, levels, float(until), control)
+
+
+def _advance(
+    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Patient:
+    p = SimpleNamespace(**dict(zip(model.parameters, parameters.tolist())))
+    u = SimpleNamespace(**dict(zip(model.level_names, levels.tolist())))
+    t, x, step = patient.day, patient.state, patient.step
+    least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
+    before = tableau.ERROR_AT_START
+    steps = rejected = 0
+    status = tableau.OK
+
+    k = [derivative(model, t, x, p, u)]
+    if not step > 0:
+        step = first_step(x, k[0], control)
+    while t < until:
+        if steps + rejected >= control.max_steps:
+            status = tableau.TOO_MANY_STEPS
+            break
+        step = min(step, control.max_step)
+        h, last = next_step(until - t, step)
+        after = until if last else t + h
+        k, new, error = attempt(model, t, x, k[0], h, p, u, control)
+        if error <= 1:
+            wanted = h * growth(error, before, control.method)
+            step = wanted if h >= step else max(step, wanted)
+            before = max(error, tableau.ERROR_FLOOR)
+            t, x, k = after, new, k[-1:]
+            steps += 1
+        else:
+            rejected += 1
+            step = h * shrinkage(error, control.method)
+            if step < least:
+                status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
+                break
+    return Patient(x, t, step, status, patient.steps + steps, patient.rejected + rejected)
+
+
+def attempt(
+    model: Model,
+    t: float,
+    x: Vector,
+    first: Vector,
+    h: float,
+    p: SimpleNamespace,
+    u: SimpleNamespace,
+    control: Control,
+) -> tuple[list[Vector], Vector, float]:
+    """Stages of a tried step of length ``h``, the state at its end within bounds, and the error.
+
+    ``first`` are the rates at its beginning, which a Rosenbrock step computes itself.
+    """
+    if not control.method.implicit:
+        k, new = stages(model, t, x, first, h, p, u, control)
+        return k, new, error_size(h, k, x, new, control)
+    rows = [np.array(list(vars(names).values()), dtype=float) for names in (p, u)]
+    jacobian, by_time = rosenbrock.evaluate(rosenbrock.slopes_of(model), t, x, *rows)
+    free = _free(model, t, x, p, u)
+    blocked = ((x <= control.low) & (free < 0)) | ((x >= control.high) & (free > 0))
+    jacobian[blocked], by_time[blocked] = 0.0, 0.0
+    k, new = rosenbrock.stages(
+        control.method, lambda at, state: derivative(model, at, state, p, u), jacobian, by_time, t, x, h
+    )
+    new = np.minimum(np.maximum(new, control.low), control.high)
+    return k, new, _measure(k[-1], x, new, control)
+
+
+def dense(method: tableau.Method, h: float, k: list[Vector], x: Vector, new: Vector) -> list[Vector]:
+    """Coefficients c of the state within a step: x + s (c1 + s (c2 + s (c3 + s c4))) at the share s of the step."""
+    if not method.implicit:
+        return [np.asarray(h * sum(row[power] * ki for row, ki in zip(method.dense, k))) for power in range(4)]
+    q: list[Any] = [sum(w * ki for w, ki in zip(row, k)) for row in method.dense]
+    q += [np.zeros(len(x))] * (3 - len(q))
+    return [new - x + q[0], q[1] - q[0], q[2] - q[1], -q[2]]
+
+
+def within(c: list[Vector], x: Vector, share: float, control: Control) -> Vector:
+    """State at a share of a step, within bounds."""
+    state = x + share * (c[0] + share * (c[1] + share * (c[2] + share * c[3])))
+    return np.minimum(np.maximum(state, control.low), control.high)
+
+
+def stages(
+    model: Model,
+    t: float,
+    x: Vector,
+    first: Vector,
+    h: float,
+    p: SimpleNamespace,
+    u: SimpleNamespace,
+    control: Control,
+) -> tuple[list[Vector], Vector]:
+    """The seven derivatives of a step of length ``h`` and the state at its end, within bounds."""
+    k = [first]
+    new = x
+    for node, weights in zip(tableau.NODES[1:], tableau.STAGES[1:]):
+        new = x + h * sum(a * ki for a, ki in zip(weights, k))
+        if len(weights) == len(tableau.STAGES[-1]):
+            new = np.minimum(np.maximum(new, control.low), control.high)
+        k.append(derivative(model, t + node * h, new, p, u))
+    return k, new
+
+
+def error_size(h: float, k: list[Vector], x: Vector, new: Vector, control: Control) -> float:
+    """Error of a step in units of the tolerance; NaN where a value is not finite."""
+    return _measure(h * sum(e * ki for e, ki in zip(tableau.ERROR, k)), x, new, control)
+
+
+def _measure(error: Any, x: Vector, new: Vector, control: Control) -> float:
+    if not np.all(np.isfinite(new)):
+        return math.nan
+    allowed = control.absolute + control.rtol * np.maximum(abs(x), abs(new))
+    return rms(error / allowed, control)
+
+
+def rms(ratio: Vector, control: Control) -> float:
+    """Root mean square over the states that steer the steps."""
+    counted = max(int(np.isfinite(control.absolute).sum()), 1)
+    return math.sqrt(float(np.sum(ratio**2)) / counted)
+
+
+def first_step(x: Vector, rate: Vector, control: Control) -> float:
+    """A cautious first step: a hundredth of the time in which the states change by their own size."""
+    allowed = control.absolute + control.rtol * abs(x)
+    size, speed = rms(x / allowed, control), rms(rate / allowed, control)
+    guess = tableau.FIRST_STEP * max(size, 1.0) / speed if speed > 0 else control.max_step
+    return min(guess, control.max_step) if math.isfinite(guess) else tableau.FIRST_STEP * control.max_step
+
+
+def next_step(remaining: float, step: float) -> tuple[float, bool]:
+    """Length of the next step and whether it ends the segment; what is left is halved rather than left as a crumb."""
+    if remaining <= step * tableau.STRETCH:
+        return remaining, True
+    return (remaining / 2 if remaining < 2 * step else step), False
+
+
+def growth(error: float, before: float, method: tableau.Method = tableau.TSIT5) -> float:
+    """Factor for the step size after an accepted step."""
+    error = max(error, tableau.ERROR_FLOOR)
+    now, earlier, _ = tableau.exponents(method)
+    factor = tableau.SAFETY * error**-now * before**earlier
+    return min(max(factor, tableau.SHRINK), tableau.GROW)
+
+
+def shrinkage(error: float, method: tableau.Method = tableau.TSIT5) -> float:
+    """Factor for the step size after a rejected step."""
+    if not math.isfinite(error):
+        return tableau.SHRINK
+    return max(tableau.SAFETY * error ** -tableau.exponents(method)[2], tableau.SHRINK)

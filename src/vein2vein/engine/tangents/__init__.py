@@ -1,0 +1,1 @@
+"""Derivatives along with the solution."""

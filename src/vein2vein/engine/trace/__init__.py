@@ -1,0 +1,1 @@
+"""Recording a model: its expressions, their derivatives, their print."""

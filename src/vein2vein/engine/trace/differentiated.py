@@ -1,0 +1,53 @@
+"""Functions of a model recorded with their partial derivatives: rates, starts, doses, observables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vein2vein.engine.trace.derivative import partials
+from vein2vein.engine.trace.graph import Graph
+from vein2vein.engine.trace.recording import record
+from vein2vein.models.model import Model
+
+AMOUNT = "amount of the dose"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded function and its partial derivatives: per output, {(kind, index): node}."""
+
+    graph: Graph
+    names: tuple[str, ...]
+    outputs: tuple[int, ...]
+    slopes: tuple[Mapping[tuple[str, int], int], ...]
+
+
+def differentiated(model: Model, function: Callable[..., Mapping[str, Any]], amount: bool = False) -> Recorded:
+    """Record a function of (t, x, p, u) of a model with its partial derivatives.
+
+    With ``amount`` the function is given the amount of a dose as its fifth argument: one more parameter, the last.
+    """
+    parameters = (*model.parameters, AMOUNT) if amount else model.parameters
+
+    def call(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
+        return function(t, x, p, u, getattr(p, AMOUNT)) if amount else function(t, x, p, u)
+
+    graph, outputs = record(model.name, call, model.state_names, parameters, model.level_names)
+    nodes = tuple(outputs.values())
+    slopes: list[dict[tuple[str, int], int]] = [{} for _ in nodes]
+    for kind in ("time", "state", "parameter", "level"):
+        for slope, found in zip(slopes, partials(graph, nodes, kind)):
+            slope.update({(kind, j): node for j, node in found.items()})
+    return Recorded(graph, tuple(outputs), nodes, tuple(slopes))
+
+
+def initial(model: Model) -> Recorded:
+    """The model's own start with its derivatives."""
+    return differentiated(model, lambda t, x, p, u: model.initial(p))
+
+
+def dose(model: Model, name: str) -> Recorded:
+    """What a dose does to the states it changes, with its derivatives."""
+    return differentiated(model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), amount=True)

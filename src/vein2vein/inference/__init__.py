@@ -1,0 +1,1 @@
+"""Learning from data and judging the model by it: parameter samples, scores, qualification."""

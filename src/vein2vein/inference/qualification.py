@@ -1,0 +1,237 @@
+"""Qualification: published trials run again in virtual patients, and how far the two are apart.
+
+A published row is scored where its trial file gives a tolerance. It passes when the published value lies in the
+simulated 90 % prediction interval (of trials of the published size) and the simulated median is within the tolerance;
+a hazard ratio when the median lies in the published interval. A row that is not produced fails. Beside it stands what
+one would have guessed without a model: the mean of the other trials for the same endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from vein2vein.cards import parse_card
+from vein2vein.inference.posterior import Member, Posterior, choose, in_force, overlay
+from vein2vein.inference.scoring import (
+    OTHER,
+    Score,
+    ScoredRow,
+    distance,
+    judge,
+    kinds,
+    numbers,
+    summarize,
+    with_baselines,
+)
+from vein2vein.parameters import ParameterSet, read_parameters
+from vein2vein.runs.scheduler import compute_here, compute_in
+from vein2vein.trials.comparison import LEVEL, RESAMPLES, beside, resampled
+from vein2vein.trials.published import Published
+from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at, list_trials, load_trial
+
+Sets = ParameterSet | Member | Mapping[str, ParameterSet] | None
+Progress = Callable[[float, str], None]
+READ = "read"
+
+__all__ = [
+    "Qualification", "Score", "ScoredRow", "distance", "judge", "kinds", "numbers", "overlay_for", "published_rows",
+    "qualify", "score", "score_trial", "scored_rows", "summarize", "variant", "with_baselines",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Qualification:
+    """Scores of some trials: all, by trial, by kind; the rows behind them; what it takes to repeat them."""
+
+    rows: tuple[ScoredRow, ...]
+    overall: Score
+    trials: tuple[Score, ...]
+    kinds: tuple[Score, ...]
+    provenance: Mapping[str, Any]
+
+
+def scored_rows(trial: Trial) -> tuple[Published, ...]:
+    """Rows of a trial that are scored: with a tolerance, and read in the source (recalled ones are only shown)."""
+    return tuple(row for row in trial.published if row.tolerance_kind and row.confidence == READ)
+
+
+def variant(values: Mapping[str, float], *, why: str, name: str = "variant") -> ParameterSet:
+    """A set of numbers by their names, to be laid over the cards; units and spreads stay as the cards have them."""
+    lines = [
+        f"[parameters.{key}]\nvalue = {float(value)!r}\nhow = 'assumed'\nwhy = {why!r}" for key, value in values.items()
+    ]
+    return read_parameters(parse_card("\n".join(lines), name), "parameters", name=name)
+
+
+def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
+    """What of some variants of the model's numbers holds for a trial (or one arm of it).
+
+    Parameters
+    ----------
+    trial : Trial
+    sets : ParameterSet, Member, or mapping of name to ParameterSet, or None
+        One set for all; factors on numbers of cards; or by the name of a product or disease, "" for all. Never by
+        trial.
+    """
+    if sets is None or isinstance(sets, ParameterSet):
+        return sets
+    if isinstance(sets, Member):
+        return overlay(sets, trial)
+    chosen = [sets[name] for name in ("", trial.product.name, trial.disease.name) if name in sets]
+    if not chosen:
+        return None
+    found = chosen[0]
+    for one in chosen[1:]:
+        found = found.overlay(one)
+    return found
+
+
+def score(
+    trials: Iterable[str | Trial] | None = None,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    sets: Sets | Sequence[Sets] | Posterior = None,
+    progress: Progress | None = None,
+    jobs: int = 1,
+) -> tuple[ScoredRow, ...]:
+    """Run trials in virtual patients and score their rows.
+
+    Parameters
+    ----------
+    trials : iterable of str or Trial, optional
+        Names, paths or trials; every bundled one by default.
+    patients : int, optional
+        Virtual patients enrolled in each, under each parameter set.
+    seed : int
+    sets : ParameterSet, Member, mapping of name to ParameterSet, Posterior, or a sequence of sets, optional
+        A variant of the model's numbers laid over all cards, the same for every trial; a mapping may hold one for ""
+        (everything) and one for each product or disease, by its name. A sequence is a posterior sample: every set runs
+        with ``patients`` of its own, and each simulated trial is drawn under one of them, so that the intervals carry
+        what is not known of the numbers. Of a ``Posterior`` some sets are drawn.
+    progress : callable (fraction, text), optional
+    jobs : int
+        Processes that run trials side by side.
+
+    Returns
+    -------
+    tuple of ScoredRow
+        Without baselines: see ``with_baselines``.
+    """
+    chosen = [
+        one if isinstance(one, Trial) else load_trial(one) for one in (list_trials() if trials is None else trials)
+    ]
+    chosen = [trial for trial in chosen if scored_rows(trial)]
+    sample = _sample(sets, seed)
+    counts = [_enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
+    task = partial(_part, chosen, counts, sample, seed)
+    spans = [(i * len(sample) + j, 0) for j in range(len(sample)) for i in range(len(chosen))]
+    compute = compute_here if jobs == 1 else partial(compute_in, jobs)
+    parts: dict[int, Any] = {}
+    for (at, _), part in compute(task, spans):
+        parts[at] = part
+        if progress:
+            progress(len(parts) / len(spans), chosen[at // len(sample)].name)
+    found: list[ScoredRow] = []
+    for i, trial in enumerate(chosen):
+        mine = [parts[i * len(sample) + j] for j in range(len(sample))]
+        found += [judge(trial, row, _pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
+    return tuple(found)
+
+
+def score_trial(trial: Trial, **options: Any) -> list[ScoredRow]:
+    """Score the rows of one trial; see ``score``."""
+    return list(score([trial], **options))
+
+
+def _sample(sets: Sets | Sequence[Sets] | Posterior, seed: int) -> list[Sets]:
+    if isinstance(sets, Posterior):
+        return list(choose(sets, int(numbers().sets), seed))
+    return list(sets) if isinstance(sets, Sequence) else [sets]
+
+
+def _enrolled(trial: Trial, sets: int) -> int:
+    """Virtual patients enrolled in a trial under each of so many parameter sets."""
+    if sets == 1:
+        return max(int(numbers().patients), trial.patients if trial.arms else 0)
+    largest = max(trial.enrolled, *(row.draw for row in scored_rows(trial)))
+    return max(int(numbers().under_each), int(numbers().spare * largest))
+
+
+def _part(
+    trials: Sequence[Trial], counts: Sequence[int], sample: Sequence[Sets], seed: int, at: int, _: int
+) -> list[tuple[int, Any, str]]:
+    """One trial under one set: for each row what ``resampled`` gives. Each set has patients of its own."""
+    trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
+    count = counts[at // len(sample)]
+    who = np.arange(count) + nth * count
+    with in_force(one):
+        journey = enroll_and_treat(trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one))
+    found = resampled(
+        scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale, until=trial.until,
+        seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,
+    )  # fmt: skip
+    return list(found)
+
+
+def _pooled(row: Published, parts: Sequence[tuple[int, Any, str]]) -> Any:
+    """The row beside the simulated trials of every set: each of them was drawn under one set."""
+    results = [result for _, result, _ in parts if result is not None]
+    missing = next((why for _, result, why in parts if result is None), "")
+    pool = sum(size for size, _, _ in parts)
+    return beside(row, pool, np.concatenate(results) if results else None, level=LEVEL, missing=missing)
+
+
+def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredRow, ...]:
+    """The scored rows of trials as published, nothing simulated: what baselines are made from."""
+    empty = SimpleNamespace(simulated=np.nan, low=np.nan, high=np.nan, inside=False, missing="not run")
+    loaded = [
+        one if isinstance(one, Trial) else load_trial(one) for one in (list_trials() if trials is None else trials)
+    ]
+    return tuple(judge(trial, stated, empty) for trial in loaded for stated in scored_rows(trial))
+
+
+def qualify(
+    trials: Iterable[str | Trial] | None = None,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    sets: Sets | Sequence[Sets] | Posterior = None,
+    progress: Progress | None = None,
+    jobs: int = 1,
+) -> Qualification:
+    """Run and score trials, with baselines and the scores by trial, by kind of endpoint and in all; see ``score``."""
+    rows = score(trials, patients=patients, seed=seed, sets=sets, progress=progress, jobs=jobs)
+    rows = with_baselines(rows, published_rows())
+    by_trial = dict.fromkeys(row.file for row in rows)
+    by_kind = [kind for kind in dict.fromkeys([*kinds().values(), OTHER]) if any(row.kind == kind for row in rows)]
+    from vein2vein import __version__
+
+    return Qualification(
+        rows=rows,
+        overall=summarize("all", rows),
+        trials=tuple(summarize(name, [row for row in rows if row.file == name]) for name in by_trial),
+        kinds=tuple(summarize(name, [row for row in rows if row.kind == name]) for name in by_kind),
+        provenance={
+            "version": __version__,
+            "seed": seed,
+            "patients": "as the trial files say" if patients is None else patients,
+            "trials": list(by_trial),
+            "parameters": _told(sets, len(_sample(sets, seed))),
+        },
+    )
+
+
+def _told(sets: Sets | Sequence[Sets] | Posterior, count: int) -> str:
+    if isinstance(sets, Posterior):
+        made = ", ".join(f"{name} {sets.facts[name]}" for name in ("seed", "patients", "steps") if name in sets.facts)
+        return f"{count} of {len(sets.logs)} sets of the posterior sample (cards {sets.cards}; {made})"
+    if sets is None:
+        return "typical: as on the cards"
+    return "a variant" if count == 1 else f"{count} variants"

@@ -1,0 +1,1 @@
+"""A person's record: tables and FHIR, read and written."""

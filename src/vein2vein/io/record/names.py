@@ -1,0 +1,140 @@
+"""What a record calls things -> analytes, facts of the patient, columns, values in words. Read from names.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from vein2vein.analytes import all_analytes
+from vein2vein.cards import parse_card
+
+ATTRIBUTION, OVERRIDE = "attribution", "override"
+LONGEST_HEADER = 200
+FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion")
+_LOINC = re.compile(r"\d{1,7}-\d")
+_UNIT = re.compile(r"(.*?)\s*(?:\[(.*)\]|\((.*)\)|,\s*(\S+))")
+
+
+def normal(text: str) -> str:
+    """A name without case, punctuation and surplus spaces."""
+    return re.sub(r"[\W_]+", " ", text.lower()).strip()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Names in normal form.
+
+    Attributes
+    ----------
+    names : mapping of str to str
+        Analytes and facts, ``attribution`` and ``override``.
+    columns : mapping of str to str
+        Roles of columns.
+    identifiers, ignored : frozenset of str
+        Columns that hold identifiers, or nothing that is read.
+    words : mapping of analyte to mapping of str to float
+    yes_no : mapping of str to float
+    nothing, below : frozenset of str
+    attributions : mapping of str to str
+        Sign -> the analyte that says so.
+    """
+
+    names: Mapping[str, str]
+    columns: Mapping[str, str]
+    identifiers: frozenset[str]
+    ignored: frozenset[str]
+    words: Mapping[str, Mapping[str, float]]
+    yes_no: Mapping[str, float]
+    nothing: frozenset[str]
+    below: frozenset[str]
+    attributions: Mapping[str, str]
+    codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Every name that a record may use."""
+    read = resources.files("vein2vein.io.record").joinpath("names.toml").read_text(encoding="utf-8")
+    data = parse_card(read, "names.toml").data
+    names: dict[str, str] = {ATTRIBUTION: ATTRIBUTION, OVERRIDE: OVERRIDE}
+    for fact, spelled in data["facts"].items():
+        names.update({normal(s): fact for s in (fact, *spelled)})
+    for analyte, spelled in data["analytes"].items():
+        names.update({normal(s): analyte for s in spelled})
+    for analyte in all_analytes().values():
+        names.setdefault(normal(analyte.title), analyte.name)
+        names[normal(analyte.name)] = analyte.name
+    return Vocabulary(
+        names,
+        {normal(s): role for role, spelled in data["columns"].items() for s in (role, *spelled)},
+        frozenset(normal(s) for s in data["identifiers"]["columns"]),
+        frozenset(normal(s) for s in data["ignored"]["columns"]),
+        {name: {normal(w): float(v) for w, v in words.items()} for name, words in data["words"].items()},
+        {
+            **{normal(w): 1.0 for w in data["yes_no"]["yes"]},
+            **{normal(w): 0.0 for w in data["yes_no"]["no"]},
+        },
+        frozenset(normal(w) for w in data["nothing"]["words"]),
+        frozenset(normal(w) for w in data["below"]["words"]),
+        dict(data["attributions"]),
+        _codes(),
+    )
+
+
+def _codes() -> dict[tuple[str, str], tuple[str, str]]:
+    """(system, code) -> (what it names, mark)."""
+    read = resources.files("vein2vein.io.record.fhir").joinpath("fhir_codes.toml").read_text(encoding="utf-8")
+    data = parse_card(read, "fhir_codes.toml").data
+    systems = data["systems"]
+    found = {
+        (systems[system], code): (str(entry["to"]), str(entry["mark"]))
+        for system in ("loinc", "rxnorm", "snomed")
+        for code, entry in data[system].items()
+    }
+    for system in ("icd10", "icd10cm"):
+        found |= {(systems[system], code): (str(e["to"]), str(e["mark"])) for code, e in data["icd10"].items()}
+    loinc = systems["loinc"]
+    for analyte in all_analytes().values():  # every code of the closed list is known here too
+        if analyte.loinc:
+            found.setdefault((loinc, analyte.loinc), (analyte.name, "M"))
+    return found
+
+
+@cache
+def system(name: str) -> str:
+    """Address of a code system, such as ``loinc``."""
+    read = resources.files("vein2vein.io.record.fhir").joinpath("fhir_codes.toml").read_text(encoding="utf-8")
+    return str(parse_card(read, "fhir_codes.toml").data["systems"][name])
+
+
+def find_name(text: str, own: Mapping[str, str] | None = None) -> str:
+    """Analyte or fact of this name or LOINC code; "" where it is unknown. ``own`` names come first."""
+    form = normal(text)
+    if own and form in own:
+        return own[form]
+    known = vocabulary()
+    if _LOINC.fullmatch(text.strip()):
+        return known.codes.get((system("loinc"), text.strip()), ("", ""))[0]
+    return known.names.get(form, "")
+
+
+def split_header(text: str) -> tuple[str, str]:
+    """A header such as "ferritin [ng/mL]" as name and unit ("" without one)."""
+    match = _UNIT.fullmatch(text.strip()) if len(text) <= LONGEST_HEADER else None
+    if not match or not match[1]:
+        return text.strip(), ""
+    return match[1].strip(), (match[2] or match[3] or match[4] or "").strip()
+
+
+def in_words(name: str, text: str) -> float | None:
+    """Value of an analyte given in words; None where the words are unknown."""
+    known, form = vocabulary(), normal(text)
+    if form in known.words.get(name, {}):
+        return known.words[name][form]
+    analyte = all_analytes().get(name)
+    if analyte and analyte.unit == "1" and (analyte.low, analyte.high) == (0, 1) and form in known.yes_no:
+        return known.yes_no[form]
+    return None

@@ -1,0 +1,158 @@
+"""The text of a file: its size, its encoding, its delimiter, its lines one after the other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from vein2vein.errors import InputError
+from vein2vein.io.record.record import Log
+
+MOST_BYTES = 32_000_000  # a record of one patient is far smaller; what follows is set aside
+MOST_LINES_IN_QUOTES = 20  # lines that one quoted cell may span
+LONGEST_LINE = 1_000_000
+DELIMITERS = (",", ";", "\t", "|")
+BINARY = {
+    b"PK\x03\x04": ("an Excel workbook or a ZIP archive", "save the sheet as CSV (UTF-8)"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV (UTF-8)"),
+    b"%PDF": ("a PDF document", "export the values as CSV or as a FHIR bundle"),
+    b"\x1f\x8b": ("a gzip archive", "unpack it first"),
+    b"PAR1": ("a Parquet table", "a results folder is checked as a whole: name the folder"),
+}
+
+
+def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
+    """The text of a file, at most ``MOST_BYTES`` of it.
+
+    Raises
+    ------
+    InputError
+        No file, no text, or not readable.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError("no such file; check the name and the folder.", file=path) from None
+    except IsADirectoryError:
+        raise InputError("is a folder; expected a CSV file or a FHIR bundle (JSON).", file=path) from None
+    except PermissionError:
+        raise InputError("may not be read; check its permissions.", file=path) from None
+    except OSError as problem:
+        raise InputError(f"cannot be read ({problem.strerror or problem}).", file=path) from None
+    for start, (what, remedy) in BINARY.items():
+        if content.startswith(start):
+            raise InputError(f"is {what}, expected a CSV file or a FHIR bundle (JSON); {remedy}.", file=path)
+    whole = len(content) <= MOST_BYTES
+    if not whole:
+        content = content[:MOST_BYTES]
+    text = _decode(content, log, encoding, path)
+    if not text.strip("\ufeff \t\r\n\0"):
+        raise InputError("is empty; expected a CSV file or a FHIR bundle (JSON).", file=path)
+    if "\r" in text and "\n" not in text:  # lines end as on old Macintosh computers
+        text = text.replace("\r", "\n")
+    if text[:5].lower().lstrip('"').startswith("sep="):  # Excel names its delimiter in a line of its own
+        text = "#" + text
+    if not whole:
+        line = text.count("\n") + 1
+        log.aside(
+            line, "", f"the file is larger than {MOST_BYTES // 1_000_000} MB; from this line on it was not read", "",
+            "the record of one patient", "export fewer columns or a shorter time, or split the file",
+        )  # fmt: skip
+        if "\n" in text:
+            text = text[: text.rfind("\n") + 1]
+    return text
+
+
+def _decode(content: bytes, log: Log, encoding: str, path: Path) -> str:
+    if encoding:
+        try:
+            return content.decode(encoding, errors="replace").lstrip("\ufeff")
+        except (LookupError, UnicodeError):
+            raise InputError(f"cannot be read as {encoding}.", file=path) from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        log.note("read as UTF-16")
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        if problem.start > len(content) - 4 and len(content) >= MOST_BYTES:  # cut in the middle of a character
+            return content[: problem.start].decode("utf-8-sig", errors="replace")
+    try:
+        text = content.decode("cp1252")
+        log.note("not UTF-8: read as Windows-1252 (latin-1); check letters with accents, or say encoding in a mapping")
+        return text
+    except UnicodeDecodeError:
+        log.note("not UTF-8: read as latin-1; check letters with accents, or say encoding in a mapping")
+        return content.decode("latin-1")
+
+
+def find_delimiter(lines: list[str]) -> str:
+    """The delimiter of a table: the one that cuts its first lines most often and most alike."""
+    best, score = ",", (0, 0)
+    for delimiter in DELIMITERS:
+        counts = [len(_cells(line, delimiter) or ()) - 1 for line in lines]
+        if counts and counts[0] > 0:
+            alike = sum(c == counts[0] for c in counts)
+            if (alike, counts[0]) > score:
+                best, score = delimiter, (alike, counts[0])
+    return best
+
+
+def _cells(line: str, delimiter: str) -> list[str] | None:
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except (csv.Error, StopIteration):
+        return None
+
+
+def rows(text: str, delimiter: str, log: Log, first: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row; comments and blank lines are passed over, broken lines set aside.
+
+    A quoted cell may span lines. A quote that is never closed spoils its own line only.
+    """
+    lines = text.split("\n")
+    at = first
+    while at < len(lines):
+        line, number = lines[at].rstrip("\r"), at + 1
+        at += 1
+        if not line.strip() or line.startswith("#"):
+            continue
+        if "\0" in line:
+            log.aside(number, "", "the line holds NUL bytes", "", "text", "export the file again as UTF-8 text")
+            continue
+        if len(line) > LONGEST_LINE:
+            log.aside(
+                number, "", "the line is too long", f"{len(line)} characters", "one row", "export one row per line"
+            )
+            continue
+        if '"' not in line:
+            yield number, line.split(delimiter)
+            continue
+        if line.count('"') % 2:  # a cell goes on in the next line, or a quote was never closed
+            end = at
+            while end < len(lines) and end - at < MOST_LINES_IN_QUOTES and lines[end].count('"') % 2 == 0:
+                end += 1
+            if end >= len(lines) or end - at >= MOST_LINES_IN_QUOTES:
+                log.aside(
+                    number, "", "a quote is opened and not closed", line, "quotes in pairs", "close or remove the quote"
+                )
+                continue
+            line, at = "\n".join(lines[at - 1 : end + 1]), end + 1
+        cells = _whole(line, delimiter)
+        if cells is None:
+            log.aside(
+                number, "", "the quotes of the line do not match", line, "quotes in pairs", "close or remove the quote"
+            )
+        else:
+            yield number, cells
+
+
+def _whole(text: str, delimiter: str) -> list[str] | None:
+    try:
+        found = list(csv.reader([text], delimiter=delimiter))
+        return found[0] if len(found) == 1 else None
+    except csv.Error:
+        return None

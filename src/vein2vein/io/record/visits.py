@@ -1,0 +1,199 @@
+"""Disease visits as CSV: items of the criteria and, in rows of their own, lesions with their diameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from vein2vein import units
+from vein2vein.clinic.response.visits import VISIT_ITEMS, Lesion
+from vein2vein.errors import InputError, unknown
+from vein2vein.io.record import names, times
+from vein2vein.io.record.gather import NO_ZERO, gather, natural_order, numbers_of, zeros_of
+from vein2vein.io.record.mapping import TableMapping, read_mapping
+from vein2vein.io.record.people import read_facts
+from vein2vein.io.record.read import read_record
+from vein2vein.io.record.record import Log, Moment, SetAside
+from vein2vein.io.record.tables import Table, entries_of, moment_of, read_table, times_of
+from vein2vein.io.record.text import read_text
+from vein2vein.io.record.values import NotANumber, parse_value
+from vein2vein.therapy.course import Course
+
+LESION_COLUMNS = ("lesion", "site", "longest", "shortest", "new", "target")
+LONGEST = 60.0  # cm; a lesion above is a slip of the pen or in mm
+SITES = ("node", "extranodal")
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Visits as ``clinic.visits.respond_visits`` takes them.
+
+    Attributes
+    ----------
+    course : Course
+        Items by day; every day of a lesion is one of its days.
+    lesions : tuple of Lesion
+    set_aside : tuple of SetAside
+    notes : tuple of str
+    """
+
+    course: Course
+    lesions: tuple[Lesion, ...]
+    set_aside: tuple[SetAside, ...]
+    notes: tuple[str, ...]
+
+
+def read_visits(
+    path: str | Path, criteria: str = "lugano", *, mapping: str | Path | TableMapping | None = None
+) -> Visits:
+    """Read the visits of one patient or many.
+
+    Parameters
+    ----------
+    path : path
+        CSV, wide (patient, day, items, and ``lesion, site, longest, shortest, new, target`` where a row is a lesion) or
+        long; or a FHIR bundle.
+    criteria : {"lugano", "iwcll", "imwg", "all"}
+    mapping : path or TableMapping, optional
+        See ``read_record``.
+
+    Raises
+    ------
+    InputError
+        Unknown criteria, nothing of use in the file, or a lesion that cannot be taken as it stands: leaving one
+        out would change the response.
+    """
+    if criteria not in VISIT_ITEMS:
+        raise InputError(unknown("criteria of response", criteria, VISIT_ITEMS))
+    path, log = Path(path), Log(str(path))
+    how = mapping if isinstance(mapping, TableMapping) else read_mapping(mapping) if mapping else TableMapping()
+    text = read_text(path, log, how.encoding)
+    if text.lstrip()[:1] in ("{", "["):
+        record = read_record(path, mapping=how)
+        return Visits(record.course, (), record.set_aside, _notes(record.course, (), criteria, record.notes))
+    table = read_table(text, how, log, extra=LESION_COLUMNS)
+    entries = entries_of(table, how, log)
+    found = _lesions(table, how, log) if "lesion" in table.extra else []
+    labels = sorted({e.patient for e in entries} | {label for label, _, _ in found}, key=natural_order)
+    numbers = numbers_of(labels)
+    zeros = zeros_of(entries, read_facts(entries, how, labels, Log("")), how.zone)
+    lesions = tuple(_dated(numbers[label], zeros.get(label), moment, one, how, log) for label, moment, one in found)
+    if entries:
+        record = gather(entries, f"{table.form} table", how, log, table.decimal, labels=labels)
+        course, notes = record.course, record.notes
+    elif lesions:
+        course, notes = Course(np.array(sorted(numbers.values())), np.empty(0), {}, origin="measured"), log.all_notes()
+    else:
+        raise InputError("holds neither items of a visit nor lesions.", file=path)
+    return Visits(_with_days(course, lesions), lesions, log.in_order(), _notes(course, lesions, criteria, notes))
+
+
+def _notes(course: Course, lesions: tuple[Lesion, ...], criteria: str, notes: tuple[str, ...]) -> tuple[str, ...]:
+    if lesions or any(name in course for name in VISIT_ITEMS[criteria]):
+        return notes
+    return (*notes, f"none of the items of {criteria} is in the file: {', '.join(VISIT_ITEMS[criteria])}")
+
+
+def _lesions(table: Table, how: TableMapping, log: Log) -> list[tuple[str, Moment, Lesion]]:
+    for name in ("site", "longest"):
+        if name not in table.extra:
+            raise InputError(
+                f"lesions need the column '{name}'; expected {', '.join(LESION_COLUMNS)}.", file=log.file, line=1
+            )
+    found, when = [], times_of(table, how)
+    patients = table.roles.get("patient")
+    for line, cells in table.rows:
+        own = {name: cells[index].strip() for name, index in table.extra.items()}
+        if not own["lesion"]:
+            continue
+        moment = moment_of(cells, line, table, when, log)
+        if moment is None:
+            raise InputError(
+                "a lesion without a day; write the day of the scan.", file=log.file, line=line, field="day"
+            )
+        site = (
+            names.normal(own["site"]).replace("nodal", "node")
+            if own["site"].lower() == "nodal"
+            else own["site"].lower()
+        )
+        if site not in SITES:
+            raise _wrong(log, line, "site", own["site"], "'node' or 'extranodal'")
+        longest, shortest = (_size(own.get(n, ""), table, n, line, log) for n in ("longest", "shortest"))
+        if shortest > longest:
+            raise _wrong(log, line, "shortest", own["shortest"], f"at most the longest diameter, {longest:g} cm")
+        found.append(
+            (
+                cells[patients[0]].strip() if patients else "", moment,
+                Lesion(
+                    0, 0.0, own["lesion"][:80], site, longest, shortest,
+                    _flag(own.get("new", ""), False, "new", line, log),
+                    _flag(own.get("target", ""), True, "target", line, log), f"{Path(log.file).name}:{line}",
+                ),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _wrong(log: Log, line: int, column: str, found: str, expected: str) -> InputError:
+    return InputError(
+        f"found '{found[:60]}', expected {expected}; correct the row.", file=log.file, line=line, field=column
+    )
+
+
+def _size(text: str, table: Table, name: str, line: int, log: Log) -> float:
+    if names.normal(text) in names.vocabulary().nothing:
+        return np.nan
+    unit = names.split_header(table.header[table.extra[name]])[1] or "cm"
+    try:
+        parsed = parse_value(text, table.decimal)
+        size = units.convert(parsed.value, parsed.unit or unit, "cm")
+    except (NotANumber, InputError):
+        raise _wrong(log, line, name, text, "a diameter in cm") from None
+    if not 0 <= size <= LONGEST:
+        raise _wrong(log, line, name, text, f"0 to {LONGEST:g} cm (a size in mm needs the header '{name} [mm]')")
+    return size
+
+
+def _flag(text: str, default: bool, name: str, line: int, log: Log) -> bool:
+    if not text:
+        return default
+    form = names.normal(text)
+    if form in ("0", "1"):
+        return form == "1"
+    if form in names.vocabulary().yes_no:
+        return names.vocabulary().yes_no[form] == 1
+    raise _wrong(log, line, name, text, "0 or 1")
+
+
+def _dated(patient: int, zero: Moment | None, moment: Moment, lesion: Lesion, how: TableMapping, log: Log) -> Lesion:
+    line = int(lesion.where_from.rpartition(":")[2])
+    if isinstance(moment, date) and zero is None:
+        raise InputError(f"{NO_ZERO[0]}; {NO_ZERO[2]}.", file=log.file, line=line)
+    try:
+        day = times.days_since(moment, 0.0 if zero is None else zero, how.zone)
+    except times.NotATime as problem:
+        raise InputError(f"{problem}; use one way to give times.", file=log.file, line=line) from None
+    return replace(lesion, patient=patient, day=day)
+
+
+def _with_days(course: Course, lesions: tuple[Lesion, ...]) -> Course:
+    """The course with a column for every day on which a lesion was measured."""
+    days = np.array(sorted({*course.days.tolist(), *(one.day for one in lesions)}))
+    if len(days) == len(course.days):
+        return course
+    at = np.searchsorted(days, course.days)
+    shape = (len(course.patients), len(days))
+
+    def spread(values: np.ndarray, empty: object, kind: type) -> np.ndarray:
+        wide = np.full(shape, empty, dtype=kind)
+        wide[:, at] = values
+        return wide
+
+    return Course(
+        course.patients, days, {n: spread(v, np.nan, float) for n, v in course.values.items()},
+        {n: spread(v, False, bool) for n, v in course.below_lloq.items()}, course.origin,
+        {n: spread(v, "", object) for n, v in course.where_from.items()},
+    )  # fmt: skip

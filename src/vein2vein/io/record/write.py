@@ -1,0 +1,139 @@
+"""Records as CSV, long or wide: safe in a spreadsheet, written whole or not at all, read back as they were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vein2vein.analytes import all_analytes
+from vein2vein.clinic.grades.monitoring import Override
+from vein2vein.errors import InputError
+from vein2vein.io.record import names
+from vein2vein.io.record.record import Facts, Record
+from vein2vein.io.record.values import is_formula
+from vein2vein.therapy.course import Course
+
+LONG = ("patient", "day", "analyte", "value", "unit", "author", "comment", "until")
+FORMS = ("long", "wide")
+MARK = "'"  # what a spreadsheet takes as "the following is text"
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet runs as a formula."""
+    return MARK + value if isinstance(value, str) and is_formula(value) else value
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    """Write a CSV file, whole or not at all; cells that a spreadsheet would run are marked as text."""
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow([safe_cell(cell) for cell in header])
+    out.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return write_whole(path, text.getvalue())
+
+
+def write_whole(path: str | Path, text: str) -> Path:
+    """Write a text file so that it is there whole, or as it was before.
+
+    Raises
+    ------
+    InputError
+        The place cannot be written to.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        os.replace(part, path)
+    except OSError as problem:
+        raise InputError(
+            f"cannot be written ({problem.strerror or problem}); choose another place.", file=path
+        ) from None
+    return path
+
+
+def shown(value: float) -> str:
+    """A number in full, without a needless ".0"."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def write_record(record: Record | Course, path: str | Path, form: str = "long") -> Path:
+    """Write a record, or a measured or simulated course, so that ``read_record`` gives it back.
+
+    Parameters
+    ----------
+    record : Record or Course
+    path : path
+    form : str
+        ``long``: one value in each row; ``wide``: one time in each row (without attributions and overrides).
+    """
+    course = record if isinstance(record, Course) else record.course
+    facts = None if isinstance(record, Course) else record.facts
+    overrides = () if isinstance(record, Course) else (*record.attributions, *record.overrides)
+    if form == "long":
+        return write_rows(path, LONG, _long(course, facts, overrides))
+    if form != "wide":
+        raise InputError(f"found the form '{form}', expected {' or '.join(FORMS)}.")
+    if overrides:
+        raise InputError("attributions and overrides have no place in the wide form; write the long form.")
+    return write_rows(path, *_wide(course, facts))
+
+
+def _value(course: Course, name: str, i: int, j: int) -> str:
+    below = name in course.below_lloq and bool(course.below_lloq[name][i, j])
+    return ("<" if below else "") + shown(course.values[name][i, j])
+
+
+def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[Any]]:
+    known = names.vocabulary().attributions
+    attributed = {(o.patient, known[o.finding], o.where_from) for o in overrides if o.finding in known}
+    rows: list[Sequence[Any]] = []
+    for i, patient in enumerate(course.patients):
+        rows += [(patient, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
+        for j, day in enumerate(course.days):
+            for name, values in course.values.items():
+                if not np.isfinite(values[i, j]):
+                    continue
+                where = str(course.where_from[name][i, j]) if name in course.where_from else ""
+                if (int(patient), name, where) in attributed:
+                    continue
+                rows.append(
+                    (patient, shown(day), name, _value(course, name, i, j), all_analytes()[name].unit, "", "", "")
+                )
+    for o in overrides:
+        kind, value = names.ATTRIBUTION, o.finding
+        if o.grade is not None:
+            kind, value = names.OVERRIDE, f"{o.finding} = {o.grade}"
+        words = o.cause or o.reason
+        rows.append((o.patient, shown(o.first_day), kind, value, "", o.author, words, shown(o.last_day)))
+    return rows
+
+
+def _facts(facts: Facts | None, i: int) -> list[tuple[str, str, str]]:
+    if facts is None:
+        return []
+    numbers = [("age", facts.age[i], "year"), ("height", facts.height[i], "cm")]
+    texts = [("sex", facts.sex[i]), ("disease", facts.disease[i]), ("product", facts.product[i])]
+    return [(n, shown(v), u) for n, v, u in numbers if np.isfinite(v)] + [(n, t, "") for n, t in texts if t]
+
+
+def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[Any]]]:
+    items = list(course.values)
+    known = sorted({name for i in range(len(course.patients)) for name, _, _ in _facts(facts, i)})
+    units = {"age": "year", "height": "cm"}
+    heads = [f"{n} [{units[n]}]" if n in units else n for n in known]
+    header = ["patient", "day", *heads, *(f"{name} [{all_analytes()[name].unit}]" for name in items)]
+    rows: list[Sequence[Any]] = []
+    for i, patient in enumerate(course.patients):
+        own = {name: value for name, value, _ in _facts(facts, i)}
+        for j, day in enumerate(course.days):
+            cells = [_value(course, n, i, j) if np.isfinite(course.values[n][i, j]) else "" for n in items]
+            if any(cells):
+                rows.append((patient, shown(day), *(own.pop(name, "") for name in known), *cells))
+    return header, rows

@@ -1,0 +1,295 @@
+"""The journey of a CAR T-cell treatment, from the patient's blood and back. It reads like a chart:
+
+1 eligible?   2 leukapheresis   3 engineering   4 ex-vivo expansion and release   5 conditioning   6 infusion: day 0
+7 for each monitoring time: advance -> observe -> grade -> treat
+8 outcome
+
+Therapy and clinic on one side, models and engine on the other, meet here and nowhere else. The clinic's feedback on the
+cells is a loop in time: what ``treat`` orders is given to the model before the next ``advance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.clinic.care import eligibility, management
+from vein2vein.clinic.grades.grades import Grades
+from vein2vein.clinic.response.outcome import Outcome
+from vein2vein.clinic.response.response import Response
+from vein2vein.engine import solve as engine
+from vein2vein.journey.day_loop import constants, follow
+from vein2vein.journey.outcome import close, provenance
+from vein2vein.models.model import named, start
+from vein2vein.models.reference import model as reference
+from vein2vein.parameters import ParameterSet, as_matrix, individual_values
+from vein2vein.therapy import engineering as gene_transfer
+from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
+from vein2vein.therapy.conditioning import Conditioning, lymphodeplete
+from vein2vein.therapy.course import Course
+from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.infusion import Infusion, check_dose, infuse, read_requested_dose
+from vein2vein.therapy.kinetics import Kinetics
+from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import Patient, select
+from vein2vein.therapy.product import Product, Regimen, find_indication, find_product
+from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.therapy.waiting import Waiting, after_waiting, wait
+from vein2vein.virtual import assay, covariates, hazards
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What happened to each patient, from enrolment to the end of follow-up. Arrays have shape (n,) or (n, days).
+
+    Attributes
+    ----------
+    patient, product, disease : Patient, Product, Disease
+    eligibility : record
+        Label criteria, each met, not met or unknown.
+    apheresis, cells, lot, waiting, conditioning, infusion : records
+        One for each step of manufacturing and preparation.
+    infused : ndarray of bool
+    not_infused_reason : ndarray of str
+        "" for the infused, else manufacturing failure, death, adverse event or progression.
+    enrolment_day : ndarray
+        Negative: days before the infusion (planned, for those never infused).
+    plan : Plan
+    course : Course
+        Measured values, signs, supports and treatments as the ward saw them; empty after death.
+    findings : mapping of str to Grades
+    kinetics : Kinetics
+        Of the samples of the plan.
+    outcome : Outcome
+    response : Response
+        What the disease visits showed.
+    cure_probability : mapping of clone to ndarray
+        Probability that the clone is extinct at the end, whatever this patient's luck was.
+    individual : ndarray, shape (n, parameters)
+        Each patient's own values of the reference model's parameters, in the order of ``MODEL.parameters``.
+    status : ndarray of int
+        Of the integration; 0 is well.
+    status_text : mapping of int to str
+    parameters : ParameterSet
+        The set with its overlays, for provenance and for the list of what is assumed.
+    notes : tuple of str
+        What the steps assumed, clipped or could not represent.
+    provenance : mapping
+    """
+
+    patient: Patient
+    product: Product
+    disease: Disease
+    eligibility: eligibility.Eligibility
+    apheresis: leukapheresis.Apheresis
+    cells: gene_transfer.TransducedCells
+    lot: release.Lot
+    waiting: Waiting
+    conditioning: Conditioning
+    infusion: Infusion
+    infused: NDArray[np.bool_]
+    not_infused_reason: NDArray[np.str_]
+    enrolment_day: Floats
+    plan: Plan
+    course: Course
+    findings: Mapping[str, Grades]
+    kinetics: Kinetics
+    outcome: Outcome
+    response: Response
+    cure_probability: Mapping[str, Floats]
+    individual: Floats
+    status: NDArray[np.int64]
+    status_text: Mapping[int, str]
+    parameters: ParameterSet
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def simulate(
+    patient: Patient,
+    product: Product | str,
+    *,
+    dose: str | None = None,
+    regimen: str | Regimen = "",
+    policy: str | Path = "astct_2019",
+    plan: Plan | None = None,
+    waiting_law: Law | None = None,
+    bridging_share: Law | float | None = None,
+    transplant: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    assays: Mapping[str, assay.Assay] | None = None,
+    overlay: ParameterSet | None = None,
+    seed: int = 1,
+    typical: bool = False,
+    backend: str = "batch",
+    progress: Progress | None = None,
+) -> Journey:
+    """Take patients through the whole journey.
+
+    Parameters
+    ----------
+    patient : Patient
+        One or n patients at enrolment.
+    product : Product or str
+        A product or its name.
+    dose : str, optional
+        Such as "3.1e6/kg" or "1e8" viable CAR+ cells; by default the label's rule.
+    regimen : str or Regimen
+        Lymphodepletion by name; "" is the usual one of product and disease. Or one of the caller's own.
+    policy : str or path
+        When tocilizumab, steroids and the rest are given.
+    plan : Plan, optional
+        Visits and length of follow-up.
+    waiting_law, bridging_share : Law, optional
+        A trial's own law of the time from collection to infusion, and share of patients with bridging.
+    transplant : tuple of float
+        Share of remissions that are transplanted, first and last day.
+    assays : mapping of analyte to Assay, optional
+        A trial's own assays, in place of the usual ones.
+    overlay : ParameterSet, optional
+        A named variant of the model's numbers, laid over the general, product and disease sets; part of the provenance.
+    seed : int
+    typical : bool
+        All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
+    backend : {"batch", "plain"}
+    progress : callable (fraction, text), optional
+
+    Returns
+    -------
+    Journey
+        One patient's failure does not stop the others: see ``status``.
+
+    Raises
+    ------
+    InputError
+        Unknown names, or an impossible dose.
+    """
+    say = progress or (lambda fraction, text: None)
+    product = find_product(product) if isinstance(product, str) else product
+    disease, chosen, visits = find_disease(patient.disease), management.read_policy(policy), plan or read_plan()
+    asked = read_requested_dose(dose)
+    notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
+    declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
+    declared = declared.overlay(overlay) if overlay else declared
+    drawn = individual_values(declared, patient.number, seed, typical=typical)
+
+    # 1 eligible?
+    indication, _ = find_indication(product, patient.disease)
+    eligible = eligibility.eligible(patient, indication)
+    # 2 leukapheresis
+    say(0.0, "leukapheresis")
+    apheresis, said = leukapheresis.collect(patient, product, seed)
+    notes += said
+    # 3 engineering
+    cells, said = gene_transfer.transduce(apheresis, patient, product, seed)
+    notes += said
+    # 4 ex-vivo expansion and release, while the patient waits
+    expanded, said = ex_vivo_expansion.expand(cells, patient, product, seed)
+    notes += said
+    lot, said = release.release(expanded, apheresis, patient, product, seed, asked)
+    notes += said
+    waited, said = wait(
+        patient, lot, product, seed, growth=drawn["g"], capacity=drawn["K0"],
+        law=waiting_law, bridging_share=bridging_share,
+        dropout_hazard=lambda burden: hazards.dropout_hazard(burden, drawn["K0"]),
+        dropout_reason=lambda burden: hazards.dropout_reason(burden, drawn["K0"], patient.number, seed),
+    )  # fmt: skip
+    notes += said
+    # 5 conditioning
+    ready = after_waiting(patient, waited)
+    conditioned, said = lymphodeplete(ready, lot, product, regimen, _white_cells(ready, lot, product, drawn, seed))
+    notes += said
+    # 6 infusion: day 0
+    infused, said = infuse(lot, ready, product, asked)
+    notes += said
+    given = infused.given & ~waited.dropped
+    reason = np.where(given, "", np.where(lot.failed, "manufacturing failure", waited.reason)).astype(str)
+
+    # 7 for each monitoring time: advance, observe, grade, treat
+    who = np.flatnonzero(given)
+    treated = select(ready, who)
+    columns = _columns(treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who)
+    doses = [(day, drug, mg[who]) for day, drug, mg in conditioned.doses]
+    doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
+    followed = follow(
+        treated, product, columns, doses, visits, chosen, transplant=transplant,
+        assays={**assay.usual(), **(assays or {})}, seed=seed, backend=backend, say=say,
+    )  # fmt: skip
+    notes += followed.notes
+
+    # 8 outcome
+    say(1.0, "outcome")
+    ended = close(
+        patient, product, disease, visits,
+        drawn=drawn, who=who, followed=followed, waited=waited, infused=given, seed=seed,
+    )  # fmt: skip
+    broken = int((followed.status != 0).sum())
+    notes += [f"{broken} of {len(who)} infused patients could not be computed to the end"] if broken else []
+    return Journey(
+        patient=patient,
+        product=product,
+        disease=disease,
+        eligibility=eligible,
+        apheresis=apheresis,
+        cells=cells,
+        lot=lot,
+        waiting=waited,
+        conditioning=conditioned,
+        infusion=infused,
+        infused=given,
+        not_infused_reason=reason,
+        enrolment_day=-waited.days,
+        plan=visits,
+        parameters=declared,
+        status_text=engine.STATUS,
+        notes=tuple(dict.fromkeys(notes)),
+        provenance=provenance(
+            product, disease, declared, chosen.name, ended,
+            seed=seed, backend=backend, tolerance=constants().tolerance,
+        ),
+        **ended,
+    )
+
+
+def _columns(
+    treated: Patient,
+    lot: Any,
+    product: Product,
+    values: Mapping[str, Floats],
+    t0: Floats,
+    seed: int,
+    who: NDArray[np.intp],
+) -> Floats:
+    """Parameter matrix of the reference model: the drawn values, changed by what is known of patient and lot."""
+    measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
+    traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
+    traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
+    traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
+    if product.target_a == find_disease(treated.disease).antigen_b:  # its only target is the disease's second antigen
+        traits["antigen_density_a"] = treated.antigen_density_b
+        values = {**values, "f_neg": values["f_neg_b"]}
+    own = covariates.individual(
+        values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=t0, seed=seed,
+        numbers=treated.number,
+    )  # fmt: skip
+    return as_matrix(own, reference.MODEL.parameters, treated.count)
+
+
+def _white_cells(ready: Patient, lot: Any, product: Product, drawn: Mapping[str, Floats], seed: int) -> Floats:
+    """White cells (10^9/L) after the wait: as measured where the patient's file says, else the model's at its start."""
+    found, who = np.full(ready.count, np.nan), np.flatnonzero(~lot.failed)
+    values = {name: value[who] for name, value in drawn.items()}
+    columns = _columns(select(ready, who), lot, product, values, np.zeros(who.size), seed, who)
+    model = reference.MODEL
+    begun, own = named(model.state_names, start(model, columns)), named(model.parameters, columns)
+    levels = named(model.level_names, np.zeros((who.size, len(model.level_names))))
+    found[who] = model.observables(0.0, begun, own, levels)["white_cells"]
+    measured = np.asarray(ready.baseline.get("white_cells", np.nan), dtype=float)
+    return np.where(np.isfinite(measured), measured, found)

@@ -1,0 +1,169 @@
+"""Line 7 of the chart: for each monitoring time advance, observe, grade, treat.
+
+The clinic's feedback on the cells is a loop in time, here and nowhere else: what ``treat`` orders is given to the model
+before the next ``advance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.cards import parse_card
+from vein2vein.clinic.care import management
+from vein2vein.clinic.grades import monitoring
+from vein2vein.engine import solve as engine
+from vein2vein.journey import late_loss
+from vein2vein.models.model import give, named, start
+from vein2vein.models.reference import model as reference
+from vein2vein.parameters import read_parameters
+from vein2vein.therapy.course import Course, Recorder
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import Product
+from vein2vein.therapy.visits import Plan, monitoring_days
+from vein2vein.virtual import assay, bedside, hazards
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+ORGANS = False  # creatinine and AST of virtual patients are plausible links, not calibrated: they decide no grade
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the day loop leaves behind: arrays of the m infused patients.
+
+    Attributes
+    ----------
+    course : Course
+        m patients, k days; goes on after death.
+    state, columns : ndarray, shape (m, states), (m, parameters)
+        Of the reference model at the end.
+    hazard : ndarray, shape (m, k)
+        Cumulated hazard of death without relapse.
+    status : ndarray of int, shape (m,)
+        Of the integration; 0 is well.
+    reached : ndarray, shape (m,)
+        Last day that could be computed.
+    transplanted : ndarray, shape (m,)
+        Day of a stem-cell transplantation in remission; inf: none.
+    notes : tuple of str
+    """
+
+    course: Course
+    state: Floats
+    columns: Floats
+    hazard: Floats
+    status: NDArray[np.int64]
+    reached: Floats
+    transplanted: Floats
+    notes: tuple[str, ...]
+
+
+def follow(
+    who: Patient, product: Product, columns: Floats, doses: list[tuple[float, str, Floats]], plan: Plan,
+    policy: management.Policy, *, transplant: tuple[float, float, float], assays: Mapping[str, assay.Assay],
+    seed: int, backend: str, say: Progress,
+) -> Followed:  # fmt: skip
+    """Follow the infused patients through the plan's days."""
+    model, known, numbers, count = reference.MODEL, constants(), who.number, who.count
+    at = {name: i for i, name in enumerate(model.state_names)}
+    level = {name: i for i, name in enumerate(model.level_names)}
+    represented = {i.name for i in model.inputs}
+    parameters = named(model.parameters, columns)
+    days = monitoring_days(plan)
+    chart, hazard = Recorder(numbers, days), np.zeros((count, len(days)))
+    planned = sorted(doses, key=lambda one: one[0])
+    first = min([day for day, _, _ in planned] + [0.0])
+    run = engine.begin(model, columns, start(model, columns), first, rtol=known.tolerance, backend=backend)
+    share, first_day, last_day = transplant
+    due = hazards.transplant_day(share, numbers, seed, first_day, last_day)
+    transplanted = np.full(count, np.inf)
+    fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
+    crs_now, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
+    unheard: set[str] = set()
+    limits = late_loss.first_limits(columns, numbers, seed)
+    ward = monitoring.Watch(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
+
+    for column, day in enumerate(days):
+        # advance: to this day, with the doses that were planned on the way
+        today: dict[str, Floats] = {}
+        while planned and planned[0][0] <= day:
+            when, name, amount = planned.pop(0)
+            run = engine.advance(run, when)
+            run = engine.advance(run, when, state=give(model, name, amount, run.state, columns))
+            if when == day:
+                today[name] = today.get(name, 0.0) + amount
+        run = engine.advance(run, day)
+        if limits:
+            run, columns, limits = late_loss.found(run, columns, limits, numbers, seed)
+            parameters = named(model.parameters, columns)
+
+        # observe: what the assays and the ward see
+        truth = dict(
+            model.observables(
+                day, named(model.state_names, run.state), parameters, named(model.level_names, run.levels)
+            )
+        )
+        interval = day - days[column - 1] if column else plan.watch_step
+        fever_until, fever_named, ill = bedside.infections(
+            bedside.infection_risk(
+                truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells, truth["igg"]
+            ),
+            numbers=numbers, day=day, seed=seed, interval=interval, until=fever_until, flagged=fever_named,
+        )  # fmt: skip
+        signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
+        seen = bedside.bedside(
+            signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
+            interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named,
+            crs_now=crs_now,
+        )  # fmt: skip
+        read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
+        chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)
+        hazard[:, column] = run.state[:, at["H_nrm"]]
+
+        # grade: by the policy's scale, from all that is known so far
+        so_far = chart.course(column)
+        found = ward.grade(so_far)
+        crs_now = found[policy.scale].grade[:, -1] > 0
+
+        # treat: the orders are inputs of the next advance
+        orders = management.treat(
+            policy, so_far, found, weight=who.weight, day=day, costimulation=product.costimulation
+        )
+        in_remission = (
+            truth["marrow_blasts"] < known.remission_blasts if "marrow_blasts" in truth else np.ones(count, dtype=bool)
+        )
+        moved = (due <= day) & in_remission & (run.status == 0)
+        due, transplanted = np.where(due <= day, np.inf, due), np.where(moved, day, transplanted)
+        if moved.any():
+            orders["hsct"] = moved.astype(float)
+        replaced_until = np.where(orders.get("ivig", np.zeros(count)) > 0, day + known.ivig_covers, replaced_until)
+        levels, state = run.levels.copy(), run.state
+        levels[:, level["igg_support"]] = day < replaced_until
+        for name, amount in orders.items():
+            if name in level:
+                levels[:, level[name]] = amount
+            elif name in represented:
+                state = give(model, name, amount, state, columns)
+            elif (amount > 0).any():
+                unheard.add(name)
+        chart.write(column, orders)
+        run = engine.advance(run, day, state=state, levels=levels)
+        say((column + 1) / len(days), f"day {day:g} of {plan.follow_up:g}")
+    notes = tuple(f"{name} was given; the model does not represent its effect" for name in sorted(unheard))
+    notes += ("CRS of virtual patients is graded without organ toxicity: their creatinine and AST are not calibrated",)
+    return Followed(chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes)
+
+
+@cache
+def constants() -> SimpleNamespace:
+    """Limits and tolerances of the loop, by name."""
+    path = Path(__file__).with_name("journey.toml")
+    card = parse_card(path.read_text(encoding="utf-8"), path.name)
+    return SimpleNamespace(**read_parameters(card, "numbers").values())

@@ -1,0 +1,168 @@
+"""Line 8 of the chart: response, survival, and what the record holds once it is closed."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import __version__
+from vein2vein.clinic.grades import monitoring
+from vein2vein.clinic.response import outcome
+from vein2vein.clinic.response.myeloma import respond_myeloma
+from vein2vein.clinic.response.response import Response, respond
+from vein2vein.journey.day_loop import ORGANS, Followed
+from vein2vein.models.model import named
+from vein2vein.models.reference import extinction
+from vein2vein.models.reference import model as reference
+from vein2vein.parameters import ParameterSet
+from vein2vein.therapy.course import Course
+from vein2vein.therapy.disease import Disease
+from vein2vein.therapy.kinetics import kinetics
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import Product
+from vein2vein.therapy.visits import Plan
+from vein2vein.therapy.waiting import Waiting
+from vein2vein.virtual import hazards
+
+Floats = NDArray[np.float64]
+READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
+TOXICITY_SCALE = "crs_astct"  # whose grade 4 may be fatal
+AS_LYMPHOMA = {"solid": "lymphoma"}  # lineages whose response is judged by size and metabolism as in lymphoma
+
+
+def close(
+    patient: Patient,
+    product: Product,
+    disease: Disease,
+    plan: Plan,
+    *,
+    drawn: Mapping[str, Floats],
+    who: NDArray[np.intp],
+    followed: Followed,
+    waited: Waiting,
+    infused: NDArray[np.bool_],
+    seed: int,
+) -> dict[str, Any]:
+    """Close the record of n patients of whom those at ``who`` were infused and followed.
+
+    Returns
+    -------
+    dict
+        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a
+        ``Journey``.
+    """
+    count, numbers = patient.count, patient.number
+    seen = _response(followed.course, disease.lineage, plan)
+    death, cause = _deaths(patient, followed, seen, plan, drawn, who, seed)
+
+    # those never infused: who dies while waiting dies then, the others live on with their disease
+    left = np.where(waited.dropped, waited.drop_day, 0.0)
+    later = hazards.death_after_progression(left, drawn["mpp"], numbers, seed, drawn["salvage"])
+    death_day = np.where(waited.dropped & (waited.reason == "death"), left, later)
+    death_cause = np.full(count, "disease", dtype=object)
+    death_day[who], death_cause[who] = death, cause
+    last_day = np.full(count, plan.follow_up)
+    last_day[who] = np.where(followed.status == 0, plan.follow_up, np.minimum(followed.reached, plan.follow_up))
+
+    def everyone(values: NDArray[Any], absent: Any) -> NDArray[Any]:
+        return _rows(values, who, count, absent)
+
+    response = Response(
+        seen.edition, seen.days, seen.categories, everyone(seen.status, -1), everyone(seen.best, ""),
+        everyone(seen.response_day, np.inf), everyone(seen.mrd_negative, False), everyone(seen.relapse_day, np.inf),
+        everyone(seen.progression_day, np.inf), everyone(seen.relapse_antigen, ""), {},
+    )  # fmt: skip
+    final = outcome.assess(
+        response, infused=infused, death_day=death_day, death_cause=death_cause.astype(str), last_day=last_day,
+        enrolment_day=-waited.days, hsct_day=everyone(followed.transplanted, np.inf),
+    )  # fmt: skip
+
+    # nothing is measured after death, nor after the last day that could be computed
+    course = followed.course
+    alive = course.days[None, :] <= np.minimum(final.death_day, final.last_day)[:, None]
+    values = {name: np.where(alive, everyone(value, np.nan), np.nan) for name, value in course.values.items()}
+    below = {name: alive & everyone(flags, False) for name, flags in course.below_lloq.items()}
+    record = Course(numbers, course.days, values, below, course.origin)
+    chances = extinction.extinction_probability(
+        named(reference.MODEL.state_names, followed.state), named(reference.MODEL.parameters, followed.columns)
+    )
+    return {
+        "course": record,
+        "findings": monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
+        "kinetics": kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
+        "outcome": final,
+        "response": response,
+        "cure_probability": {clone: everyone(chance, np.nan) for clone, chance in chances.items()},
+        "individual": everyone(followed.columns, np.nan),
+        "status": everyone(followed.status, 0),
+    }
+
+
+def _response(course: Course, lineage: str, plan: Plan) -> Response:
+    if lineage == "myeloma":
+        return respond_myeloma(course, visits=plan.disease_visits)
+    return respond(course, lineage=AS_LYMPHOMA.get(lineage, lineage), visits=plan.disease_visits)
+
+
+def _deaths(
+    patient: Patient, followed: Followed, seen: Response, plan: Plan, drawn: Mapping[str, Floats],
+    who: NDArray[np.intp], seed: int,
+) -> tuple[Floats, NDArray[np.object_]]:  # fmt: skip
+    """Day and cause of death of the infused: toxicity, without relapse, or after progression, whichever comes first."""
+    numbers, days = patient.number[who], followed.course.days
+    failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, outcome.FAILURES)
+    progressed = np.minimum(seen.relapse_day, seen.progression_day)
+    progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
+    background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
+    grafted = hazards.transplant_hazard(days, followed.transplanted[:, None], background) * np.diff(days, prepend=0.0)
+    cumulated = followed.hazard + np.cumsum(grafted, axis=1)
+    found = monitoring.grade(
+        followed.course, age=patient.age[who], weight=patient.weight[who], scales=(TOXICITY_SCALE, "icans")
+    )
+    crs, icans = found[TOXICITY_SCALE].grade, found["icans"].grade
+    by_toxicity, of_toxicity = hazards.toxicity_deaths(days, crs, icans, numbers, seed)
+    without = hazards.crossing_day(days, cumulated, hazards.clock(seed, "without relapse", numbers))
+    after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed, drawn["salvage"][who])
+    ways = np.stack([by_toxicity, without, after])
+    named_ways = [of_toxicity, np.full(len(who), "without relapse"), np.full(len(who), "progression")]
+    causes = np.stack([cause.astype(object) for cause in named_ways])
+    return ways.min(axis=0), causes[ways.argmin(axis=0), np.arange(len(who))]
+
+
+def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) -> NDArray[Any]:
+    """Rows of the infused patients among those of all patients."""
+    full = np.full((count, *values.shape[1:]), absent, dtype=values.dtype)
+    full[who] = values
+    return full
+
+
+def provenance(
+    product: Product,
+    disease: Disease,
+    declared: ParameterSet,
+    policy: str,
+    ended: Mapping[str, Any],
+    *,
+    seed: int,
+    backend: str,
+    tolerance: float,
+) -> dict[str, Any]:
+    """What it takes to get the same figures again; ``ended`` is what ``close`` returned."""
+    return {
+        "version": __version__,
+        "model": reference.MODEL.name,
+        "parameter_sets": list(declared.history),
+        "product": product.name,
+        "disease": disease.name,
+        "policy": policy,
+        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
+        "seed": seed,
+        "backend": backend,
+        "tolerance": tolerance,
+        "numpy": np.__version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }

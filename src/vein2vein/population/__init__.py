@@ -1,1 +1,0 @@
-"""Virtual patients, trials, survival and the comparison with published figures."""

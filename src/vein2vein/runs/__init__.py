@@ -1,0 +1,1 @@
+"""Large runs: chunks, schedulers and stores."""

@@ -1,0 +1,363 @@
+"""A large run: a trial in chunks of patients, each stored as it is done, so that a run that was stopped goes on.
+
+manifest.json             what is computed (hashes of inputs and code, seed, patients) and which chunks are done, with
+                          the checksum of each file; written anew after each chunk
+<table>/<first>.parquet   one file for each table (see chunk.py) and chunk, named after its first patient
+comparison.parquet        simulated beside published, from all chunks
+summary.parquet           patients by what became of them
+
+Every file is written under another name, flushed to the disk and moved into place. A chunk counts once the manifest
+says so; what the manifest says is checked before a run goes on. Nothing that is written holds a date or a duration: an
+interrupted run ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vein2vein.errors import InputError
+from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
+from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
+from vein2vein.runs.store import MANIFEST, Columns, comparison_table, read_manifest, read_parquet, write_table
+from vein2vein.runs.streaming import GRADED, compare_chunks, count_chunks
+from vein2vein.trials.comparison import Row
+from vein2vein.trials.published import MOST
+from vein2vein.trials.trial import Trial, screened_for
+
+Progress = Callable[[float, str], None]
+
+FORMAT = 1  # of the manifest of a large run; raised when a reader would need to know
+CHUNK = 5_000  # patients: about one gigabyte of memory on the way
+SCRATCH = ".scratch"
+COMPARISON, SUMMARY = "comparison.parquet", "summary.parquet"
+DIGITS = 7  # of the patient number in a file's name
+
+
+@dataclass(frozen=True)
+class LargeResult:
+    """What a large run left behind.
+
+    Attributes
+    ----------
+    folder : Path
+    comparison : tuple of Row
+    summary : dict of str to ndarray
+        Columns quantity, value, patients, share.
+    screened : int
+        Patients screened until so many were enrolled.
+    patients, failed : int
+        Enrolled, and of these not computed to the end.
+    notes : tuple of str
+        What was found on going on: damaged chunks that were computed again.
+    """
+
+    folder: Path
+    comparison: tuple[Row, ...]
+    summary: Columns
+    screened: int
+    patients: int
+    failed: int
+    notes: tuple[str, ...]
+
+
+def run_large(
+    trial: Trial,
+    folder: str | Path,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    chunk: int | None = None,
+    courses: bool = False,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    backend: str = "batch",
+) -> LargeResult:
+    """Run a trial in chunks into a folder, or go on with the run that the folder holds.
+
+    Parameters
+    ----------
+    trial : Trial
+    folder : path
+    patients : int, optional
+        Default: as the trial file says.
+    seed : int
+    chunk : int, optional
+        Patients in a chunk. It changes no result, only the memory needed and what a stop can cost.
+    courses : bool
+        Keep the whole course of every patient, not only summaries.
+    jobs : int
+        Processes that compute, each with a chunk of its own in memory.
+    scheduler : str, optional
+        Address of a Dask scheduler; by default this machine computes.
+    force : bool
+        Begin anew where the folder holds another run.
+    progress : callable, optional
+        Called with a fraction done and a sentence.
+    backend : str
+
+    Returns
+    -------
+    LargeResult
+
+    Raises
+    ------
+    InputError
+        The folder holds a run of other inputs, or is in use.
+    OSError
+        The folder cannot be written or is full; what is done is kept.
+    """
+    say = progress or (lambda fraction, text: None)
+    count = trial.patients if patients is None else patients
+    if not 1 <= count <= MOST:
+        raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
+    if chunk is not None and chunk < 1:
+        raise InputError(f"found a chunk of {chunk} patients, expected 1 or more.")
+    folder, work = Path(folder), Work(trial, seed, courses, backend)
+    with _alone(folder):
+        manifest = _begin(folder, work, count, chunk, force)
+        notes = _check(folder, manifest, say)
+        done = {c["first"] for c in manifest["chunks"]}
+        spans = [span for span in _spans(count, manifest["chunk"]) if span[0] not in done]
+        if spans:
+            manifest["state"] = "running"
+        if scheduler is not None:
+            made = compute_on(scheduler, functools.partial(make_chunk, work), spans)
+        elif jobs > 1 and len(spans) > 1:
+            made = compute_in(jobs, functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
+        else:
+            made = compute_here(functools.partial(make_chunk, work, scratch=folder / SCRATCH), spans)
+        for span, result in made:
+            with _kept(len(manifest["chunks"]), len(spans) + len(done)):
+                _store(folder, manifest, span, result)
+            ready = sum(c["last"] - c["first"] for c in manifest["chunks"])
+            say(ready / count, f"{ready:,} of {count:,} patients")
+        if [(c["first"], c["last"]) for c in manifest["chunks"]] != _spans(count, manifest["chunk"]):
+            raise RuntimeError(f"{len(manifest['chunks'])} chunks were computed, not those that were asked for")
+        return _finish(folder, manifest, work, count, notes, say)
+
+
+def chunk_files(folder: str | Path, manifest: dict[str, Any]) -> dict[str, list[Path]]:
+    """Files of each table of a large run, by patient number."""
+    return {name: [Path(folder) / name / c["file"] for c in manifest["chunks"]] for name in manifest["tables"]}
+
+
+def holds_large(folder: str | Path) -> bool:
+    """Whether a folder holds a large run, complete or not."""
+    return (Path(folder) / MANIFEST).exists() and "chunks" in read_manifest(folder)
+
+
+# Beginning, or going on
+
+
+def _identity(work: Work, count: int) -> dict[str, Any]:
+    text = json.dumps(work_record(work), sort_keys=True, ensure_ascii=True)
+    return {
+        "trial": hashlib.sha256(text.encode()).hexdigest(),
+        "seed": work.seed,
+        "number of patients": count,
+        "choice of tables": ", ".join(work.tables),
+        "backend": work.backend,
+        **fingerprint(),
+    }
+
+
+def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool) -> dict[str, Any]:
+    """The manifest of the run that the folder holds, else that of a new one."""
+    identity = _identity(work, count)
+    if force and (folder / MANIFEST).exists():
+        _clear(folder)
+    if (folder / MANIFEST).exists():
+        if not holds_large(folder):
+            raise InputError(f"{folder} holds another run; give --force to overwrite it, or another folder.")
+        found = read_manifest(folder)
+        differing = differences(identity, found["identity"])
+        if differing:
+            raise InputError(
+                f"{folder} holds a run with another {differing}; give another folder, or --force to begin anew."
+            )
+        if chunk not in (None, found["chunk"]):
+            raise InputError(
+                f"{folder} holds a run in chunks of {found['chunk']}, not {chunk}; leave --chunk out to go on with it."
+            )
+    else:
+        found = {
+            "format": FORMAT,
+            "state": "running",
+            "trial": work.trial.name,
+            "identity": identity,
+            "patients": count,
+            "chunk": min(chunk or CHUNK, count),
+            "tables": list(work.tables),
+            "provenance": {},
+            "chunks": [],
+            "trial_file": work.trial.text,
+        }
+    for name in (*work.tables, SCRATCH):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for stray in (*(folder / SCRATCH).iterdir(), *folder.glob("*.part"), *folder.glob("*/*.part")):
+        stray.unlink()  # what was under way when a run was stopped
+    expected = {_file(span) for span in _spans(count, found["chunk"])}
+    for path in (p for name in work.tables for p in (folder / name).iterdir()):
+        if path.name not in expected:
+            raise InputError(f"{path} is not of this run; move it away, or give another folder.")
+    _write_manifest(folder, found)
+    return found
+
+
+def _clear(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+    for name in (*PER_PATIENT, *COURSES):
+        for path in (folder / name).glob("*.parquet"):
+            path.unlink()
+        with suppress(OSError):  # absent, or something else lies in it
+            (folder / name).rmdir()
+    for name in (COMPARISON, SUMMARY):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check(folder: Path, manifest: dict[str, Any], say: Progress) -> tuple[str, ...]:
+    """Keep in the manifest the chunks whose files are what it says; return what was said of the others."""
+    kept, notes, count = [], [], manifest["patients"]
+    for entry in manifest["chunks"]:
+        wrong = [name for name in manifest["tables"] if not _is(folder / name / entry["file"], entry["sha256"][name])]
+        if wrong:
+            who = f"patients {entry['first']} to {entry['last'] - 1}"
+            notes.append(f"{', '.join(wrong)} of {who} was damaged or missing; they are computed again")
+        else:
+            kept.append(entry)
+        say(sum(e["last"] - e["first"] for e in kept) / count, "checking what is there")
+    if len(kept) != len(manifest["chunks"]):
+        manifest.update(chunks=kept, state="running")
+        _write_manifest(folder, manifest)
+    return tuple(notes)
+
+
+def _is(path: Path, checksum: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == checksum
+    except OSError:
+        return False
+
+
+def _spans(count: int, chunk: int) -> list[Span]:
+    return [(first, min(first + chunk, count)) for first in range(0, count, chunk)]
+
+
+def _file(span: Span) -> str:
+    return f"{span[0]:0{DIGITS}}.parquet"
+
+
+# Storing
+
+
+def _store(folder: Path, manifest: dict[str, Any], span: Span, made: Chunk) -> None:
+    """Write the files of a chunk, then the manifest that says so."""
+    checksums = {}
+    for name, content in made.files.items():
+        _whole(folder / name / _file(span), content)
+        checksums[name] = hashlib.sha256(content).hexdigest()
+    entry = {
+        "first": span[0], "last": span[1], "file": _file(span), "rows": made.rows, "failed": made.failed,
+        "sha256": checksums, "notes": list(made.notes),
+    }  # fmt: skip
+    manifest["provenance"] = manifest["provenance"] or made.provenance
+    manifest["chunks"] = sorted([*manifest["chunks"], entry], key=lambda one: one["first"])
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    _whole(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False, default=str).encode())
+
+
+def _whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and safe from a failure of power."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as problem:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _kept(done: int, of: int) -> Iterator[None]:
+    """Say in an error of the disk that nothing is lost."""
+    try:
+        yield
+    except OSError as problem:
+        said = f"{problem.strerror or problem}; {done} of {of} chunks are kept and the same command goes on from there"
+        raise OSError(problem.errno, said, problem.filename) from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let no second process write into the folder; the system ends the lock with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"{folder} cannot be a folder because a file stands in its way; give another one.") from None
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is in use by another run; wait for it, or give another folder.") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+# Summing up
+
+
+def _finish(
+    folder: Path, manifest: dict[str, Any], work: Work, count: int, notes: tuple[str, ...], say: Progress
+) -> LargeResult:
+    say(1.0, "comparing with the published trial")
+    files = chunk_files(folder, manifest)
+    rows = compare_chunks(work.trial.published, files["readings"], seed=work.seed)
+    grades = [name for name in read_parquet(files["summaries"][:1], (f"{GRADED}.*",))]
+    summary = count_chunks(files, grades)
+    with _kept(len(manifest["chunks"]), len(manifest["chunks"])):
+        for name, columns in ((COMPARISON, comparison_table(rows)), (SUMMARY, summary)):
+            made = write_table(columns, folder / SCRATCH / name)
+            _whole(folder / name, made.read_bytes())
+        shutil.rmtree(folder / SCRATCH)
+        manifest["screened"] = screened_for(count, work.trial.screening_failure, work.seed)
+        manifest["state"] = "complete"
+        _write_manifest(folder, manifest)
+    failed = sum(one["failed"] for one in manifest["chunks"])
+    return LargeResult(folder, rows, summary, manifest["screened"], count, failed, notes)

@@ -1,0 +1,1 @@
+"""Statistics that know no patient: survival, intervals, resampling."""

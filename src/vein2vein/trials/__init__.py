@@ -1,0 +1,1 @@
+"""Trials: who was enrolled, what was done, what was published, and both side by side."""

@@ -1,0 +1,272 @@
+"""What speaks against running a trial as its file says: each fault with file, line and the way to mend it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vein2vein import units
+from vein2vein.cards import Card, parse_card
+from vein2vein.errors import InputError
+from vein2vein.therapy.disease import Disease, population_laws
+from vein2vein.therapy.infusion import check_dose, read_requested_dose
+from vein2vein.therapy.laws import Law, draw
+from vein2vein.therapy.patient import limits_of
+from vein2vein.therapy.product import Product
+from vein2vein.therapy.visits import Plan
+from vein2vein.trials.arms import Arm
+from vein2vein.trials.endpoints.measures import ENDPOINTS, KINETIC
+from vein2vein.trials.published import LONGEST, Published, arguments_of
+from vein2vein.trials.virtual_patients import draw_patients
+
+if TYPE_CHECKING:
+    from vein2vein.trials.trial import Trial
+
+DRAWN = 1000  # patients drawn to see whether laws and doses are possible
+NEARLY_ALL = (0.01, 0.99)  # shares of the drawn patients
+MOST_COUNTED = 10_000  # of a poisson law
+HIGHEST_NAME = 100  # characters
+_BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
+_OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
+_OF_MARROW = ("mrd_negative", "relapse_by_mrd")
+_WITH_MARROW = ("leukemia", "myeloma")
+
+
+def check_names(card: Card) -> None:
+    """Refuse a name that cannot stand in a heading or name a folder."""
+    named = [("trial", "name"), ("trial", "title")]
+    named += [("arms", str(i), key) for i in range(len(card.tables("arms"))) for key in ("name", "title")]
+    named += [("published", str(i), "quantity") for i in range(len(card.tables("published")))]
+    for path in named:
+        text = card.string(*path, default=None)
+        if text is None:
+            continue
+        if not text.strip() or len(text.splitlines()) != 1:
+            raise card.error(path, f"found {text[:HIGHEST_NAME]!r}, expected one line of text that is not empty.")
+        if path[-1] == "name" and len(text) > HIGHEST_NAME:
+            raise card.error(path, f"found {len(text)} characters, expected a name of at most {HIGHEST_NAME}.")
+
+
+def check_tables(card: Card) -> None:
+    """Refuse fields that nothing reads in the tables of visits, enrollment, assays and arguments."""
+    facts = ("source", "where", "how", "why")
+    card.refuse_unknown((*Plan.__dataclass_fields__, *facts), "visits")
+    card.refuse_unknown(("accrual", *facts), "enrollment")
+    arguments = {name for endpoint in ENDPOINTS for name in arguments_of(endpoint)}
+    card.refuse_unknown(sorted({"scale", "until", *arguments, *facts}), "endpoints")
+    for name in card.table("assay", default={}):
+        here = ("assay", name)
+        card.refuse_unknown(("kind", "sd", "lloq", "sample", "unit", *facts), *here)
+        for key in ("sd", "lloq", "sample"):
+            if math.isinf(card.number(*here, key, low=0.0, default=0.0)):
+                raise card.error((*here, key), "found inf, expected a finite number.")
+        if card.number(*here, "sample", low=0.0, default=1.0) == 0:
+            raise card.error((*here, "sample"), "found 0, expected cells looked at, above 0.")
+
+
+# Patients and doses
+
+
+def check_population(
+    card: Card, disease: Disease, laws: Mapping[str, Law], product: Product, dose: str, *path: str
+) -> None:
+    """Refuse laws that give impossible patients, and a dose that no label or trial comes near.
+
+    Parameters
+    ----------
+    card : Card
+    disease : Disease
+    laws : mapping of str to Law
+        The trial's own, with those of the arm over them.
+    product : Product
+    dose : str
+        "" for the product's rule.
+    path : str
+        Table that gives the dose: ``trial``, or ``arms`` and the place of the arm.
+    """
+
+    def place(name: str, *key: str) -> tuple[str, ...]:
+        own = (*path, "population", name)
+        return (*own, *key) if card.get(*own) is not None else ("population", name, *key)
+
+    usual = population_laws(disease)
+    for name, law in laws.items():
+        expected = usual[name].unit if name in usual else ""
+        if law.unit and not _same(law.unit, expected):
+            shown = f"'{expected}'" if expected else "no unit"
+            text = f"found '{law.unit}', expected {shown}; give the numbers of this law in that unit."
+            raise card.error(place(name, "unit"), text)
+        if law.kind == "poisson" and law.numbers["high"] > MOST_COUNTED:
+            text = f"found {law.numbers['high']:g}, expected a largest count of {MOST_COUNTED:g} at most."
+            raise card.error(place(name, "high"), text)
+        of = law.numbers.get("of")
+        if of is not None and (of == name or of not in usual):
+            text = f"found '{of}', expected another field, such as weight or lymphocytes."
+            raise card.error(place(name, "of"), text)
+    try:
+        values = draw(population_laws(disease, dict(laws)), np.arange(DRAWN), seed=0)
+    except ValueError as problem:
+        own = next((name for name in laws if laws[name].kind in ("by_age", "share_of", "blasts_of_burden")), "")
+        text = f"{problem}; a law may not lean on itself."
+        raise card.error(place(own) if own else ("population",), text) from None
+    for name in laws:
+        low, high = limits_of(name)
+        least, most = np.quantile(values[name], NEARLY_ALL)
+        if not (least >= low and most <= high):
+            text = (
+                f"gives nearly all patients {least:.4g} to {most:.4g} {laws[name].unit}".rstrip()
+                + f", expected {low:g} to {high:g}; change its numbers, or give it low and high."
+            )
+            raise card.error(place(name), text)
+    if dose:
+        try:
+            refuse_dose(dose, product, disease, laws)
+        except InputError as problem:
+            at = (*path, "dose") if card.get(*path, "dose") is not None else ("trial", "dose")
+            raise card.error(at, problem.text) from None
+
+
+def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str, Law]) -> None:
+    """Refuse a dose that no label or trial comes near, in patients of these laws; "" is the product's rule."""
+    requested = read_requested_dose(dose or None)
+    if requested is not None:
+        check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product)
+
+
+def check_apart(trials: Sequence[Trial]) -> None:
+    """Refuse two trials of one name: their rows would be taken for those of one."""
+    files: dict[str, str] = {}
+    for trial in trials:
+        if trial.name in files:
+            text = f"found '{trial.name}', the name of {files[trial.name]} too, expected each name once; change one."
+            raise parse_card(trial.text, trial.file).error(("trial", "name"), text)
+        files[trial.name] = trial.file
+
+
+def _same(unit: str, expected: str) -> bool:
+    if unit == expected:
+        return True
+    try:
+        return units.convert(1.0, unit, expected) == 1.0
+    except InputError:
+        return False
+
+
+def check_waiting(card: Card, laws: Mapping[str, Law]) -> None:
+    """Refuse a waiting time that is no number of days."""
+    law = laws.get("vein_to_vein")
+    if law is None:
+        return
+    here = ("waiting", "vein_to_vein")
+    if law.unit and not _same(law.unit, "day"):
+        raise card.error((*here, "unit"), f"found '{law.unit}', expected 'day'; give the numbers of this law in days.")
+    try:
+        days = draw(laws, np.arange(DRAWN), seed=0)["vein_to_vein"]
+    except ValueError:
+        raise card.error((*here, "law"), f"found {law.kind}, expected a law that leans on no other field.") from None
+    if not (days.min() >= 0 and days.max() <= LONGEST):
+        text = f"gives {days.min():.4g} to {days.max():.4g} days, expected 0 to {LONGEST:g}; give it low and high."
+        raise card.error(here, text)
+
+
+def check_sizes(card: Card, arms: Sequence[Arm], enrolled: int) -> None:
+    """Refuse arms that hold more patients than the trial."""
+    for i, arm in enumerate(arms):
+        if arm.size != int(arm.size):
+            raise card.error(("arms", str(i), "size"), f"found {arm.size:g}, expected a whole number of patients.")
+    total = sum(arm.size for arm in arms)
+    if enrolled and total > enrolled:
+        text = f"found {total:g} patients in the arms together, expected at most the {enrolled} who were enrolled."
+        raise card.error(("arms", str(len(arms) - 1), "size"), text)
+
+
+# What can be seen
+
+
+def check_visits(
+    card: Card, plan: Plan, published: Sequence[Published], disease: Disease, arms: Sequence[Arm],
+    cutoffs: Mapping[str, float], accrual: float,
+) -> None:  # fmt: skip
+    """Refuse visits that never come, and an endpoint that the visits cannot observe."""
+    for name in ("disease_visits", "kinetics_samples"):
+        late = [day for day in card.get("visits", name, default=[]) if day > plan.follow_up]
+        if late:
+            text = (
+                f"found day {late[0]:g}, but follow_up ends on day {plan.follow_up:g}; leave it out or follow longer."
+            )
+            raise card.error(("visits", name), text)
+    if plan.watch_step > plan.watch_until:
+        text = f"found {plan.watch_step:g}, expected at most watch_until, {plan.watch_until:g} days."
+        raise card.error(("visits", "watch_step"), text)
+    seen: dict[str, int] = {}
+    asked = [
+        replace(row, value=0.0, low=0.0, high=0.0, spread="", tolerance=0.0, tolerance_kind="") for row in published
+    ]
+    for i, row in enumerate(published):
+        here = ("published", str(i))
+        if (twice := seen.setdefault(repr(asked[i]), i)) != i:
+            text = (
+                f"asks what line {card.line('published', str(twice))} asks already; leave one out, or let them differ."
+            )
+            raise card.error(here, text)
+        if row.endpoint:
+            _check_days(card, plan, row, here)
+            _check_response(card, plan, row, here, [a for a in arms if not row.arms or a.name in row.arms], disease)
+            _check_kinetics(card, plan, row, here)
+            if row.cutoff and row.time is not None and row.time > cutoffs[row.cutoff] + accrual / 2:
+                text = f"found day {row.time:g}, but at the cut-off '{row.cutoff}' nobody was followed so long."
+                raise card.error((*here, "time"), text)
+
+
+def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
+    end = plan.follow_up
+    if row.time is not None and row.time >= end + 1:  # five years are 1826 days and a quarter
+        text = f"found day {row.time:g}, but the visits end on day {end:g}; the endpoint cannot be seen."
+        raise card.error((*here, "time"), text)
+    for name in _BY_DAY:
+        day = row.arguments.get(name)
+        if day is not None and day >= end + 1:
+            path = (*here, name) if card.get(*here, name) is not None else ("endpoints", name)
+            text = (
+                f"found day {day:g}, but the visits end on day {end:g}; nothing is seen then (endpoint {row.endpoint})."
+            )
+            raise card.error(path, text)
+    if row.arguments.get("from_day", 0.0) > row.arguments.get("until", math.inf):
+        text = f"found {row.arguments['from_day']:g}, expected a day before until, {row.arguments['until']:g}."
+        raise card.error((*here, "from_day"), text)
+
+
+def unseen(endpoint: str, lineage: str) -> bool:
+    """Whether an endpoint needs a marrow that a disease of this lineage does not have examined."""
+    return endpoint in _OF_MARROW and lineage not in _WITH_MARROW
+
+
+def _check_response(
+    card: Card, plan: Plan, row: Published, here: tuple[str, ...], arms: Sequence[Arm], disease: Disease
+) -> None:
+    for one in [arm.disease for arm in arms] or [disease]:
+        if unseen(row.endpoint, one.lineage):
+            text = f"found '{row.endpoint}', but no marrow is examined for residual disease in {one.title}."
+            raise card.error((*here, "endpoint"), text)
+    if row.endpoint not in _OF_RESPONSE:
+        return
+    if not plan.disease_visits:
+        text = f"found '{row.endpoint}', but there is no disease visit before follow_up ends; add disease_visits."
+        raise card.error((*here, "endpoint"), text)
+    for name in ("response_by", "landmark"):
+        day = row.arguments.get(name)
+        if day is not None and day < plan.disease_visits[0]:
+            path = (*here, name) if card.get(*here, name) is not None else ("endpoints", name)
+            text = f"found day {day:g}, but the first disease visit is on day {plan.disease_visits[0]:g}."
+            raise card.error(path, text)
+
+
+def _check_kinetics(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
+    if row.endpoint not in KINETIC or len(plan.kinetics_samples) > 1:
+        return
+    text = f"found '{row.endpoint}', but the visits take fewer than two samples; add kinetics_samples to [visits]."
+    raise card.error((*here, "endpoint"), text)

@@ -1,0 +1,273 @@
+"""Simulated beside published: for each published row, what a trial of that size would have shown.
+
+Many trials of the published size are drawn from the virtual patients of the row's set (with replacement: the virtual
+patients stand for the population), the endpoint is computed on each, and the median and the central interval of the
+results stand beside the published value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import units
+from vein2vein.randomness import uniforms
+from vein2vein.statistics.survival import hazard_ratio, kaplan_meier, median_time, value_at
+from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
+from vein2vein.trials.endpoints.reading import blasts_before
+from vein2vein.trials.published import UNITS, Published
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
+LEVEL = 0.9  # share of the drawn trials inside the interval shown
+PERCENT = 100.0  # unit factor
+NOT_EVALUATED = "NE"  # response of one who had not been assessed at the data cut-off
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table simulated against published.
+
+    Attributes
+    ----------
+    trial, arm, quantity, definition, unit, kind, confidence, source, where, spread : str
+    published, published_low, published_high : float
+        Published value and 95 % interval (NaN: none given).
+    n : float
+        Published denominator.
+    simulated, low, high : float
+        Median and interval of the same number over simulated trials of the published size; NaN where missing, inf for
+        a median that is not reached.
+    pool : int
+        Virtual patients in the set that the trials were drawn from.
+    inside : bool or None
+        Whether the published value lies in the simulated interval; None where missing.
+    missing : str
+        Why nothing was simulated; "" where it was.
+    """
+
+    trial: str
+    arm: str
+    quantity: str
+    definition: str
+    unit: str
+    kind: str
+    confidence: str
+    source: str
+    where: str
+    spread: str
+    published: float
+    published_low: float
+    published_high: float
+    n: float
+    simulated: float
+    low: float
+    high: float
+    pool: int
+    inside: bool | None
+    missing: str
+
+
+def known_at(journey: Any, follow_up: Floats) -> Any:
+    """The journey as known at a data cut-off: later events are not yet seen, observation ends there.
+
+    Parameters
+    ----------
+    journey : Journey
+    follow_up : ndarray, shape (n,)
+        Days from infusion to the cut-off.
+    """
+    outcome = journey.outcome
+
+    def seen(day: Any) -> Floats:
+        return np.where(np.asarray(day, float) <= follow_up, np.asarray(day, float), np.inf)
+
+    relapse, response = seen(outcome.relapse_day), seen(outcome.response_day)
+    late = np.isfinite(np.asarray(outcome.response_day, float)) & ~np.isfinite(response)
+    return dataclasses.replace(
+        journey,
+        outcome=dataclasses.replace(
+            outcome,
+            best_response=np.where(late, NOT_EVALUATED, np.asarray(outcome.best_response).astype(str)),
+            response_day=response,
+            mrd_negative=np.asarray(outcome.mrd_negative, bool) & ~late,
+            relapse_day=relapse,
+            relapse_antigen=np.where(np.isfinite(relapse), np.asarray(outcome.relapse_antigen).astype(str), ""),
+            progression_day=seen(outcome.progression_day),
+            death_day=seen(outcome.death_day),
+            hsct_day=seen(outcome.hsct_day),
+            last_day=np.minimum(np.asarray(outcome.last_day, float), follow_up),
+        ),
+    )
+
+
+def compare(
+    published: Sequence[Published],
+    journey: Any,
+    *,
+    follow_up: Mapping[str, Floats],
+    scale: str,
+    until: float,
+    seed: int,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> tuple[Row, ...]:
+    """Set each published row beside simulated trials of its size.
+
+    Parameters
+    ----------
+    published : sequence of Published
+    journey : Journey
+    follow_up : mapping of str to ndarray, shape (n,)
+        Days of follow-up of each patient at each named cut-off.
+    scale : str
+        CRS scale that defines the set ``crs``.
+    until : float
+        Days in which cytokine release syndrome counts for that set.
+    seed : int
+    resamples : int
+    level : float
+    """
+    found = resampled(published, journey, follow_up=follow_up, scale=scale, until=until, seed=seed, resamples=resamples)
+    return tuple(
+        beside(row, pool, result, level=level, missing=missing)
+        for row, (pool, result, missing) in zip(published, found, strict=True)
+    )
+
+
+def resampled(
+    published: Sequence[Published], journey: Any, *, follow_up: Mapping[str, Floats], scale: str, until: float,
+    seed: int, resamples: int, again: bool = True,
+) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
+    """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
+
+    ``again``: see ``draw``.
+    """
+    seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
+    for row in published:
+        if not row.endpoint:
+            yield 0, None, ""
+            continue
+        try:
+            arrays, pool = read_row(row, seen_at[row.cutoff], scale=scale, until=until)
+        except NotProduced as problem:
+            yield 0, None, str(problem)
+            continue
+        members = np.flatnonzero(pool)
+        if members.size == 0:
+            yield 0, None, nobody(row)
+            continue
+        chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed, again=again)
+        yield members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), ""
+
+
+def nobody(row: Published) -> str:
+    """What is said of a row when no virtual patient counts for it."""
+    return f"no virtual patient has this value in the set '{row.among}'"
+
+
+def beside(row: Published, pool: int, result: Floats | None, *, level: float, missing: str = "") -> Row:
+    """Set a published row beside what the simulated trials gave, shape (resamples,); None where they gave nothing."""
+    missing = missing or row.reason
+    if result is not None and np.isnan(result).sum() > result.size / 2:
+        missing, result = "not estimable: too few events in the simulated trials", None
+    low, middle, high = (np.nan if result is None else quantile(result, q) for q in _ends(level))
+    inside = None if result is None else bool(low <= row.value <= high)
+    return Row(
+        row.trial, row.arm, row.quantity, row.definition, row.unit, row.kind, row.confidence, row.source, row.where,
+        row.spread, row.value, row.low, row.high, row.n, float(middle), float(low), float(high), pool, inside,
+        "" if result is not None else missing or "the journey does not produce it",
+    )  # fmt: skip
+
+
+def _ends(level: float) -> tuple[float, float, float]:
+    return (1 - level) / 2, 1 / 2, (1 + level) / 2
+
+
+def quantile(values: Floats, share: float) -> float:
+    """Quantile by nearest rank (so that a median not reached, inf, can be one), NaN left out."""
+    ordered = np.sort(values[~np.isnan(values)])
+    return float(ordered[max(int(np.ceil(share * ordered.size)) - 1, 0)])
+
+
+def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
+    """The denominator of a row, shape (n,)."""
+    heavy = np.asarray(journey.patient.weight, float)
+    found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
+    if row.blasts_from > 0 or np.isfinite(row.blasts_below):
+        blasts = blasts_before(journey)
+        found &= (blasts >= row.blasts_from) & (blasts < row.blasts_below)
+    return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
+
+
+def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple[tuple[Any, ...], NDArray[np.bool_]]:
+    """What a row's endpoint reads off every patient, arrays of shape (n,), and who counts for it, shape (n,).
+
+    Raises
+    ------
+    NotProduced
+        The journey does not hold what the endpoint needs.
+    """
+    endpoint = ENDPOINTS[row.endpoint]
+    arrays = endpoint.read(journey, **row.arguments)
+    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    pool = patients_of(row, journey, scale=scale, until=until)
+    if endpoint.kind in ("time", "hazard"):
+        arrays, pool = arrays[:-1], pool & arrays[-1]
+    elif endpoint.kind == "number":
+        pool = pool & ~np.isnan(arrays[0])
+        arrays = (*arrays, SETS["responders"](journey, scale, until)) if row.statistic == "ratio" else arrays
+    return arrays, pool
+
+
+def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int, again: bool = True) -> NDArray[np.intp]:
+    """Draw trials of a size from some patients; shape (resamples, size).
+
+    With replacement (``again``) the patients stand for the population. Without, they are a sample of it themselves, and
+    a drawn trial varies as one of that many new patients does; there must be as many of them, or they are drawn again.
+    """
+    if again or size > members.size:
+        luck = uniforms(seed, f"trial of {size}", np.arange(resamples), size)
+        return members[(luck * members.size).astype(np.intp)]
+    luck = uniforms(seed, f"trial of {size}", np.arange(resamples), members.size)
+    return members[np.argsort(luck, axis=1, kind="stable")[:, :size]]
+
+
+def summarize(row: Published, *arrays: Any) -> Floats:
+    """The number that a row asks for, over the last axis of what its endpoint read; in the row's unit."""
+    endpoint = ENDPOINTS[row.endpoint]
+    if endpoint.kind == "share":
+        return arrays[0].sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * arrays[0].mean(axis=-1)
+    if endpoint.kind == "hazard":
+        return hazard_ratio(*arrays)
+    if endpoint.kind == "time":
+        curve = kaplan_meier(arrays[0], arrays[1])
+        if row.time is not None:
+            return PERCENT * value_at(curve, row.time)
+        return median_time(curve) * units.convert(1.0, endpoint.unit, UNITS[row.unit])
+    if row.statistic == "ratio":
+        return _ratio(*arrays)
+    summary: dict[str, Callable[[Floats], Floats]] = {
+        "median": lambda x: np.median(x, axis=-1),
+        "mean": lambda x: np.mean(x, axis=-1),
+        "geometric mean": lambda x: np.exp(np.mean(np.log(x), axis=-1)),
+        "maximum": lambda x: np.max(x, axis=-1),
+    }
+    return summary[row.statistic](arrays[0]) * _factor(endpoint.unit, row.unit)
+
+
+def _factor(found: str, shown: str) -> float:
+    return 1.0 if UNITS[shown] == found else units.convert(1.0, found, UNITS[shown])
+
+
+def _ratio(value: Floats, group: NDArray[np.bool_]) -> Floats:
+    logs = np.log(value)
+    ones, zeros = group.sum(axis=-1), (~group).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.exp(np.sum(logs * group, axis=-1) / ones - np.sum(logs * ~group, axis=-1) / zeros)

@@ -1,0 +1,223 @@
+"""Two designs on the same virtual patients: products, doses, conditioning, or the designs of two trial files.
+
+Every patient meets the same luck in both (common random numbers), so that a difference is that of the designs. Its
+interval comes from drawing patients again, each with both of their journeys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import __version__
+from vein2vein.cards import parse_card
+from vein2vein.errors import InputError, unknown
+from vein2vein.randomness import uniforms
+from vein2vein.therapy.product import find_indication, find_product
+from vein2vein.trials.checks import refuse_dose, unseen
+from vein2vein.trials.comparison import quantile, read_row, summarize
+from vein2vein.trials.endpoints.measures import NotProduced
+from vein2vein.trials.published import Published, read_published
+from vein2vein.trials.trial import Trial, enroll_and_treat
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+RATIO = "geometric mean"  # of this statistic the ratio of two is shown, of the others the difference
+RESAMPLES = 400  # draws of patients behind an interval
+LEVEL = 0.95  # share of the draws inside the interval
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One endpoint of two designs.
+
+    Attributes
+    ----------
+    quantity, unit : str
+    first, second : float
+        Value in each design.
+    difference, low, high : float
+        Second less first (or second over first, where ``ratio``) and its 95 % interval.
+    ratio : bool
+    patients : tuple of int
+        Who counts for it in each design.
+    missing : str
+        Why there is nothing to compare; "" where there is.
+    """
+
+    quantity: str
+    unit: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    ratio: bool
+    patients: tuple[int, int]
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two designs compared: their names, the rows, and what it takes to repeat them."""
+
+    names: tuple[str, str]
+    patients: int
+    rows: tuple[Difference, ...]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+
+@cache
+def _card() -> Any:
+    text = resources.files("vein2vein").joinpath("trials", "contrast.toml").read_text(encoding="utf-8")
+    return parse_card(text, "contrast.toml")
+
+
+@cache
+def endpoints() -> tuple[Published, ...]:
+    """What is set side by side."""
+    card = _card()
+    return tuple(read_published(card, str(i), {}) for i in range(len(card.get("published"))))
+
+
+def design(trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "") -> Trial:
+    """A trial with another product, dose or lymphodepletion; it then has one arm.
+
+    Raises
+    ------
+    InputError
+        An unknown name, with the nearest ones; a dose that cannot be read.
+    """
+    if not (product or dose or conditioning):
+        return trial
+    chosen = find_product(product) if product else trial.product
+    other = chosen.name != trial.product.name
+    asked = dose or ("" if other else trial.dose)
+    refuse_dose(asked, chosen, trial.disease, trial.population)
+    regimen = conditioning or ("" if other else trial.conditioning)
+    if regimen and regimen not in trial.regimens:
+        indication = find_indication(chosen, trial.disease.name)[0]
+        if regimen not in ("none", *(one.name for one in indication.regimens)):
+            known = [*trial.regimens, *(one.name for one in indication.regimens), "none"]
+            raise InputError(unknown("lymphodepletion regimen", regimen, known))
+    parts = [chosen.name if product else "", asked if dose else "", regimen if conditioning else ""]
+    return replace(
+        trial, product=chosen, dose=asked, conditioning=regimen, arms=(),
+        name=", ".join(part for part in parts if part),
+    )  # fmt: skip
+
+
+def check_pair(first: Trial, second: Trial) -> None:
+    """Refuse two designs that the same patients cannot enter."""
+    if first.disease.name != second.disease.name:
+        raise InputError(
+            f"found {first.disease.name} in {first.name} and {second.disease.name} in {second.name}; the same patients "
+            "cannot have two diseases: compare designs for one."
+        )
+
+
+def contrast(
+    first: Trial,
+    second: Trial,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    other_seed: int | None = None,
+    progress: Progress | None = None,
+) -> Contrast:
+    """Run two designs on the same virtual patients and set them side by side.
+
+    Parameters
+    ----------
+    first, second : Trial
+        The patients are those of the first: its disease, population laws, waiting and visits.
+    patients : int, optional
+        Virtual patients enrolled (default: as the first says).
+    seed : int
+    other_seed : int, optional
+        Another seed for the second design: other patients, no common random numbers. For comparison only.
+    progress : callable (fraction, text), optional
+
+    Raises
+    ------
+    InputError
+        The two are for different diseases.
+    """
+    check_pair(first, second)
+    count = first.patients if patients is None else patients
+    same = replace(
+        second, population=first.population, plan=first.plan, assays=first.assays, transplant=first.transplant
+    )
+    numbers, journeys = np.arange(count), []
+    for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
+        if progress:
+            progress(i / 2, trial.name)
+        journeys.append(enroll_and_treat(trial, numbers, seed=own))
+    rows = tuple(_difference(row, journeys, seed) for row in endpoints() if _seen(row, first))
+    rows = tuple(row for row in rows if not row.missing or any(row.patients))
+    notes = tuple(dict.fromkeys(note for journey in journeys for note in journey.notes))
+    return Contrast(
+        (first.name, second.name),
+        count,
+        rows,
+        notes,
+        {"version": __version__, "seed": seed, "patients": count, "trial": first.file, **_cards(journeys)},
+    )
+
+
+def _cards(journeys: Sequence[Any]) -> dict[str, Any]:
+    return {
+        f"{what} {which}": journey.provenance[what]
+        for which, journey in zip(("first", "second"), journeys)
+        for what in ("product", "policy")
+    }
+
+
+def _seen(row: Published, trial: Trial) -> bool:
+    days = [row.time or 0.0, *(row.arguments.get(name) or 0.0 for name in ("day",))]
+    return max(days) < trial.plan.follow_up + 1 and not unseen(row.endpoint, trial.disease.lineage)
+
+
+def _difference(row: Published, journeys: Sequence[Any], seed: int) -> Difference:
+    scale, until = row.arguments.get("scale", "astct"), row.arguments.get("until", np.inf)
+    ratio = row.statistic == RATIO
+    nothing = SimpleNamespace(first=np.nan, second=np.nan, difference=np.nan, low=np.nan, high=np.nan)
+    read, missing = [], ""
+    for journey in journeys:
+        try:
+            read.append(read_row(row, journey, scale=scale, until=until))
+        except NotProduced as problem:
+            read, missing = [*read, ((), np.zeros(1, bool))], str(problem)
+    sizes = tuple(int(pool.sum()) for _, pool in read)
+    if not all(sizes):
+        missing = missing or "no virtual patient has this value in one of the designs"
+        return Difference(row.quantity, row.unit, **vars(nothing), ratio=ratio, patients=sizes, missing=missing)  # type: ignore[arg-type]
+
+    def value(one: tuple[tuple[Any, ...], NDArray[np.bool_]], who: NDArray[np.intp]) -> float:
+        arrays, pool = one
+        kept = who[pool[who]]
+        return float(summarize(row, *(np.asarray(a)[kept] for a in arrays))) if kept.size else np.nan
+
+    def apart(one: float, other: float) -> float:
+        return other / one if ratio else other - one
+
+    count = len(read[0][1])
+    everyone = np.arange(count)
+    drawn = (uniforms(seed, "patients of both designs", np.arange(RESAMPLES), count) * count).astype(np.intp)
+    both = [(value(read[0], who), value(read[1], who)) for who in drawn]
+    spread = np.array([apart(a, b) if np.isfinite([a, b]).all() else np.nan for a, b in both])
+    known = not np.isnan(spread).all()
+    middle = [value(one, everyone) for one in read]
+    low, high = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    return Difference(
+        row.quantity, row.unit, middle[0], middle[1], apart(*middle),
+        quantile(spread, low) if known else np.nan, quantile(spread, high) if known else np.nan, ratio, sizes,  # type: ignore[arg-type]
+    )  # fmt: skip

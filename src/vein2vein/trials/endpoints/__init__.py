@@ -1,0 +1,1 @@
+"""Endpoints: what a trial reads off its patients."""

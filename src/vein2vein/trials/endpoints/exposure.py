@@ -1,0 +1,78 @@
+"""Endpoints of exposure: relapse by fludarabine or tumor burden, and the half-life of the last samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vein2vein.models.model import named
+from vein2vein.models.reference import model as reference
+from vein2vein.trials.endpoints.reading import Flags, Floats, blasts_before, endpoint, infused, to_relapse
+
+Hazards = tuple[Floats, Flags, Floats, Flags]
+LEAST = 3  # samples behind a half-life
+
+
+def fludarabine_exposure(journey: Any) -> Floats:
+    """Area under the curve of F-ara-A, mg*h/L: dose over clearance, shape (n,)."""
+    p = named(reference.MODEL.parameters, journey.individual)
+    clearance = (p.CLnr + p.CLren * p.CrCl / p.CrClref) * p.CLf_factor * (p.BW / p.BWref) ** p.allo_CL  # L/h
+    doses = [amount for _, drug, amount in journey.conditioning.doses if drug == "fludarabine"]
+    with np.errstate(invalid="ignore"):
+        return np.sum(doses, axis=0) * p.salt / clearance if doses else np.zeros(len(journey.infused))
+
+
+@endpoint("number", "mg*h/L")
+def fludarabine_auc(journey: Any) -> Floats:
+    """Area under the curve of F-ara-A during lymphodepletion."""
+    return np.where(infused(journey), fludarabine_exposure(journey), np.nan)
+
+
+@endpoint("hazard")
+def relapse_by_fludarabine(journey: Any, *, lowest: float) -> Hazards:
+    """Hazard ratio of relapse of those with the lowest fludarabine exposures (a share, 0 to 1) to the others.
+
+    A share and not a limit in mg*h/L: exposures of different pharmacokinetic models differ twofold for one dose.
+    """
+    time, event, among = to_relapse(journey)
+    exposure = fludarabine_exposure(journey)
+    among = among & np.isfinite(exposure)
+    limit = np.quantile(exposure[among], lowest) if among.any() else np.nan
+    return time, event, np.where(exposure < limit, -np.inf, np.inf), among
+
+
+@endpoint("hazard")
+def relapse_by_burden(journey: Any, *, above: float) -> Hazards:
+    """Hazard ratio of relapse by marrow blasts (%) before lymphodepletion at or above a limit to the others."""
+    time, event, among = to_relapse(journey)
+    return time, event, np.where(blasts_before(journey) >= above, -np.inf, np.inf), among
+
+
+@endpoint("number", "day")
+def half_life_last(journey: Any, *, least_fit: float) -> Floats:
+    """Half-life of the last quantifiable samples: of the lines through the last three or more after the peak the one
+    with the highest adjusted coefficient of determination; none where that is below ``least_fit``.
+    """
+    name = journey.kinetics.analyte
+    record = journey.course.at(journey.plan.kinetics_samples)
+    values, days = np.asarray(record.dense(name), float), np.asarray(record.days)
+    used = np.isfinite(values) & (values > 0) & ~record.below_lloq.get(name, np.zeros(values.shape, bool))
+    used &= days > np.asarray(journey.kinetics.tmax)[:, None]
+    best, half_life = np.full(len(values), -np.inf), np.full(len(values), np.nan)
+    logs = np.log(np.where(used, values, 1.0))
+    for first in range(len(days)):
+        some = used & (np.arange(len(days)) >= first)
+        count = some.sum(axis=1)
+        safe = np.maximum(count, 1)
+        x = np.where(some, days - ((some * days).sum(axis=1) / safe)[:, None], 0.0)
+        y = np.where(some, logs - ((some * logs).sum(axis=1) / safe)[:, None], 0.0)
+        xx, xy, yy = (x * x).sum(axis=1), (x * y).sum(axis=1), (y * y).sum(axis=1)
+        fits = (count >= LEAST) & (xx > 0) & (yy > 0) & (xy < 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = xy**2 / (xx * yy)
+            fit = np.where(fits, 1 - (1 - share) * (count - 1) / (count - 2), -np.inf)
+            better = fit > best
+            half_life = np.where(better, np.log(2) * xx / -xy, half_life)
+        best = np.where(better, fit, best)
+    return np.where(infused(journey) & (best >= least_fit), half_life, np.nan)

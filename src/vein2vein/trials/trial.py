@@ -1,0 +1,375 @@
+"""A trial: a file that says who was enrolled, what was done and what was published; run in virtual patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein import __version__, analytes
+from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic.care.management import read_policy
+from vein2vein.errors import InputError, unknown
+from vein2vein.parameters import ParameterSet
+from vein2vein.randomness import uniforms
+from vein2vein.therapy.disease import FIELDS, Disease, find_disease
+from vein2vein.therapy.laws import Law, read_law, read_laws
+from vein2vein.therapy.product import Product, Regimen, find_product
+from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.trials import checks, design
+from vein2vein.trials.arms import Arm, arm_of, join
+from vein2vein.trials.comparison import Row, compare
+from vein2vein.trials.published import LONGEST, MOST, SCALES, Published, read_published
+from vein2vein.trials.virtual_patients import draw_patients
+from vein2vein.virtual.assay import Assay, read_assays
+
+if TYPE_CHECKING:
+    from vein2vein.journey.chart import Journey
+
+Floats = NDArray[np.float64]
+Progress = Callable[[float, str], None]
+
+_TABLES = (
+    "trial", "size", "population", "waiting", "transplant", "visits", "enrollment", "cutoffs", "assay", "endpoints",
+    "published", "arms", "regimens",
+)  # fmt: skip
+_TRIAL = (
+    "name", "title", "published_as", "registry", "phase", "source", "disease", "product", "dose", "conditioning",
+    "policy",
+)  # fmt: skip
+_SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
+_FACTS = design.FACTS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as its file says it.
+
+    Attributes
+    ----------
+    name, title, registry, phase, policy, conditioning, scale : str
+        ``scale`` is the trial's own for cytokine release syndrome.
+    dose : str
+        Dose in place of the product's own rule, such as "3.1e6/kg"; "" for the rule.
+    disease : Disease
+    product : Product
+    patients : int
+        Virtual patients to enroll when nothing else is asked for.
+    enrolled, infused : int
+        Size of the published trial (0: none was published).
+    population : mapping of str to Law
+        Laws of this trial, laid over those of the disease.
+    vein_to_vein, bridging_share : Law or None
+    screening_failure : float
+        Share of the screened who are not enrolled.
+    transplant : tuple of float
+        Share of remissions that are transplanted, first and last day; (0, 0, 0): none.
+    plan : Plan
+        Visits and follow-up.
+    accrual : float
+        Days from the first to the last infusion.
+    cutoffs : mapping of str to float
+        Median follow-up (days) at each data cut-off.
+    assays : mapping of str to Assay
+    until : float
+        Window of the safety analyses, days.
+    published : tuple of Published
+    file, text : str
+        The file it was read from, for provenance.
+    arms : tuple of Arm
+        Who is treated otherwise than the trial says; empty: one arm.
+    regimens : mapping of str to Regimen
+        Lymphodepletion that the trial file itself describes.
+    """
+
+    name: str
+    title: str
+    registry: str
+    phase: str
+    policy: str
+    conditioning: str
+    scale: str
+    dose: str
+    disease: Disease
+    product: Product
+    patients: int
+    enrolled: int
+    infused: int
+    population: Mapping[str, Law]
+    vein_to_vein: Law | None
+    bridging_share: Law | None
+    screening_failure: float
+    transplant: tuple[float, float, float]
+    plan: Plan
+    accrual: float
+    cutoffs: Mapping[str, float]
+    assays: Mapping[str, Assay]
+    until: float
+    published: tuple[Published, ...]
+    file: str
+    text: str
+    arms: tuple[Arm, ...] = ()
+    regimens: Mapping[str, Regimen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What came out of a trial.
+
+    Attributes
+    ----------
+    trial : Trial
+    screened : int
+        Patients screened until so many were enrolled.
+    journey : Journey
+        All enrolled patients; ``journey.infused`` marks the infused set.
+    comparison : tuple of Row
+    provenance : mapping
+    """
+
+    trial: Trial
+    screened: int
+    journey: Journey
+    comparison: tuple[Row, ...]
+    provenance: Mapping[str, Any]
+
+
+# Reading a trial file
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("vein2vein").joinpath("trials", "cards")))
+
+
+def list_trials() -> dict[str, str]:
+    """Trials that come with vein2vein: name -> title."""
+    return {name: load_trial(name).title for name in bundled_cards(_folder())}
+
+
+def trial_template_text() -> str:
+    """A commented trial file to start from."""
+    return resources.files("vein2vein").joinpath("trials", "template.toml").read_text(encoding="utf-8")
+
+
+@cache
+def _bundled(name: str) -> Trial:
+    return read_trial(find_card(name, _folder(), "trial"))
+
+
+def load_trial(name: str | Path) -> Trial:
+    """Return a trial by its name, or from the user's own file by its path.
+
+    Raises
+    ------
+    InputError
+        Unknown name (with the nearest ones), or a fault of the file: file, line, field.
+    """
+    spelled = str(name).lower().replace("-", "_")
+    if spelled in bundled_cards(_folder()):
+        return _bundled(spelled)
+    return read_trial(find_card(name, _folder(), "trial"))
+
+
+def read_trial(card: Card) -> Trial:
+    """Read and check a trial card."""
+    card.refuse_unknown(_TABLES)
+    card.refuse_unknown(_TRIAL, "trial")
+    card.refuse_unknown(_SIZE, "size")
+    checks.check_names(card)
+    checks.check_tables(card)
+    enrolled, infused = (design.count(card, "size", name) for name in ("enrolled", "infused"))
+    if infused > enrolled:
+        raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
+    card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
+    laws = {name: read_law(card, "waiting", name) for name in card.table("waiting", default={})}
+    failure = design.probability(card, laws, "screening_failure")
+    design.probability(card, laws, "bridging_share")
+    checks.check_waiting(card, laws)
+    if failure == 1:
+        at = ("waiting", "screening_failure", "probability")
+        raise card.error(at, "found 1, expected less: nobody would be enrolled.")
+    cutoffs = {}
+    for name in card.table("cutoffs", default={}):
+        card.refuse_unknown(("follow_up", *_FACTS), "cutoffs", name)
+        cutoffs[name] = card.number("cutoffs", name, "follow_up", unit="day", low=1, high=LONGEST)
+    for name in card.table("assay", default={}):
+        if name not in analytes.all_analytes():
+            raise card.error(("assay", name), unknown("analyte", name, analytes.all_analytes()))
+    design.check_sources(card)
+    disease = design.found(card, find_disease, "trial", "disease")
+    product = design.found(card, find_product, "trial", "product")
+    design.found(card, read_policy, "trial", "policy")
+    regimens = design.read_regimens(card)
+    design.check_treatment(card, product, disease, regimens, "trial")
+    arms = design.read_arms(card, disease, product, regimens)
+    checks.check_sizes(card, arms, enrolled)
+    population = read_laws(card, "population", fields=FIELDS)
+    dose = card.string("trial", "dose", default="")
+    if not arms:
+        checks.check_population(card, disease, population, product, dose, "trial")
+    for i, arm in enumerate(arms):
+        laws_of = {**population, **arm.population}
+        checks.check_population(card, arm.disease, laws_of, arm.product, arm.dose, "arms", str(i))
+    plan = read_plan(card, "visits")
+    accrual = card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0)
+    published = tuple(
+        read_published(card, str(i), cutoffs, [arm.name for arm in arms]) for i in range(len(card.tables("published")))
+    )
+    checks.check_visits(card, plan, published, disease, arms, cutoffs, accrual)
+    return Trial(
+        name=card.string("trial", "name"),
+        title=card.string("trial", "title"),
+        registry=card.string("trial", "registry", default=""),
+        phase=card.string("trial", "phase", default=""),
+        policy=card.string("trial", "policy"),
+        conditioning=card.string("trial", "conditioning", default=""),
+        scale=card.string("endpoints", "scale", choices=SCALES),
+        dose=dose,
+        disease=disease,
+        product=product,
+        patients=design.count(card, "size", "patients", low=1),
+        enrolled=enrolled,
+        infused=infused,
+        population=population,
+        vein_to_vein=laws.get("vein_to_vein"),
+        bridging_share=laws.get("bridging_share"),
+        screening_failure=failure,
+        transplant=design.read_transplant(card),
+        plan=plan,
+        accrual=accrual,
+        cutoffs=cutoffs,
+        assays=read_assays(card),
+        until=card.number("endpoints", "until", unit="day", low=1, high=LONGEST),
+        published=published,
+        file=card.file,
+        text=card.text,
+        arms=arms,
+        regimens=regimens,
+    )
+
+
+# Running it
+
+
+def screened_for(enrolled: int, failure: float, seed: int) -> int:
+    """Patients screened until so many were enrolled, each failing with the same probability."""
+    count = enrolled
+    while True:
+        passed = np.cumsum(uniforms(seed, "screening", np.arange(count))[:, 0] >= failure)
+        if passed[-1] >= enrolled:
+            return int(np.searchsorted(passed, enrolled)) + 1
+        count = 2 * count
+
+
+def follow_up_at(trial: Trial, numbers: NDArray[np.int64], seed: int) -> dict[str, Floats]:
+    """Days of follow-up of each patient at each data cut-off: even entry over the time of accrual, shape (n,)."""
+    entered = trial.accrual * (uniforms(seed, "date of entry", numbers)[:, 0] - 1 / 2)
+    return {name: np.maximum(median - entered, 0.0) for name, median in trial.cutoffs.items()}
+
+
+def enroll_and_treat(
+    trial: Trial,
+    numbers: NDArray[np.int64],
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    backend: str = "batch",
+    overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
+) -> Journey:
+    """Take the patients with these numbers through a trial; none depends on who else is asked for.
+
+    ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``).
+    """
+    from vein2vein.journey.chart import simulate  # here, so that reading and listing trials does not load the engine
+
+    def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
+        patients = draw_patients(one.population, one.disease, whose, seed)
+        return simulate(
+            replace(patients, arm=np.full(whose.shape, arm)),
+            one.product,
+            dose=one.dose or None,
+            regimen=one.regimens.get(one.conditioning, one.conditioning),
+            policy=one.policy,
+            plan=one.plan,
+            waiting_law=one.vein_to_vein,
+            bridging_share=one.bridging_share,
+            transplant=one.transplant,
+            assays=one.assays,
+            overlay=overlay(one) if callable(overlay) else overlay,
+            seed=seed,
+            backend=backend,
+            progress=progress,
+        )
+
+    numbers = np.asarray(numbers)
+    if not trial.arms:
+        return treat(trial, numbers, "")
+    arm = arm_of(trial.arms, numbers, seed)
+    filled = [(i, np.flatnonzero(arm == i)) for i in np.unique(arm)]
+    journeys = [treat(one_arm(trial, trial.arms[i]), numbers[at], trial.arms[i].name) for i, at in filled]
+    return join(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
+
+
+def one_arm(trial: Trial, arm: Arm) -> Trial:
+    """The trial as if this arm were all of it."""
+    return replace(
+        trial, disease=arm.disease, product=arm.product, dose=arm.dose, conditioning=arm.conditioning,
+        population={**trial.population, **arm.population}, arms=(),
+    )  # fmt: skip
+
+
+def run_trial(
+    trial: Trial,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+    backend: str = "batch",
+    overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
+) -> TrialResult:
+    """Run a trial in virtual patients and set it beside the published one.
+
+    Parameters
+    ----------
+    trial : Trial
+    patients : int, optional
+        Virtual patients enrolled (default: as the trial file says). Some of them are never infused, as in the trial.
+    seed : int
+    progress : callable, optional
+        Called with a fraction done and a sentence.
+    backend : str
+        Solver of the engine.
+    overlay : ParameterSet, optional
+        A named variant of the model's numbers.
+
+    Returns
+    -------
+    TrialResult
+    """
+    count = trial.patients if patients is None else patients
+    if not 1 <= count <= MOST:
+        raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
+    journey = enroll_and_treat(trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay)
+    if progress:
+        progress(1.0, "comparing with the published trial")
+    rows = compare(
+        trial.published,
+        journey,
+        follow_up=follow_up_at(trial, journey.patient.number, seed),
+        scale=trial.scale,
+        until=trial.until,
+        seed=seed,
+    )
+    screened = screened_for(count, trial.screening_failure, seed)
+    return TrialResult(trial, screened, journey, rows, _provenance(trial, journey, count, seed))
+
+
+def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> dict[str, Any]:
+    own = {"version": __version__, "trial": trial.name, "trial_file": trial.file, "patients": count, "seed": seed}
+    return {**journey.provenance, **own}

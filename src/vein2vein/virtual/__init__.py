@@ -1,0 +1,1 @@
+"""What a virtual patient shows: bedside signs, assays, hazards, covariates."""

@@ -1,0 +1,1 @@
+"""A real patient on the ward: states, today, what is due."""

@@ -1,0 +1,370 @@
+"""What a ward wants to know of a record: today, what changed, what is due, what to consider, every day with reasons.
+
+``monitor`` grades a record as it was read; ``report.monitor_page`` shows it. Nothing is graded here: the grades are
+those of ``clinic.grades.monitoring``, the same for real and virtual patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from vein2vein.analytes import analyte
+from vein2vein.clinic.care.schedule import Due, due
+from vein2vein.clinic.care.suggestions import Suggestion, suggest
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.crs import SCALES
+from vein2vein.clinic.grades.grades import Grades
+from vein2vein.clinic.grades.monitoring import Override, apply_overrides, grade
+from vein2vein.errors import InputError, unknown
+from vein2vein.io.record.record import Record, SetAside
+from vein2vein.parameters import read_parameter_file
+from vein2vein.therapy.course import Course
+from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.ward.states import (
+    Day,
+    State,
+    amount,
+    day_text,
+    days_of,
+    given_on,
+    in_words,
+    scores_of,
+    shown_value,
+    state_at,
+    title,
+)
+
+SCALE_NAMES = tuple(name for name in SCALES if name != "ctcae4")
+ADVISED = "crs_astct"  # the scale that advice and hyperinflammation read
+STEROIDS = ("dexamethasone", "methylprednisolone")
+RISKS = {  # finding -> the state from which it counts as a factor of infection
+    "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
+    "hypogammaglobulinemia": (1, "low immunoglobulin G"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A clinician's row: what was computed and what holds (for an attribution: the sign and its other cause)."""
+
+    first_day: float
+    last_day: float
+    what: str
+    computed: str
+    holds: str
+    author: str
+    time: str
+    reason: str
+    where_from: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One patient's record as a ward sees it.
+
+    Attributes
+    ----------
+    patient : int
+    file, scale : str
+    today : float
+        Last day that was read.
+    age, weight : float
+        NaN: unknown.
+    product, disease : str
+    course, findings
+        Of this patient alone, up to today, with the clinicians' decisions.
+    now, before : tuple of State
+        Today, and a day earlier.
+    scores : tuple of State
+        Summaries of the whole course: ICAHT, T-ICAHT.
+    infection : tuple of str
+        Factors that raise the risk of infection now; ``infection_unknown`` what would be needed to say more.
+    changed : tuple of str
+    due : tuple of Due
+    consider : tuple of (Suggestion, float)
+        With the day of the grade that each rests on.
+    days : tuple of Day
+    decisions : tuple of Decision
+    set_aside : tuple of SetAside
+    notes : tuple of str
+    """
+
+    patient: int
+    file: str
+    scale: str
+    today: float
+    age: float
+    weight: float
+    product: str
+    disease: str
+    course: Course
+    findings: Mapping[str, Grades]
+    now: tuple[State, ...]
+    before: tuple[State, ...]
+    scores: tuple[State, ...]
+    infection: tuple[str, ...]
+    infection_unknown: tuple[str, ...]
+    changed: tuple[str, ...]
+    due: tuple[Due, ...]
+    consider: tuple[tuple[Suggestion, float], ...]
+    days: tuple[Day, ...]
+    decisions: tuple[Decision, ...]
+    set_aside: tuple[SetAside, ...]
+    notes: tuple[str, ...]
+
+
+def monitor(
+    record: Record | Course,
+    *,
+    scale: str = "astct",
+    until: float | None = None,
+    product: str | None = None,
+    weight: float | None = None,
+    age: float | None = None,
+) -> tuple[Watch, ...]:
+    """Grade a record and say what matters today, for each of its patients.
+
+    Parameters
+    ----------
+    record : Record or Course
+        From ``read_record``; a course, measured or simulated, goes too.
+    scale : {"astct", "lee2014", "lee", "penn", "mskcc", "cartox", "mahadeo", "ctcae5"}
+        Of cytokine release syndrome.
+    until : float, optional
+        Read nothing later than this day, as one knew it then.
+    product : str, optional
+        Name or path of a product card; default: what the record says.
+    weight, age : float, optional
+        kg, years; default: what the record says.
+
+    Returns
+    -------
+    tuple of Watch
+        One for each patient, in the order of the record.
+
+    Raises
+    ------
+    InputError
+        Unknown scale or product, or nothing up to that day.
+    """
+    scale = {"lee": "lee2014"}.get(scale, scale)
+    if scale not in SCALE_NAMES:
+        raise InputError(unknown("scale of cytokine release syndrome", scale, SCALE_NAMES))
+    chosen = find_product(product) if product else None
+    course = record if isinstance(record, Course) else record.course
+    cut = course if until is None else course.until(until)
+    if not cut.shape[1]:
+        first = f"; its first row is on day {course.days[0]:g}" if course.shape[1] else ""
+        raise InputError(f"the record holds nothing up to day {until or 0:g}{first}.")
+    return tuple(_watch(record, cut, i, scale, chosen, weight, age) for i in range(len(cut.patients)))
+
+
+def _watch(
+    record: Record | Course, whole: Course, i: int, scale: str, product: Product | None, weight: float | None,
+    age: float | None,
+) -> Watch:  # fmt: skip
+    facts = None if isinstance(record, Course) else record.facts
+    kg = weight if weight is not None else float(facts.weight[i]) if facts else np.nan
+    years = age if age is not None else float(facts.age[i]) if facts else np.nan
+    notes = list(() if isinstance(record, Course) else record.notes)
+    told = "" if facts is None else facts.product[i]
+    if product is None and told in all_products():
+        product = find_product(told)
+    elif product is None and told:
+        notes.append(f"the product '{told}' is not a card: nothing here depends on it; name one with --product")
+    for what, value in (("age", years), ("weight", kg)):
+        if not np.isfinite(value):
+            notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
+    course = _own(whole, i)
+    if f"crs_{scale}" != ADVISED:
+        notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
+    names = shown_findings(scale)
+    found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
+    found, decisions, refused, more = _decide(record, course, found)
+    notes += more
+    died = _death(course)
+    if np.isfinite(died):
+        notes.append(_death_words(course, died))
+    today = float(course.days[-1])
+    now = tuple(state_at(found[n], course, today, n) for n in names)
+    before = tuple(state_at(found[n], course, today - 1, n) for n in names)
+    scores = scores_of(course)
+    name = product.name if product else ""
+    infection, open_ = _infection(now, course, today)
+    costimulation = product.costimulation if product else ""
+    return Watch(
+        int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
+        name, "" if facts is None else facts.disease[i], course,
+        {name: found[name] for name in names}, now, before, scores, infection, open_,
+        _changed(now, before, course, today),
+        () if np.isfinite(died) else due(course, today, name, findings=found),
+        () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
+        days_of(course, found, names), decisions,
+        (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
+    )  # fmt: skip
+
+
+def _death(course: Course) -> float:
+    """Day on which the record says that the patient died; NaN where it does not."""
+    dead = (course.dense("alive")[0] == 0) | np.isfinite(course.dense("death_cause")[0])
+    return float(course.days[dead.argmax()]) if dead.any() else np.nan
+
+
+def _death_words(course: Course, died: float) -> str:
+    told = f"the record says that the patient died on day {day_text(died)}: nothing is due or to consider"
+    if course.measured("death_cause"):
+        return told
+    return f"{told}; its cause is not attributed (a row death_cause: a death from CRS or ICANS is grade 5)"
+
+
+def shown_findings(scale: str) -> tuple[str, ...]:
+    """Names of the findings that are shown with a scale of cytokine release syndrome."""
+    nervous = ("icans", "cres") if scale in ("cartox", "mahadeo") else ("icans",)
+    return (
+        f"crs_{scale}", *nervous, "neutropenia", "thrombocytopenia", "anemia", "iec_hs", "b_cell_aplasia",
+        "hypogammaglobulinemia",
+    )  # fmt: skip
+
+
+def _own(course: Course, i: int) -> Course:
+    """The course of one patient, with the days of this patient only."""
+    one = course.of([i])
+    known = np.zeros(one.shape[1], dtype=bool)
+    for values in one.values.values():
+        known |= np.isfinite(values[0])
+    return one.at(one.days[known]) if known.any() else one
+
+
+def _infection(states: Iterable[State], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Factors of infection that are there now, and what is not known of the others."""
+    factors, open_ = [], []
+    for state in states:
+        if state.name not in RISKS:
+            continue
+        limit, words = RISKS[state.name]
+        value = max(state.grade, state.at_least if state.grade < 0 else -1)
+        value = state.last_grade if value < 1 and state.grade < 0 else value
+        if value >= limit:
+            aged = (
+                f" (last known on day {day_text(state.last_day)})" if state.grade < 0 and state.at_least < limit else ""
+            )
+            shown = "" if state.name == "b_cell_aplasia" else f", {in_words(state.name, value)}"
+            rows = "; ".join(shown_value(row) for row in state.because)
+            named = edition(state.edition.partition(":")[0]).title
+            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({named})")
+        elif state.grade < 0 and state.last_grade < 0:
+            open_ += state.missing or (state.name,)
+    recent = course.between(today - _recent(), today)
+    for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab"):
+        if name in recent and (recent.dense(name) > 0).any():
+            factors.append(f"{analyte(name).title.lower()} in the last week{_rows(recent, name)}")
+    if "infection" in recent and (recent.dense("infection") > 0).any():
+        factors.insert(0, f"an infection is charted in the last week{_rows(recent, 'infection')}")
+    return tuple(factors), tuple(dict.fromkeys(open_))
+
+
+def _rows(course: Course, name: str) -> str:
+    """The rows of a treatment or sign of one patient, as a reason."""
+    found = [row for row in course.rows() if row.analyte == name and row.value > 0]
+    return f": {'; '.join(shown_value(row) for row in found)}" if found else ""
+
+
+def _bedside(name: str) -> bool:
+    return name.startswith("crs_") or name in ("icans", "cres")
+
+
+def _changed(now: tuple[State, ...], before: tuple[State, ...], course: Course, today: float) -> tuple[str, ...]:
+    told = []
+    for new, old in zip(now, before):
+        if (new.grade, new.at_least) == (old.grade, old.at_least) or str(new) == str(old):
+            continue
+        if new.grade < 0 and new.at_least <= 0 and not (_bedside(new.name) and old.grade > 0):
+            continue
+        was = "" if old.grade < 0 and old.at_least <= 0 else f" (a day earlier: {old})"
+        if not was and np.isfinite(old.last_day):
+            was = f" (last known on day {day_text(old.last_day)}: {in_words(old.name, old.last_grade)})"
+        told.append(f"{new.title}: {new}{was}")
+    recent = course.until(today)
+    for j in np.flatnonzero(recent.days > today - 1):
+        told += [f"given on day {day_text(row.day)}: {amount(row)}" for row in given_on(recent, int(j))]
+    return tuple(told)
+
+
+def _consider(
+    course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str
+) -> tuple[tuple[Suggestion, float], ...]:
+    """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
+    out = []
+    for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=ADVISED):
+        grades = found[one.finding]
+        known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))
+        day = float(grades.days[known[-1]]) if known.size else today
+        if _bedside(one.finding) and today - day > _recent():
+            continue  # a syndrome that was not looked at for a week is missing, not treated
+        if one.treatment and not np.isfinite(weight):
+            one = replace(one, dose=np.nan, notes=("the dose needs the weight",))
+        out.append((one, day))
+    return tuple(out)
+
+
+def _decide(
+    record: Record | Course, course: Course, found: dict[str, Grades]
+) -> tuple[dict[str, Grades], tuple[Decision, ...], tuple[SetAside, ...], tuple[str, ...]]:
+    """Lay the clinicians' decisions over the findings; one that cannot hold is set aside with its remedy."""
+    if isinstance(record, Course):
+        return found, (), (), ()
+    patient, today = int(course.patients[0]), float(course.days[-1])
+    told = [
+        _decision(one, "counts") for one in record.attributions if one.patient == patient and one.first_day <= today
+    ]
+    refused: list[SetAside] = []
+    notes: list[str] = []
+    for one in record.overrides:
+        if one.patient != patient or one.first_day > today:
+            continue
+        try:
+            if one.finding not in found:
+                other = one.finding.removeprefix("crs_")
+                notes.append(f"{one.where_from}: decides on {one.finding}, which is shown with --scale {other}")
+                continue
+            found, audit = apply_overrides(found, [one], course)
+        except InputError as problem:
+            what, _, remedy = problem.text.rstrip(".").partition("; ")
+            file, _, line = one.where_from.rpartition(":")
+            place = int(line) if line.isdigit() else None
+            refused.append(SetAside(file, place, "", what, "", "", remedy or "correct it"))
+            continue
+        spans = sorted({in_words(one.finding, a.computed) for a in audit})
+        told.append(_decision(one, ", ".join(spans) or "no reading of these days"))
+    return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
+
+
+def _decision(one: Override, computed: str) -> Decision:
+    what = title(one.finding).replace("_", " ")
+    holds = f"attributed to: {one.cause}" if one.grade is None else in_words(one.finding, one.grade)
+    return Decision(
+        one.first_day, one.last_day, what, computed, holds, one.author, one.time, one.reason, one.where_from
+    )
+
+
+def missing_now(watch: Watch) -> dict[str, tuple[str, ...]]:
+    """What would be needed to grade today, by analyte: the titles of the findings that wait for it."""
+    today = watch.course.between(watch.today, watch.today)
+    known = {name for name in today.values if today.measured(name)}
+    out: dict[str, list[str]] = {}
+    for state in (*watch.now, *watch.scores):
+        if state.grade < 0:
+            for name in (n for n in state.missing if n not in known):
+                out.setdefault(name, []).append(state.title)
+    return {name: tuple(titles) for name, titles in out.items()}
+
+
+@cache
+def _recent() -> float:
+    """Days for which a sign or a value counts as of today's round."""
+    return read_parameter_file(Path(__file__).with_name("ward.toml")).values()["recent"]
