@@ -342,6 +342,6 @@ def test_a_failed_patient_keeps_a_status_and_the_others_go_on(models):
 
 def test_plans_are_made_once(models):
     sensitivities(models["decay"], [[1.0]], None, [0.0, 1.0], [], ["k"])
-    before = list(sensitivity._plans)
+    before = list(sensitivity._plans._made)
     sensitivities(models["decay"], [[1.1]], None, [0.0, 1.0], [], ["k"])
-    assert list(sensitivity._plans) == before
+    assert list(sensitivity._plans._made) == before

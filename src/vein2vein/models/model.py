@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,12 +99,12 @@ class Model:
     example: Mapping[str, float] = field(default_factory=dict)
     example_doses: tuple[tuple[float, str, float], ...] = ()
 
-    @property
+    @cached_property
     def state_names(self) -> tuple[str, ...]:
         """State names in the order of the state matrix."""
         return tuple(s.name for s in self.states)
 
-    @property
+    @cached_property
     def level_names(self) -> tuple[str, ...]:
         """Names of the inputs that are held at a level, in the order of the level matrix."""
         return tuple(i.name for i in self.inputs if i.kind == "level")

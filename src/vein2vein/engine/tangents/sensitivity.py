@@ -22,7 +22,9 @@ from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import course as courses
 from vein2vein.engine.tangents import jumps, tangent
 from vein2vein.engine.tangents.tangent import Direction, Matrix
+from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
@@ -60,7 +62,7 @@ class Sensitivities:
     crossings: Mapping[int, tuple[jumps.Crossing, ...]]
 
 
-_plans: dict[tuple[Any, ...], courses.Plan] = {}
+_plans: Kept[courses.Plan] = Kept(64)
 
 
 def sensitivities(
@@ -184,11 +186,15 @@ def _plan(
             raise InputError(f"model {model.name}: {unknown('input', name, tuple(known))}")
     inputs = {*(name for _, name, _ in doses), *(e.give for e in events if e.give in known)} - set(model.level_names)
     of = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
+    facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
+    if outputs is not None:
+        facts.append(content.observables(model))
     key = (
-        id(model), directions, tuple(sorted(inputs)), tuple(of.items()), events,
+        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(of.items()), events,
         None if outputs is None else tuple(outputs), corners,
     )  # fmt: skip
-    if key not in _plans:
+
+    def prepared() -> courses.Plan:
         recorded = {name: dose(model, name) for name in sorted(inputs)}
         begin = initial(model)
         which = jumps.surfaces(model, events) if corners else jumps.surfaces(model, events)[: len(events)]
@@ -197,8 +203,9 @@ def _plan(
         links = jumps.links(which, model)
         joined = tangent.extend(model, directions, recorded, begin, given=of, links=links, paced=paced)
         read = None if outputs is None else _outputs(model, outputs)
-        _plans[key] = courses.Plan(model, begin, recorded, which, joined, scout, read)
-    return _plans[key]
+        return courses.Plan(model, begin, recorded, which, joined, scout, read)
+
+    return _plans.get(key, prepared)
 
 
 def _outputs(model: Model, names: Sequence[str]) -> Recorded:

@@ -11,7 +11,6 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -124,17 +123,12 @@ def _index(model: Model, what: str, name: str, known: Sequence[str]) -> int:
     return known.index(name)
 
 
-@lru_cache(maxsize=1024)
-def _order(g: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(needed(g, outputs))
-
-
 def values(g: Graph, outputs: Sequence[int], t: Any, x: Matrix, p: Matrix, u: Matrix) -> list[Matrix]:
     """Each output (n,) for states (n, s), parameters (n, p) and levels (n, l)."""
     of = {"state": x, "parameter": p, "level": u}
     found: dict[int, Any] = {}
     with np.errstate(all="ignore"):
-        for node in _order(g, tuple(outputs)):
+        for node in g.order(tuple(outputs)):
             op, args = g.nodes[node]
             if op == "const":
                 found[node] = args[0]
