@@ -96,17 +96,17 @@ class Extended:
         return np.concatenate([state, tangents[:, self.rows, self.directions_of]], axis=1)
 
 
-def directions(model: Model, wrt: Iterable[str], doses: Sequence[tuple[float, str, Any]] = ()) -> tuple[Direction, ...]:
-    """Read what derivatives are asked for."""
+def directions(model: Model, wrt: Iterable[str], doses: Sequence[str] = ()) -> tuple[Direction, ...]:
+    """Read what derivatives are asked for; ``doses`` are the inputs that are given, dose by dose."""
     found = []
     for name in wrt:
         if name.startswith(STATE):
             found.append(Direction(name, "state", _index(model, "state", name[len(STATE) :], model.state_names)))
         elif name.startswith(DOSE):
             number = name[len(DOSE) :]
-            if not number.isdigit() or int(number) >= len(doses):
+            if not (number.isascii() and number.isdigit()) or int(number) >= len(doses):
                 raise InputError(f"'{name}' names no dose; there are {len(doses)}, numbered from 0: give '{DOSE}0'")
-            given = doses[int(number)][1]
+            given = doses[int(number)]
             level = model.level_names.index(given) if given in model.level_names else -1
             found.append(Direction(name, "dose", int(number), level))
         else:

@@ -12,7 +12,8 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from vein2vein.engine.trace.recording import record, trace
+from vein2vein.engine.trace.recording import Unrecordable, record, trace
+from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
 _Facts = dict[str, str]
@@ -55,6 +56,21 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def fits(model: Model) -> None:
+    """Refuse a model whose equations do not fit its states.
+
+    Equations that cannot be recorded are let through: the readable solver looks at what they return.
+    """
+    once(model, "fits", _fits)
+
+
+def _fits(model: Model) -> str:
+    try:
+        return rates(model)
+    except Unrecordable:
+        return "not recorded"
+
+
 def rates(model: Model) -> str:
     """What a model's rates are: expressions, names, bounds and tolerances of its states."""
     return once(model, "rates", _rates)
@@ -69,7 +85,7 @@ def _rates(model: Model) -> str:
 
 def initial(model: Model) -> str:
     """What a model's own start is."""
-    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p)))
+    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
 
 
 def dose(model: Model, name: str) -> str:
@@ -78,14 +94,14 @@ def dose(model: Model, name: str) -> str:
     def find(m: Model) -> str:
         if name in m.level_names:
             return f"level {name}"
-        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p))
+        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), f"the dose of '{name}'", True)
 
     return once(model, f"dose {name}", find)
 
 
 def observables(model: Model) -> str:
     """What can be observed."""
-    return once(model, "observables", lambda m: _function(m, m.observables))
+    return once(model, "observables", lambda m: _function(m, m.observables, "the observables"))
 
 
 def course(model: Model, gives: Sequence[str], summarized: Iterable[object]) -> tuple[str, ...]:
@@ -101,6 +117,12 @@ def example(model: Model) -> str:
     return once(model, "example", lambda m: digest(sorted(m.example.items()), m.example_doses))
 
 
-def _function(model: Model, function: Callable[..., Mapping[str, object]]) -> str:
-    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names)
+def _function(model: Model, function: Callable[..., Mapping[str, object]], what: str, of_states: bool = False) -> str:
+    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
+    odd = [name for name in outputs if of_states and name not in model.state_names]
+    if odd:
+        raise InputError(
+            f"model {model.name}: {what} names a state that does not exist: "
+            f"{unknown('state', odd[0], model.state_names)}"
+        )
     return digest(graph.nodes, outputs)
