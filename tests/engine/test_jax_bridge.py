@@ -121,3 +121,19 @@ def test_a_hamiltonian_sampler_recovers_a_rate(jax, models):
     assert accepted > 200
     assert np.mean(kept) == pytest.approx(mean, abs=4 * spread / np.sqrt(30))
     assert 0.5 * spread < np.std(kept) < 2 * spread
+
+
+@needs_jax
+def test_dose_days_of_each_patient(jax, models):
+    model, days = models["two_compartment"], [0.0, 1.0, 3.0]
+    p = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
+    doses = [(np.array([0.0, 0.5]), "bolus", np.array([10.0, 20.0])), (np.array([np.nan, 2.0]), "bolus", 5.0)]
+    simulate = jax_bridge.differentiable(model, p, None, days, doses, ["CL", "dose:1"])
+    theta = np.stack([p[:, 0], [5.0, 5.0]], axis=1)
+    found = sensitivities(model, p, None, days, doses, ["CL", "dose:1"])
+    assert np.asarray(simulate(theta)) == pytest.approx(found.values, rel=1e-6)
+    both = jax.vmap(simulate)(np.stack([theta, theta]))
+    assert np.asarray(both) == pytest.approx(np.stack([found.values] * 2), rel=1e-6)
+    slope = np.asarray(jax.jacobian(lambda t: simulate(t)[:, :, 0])(theta))
+    for i in range(2):
+        assert slope[i, :, i] == pytest.approx(found.gradients[i, :, 0], rel=1e-6)

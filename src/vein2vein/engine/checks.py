@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,53 +11,196 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.engine import choice
 from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, is_number, is_whole
 
 Matrix = NDArray[np.float64]
+Dose = tuple[ArrayLike, str, ArrayLike]
+Given = tuple[Matrix, str, Matrix]
+"""A dose that was checked: days () or (n,), input name, amounts () or (n,)."""
+Levels = ArrayLike | Mapping[str, ArrayLike]
+Item = TypeVar("Item")
+
 WIDTHS = (1, 2, 4, 8)
+_LEAST_RTOL, _MOST_RTOL = 1e-14, 0.1
+_SHOWN = 60
 
 
-def width_of(width: int | None) -> None:
-    """Refuse a number of patients per vector that is not known."""
-    if width is not None and width not in WIDTHS:
-        raise InputError(f"width is {width}; give 1, 2, 4 or 8 patients per vector")
+def shown(value: object) -> str:
+    """A value as it may stand in a sentence: short, on one line."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def method_of(model: Model, name: str) -> tableau.Method:
+def floats(values: object) -> Matrix | None:
+    """Array of float64; None where it is text, flags, or no array of numbers. What is masked becomes NaN."""
+    if type(values) is float:
+        return np.asarray(values)
+    try:
+        raw = (
+            np.ma.filled(values.astype(float), np.nan) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+        )
+    except (ValueError, TypeError):
+        return None
+    if raw.dtype.kind not in "iuf":
+        return None
+    return np.asarray(raw, dtype=float)
+
+
+def model_of(model: object) -> Model:
+    """Refuse what is no model."""
+    if not isinstance(model, Model):
+        raise InputError(f"the model is {shown(model)}; give a Model, such as find_model('reference')")
+    return model
+
+
+def rtol_of(rtol: object) -> float:
+    """Relative tolerance."""
+    if not is_number(rtol) or not _LEAST_RTOL < rtol <= _MOST_RTOL:
+        raise InputError(
+            f"rtol is {shown(rtol)}; give a relative tolerance above {_LEAST_RTOL:g} and at most {_MOST_RTOL:g}"
+        )
+    return float(rtol)
+
+
+def max_step_of(max_step: object, method: tableau.Method) -> float:
+    """Longest step, days; left out, that of the method."""
+    if max_step is None:
+        return np.inf if method.implicit else tableau.MAX_STEP
+    if not is_number(max_step) or not max_step > 0:
+        raise InputError(f"max_step is {shown(max_step)}; give a number of days above 0")
+    return float(max_step)
+
+
+def max_steps_of(max_steps: object) -> int:
+    """Most tried steps."""
+    if not is_whole(max_steps) or not 1 <= max_steps <= np.iinfo(np.int64).max:
+        raise InputError(f"max_steps is {shown(max_steps)}; give a whole number of steps, 1 or more")
+    return int(max_steps)
+
+
+def threads_of(threads: object) -> int | None:
+    """Threads to share the patients out to; left out, one per core."""
+    if threads is None:
+        return None
+    if not is_whole(threads) or threads < 1:
+        raise InputError(f"threads is {shown(threads)}; give a whole number of threads, 1 or more, or leave it out")
+    return int(threads)
+
+
+def width_of(width: object) -> int | None:
+    """Patients per vector; left out, as many as the processor's vectors hold."""
+    if width is None:
+        return None
+    if not is_whole(width) or width not in WIDTHS:
+        raise InputError(f"width is {shown(width)}; give 1, 2, 4 or 8 patients per vector")
+    return int(width)
+
+
+def backend_of(backend: object, known: Sequence[str]) -> str:
+    """Backend by its name."""
+    if not isinstance(backend, str) or backend not in known:
+        raise InputError(unknown("backend", backend if isinstance(backend, str) else shown(backend), known))
+    return backend
+
+
+def method_of(model: Model, name: object) -> tableau.Method:
     """Method by its name; "auto" chooses by the model."""
-    if name == "auto":
-        return choice.choose(model)
-    if name not in tableau.METHODS:
-        raise InputError(unknown("method", str(name), ("auto", *tableau.METHODS)))
-    return tableau.METHODS[name]
+    known = ("auto", *tableau.METHODS)
+    if not isinstance(name, str) or name not in known:
+        raise InputError(unknown("method", name if isinstance(name, str) else shown(name), known))
+    return choice.choose(model) if name == "auto" else tableau.METHODS[name]
 
 
-def schedule_of(
-    model: Model, doses: Iterable[tuple[Any, str, Any]], days: Matrix, n: int
-) -> list[tuple[Matrix, str, Matrix]]:
-    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit."""
+def flag_of(value: object, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is {shown(value)}; give True or False")
+    return bool(value)
+
+
+def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
+    """Names in a list; a single text is refused, since its letters would be taken for names."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"{what} is {shown(names)}; give {expected}")
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise InputError(f"{what} holds {shown(name)}; give {expected}")
+    return found
+
+
+def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
+    """Checked events or summaries, each with a name of its own."""
+    if isinstance(items, tuple) and not items:
+        return ()
+    if not isinstance(items, Iterable) or isinstance(items, (str, bytes, Mapping)):
+        raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
+    found: dict[str, Item] = {}
+    for item in items:
+        if not isinstance(item, kind):
+            raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
+        name = str(check(item).name)
+        if name in found:
+            raise InputError(f"two of the {what} are called '{name}'; give each a name of its own")
+        found[name] = item
+    return tuple(found.values())
+
+
+def doses_of(model: Model, doses: object) -> list[Dose]:
+    """Doses as (day, input name, amount), days and amounts as they were given."""
+    if isinstance(doses, (str, Mapping)) or not isinstance(doses, Iterable):
+        raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
-    schedule = []
-    for day, name, amount in doses:
-        if name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', name, known)}")
-        when, given = np.asarray(day, dtype=float), np.asarray(amount, dtype=float)
-        if when.shape not in ((), (n,)) or np.any(np.isinf(when)) or (when.ndim == 0 and np.isnan(when)):
+    found: list[Dose] = []
+    for number, given in enumerate(doses):
+        if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(("day", "name", "amount")):
+            raise InputError(f"dose number {number} (from 0) is {shown(given)}; give (day, input name, amount)")
+        day, name, amount = given
+        if not isinstance(name, str) or name not in known:
+            raise InputError(f"model {model.name}: {unknown('input', str(name), known)}")
+        found.append((day, name, amount))
+    return found
+
+
+def schedule_of(model: Model, doses: object, days: Matrix, n: int) -> list[Given]:
+    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit."""
+    schedule: list[Given] = []
+    for day, name, amount in doses_of(model, doses):
+        when = floats(day)
+        shaped = when is not None and when.shape in ((), (n,))
+        if when is None or not shaped or np.any(np.isinf(when)) or (when.ndim == 0 and np.isnan(when)):
             raise InputError(
-                f"the day of '{name}' is {day}; give a finite number of days, or one for each of the {n} patients"
+                f"the day of '{name}' is {shown(day)}; "
+                f"give a finite number of days, or one for each of the {n} patients"
             )
         if np.any(when < days[0]):
             raise InputError(
                 f"the dose of '{name}' on day {np.nanmin(when):g} lies before the first day asked for, {days[0]:g}; "
                 "let the days begin no later than the first dose"
             )
-        if given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
+        given = floats(amount)
+        if given is None or given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
+            day_told = "" if np.all(np.isnan(when)) else f" on day {np.nanmin(when):g}"
             raise InputError(
-                f"the amount of '{name}' on day {np.nanmin(when):g} has shape {given.shape}; "
+                f"the amount of '{name}'{day_told} {_amiss(amount, given, n)}; "
                 f"give one finite number, or one for each of the {n} patients"
             )
         schedule.append((_not_tiny(when), name, given))
     return schedule
+
+
+def _amiss(told: object, values: Matrix | None, n: int) -> str:
+    """What is wrong with numbers of which there should be one, or one for each of n patients, all finite."""
+    if values is None:
+        return f"is {shown(told)}"
+    if values.shape not in ((), (n,)):
+        return f"has shape {values.shape}"
+    if values.ndim == 0:
+        return f"is {float(values)}"
+    row = int(np.flatnonzero(~np.isfinite(values))[0])
+    return f"is {values[row]} for patient {row} (row, from 0)"
 
 
 def _not_tiny(days: Matrix) -> Matrix:
@@ -67,7 +210,10 @@ def _not_tiny(days: Matrix) -> Matrix:
 
 def days_of(days: ArrayLike) -> Matrix:
     """Days in rising order, at least one."""
-    asked = np.atleast_1d(np.asarray(days, dtype=float))
+    asked = floats(days)
+    if asked is None:
+        raise InputError(f"the days to solve for are {shown(days)}; give a list of finite numbers, at least one")
+    asked = np.atleast_1d(asked)
     if asked.ndim != 1 or not len(asked) or not np.all(np.isfinite(asked)):
         raise InputError("the days to solve for must be a list of finite numbers, at least one")
     back = np.flatnonzero(np.diff(asked) < 0)
@@ -77,23 +223,23 @@ def days_of(days: ArrayLike) -> Matrix:
     return _not_tiny(asked)
 
 
-def day_of(day: float) -> float:
+def day_of(day: object) -> float:
     """One finite day."""
-    day = float(day)
-    if not np.isfinite(day):
-        raise InputError(f"a day is {day}; give a finite number of days")
-    return float(_not_tiny(np.asarray(day)))
+    if not is_number(day) or not np.isfinite(day):
+        raise InputError(f"a day is {shown(day)}; give a finite number of days")
+    return float(_not_tiny(np.asarray(day, dtype=float)))
 
 
-def matrix_of(values: ArrayLike, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
+def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
     """Matrix (n, names) of finite numbers; what is not one is named with its patient."""
-    matrix = np.ascontiguousarray(values, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[1] != len(names) or rows not in (None, len(matrix)):
-        expected = f"({'patients' if rows is None else rows}, {len(names)})"
+    found = floats(values)
+    if found is None or found.ndim != 2 or found.shape[1] != len(names) or rows not in (None, len(found)):
+        told = f"is {shown(values)}" if found is None else f"has shape {found.shape}"
         raise InputError(
-            f"model {model.name}: the {what} matrix has shape {matrix.shape}, expected {expected}: "
-            f"one row per patient, one column per {what}"
+            f"model {model.name}: the {what} matrix {told}, expected ({'patients' if rows is None else rows}, "
+            f"{len(names)}): one row per patient, one column per {what}"
         )
+    matrix = np.ascontiguousarray(found)
     bad = ~np.isfinite(matrix)
     if bad.any():
         i, j = (int(index[0]) for index in np.nonzero(bad))
@@ -104,19 +250,41 @@ def matrix_of(values: ArrayLike, names: tuple[str, ...], what: str, model: Model
     return matrix
 
 
-def state_of(model: Model, state: ArrayLike, n: int) -> Matrix:
+def state_of(model: Model, state: object, n: int) -> Matrix:
     """State matrix (n, states)."""
     return matrix_of(state, model.state_names, "state", model, n)
 
 
-def levels_of(model: Model, levels: ArrayLike | Mapping[str, Any] | None, n: int) -> Matrix:
+def levels_of(model: Model, levels: Levels | None, n: int) -> Matrix:
     """Level matrix (n, levels) from a matrix or a mapping; left out: 0."""
     names = model.level_names
-    if isinstance(levels, Mapping):
-        matrix = np.zeros((n, len(names)))
-        for name, value in levels.items():
-            if name not in names:
-                raise InputError(f"model {model.name}: {unknown('level', name, names)}")
-            matrix[:, names.index(name)] = value
-        levels = matrix
-    return np.zeros((n, len(names))) if levels is None else matrix_of(levels, names, "level", model, n)
+    if levels is None:
+        return np.zeros((n, len(names)))
+    if not isinstance(levels, Mapping):
+        return matrix_of(levels, names, "level", model, n)
+    matrix = np.zeros((n, len(names)))
+    for name, value in levels.items():
+        if name not in names:
+            raise InputError(f"model {model.name}: {unknown('level', str(name), names)}")
+        given = floats(value)
+        if given is None or given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
+            raise InputError(
+                f"model {model.name}: the level '{name}' {_amiss(value, given, n)}; "
+                f"give one finite number, or one for each of the {n} patients"
+            )
+        matrix[:, names.index(name)] = given
+    return matrix
+
+
+def rows_of(rows: object, n: int) -> NDArray[np.int64]:
+    """Row numbers of some of n patients, from numbers or a mask (n,)."""
+    try:
+        chosen = np.asarray(rows)
+    except ValueError:  # rows of several lengths
+        chosen = np.zeros((0, 0))
+    if chosen.dtype == bool and chosen.shape == (n,):
+        return np.flatnonzero(chosen)
+    whole = chosen.ndim == 1 and (chosen.dtype.kind in "iu" or not chosen.size)
+    if not whole or np.any((chosen < -n) | (chosen >= n)):
+        raise InputError(f"the rows are {shown(rows)}; give row numbers of the {n} patients, or a mask ({n},) of flags")
+    return chosen.astype(np.int64)

@@ -17,6 +17,8 @@ from vein2vein.engine.llvm import cache, equations, linear, run_course
 from vein2vein.engine.method import plain, rosenbrock, tableau
 from vein2vein.engine.method.request import Courses, Request, arrange
 from vein2vein.engine.method.tableau import Method
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model, start
 
@@ -31,7 +33,7 @@ SPAN = 60.0
 POINTS = 41
 MOST = 20_000
 
-_chosen: dict[int, tuple[Model, Method]] = {}
+_chosen: Kept[Method] = Kept(1024)
 
 
 def flops(model: Model, method: Method) -> int:
@@ -54,17 +56,21 @@ def flops(model: Model, method: Method) -> int:
 
 def choose(model: Model) -> Method:
     """Method for a model, by the rule above; remembered, also on disk."""
-    known = _chosen.get(id(model))
-    if known is None:
-        known = _chosen[id(model)] = (model, _choose(model))
-    return known[1]
+    if not model.example:
+        return tableau.TSIT5
+    name = content.once(model, "method", lambda m: _chosen.get(_facts(m), lambda: _choose(m)).name)
+    return tableau.METHODS[name]
+
+
+def _facts(model: Model) -> str:
+    """Everything that the choice depends on."""
+    given = sorted({name for _, name, _ in model.example_doses} - set(model.level_names))
+    does = [content.dose(model, name) for name in given]
+    return content.digest(content.rates(model), content.initial(model), does, content.example(model))
 
 
 def _choose(model: Model) -> Method:
-    if not model.example:
-        return tableau.TSIT5
-    text = repr([trace(model).graph.nodes, model.states, sorted(model.example.items()), model.example_doses])
-    name = cache.key("method", text, repr((STABLE, SHARE, RTOL, SPAN, POINTS)))
+    name = cache.key("method", _facts(model), repr((STABLE, SHARE, RTOL, SPAN, POINTS, MOST)))
     kept = cache.read(name)
     if kept is not None and kept.decode() in tableau.METHODS:
         return tableau.METHODS[kept.decode()]
@@ -95,9 +101,7 @@ def measure(model: Model) -> Method:
 
 def _course(model: Model, p: Matrix, days: Matrix, doses: Sequence[Dose], method: Method) -> Courses:
     gives = tuple(i.name for i in model.inputs if i.name in {d[1] for d in doses})
-    listed = arrange(
-        1, [(np.array(d), gives.index(name), np.array(a)) for d, name, a in doses], [False] * len(gives)
-    )
+    listed = arrange(1, [(np.array(d), gives.index(name), np.array(a)) for d, name, a in doses], [False] * len(gives))
     control = plain.control(model, RTOL, np.inf, MOST, method)
     levels = np.zeros((1, len(model.level_names)))
     request = Request(gives)

@@ -26,11 +26,13 @@ from vein2vein.engine.method import summaries as summaries_of
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.request import Courses, Request, arrange
 from vein2vein.engine.method.summaries import Summary
-from vein2vein.errors import InputError, unknown
+from vein2vein.engine.trace import content
+from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 
 Matrix = NDArray[np.float64]
-Dose = tuple[Any, str, Any]
+Dose = checks.Dose
+Levels = checks.Levels
 
 STATUS: Mapping[int, str] = tableau.STATUS
 BACKENDS = ("batch", "plain")
@@ -116,7 +118,7 @@ def begin(
     parameters: ArrayLike,
     state: ArrayLike | None = None,
     day: float = 0.0,
-    levels: ArrayLike | Mapping[str, Any] | None = None,
+    levels: Levels | None = None,
     rtol: float = 1e-6,
     backend: str = "batch",
     *,
@@ -151,20 +153,16 @@ def begin(
     width : int, optional
         Patients per vector, 1, 2, 4 or 8; left out: what the processor has.
     """
-    if backend not in BACKENDS:
-        raise InputError(unknown("backend", str(backend), BACKENDS))
-    if not 1e-14 < rtol <= 0.1:
-        raise InputError(f"rtol is {rtol}; give a relative tolerance above 1e-14 and at most 0.1")
-    if max_step is not None and not max_step > 0:
-        raise InputError(f"max_step is {max_step}; give a number of days above 0")
+    checks.backend_of(backend, BACKENDS)
     checks.width_of(width)
-    matrix = checks.matrix_of(parameters, model.parameters, "parameter", model)
+    rtol, max_steps, threads = checks.rtol_of(rtol), checks.max_steps_of(max_steps), checks.threads_of(threads)
+    first = checks.day_of(day)
+    matrix = checks.matrix_of(parameters, checks.model_of(model).parameters, "parameter", model)
     n = len(matrix)
-    begin_state = start(model, matrix) if state is None else state
-    begin_state = checks.state_of(model, begin_state, n)
+    content.fits(model)
+    begin_state = checks.state_of(model, start(model, matrix) if state is None else state, n)
     chosen = checks.method_of(model, method)
-    if max_step is None:
-        max_step = np.inf if chosen.implicit else tableau.MAX_STEP
+    longest = checks.max_step_of(max_step, chosen)
     compiled = packed = None
     if backend == "batch":
         compiled = run_segment.compile_model(model, width, chosen)
@@ -175,13 +173,13 @@ def begin(
         parameters=matrix,
         state=begin_state,
         levels=checks.levels_of(model, levels, n),
-        day=checks.day_of(day),
+        day=first,
         status=counts[0],
         steps=counts[1],
         rejected=counts[2],
-        reached=np.full(n, float(day)),
+        reached=np.full(n, first),
         step=np.zeros(n),
-        control=plain.control(model, rtol, max_step, max_steps, chosen),
+        control=plain.control(model, rtol, longest, max_steps, chosen),
         backend=backend,
         threads=threads,
         compiled=compiled,
@@ -189,9 +187,7 @@ def begin(
     )
 
 
-def advance(
-    run: Run, until: float, *, state: ArrayLike | None = None, levels: ArrayLike | Mapping[str, Any] | None = None
-) -> Run:
+def advance(run: Run, until: float, *, state: ArrayLike | None = None, levels: Levels | None = None) -> Run:
     """Carry a run forward.
 
     Parameters
@@ -205,6 +201,7 @@ def advance(
         Replaces the levels from now on.
     """
     until = checks.day_of(until)
+    _is_run(run)
     if until < run.day:
         raise InputError(f"cannot advance from day {run.day:g} back to day {until:g}; begin a new run")
     n = len(run.state)
@@ -235,10 +232,15 @@ def advance(
     )
 
 
+def _is_run(run: object) -> Run:
+    if not isinstance(run, Run):
+        raise InputError(f"the run is {checks.shown(run)}; give what begin returned")
+    return run
+
+
 def take(run: Run, rows: ArrayLike) -> Run:
     """Carry on with some of the patients only; ``rows`` are their row numbers or a mask (n,)."""
-    chosen = np.asarray(rows)
-    chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    chosen = checks.rows_of(rows, len(_is_run(run).state))
     names = ("parameters", "state", "levels", "status", "steps", "rejected", "reached", "step")
     taken: dict[str, Any] = {name: getattr(run, name)[chosen] for name in names}
     if run.compiled is not None:
@@ -277,7 +279,7 @@ def solve(
     state: ArrayLike | None,
     days: ArrayLike,
     doses: Iterable[Dose] = (),
-    levels: ArrayLike | Mapping[str, Any] | None = None,
+    levels: Levels | None = None,
     rtol: float = 1e-6,
     backend: str = "batch",
     *,
@@ -311,22 +313,32 @@ def solve(
     levels, rtol, backend, method, max_step, max_steps, threads, width
         As for ``begin``; ``max_steps`` counts the whole course.
     """
+    checks.backend_of(backend, (*BACKENDS, GPU))
     asked = checks.days_of(days)
     started = begin(
-        model, parameters, state, asked[0], levels, rtol, "plain", method=method, max_step=max_step, max_steps=max_steps
+        model,
+        parameters,
+        state,
+        float(asked[0]),
+        levels,
+        rtol,
+        "plain",
+        method=method,
+        max_step=max_step,
+        max_steps=max_steps,
     )
-    if backend not in (*BACKENDS, GPU):
-        raise InputError(unknown("backend", str(backend), (*BACKENDS, GPU)))
     checks.width_of(width)
-    checked = tuple(events_of.check(e, model) for e in events), tuple(summaries_of.check(s, model) for s in summaries)
+    threads = checks.threads_of(threads)
+    checked = (
+        checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
+        checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
+    )
     n = len(started.state)
     schedule = checks.schedule_of(model, doses, asked, n)
-    names = {name for _, name, _ in schedule} | {e.give for e in events}
+    names = {name for _, name, _ in schedule} | {e.give for e in checked[0]}
     gives = tuple(i.name for i in model.inputs if i.name in names)
-    request = Request(gives, *checked, outputs)
-    listed = arrange(
-        n, [(d, gives.index(name), a) for d, name, a in schedule], [g in model.level_names for g in gives]
-    )
+    request = Request(gives, *checked, checks.flag_of(outputs, "outputs"))
+    listed = arrange(n, [(d, gives.index(name), a) for d, name, a in schedule], [g in model.level_names for g in gives])
     plainly = (model, started.parameters, started.state, started.levels, asked, listed, request, started.control)
     if backend == "plain":
         found = plain_course.follow(*plainly)
@@ -341,8 +353,8 @@ def solve(
         found.status,
         found.steps,
         found.rejected,
-        {s.name: found.results[:, i] for i, s in enumerate(summaries)},
-        _fired(found.fired, events),
+        {s.name: found.results[:, i] for i, s in enumerate(request.wanted)},
+        _fired(found.fired, request.events),
         found.state,
     )
 

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from functools import cached_property
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Named = Mapping[str, Any]
+from vein2vein.errors import InputError, unknown
+
+Quantity: TypeAlias = NDArray[np.float64]
+"""What a model's functions compute with: a number, an array of numbers or, while they are recorded, an expression."""
+
+KINDS = ("dose", "level")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,13 @@ class State:
     low: float = -np.inf
     high: float = np.inf
 
+    def __post_init__(self) -> None:
+        _named("a state", self.name)
+        if not self.scale > 0:
+            raise InputError(f"state {self.name}: its scale is {self.scale}; give a number above 0")
+        if not self.low < self.high:
+            raise InputError(f"state {self.name}: its bounds are {self.low} and {self.high}; give the lower one first")
+
 
 @dataclass(frozen=True)
 class Input:
@@ -58,6 +70,11 @@ class Input:
     meaning: str
     unit: str
     kind: str = "dose"
+
+    def __post_init__(self) -> None:
+        _named("an input", self.name)
+        if self.kind not in KINDS:
+            raise InputError(f"input {self.name}: {unknown('kind', str(self.kind), KINDS)}")
 
 
 @dataclass(frozen=True)
@@ -91,53 +108,137 @@ class Model:
     states: tuple[State, ...]
     inputs: tuple[Input, ...]
     parameters: tuple[str, ...]
-    equations: Callable[[Any, Any, Any, Any], Named]
-    initial: Callable[[Any], Named]
-    apply_dose: Callable[[str, Any, Any, Any], Named]
-    observables: Callable[[Any, Any, Any, Any], Named]
+    equations: Callable[[Quantity, Names, Names, Names], Mapping[str, Quantity | float]]
+    initial: Callable[[Names], Mapping[str, Quantity | float]]
+    apply_dose: Callable[[str, Quantity, Names, Names], Mapping[str, Quantity | float]]
+    observables: Callable[[Quantity, Names, Names, Names], Mapping[str, Quantity | float]]
     example: Mapping[str, float] = field(default_factory=dict)
     example_doses: tuple[tuple[float, str, float], ...] = ()
 
-    @property
+    def __post_init__(self) -> None:
+        _named("a model", self.name)
+        for what, names in (
+            ("states", [s.name for s in self.states]),
+            ("inputs", [i.name for i in self.inputs]),
+            ("parameters", list(self.parameters)),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise InputError(f"model {self.name}: two {what} are called '{twice[0]}'; give each a name of its own")
+        for what in ("equations", "initial", "apply_dose", "observables"):
+            if not callable(getattr(self, what)):
+                raise InputError(f"model {self.name}: {what} is {getattr(self, what)!r}; give a function")
+        lacking = [name for name in self.parameters if name not in self.example] if self.example else []
+        if lacking:
+            raise InputError(
+                f"model {self.name}: its example lacks the parameter '{lacking[0]}'; give all of them or none"
+            )
+
+    @cached_property
     def state_names(self) -> tuple[str, ...]:
         """State names in the order of the state matrix."""
         return tuple(s.name for s in self.states)
 
-    @property
+    @cached_property
     def level_names(self) -> tuple[str, ...]:
         """Names of the inputs that are held at a level, in the order of the level matrix."""
         return tuple(i.name for i in self.inputs if i.kind == "level")
 
 
-def named(names: Iterable[str], values: Any) -> SimpleNamespace:
+def _named(what: str, name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{what} is called {name!r}; give it a name of one letter or more")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is one real number; True and False are none."""
+    if type(value) is float:
+        return True
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "iuf"
+    return isinstance(value, (int, float, np.integer, np.floating))
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is one whole number; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+
+
+class Names:
+    """Values by name, as the equations read them: ``x.C``. An unknown name is refused with the nearest known ones."""
+
+    def __init__(self, values: Iterable[tuple[str, Quantity | float]] = ()) -> None:
+        vars(self).update(values)
+
+    def __getattr__(self, name: str) -> Quantity:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise UnknownName(unknown("name", name, vars(self)))
+
+
+class UnknownName(InputError, AttributeError):
+    """An attribute that does not exist, told as bad input: a misspelled name in a model's functions."""
+
+
+def named(names: Iterable[str], values: ArrayLike) -> Names:
     """Give a row, or the columns of a matrix (n, k), their names."""
     array = np.asarray(values, dtype=float)
-    return SimpleNamespace(**{name: array[..., i] for i, name in enumerate(names)})
+    return Names((name, array[..., i]) for i, name in enumerate(names))
 
 
 def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     """State matrix (n, states) at the start, from the parameter matrix (n, parameters)."""
-    p = named(model.parameters, parameters)
-    begin = model.initial(p)
-    unknown = set(begin) - set(model.state_names)
-    if unknown:
-        raise ValueError(f"model {model.name}: the start names states that do not exist: {', '.join(sorted(unknown))}")
-    given = (np.asarray(begin.get(name, 0.0), dtype=float) for name in model.state_names)
-    return np.stack([np.broadcast_to(value, (len(parameters),)) for value in given], axis=1)
+    n = len(parameters)
+    begin = _returned(model, "the start", model.initial(named(model.parameters, parameters)))
+    given = (_column(model, name, begin[name], n) if name in begin else np.zeros(n) for name in model.state_names)
+    return np.stack(tuple(given), axis=1) if model.states else np.zeros((n, 0))
 
 
 def give(
-    model: Model, dose: str, amount: Any, state: NDArray[np.float64], parameters: NDArray[np.float64]
+    model: Model, dose: str, amount: ArrayLike, state: NDArray[np.float64], parameters: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """State matrix right after a dose; ``amount`` is one number or one per patient (0: none)."""
-    if dose not in {i.name for i in model.inputs if i.kind == "dose"}:
-        raise ValueError(f"model {model.name} does not represent the input '{dose}'")
+    known = [i.name for i in model.inputs if i.kind == "dose"]
+    if dose not in known:
+        raise InputError(
+            f"model {model.name} does not represent the input '{dose}'; known: {', '.join(known) or 'none'}"
+        )
     amounts = np.broadcast_to(np.asarray(amount, dtype=float), (len(state),))
     if not amounts.any():
         return state.copy()
-    after = model.apply_dose(dose, amounts, named(model.state_names, state), named(model.parameters, parameters))
+    what = f"the dose of '{dose}'"
+    x, p = named(model.state_names, state), named(model.parameters, parameters)
+    after = _returned(model, what, model.apply_dose(dose, amounts, x, p))
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
-        changed[:, column] = np.where(amounts != 0, value, state[:, column])
+        changed[:, column] = np.where(amounts != 0, _column(model, name, value, len(state)), state[:, column])
     return changed
+
+
+def _returned(model: Model, what: str, values: object) -> Mapping[str, object]:
+    """What a model's function returned, a mapping of names of its states."""
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f"model {model.name}: what {what} gives is {type(values).__name__}; return a mapping of state name to value"
+        )
+    odd = [str(name) for name in values if name not in model.state_names]
+    if odd:
+        raise InputError(
+            f"model {model.name}: {what} names a state that does not exist: "
+            f"{unknown('state', odd[0], model.state_names)}"
+        )
+    return values
+
+
+def _column(model: Model, name: str, value: object, n: int) -> NDArray[np.float64]:
+    """A state's value for each of n patients."""
+    try:
+        column = np.asarray(value, dtype=float)
+        return column if column.shape == (n,) else np.broadcast_to(column, (n,))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"model {model.name}: the value of the state '{name}' is {value!r}; give one number, or one per patient"
+        ) from None

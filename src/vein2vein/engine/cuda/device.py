@@ -20,6 +20,8 @@ from vein2vein.engine.cuda import kernel
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Request
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model
 
@@ -28,7 +30,7 @@ Matrix = NDArray[np.float64]
 THREADS = 64
 """Per block: every thread holds its patient's stages, so few fit on a multiprocessor at a time."""
 _OPTIONS = ("-std=c++17",)
-_programs: dict[Any, tuple[Any, Model]] = {}
+_programs: Kept[Any] = Kept(64)
 
 
 @lru_cache(maxsize=1)
@@ -59,11 +61,11 @@ def available() -> bool:
 
 
 def _program(model: Model, request: Request, method: tableau.Method) -> Any:
-    key = (id(model), request, method.name)
-    if key not in _programs:
-        text = kernel.source(model, request, method)
-        _programs[key] = _library().RawModule(code=text, options=_OPTIONS), model
-    return _programs[key][0]
+    def compiled() -> Any:
+        return _library().RawModule(code=kernel.source(model, request, method), options=_OPTIONS)
+
+    facts = content.course(model, request.gives, (s.of for s in request.wanted))
+    return _programs.get((facts, request, method.name), compiled)
 
 
 def columns(rows: Any) -> Matrix:

@@ -34,8 +34,13 @@ def natural_width() -> int:
     return 2
 
 
+@lru_cache(maxsize=1)
+def _features() -> frozenset[str]:
+    return frozenset(host()[2].split(","))
+
+
 def _has(feature: str) -> bool:
-    return f"+{feature}" in host()[2].split(",")
+    return f"+{feature}" in _features()
 
 
 def fused() -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import threading
-from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,26 @@ from vein2vein.engine.llvm import course, machine, run_segment
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Request, empty
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model
 
 Matrix = NDArray[np.float64]
-_KEPT = 64
-_drivers: OrderedDict[Any, tuple[Any, Any, Any]] = OrderedDict()
-_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Machine code for whole courses of a model: the function of ``course.py``, and the owner of its code.
+
+    Whoever calls ``follow`` holds this record meanwhile: without its owner the code is taken out of memory.
+    """
+
+    follow: Callable[..., None]
+    engine: Any
+
+
+_compiled: Kept[Compiled] = Kept(64)
 
 
 def follow(
@@ -41,7 +54,7 @@ def follow(
     if n == 0:
         return found
     width = width or machine.natural_width()
-    run = driver(model, request, control.method, width)
+    compiled = compile_courses(model, request, control.method, width)
     counted = max(int(np.isfinite(control.absolute).sum()), 1)
     least = tableau.LEAST_STEP * max(1.0, abs(days[0]), abs(days[-1]))
     numbers = np.array([control.max_steps, len(days)], dtype=np.int64)
@@ -56,7 +69,7 @@ def follow(
 
     def part(first: int, last: int) -> None:
         begin, end = first * width, min(last * width, n)
-        run(begin, end, numbers.ctypes.data, reals.ctypes.data, places.ctypes.data)
+        compiled.follow(begin, end, numbers.ctypes.data, reals.ctypes.data, places.ctypes.data)
 
     run_segment.share(part, -(-n // width), threads)
     failed = found.status != tableau.OK
@@ -64,16 +77,14 @@ def follow(
     return found
 
 
-def driver(model: Model, request: Request, method: tableau.Method, width: int) -> Any:
-    """Compiled driver of a model for a request, from memory, from disk or newly made."""
-    key = (id(model), request, method.name, width)
-    with _lock:
-        if key not in _drivers:
-            text = course.module(trace(model), request, method, width, machine.fused())
-            engine, _ = machine.machine_code(text)
-            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 3)
-            _drivers[key] = kind(engine.get_function_address(course.NAME)), engine, model
-            while len(_drivers) > _KEPT:
-                _drivers.popitem(last=False)
-        _drivers.move_to_end(key)
-        return _drivers[key][0]
+def compile_courses(model: Model, request: Request, method: tableau.Method, width: int) -> Compiled:
+    """Machine code for courses of a model as requested, from memory, from disk or newly made."""
+    facts = content.course(model, request.gives, (s.of for s in request.wanted))
+    key = (facts, request, method.name, width)
+    return _compiled.get(key, lambda: _compile(model, request, method, width))
+
+
+def _compile(model: Model, request: Request, method: tableau.Method, width: int) -> Compiled:
+    engine, _ = machine.machine_code(course.module(trace(model), request, method, width, machine.fused()))
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 3)
+    return Compiled(kind(engine.get_function_address(course.NAME)), engine)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from numpy.typing import NDArray
 from vein2vein.engine.llvm import machine, segment
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model
 
@@ -39,7 +40,8 @@ class Compiled:
 
     Attributes
     ----------
-    model : Model
+    states : int
+        Of the model.
     width : int
         Patients per vector.
     advance, rates : callable
@@ -49,7 +51,7 @@ class Compiled:
         Owner of the machine code.
     """
 
-    model: Model
+    states: int
     width: int
     advance: Callable[..., None]
     rates: Callable[..., None]
@@ -57,18 +59,13 @@ class Compiled:
     engine: Any
 
 
-_compiled: dict[tuple[int, int, str], Compiled] = {}
-_lock = threading.Lock()
+_compiled: Kept[Compiled] = Kept(64)
 
 
 def compile_model(model: Model, width: int | None = None, method: tableau.Method = tableau.TSIT5) -> Compiled:
     """Machine code of a model for this processor, from memory, from disk or newly made."""
     width = width or machine.natural_width()
-    with _lock:
-        found = _compiled.get((id(model), width, method.name))
-        if found is None:
-            found = _compiled[id(model), width, method.name] = _compile(model, width, method)
-        return found
+    return _compiled.get((content.rates(model), width, method.name), lambda: _compile(model, width, method))
 
 
 def _compile(model: Model, width: int, method: tableau.Method = tableau.TSIT5) -> Compiled:
@@ -77,7 +74,7 @@ def _compile(model: Model, width: int, method: tableau.Method = tableau.TSIT5) -
     rates = ctypes.CFUNCTYPE(None, _INTEGER, *[_POINTER] * 3, _DOUBLE, _POINTER)(
         engine.get_function_address(segment.RATES)
     )
-    return Compiled(model, width, advance, rates, from_cache, engine)
+    return Compiled(len(model.states), width, advance, rates, from_cache, engine)
 
 
 def pack(values: Matrix, width: int) -> Matrix:
@@ -185,7 +182,7 @@ def rates(compiled: Compiled, day: float, state: Matrix, parameters: Matrix, lev
     """Time derivatives (n, states) from rows (n, states), (n, parameters), (n, levels)."""
     width = compiled.width
     if len(state) == 0:
-        return np.zeros((0, len(compiled.model.states)))
+        return np.zeros((0, compiled.states))
     x, p, u = (pack(np.asarray(v, dtype=float), width) for v in (state, parameters, levels))
     out = np.empty_like(x)
     compiled.rates(len(x), _address(x), _address(p), _address(u), float(day), _address(out))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, is_number, is_whole
 
 ROUNDS = 12
 """Rounds of false position that locate a crossing within a step."""
 
 LOOKS = (1 / 4, 1 / 2, 3 / 4)
 """Shares of a step, besides its end, at which a condition is looked at."""
+
+
+MOST = 100_000
+"""Firings per patient that there is room for."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,21 @@ def locate(value: Callable[[float], float], at_start: float, at_end: float, end:
 def check(event: Event, model: Model) -> Event:
     """Return the event; refuse one that does not fit the model."""
     known = [i.name for i in model.inputs]
-    if event.give not in known:
-        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', event.give, known)}")
-    if not np.isfinite(event.amount):
-        raise InputError(f"event {event.name}: the amount is {event.amount}; give a finite number")
-    if event.most < 1 or int(event.most) != event.most:
-        raise InputError(f"event {event.name}: at most {event.most} firings; give a whole number of 1 or more")
-    if not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
+    if not isinstance(event.name, str) or not event.name:
+        raise InputError(f"an event is called {event.name!r}; give it a name of one letter or more")
+    if not callable(event.condition) or not isinstance(event.condition, Hashable):
+        raise InputError(f"event {event.name}: the condition is {event.condition!r}; give a function of (t, x, p, u)")
+    if not isinstance(event.give, str) or event.give not in known:
+        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(event.give), known)}")
+    if not is_number(event.amount) or not np.isfinite(event.amount):
+        raise InputError(f"event {event.name}: the amount is {event.amount!r}; give a finite number")
+    if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(
-            f"event {event.name}: the interval is {event.interval} days; "
+            f"event {event.name}: at most {event.most!r} firings; give a whole number of 1 or more, up to {MOST}"
+        )
+    if not is_number(event.interval) or not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
+        raise InputError(
+            f"event {event.name}: the interval is {event.interval!r} days; "
             "give a number above 0 where it may fire more than once"
         )
     return event

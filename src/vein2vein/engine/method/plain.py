@@ -12,15 +12,17 @@ so a tighter ``rtol`` tightens both parts. A state whose scale is infinite is so
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.method import rosenbrock, tableau
-from vein2vein.models.model import Model
+from vein2vein.engine.trace.recording import misfit
+from vein2vein.errors import InputError
+from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
 
@@ -83,20 +85,40 @@ def control(
     )
 
 
-def derivative(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+def derivative(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
     """Time derivative (states,) of one patient, 0 where it leads out of bounds; NaN where the arithmetic fails."""
     rates = _free(model, t, x, p, u).tolist()
     return np.array([_inward(r, value, s.low, s.high) for r, s, value in zip(rates, model.states, x.tolist())])
 
 
-def _free(model: Model, t: float, x: Vector, p: SimpleNamespace, u: SimpleNamespace) -> Vector:
+def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
     """Time derivative (states,) without regard to bounds."""
     names = model.state_names
     try:
-        rate = model.equations(t, SimpleNamespace(**dict(zip(names, x.tolist()))), p, u)
+        rate = model.equations(t, Names(zip(names, x.tolist())), p, u)
     except ArithmeticError:
         return np.full(len(names), np.nan)
-    return np.array([float(rate[name]) for name in names])
+    except InputError:
+        raise
+    except Exception as error:  # the author's own code, whatever is wrong with it
+        raise InputError(f"model {model.name}: its equations fail: {type(error).__name__}: {error}") from error
+    if not isinstance(rate, Mapping) or len(rate) != len(names):
+        raise _unfit(model, rate)
+    try:
+        return np.array([float(rate[name]) for name in names])
+    except (KeyError, TypeError, ValueError):
+        raise _unfit(model, rate) from None
+
+
+def _unfit(model: Model, rate: object) -> InputError:
+    """What is wrong with what the equations returned."""
+    if not isinstance(rate, Mapping):
+        return InputError(
+            f"model {model.name}: what the equations give is {type(rate).__name__}; return a mapping of name to value"
+        )
+    misfit(model, rate)
+    odd = next(name for name in model.state_names if not is_number(rate[name]))
+    return InputError(f"model {model.name}: the rate of {odd} is {rate[odd]!r}; give one number")
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:
@@ -122,8 +144,8 @@ def advance(
 def _advance(
     model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
 ) -> Patient:
-    p = SimpleNamespace(**dict(zip(model.parameters, parameters.tolist())))
-    u = SimpleNamespace(**dict(zip(model.level_names, levels.tolist())))
+    p = Names(zip(model.parameters, parameters.tolist()))
+    u = Names(zip(model.level_names, levels.tolist()))
     t, x, step = patient.day, patient.state, patient.step
     least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
     before = tableau.ERROR_AT_START
@@ -162,8 +184,8 @@ def attempt(
     x: Vector,
     first: Vector,
     h: float,
-    p: SimpleNamespace,
-    u: SimpleNamespace,
+    p: Names,
+    u: Names,
     control: Control,
 ) -> tuple[list[Vector], Vector, float]:
     """Stages of a tried step of length ``h``, the state at its end within bounds, and the error.
@@ -206,8 +228,8 @@ def stages(
     x: Vector,
     first: Vector,
     h: float,
-    p: SimpleNamespace,
-    u: SimpleNamespace,
+    p: Names,
+    u: Names,
     control: Control,
 ) -> tuple[list[Vector], Vector]:
     """The seven derivatives of a step of length ``h`` and the state at its end, within bounds."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from vein2vein.engine.method import plain, summaries, tableau
 from vein2vein.engine.method.events import LOOKS, Event, locate
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Request, empty
-from vein2vein.models.model import Model, give
+from vein2vein.errors import InputError
+from vein2vein.models.model import Model, Names, give
 
 Vector = NDArray[np.float64]
 Dose = tuple[float, int, float]
@@ -38,7 +38,7 @@ class Course:
         self.row = parameters
         self.levels = np.array(levels)
         self.t = 0.0
-        self.p = SimpleNamespace(**dict(zip(model.parameters, parameters.tolist())))
+        self.p = Names(zip(model.parameters, parameters.tolist()))
         self.status, self.steps, self.rejected = tableau.OK, 0, 0
         self.fired: list[list[float]] = [[] for _ in request.events]
         self.crossed = [False] * len(request.events)
@@ -47,17 +47,23 @@ class Course:
         self.y: list[float] = []
 
     @property
-    def u(self) -> SimpleNamespace:
+    def u(self) -> Names:
         """Levels by name."""
-        return SimpleNamespace(**dict(zip(self.model.level_names, self.levels.tolist())))
+        return Names(zip(self.model.level_names, self.levels.tolist()))
 
-    def named(self, x: Vector) -> SimpleNamespace:
+    def named(self, x: Vector) -> Names:
         """States by name."""
-        return SimpleNamespace(**dict(zip(self.model.state_names, x.tolist())))
+        return Names(zip(self.model.state_names, x.tolist()))
 
     def value(self, function: Callable[[Any, Any, Any, Any], Any], t: float, x: Vector) -> float:
         """A function of (t, x, p, u) of this patient."""
-        return float(function(t, self.named(x), self.p, self.u))
+        found = function(t, self.named(x), self.p, self.u)
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"model {self.model.name}: a condition or summary gives {found!r}; let it give one number"
+            ) from None
 
     def give(self, name: str, amount: float) -> None:
         """Give a dose or set a level."""

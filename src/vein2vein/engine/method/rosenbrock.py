@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.method.tableau import Method
-from vein2vein.engine.trace import derivative, graph
+from vein2vein.engine.trace import content, derivative, graph
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import Traced, trace
 from vein2vein.models.model import Model
 
@@ -25,7 +26,7 @@ class Slopes:
     by_time: dict[int, int]
 
 
-_slopes: dict[int, tuple[Model, Slopes]] = {}
+_slopes: Kept[Slopes] = Kept(64)
 
 
 def slopes(traced: Traced) -> Slopes:
@@ -36,10 +37,7 @@ def slopes(traced: Traced) -> Slopes:
 
 def slopes_of(model: Model) -> Slopes:
     """Partial derivatives of a model's rates, recorded once."""
-    found = _slopes.get(id(model))
-    if found is None:
-        found = _slopes[id(model)] = (model, slopes(trace(model)))
-    return found[1]
+    return _slopes.get(content.rates(model), lambda: slopes(trace(model)))
 
 
 def evaluate(s: Slopes, t: float, x: Vector, p: Vector, u: Vector) -> tuple[NDArray[np.float64], Vector]:

@@ -6,7 +6,7 @@ on floats for the readable solver, and are recorded like a model's equations for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.mathematics import less, maximum, minimum, where
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, is_number
 
 KINDS = ("max", "time_of_max", "area", "time_above", "first_crossing", "end")
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -46,11 +46,20 @@ class Summary:
 
 def check(summary: Summary, model: Model) -> Summary:
     """Return the summary; refuse one that makes no sense."""
-    if summary.kind not in KINDS:
-        raise InputError(f"summary {summary.name}: {unknown('kind', summary.kind, KINDS)}")
+    if not isinstance(summary.name, str) or not summary.name:
+        raise InputError(f"a summary is called {summary.name!r}; give it a name of one letter or more")
+    if not isinstance(summary.kind, str) or summary.kind not in KINDS:
+        raise InputError(f"summary {summary.name}: {unknown('kind', str(summary.kind), KINDS)}")
+    if not isinstance(summary.of, str) and not (callable(summary.of) and isinstance(summary.of, Hashable)):
+        raise InputError(
+            f"summary {summary.name}: it is of {summary.of!r}; name a state or observable of model {model.name}, "
+            "or give a function of (t, x, p, u)"
+        )
     needs = summary.kind in ("time_above", "first_crossing")
-    if needs and (summary.level is None or not np.isfinite(summary.level)):
-        raise InputError(f"summary {summary.name}: its level is {summary.level}; give a finite number")
+    if needs and (not is_number(summary.level) or not np.isfinite(summary.level)):
+        raise InputError(f"summary {summary.name}: its level is {summary.level!r}; give a finite number")
+    if not needs and summary.level is not None:
+        raise InputError(f"summary {summary.name}: a summary of kind '{summary.kind}' has no level; leave it out")
     return summary
 
 
@@ -64,6 +73,11 @@ def quantity(summary: Summary, model: Model) -> Callable[[Any, Any, Any, Any], A
 
     def observable(t: Any, x: Any, p: Any, u: Any) -> Any:
         values = model.observables(t, x, p, u)
+        if not isinstance(values, Mapping):
+            raise InputError(
+                f"summary {summary.name}: model {model.name}: the observables are {type(values).__name__}; "
+                "let them be a mapping of name to value"
+            )
         if of not in values:
             known = [*model.state_names, *values]
             raise InputError(f"summary {summary.name}: model {model.name}: {unknown('state or observable', of, known)}")

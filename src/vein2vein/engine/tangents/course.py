@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from vein2vein.engine.tangents import jumps, tangent
 from vein2vein.engine.tangents.tangent import DOSE, PACE, Direction, Extended, Matrix
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.models.model import Model, give
+
+Begin = Callable[[Model, Matrix, Matrix, float, Matrix], solve.Run]
+"""Begins a run: model, parameters, states, day, levels."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def tolerances(plan: Plan, control: Control, sizes: Matrix) -> Control:
     return replace(control, absolute=absolute * tighter, rtol=control.rtol * tighter)
 
 
-def begin(plan: Plan, plain: solve.Run, own_start: bool, rtol: float, options: Mapping[str, Any]) -> Course:
+def begin(plan: Plan, plain: solve.Run, own_start: bool, begun: Begin) -> Course:
     """Patients at their start; ``own_start``: the states are the model's own and move with the parameters."""
     model, extended = plan.model, plan.extended
     n, q, count = len(plain.parameters), len(extended.directions), len(model.states)
@@ -80,11 +83,11 @@ def begin(plan: Plan, plain: solve.Run, own_start: bool, rtol: float, options: M
         if direction.kind == "state":
             tangents[:, direction.index, j] = 1.0
     joined = extended.join(plain.state, tangents)
-    run = solve.begin(extended.joined, p, joined, plain.day, _clock(extended, levels, level_tangents), rtol, **options)
+    run = begun(extended.joined, p, joined, plain.day, _clock(extended, levels, level_tangents))
     scout = None
     if plan.scout is not None:
         clock = _clock(plan.scout, levels, level_tangents)
-        scout = solve.begin(plan.scout.joined, p, plain.state, plain.day, clock, rtol, **options)
+        scout = begun(plan.scout.joined, p, plain.state, plain.day, clock)
     zeros = np.zeros(n, dtype=np.int64)
     shape = (n, len(plan.surfaces))
     memory = jumps.Memory(np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf))

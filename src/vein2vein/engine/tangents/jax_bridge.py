@@ -4,19 +4,21 @@
     value, slope = jax.value_and_grad(lambda theta: -loss(simulate(theta)))(theta)
 
 JAX calls the engine through a callback; its custom derivative are the engine's own sensitivities. So samplers that need
-gradients (NumPyro, BlackJAX) can sample through a model. A batch (``vmap``: chains) becomes one larger cohort.
+gradients (NumPyro, BlackJAX) can sample through a model. A batch (``vmap``: chains) becomes one call of more patients.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vein2vein.engine import solve
+from vein2vein.engine import checks, solve
+from vein2vein.engine.method import tableau
+from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import sensitivity, tangent
 from vein2vein.engine.tangents.tangent import Direction, Matrix
 from vein2vein.errors import InputError
@@ -40,8 +42,17 @@ def differentiable(
     doses: Iterable[solve.Dose] = (),
     wrt: Sequence[str] = (),
     *,
-    levels: ArrayLike | Mapping[str, Any] | None = None,
-    **options: Any,
+    levels: solve.Levels | None = None,
+    outputs: Sequence[str] | None = None,
+    events: Sequence[Event] = (),
+    rtol: float = 1e-6,
+    corners: bool = True,
+    steer: bool = False,
+    backend: str = "batch",
+    max_step: float | None = None,
+    max_steps: int = tableau.MAX_STEPS,
+    threads: int | None = None,
+    width: int | None = None,
 ) -> Callable[[Any], Any]:
     """Return a JAX function from what is varied to the values at the asked days.
 
@@ -49,7 +60,7 @@ def differentiable(
     ----------
     parameters : (n, parameters)
         Those that are not varied.
-    state, days, doses, levels, options
+    state, days, doses, levels, outputs, events, rtol, corners, steer, backend, max_step, max_steps, threads, width
         As for ``sensitivity.sensitivities``.
     wrt : sequence of str
         What is varied, as for ``sensitivity.sensitivities``.
@@ -61,13 +72,29 @@ def differentiable(
         it unless ``jax_enable_x64`` is set). Values and derivatives of a patient who could not be solved are NaN.
     """
     jax = _jax()
-    given, fixed = list(doses), np.array(parameters, dtype=float, ndmin=2)
-    directions = tangent.directions(model, wrt, given)
+    checks.model_of(model)
+    asked = checks.days_of(days)
+    fixed = checks.matrix_of(parameters, model.parameters, "parameter", model)
+    given = checks.schedule_of(model, doses, asked, len(fixed))
+    directions = tangent.directions(
+        model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
+    )
     if state is None and any(d.kind == "state" for d in directions):
         raise InputError(f"model {model.name}: to vary a state at the start, give the states on the first day")
-    begin = None if state is None else np.array(state, dtype=float, ndmin=2)
+    begin = None if state is None else checks.state_of(model, state, len(fixed))
+    held = checks.levels_of(model, levels, len(fixed))
     q, n = len(directions), len(fixed)
-    plan = _Problem(model, fixed, begin, np.asarray(days, dtype=float), given, directions, levels, options)
+
+    def differentiated(
+        parameters: Matrix, state: Matrix | None, doses: Sequence[checks.Given], wrt: Sequence[str], levels: Matrix
+    ) -> sensitivity.Sensitivities:
+        return sensitivity.sensitivities(
+            model, parameters, state, asked, doses, wrt, outputs=outputs, events=events, levels=levels, rtol=rtol,
+            corners=corners, steer=steer, backend=backend, max_step=max_step, max_steps=max_steps, threads=threads,
+            width=width,
+        )  # fmt: skip
+
+    plan = _Problem(model, fixed, begin, given, directions, held, differentiated)
     shape = plan.run(plan.current(), derivatives=False)[0].shape
 
     def value(theta: Any) -> Any:
@@ -96,16 +123,22 @@ def differentiable(
     return call
 
 
+Differentiated = Callable[
+    [Matrix, Matrix | None, Sequence[checks.Given], Sequence[str], Matrix], sensitivity.Sensitivities
+]
+"""``sensitivities`` of parameters, states, doses, directions and levels; all else is settled."""
+
+
 class _Problem:
-    """What JAX calls back: batches of thetas (..., n, q) as one cohort."""
+    """What JAX calls back: batches of thetas (..., n, q) as one call with more patients."""
 
     def __init__(
-        self, model: Model, parameters: Matrix, state: Matrix | None, days: Matrix, doses: list[solve.Dose],
-        directions: tuple[Direction, ...], levels: Any, options: dict[str, Any],
+        self, model: Model, parameters: Matrix, state: Matrix | None, doses: Sequence[checks.Given],
+        directions: tuple[Direction, ...], levels: Matrix, differentiated: Differentiated,
     ) -> None:  # fmt: skip
-        self.model, self.parameters, self.state, self.days = model, parameters, state, days
-        self.doses, self.directions, self.options = doses, directions, options
-        self.levels = solve.begin(model, parameters, state, float(days[0]), levels, backend="plain").levels
+        self.model, self.parameters, self.state = model, parameters, state
+        self.doses, self.directions, self.levels = doses, directions, levels
+        self.differentiated = differentiated
 
     def current(self) -> Matrix:
         """Theta (n, q) that changes nothing."""
@@ -113,9 +146,7 @@ class _Problem:
         state = start(self.model, self.parameters) if self.state is None else self.state
         of = {"parameter": self.parameters, "state": state}
         columns = [
-            np.broadcast_to(np.asarray(self.doses[d.index][2], dtype=float), (n,))
-            if d.kind == "dose"
-            else of[d.kind][:, d.index]
+            np.broadcast_to(self.doses[d.index][2], (n,)) if d.kind == "dose" else of[d.kind][:, d.index]
             for d in self.directions
         ]
         return np.stack(columns, axis=1) if columns else np.zeros((n, 0))
@@ -130,7 +161,7 @@ class _Problem:
         flat = np.where(bad[:, None], np.tile(self.current(), (copies, 1)), flat)
         parameters = np.tile(self.parameters, (copies, 1))
         state = None if self.state is None else np.tile(self.state, (copies, 1))
-        doses = [(day, name, self._amount(amount, copies)) for day, name, amount in self.doses]
+        doses = [(_tiled(day, copies), name, _tiled(amount, copies)) for day, name, amount in self.doses]
         for q, d in enumerate(self.directions):
             if d.kind == "parameter":
                 parameters[:, d.index] = flat[:, q]
@@ -138,17 +169,11 @@ class _Problem:
                 doses[d.index] = (doses[d.index][0], doses[d.index][1], flat[:, q])
             elif state is not None:
                 state[:, d.index] = flat[:, q]
-        found = sensitivity.sensitivities(
-            self.model, parameters, state, self.days, doses, [d.name for d in self.directions] if derivatives else (),
-            levels=np.tile(self.levels, (copies, 1)), **self.options,
-        )  # fmt: skip
+        wrt = [d.name for d in self.directions] if derivatives else []
+        found = self.differentiated(parameters, state, doses, wrt, np.tile(self.levels, (copies, 1)))
         found.values[bad], found.gradients[bad] = np.nan, np.nan
         values, slopes = (v.reshape(*lead, n, *v.shape[1:]) for v in (found.values, found.gradients))
         return values, slopes
-
-    @staticmethod
-    def _amount(amount: Any, copies: int) -> Any:
-        return np.tile(amount, copies) if np.ndim(amount) else amount
 
     def values(self, theta: Any) -> Matrix:
         """Callback without derivatives."""
@@ -159,3 +184,8 @@ class _Problem:
         """Callback with derivatives."""
         values, slopes = self.run(theta, derivatives=True)
         return values.astype(theta.dtype), slopes.astype(theta.dtype)
+
+
+def _tiled(values: Matrix, copies: int) -> Matrix:
+    """One number for everyone, or one per patient of every copy."""
+    return np.tile(values, copies) if values.ndim else values

@@ -9,20 +9,23 @@ path has a corner (``jumps.py``). They are the derivatives of the equations at t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import solve
+from vein2vein.engine import checks, solve
+from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import course as courses
 from vein2vein.engine.tangents import jumps, tangent
 from vein2vein.engine.tangents.tangent import Direction, Matrix
+from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
@@ -60,7 +63,10 @@ class Sensitivities:
     crossings: Mapping[int, tuple[jumps.Crossing, ...]]
 
 
-_plans: dict[tuple[Any, ...], courses.Plan] = {}
+Scheduled = tuple[float, int, str, Matrix]
+"""What is given: day, number of the dose, input, amount () or (n,)."""
+
+_plans: Kept[courses.Plan] = Kept(64)
 
 
 def sensitivities(
@@ -73,11 +79,16 @@ def sensitivities(
     *,
     outputs: Sequence[str] | None = None,
     events: Sequence[Event] = (),
-    levels: ArrayLike | Mapping[str, Any] | None = None,
+    levels: solve.Levels | None = None,
     rtol: float = 1e-6,
     corners: bool = True,
     steer: bool = False,
-    **options: Any,
+    backend: str = "batch",
+    method: str = METHOD,
+    max_step: float | None = None,
+    max_steps: int = tableau.MAX_STEPS,
+    threads: int | None = None,
+    width: int | None = None,
 ) -> Sensitivities:
     """Solve n patients and differentiate their states or outputs.
 
@@ -90,9 +101,10 @@ def sensitivities(
     days : (k,)
         In rising order; the run begins on the first.
     doses : iterable of (day, input name, amount)
-        As for ``solve.solve``.
+        As for ``solve.solve``. Patients with the same dose days are solved together.
     wrt : sequence of str
-        Names of parameters; "state:NAME" for the state on the first day; "dose:I" for the amount of dose number I.
+        Names of parameters; "state:NAME" for the state on the first day; "dose:I" for the amount of dose number I (of a
+        patient who is not given it, the derivative is 0).
     outputs : sequence of str, optional
         Observables of the model; left out: its states.
     events : sequence of Event
@@ -104,66 +116,88 @@ def sensitivities(
     steer : bool
         Hold the tangents' errors as tightly as those of the states, at the price of more steps. Left out, the steps are
         those of the plain run, unless a tangent's error grows beyond ``LOOSENESS`` times what a state is allowed.
-    options
-        As for ``solve.begin``. The method is the explicit one: an implicit one would need the derivatives of the
-        tangents' rates, that is the second derivatives of the equations.
+    method : {"tsit5", "auto"}
+        The explicit one: an implicit one would need the derivatives of the tangents' rates, that is the second
+        derivatives of the equations.
+    backend, max_step, max_steps, threads, width
+        As for ``solve.begin``.
     """
-    given = list(doses)
-    asked = _rising(days)
-    schedule = sorted(enumerate(given), key=lambda item: float(item[1][0]))
-    directions = tangent.directions(model, wrt, given)
-    if options.setdefault("method", METHOD) not in (METHOD, "auto"):
-        raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{options['method']}'")
+    if not isinstance(method, str) or method not in (METHOD, "auto"):
+        told = method if isinstance(method, str) else checks.shown(method)
+        raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
+    asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
-    plan = _plan(model, directions, given, tuple(events), outputs, corners)
-    course = courses.begin(plan, plain, state is None, rtol, {**options, "method": METHOD})
-    sizes = _sizes(plain, directions, given) / (1.0 if steer else LOOSENESS)
-    course.run = replace(course.run, control=courses.tolerances(plan, course.run.control, sizes))
-    _check(model, given, asked, len(plain.parameters))
+    n = len(plain.parameters)
+    given = checks.schedule_of(model, doses, asked, n)
+    directions = tangent.directions(
+        model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
+    )
+    read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of observables")
+    fired = checks.each_of(events, Event, "events", lambda e: events_of.check(e, model))
+    plan = _plan(model, directions, given, fired, read, checks.flag_of(corners, "corners"))
+    sizes = _sizes(plain, directions, given) / (1.0 if checks.flag_of(steer, "steer") else LOOSENESS)
     names = model.state_names if plan.outputs is None else plan.outputs.names
-    n, k, q = len(plain.parameters), len(asked), len(directions)
-    values, gradients = np.full((n, k, len(names)), np.nan), np.full((n, k, len(names), q), np.nan)
-    if not schedule or float(schedule[0][1][0]) > asked[0]:
-        courses.fire_held(plan, course, plain.parameters)
-    for j, day in enumerate(asked.tolist()):
-        while schedule and float(schedule[0][1][0]) <= day:
-            number, (when, name, amount) = schedule.pop(0)
-            courses.advance(plan, course, plain.parameters, float(when))
-            courses.dated_dose(plan, course, plain.parameters, number, name, amount)
-            if not schedule or float(schedule[0][1][0]) > float(when):
-                courses.fire_held(plan, course, plain.parameters)
-        courses.advance(plan, course, plain.parameters, day)
-        well = course.status == tableau.OK
-        found, slopes = courses.observe(plan, course, plain.parameters, day)
-        values[well, j], gradients[well, j] = found[well], slopes[well]
-    return Sensitivities(
-        asked, tuple(names), tuple(d.name for d in directions), values, gradients, course.status, course.steps,
-        {row: tuple(found) for row, found in course.crossings.items()},
+    k, q = len(asked), len(directions)
+    found = Sensitivities(
+        asked, tuple(names), tuple(d.name for d in directions), np.full((n, k, len(names)), np.nan),
+        np.full((n, k, len(names), q), np.nan), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), {},
     )  # fmt: skip
 
+    def begun(which: Model, p: Matrix, x: Matrix, day: float, clock: Matrix) -> solve.Run:
+        return solve.begin(
+            which, p, x, day, clock, rtol, backend, method=METHOD,
+            max_step=max_step, max_steps=max_steps, threads=threads, width=width,
+        )  # fmt: skip
 
-def _rising(days: ArrayLike) -> Matrix:
-    asked = np.atleast_1d(np.asarray(days, dtype=float))
-    if asked.ndim != 1 or not len(asked) or not np.all(np.isfinite(asked)):
-        raise InputError("the days to solve for must be a list of finite numbers, at least one")
-    if np.any(np.diff(asked) < 0):
-        i = int(np.flatnonzero(np.diff(asked) < 0)[0])
-        raise InputError(f"the days are not in order: {asked[i + 1]:g} follows {asked[i]:g}; sort them")
-    return asked
-
-
-def _check(model: Model, doses: Sequence[solve.Dose], asked: Matrix, n: int) -> None:
-    for day, name, amount in doses:
-        if not float(day) >= asked[0]:
-            raise InputError(f"the dose of '{name}' on day {day} lies before the first day asked for, {asked[0]:g}")
-        if np.shape(amount) not in ((), (n,)) or not np.all(np.isfinite(np.asarray(amount, dtype=float))):
-            raise InputError(
-                f"the amount of '{name}' on day {day} has shape {np.shape(amount)}; "
-                f"give one finite number, or one for each of the {n} patients"
-            )
+    crossings: dict[int, tuple[jumps.Crossing, ...]] = {}
+    for rows, schedule in _schedules(given, n):
+        part = plain if len(rows) == n else solve.take(plain, rows)
+        course = courses.begin(plan, part, state is None, begun)
+        course.run = replace(course.run, control=courses.tolerances(plan, course.run.control, sizes))
+        _follow(plan, course, part.parameters, asked, schedule, rows, found)
+        crossings |= {int(rows[row]): tuple(met) for row, met in course.crossings.items()}
+    return replace(found, crossings=dict(sorted(crossings.items())))
 
 
-def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[solve.Dose]) -> Matrix:
+def _schedules(doses: Sequence[checks.Given], n: int) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
+    """Rows of the patients with the same dose days, and what they are given: (day, number, input, amounts), by day."""
+    days = np.stack([np.broadcast_to(day, n) for day, _, _ in doses], axis=1) if doses else np.zeros((n, 0))
+    if all(day.ndim == 0 for day, _, _ in doses):
+        kinds, kind_of = days[:1], np.zeros(n, dtype=np.int64)
+    else:
+        kinds, kind_of = np.unique(np.where(np.isnan(days), np.inf, days), axis=0, return_inverse=True)
+        kind_of = kind_of.reshape(n)
+    if n == 0:
+        kinds = np.array([[np.nan if day.ndim else float(day) for day, _, _ in doses]])
+    for number, own in enumerate(kinds.tolist()):
+        rows = np.flatnonzero(kind_of == number)
+        amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
+        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(own) if np.isfinite(day)]
+        yield rows, sorted(listed, key=lambda item: item[0])
+
+
+def _follow(
+    plan: courses.Plan, course: courses.Course, p: Matrix, asked: Matrix, schedule: list[Scheduled],
+    rows: NDArray[np.int64], found: Sensitivities,
+) -> None:  # fmt: skip
+    """Carry some patients through the asked days and write what is found in their rows."""
+    if not schedule or schedule[0][0] > asked[0]:
+        courses.fire_held(plan, course, p)
+    for j, day in enumerate(asked.tolist()):
+        while schedule and schedule[0][0] <= day:
+            when, number, name, amount = schedule.pop(0)
+            courses.advance(plan, course, p, when)
+            courses.dated_dose(plan, course, p, number, name, amount)
+            if not schedule or schedule[0][0] > when:
+                courses.fire_held(plan, course, p)
+        courses.advance(plan, course, p, day)
+        well = course.status == tableau.OK
+        values, slopes = courses.observe(plan, course, p, day)
+        found.values[rows[well], j], found.gradients[rows[well], j] = values[well], slopes[well]
+    found.status[rows], found.steps[rows] = course.status, course.steps
+
+
+def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[checks.Given]) -> Matrix:
     """Typical size (q,) of what is varied: the model's example, which is the same for every cohort, or the largest."""
     of = {"parameter": run.parameters, "state": run.state}
     sizes = []
@@ -175,20 +209,20 @@ def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[solv
 
 
 def _plan(
-    model: Model, directions: tuple[Direction, ...], doses: Sequence[solve.Dose], events: tuple[Event, ...],
+    model: Model, directions: tuple[Direction, ...], doses: Sequence[checks.Given], events: tuple[Event, ...],
     outputs: Sequence[str] | None, corners: bool,
 ) -> courses.Plan:  # fmt: skip
-    known = [i.name for i in model.inputs]
-    for _, name, _ in doses:
-        if name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', name, tuple(known))}")
-    inputs = {*(name for _, name, _ in doses), *(e.give for e in events if e.give in known)} - set(model.level_names)
+    inputs = {*(name for _, name, _ in doses), *(e.give for e in events)} - set(model.level_names)
     of = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
+    facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
+    if outputs is not None:
+        facts.append(content.observables(model))
     key = (
-        id(model), directions, tuple(sorted(inputs)), tuple(of.items()), events,
+        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(of.items()), events,
         None if outputs is None else tuple(outputs), corners,
     )  # fmt: skip
-    if key not in _plans:
+
+    def prepared() -> courses.Plan:
         recorded = {name: dose(model, name) for name in sorted(inputs)}
         begin = initial(model)
         which = jumps.surfaces(model, events) if corners else jumps.surfaces(model, events)[: len(events)]
@@ -197,8 +231,9 @@ def _plan(
         links = jumps.links(which, model)
         joined = tangent.extend(model, directions, recorded, begin, given=of, links=links, paced=paced)
         read = None if outputs is None else _outputs(model, outputs)
-        _plans[key] = courses.Plan(model, begin, recorded, which, joined, scout, read)
-    return _plans[key]
+        return courses.Plan(model, begin, recorded, which, joined, scout, read)
+
+    return _plans.get(key, prepared)
 
 
 def _outputs(model: Model, names: Sequence[str]) -> Recorded:

@@ -11,7 +11,6 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -97,17 +96,17 @@ class Extended:
         return np.concatenate([state, tangents[:, self.rows, self.directions_of]], axis=1)
 
 
-def directions(model: Model, wrt: Iterable[str], doses: Sequence[tuple[float, str, Any]] = ()) -> tuple[Direction, ...]:
-    """Read what derivatives are asked for."""
+def directions(model: Model, wrt: Iterable[str], doses: Sequence[str] = ()) -> tuple[Direction, ...]:
+    """Read what derivatives are asked for; ``doses`` are the inputs that are given, dose by dose."""
     found = []
     for name in wrt:
         if name.startswith(STATE):
             found.append(Direction(name, "state", _index(model, "state", name[len(STATE) :], model.state_names)))
         elif name.startswith(DOSE):
             number = name[len(DOSE) :]
-            if not number.isdigit() or int(number) >= len(doses):
+            if not (number.isascii() and number.isdigit()) or int(number) >= len(doses):
                 raise InputError(f"'{name}' names no dose; there are {len(doses)}, numbered from 0: give '{DOSE}0'")
-            given = doses[int(number)][1]
+            given = doses[int(number)]
             level = model.level_names.index(given) if given in model.level_names else -1
             found.append(Direction(name, "dose", int(number), level))
         else:
@@ -124,17 +123,12 @@ def _index(model: Model, what: str, name: str, known: Sequence[str]) -> int:
     return known.index(name)
 
 
-@lru_cache(maxsize=1024)
-def _order(g: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(needed(g, outputs))
-
-
 def values(g: Graph, outputs: Sequence[int], t: Any, x: Matrix, p: Matrix, u: Matrix) -> list[Matrix]:
     """Each output (n,) for states (n, s), parameters (n, p) and levels (n, l)."""
     of = {"state": x, "parameter": p, "level": u}
     found: dict[int, Any] = {}
     with np.errstate(all="ignore"):
-        for node in _order(g, tuple(outputs)):
+        for node in g.order(tuple(outputs)):
             op, args = g.nodes[node]
             if op == "const":
                 found[node] = args[0]

@@ -40,6 +40,7 @@ class Graph:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
         self.lines: dict[int, str] = {}
+        self._orders: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def _intern(self, node: Node) -> int:
         number = self._number.get(node)
@@ -76,6 +77,13 @@ class Graph:
         """Operand nodes; none for a leaf."""
         op, args = self.nodes[node]
         return () if op in LEAVES else args
+
+    def order(self, outputs: tuple[int, ...]) -> tuple[int, ...]:
+        """What ``needed`` gives, remembered as long as the graph lives."""
+        found = self._orders.get(outputs)
+        if found is None:
+            found = self._orders[outputs] = tuple(needed(self, outputs))
+        return found
 
 
 def _simplify(g: Graph, op: str, args: Sequence[int], values: Sequence[float | None]) -> int | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +57,10 @@ class Traced:
     model: Model
     graph: Graph
     derivatives: tuple[int, ...]
+
+
+class Unrecordable(InputError):
+    """Equations that Python can compute but that cannot be recorded; the readable solver may still take them."""
 
 
 class Expression:
@@ -230,7 +235,7 @@ class Names:
         model, what, known = self.__dict__["_place"]
         close = nearest(name, known)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}"
-        raise _error(model, f"there is no {what} '{name}'; {hint}")
+        raise _error(model, f"there is no {what} '{name}'; {hint}", InputError)
 
 
 def _place() -> tuple[str, int]:
@@ -242,9 +247,9 @@ def _place() -> tuple[str, int]:
     return f"{os.path.basename(code.co_filename)}, line {frame.f_lineno}, in {code.co_name}", frame.f_lineno
 
 
-def _error(name: str, what: str) -> InputError:
+def _error(name: str, what: str, kind: type[InputError] = Unrecordable) -> InputError:
     where, line = _place()
-    error = InputError(f"model {name}: {what} ({where})")
+    error = kind(f"model {name}: {what} ({where})")
     error.line = line
     return error
 
@@ -260,8 +265,9 @@ def record(
     states: Sequence[str],
     parameters: Sequence[str],
     levels: Sequence[str] = (),
+    what: str = "the equations",
 ) -> tuple[Graph, dict[str, int]]:
-    """Record any function of (t, x, p, u) that returns a mapping of names to values.
+    """Record any function of (t, x, p, u) that returns a mapping of names to values; ``what`` it is, for errors.
 
     Returns
     -------
@@ -270,27 +276,46 @@ def record(
     """
     g = Graph()
 
-    def names(what: str, kind: str, of: Sequence[str]) -> Names:
-        return Names(name, what, {n: Expression(g, g.leaf(kind, i), name) for i, n in enumerate(of)})
+    def names(kind: str, of: Sequence[str]) -> Names:
+        return Names(name, kind, {n: Expression(g, g.leaf(kind, i), name) for i, n in enumerate(of)})
 
     t = Expression(g, g.leaf("time"), name)
-    result = function(
-        t, names("state", "state", states), names("parameter", "parameter", parameters), names("level", "level", levels)
-    )
-    line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
-    if not hasattr(result, "items"):
+    given = [names(kind, of) for kind, of in (("state", states), ("parameter", parameters), ("level", levels))]
+    line = line_of(function)
+    try:
+        result = function(t, *given)
+    except InputError:
+        raise
+    except Exception as error:  # the author's own code, whatever is wrong with it
+        where, _ = _deepest(error)
+        raise Unrecordable(f"model {name}: {type(error).__name__}: {error} ({where})") from error
+    if not isinstance(result, Mapping):
         raise InputError(
-            f"model {name}: the equations (line {line}) return {type(result).__name__}; "
+            f"model {name}: what {what} give (line {line}) is {type(result).__name__}; "
             "return a mapping of name to value"
         )
-    outputs = {}
+    outputs: dict[str, int] = {}
     for key, value in result.items():
         if not isinstance(value, Expression) and np.ndim(value) > 0:
-            raise InputError(
-                f"model {name}: the value of '{key}' (equations at line {line}) is an array; give one number"
-            )
-        outputs[key] = t._node(value)
+            raise InputError(f"model {name}: the value of '{key}' ({what}, line {line}) is an array; give one number")
+        if not isinstance(value, Expression) and np.asarray(value).dtype.kind not in "iufb":
+            raise InputError(f"model {name}: the value of '{key}' ({what}, line {line}) is {value!r}; give one number")
+        outputs[str(key)] = t._node(value)
     return g, outputs
+
+
+def line_of(function: object) -> int:
+    """Line on which a function begins; 0 where that is not known."""
+    return int(getattr(getattr(function, "__code__", None), "co_firstlineno", 0))
+
+
+def _deepest(error: BaseException) -> tuple[str, int]:
+    """Where in the author's code an error arose."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename not in _OWN_FILES]
+    if not frames:
+        return "equations", 0
+    frame = frames[-1]
+    return f"{os.path.basename(frame.filename)}, line {frame.lineno}, in {frame.name}", frame.lineno or 0
 
 
 def trace(model: Model) -> Traced:
@@ -303,14 +328,31 @@ def trace(model: Model) -> Traced:
     """
     states = model.state_names
     graph, outputs = record(model.name, model.equations, states, model.parameters, model.level_names)
-    line = getattr(getattr(model.equations, "__code__", None), "co_firstlineno", 0)
-    missing = [s for s in states if s not in outputs]
+    misfit(model, outputs)
+    for state in states:
+        value = graph.value(outputs[state])
+        if value is not None and not np.isfinite(value):
+            raise InputError(
+                f"model {model.name}: the rate of {state} is {value} whatever the patient "
+                f"(equations at line {line_of(model.equations)}); give a finite number"
+            )
+    traced = Traced(model, graph, tuple(outputs[s] for s in states))
+    if model.example:
+        _check_example(traced)
+    return traced
+
+
+def misfit(model: Model, outputs: Iterable[str]) -> None:
+    """Refuse equations that leave a state out, or name one that the model does not have."""
+    states, given = model.state_names, tuple(outputs)
+    line = line_of(model.equations)
+    missing = [s for s in states if s not in given]
     if missing:
         raise InputError(
             f"model {model.name}: no equation for the state {', '.join(missing)} "
             f"(equations at line {line}); add it to what they return"
         )
-    extra = [s for s in outputs if s not in states]
+    extra = [s for s in given if s not in states]
     if extra:
         close = nearest(extra[0], states)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
@@ -318,10 +360,6 @@ def trace(model: Model) -> Traced:
             f"model {model.name}: an equation for '{extra[0]}' (equations at line {line}), "
             f"which is no state of the model{hint}"
         )
-    traced = Traced(model, graph, tuple(outputs[s] for s in states))
-    if model.example:
-        _check_example(traced)
-    return traced
 
 
 def _check_example(traced: Traced) -> None:

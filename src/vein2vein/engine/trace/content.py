@@ -1,0 +1,128 @@
+"""What a model is, told by the content of its functions: models that compute the same share what is made for them.
+
+A function of a model is recorded (``recording.py``) and its expressions are hashed. That takes milliseconds, so it is
+done once for each model object, when first asked for. What was found is kept beside the object, not in it, and goes
+when the object goes; so a new model in the same place in memory is looked at anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from vein2vein.engine.trace.recording import Unrecordable, record, trace
+from vein2vein.errors import InputError, unknown
+from vein2vein.models.model import Model
+
+_Facts = dict[str, str]
+_known: dict[int, tuple[weakref.ref[Model], _Facts]] = {}
+_lock = threading.Lock()
+
+
+def models_known() -> int:
+    """How many living model objects have been looked at."""
+    return len(_known)
+
+
+def once(model: Model, what: str, find: Callable[[Model], str]) -> str:
+    """A fact about a model object, found when first asked for; an exception leaves nothing behind."""
+    entry = _known.get(id(model))
+    facts = entry[1] if entry is not None and entry[0]() is model else _begin(model)
+    fact = facts.get(what)
+    if fact is None:
+        fact = facts[what] = find(model)
+    return fact
+
+
+def _begin(model: Model) -> _Facts:
+    place = id(model)
+
+    def forget(gone: weakref.ref[Model]) -> None:
+        # The place may belong to another model by now.
+        if (entry := _known.get(place)) is not None and entry[0] is gone:
+            del _known[place]
+
+    with _lock:
+        entry = _known.get(place)
+        if entry is None or entry[0]() is not model:
+            entry = _known[place] = (weakref.ref(model, forget), {})
+    return entry[1]
+
+
+def digest(*parts: object) -> str:
+    """Hash of the text of some plain values; numbers are written exactly."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def fits(model: Model) -> None:
+    """Refuse a model whose equations do not fit its states.
+
+    Equations that cannot be recorded are let through: the readable solver looks at what they return.
+    """
+    once(model, "fits", _fits)
+
+
+def _fits(model: Model) -> str:
+    try:
+        return rates(model)
+    except Unrecordable:
+        return "not recorded"
+
+
+def rates(model: Model) -> str:
+    """What a model's rates are: expressions, names, bounds and tolerances of its states."""
+    return once(model, "rates", _rates)
+
+
+def _rates(model: Model) -> str:
+    traced = trace(model)
+    inputs = tuple((i.name, i.kind) for i in model.inputs)
+    states = tuple((s.name, s.scale, s.low, s.high) for s in model.states)
+    return digest(traced.graph.nodes, traced.derivatives, states, model.parameters, inputs)
+
+
+def initial(model: Model) -> str:
+    """What a model's own start is."""
+    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
+
+
+def dose(model: Model, name: str) -> str:
+    """What a dose does; a level is told by its name."""
+
+    def find(m: Model) -> str:
+        if name in m.level_names:
+            return f"level {name}"
+        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), f"the dose of '{name}'", True)
+
+    return once(model, f"dose {name}", find)
+
+
+def observables(model: Model) -> str:
+    """What can be observed."""
+    return once(model, "observables", lambda m: _function(m, m.observables, "the observables"))
+
+
+def course(model: Model, gives: Sequence[str], summarized: Iterable[object]) -> tuple[str, ...]:
+    """What a whole course rests on: the rates, what each input does, and, if they are summarized, the observables."""
+    facts = [rates(model), *(dose(model, name) for name in gives)]
+    if any(isinstance(of, str) and of not in model.state_names for of in summarized):
+        facts.append(observables(model))
+    return tuple(facts)
+
+
+def example(model: Model) -> str:
+    """The model's own example: parameters and doses."""
+    return once(model, "example", lambda m: digest(sorted(m.example.items()), m.example_doses))
+
+
+def _function(model: Model, function: Callable[..., Mapping[str, object]], what: str, of_states: bool = False) -> str:
+    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
+    odd = [name for name in outputs if of_states and name not in model.state_names]
+    if odd:
+        raise InputError(
+            f"model {model.name}: {what} names a state that does not exist: "
+            f"{unknown('state', odd[0], model.state_names)}"
+        )
+    return digest(graph.nodes, outputs)
