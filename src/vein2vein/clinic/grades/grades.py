@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ NOT_GRADABLE = -1
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int8]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ class Grades:
     flags: Mapping[str, Flags] = field(default_factory=dict)
     anchors: Mapping[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
+
+
+def at_column(grades: Grades, column: int) -> Grades:
+    """The grades of one column alone; what is said of other columns only is left out."""
+
+    def cut(cells: Mapping[str, Flags]) -> dict[str, Flags]:
+        return {name: part for name, here in cells.items() if (part := here[:, column : column + 1]).any()}
+
+    def one(cells: NDArray[_Scalar]) -> NDArray[_Scalar]:
+        return cells[:, column : column + 1]
+
+    return replace(
+        grades, days=grades.days[column : column + 1], grade=one(grades.grade), at_least=one(grades.at_least),
+        missing=cut(grades.missing), columns={name: one(cells) for name, cells in grades.columns.items()},
+        flags=cut(grades.flags), anchors={name: one(cells) for name, cells in grades.anchors.items()},
+    )  # fmt: skip
 
 
 def settle(lower: Whole, upper: Whole) -> Whole:

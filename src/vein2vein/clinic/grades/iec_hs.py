@@ -10,13 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, before, carried, latest, take
 from vein2vein.clinic.grades.organs import lowest_before
 from vein2vein.therapy.course import Course
 
 NONE, POSSIBLE, PROBABLE = 0, 1, 2
+CRS_SCALE = "astct"  # a panel of the ASTCT named the syndrome: read beside the grade of its own
 STATES = ("none", "possible", "probable")
 TRANSAMINASES = ("ast", "alt")
 COUNTS = ("platelets", "neutrophils")
@@ -38,15 +41,17 @@ CONFIRM = "computed from laboratory values: a clinician confirms it and rules ou
 VENTILATOR_CODE = "ventilator"
 
 
-def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
+def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
     """Grade IEC-HS at every cell; 0 where it is neither possible nor probable.
 
     Parameters
     ----------
     course : Course
         ferritin; ast, alt, fibrinogen, hemophagocytosis, platelets, neutrophils; what was given.
+    age : array_like, shape (n,)
+        Years; a probable syndrome asks that cytokine release syndrome resolves, which is graded by age.
     crs : Grades, optional
-        Grades of cytokine release syndrome of the same course: a probable syndrome asks that it resolves.
+        From ``grade_crs(course, age=age, scale=CRS_SCALE)``, to save grading twice.
     criteria : str
         Edition.
 
@@ -66,7 +71,7 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
     most = least + np.sum([np.broadcast_to(unknown, course.shape) & ~met for met, unknown in features.values()], axis=0)
-    resolving = _resolving(course, crs, rising, v)
+    resolving = _resolving(course, grade_crs(course, age=age, scale=CRS_SCALE) if crs is None else crs, rising, v)
     states = []
     for ferritin, count in ((high, least), (high | no_ferritin, most)):
         possible = ferritin & (count >= v["possible_features"])
@@ -150,13 +155,11 @@ def _cytopenia(course: Course, v: Any) -> tuple[Flags, Flags]:
     return met, unknown & late & ~met
 
 
-def _resolving(course: Course, crs: Grades | None, rising: Flags, v: Any) -> Flags:
+def _resolving(course: Course, crs: Grades, rising: Flags, v: Any) -> Flags:
     """Whether CRS has passed its worst, or ferritin still rises some time after tocilizumab."""
     given = latest(course.dense("tocilizumab") > 0)
     after = (given >= 0) & (course.days[None, :] - course.days[np.maximum(given, 0)] >= v["toci_worse_after"])
     worsening = after & rising
-    if crs is None:
-        return np.ones(course.shape, dtype=bool)
     graded = np.maximum(crs.at_least, 0)
     worst = np.maximum.accumulate(graded, axis=1)
     return (graded < worst) | (worst == 0) | worsening
