@@ -10,8 +10,10 @@ import numpy as np
 
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
+CRS = "crs_astct"  # the grade that rows of the schedule name
 GROUPS = ("watch", "labs", "immune", "disease", "prophylaxis", "advice", "vaccines", "long_term")
 
 
@@ -71,7 +73,8 @@ def due(
     position : int
         Place of the patient in the course.
     findings : mapping of str to Grades, optional
-        For rows that hold at a grade of cytokine release syndrome.
+        For rows that hold at a grade of cytokine release syndrome: ``crs_astct`` is among them. Without findings
+        these rows are left out.
     horizon : float, optional
         Days ahead; default that of the edition. The next visit of each kind is told however far it is.
     criteria : str
@@ -152,9 +155,11 @@ def _holds(
 ) -> bool:
     """Whether the condition of a row holds now; what is not known does not stop a prophylaxis."""
     if "crs_at_least" in row:
-        crs = (findings or {}).get("crs_astct")
-        if crs is None:
+        if findings is None:
             return False
+        if CRS not in findings:
+            raise InputError(f"the schedule reads the finding '{CRS}', which was not graded; grade it with the others.")
+        crs = findings[CRS]
         past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))
         return bool(past.size and crs.grade[position, past[-1]] >= row["crs_at_least"])
     if "neutrophils_below" in row:

@@ -14,6 +14,7 @@ import numpy as np
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
 HOURS = 24
@@ -100,7 +101,14 @@ def suggest(
         Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
     scale : str
         The CRS finding to read; doses by grade are meant for ``crs_astct``.
+
+    Raises
+    ------
+    InputError
+        That finding was not graded: rows that hold in cytokine release only would silently be left out.
     """
+    if scale not in findings:
+        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it with the others.")
     rules = edition("guidance")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
