@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
 from vein2vein.clinic.grades.facts import FACTS
-from vein2vein.clinic.grades.grades import Flags, Grades, Whole, compare, settle
+from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, compare, settle
 from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
-from vein2vein.clinic.grades.past import Columns, Past
+from vein2vein.clinic.grades.past import Past
 from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, NOT_CHARTED, OXYGEN, Signs, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -264,7 +264,7 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
         quiet=quiet,
         onset=np.where(surely, onset, -1),
         given=given,
-        unsure={name: past.carry(f"no {name}", unsure, cells, 0) > 0 for name, cells in doubts.items()},
+        unsure={name: past.carry(f"no {name}", unsure, cells.astype(np.int8), 0) > 0 for name, cells in doubts.items()},
         recurrent=_recurrent(search, quiet) if recurs else NEVER,
     )
 
