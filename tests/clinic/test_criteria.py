@@ -148,7 +148,7 @@ def patients(**baseline):
 
 
 def test_label_indication():
-    label = SimpleNamespace(diseases=("pediatric_b_all",), age_low=None, age_below=26.0, lines_low=1.0)
+    label = SimpleNamespace(diseases=("pediatric_b_all",), age_low=np.nan, age_below=26.0, lines_low=1.0)
     found = eligible(patients(), label)
     assert found.eligible.tolist() == [1, 1, 0, 0]
     assert reasons(found, 0) == ()

@@ -47,7 +47,7 @@ def test_growing_course_gets_the_grades_of_the_whole(seed: int, absent: float) -
     scales = (*(f"crs_{scale}" for scale in SCALES), "icans")
     whole = monitoring.grade(course, age=AGE, scales=scales)
     assert sum(len(np.unique(one.grade)) for one in whole.values()) > 2 * len(scales)
-    watch = monitoring.Watch(len(course.days), age=AGE, weight=None, scales=scales)
+    watch = monitoring.GrowingGrades(len(course.days), age=AGE, weight=None, scales=scales)
     for column in range(len(course.days)):
         so_far = course.until(course.days[column])
         ordered = {name: so_far.values[name].copy() for name in TREATMENTS}

@@ -166,7 +166,7 @@ def _hscore(case):
 def _iec_hs(case):
     course = _course(case)
     crs = np.broadcast_to(np.array(case["crs"], dtype=np.int8), course.shape).copy()
-    grades = grade_iec_hs(course, crs=Grades("crs", "crs", course.days, crs, crs))
+    grades = grade_iec_hs(course, age=np.nan, crs=Grades("crs", "crs", course.days, crs, crs))
     _check_grades(case, "iec_hs", grades, course)
     if "state" in case:
         assert grades.columns["state"][0, -1] == case["state"]

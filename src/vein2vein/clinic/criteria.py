@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, cast, get_type_hints
 
 from vein2vein.cards import Card, bundled_cards, parse_card
 from vein2vein.errors import InputError, unknown
@@ -85,7 +86,7 @@ class Edition:
     choices : mapping of str to str
         Named settings that the rule knows.
     rules : tuple of mapping
-        Rows of a decision table, as in the file.
+        Rows of a decision table, as in the file; ``rows_of`` gives them as declared records.
     """
 
     name: str
@@ -123,6 +124,83 @@ def edition(name: str) -> Edition:
     if name not in known:
         raise InputError(unknown("edition of criteria", name, known))
     return read_edition(parse_card(known[name].read_text(encoding="utf-8"), known[name].name))
+
+
+class Declared(Protocol):
+    """A record whose fields are those of one kind of rule: see ``rows_of``."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Kind = TypeVar("Kind", bound=Declared)
+
+
+def rows_of(name: str, kind: type[Kind]) -> tuple[Kind, ...]:
+    """Rows of the decision table of a bundled edition, in the order of the file, as declared records.
+
+    Parameters
+    ----------
+    name : str
+        Edition.
+    kind : type
+        A dataclass with fields of str, int, float (or None), bool, tuple of str or tuple of float; a field without a
+        default must be in every row.
+
+    Raises
+    ------
+    InputError
+        A row has a field that nothing reads, lacks one that it needs, or holds another type.
+    """
+    return tuple(row for row in _rows(name, kind) if isinstance(row, kind))
+
+
+@cache
+def _rows(name: str, kind: type[Declared]) -> tuple[Declared, ...]:
+    return tuple(
+        declared(row, kind, f"{name}.toml, rules[{index}]") for index, row in enumerate(edition(name).rules, start=1)
+    )
+
+
+def declared(row: Mapping[str, object], kind: type[Kind], place: str) -> Kind:
+    """One row of a decision table as the record that declares its fields."""
+    types = get_type_hints(kind)
+    known = {one.name: one for one in fields(kind)}
+    values: dict[str, object] = {}
+    for field, value in row.items():
+        if field not in known:
+            raise InputError(unknown("field", field, known), file=place)
+        values[field] = _typed(value, types[field], field, place)
+    for field, one in known.items():
+        if field not in values and one.default is MISSING:
+            raise InputError(f"{field} is missing; every rule of this kind has one.", file=place)
+    return kind(**values)
+
+
+def _typed(value: object, kind: object, field: str, place: str) -> object:
+    wanted: object = float if kind == float | None else kind
+    words = "a text"
+    if wanted is bool:
+        words = "true or false"
+        if isinstance(value, bool):
+            return value
+    elif wanted is str:
+        if isinstance(value, str):
+            return value
+    elif wanted is float or wanted is int:
+        words = "a number" if wanted is float else "a whole number"
+        if isinstance(value, int | float) and not isinstance(value, bool) and (wanted is float or value == int(value)):
+            return float(value) if wanted is float else int(value)
+    elif isinstance(value, list):
+        listed = tuple(cast("list[object]", value))
+        words = "a list of texts" if wanted == tuple[str, ...] else "a list of numbers"
+        if wanted == tuple[str, ...] and all(isinstance(one, str) for one in listed):
+            return listed
+        numbers = tuple(float(one) for one in listed if isinstance(one, int | float) and not isinstance(one, bool))
+        if wanted == tuple[float, ...] and len(numbers) == len(listed):
+            return numbers
+    else:
+        words = "a list"
+    raise InputError(f"{field}: found {value!r}, expected {words}.", file=place)
 
 
 @cache

@@ -88,7 +88,7 @@ def follow(
     crs_now, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
     unheard: set[str] = set()
     limits = late_loss.first_limits(columns, numbers, seed)
-    ward = monitoring.Watch(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
+    ward = monitoring.GrowingGrades(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
 
     for column, day in enumerate(days):
         # advance: to this day, with the doses that were planned on the way

@@ -242,7 +242,8 @@ def _own(course: Course, i: int) -> Course:
 
 def _infection(states: Iterable[State], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Factors of infection that are there now, and what is not known of the others."""
-    factors, open_ = [], []
+    factors: list[str] = []
+    open_: list[str] = []
     for state in states:
         if state.name not in RISKS:
             continue
@@ -279,7 +280,7 @@ def _bedside(name: str) -> bool:
 
 
 def _changed(now: tuple[State, ...], before: tuple[State, ...], course: Course, today: float) -> tuple[str, ...]:
-    told = []
+    told: list[str] = []
     for new, old in zip(now, before):
         if (new.grade, new.at_least) == (old.grade, old.at_least) or str(new) == str(old):
             continue
@@ -299,7 +300,7 @@ def _consider(
     course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str
 ) -> tuple[tuple[Suggestion, float], ...]:
     """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
-    out = []
+    out: list[tuple[Suggestion, float]] = []
     for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=ADVISED):
         grades = found[one.finding]
         known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes, analyte
 from vein2vein.clinic.criteria import edition, unverified
@@ -114,7 +115,7 @@ def state_of(grades: Grades, course: Course, column: int, name: str) -> State:
     )  # fmt: skip
 
 
-def _best(grades: Grades, columns: np.ndarray) -> int:
+def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     """The column that decides: the highest grade, or what is known of it at least; where none is known, the last."""
     known = np.maximum(
         grades.grade[0, columns], np.where(grades.at_least[0, columns] > 0, grades.at_least[0, columns], -1)
@@ -145,7 +146,7 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> State:
 def scores_of(course: Course) -> tuple[State, ...]:
     """Hematotoxicity over the course so far; () where no count was measured. The late window only once it has begun."""
     today = float(course.days[-1])
-    out = []
+    out: list[State] = []
     for name, reads, rules, grader in (
         ("icaht", "neutrophils", edition("icaht_2023"), grade_icaht),
         ("t_icaht", "platelets", edition("t_icaht_2024"), grade_t_icaht),
@@ -181,7 +182,7 @@ def amounts(rows: Iterable[Row]) -> str:
 
 def given_on(course: Course, column: int) -> list[Row]:
     """Treatments given at one column."""
-    out = []
+    out: list[Row] = []
     for name, values in course.values.items():
         if analyte(name).kind == "treatment" and values[0, column] > 0:
             source = str(course.where_from[name][0, column]) if name in course.where_from else ""
@@ -202,11 +203,11 @@ def given_on(course: Course, column: int) -> list[Row]:
 def days_of(course: Course, found: Mapping[str, Grades], names: Iterable[str]) -> tuple[Day, ...]:
     """Every day with a row: the worst of each finding, the range of each value, the treatments."""
     numbers = np.floor(course.days).astype(int)
-    out = []
+    out: list[Day] = []
     for number in np.unique(numbers):
         columns = np.flatnonzero(numbers == number)
         states = {name: state_of(found[name], course, _best(found[name], columns), name) for name in names}
-        values = {}
+        values: dict[str, tuple[float, float, bool]] = {}
         for name, row in course.values.items():
             cells = columns[np.isfinite(row[0, columns])]
             if cells.size and analyte(name).kind != "treatment":

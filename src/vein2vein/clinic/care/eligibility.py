@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.clinic.criteria import Edition, edition, editions
+from vein2vein.clinic.criteria import Edition, edition, editions, rows_of
 from vein2vein.errors import InputError, unknown
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import Indication, Product
 
 MET, NOT_MET, UNKNOWN = 1, 0, -1
-LABEL = (("age_low", "age", "at_least"), ("age_below", "age", "below"), ("lines_low", "prior_lines", "at_least"))
+Known = Patient | Mapping[str, object]
+LABEL = (("age", "at_least"), ("age", "below"), ("prior_lines", "at_least"))  # age_low, age_below, lines_low
 PERFORMANCE = "performance"
 _WORDS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
 
@@ -41,15 +44,20 @@ class Eligibility:
     marks: tuple[str, ...] = ()
 
 
-def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Iterable[str] = ()) -> Eligibility:
+def eligible(
+    patient: Known,
+    indication: Indication | None = None,
+    criteria: str | Edition | Iterable[str] = (),
+) -> Eligibility:
     """Judge patients by a label indication and by entry criteria.
 
     Parameters
     ----------
-    patient : record
-        With arrays (n,) such as age and prior_lines, a disease, and ``baseline`` measurements.
-    indication : record, optional
-        Of a product card: diseases, age_low, age_below, lines_low (limits that it lacks are not asked).
+    patient : Patient or mapping
+        With arrays (n,) such as age and prior_lines, a disease, and ``baseline`` measurements. Of a mapping only what
+        it holds is known.
+    indication : Indication, optional
+        The approved use of a product card.
     criteria : str or Edition or iterable of str
         Editions ``eligibility_*``, such as ``eligibility_eliana``.
     """
@@ -58,21 +66,17 @@ def eligible(patient: Any, indication: Any = None, criteria: str | Edition | Ite
     marks: list[str] = []
     n = len(np.atleast_1d(np.asarray(_read(patient, "age"), dtype=float)))
     if indication is not None:
-        diseases = tuple(_read(indication, "diseases") or ())
+        diseases = indication.diseases
         if diseases:
             fits = _read(patient, "disease") in diseases
             rows.append((f"disease: {' or '.join(diseases)}", np.full(n, MET if fits else NOT_MET, dtype=np.int8)))
             reads.append("disease")
             marks.append("label")
-        for limit, field, operator in LABEL:
-            bound = _read(indication, limit)
-            if bound is not None and np.isfinite(float(bound)):
-                rows.append(
-                    (
-                        f"label: {field} {_WORDS[operator]} {float(bound):g}",
-                        _judge(patient, n, field, operator, float(bound)),
-                    )
-                )
+        limits = (indication.age_low, indication.age_below, indication.lines_low)
+        for bound, (field, operator) in zip(limits, LABEL):
+            if np.isfinite(bound):
+                text = f"label: {field} {_WORDS[operator]} {bound:g}"
+                rows.append((text, _judge(patient, n, field, operator, bound)))
                 reads.append(field)
                 marks.append("label")
     chosen = [criteria] if isinstance(criteria, str | Edition) else list(criteria)
@@ -120,6 +124,17 @@ def to_obtain(found: Eligibility, position: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class WashoutRule:
+    """A row of criteria/washouts.toml: days from the last dose to leukapheresis, by the shortest and longest rule."""
+
+    name: str
+    days: float
+    days_long: float
+    mark: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Washout:
     """A washout before leukapheresis.
 
@@ -156,15 +171,15 @@ def washouts(last_given: Mapping[str, float], leukapheresis: float, criteria: st
     criteria : str
         Edition.
     """
-    rules = {str(row["name"]): row for row in edition(criteria).rules}
-    out = []
+    rules = {row.name: row for row in rows_of(criteria, WashoutRule)}
+    out: list[Washout] = []
     for drug, day in last_given.items():
         if drug not in rules:
             raise InputError(unknown("drug with a washout", drug, rules))
         row = rules[drug]
-        ends, long = day + float(row["days"]), day + float(row["days_long"])  # type: ignore[arg-type]
+        ends, long = day + row.days, day + row.days_long
         running = 1 if leukapheresis < ends else -1 if leukapheresis < long else 0
-        out.append(Washout(drug, day, ends, long, running, str(row["mark"]), str(row.get("note", ""))))
+        out.append(Washout(drug, day, ends, long, running, row.mark, row.note))
     return tuple(sorted(out, key=lambda one: ((1, -1, 0).index(one.running), -one.ends)))
 
 
@@ -228,7 +243,7 @@ def lymphoma_second_line(*, refractory: bool | None, days_to_relapse: float = np
     return (NOT_MET, "no relapse") if refractory is False else (UNKNOWN, "refractoriness and day of relapse unknown")
 
 
-def label_checks(patient: Any, products: Iterable[Any]) -> dict[str, dict[str, Eligibility]]:
+def label_checks(patient: Known, products: Iterable[Product]) -> dict[str, dict[str, Eligibility]]:
     """By product name and indication name, which label criteria the patients meet."""
     return {product.name: {one.name: eligible(patient, one) for one in product.indications} for product in products}
 
@@ -241,15 +256,17 @@ def _entry(name: str) -> Edition:
     return edition(full)
 
 
-def _read(record: Any, name: str) -> Any:
-    """Field of a record or mapping, or a baseline measurement; None where there is none."""
-    if isinstance(record, Mapping):
-        return record.get(name, record.get("baseline", {}).get(name))
-    found = getattr(record, name, None)
-    return found if found is not None else getattr(record, "baseline", {}).get(name)
+def _read(patient: Known, name: str) -> object:
+    """Field of a patient, or a baseline measurement; None where there is none."""
+    field, baseline = _field(patient, name), _field(patient, "baseline")
+    return field if field is not None else cast("Mapping[str, object]", baseline or {}).get(name)
 
 
-def _judge(patient: Any, n: int, field: str, operator: str, bound: float) -> NDArray[np.int8]:
+def _field(patient: Known, name: str) -> object:
+    return patient.get(name) if isinstance(patient, Mapping) else getattr(patient, name, None)
+
+
+def _judge(patient: Known, n: int, field: str, operator: str, bound: float) -> NDArray[np.int8]:
     found = _read(patient, field)
     if found is None:
         return np.full(n, UNKNOWN, dtype=np.int8)

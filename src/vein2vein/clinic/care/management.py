@@ -1,143 +1,28 @@
 """Management: what a policy gives now, read from the findings and from what was already given.
 
-A policy (policies/*.toml) says when; the dose rules (criteria/dosing.toml) say how much. ``treat`` is a pure function
+A policy (policy.py) says when; the dose rules (criteria/dosing.toml) say how much. ``treat`` is a pure function
 of the course so far: it keeps no state, so a real patient's chart can be handed to it on any day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.analytes import all_analytes
-from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic.care.policy import Dose, GcsfRule, Policy, SteroidRule, TocilizumabRule, policies, read_policy
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take
-from vein2vein.errors import InputError, unknown
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
-FOLDER = Path(__file__).with_name("policies")
 STEROIDS = ("dexamethasone", "methylprednisolone")
-CRS_SCALES = ("crs_astct", "crs_lee2014", "crs_penn")
-_FIELDS = {
-    "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
-    "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),
-    "gcsf": ("from_day", "start_below", "stop_at", "mark", "why"),
-    "immunoglobulin": ("rule", "mark", "why"),
-    "antipyretic": ("from_grade", "mark", "why"),
-}
-_WHEN = ("crs_at_least", "icans_at_least", "after_tocilizumab", "costimulation", "mark", "why")
-_DOSE = ("from_grade", "treatment", "mg", "mg_per_kg", "every", "mark", "why")
-_DATED = ("treatment", "from_day", "until_day", "every", "mg", "mg_per_kg", "mark", "why")
-_TAPER = ("until", "share")
-_TEXTS = ("rule", "costimulation", "mark", "why")
-_LISTS = ("when", "dose", "taper")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """When to give what.
-
-    Attributes
-    ----------
-    name, title, source, where : str
-    scale : str
-        The CRS finding that the policy reads, such as ``crs_astct``.
-    table : mapping
-        The fields of the file, laid over those of the policy it is based on.
-    dosing : mapping of str to float
-        Dose rules.
-    """
-
-    name: str
-    title: str
-    source: str
-    where: str
-    scale: str
-    table: Mapping[str, Any]
-    dosing: Mapping[str, float]
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Findings that the policy needs."""
-        return (self.scale, "icans")
-
-
-def policies() -> dict[str, Path]:
-    """Every bundled policy by name."""
-    return bundled_cards(FOLDER)
-
-
-def read_policy(name: str | Path) -> Policy:
-    """Read a bundled policy by name, or the user's own by path.
-
-    Raises
-    ------
-    InputError
-        Unknown policy (with the nearest names), or a field that nothing reads: file, line and field.
-    """
-    card = find_card(name, FOLDER, "policy")
-    card.refuse_unknown(("title", "source", "where", "based_on", "scale", "dosing", "dated", *_FIELDS))
-    _check(card)
-    base = read_policy(card.string("based_on")) if card.get("based_on") else None
-    table = dict(base.table) if base else {}
-    for part in _FIELDS:
-        if card.get(part) is not None:
-            table[part] = {**table.get(part, {}), **card.table(part)}
-    if card.get("dated") is not None:
-        table["dated"] = list(card.get("dated"))
-    dosing = dict(base.dosing if base else edition("dosing").values)
-    for rule in card.table("dosing", default={}):
-        if rule not in dosing:
-            raise card.error(("dosing", rule), unknown("dose rule", rule, dosing))
-        dosing[rule] = card.number("dosing", rule, low=0)
-    scale = card.string("scale", choices=CRS_SCALES, default=base.scale if base else CRS_SCALES[0])
-    return Policy(
-        Path(card.file).stem, card.string("title"), card.string("source"), card.string("where"), scale, table, dosing
-    )
-
-
-def _check(card: Card) -> None:
-    for part, allowed in _FIELDS.items():
-        card.table(part, default={})
-        card.refuse_unknown(allowed, part)
-        _values(card, part)
-    required = {
-        "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
-        "gcsf": ("from_day", "start_below", "stop_at"), "immunoglobulin": ("rule",), "antipyretic": ("from_grade",),
-    }  # fmt: skip
-    if not card.get("based_on"):
-        for part, names in required.items():
-            if card.get(part) is not None:
-                for name in names:
-                    card.required(part, name, expected="a value")
-    for path, allowed in (
-        (("steroid", "when"), _WHEN),
-        (("steroid", "dose"), _DOSE),
-        (("steroid", "taper"), _TAPER),
-        (("dated",), _DATED),
-    ):
-        for index in range(len(card.tables(*path))):
-            card.refuse_unknown(allowed, *path, str(index))
-            _values(card, *path, str(index))
-
-
-def _values(card: Card, *path: str) -> None:
-    """Each field of a table holds what its kind asks for; what is a list of tables is looked at by itself."""
-    for name in card.table(*path, default={}):
-        if name == "treatment":
-            drugs = [drug for drug, a in all_analytes().items() if a.kind == "treatment"]
-            card.string(*path, name, choices=drugs)
-        elif name in _TEXTS:
-            card.string(*path, name)
-        elif name not in _LISTS:
-            card.number(*path, name, low=0)
+__all__ = [
+    "STEROIDS", "Policy", "immunoglobulin_dose", "policies", "read_policy", "tocilizumab_allowed", "tocilizumab_dose",
+    "treat",
+]  # fmt: skip
 
 
 def tocilizumab_dose(weight: ArrayLike, dosing: Mapping[str, float] | None = None) -> Floats:
@@ -207,23 +92,24 @@ def treat(
     kg = np.broadcast_to(np.asarray(weight, dtype=float), (n,))
     crs, icans = _known(findings[policy.scale]), _known(findings["icans"])
     out: dict[str, Floats] = {}
-    if "tocilizumab" in policy.table:
-        due = _tocilizumab_due(policy, course, crs, now) & tocilizumab_allowed(course, now, policy.dosing)
+    if policy.tocilizumab:
+        due = _tocilizumab_due(policy.tocilizumab, policy.dosing["tolerance"], course, crs, now)
+        due &= tocilizumab_allowed(course, now, policy.dosing)
         out["tocilizumab"] = np.where(due, tocilizumab_dose(kg, policy.dosing), 0.0)
-    if "steroid" in policy.table:
-        _add(out, _steroid(policy, course, crs, icans, kg, now, costimulation))
+    if policy.steroid:
+        _add(out, _steroid(policy, policy.steroid, course, crs, icans, kg, now, costimulation))
     _add(out, _dated(policy, course, kg, now))
-    if "gcsf" in policy.table:
-        out["gcsf"] = _gcsf(policy, course, now)
-    if "immunoglobulin" in policy.table:
+    if policy.gcsf:
+        out["gcsf"] = _gcsf(policy.gcsf, course, now)
+    if policy.immunoglobulin:
         waited = (
             now - _last_day(course, course.dense("ivig") > 0)
             >= policy.dosing["immunoglobulin_interval"] - policy.dosing["tolerance"]
         )
-        due = immunoglobulin_due(course, rule=policy.table["immunoglobulin"]["rule"]) & waited
+        due = immunoglobulin_due(course, rule=policy.immunoglobulin) & waited
         out["ivig"] = np.where(due, immunoglobulin_dose(kg, dosing=policy.dosing), 0.0)
-    if "antipyretic" in policy.table:
-        out["antipyretic"] = (crs[:, -1] >= policy.table["antipyretic"]["from_grade"]).astype(float)
+    if policy.antipyretic_from is not None:
+        out["antipyretic"] = (crs[:, -1] >= policy.antipyretic_from).astype(float)
     return out
 
 
@@ -245,30 +131,32 @@ def _last_day(course: Course, given: NDArray[np.bool_]) -> Floats:
     return np.where(column >= 0, course.days[column], -np.inf)
 
 
-def _since(grade: NDArray[np.int8], least: int, days: Floats) -> Floats:
+def _since(grade: NDArray[np.int8], least: float, days: Floats) -> Floats:
     """Day since when a grade has been reached without a break, shape (n,); inf where it is not now."""
     below = last(grade < least)
     return np.where(grade[:, -1] >= least, days[np.minimum(below + 1, len(days) - 1)], np.inf)
 
 
-def _tocilizumab_due(policy: Policy, course: Course, crs: NDArray[np.int8], now: float) -> NDArray[np.bool_]:
-    rule, slack = policy.table["tocilizumab"], policy.dosing["tolerance"]
+def _tocilizumab_due(
+    rule: TocilizumabRule, slack: float, course: Course, crs: NDArray[np.int8], now: float
+) -> NDArray[np.bool_]:
     given = course.dense("tocilizumab") > 0
     previous = _last_day(course, given)
     grade_then = at_last(crs, last(given), 0)
-    since = _since(crs, rule["from_grade"], course.days)
-    fits = now - since >= rule.get("waits", 0) - slack
+    since = _since(crs, rule.from_grade, course.days)
+    fits = now - since >= rule.waits - slack
     fresh = previous < since
-    not_better = (crs[:, -1] >= grade_then) & (now - previous >= rule["repeat_after"] - slack)
+    not_better = (crs[:, -1] >= grade_then) & (now - previous >= rule.repeat_after - slack)
     due = fits & (fresh | not_better)
-    if "or_grade" in rule:
-        lasting = _since(crs, rule["or_grade"], course.days)
-        due |= (now - lasting > rule["or_lasts"] + slack) & (previous < lasting)
+    if rule.or_grade is not None:
+        lasting = _since(crs, rule.or_grade, course.days)
+        due |= (now - lasting > rule.or_lasts + slack) & (previous < lasting)
     return due
 
 
 def _steroid(
     policy: Policy,
+    rule: SteroidRule,
     course: Course,
     crs: NDArray[np.int8],
     icans: NDArray[np.int8],
@@ -276,80 +164,82 @@ def _steroid(
     now: float,
     costimulation: str,
 ) -> dict[str, Floats]:
-    rule, slack = policy.table["steroid"], policy.dosing["tolerance"]
+    slack = policy.dosing["tolerance"]
     given = np.zeros(course.shape, dtype=bool)
     for name in STEROIDS:
         if name in course:
             given |= course.values[name] > 0
-    for row in policy.table.get("dated", ()):
-        if row["treatment"] in STEROIDS:
-            given &= ~((course.days >= row["from_day"]) & (course.days <= row["until_day"]))[None, :]
+    for row in policy.dated:
+        if row.treatment in STEROIDS:
+            given &= ~((course.days >= row.from_day) & (course.days <= row.until_day))[None, :]
     previous = _last_day(course, given)
     tocilizumab = course.dense("tocilizumab") > 0
 
     start = np.zeros(len(crs), dtype=bool)
-    for when in rule["when"]:
-        if when.get("costimulation", costimulation) != costimulation:
+    for when in rule.when:
+        if when.costimulation not in ("", costimulation):
             continue
-        grade, least = (crs, when["crs_at_least"]) if "crs_at_least" in when else (icans, when["icans_at_least"])
+        grade, least = (icans, when.icans_at_least) if when.crs_at_least is None else (crs, when.crs_at_least)
+        if least is None:
+            continue
         meets = grade[:, -1] >= least
-        if "after_tocilizumab" in when:  # a dose long enough ago, and no fall below this grade since
+        if when.after_tocilizumab is not None:  # a dose long enough ago, and no fall below this grade since
             since = _since(grade, least, course.days)
             meets &= (
                 tocilizumab
                 & (course.days[None, :] >= since[:, None])
-                & (now - course.days[None, :] >= when["after_tocilizumab"] - slack)
+                & (now - course.days[None, :] >= when.after_tocilizumab - slack)
             ).any(axis=1)
         start |= meets
 
     worst = np.maximum(crs, icans)
     ongoing = now - previous <= policy.dosing["steroid_gap"] + slack
-    high = worst[:, -1] > rule["stop_at_grade"]
+    high = worst[:, -1] > rule.stop_at_grade
     full = start | (ongoing & high)
     share = np.where(full, 1.0, 0.0)
-    last_high = _last_day(course, worst > rule["stop_at_grade"])
-    for step in reversed(rule.get("taper", ())):
-        share = np.where(~full & ongoing & (now - last_high <= step["until"] + slack), step["share"], share)
+    last_high = _last_day(course, worst > rule.stop_at_grade)
+    for step in reversed(rule.taper):
+        share = np.where(~full & ongoing & (now - last_high <= step.until + slack), step.share, share)
 
-    rows = rule["dose"]
+    rows = rule.dose
     chosen = np.zeros(len(crs), dtype=int)
     for index, row in enumerate(rows):
-        chosen = np.where(full & (worst[:, -1] >= row["from_grade"]), index, chosen)
+        chosen = np.where(full & (worst[:, -1] >= row.from_grade), index, chosen)
     out: dict[str, Floats] = {}
     for index, row in enumerate(rows):
-        ready = (chosen == index) & (now - previous >= row["every"] - slack)
-        _add(out, {row["treatment"]: np.where(ready, share * _amount(row, kg), 0.0)})
+        ready = (chosen == index) & (now - previous >= row.every - slack)
+        _add(out, {row.treatment: np.where(ready, share * _amount(row, kg), 0.0)})
     return out
 
 
-def _amount(row: Mapping[str, Any], kg: Floats) -> Floats:
+def _amount(row: Dose, kg: Floats) -> Floats:
     """Dose of a row (mg): per kg, never above the fixed dose where both are given."""
-    fixed = np.full(kg.shape, float(row["mg"])) if "mg" in row else np.full(kg.shape, np.inf)
-    return np.minimum(float(row["mg_per_kg"]) * kg, fixed) if "mg_per_kg" in row else fixed
+    fixed = np.full(kg.shape, np.inf if row.mg is None else row.mg)
+    return fixed if row.mg_per_kg is None else np.minimum(row.mg_per_kg * kg, fixed)
 
 
 def _dated(policy: Policy, course: Course, kg: Floats, now: float) -> dict[str, Floats]:
     """Doses that the policy gives by the calendar."""
     out: dict[str, Floats] = {}
     slack = policy.dosing["tolerance"]
-    for row in policy.table.get("dated", ()):
-        name = row["treatment"]
-        if not row["from_day"] - slack <= now <= row["until_day"] + slack:
+    for row in policy.dated:
+        name = row.treatment
+        if not row.from_day - slack <= now <= row.until_day + slack:
             _add(out, {name: np.zeros(len(kg))})
             continue
-        given = (course.dense(name) > 0) & (course.days[None, :] >= row["from_day"] - slack)
-        ready = now - _last_day(course, given) >= row["every"] - slack
+        given = (course.dense(name) > 0) & (course.days[None, :] >= row.from_day - slack)
+        ready = now - _last_day(course, given) >= row.every - slack
         if name == "tocilizumab":
             ready &= tocilizumab_allowed(course, now, policy.dosing)
-        amount = tocilizumab_dose(kg, policy.dosing) if name == "tocilizumab" and "mg" not in row else _amount(row, kg)
+        by_weight = name == "tocilizumab" and row.mg is None
+        amount = tocilizumab_dose(kg, policy.dosing) if by_weight else _amount(row, kg)
         _add(out, {name: np.where(ready, amount, 0.0)})
     return out
 
 
-def _gcsf(policy: Policy, course: Course, now: float) -> Floats:
+def _gcsf(rule: GcsfRule, course: Course, now: float) -> Floats:
     """1 from the first low neutrophil count until recovery, shape (n,)."""
-    rule = policy.table["gcsf"]
     count = last_value(course, "neutrophils")
     was_on = last_value(course, "gcsf") > 0
-    starts = (now >= rule["from_day"]) & (count < rule["start_below"])
-    return (starts | (was_on & ~(count >= rule["stop_at"]))).astype(float)
+    starts = (now >= rule.from_day) & (count < rule.start_below)
+    return (starts | (was_on & ~(count >= rule.stop_at))).astype(float)

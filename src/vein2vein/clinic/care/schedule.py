@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
+CRS = "crs_astct"  # the grade that rows of the schedule name
 GROUPS = ("watch", "labs", "immune", "disease", "prophylaxis", "advice", "vaccines", "long_term")
 
 
@@ -48,6 +50,42 @@ class Due:
     mark: str
 
 
+@dataclass(frozen=True)
+class ScheduleRow:
+    """A row of criteria/schedule.toml.
+
+    Attributes
+    ----------
+    what, group, mark : str
+    from_day, until_day, every : float
+        Of what is repeated or lasts; 0: it is not repeated.
+    on : tuple of float
+        Planned days of a visit.
+    reads : tuple of str
+        Analytes whose charting fulfils it.
+    product : str
+        Name of the product card for which alone it holds.
+    crs_at_least, neutrophils_below, neutrophils_low_days, cd4_above : float
+        Conditions; NaN: not asked.
+    why : str
+    """
+
+    what: str
+    group: str
+    mark: str
+    from_day: float = np.nan
+    until_day: float = np.nan
+    every: float = 0.0
+    on: tuple[float, ...] = ()
+    reads: tuple[str, ...] = ()
+    product: str = ""
+    crs_at_least: float = np.nan
+    neutrophils_below: float = np.nan
+    neutrophils_low_days: float = np.nan
+    cd4_above: float = np.nan
+    why: str = ""
+
+
 def due(
     course: Course,
     day: float,
@@ -71,7 +109,8 @@ def due(
     position : int
         Place of the patient in the course.
     findings : mapping of str to Grades, optional
-        For rows that hold at a grade of cytokine release syndrome.
+        For rows that hold at a grade of cytokine release syndrome: ``crs_astct`` is among them. Without findings
+        these rows are left out.
     horizon : float, optional
         Days ahead; default that of the edition. The next visit of each kind is told however far it is.
     criteria : str
@@ -81,86 +120,85 @@ def due(
     v = rules.values
     ahead = v["horizon"] if horizon is None else horizon
     seen = course.until(day)
-    rows = [row for row in rules.rules if row.get("product", product) == product]
-    own = {str(row["group"]) for row in rows if "product" in row}
+    rows = [row for row in rows_of(criteria, ScheduleRow) if row.product in ("", product)]
+    own = {row.group for row in rows if row.product}
     out: list[Due] = []
     for row in rows:
         if not _holds(row, seen, position, day, findings):
             continue
-        replaced = row["group"] == "watch" and "watch" in own and "product" not in row
-        if replaced and "systolic_bp" in tuple(row.get("reads", ())):  # type: ignore[arg-type]
+        replaced = row.group == "watch" and "watch" in own and not row.product
+        if replaced and "systolic_bp" in row.reads:
             continue
-        if "on" in row:
+        if row.on:
             out += _visit(row, seen, position, day, v, ahead)
-        elif float(row["from_day"]) <= day + ahead and day <= _until(row, seen, position):  # type: ignore[arg-type]
+        elif row.from_day <= day + ahead and day <= _until(row, seen, position):
             out.append(_repeated(row, seen, position, day))
     return tuple(sorted(out, key=lambda one: (not one.overdue, one.when, GROUPS.index(one.group))))
 
 
-def _until(row: Mapping[str, Any], course: Course, position: int) -> float:
+def _until(row: ScheduleRow, course: Course, position: int) -> float:
     """Last day of a row; a prophylaxis goes on while CD4 cells are known to be too few."""
-    few = "cd4_above" in row and _last(course, "cd4_cells", position) <= row["cd4_above"]
-    return np.inf if few else float(row["until_day"])
+    few = _last(course, "cd4_cells", position) <= row.cd4_above
+    return np.inf if few else row.until_day
 
 
-def _charted(row: Mapping[str, Any], course: Course, position: int) -> np.ndarray:
+def _charted(row: ScheduleRow, course: Course, position: int) -> NDArray[np.float64]:
     """Days on which any of the row's analytes was charted."""
-    days = [course.days[np.isfinite(course.values[name][position])] for name in row.get("reads", ()) if name in course]
+    days = [course.days[np.isfinite(course.values[name][position])] for name in row.reads if name in course]
     return np.unique(np.concatenate(days)) if days else np.empty(0)
 
 
-def _due(row: Mapping[str, Any], when: float, until: float, overdue: bool, last: float) -> Due:
-    reads = tuple(str(name) for name in row.get("reads", ()))
-    return Due(str(row["what"]), str(row["group"]), when, until, overdue, last, reads, str(row["mark"]))
+def _due(row: ScheduleRow, when: float, until: float, overdue: bool, last: float) -> Due:
+    return Due(row.what, row.group, when, until, overdue, last, row.reads, row.mark)
 
 
-def _repeated(row: Mapping[str, Any], course: Course, position: int, day: float) -> Due:
-    first, until, every = float(row["from_day"]), float(row["until_day"]), float(row["every"])
+def _repeated(row: ScheduleRow, course: Course, position: int, day: float) -> Due:
+    first, until, every = row.from_day, row.until_day, row.every
     charted = _charted(row, course, position)
     last = float(charted[-1]) if charted.size else np.nan
-    if not every or "reads" not in row:
+    if not every or not row.reads:
         return _due(row, first, until, False, last)
     when = first if np.isnan(last) else max(first, last + every)
     return _due(row, when, until, bool(when < day), last)
 
 
 def _visit(
-    row: Mapping[str, Any], course: Course, position: int, day: float, v: Mapping[str, float], ahead: float
+    row: ScheduleRow, course: Course, position: int, day: float, v: Mapping[str, float], ahead: float
 ) -> list[Due]:
     """Planned days without a charting inside their window: the overdue that nothing replaced, and the next."""
     charted = _charted(row, course, position)
     last = float(charted[-1]) if charted.size else np.nan
-    planned = [float(x) for x in row["on"]]
-    found: list[Due] = []
+    planned = row.on
+    visits: list[Due] = []
     for at, when in enumerate(planned):
         window = v["late_window"] if when >= v["late_from"] else v["visit_window"]
         done = bool((np.abs(charted - when) <= window).any()) if charted.size else False
         following = planned[at + 1] if at + 1 < len(planned) else np.inf
         if done or (when + window < day and following <= day):
             continue
-        late = "reads" in row and day > when + window
+        late = bool(row.reads) and day > when + window
         if day > when + window and not (late and day <= when + v["overdue_told"]):
             continue
-        found.append(_due(row, when, when + window, late, last))
+        visits.append(_due(row, when, when + window, late, last))
         if when > day:
             break
-    return [one for one in found if one.overdue or one.when <= day + ahead or one is found[-1]]
+    return [one for one in visits if one.overdue or one.when <= day + ahead or one is visits[-1]]
 
 
-def _holds(
-    row: Mapping[str, Any], course: Course, position: int, day: float, findings: Mapping[str, Grades] | None
-) -> bool:
+def _holds(row: ScheduleRow, course: Course, position: int, day: float, findings: Mapping[str, Grades] | None) -> bool:
     """Whether the condition of a row holds now; what is not known does not stop a prophylaxis."""
-    if "crs_at_least" in row:
-        crs = (findings or {}).get("crs_astct")
-        if crs is None:
+    if not np.isnan(row.crs_at_least):
+        if findings is None:
             return False
+        if CRS not in findings:
+            raise InputError(f"the schedule reads the finding '{CRS}', which was not graded; grade it with the others.")
+        crs = findings[CRS]
         past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))
-        return bool(past.size and crs.grade[position, past[-1]] >= row["crs_at_least"])
-    if "neutrophils_below" in row:
-        return bool(_last(course, "neutrophils", position) < row["neutrophils_below"])
-    if "neutrophils_low_days" in row:
-        return _low_for(course, position, day) >= row["neutrophils_low_days"]
+        return bool(past.size and crs.grade[position, past[-1]] >= row.crs_at_least)
+    if not np.isnan(row.neutrophils_below):
+        return bool(_last(course, "neutrophils", position) < row.neutrophils_below)
+    if not np.isnan(row.neutrophils_low_days):
+        return _low_for(course, position, day) >= row.neutrophils_low_days
     return True
 
 

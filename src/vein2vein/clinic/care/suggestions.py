@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
 HOURS = 24
@@ -56,11 +57,63 @@ class Suggestion:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Advice:
+    """A row of criteria/guidance.toml: at this grade of this finding, this is to be considered.
+
+    Attributes
+    ----------
+    finding, grade, text, mark : str, int, str, str
+    treatment, rule : str
+        What is given, and the dose rule that says how much; "" none.
+    mg, mg_per_kg, ug_per_kg : float
+        Dose; of a fixed dose and one per kg the lower is given to the light. inf or NaN: not so.
+    every_hours : float
+        NaN: once.
+    after : str
+        Name of a threshold: days for which the grade must have lasted.
+    from_day : float
+        First day on which the row holds.
+    with_crs : bool
+        Only while cytokine release syndrome is there.
+    costimulation : str
+        Of the product for which alone the row holds.
+    conflict : str
+        How sources differ.
+    """
+
+    finding: str
+    grade: int
+    text: str
+    mark: str
+    treatment: str = ""
+    rule: str = ""
+    mg: float = np.inf
+    mg_per_kg: float = np.inf
+    ug_per_kg: float = np.nan
+    every_hours: float = np.nan
+    after: str = ""
+    from_day: float = -np.inf
+    with_crs: bool = False
+    costimulation: str = ""
+    conflict: str = ""
+
+
+@dataclass(frozen=True)
+class SecondDoseRule:
+    """A row of criteria/second_dose_aucatzyl.toml: from this grade of this finding on, the dose is held or stopped."""
+
+    finding: str
+    grade: int
+    action: str
+    mark: str
+
+
 def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why one more dose of tocilizumab may not be given now; () where it may."""
     d = edition("dosing").values
     given = course.days[(course.dense("tocilizumab")[position] > 0) & (course.days <= day)]
-    told = []
+    told: list[str] = []
     if len(given) >= d["tocilizumab_most"]:
         told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
     recent = int((given > day - 1).sum())
@@ -100,17 +153,23 @@ def suggest(
         Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
     scale : str
         The CRS finding to read; doses by grade are meant for ``crs_astct``.
+
+    Raises
+    ------
+    InputError
+        That finding was not graded: rows that hold in cytokine release only would silently be left out.
     """
-    rules = edition("guidance")
+    if scale not in findings:
+        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it with the others.")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
     crs = _now(findings.get(scale), position, now)
-    out = []
-    for row in rules.rules:
-        name = grades.get(str(row["finding"]), "")
+    out: list[Suggestion] = []
+    for row in rows_of("guidance", Advice):
+        name = grades.get(row.finding, "")
         found = findings.get(name)
         current = _now(found, position, now)
-        if found is None or current != row["grade"] or not _applies(row, found, position, now, crs, costimulation):
+        if found is None or current != row.grade or not _applies(row, found, position, now, crs, costimulation):
             continue
         out.append(_suggestion(row, name, current, course, position, now, weight))
     return tuple(sorted(out, key=lambda one: -one.grade))
@@ -129,52 +188,55 @@ def _now(found: Grades | None, position: int, day: float) -> int:
     return -1
 
 
-def _applies(row: Mapping[str, object], found: Grades, position: int, day: float, crs: int, costimulation: str) -> bool:
-    if row.get("costimulation", costimulation) != costimulation:
+def _applies(row: Advice, found: Grades, position: int, day: float, crs: int, costimulation: str) -> bool:
+    if row.costimulation not in ("", costimulation):
         return False
-    if row.get("with_crs") and crs < 1:
+    if row.with_crs and crs < 1:
         return False
-    if day < float(row.get("from_day", -np.inf)):  # type: ignore[arg-type]
+    if day < row.from_day:
         return False
-    if "after" in row:
-        below = (found.grade[position] < int(row["grade"])) & (found.days <= day)  # type: ignore[call-overload]
+    if row.after:
+        below = (found.grade[position] < row.grade) & (found.days <= day)
         last_below = found.days[below].max() if below.any() else found.days[0]
-        return bool(day - last_below >= edition("guidance").values[str(row["after"])])
+        return bool(day - last_below >= edition("guidance").values[row.after])
     return True
 
 
 def _suggestion(
-    row: Mapping[str, object], name: str, grade: int, course: Course, position: int, day: float, weight: float
+    row: Advice, name: str, grade: int, course: Course, position: int, day: float, weight: float
 ) -> Suggestion:
-    treatment = str(row.get("treatment", ""))
     dose, notes = _dose(row, weight)
-    blocked = tocilizumab_blocks(course, position, day) if treatment == "tocilizumab" else ()
-    every = float(row.get("every_hours", np.nan))  # type: ignore[arg-type]
-    unit = UNITS.get(treatment, "mg") if treatment else ""
     return Suggestion(
-        name, grade, str(row["text"]), treatment, dose, unit, every, str(row["mark"]), blocked,
-        str(row.get("conflict", "")), notes,
-    )  # fmt: skip
+        finding=name,
+        grade=grade,
+        text=row.text,
+        treatment=row.treatment,
+        dose=dose,
+        unit=UNITS.get(row.treatment, "mg") if row.treatment else "",
+        every_hours=row.every_hours,
+        mark=row.mark,
+        blocked=tocilizumab_blocks(course, position, day) if row.treatment == "tocilizumab" else (),
+        conflict=row.conflict,
+        notes=notes,
+    )
 
 
-def _dose(row: Mapping[str, object], weight: float) -> tuple[float, tuple[str, ...]]:
+def _dose(row: Advice, weight: float) -> tuple[float, tuple[str, ...]]:
     """One dose for this weight, and what to know about it."""
-    match row.get("rule"):
-        case "tocilizumab":
-            d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
-            notes = [f"{dose / weight:.3g} mg/kg"]
-            if dose >= d["tocilizumab_most_mg"]:
-                notes = [f"capped at {d['tocilizumab_most_mg']:g} mg"]
-            light = d["tocilizumab_light_below"]
-            if abs(weight - light) <= 1:
-                notes.append(f"the dose per kg steps down at {light:g} kg: check the weight")
-            return dose, tuple(notes)
-        case "immunoglobulin":
-            return float(immunoglobulin_dose(weight)), ()
-    if "ug_per_kg" in row:
-        return float(row["ug_per_kg"]) * weight, ()  # type: ignore[arg-type]
-    fixed = float(row.get("mg", np.inf))  # type: ignore[arg-type]
-    per_kg = float(row.get("mg_per_kg", np.inf)) * weight  # type: ignore[arg-type]
+    if row.rule == "tocilizumab":
+        d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
+        notes = [f"{dose / weight:.3g} mg/kg"]
+        if dose >= d["tocilizumab_most_mg"]:
+            notes = [f"capped at {d['tocilizumab_most_mg']:g} mg"]
+        light = d["tocilizumab_light_below"]
+        if abs(weight - light) <= 1:
+            notes.append(f"the dose per kg steps down at {light:g} kg: check the weight")
+        return dose, tuple(notes)
+    if row.rule == "immunoglobulin":
+        return float(immunoglobulin_dose(weight)), ()
+    if not np.isnan(row.ug_per_kg):
+        return row.ug_per_kg * weight, ()
+    fixed, per_kg = row.mg, row.mg_per_kg * weight
     small = weight < edition("guidance").values["child_below"]
     dose = min(fixed, per_kg) if small or np.isinf(fixed) else fixed
     note = ("the sources give the adult dose: per kg for this weight is our choice",) if dose < fixed < np.inf else ()
@@ -199,11 +261,11 @@ def second_dose(
     worst = {"crs": crs, "icans": icans, "pulmonary_or_cardiac": pulmonary_or_cardiac}
     actions = [
         (
-            str(row["action"]),
-            f"{str(row['finding']).replace('_', ' ')} grade {worst[str(row['finding'])]} [{row['mark']}]",
+            row.action,
+            f"{row.finding.replace('_', ' ')} grade {worst[row.finding]} [{row.mark}]",
         )
-        for row in rules.rules
-        if worst[str(row["finding"])] >= int(row["grade"])  # type: ignore[call-overload]
+        for row in rows_of(rules.name, SecondDoseRule)
+        if worst[row.finding] >= row.grade
     ]
     for action, why in actions:
         if action == STOP:

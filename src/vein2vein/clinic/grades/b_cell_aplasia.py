@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Floats, Grades, at_last, last, last_value
+from vein2vein.clinic.criteria import edition, rows_of
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, at_last, last, last_value
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -21,11 +20,60 @@ CHILD = "IgG of a child below the adult limit: compare with the laboratory's lim
 COUNT_ONLY = "few B cells by the absolute count; their share of lymphocytes is not known"
 
 
-def _rule(criteria: str, name: str, what: str) -> Mapping[str, Any]:
-    rules = {str(rule["name"]): rule for rule in edition(criteria).rules}
-    if name not in rules:
-        raise InputError(unknown(what, name, rules))
-    return rules[name]
+@dataclass(frozen=True)
+class AplasiaDefinition:
+    """A row of criteria/b_cell_aplasia.toml: all of its limits are met in aplasia; NaN: not asked.
+
+    Attributes
+    ----------
+    name, mark : str
+    cells_below, cells_at_most : float
+        cells/uL.
+    percent_below, percent_at_most : float
+        Share of B cells among what ``percent_of`` names: ``lymphocytes`` or ``white_cells``.
+    why : str
+    """
+
+    name: str
+    mark: str
+    cells_below: float = np.nan
+    cells_at_most: float = np.nan
+    percent_below: float = np.nan
+    percent_at_most: float = np.nan
+    percent_of: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ImmunoglobulinRule:
+    """A row of criteria/immunoglobulin.toml: immunoglobulin is due where all that it asks holds.
+
+    Attributes
+    ----------
+    name, mark : str
+    igg_at_most, igg_below : float
+        mg/dL; NaN: not asked.
+    from_day, until_day : float
+        Days on which it holds, the last excluded.
+    age_below : float
+        Years.
+    infections, aplasia, poor_vaccine_response, low_iga_igm : bool
+        Facts that must hold too.
+    why : str
+    """
+
+    name: str
+    mark: str
+    igg_at_most: float = np.nan
+    igg_below: float = np.inf
+    from_day: float = -np.inf
+    until_day: float = np.inf
+    age_below: float = np.nan
+    infections: bool = False
+    aplasia: bool = False
+    poor_vaccine_response: bool = False
+    low_iga_igm: bool = False
+    why: str = ""
 
 
 def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
@@ -37,25 +85,24 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
     definition : str
         Name in criteria/b_cell_aplasia.toml: ``default``, ``upenn``, ``eliana``, ``seattle``, ``cincinnati``, ...
     """
-    rule = _rule("b_cell_aplasia", definition, "definition of B-cell aplasia")
+    rules = {row.name: row for row in rows_of("b_cell_aplasia", AplasiaDefinition)}
+    if definition not in rules:
+        raise InputError(unknown("definition of B-cell aplasia", definition, rules))
+    rule = rules[definition]
     counts = course.dense("b_cells")
     limits: list[NDArray[np.bool_]] = []
     known: list[NDArray[np.bool_]] = []
-    flags = {}
-    if "cells_below" in rule:
-        limits.append(counts < float(rule["cells_below"]))
+    flags: dict[str, Flags] = {}
+    if np.isfinite(rule.cells_below):
+        limits.append(counts < rule.cells_below)
         known.append(np.isfinite(counts))
-    if "cells_at_most" in rule:
-        limits.append(counts <= float(rule["cells_at_most"]))
+    if np.isfinite(rule.cells_at_most):
+        limits.append(counts <= rule.cells_at_most)
         known.append(np.isfinite(counts))
     lacks_share = np.zeros(course.shape, dtype=bool)
-    if "percent_below" in rule or "percent_at_most" in rule:
-        percent = _percent(course, counts, str(rule["percent_of"]))
-        below = (
-            percent < float(rule["percent_below"])
-            if "percent_below" in rule
-            else percent <= float(rule["percent_at_most"])
-        )
+    if rule.percent_of:
+        percent = _percent(course, counts, rule.percent_of)
+        below = (percent < rule.percent_below) | (percent <= rule.percent_at_most)
         if limits:
             none = counts <= 0  # without any B cell their share is known
             below = below | none
@@ -83,7 +130,7 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
         {"b_cells": READS},
         flags,
         {},
-        ("definition of B-cell aplasia, from memory",) if rule["mark"] == "M" else (),
+        ("definition of B-cell aplasia, from memory",) if rule.mark == "M" else (),
     )
 
 
@@ -183,34 +230,32 @@ def immunoglobulin_due(
     rules = edition("immunoglobulin")
     n, k = course.shape
     due = np.zeros(n, dtype=bool)
-    rows = [row for row in rules.rules if row["name"] == rule]
+    known = rows_of(rules.name, ImmunoglobulinRule)
+    rows = [row for row in known if row.name == rule]
     if not rows:
-        raise InputError(unknown("rule for immunoglobulin", rule, {str(r["name"]) for r in rules.rules}))
+        raise InputError(unknown("rule for immunoglobulin", rule, {row.name for row in known}))
     if not k or "igg" not in course:
         return due
     today = float(course.days[-1])
     igg = last_value(course, "igg", rules.values["igg_lasts"])
-    asks = {key for row in rows for key in row}
     if infections is None:
-        infections = _infections(course, rules.values["look_back"], today) if "infections" in asks else False
-    if aplasia is None and "aplasia" in asks:
+        asked = any(row.infections for row in rows)
+        infections = _infections(course, rules.values["look_back"], today) if asked else False
+    if aplasia is None and any(row.aplasia for row in rows):
         states = b_cell_aplasia(course).grade
         aplasia = take_last(states) == 1
-    facts = {
-        "infections": infections,
-        "aplasia": False if aplasia is None else aplasia,
-        "poor_vaccine_response": poor_vaccine_response,
-        "low_iga_igm": low_iga_igm,
-    }
+    facts = (infections, False if aplasia is None else aplasia, poor_vaccine_response, low_iga_igm)
     years = np.broadcast_to(np.asarray(age, dtype=float), (n,))
     for row in rows:
-        if not float(row.get("from_day", -np.inf)) <= today < float(row.get("until_day", np.inf)):  # type: ignore[arg-type]
+        if not row.from_day <= today < row.until_day:
             continue
-        meets = igg <= float(row["igg_at_most"]) if "igg_at_most" in row else igg < float(row.get("igg_below", np.inf))  # type: ignore[arg-type]
-        meets &= years < float(row.get("age_below", np.inf)) if "age_below" in row else True  # type: ignore[arg-type]
-        for fact, found in facts.items():
-            if row.get(fact):
-                meets = meets & np.asarray(found, dtype=bool)
+        meets = igg < row.igg_below if np.isnan(row.igg_at_most) else igg <= row.igg_at_most
+        if not np.isnan(row.age_below):
+            meets = meets & (years < row.age_below)
+        asked = (row.infections, row.aplasia, row.poor_vaccine_response, row.low_iga_igm)
+        for must, holds in zip(asked, facts):
+            if must:
+                meets = meets & np.asarray(holds, dtype=bool)
         due |= meets
     return due
 

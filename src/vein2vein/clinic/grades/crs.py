@@ -7,18 +7,18 @@ therapy was given after onset; the older scales ask for it at onset. A cell read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Grades, compare, settle
+from vein2vein.clinic.grades.facts import FACTS
+from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, compare, settle
 from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.grades.past import Past
-from vein2vein.clinic.grades.signs import CIRCULATION, FACTS, OXYGEN, bedside_signs, systolic_limit
+from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, NOT_CHARTED, OXYGEN, Signs, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -47,12 +47,12 @@ READS = {
 }
 NOT_CRS = "hypotension or hypoxia without fever: not cytokine release syndrome by definition"
 OTHER_CAUSE = "fever attributed to another cause"
-SET_ASIDE = {
-    "hypotension_aside": "hypotension attributed to another cause",
-    "hypoxia_aside": "hypoxia attributed to another cause",
-    "at_home": "oxygen as used at home before treatment: not counted",
-    "protects": "ventilated to protect the airway: not counted as hypoxia",
-    "low_mean": "mean arterial pressure is low: supports hypotension",
+SET_ASIDE: dict[str, Callable[[Signs], Flags]] = {
+    "hypotension attributed to another cause": lambda signs: signs.circulation.set_aside,
+    "hypoxia attributed to another cause": lambda signs: signs.breathing.set_aside,
+    "oxygen as used at home before treatment: not counted": lambda signs: signs.breathing.at_home,
+    "ventilated to protect the airway: not counted as hypoxia": lambda signs: signs.breathing.protects,
+    "mean arterial pressure is low: supports hypotension": lambda signs: signs.circulation.low_mean,
 }
 UNCONFIRMED = "hypotension or hypoxia is counted; no clinician has confirmed that the syndrome is its cause"
 
@@ -88,43 +88,41 @@ def grade_crs(
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
     signs = bedside_signs(course, age, rules, past)
-    cells = episodes(signs, rules)
-    signs.recurrent = cells.recurrent
-    lower, upper, columns, doubts = _columns(course, signs, levels)
+    of = episodes(signs, rules)
+    signs = replace(signs, recurrent=of.recurrent)
+    table = _table(course, signs, levels)
+    lower, upper, columns, doubts = table.lower, table.upper, table.columns, table.doubts
 
+    # Where fever is asked for throughout (ASTCT), an afebrile cell of an episode counts only if something that takes
+    # fever away was given after onset; where it is asked for at onset, any sign of the episode counts.
     throughout = rules.choices["fever"] == "throughout"
-    enters = cells.established & (signs.fever | cells.waived if throughout else cells.sick)
-    perhaps = cells.perhaps & (signs.fever | cells.perhaps_waived if throughout else ~cells.quiet) & ~enters
-    doubtful = signs.no_temperature & ~(cells.waived if throughout else cells.perhaps)
+    enters = of.established & (signs.fever | of.waived if throughout else of.sick)
+    perhaps = of.perhaps & (signs.fever | of.perhaps_waived if throughout else ~of.quiet) & ~enters
+    doubtful = signs.no_temperature & ~(of.waived if throughout else of.perhaps)
+    # A fever of another cause hides whether the syndrome would have had one: the cell is not gradable, not grade 0.
     blocked = signs.other_cause & ~enters
     lower, upper = lower * enters, upper * (enters | perhaps | doubtful)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
-    died, open_ = _death(course, cells.perhaps & ~cells.quiet)
+    died, open_ = _death(course, of.perhaps & ~of.quiet)
     worst = np.int8(edition("death").values["grade"])
     columns["death"], doubts["death_cause"] = died * worst, open_
     lower, upper = np.maximum(lower, columns["death"]), np.maximum(upper, (died | open_) * worst)
 
     grade = settle(lower, upper)
-    unsettled = grade < 0
-    missing = {}
-    if unsettled.any():
-        for name, unsure in cells.unsure.items():
-            doubts[name] = doubts.get(name, False) | (perhaps & unsure)
-        doubts["temperature"] = doubts["temperature"] | doubtful
-        for name, maybe in signs.running.items():
-            doubts[name] = doubts.get(name, False) | maybe
-        missing = {name: found for name, cells_ in doubts.items() if (found := unsettled & cells_).any()}
-    sick = (signs.hypotension | signs.oxygen) & ~enters & ~signs.no_temperature
-    flags = {text: found for text, found in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if np.any(found)}
-    for name, text in SET_ASIDE.items():
-        if np.any(found := getattr(signs, name, False)):
-            flags[text] = np.broadcast_to(found, signs.shape)
-    if course.origin == "measured" and np.any(counted := (signs.hypotension | signs.oxygen) & enters):
+    missing = _missing(grade < 0, doubts, of, perhaps, doubtful, {**signs.running, **table.open})
+    in_need = signs.circulation.hypotension | signs.breathing.oxygen
+    sick = in_need & ~enters & ~signs.no_temperature
+    flags = {text: cells for text, cells in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if cells.any()}
+    for text, of_signs in SET_ASIDE.items():
+        if (cells := of_signs(signs)).any():
+            flags[text] = np.broadcast_to(cells, signs.shape)
+    if course.origin == "measured" and (counted := in_need & enters).any():
         flags[UNCONFIRMED] = counted & ~_confirmed(course)
+    # A grade without fever leans on the fever at onset, and on what was given for it: shown among its reasons.
     afebrile = enters & ~signs.fever
-    anchors: dict[tuple[str, ...], Any] = {("temperature",): np.where(afebrile, cells.onset, -1)}
+    anchors: dict[tuple[str, ...], Columns] = {("temperature",): np.where(afebrile, of.onset, -1)}
     if throughout:
-        anchors[rules.lists["waives_fever"]] = np.where(afebrile, cells.given, -1)
+        anchors[rules.lists["waives_fever"]] = np.where(afebrile, of.given, -1)
     shown = {name: earned * (enters | died) for name, earned in columns.items()}
     reads = {name: READS[name] for name in columns}
     return Grades(
@@ -133,14 +131,34 @@ def grade_crs(
     )  # fmt: skip
 
 
-def _death(course: Course, ongoing: Flags) -> tuple[Any, Any]:
+def _missing(
+    unsettled: Flags,
+    doubts: dict[str, Flags],
+    of: Episodes,
+    perhaps: Flags,
+    doubtful: Flags,
+    running: Mapping[str, Flags],
+) -> dict[str, Flags]:
+    """By analyte, the cells that are not gradable for want of it."""
+    if not unsettled.any():
+        return {}
+    told = dict(doubts)
+    for name, unsure in of.unsure.items():
+        told[name] = told.get(name, NEVER) | (perhaps & unsure)
+    told["temperature"] = told["temperature"] | doubtful
+    for name, maybe in running.items():
+        told[name] = told.get(name, NEVER) | maybe
+    return {name: found for name, cells in told.items() if (found := unsettled & cells).any()}
+
+
+def _death(course: Course, ongoing: Flags) -> tuple[Flags, Flags]:
     """Cells of a death that was attributed to the syndrome, and of one during it that was attributed to nothing."""
-    cause = course.values.get("death_cause", np.float64(np.nan))
+    cause = course.values.get("death_cause", NOT_CHARTED)
     died = np.broadcast_to(cause == edition("death").values["crs"], course.shape)
-    return died, (course.values.get("alive", np.float64(np.nan)) == 0) & np.isnan(cause) & ongoing
+    return died, (course.values.get("alive", NOT_CHARTED) == 0) & np.isnan(cause) & ongoing
 
 
-def _confirmed(course: Course) -> Any:
+def _confirmed(course: Course) -> Flags:
     """Cells where a clinician wrote that hypotension or hypoxia has no other cause."""
     return (course.dense("hypotension_other_cause") == 0) | (course.dense("hypoxia_other_cause") == 0)
 
@@ -153,119 +171,204 @@ def _edition_name(scale: str) -> str:
     return SCALES[scale]
 
 
-def episodes(signs: SimpleNamespace, rules: Edition) -> SimpleNamespace:
+@dataclass(frozen=True)
+class Episodes:
+    """Which cells belong to an episode; arrays (n, k).
+
+    Attributes
+    ----------
+    established, perhaps : ndarray of bool
+        In an episode that goes on without anything unknown; in one that could go on.
+    waived, perhaps_waived : ndarray of bool
+        The same, after something that takes fever away was given since onset.
+    sick, quiet : ndarray of bool
+        Some sign is there; every sign is known to be absent.
+    onset, given : ndarray of int
+        Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
+    unsure : mapping of analyte to ndarray of bool
+        What was unknown at the last cell, up to each one, that may have been quiet.
+    recurrent : ndarray of bool
+        An episode after an earlier one; (1, 1) where no level of the scale asks for it.
+    """
+
+    established: Flags
+    perhaps: Flags
+    waived: Flags
+    perhaps_waived: Flags
+    sick: Flags
+    quiet: Flags
+    onset: Columns
+    given: Columns
+    unsure: Mapping[str, Flags]
+    recurrent: Flags
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What the search for episodes reads of every cell: signs, fever that may begin one, and the last long silence."""
+
+    signs: Signs
+    gap: float
+    sick: Flags
+    fever: Flags
+    lapsed: Columns
+
+
+def episodes(signs: Signs, rules: Edition) -> Episodes:
     """Which cells belong to an episode that began with fever, and where its fever is waived.
 
     What is unknown may have been quiet, or not: an episode is ``established`` only if it goes on without the unknown,
-    ``perhaps`` if it could. Where nothing was charted for ``episode_lapse`` days, no episode goes on.
+    ``perhaps`` if it could. The limits are those of criteria/bedside_signs.toml.
 
-    Returns
-    -------
-    SimpleNamespace
-        established, perhaps, waived, perhaps_waived, sick, quiet : ndarray of bool, shape (n, k)
-        onset, given : ndarray of int, shape (n, k)
-            Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
-        unsure : mapping of analyte to ndarray of bool, shape (n, k)
-            What was unknown at the last cell, up to each one, that may have been quiet.
-        recurrent : ndarray of bool, shape (n, k)
-            An episode after an earlier one.
+    Notes
+    -----
+    Onset: fever comes first in every scale (ASTCT 2019: the syndrome "must include fever at the onset"), so low
+    pressure or oxygen alone starts nothing. Only a fever between ``earliest_onset`` and ``latest_onset`` starts one:
+    the syndrome needs the infused cells, and the consensus asks for a reasonable temporal link to them without naming
+    a day (the limits are our choice).
+
+    Lapse: an episode is not carried over a silence of more than ``episode_lapse`` (3) days, our choice. A ward charts
+    these signs daily while the syndrome lasts; after a longer silence nothing shows that it went on.
+
+    History: ASTCT 2019 says that after an antipyretic or an anti-cytokine therapy "fever is no longer required to
+    grade subsequent CRS severity": such a therapy within the episode waives it, one before onset does not, for it says
+    nothing of a syndrome that had not begun. Lee 2014, Penn and the others ask for fever at onset only.
     """
-    v, past = rules.values, signs.past
-    sick = signs.fever | signs.hypotension | signs.oxygen
+    v, past, circulation, breathing = rules.values, signs.past, signs.circulation, signs.breathing
+    sick = signs.fever | circulation.hypotension | breathing.oxygen
     doubts = {
         "temperature": signs.no_temperature,
-        "systolic_bp": signs.no_pressure | signs.maybe_pressor,
-        "oxygen_device": signs.no_oxygen_data | signs.maybe_oxygen | signs.maybe_assisted,
+        "systolic_bp": circulation.no_pressure | circulation.maybe_pressor,
+        "oxygen_device": breathing.uncharted | breathing.maybe_oxygen | breathing.maybe_assisted,
     }
     unsure = np.logical_or.reduce(list(doubts.values())) & ~sick
     quiet = ~sick & ~unsure
     days, known = signs.course.days, past.course.days
-    looked = ~(signs.no_temperature & signs.no_circulation & signs.no_oxygen_data)
+    looked = ~(signs.no_temperature & circulation.uncharted & breathing.uncharted)
     seen = past.before("looked", looked)
     long_ago = (seen >= 0) & (days[None, :] - known[np.maximum(seen, 0)] > v["episode_lapse"]) if days.size else sick
     lapsed = past.latest("lapsed", long_ago)
     fever = signs.fever & ((days >= v["earliest_onset"]) & (days <= v["latest_onset"]))[None, :]
+    # A drug of the day itself is given after the grading of that day: only earlier columns waive its fever.
     given, recurs = past.given(rules.lists["waives_fever"]), any(level.when == "recurrent" for level in rules.levels)
-    perhaps, first = _episode(signs, v, sick, quiet, fever, lapsed, "perhaps")
-    surely, onset = _episode(signs, v, sick, ~sick, fever, lapsed, "surely")
-    return SimpleNamespace(
-        recurrent=_recurrent(signs, v, sick, quiet, fever, lapsed) if recurs else np.False_,
+    search = _Course(signs, v["episode_gap"], sick, fever, lapsed)
+    # "perhaps" ends where everything is known to be quiet; "surely" already where nothing shows that it goes on.
+    perhaps, first = _episode(search, quiet, "perhaps")
+    surely, onset = _episode(search, ~sick, "surely")
+    return Episodes(
         established=surely,
         perhaps=perhaps,
-        sick=sick,
-        quiet=quiet,
         waived=surely & (given >= onset),
         perhaps_waived=perhaps & (given >= first),
+        sick=sick,
+        quiet=quiet,
         onset=np.where(surely, onset, -1),
         given=given,
-        unsure={name: past.carry(f"no {name}", unsure, cells, 0) > 0 for name, cells in doubts.items()},
+        unsure={name: past.carry(f"no {name}", unsure, cells.astype(np.int8), 0) > 0 for name, cells in doubts.items()},
+        recurrent=_recurrent(search, quiet) if recurs else NEVER,
     )
 
 
-def _recurrent(
-    signs: SimpleNamespace, v: Mapping[str, float], sick: Flags, quiet: Flags, fever: Flags, lapsed: Any
-) -> Flags:
-    """Cells of an episode after an earlier one, where the readings between chart every sign and support as absent."""
+def _recurrent(search: _Course, quiet: Flags) -> Flags:
+    """Cells of an episode after an earlier one, where the readings between chart every sign and support as absent.
+
+    A scale that grades a recurrence higher (Penn) asks for proof that the first episode was over: a support that was
+    merely not charted may have run on, so all of them must be charted as absent.
+    """
+    signs = search.signs
     for name in (*CIRCULATION, *OXYGEN):
         if name in signs.course:
             quiet = quiet & np.isfinite(signs.course.values[name])
-    within, first = _episode(signs, v, sick, quiet, fever, lapsed, "recurrent")
+    within, first = _episode(search, quiet, "recurrent")
     onset = np.where(within, first, np.iinfo(np.int32).max)
     return within & (onset > signs.past.lowest("onset", onset))
 
 
-def _episode(
-    signs: SimpleNamespace, v: Mapping[str, float], sick: Flags, quiet: Flags, fever: Flags, lapsed: Any, how: str
-) -> tuple[Flags, Any]:
-    """Cells of an episode that began with fever, and the column of this fever; it ends where ``quiet`` holds."""
+def _episode(search: _Course, quiet: Flags, how: str) -> tuple[Flags, Columns]:
+    """Cells of an episode that began with fever, and the column of this fever.
+
+    The steps, for every cell at once:
+
+    1. ``resolved``: the latest quiet cell that followed a sick one: all of fever, hypotension and hypoxia had gone.
+    2. ``start``: the latest sick cell with nothing sick before it, or after a rest since ``resolved`` of at least
+       ``episode_gap`` (24 h), or after a long silence. A return within 24 h joins the episode: signs that wax and
+       wane within a nursing day are one syndrome, and its first fever still counts for it. No consensus names the
+       hours; 24 are our choice.
+    3. ``first``: the first fever at or after ``start``. The cell is in an episode once that fever has been, and no
+       long silence lies after ``start``.
+    """
+    signs, sick, fever, lapsed = search.signs, search.sick, search.fever, search.lapsed
     past, days, known = signs.past, signs.course.days, signs.past.course.days
     sick_before, quiet_before = past.before(f"{how} sick", sick), past.before(f"{how} quiet", quiet)
     resolved = past.before(f"{how} resolved", quiet & (sick_before > quiet_before))
     rest = days[None, :] - np.where(resolved >= 0, known[np.maximum(resolved, 0)], np.inf) if days.size else resolved
-    anew = (quiet_before > sick_before) & (rest >= v["episode_gap"])
+    anew = (quiet_before > sick_before) & (rest >= search.gap)
     start = past.latest(f"{how} start", sick & ((sick_before < 0) | anew | (lapsed > sick_before)))
     first = past.latest(f"{how} first", fever & (past.before(f"{how} fever", fever) < start))
     return (first >= start) & (start >= 0) & (lapsed <= start), first
 
 
-def _columns(
-    course: Course, signs: SimpleNamespace, levels: list[Level]
-) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
-    """Lowest and highest grade that the columns allow, each column's grade, and the doubts by analyte."""
+@dataclass(frozen=True)
+class _Table:
+    """What the table of a scale gives at every cell, before any episode is asked for.
+
+    Attributes
+    ----------
+    lower, upper : ndarray of int8, shape (n, k)
+        Lowest and highest grade that the columns allow.
+    columns : dict of str to ndarray of int8, shape (n, k)
+    doubts : dict of analyte to ndarray of bool
+    open : mapping of analyte to ndarray of bool
+        As ``Fact.open``.
+    """
+
+    lower: Whole
+    upper: Whole
+    columns: dict[str, Whole]
+    doubts: dict[str, Flags]
+    open: Mapping[str, Flags]
+
+
+def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
     lower, upper = np.zeros(signs.shape, dtype=np.int8), np.zeros(signs.shape, dtype=np.int8)
-    columns: dict[str, Any] = {}
-    doubts: dict[str, Any] = {}
-    derived: dict[str, Any] = {}
+    columns: dict[str, Whole] = {}
+    doubts: dict[str, Flags] = {}
+    open_: dict[str, Flags] = {}
+    organs: dict[str, tuple[NDArray[np.int8], ...]] = {}
     for level in levels:
         earned = columns.setdefault(level.column, np.zeros(signs.shape, dtype=np.int8))
         grade = np.int8(level.grade)
         if level.when:
             fact, lacking = FACTS[level.when]
-            holds, doubt = fact(signs)
-            if np.any(doubt):
+            holds, doubt, more = fact(signs)
+            for name, cells in more.items():
+                open_[name] = open_.get(name, signs.running.get(name, NEVER)) | cells
+            if doubt.any():
                 np.maximum(upper, doubt * grade, out=upper)
-                named = _named(signs, lacking, doubt)
-                doubts[lacking] = doubts.get(lacking, False) | named
-        else:
-            if level.reads in ORGANS and level.reads not in derived:
-                derived[level.reads] = organ_grades(signs.past, ORGANS[level.reads])
-            now, lately = derived.get(level.reads) or (course.dense(level.reads),) * 2
+                doubts[lacking] = doubts.get(lacking, NEVER) | _named(signs, lacking, doubt)
+        elif level.reads in ORGANS:
+            if level.reads not in organs:
+                organs[level.reads] = organ_grades(signs.past, ORGANS[level.reads])
+            now, lately = organs[level.reads]
             holds = compare(now, level)
-            if level.reads in ORGANS and np.any(doubt := compare(lately, level) & ~holds):
+            if (doubt := compare(lately, level) & ~holds).any():
                 np.maximum(upper, doubt * grade, out=upper)
                 for name in organ_reads(edition("ctcae_v5_organs").column(ORGANS[level.reads])):
-                    doubts[name] = doubts.get(name, False) | (doubt & np.isnan(course.dense(name)))
-        if np.any(holds):
+                    doubts[name] = doubts.get(name, NEVER) | (doubt & np.isnan(course.dense(name)))
+        else:
+            holds = compare(course.dense(level.reads), level)
+        if holds.any():
             np.maximum(earned, holds * grade, out=earned)
     for earned in columns.values():
         np.maximum(lower, earned, out=lower)
-    return lower, np.maximum(lower, upper), columns, doubts
+    return _Table(lower, np.maximum(lower, upper), columns, doubts, open_)
 
 
-def _named(signs: SimpleNamespace, lacking: str, doubt: Any) -> Any:
+def _named(signs: Signs, lacking: str, doubt: Flags) -> Flags:
     """Cells where the analyte itself is missing; a support that may still run is named by its own name."""
+    circulation, breathing = signs.circulation, signs.breathing
     if lacking == "systolic_bp":
-        return doubt & (signs.no_circulation | signs.no_pressure) & ~signs.no_age
+        return doubt & (circulation.uncharted | circulation.no_pressure) & ~circulation.no_age
     if lacking in DETAILS:
-        return doubt & ~signs.no_oxygen_data & ~signs.maybe_oxygen
-    return doubt & ~signs.maybe_oxygen & ~signs.maybe_assisted if lacking == "oxygen_device" else doubt
+        return doubt & ~breathing.uncharted & ~breathing.maybe_oxygen
+    return doubt & ~breathing.maybe_oxygen & ~breathing.maybe_assisted if lacking == "oxygen_device" else doubt

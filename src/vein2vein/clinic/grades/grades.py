@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ NOT_GRADABLE = -1
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int8]
+Columns = NDArray[np.int32]  # numbers of columns of a course; -1: none
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,28 @@ class Grades:
     days: Floats
     grade: Whole
     at_least: Whole
-    missing: Mapping[str, Flags] = field(default_factory=dict)
-    columns: Mapping[str, Whole] = field(default_factory=dict)
-    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    flags: Mapping[str, Flags] = field(default_factory=dict)
-    anchors: Mapping[tuple[str, ...], NDArray[np.int32]] = field(default_factory=dict)
+    missing: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
+    columns: Mapping[str, Whole] = field(default_factory=dict[str, Whole])
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    flags: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
+    anchors: Mapping[tuple[str, ...], Columns] = field(default_factory=dict[tuple[str, ...], Columns])
     unverified: tuple[str, ...] = ()
+
+
+def at_column(grades: Grades, column: int) -> Grades:
+    """The grades of one column alone; what is said of other columns only is left out."""
+
+    def cut(cells: Mapping[str, Flags]) -> dict[str, Flags]:
+        return {name: part for name, here in cells.items() if (part := here[:, column : column + 1]).any()}
+
+    def one(cells: NDArray[_Scalar]) -> NDArray[_Scalar]:
+        return cells[:, column : column + 1]
+
+    return replace(
+        grades, days=grades.days[column : column + 1], grade=one(grades.grade), at_least=one(grades.at_least),
+        missing=cut(grades.missing), columns={name: one(cells) for name, cells in grades.columns.items()},
+        flags=cut(grades.flags), anchors={name: one(cells) for name, cells in grades.anchors.items()},
+    )  # fmt: skip
 
 
 def settle(lower: Whole, upper: Whole) -> Whole:
@@ -64,7 +82,7 @@ def settle(lower: Whole, upper: Whole) -> Whole:
     return np.where(lower == upper, lower, NOT_GRADABLE).astype(np.int8)
 
 
-def compare(values: Floats, level: Level) -> Flags:
+def compare(values: Floats | Whole, level: Level) -> Flags:
     """Whether values meet a level's comparison; NaN does not."""
     match level.operator:
         case "at_least":
@@ -85,7 +103,7 @@ def ladder(values: Floats, levels: Iterable[Level]) -> Whole:
     return grade
 
 
-def latest(holds: Flags) -> NDArray[np.int32]:
+def latest(holds: Flags) -> Columns:
     """Column of the latest cell, up to and including each one, where something holds; -1: none yet. Shape (n, k)."""
     k = holds.shape[1]
     found = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1)).T.copy()
@@ -100,16 +118,18 @@ def last(holds: Flags) -> NDArray[np.intp]:
     return np.where(holds.any(axis=1), k - 1 - holds[:, ::-1].argmax(axis=1), -1) if k else np.full(len(holds), -1)
 
 
-def before(columns: NDArray[np.int32]) -> NDArray[np.int32]:
+def before(columns: Columns) -> Columns:
     """The same, up to but not including each cell."""
     shifted = np.full_like(columns, -1)
     shifted[:, 1:] = columns[:, :-1]
     return shifted
 
 
-def take(values: NDArray, columns: NDArray[Any], absent: float) -> NDArray:
+def take(values: NDArray[_Scalar], columns: Columns | NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
     """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
-    return np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), axis=1), absent)
+    picked: NDArray[_Scalar] = np.take_along_axis(values, np.maximum(columns, 0), axis=1)
+    picked[columns < 0] = absent
+    return picked
 
 
 def carried(course: Course, name: str, window: float = np.inf) -> Floats:
@@ -131,11 +151,13 @@ def lately(course: Course, name: str, least: float, within: float) -> Flags:
     return absent & (carried(course, name, within) >= least)
 
 
-def at_last(values: NDArray, columns: NDArray[Any], absent: float) -> NDArray:
+def at_last(values: NDArray[_Scalar], columns: NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
     """Values at one column number for each patient, shape (n,); ``absent`` where the number is -1."""
-    if not values.shape[1]:
-        return np.full(len(values), absent)
-    return np.where(columns >= 0, values[np.arange(len(values)), columns], absent)
+    picked: NDArray[_Scalar] = np.full(len(values), absent, dtype=values.dtype)
+    if values.shape[1]:
+        there = columns >= 0
+        picked[there] = values[there, columns[there]]
+    return picked
 
 
 def last_value(course: Course, name: str, window: float = np.inf) -> Floats:

@@ -208,7 +208,7 @@ def _daily_lowest(course: Course, name: str, last: int, until: NDArray[np.float6
 def _interpolated(daily: NDArray[np.float64], longest_gap: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fill gaps of up to so many days by straight lines; the ends carry their nearest value, not beyond ``until``."""
     k = daily.shape[1]
-    here = np.arange(k)[None, :]
+    here = np.arange(k, dtype=np.intp)[None, :]
     known = np.isfinite(daily)
     left = np.maximum.accumulate(np.where(known, here, -1), axis=1)
     right = np.minimum.accumulate(np.where(known, here, k)[:, ::-1], axis=1)[:, ::-1]

@@ -6,17 +6,19 @@ a prompt for a clinician, who confirms it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, before, carried, latest, take
+from vein2vein.clinic.grades.crs import grade_crs
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, Whole, before, carried, latest, take
 from vein2vein.clinic.grades.organs import lowest_before
 from vein2vein.therapy.course import Course
 
 NONE, POSSIBLE, PROBABLE = 0, 1, 2
+CRS_SCALE = "astct"  # a panel of the ASTCT named the syndrome: read beside the grade of its own
 STATES = ("none", "possible", "probable")
 TRANSAMINASES = ("ast", "alt")
 COUNTS = ("platelets", "neutrophils")
@@ -38,15 +40,17 @@ CONFIRM = "computed from laboratory values: a clinician confirms it and rules ou
 VENTILATOR_CODE = "ventilator"
 
 
-def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
+def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
     """Grade IEC-HS at every cell; 0 where it is neither possible nor probable.
 
     Parameters
     ----------
     course : Course
         ferritin; ast, alt, fibrinogen, hemophagocytosis, platelets, neutrophils; what was given.
+    age : array_like, shape (n,)
+        Years; a probable syndrome asks that cytokine release syndrome resolves, which is graded by age.
     crs : Grades, optional
-        Grades of cytokine release syndrome of the same course: a probable syndrome asks that it resolves.
+        From ``grade_crs(course, age=age, scale=CRS_SCALE)``, to save grading twice.
     criteria : str
         Edition.
 
@@ -61,13 +65,13 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     features = {
         "transaminases": _transaminases(course, rules),
         "fibrinogen": _below(course, "fibrinogen", v),
-        "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.False_),
+        "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.zeros(course.shape, dtype=bool)),
         "cytopenia": _cytopenia(course, v),
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
-    most = least + np.sum([np.broadcast_to(unknown, course.shape) & ~met for met, unknown in features.values()], axis=0)
-    resolving = _resolving(course, crs, rising, v)
-    states = []
+    most = least + np.sum([unknown & ~met for met, unknown in features.values()], axis=0)
+    resolving = _resolving(course, grade_crs(course, age=age, scale=CRS_SCALE) if crs is None else crs, rising, v)
+    states: list[Whole] = []
     for ferritin, count in ((high, least), (high | no_ferritin, most)):
         possible = ferritin & (count >= v["possible_features"])
         probable = ferritin & (count >= v["probable_features"]) & resolving
@@ -78,11 +82,11 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     doubt = (state == NONE) & (upper > NONE) & ~died
     open_death = open_death & (upper > NONE)
     graded = np.where(doubt | open_death, NOT_GRADABLE, grade).astype(np.int8)
-    missing = {"ferritin": doubt & no_ferritin, "death_cause": open_death}
+    missing: dict[str, Flags] = {"ferritin": doubt & no_ferritin, "death_cause": open_death}
     for name, (met, unknown) in features.items():
         for analyte in READS[name]:
             missing[analyte] = doubt & unknown & ~met
-    columns: dict[str, Any] = {"state": state, "ferritin": high * grade, "severity": grade}
+    columns: dict[str, Whole] = {"state": state, "ferritin": high * grade, "severity": grade}
     columns.update({name: met * grade for name, (met, _) in features.items()})
     shown = {name: np.broadcast_to(found, course.shape).astype(np.int8) for name, found in columns.items()}
     flags = {
@@ -97,7 +101,7 @@ def grade_iec_hs(course: Course, *, crs: Grades | None = None, criteria: str = "
     )  # fmt: skip
 
 
-def _met(course: Course, name: str, v: Any, abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
+def _met(course: Course, name: str, v: Mapping[str, float], abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
     """Whether the value of this nursing interval is abnormal, and whether that is unknown (an older one may hold)."""
     now, lately = carried(course, name, v["stands"]), carried(course, name, v["carry"])
     return abnormal(now), np.isnan(now) & (np.isnan(lately) | abnormal(lately))
@@ -126,18 +130,21 @@ def _transaminases(course: Course, rules: Edition) -> tuple[Flags, Flags]:
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
     for name in TRANSAMINASES:
         upper, base = v[f"{name}_upper_limit"], lowest_before(course, name, v["baseline_days"])
-        limit = v["transaminase_times"] * np.fmax(base, upper)
-        high, open_ = _met(course, name, v, lambda x, limit=limit: x > limit)
+        high, open_ = _met(course, name, v, _above(v["transaminase_times"] * np.fmax(base, upper)))
         met |= high & np.isfinite(base)
         unknown &= open_ | (high & np.isnan(base))
     return met, unknown & ~met
 
 
-def _below(course: Course, name: str, v: Any) -> tuple[Flags, Flags]:
+def _above(limit: Floats) -> Callable[[Floats], Flags]:
+    return lambda values: values > limit
+
+
+def _below(course: Course, name: str, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     return _met(course, name, v, lambda x: x < v[name])
 
 
-def _cytopenia(course: Course, v: Any) -> tuple[Flags, Flags]:
+def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
@@ -150,26 +157,24 @@ def _cytopenia(course: Course, v: Any) -> tuple[Flags, Flags]:
     return met, unknown & late & ~met
 
 
-def _resolving(course: Course, crs: Grades | None, rising: Flags, v: Any) -> Flags:
+def _resolving(course: Course, crs: Grades, rising: Flags, v: Mapping[str, float]) -> Flags:
     """Whether CRS has passed its worst, or ferritin still rises some time after tocilizumab."""
     given = latest(course.dense("tocilizumab") > 0)
     after = (given >= 0) & (course.days[None, :] - course.days[np.maximum(given, 0)] >= v["toci_worse_after"])
     worsening = after & rising
-    if crs is None:
-        return np.ones(course.shape, dtype=bool)
     graded = np.maximum(crs.at_least, 0)
     worst = np.maximum.accumulate(graded, axis=1)
     return (graded < worst) | (worst == 0) | worsening
 
 
-def _severity(course: Course) -> tuple[Any, Flags, Flags]:
+def _severity(course: Course) -> tuple[Whole, Flags, Flags]:
     """The grade, whether death is of the syndrome, and whether its cause is unknown.
 
     1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death.
     """
     signs = edition("bedside_signs").values
 
-    def known(name: str, least: float = 1.0) -> Any:
+    def known(name: str, least: float = 1.0) -> Flags:
         return course.dense(name) >= least
 
     grade = np.ones(course.shape, dtype=np.int8)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,44 +16,74 @@ from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.grades.cres import grade_cres
 from vein2vein.clinic.grades.crs import SCALES, grade_crs
-from vein2vein.clinic.grades.grades import Grades, because, lacking
+from vein2vein.clinic.grades.grades import Floats, Grades, at_column, because, lacking
 from vein2vein.clinic.grades.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
-from vein2vein.clinic.grades.iec_hs import grade_iec_hs
-from vein2vein.clinic.grades.past import Growing
+from vein2vein.clinic.grades.iec_hs import CRS_SCALE, grade_iec_hs
+from vein2vein.clinic.grades.past import Growing, Past
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
 __all__ = ["ALL_FINDINGS", "FINDINGS", "Audit", "Override", "apply_overrides", "because", "grade", "lacking"]
 
 
-def _crs(scale: str) -> Callable[..., Grades]:
-    def graded(course: Course, a: Mapping[str, Any]) -> Grades:
-        past = a["past"].get(f"crs_{scale}")
-        return grade_crs(course, age=a["age"], weight=a["weight"], scale=scale, organs=a["organs"], past=past)
+@dataclass(frozen=True)
+class _Person:
+    """What a grader knows of the patients besides their course."""
+
+    age: Floats
+    weight: ArrayLike | None
+    organs: bool
+
+
+class _Grading:
+    """The grades of one course: a scale that reads another one asks for it here, whether or not it was asked for."""
+
+    def __init__(self, course: Course, person: _Person) -> None:
+        self.course, self.person = course, person
+        self._done: dict[str, Grades] = {}
+
+    def of(self, name: str) -> Grades:
+        """Grades of one finding; graded once."""
+        if name not in self._done:
+            by_column = _BY_COLUMN.get(name)
+            self._done[name] = by_column(self.course, self.person, None) if by_column else _WHOLE[name](self)
+        return self._done[name]
+
+
+def _crs(scale: str) -> Callable[[Course, _Person, Past | None], Grades]:
+    def graded(course: Course, person: _Person, past: Past | None) -> Grades:
+        return grade_crs(course, age=person.age, weight=person.weight, scale=scale, organs=person.organs, past=past)
 
     return graded
 
 
-def _cytopenia(name: str) -> Callable[..., Grades]:
-    return lambda course, a: grade_cytopenia(course, name)
+def _cytopenia(name: str) -> Callable[[_Grading], Grades]:
+    return lambda grading: grade_cytopenia(grading.course, name)
+
+
+def _icans(course: Course, person: _Person, past: Past | None) -> Grades:
+    return grade_icans(course, age=person.age, past=past)
 
 
 FINDINGS = (
     "crs_astct", "crs_lee2014", "crs_penn", "icans", "neurologic_event", "neutropenia", "thrombocytopenia",
     "b_cell_aplasia",
 )  # fmt: skip
-_GRADERS: dict[str, Callable[..., Grades]] = {
+# Scales that can grade the newest column alone, from what the columns before it left behind.
+_BY_COLUMN: dict[str, Callable[[Course, _Person, Past | None], Grades]] = {
     **{f"crs_{scale}": _crs(scale) for scale in SCALES},
-    "icans": lambda course, a: grade_icans(course, age=a["age"], past=a["past"].get("icans")),
-    "neurologic_event": lambda course, a: neurologic_event(course, age=a["age"], icans=a["done"].get("icans")),
-    "cres": lambda course, a: grade_cres(course),
-    **{name: _cytopenia(name) for name in CYTOPENIAS},
-    "iec_hs": lambda course, a: grade_iec_hs(course, crs=a["done"].get("crs_astct")),
-    "b_cell_aplasia": lambda course, a: b_cell_aplasia(course),
-    "hypogammaglobulinemia": lambda course, a: hypogammaglobulinemia(course, age=a["age"]),
+    "icans": _icans,
 }
-ALL_FINDINGS = tuple(_GRADERS)
+_WHOLE: dict[str, Callable[[_Grading], Grades]] = {
+    "neurologic_event": lambda g: neurologic_event(g.course, age=g.person.age, icans=g.of("icans")),
+    "cres": lambda g: grade_cres(g.course),
+    **{name: _cytopenia(name) for name in CYTOPENIAS},
+    "iec_hs": lambda g: grade_iec_hs(g.course, age=g.person.age, crs=g.of(f"crs_{CRS_SCALE}")),
+    "b_cell_aplasia": lambda g: b_cell_aplasia(g.course),
+    "hypogammaglobulinemia": lambda g: hypogammaglobulinemia(g.course, age=g.person.age),
+}
+ALL_FINDINGS = (*_BY_COLUMN, *_WHOLE)
 STATES = {"b_cell_aplasia": 1, "hypogammaglobulinemia": 2}  # findings that are no grades, and their last state
 
 
@@ -75,7 +104,7 @@ def grade(
     age, weight : array_like, shape (n,)
         Years, kg.
     scales : iterable of str
-        Names from ``ALL_FINDINGS``.
+        Names from ``ALL_FINDINGS``. Neither their order nor what else is asked for changes a grade.
     organs : bool
         Whether organ toxicity counts in the older CRS scales.
 
@@ -84,42 +113,53 @@ def grade(
     dict of str to Grades
         Days on which nothing is known are not gradable (-1), never grade 0.
     """
-    arguments: dict[str, Any] = {
-        "age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "past": {}, "done": {},
-    }  # fmt: skip
-    for name in scales:
-        if name not in _GRADERS:
+    grading = _Grading(course, _Person(np.asarray(age, dtype=float), weight, organs))
+    return {name: grading.of(name) for name in _known_names(scales)}
+
+
+def _known_names(scales: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(scales)
+    for name in names:
+        if name not in ALL_FINDINGS:
             raise InputError(unknown("finding", name, ALL_FINDINGS))
-        arguments["done"][name] = _GRADERS[name](course, arguments)
-    return arguments["done"]
+    return names
 
 
-class Watch:
-    """Grades a course that grows by one column a time: what is known by ``grade`` of the whole, each cell graded once.
+class GrowingGrades:
+    """Grades of a course that grows by one column a time: those of ``grade`` of the whole, and none of them twice.
 
     Parameters
     ----------
     days : int
         Columns that the course will have at the end.
     age, weight, scales, organs
-        As for ``grade``; of the scales only those of CRS, and ICANS.
+        As for ``grade``. The scales of CRS, and ICANS, grade the newest column alone; any other grades all so far.
+
+    Attributes
+    ----------
+    newest : dict of str to Grades
+        The newest column alone, as ``grade`` of the whole would give it: not gradable stays not gradable.
     """
 
     def __init__(
         self, days: int, *, age: ArrayLike, weight: ArrayLike | None, scales: Iterable[str], organs: bool = True
     ) -> None:
-        pasts = {name: Growing() for name in scales}
-        self._arguments = {"age": np.asarray(age, dtype=float), "weight": weight, "organs": organs, "past": pasts}
+        names = _known_names(scales)
+        self._person = _Person(np.asarray(age, dtype=float), weight, organs)
+        self._pasts = {name: Growing() for name in names if name in _BY_COLUMN}
         shape = (np.size(age), days)
-        self._known = {name: np.zeros(shape, dtype=np.int8, order="F") for name in pasts}
+        self._known = {name: np.zeros(shape, dtype=np.int8, order="F") for name in names}
+        self.newest: dict[str, Grades] = {}
 
     def grade(self, course: Course) -> dict[str, Grades]:
         """Known grades up to the newest column of the course; a cell that is not gradable has the one before it."""
         now = course.shape[1] - 1
+        so_far = _Grading(course, self._person)
         found: dict[str, Grades] = {}
-        for name, past in self._arguments["past"].items():
-            one = _GRADERS[name](past.add(course), self._arguments)
-            known = self._known[name]
+        for name, known in self._known.items():
+            past = self._pasts.get(name)
+            one = _BY_COLUMN[name](past.add(course), self._person, past) if past else at_column(so_far.of(name), now)
+            self.newest[name] = one
             known[:, now] = np.where(one.grade[:, 0] < 0, known[:, max(now - 1, 0)], one.grade[:, 0])
             found[name] = Grades(one.scale, one.edition, course.days, known[:, : now + 1], known[:, : now + 1])
         return found

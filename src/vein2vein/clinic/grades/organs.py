@@ -64,8 +64,14 @@ def organ_reads(levels: Iterable[Level]) -> tuple[str, ...]:
 
 
 def lowest_before(course: Course, name: str, days: float) -> NDArray[np.float64]:
-    """Lowest value of so many days up to the infusion, shape (n, 1); NaN where there is none."""
-    early = course.between(-days, 0.0)
+    """Lowest value of so many days up to the infusion, shape (n, k); NaN where there is none.
+
+    A cell before the infusion reads what was known up to that cell, and nothing of the days between.
+    """
+    n, k = course.shape
+    early = course.until(0.0)
     if not early.shape[1]:
-        return np.full((course.shape[0], 1), np.nan)
-    return np.fmin.reduce(early.dense(name), axis=1)[:, None]
+        return np.full((n, k), np.nan)
+    counted = np.where(early.days >= -days, early.dense(name), np.nan)
+    so_far = np.fmin.accumulate(counted, axis=1)
+    return so_far[:, np.minimum(np.arange(k), early.shape[1] - 1)]

@@ -7,15 +7,15 @@ newest column alone, with what the columns before it left behind (``Growing``): 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.clinic.grades.grades import Flags, before, latest, take
+from vein2vein.clinic.grades.grades import Columns, Flags, Whole, before, latest, take
 from vein2vein.therapy.course import Course
 
-Columns = NDArray[np.int32]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Past:
@@ -30,7 +30,7 @@ class Past:
     def __init__(self, course: Course) -> None:
         self.course = course
 
-    def now(self, cells: NDArray[Any]) -> NDArray[Any]:
+    def now(self, cells: NDArray[_Scalar]) -> NDArray[_Scalar]:
         """Of the cells of all columns, shape (n, k), those that are being graded."""
         return cells
 
@@ -47,11 +47,11 @@ class Past:
 
     def given(self, treatments: Iterable[str]) -> Columns:
         """Column of the last of these treatments before each cell; -1: none."""
-        found = np.zeros(self.course.shape, dtype=bool)
+        any_of_them = np.zeros(self.course.shape, dtype=bool)
         for name in treatments:
             if name in self.course:
-                found |= self.course.values[name] > 0
-        return before(latest(found))
+                any_of_them |= self.course.values[name] > 0
+        return before(latest(any_of_them))
 
     def pause(self) -> NDArray[np.float64]:
         """Days between the column before and each one that is being graded; 0 for the first."""
@@ -70,7 +70,7 @@ class Past:
         """Lowest number up to and including each cell."""
         return np.minimum.accumulate(columns, axis=1) if columns.shape[1] else columns
 
-    def carry(self, name: str, holds: Flags, values: NDArray[Any], absent: float) -> NDArray[Any]:
+    def carry(self, name: str, holds: Flags, values: Whole, absent: int) -> Whole:
         """Value of the latest cell, up to and including each one, where something holds."""
         return take(values, latest(holds), absent)
 
@@ -79,7 +79,8 @@ class Growing(Past):
     """The past of the newest column of a course to which ``add`` has been giving one column after the other."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, NDArray[Any]] = {}
+        self._kept: dict[str, Columns] = {}
+        self._carried: dict[str, Whole] = {}
 
     def add(self, course: Course) -> Course:
         """Take the course with one more column, and return this column alone."""
@@ -88,30 +89,30 @@ class Growing(Past):
         newest = {name: values[:, -1:] for name, values in course.values.items()}
         return Course(course.patients, course.days[-1:], newest, origin=course.origin)
 
-    def now(self, cells: NDArray[Any]) -> NDArray[Any]:
+    def now(self, cells: NDArray[_Scalar]) -> NDArray[_Scalar]:
         """Of the cells of all columns, the newest, shape (n, 1)."""
         return cells[:, -1:]
 
     def latest(self, name: str, holds: Flags) -> Columns:
         """Column of the latest cell so far where something holds."""
-        found = np.where(holds, self._column, self._kept.get(name, np.int32(-1)))
-        self._kept[name] = found
-        return found
+        column = np.where(holds, self._column, self._kept.get(name, np.int32(-1)))
+        self._kept[name] = column
+        return column
 
     def before(self, name: str, holds: Flags) -> Columns:
         """The same, before the newest column."""
         earlier = self._kept.get(name)
-        found = self.latest(name, holds)
-        return np.full_like(found, -1) if earlier is None else earlier
+        newest = self.latest(name, holds)
+        return np.full_like(newest, -1) if earlier is None else earlier
 
     def given(self, treatments: Iterable[str]) -> Columns:
         """Column of the last of these treatments so far; read a column late, for they are ordered after the grading."""
-        found = self._kept.get("given", np.full((len(self.course.patients), 1), -1, dtype=np.int32))
+        column = self._kept.get("given", np.full((len(self.course.patients), 1), -1, dtype=np.int32))
         for name in treatments if self._column else ():
             if name in self.course:
-                found = np.where(self.course.values[name][:, -2:-1] > 0, self._column - np.int32(1), found)
-        self._kept["given"] = found
-        return found
+                column = np.where(self.course.values[name][:, -2:-1] > 0, self._column - np.int32(1), column)
+        self._kept["given"] = column
+        return column
 
     def pause(self) -> NDArray[np.float64]:
         """Days between the column before and the newest; 0 for the first."""
@@ -120,18 +121,18 @@ class Growing(Past):
     def since(self, name: str, holds: Flags, anew: NDArray[np.bool_] | None = None) -> Columns:
         """Column since when something holds without a break."""
         kept = self._column if anew is not None and anew[-1] else self._kept.get(name, self._column)
-        found = np.where(holds, np.minimum(kept, self._column), np.iinfo(np.int32).max)
-        self._kept[name] = found
-        return np.minimum(found, self._column)
+        began = np.where(holds, np.minimum(kept, self._column), np.iinfo(np.int32).max)
+        self._kept[name] = began
+        return np.minimum(began, self._column)
 
     def lowest(self, name: str, columns: Columns) -> Columns:
         """Lowest number so far."""
-        found = np.minimum(columns, self._kept.get(name, columns))
-        self._kept[name] = found
-        return found
+        least = np.minimum(columns, self._kept.get(name, columns))
+        self._kept[name] = least
+        return least
 
-    def carry(self, name: str, holds: Flags, values: NDArray[Any], absent: float) -> NDArray[Any]:
+    def carry(self, name: str, holds: Flags, values: Whole, absent: int) -> Whole:
         """Value of the latest cell so far where something holds."""
-        found = np.where(holds, values, self._kept.get(name, np.full_like(values, absent)))
-        self._kept[name] = found
-        return found
+        latest_value = np.where(holds, values, self._carried.get(name, np.full_like(values, absent)))
+        self._carried[name] = latest_value
+        return latest_value

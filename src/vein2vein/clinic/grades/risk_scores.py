@@ -47,9 +47,9 @@ class Score:
     low: Floats
     high: Floats
     verdict: NDArray[np.str_]
-    points: Mapping[str, Floats] = field(default_factory=dict)
-    missing: Mapping[str, Flags] = field(default_factory=dict)
-    flags: Mapping[str, Flags] = field(default_factory=dict)
+    points: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
+    missing: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
+    flags: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
     unverified: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Bedside signs of cytokine release syndrome: fever, hypotension, vasopressors and oxygen, and the findings of scales.
+"""Bedside signs of cytokine release syndrome: fever, hypotension, vasopressors and oxygen.
 
 A support that is not charted was not given, unless it ran at the last charting a short time ago: then it is unknown.
 What a clinician attributed to another cause, oxygen used at home, and ventilation that only protects the airway are
@@ -7,12 +7,11 @@ set aside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import Edition
 from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
@@ -25,6 +24,117 @@ PRESSORS = ("norepinephrine", *NAMED, "other_vasopressors", "vasopressin")
 CIRCULATION = ("systolic_bp", "fluid_boluses", *PRESSORS)
 SUPPORT = ("oxygen_device", "oxygen_flow", "fio2")
 OXYGEN = (*SUPPORT, "spo2")
+# What was never charted is one cell, (1, 1), that broadcasts: nothing is computed for every patient and day.
+NOT_CHARTED: Floats = np.full((1, 1), np.nan)
+NEVER: Flags = np.zeros((1, 1), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Circulation:
+    """Pressure and its support at every cell; arrays (n, k), or (1, 1) where nothing of the kind is charted.
+
+    Attributes
+    ----------
+    set_aside : ndarray of bool
+        A clinician attributed low pressure to another cause: neither it nor its support counts.
+    amounts : mapping of str to ndarray
+        Vasopressors charted by dose, in the unit of each.
+    boluses, catecholamines : ndarray
+        Fluid boluses, and vasopressors besides vasopressin that run, by number.
+    vasopressin, pressor, hypotension : ndarray of bool
+        Vasopressin runs; any vasopressor runs; pressure is low for the age, or is supported.
+    no_age : ndarray of bool
+        Low for some ages, and the age is unknown.
+    no_pressure, uncharted, maybe_pressor : ndarray of bool
+        No pressure that can be read; nothing of the circulation charted; a vasopressor that may still run.
+    low_mean : ndarray of bool
+        Mean arterial pressure is low: it supports hypotension and earns nothing.
+    """
+
+    set_aside: Flags
+    amounts: Mapping[str, Floats]
+    boluses: Floats
+    vasopressin: Flags
+    catecholamines: Floats
+    pressor: Flags
+    hypotension: Flags
+    no_age: Flags
+    no_pressure: Flags
+    uncharted: Flags
+    maybe_pressor: Flags
+    low_mean: Flags
+
+
+@dataclass(frozen=True)
+class Breathing:
+    """Oxygen and its support at every cell; arrays (n, k), or (1, 1) where nothing of the kind is charted.
+
+    Attributes
+    ----------
+    set_aside, at_home, protects : ndarray of bool
+        Attributed to another cause; as used at home before treatment; ventilated to protect the airway only.
+    device : ndarray
+        Code of ``oxygen_device``.
+    flow, fio2 : ndarray
+        L/min; fraction. NaN: not charted.
+    assisted, maybe_assisted : ndarray of bool
+        Positive pressure with more oxygen than room air; with a fraction that is not charted.
+    oxygen : ndarray of bool
+        Oxygen is given, or saturation is low.
+    uncharted, no_device, maybe_oxygen : ndarray of bool
+        Nothing of oxygen charted; oxygen by an unknown device; oxygen that may still run.
+    """
+
+    set_aside: Flags
+    at_home: Flags
+    protects: Flags
+    device: Floats
+    flow: Floats
+    fio2: Floats
+    assisted: Flags
+    maybe_assisted: Flags
+    oxygen: Flags
+    uncharted: Flags
+    no_device: Flags
+    maybe_oxygen: Flags
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What the bedside shows at every cell of a course, and its past.
+
+    Attributes
+    ----------
+    course : Course
+        n patients, k days: the cells that are graded.
+    limits : mapping of str to float
+        Thresholds of the edition.
+    past : Past
+    fever, other_cause, no_temperature : ndarray of bool, shape (n, k)
+        Fever; fever that a clinician attributed to another cause; temperature not charted.
+    circulation : Circulation
+    breathing : Breathing
+    running : mapping of analyte to ndarray of bool
+        Cells that an uncharted value of this analyte leaves open.
+    recurrent : ndarray of bool
+        Cells of an episode after an earlier one.
+    """
+
+    course: Course
+    limits: Mapping[str, float]
+    past: Past
+    fever: Flags
+    other_cause: Flags
+    no_temperature: Flags
+    circulation: Circulation
+    breathing: Breathing
+    running: Mapping[str, Flags]
+    recurrent: Flags = field(default_factory=lambda: NEVER)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(patients, days)."""
+        return self.course.shape
 
 
 def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
@@ -36,255 +146,150 @@ def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
     return np.where(years < v["neonate_until"], v["neonate_systolic"], limit)
 
 
-def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | None = None) -> SimpleNamespace:
-    """Fever, hypotension, supports and oxygen of every cell as arrays (n, k); absent analytes as one False.
+def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | None = None) -> Signs:
+    """Fever, hypotension, supports and oxygen of every cell.
 
     Where nothing of the circulation, or of oxygen, is charted, it is unknown.
+
+    Parameters
+    ----------
+    course : Course
+        n patients, k days.
+    age : array_like, shape (n,)
+        Years.
+    rules : Edition
+        Thresholds, those of criteria/bedside_signs.toml among them.
+    past : Past, optional
+        Of a course that grows, of which ``course`` is the newest column.
     """
+    past = past or Past(course)
+    running: dict[str, Flags] = {}
+    temperature = np.broadcast_to(read(course, "temperature"), course.shape)
+    hot = temperature >= rules.values["fever"]
+    other_cause = hot & (read(course, "fever_other_cause") >= 1)
+    circulation = _circulation(course, age, rules, past, running)
+    breathing = _breathing(course, rules.values, past, running)
+    return Signs(
+        course, rules.values, past, hot & ~other_cause, other_cause, np.isnan(temperature), circulation, breathing,
+        running,
+    )  # fmt: skip
+
+
+def read(course: Course, name: str) -> Floats:
+    """Values of an analyte, shape (n, k); one NaN, shape (1, 1), where it was never charted."""
+    return course.values.get(name, NOT_CHARTED)
+
+
+def _uncharted(course: Course, names: tuple[str, ...]) -> Flags:
+    """Cells where none of these analytes is charted."""
+    charted = [np.isfinite(course.values[name]) for name in names if name in course]
+    return ~np.broadcast_to(np.logical_or.reduce(charted) if charted else NEVER, course.shape)
+
+
+def _circulation(course: Course, age: ArrayLike, rules: Edition, past: Past, running: dict[str, Flags]) -> Circulation:
     v, shape = rules.values, course.shape
-    s = SimpleNamespace(course=course, values=v, shape=shape, running={}, past=past or Past(course))
     limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
     ageless = np.broadcast_to(np.isnan(np.asarray(age, dtype=float)), (shape[0],))[:, None]
-    temperature = np.broadcast_to(_read(course, "temperature"), shape)
-    hot = temperature >= v["fever"]
-    s.no_temperature = np.isnan(temperature)
-    s.other_cause = hot & (_read(course, "fever_other_cause") >= 1)
-    s.fever = hot & ~s.other_cause
-    _circulation(s, limit, ageless)
-    _oxygen_support(s)
-    return s
-
-
-def _read(course: Course, name: str) -> Any:
-    return course.values.get(name, np.float64(np.nan))
-
-
-def _unknown(course: Course, names: tuple[str, ...]) -> Any:
-    charted = [np.isfinite(course.values[name]) for name in names if name in course]
-    return ~np.broadcast_to(np.logical_or.reduce(charted) if charted else np.False_, course.shape)
-
-
-def _circulation(s: SimpleNamespace, limit: Floats, ageless: Flags) -> None:
-    course, v, shape = s.course, s.values, s.shape
-    aside = _read(course, "hypotension_other_cause") >= 1
-    s.hypotension_aside = aside
-    pressure = _read(course, "systolic_bp")
-    s.amounts = {name: np.where(aside, 0.0, course.values[name]) for name in AMOUNTS if name in course}
-    s.boluses = np.where(aside, 0.0, _read(course, "fluid_boluses"))
-    s.vasopressin = (_read(course, "vasopressin") >= 1) & ~aside
-    others, named = _read(course, "other_vasopressors"), np.int8(0)
+    aside = read(course, "hypotension_other_cause") >= 1
+    pressure = read(course, "systolic_bp")
+    amounts = {name: np.where(aside, 0.0, course.values[name]) for name in AMOUNTS if name in course}
+    boluses = np.where(aside, 0.0, read(course, "fluid_boluses"))
+    vasopressin = (read(course, "vasopressin") >= 1) & ~aside
+    named = np.zeros((1, 1), dtype=np.int8)
     for name in NAMED:
         if name in course:
             named = named + (course.values[name] > 0).astype(np.int8)
-    s.catecholamines = np.where(aside, 0, (_read(course, "norepinephrine") > 0) + np.fmax(others, named))
-    s.pressor = (s.catecholamines > 0) | s.vasopressin
-    sure = np.where(ageless, v["neonate_systolic"], limit) if ageless.any() else limit  # low at every age
-    s.hypotension = np.broadcast_to(((pressure < sure) & ~aside) | (s.boluses > 0) | s.pressor, shape)
-    s.no_age = ageless & (pressure < limit) & ~s.hypotension & ~aside if ageless.any() else np.False_
-    if np.any(s.no_age):
-        s.running["age"] = np.broadcast_to(s.no_age, shape)
-    s.no_pressure = np.broadcast_to((np.isnan(pressure) | s.no_age) & ~aside, shape)
-    s.no_circulation = _unknown(course, CIRCULATION) & ~aside
-    s.maybe_pressor = _may_still_run(s, PRESSORS, ~aside)
-    s.low_mean = _read(course, "mean_bp") < v["low_mean_pressure"]
+    # a named vasopressor may be counted among the others too: the larger of the two numbers is how many run
+    others = np.fmax(read(course, "other_vasopressors"), named)
+    catecholamines = np.where(aside, 0.0, (read(course, "norepinephrine") > 0) + others)
+    pressor = (catecholamines > 0) | vasopressin
+    low_at_every_age = np.where(ageless, v["neonate_systolic"], limit) if ageless.any() else limit
+    hypotension = np.broadcast_to(((pressure < low_at_every_age) & ~aside) | (boluses > 0) | pressor, shape)
+    no_age = ageless & (pressure < limit) & ~hypotension & ~aside if ageless.any() else NEVER
+    if no_age.any():
+        running["age"] = np.broadcast_to(no_age, shape)
+    maybe_pressor, named_pressors = _may_still_run(course, PRESSORS, ~aside, v, past)
+    running.update(named_pressors)
+    return Circulation(
+        set_aside=aside,
+        amounts=amounts,
+        boluses=boluses,
+        vasopressin=vasopressin,
+        catecholamines=catecholamines,
+        pressor=pressor,
+        hypotension=hypotension,
+        no_age=no_age,
+        no_pressure=np.broadcast_to((np.isnan(pressure) | no_age) & ~aside, shape),
+        uncharted=_uncharted(course, CIRCULATION) & ~aside,
+        maybe_pressor=maybe_pressor,
+        low_mean=read(course, "mean_bp") < v["low_mean_pressure"],
+    )
 
 
-def _oxygen_support(s: SimpleNamespace) -> None:
-    course, v, shape, past = s.course, s.values, s.shape, s.past
-    aside = _read(course, "hypoxia_other_cause") >= 1
-    s.hypoxia_aside = aside
-    device, flow, fio2 = (_read(course, name) for name in SUPPORT)
+def _breathing(course: Course, v: Mapping[str, float], past: Past, running: dict[str, Flags]) -> Breathing:
+    shape = course.shape
+    elsewhere = read(course, "hypoxia_other_cause") >= 1
+    aside = elsewhere
+    device, flow, fio2 = (read(course, name) for name in SUPPORT)
     if past.course.measured("home_oxygen"):
         home, home_flow = (past.now(carried(past.course, name)) for name in ("home_oxygen", "home_oxygen_flow"))
         aside = aside | ((home >= 1) & ~(device > home) & ~(flow > home_flow) & ~(fio2 >= v["fio2_limit"]))
-    s.at_home = aside & ~s.hypoxia_aside if np.any(aside) else np.False_
-    if np.any(aside):
-        normal = (0, 0, v["room_air"])
-        device, flow, fio2 = (np.where(aside, usual, x) for usual, x in zip(normal, (device, flow, fio2)))
+    at_home = aside & ~elsewhere if aside.any() else NEVER
+    if aside.any():
+        device, flow = np.where(aside, 0.0, device), np.where(aside, 0.0, flow)
+        fio2 = np.where(aside, v["room_air"], fio2)
+    protects = NEVER
     if "airway_protection" in course:
         protects = (course.values["airway_protection"] >= 1) & ~(fio2 >= v["protected_fio2"])
-        usual = ((0, device), (0, flow), (v["room_air"], fio2))
-        device, flow, fio2 = (np.where(protects, normal, charted) for normal, charted in usual)
-        s.protects = protects
-    s.device, s.flow, s.fio2 = device, flow, fio2
+        device, flow = np.where(protects, 0.0, device), np.where(protects, 0.0, flow)
+        fio2 = np.where(protects, v["room_air"], fio2)
     positive, enriched = device >= v["positive_pressure"], (flow > 0) | (fio2 > v["room_air"])
-    s.assisted = positive & enriched
-    s.maybe_assisted = positive & ~enriched & np.isnan(fio2)  # of air alone, it would be no hypoxia
-    low = (_read(course, "spo2") < v["low_saturation"]) & ~s.hypoxia_aside
-    s.oxygen = np.broadcast_to(((device >= 1) & ~positive) | enriched | low, shape)
-    s.no_oxygen_data = _unknown(course, OXYGEN) & ~s.hypoxia_aside
-    s.no_device = np.isnan(device) & enriched
-    maybe = _may_still_run(s, SUPPORT, ~aside)
-    s.maybe_oxygen = maybe & _unknown(course, SUPPORT) if np.any(maybe) else maybe
-    if np.any(s.maybe_assisted):
-        s.running["fio2"] = s.running.get("fio2", np.False_) | s.maybe_assisted
+    maybe_assisted = positive & ~enriched & np.isnan(fio2)  # of air alone, it would be no hypoxia
+    low = (read(course, "spo2") < v["low_saturation"]) & ~elsewhere
+    oxygen = np.broadcast_to(((device >= 1) & ~positive) | enriched | low, shape)
+    maybe, named = _may_still_run(course, SUPPORT, ~aside, v, past)
+    running.update(named)
+    maybe_oxygen = maybe & _uncharted(course, SUPPORT) if maybe.any() else maybe
+    if maybe_assisted.any():
+        running["fio2"] = running.get("fio2", NEVER) | maybe_assisted
     if "spo2" in course and np.isnan(spo2 := course.values["spo2"]).any():
         was_low = np.isnan(spo2) & (past.now(carried(past.course, "spo2", v["stays_on"])) < v["low_saturation"])
-        was_low &= ~s.oxygen & ~(device >= 1) & ~s.hypoxia_aside
+        was_low &= ~oxygen & ~(device >= 1) & ~elsewhere
         if was_low.any():
-            s.running["spo2"] = was_low
-            s.maybe_oxygen = s.maybe_oxygen | was_low
+            running["spo2"] = was_low
+            maybe_oxygen = maybe_oxygen | was_low
+    return Breathing(
+        set_aside=elsewhere,
+        at_home=at_home,
+        protects=protects,
+        device=device,
+        flow=flow,
+        fio2=fio2,
+        assisted=positive & enriched,
+        maybe_assisted=maybe_assisted,
+        oxygen=oxygen,
+        uncharted=_uncharted(course, OXYGEN) & ~elsewhere,
+        no_device=np.isnan(device) & enriched,
+        maybe_oxygen=maybe_oxygen,
+    )
 
 
-def _may_still_run(s: SimpleNamespace, names: tuple[str, ...], counts: Any) -> Any:
-    """Cells where a support that ran a short time ago is not charted; noted by name in ``s.running``."""
-    found: Any = np.False_
+def _may_still_run(
+    course: Course, names: tuple[str, ...], counts: Flags, v: Mapping[str, float], past: Past
+) -> tuple[Flags, dict[str, Flags]]:
+    """Cells where a support that ran a short time ago is not charted: of any, and by name."""
+    any_of_them = NEVER
+    by_name: dict[str, Flags] = {}
     for name in names:
-        if name not in s.course or not (absent := np.isnan(s.course.values[name])).any():
+        if name not in course or not (absent := np.isnan(course.values[name])).any():
             continue
-        values, days = s.past.course.values[name], s.past.course.days
-        known = s.past.now(before(latest(np.isfinite(values))))
+        values, days = past.course.values[name], past.course.days
+        known: NDArray[np.int32] = past.now(before(latest(np.isfinite(values))))
         last = take(values, known, 0.0)
-        off = s.values["room_air"] if name == "fio2" else 0.0
-        recent = s.course.days[None, :] - days[np.maximum(known, 0)] <= s.values["stays_on"]
+        off = v["room_air"] if name == "fio2" else 0.0
+        recent = course.days[None, :] - days[np.maximum(known, 0)] <= v["stays_on"]
         cells = absent & (last > off) & recent & counts
         if cells.any():
-            s.running[name] = cells
-            found = found | cells
-    return found
-
-
-def lasts(s: Any, name: str, on: Flags, longest_pause: float = np.inf) -> Floats:
-    """For how long something that holds has held at every charted cell without a break (days), shape (n, k).
-
-    Chartings further apart than ``longest_pause`` days do not show what was between them: there it begins anew.
-    """
-    anew = None if np.isinf(longest_pause) else s.past.pause() > longest_pause + s.values["tolerance"]
-    start = s.past.since(name, on, anew)
-    return np.where(on, s.course.days[None, :] - s.past.course.days[np.maximum(start, 0)], -np.inf)
-
-
-def _long(s: Any, name: str, on: Flags, perhaps: Flags, needed: str, missing: str) -> tuple[Any, Any]:
-    """Whether something has lasted so long by the chart, and whether it may have."""
-    least = s.values[needed] - s.values["tolerance"]
-    holds = lasts(s, name, on, s.values["stays_on"]) >= least
-    doubt = ~holds & perhaps & (lasts(s, f"perhaps {name}", perhaps) >= least)
-    if doubt.any():
-        s.running[missing] = s.running.get(missing, np.False_) | doubt
-    return holds, doubt
-
-
-# Findings that a scale's levels name: each returns (holds, unknown), arrays (n, k) or one False.
-
-
-def _fever(s: Any) -> tuple[Any, Any]:
-    return s.fever, s.no_temperature
-
-
-def _hypotension(s: Any) -> tuple[Any, Any]:
-    return s.hypotension, (s.no_pressure | s.maybe_pressor) & ~s.hypotension
-
-
-def _unclear(s: Any) -> Any:
-    return s.no_circulation | s.maybe_pressor
-
-
-def _one_vasopressor(s: Any) -> tuple[Any, Any]:
-    return s.pressor, _unclear(s)
-
-
-def _two_vasopressors(s: Any) -> tuple[Any, Any]:
-    return s.catecholamines >= s.values["several_vasopressors"], _unclear(s)
-
-
-def _several_vasopressors(s: Any) -> tuple[Any, Any]:
-    return s.catecholamines + s.vasopressin >= s.values["several_vasopressors"], _unclear(s)
-
-
-def _several_boluses(s: Any) -> tuple[Any, Any]:
-    return s.boluses >= s.values["several_boluses"], s.no_circulation
-
-
-def _high_dose_vasopressor(s: Any) -> tuple[Any, Any]:
-    """A high dose, unless the chart shows that it began less than 3 hours ago."""
-    v = s.values
-    amounts = {name: np.nan_to_num(values) for name, values in s.amounts.items()}
-    high: Any = np.False_
-    for name, values in amounts.items():
-        high = high | (values >= v[f"high_{name}"])
-    per = {name: v.get(f"{name}_per_norepinephrine", 1.0) for name in amounts}
-    equivalent = sum((values / per[name] for name, values in amounts.items()), start=np.float64(0.0))
-    high = high | (s.vasopressin & (equivalent >= v["high_with_vasopressin"])) | (equivalent >= v["high_equivalent"])
-    lower = s.past.before("low dose", ~s.no_circulation & ~high)
-    if np.any(high):
-        days = s.past.course.days
-        since = s.course.days[None, :] - np.where(lower >= 0, days[np.maximum(lower, 0)], -np.inf)
-        high = high & (since >= v["high_dose_lasts"] - v["tolerance"])
-    return high, _unclear(s)
-
-
-def _long_vasopressor(s: Any) -> tuple[Any, Any]:
-    """Vasopressors at every charting for so long; an open end before the first charting is not counted."""
-    on = np.broadcast_to(s.pressor, s.shape)
-    holds, doubt = _long(s, "pressor", on, on | s.maybe_pressor, "long_vasopressor", "norepinephrine")
-    return holds, doubt | s.no_circulation
-
-
-def _refractory(s: Any) -> tuple[Any, Any]:
-    return (_read(s.course, "pressor_refractory") >= 1) & ~s.hypotension_aside, False
-
-
-def _life_threatening(s: Any) -> tuple[Any, Any]:
-    return _read(s.course, "life_threatening") >= 1, False
-
-
-def _prolonged(s: Any) -> tuple[Any, Any]:
-    on = s.hypotension | s.oxygen
-    return _long(s, "hypotension or oxygen", on, on, "prolonged", "systolic_bp")
-
-
-def _recurrent(s: Any) -> tuple[Any, Any]:
-    return s.recurrent, False
-
-
-def _oxygen(s: Any) -> tuple[Any, Any]:
-    return s.oxygen, (s.no_oxygen_data | s.maybe_oxygen | s.maybe_assisted) & ~s.oxygen
-
-
-def _high_flow_oxygen(s: Any) -> tuple[Any, Any]:
-    v = s.values
-    cannula, high_flow = s.device == v["cannula"], s.device == v["high_flow"]
-    fast = ~(s.device >= v["positive_pressure"]) & (s.flow > v["low_flow"])
-    no_flow = np.isnan(s.flow)
-    rich = np.isnan(s.fio2) | (s.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
-    holds = (s.device == v["mask"]) | fast
-    no_flow_known = no_flow & (high_flow | (cannula & rich))
-    return holds, s.no_oxygen_data | s.maybe_oxygen | s.no_device | no_flow_known
-
-
-def _positive_pressure(s: Any) -> tuple[Any, Any]:
-    return s.assisted, s.no_oxygen_data | s.maybe_oxygen | s.no_device | s.maybe_assisted
-
-
-def _ventilator(s: Any) -> tuple[Any, Any]:
-    return s.assisted & (s.device == s.values["ventilator"]), _positive_pressure(s)[1]
-
-
-def _high_fio2(s: Any) -> tuple[Any, Any]:
-    v = s.values
-    uncharted = np.isnan(s.fio2)
-    by_cannula = ~(s.device >= v["mask"]) & (s.flow > 0)
-    estimated = v["room_air"] + v["fio2_per_liter"] * s.flow >= v["fio2_limit"]
-    blind = uncharted & ((s.device >= 1) & ~by_cannula | by_cannula & estimated)
-    return s.fio2 >= v["fio2_limit"], s.no_oxygen_data | blind | s.maybe_oxygen
-
-
-FACTS: dict[str, tuple[Callable[[Any], tuple[Any, Any]], str]] = {
-    "fever": (_fever, "temperature"),
-    "hypotension": (_hypotension, "systolic_bp"),
-    "one_vasopressor": (_one_vasopressor, "systolic_bp"),
-    "two_vasopressors": (_two_vasopressors, "systolic_bp"),
-    "several_vasopressors": (_several_vasopressors, "systolic_bp"),
-    "several_boluses": (_several_boluses, "systolic_bp"),
-    "high_dose_vasopressor": (_high_dose_vasopressor, "systolic_bp"),
-    "long_vasopressor": (_long_vasopressor, "systolic_bp"),
-    "refractory": (_refractory, "pressor_refractory"),
-    "life_threatening": (_life_threatening, "life_threatening"),
-    "prolonged": (_prolonged, "systolic_bp"),
-    "recurrent": (_recurrent, "temperature"),
-    "oxygen": (_oxygen, "oxygen_device"),
-    "high_flow_oxygen": (_high_flow_oxygen, "oxygen_flow"),
-    "positive_pressure": (_positive_pressure, "oxygen_device"),
-    "ventilator": (_ventilator, "oxygen_device"),
-    "high_fio2": (_high_fio2, "fio2"),
-}
+            by_name[name] = cells
+            any_of_them = any_of_them | cells
+    return any_of_them, by_name

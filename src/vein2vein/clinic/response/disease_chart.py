@@ -54,7 +54,7 @@ class Visit:
 
     day: float
     values: Mapping[str, float]
-    lesions: Mapping[str, Lesion] = field(default_factory=dict)
+    lesions: Mapping[str, Lesion] = field(default_factory=dict[str, Lesion])
 
     def __getitem__(self, name: str) -> float:
         return self.values.get(name, NAN)

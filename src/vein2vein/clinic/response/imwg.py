@@ -49,7 +49,8 @@ def _difference(visit: Visit) -> float:
 
 
 def _progressed(baseline: Visit, earlier: Sequence[Visit], visit: Visit, v: Limits) -> tuple[str, ...]:
-    told, slack = [], v["tolerance"]
+    told: list[str] = []
+    slack = v["tolerance"]
     up = v["progression_rise"] - slack
 
     def grew(name: str, low: float, now: float, least: float) -> None:

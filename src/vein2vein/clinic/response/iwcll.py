@@ -55,7 +55,8 @@ def _progressed(
     baseline: Visit, earlier: Sequence[Visit], visit: Visit, v: Limits
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Reasons for progression, and falls of counts whose cause is unknown."""
-    told, slack = [], v["tolerance"]
+    told: list[str] = []
+    slack = v["tolerance"]
     up = v["progression_rise"] - slack
     largest, sums = _nodes(visit)
     if visit.yes("new_lesion"):
@@ -81,7 +82,7 @@ def _progressed(
         and rose(lowest([p["marrow_cll_percent"] for p in earlier]), visit["marrow_cll_percent"]) >= up
     ):
         told.append("CLL cells of marrow up by half")
-    falls = []
+    falls: list[str] = []
     if fell(baseline["platelets"], visit["platelets"]) >= v["platelet_fall"] - slack:
         falls.append("platelets down by half")
     if baseline["hemoglobin"] - visit["hemoglobin"] >= v["hemoglobin_fall"] - slack:
@@ -115,7 +116,7 @@ def _transfused(visit: Visit) -> bool:
 
 def _cytopenias(visit: Visit, v: Limits) -> tuple[str, ...] | None:
     """What keeps a complete response incomplete; None where the counts are not known."""
-    told = []
+    told: list[str] = []
     if visit["platelets"] < v["platelets"]:
         told.append("platelets below 100")
     if visit["hemoglobin"] < v["hemoglobin"] or _transfused(visit):
@@ -158,7 +159,8 @@ def _group_a(baseline: Visit, visit: Visit, v: Limits) -> tuple[tuple[str, ...],
 
 def _group_b(baseline: Visit, visit: Visit, v: Limits) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Counts that are good or have recovered, and those not measured."""
-    told, missing = [], []
+    told: list[str] = []
+    missing: list[str] = []
     for name in ("platelets", "hemoglobin"):
         now, supported = visit[name], name == "hemoglobin" and _transfused(visit)
         if not known(now):

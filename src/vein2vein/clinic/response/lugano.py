@@ -101,7 +101,7 @@ def _shrunk(baseline: Visit, visit: Visit, v: Limits) -> tuple[float, tuple[str,
 
 def _grown(baseline: Visit, earlier: Sequence[Visit], visit: Visit, v: Limits) -> tuple[str, ...]:
     """Reasons for progression by size."""
-    told = []
+    told: list[str] = []
     if visit.yes("new_lesion") or visit.yes("new_fdg_lesion"):
         told.append("new lesion")
     if visit.yes("nontarget_progression"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Flags, Floats, latest, take
@@ -93,7 +94,7 @@ def _nadir(values: Floats, after: Flags) -> Floats:
     return shifted
 
 
-def _antigen(course: Course, day: Floats, negative_below: float) -> np.ndarray:
+def _antigen(course: Course, day: Floats, negative_below: float) -> NDArray[np.str_]:
     share = course.dense("antigen_positive_share")
     column = latest(np.isfinite(share) & (course.days[None, :] <= day[:, None]))[:, -1:]
     last = take(share, column, np.nan)[:, 0]

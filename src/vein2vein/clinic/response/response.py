@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.clinic.criteria import Edition, edition
+from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
@@ -62,10 +61,39 @@ class Response:
     progression_day: Floats
     relapse_antigen: NDArray[np.str_]
     flags: Mapping[str, Flags]
-    reasons: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
-    lacking: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    reasons: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict[tuple[int, int], tuple[str, ...]])
+    lacking: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict[tuple[int, int], tuple[str, ...]])
     confirmed: Flags | None = None
     mrd_relapse_day: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Remission:
+    """A row of criteria/response_b_all_*.toml: a category of response of the marrow and what it asks for, best first.
+
+    Attributes
+    ----------
+    name, mark : str
+    blasts_below : float
+        Blasts of the marrow, %; NaN: not asked.
+    blasts_at_most, blasts_fall : float
+        %, and the share by which they fell from baseline: asked for together.
+    neutrophils_above, neutrophils_at_least, platelets_above, platelets_at_least : float
+        10^9/L; NaN: not asked.
+    response : bool
+        Whether the category counts as a response.
+    """
+
+    name: str
+    mark: str
+    blasts_below: float = np.nan
+    blasts_at_most: float = np.nan
+    blasts_fall: float = np.nan
+    neutrophils_above: float = np.nan
+    neutrophils_at_least: float = np.nan
+    platelets_above: float = np.nan
+    platelets_at_least: float = np.nan
+    response: bool = True
 
 
 def respond_all(
@@ -107,16 +135,17 @@ def respond_all(
     negative = (mrd < v["mrd_negative"]) | (below & (mrd <= v["mrd_negative"]))
     begun_with = np.broadcast_to(_start(course, "marrow_blasts"), blasts.shape)
     fall = 1 - np.divide(blasts, begun_with, out=np.full(blasts.shape, np.nan), where=begun_with > 0)
-    status, names = _remission(rules, blasts, elsewhere, counts, fall)
+    table = rows_of(rules.name, Remission)
+    status, names = _remission(table, blasts, elsewhere, counts, fall)
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
-    remission = status > sum("blasts_below" not in row for row in rules.rules)  # partial remission is none
+    remission = status > sum(bool(np.isnan(row.blasts_below)) for row in table)  # partial remission is none
     in_window = assessed & (days <= v["response_window"] + v["visit_slack"])[None, :]
     begun = before(latest(remission)) >= 0
     relapses = assessed & begun & ((blasts >= v["relapse_blasts"]) | elsewhere)
     status = np.where(relapses, 0, status).astype(np.int8)
     relapse_day = _first(relapses, days)
-    counts_as = np.array([False, *(bool(row.get("response", True)) for row in reversed(rules.rules))])
+    counts_as = np.array([False, *(row.response for row in reversed(table))])
     counted = counts_as[np.maximum(status, 0)] & in_window & (days[None, :] < relapse_day[:, None])
     response_day = _first(counted, days)
     if maintained:
@@ -153,20 +182,25 @@ def _columns_of(course: Course, seen: Course) -> NDArray[np.intp]:
 
 
 def _remission(
-    rules: Edition, blasts: Floats, elsewhere: Flags, counts: Mapping[str, Floats], fall: Floats
+    rules: tuple[Remission, ...], blasts: Floats, elsewhere: Flags, counts: Mapping[str, Floats], fall: Floats
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
     """Code of each cell by the categories of the edition, best first in the file; 0 none."""
-    names = ("NR", *(str(row["name"]) for row in reversed(rules.rules)))
+    names = ("NR", *(row.name for row in reversed(rules)))
     status = np.zeros(blasts.shape, dtype=np.int8)
-    for code, row in enumerate(reversed(rules.rules), start=1):
-        meets = (blasts < float(row.get("blasts_below", np.inf))) & ~elsewhere  # type: ignore[arg-type]
-        if "blasts_fall" in row:
-            meets &= (blasts <= float(row["blasts_at_most"])) & (fall >= float(row["blasts_fall"]))  # type: ignore[arg-type]
-        for name, values in counts.items():
-            if f"{name}_above" in row:
-                meets &= values > float(row[f"{name}_above"])  # type: ignore[arg-type]
-            if f"{name}_at_least" in row:
-                meets &= values >= float(row[f"{name}_at_least"])  # type: ignore[arg-type]
+    for code, row in enumerate(reversed(rules), start=1):
+        meets = ~elsewhere
+        if not np.isnan(row.blasts_below):
+            meets = meets & (blasts < row.blasts_below)
+        if not np.isnan(row.blasts_fall):
+            meets = meets & (blasts <= row.blasts_at_most) & (fall >= row.blasts_fall)
+        for values, above, at_least in (
+            (counts["neutrophils"], row.neutrophils_above, row.neutrophils_at_least),
+            (counts["platelets"], row.platelets_above, row.platelets_at_least),
+        ):
+            if not np.isnan(above):
+                meets = meets & (values > above)
+            if not np.isnan(at_least):
+                meets = meets & (values >= at_least)
         status = np.where(meets, code, status).astype(np.int8)
     return status, names
 
@@ -226,13 +260,15 @@ def respond_lymphoma(
     )
 
 
-def respond(course: Course, *, lineage: str, visits: Iterable[float] | None = None, **choices: Any) -> Response:
-    """Response by the criteria of a lineage: ``leukemia`` or ``lymphoma``."""
+def respond(
+    course: Course, *, lineage: str, visits: Iterable[float] | None = None, maintained: bool = False
+) -> Response:
+    """Response by the criteria of a lineage: ``leukemia`` (``maintained``: as ``respond_all``) or ``lymphoma``."""
     match lineage:
         case "leukemia":
-            return respond_all(course, visits=visits, **choices)
+            return respond_all(course, visits=visits, maintained=maintained)
         case "lymphoma":
-            return respond_lymphoma(course, visits=visits, **choices)
+            return respond_lymphoma(course, visits=visits)
         case _:
             raise InputError(f"no response criteria for the lineage '{lineage}' yet; known: leukemia, lymphoma.")
 
@@ -244,7 +280,7 @@ def _first(holds: Flags, days: Floats) -> Floats:
     return np.where(holds.any(axis=1), days[holds.argmax(axis=1)], np.inf)
 
 
-def _names(status: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.str_]:
+def _names(status: NDArray[np.int8], names: tuple[str, ...]) -> NDArray[np.str_]:
     if not status.shape[1]:
         return np.full(len(status), names[0])
     return np.array(names)[np.maximum(status, 0).max(axis=1)]
@@ -253,14 +289,12 @@ def _names(status: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.str_]:
 def _start(course: Course, name: str) -> Floats:
     """Last value up to the infusion, or the first there is; shape (n, 1)."""
     values = course.dense(name)
+    if not values.shape[1]:
+        return np.full((len(values), 1), np.nan)
     known = np.isfinite(values)
-    early = latest(known & (course.days <= 0)[None, :])[:, -1:] if values.shape[1] else np.full((len(values), 1), -1)
-    first = np.where(known.any(axis=1), known.argmax(axis=1), -1)[:, None] if values.shape[1] else early
-    return (
-        take(values, np.where(early >= 0, early, first), np.nan)
-        if values.shape[1]
-        else np.full((len(values), 1), np.nan)
-    )
+    early = latest(known & (course.days <= 0)[None, :])[:, -1:]
+    first = np.where(known.any(axis=1), known.argmax(axis=1), -1)[:, None]
+    return take(values, np.where(early >= 0, early, first), np.nan)
 
 
 def _nadir(values: Floats, after: Flags) -> Floats:
@@ -276,8 +310,7 @@ def _antigen(course: Course, day: Floats, negative_below: float) -> NDArray[np.s
     """Antigen of the returning disease by the share of its cells that carry it; "" without relapse or measurement."""
     share = course.dense("antigen_positive_share")
     known = np.isfinite(share) & (course.days[None, :] <= day[:, None])
-    column = latest(known)[:, -1:] if share.shape[1] else np.full((len(share), 1), -1)
-    last = take(share, column, np.nan)[:, 0] if share.shape[1] else np.full(len(share), np.nan)
+    last = take(share, latest(known)[:, -1:], np.nan)[:, 0] if share.shape[1] else np.full(len(share), np.nan)
     call = np.where(last < negative_below, "negative", "positive")
     call = np.where(np.isfinite(day) & np.isfinite(last), call, "")
     switched = (course.dense("lineage_switch") >= 1) & (course.days[None, :] <= day[:, None])

@@ -6,13 +6,14 @@ baseline is the last visit up to the infusion, or the first there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import edition, editions
-from vein2vein.clinic.grades.grades import Flags
+from vein2vein.clinic.grades.grades import Flags, Floats
 from vein2vein.clinic.response import imwg, iwcll, lugano
 from vein2vein.clinic.response.disease_chart import SITES, Lesion, Verdict, Visit
 from vein2vein.clinic.response.response import Response, respond_all
@@ -20,13 +21,39 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
 __all__ = ["CRITERIA", "VISIT_ITEMS", "Lesion", "respond_visits"]
-CRITERIA: dict[str, tuple[ModuleType, str]] = {
-    "lugano": (lugano, "response_lugano_2014"),
-    "iwcll": (iwcll, "response_iwcll_2018"),
-    "imwg": (imwg, "response_imwg_2016"),
+Texts = Mapping[tuple[int, int], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """How the visits of one disease are judged.
+
+    Attributes
+    ----------
+    edition : str
+        The usual one.
+    categories : tuple of str
+        Worst first.
+    reads : tuple of str
+        Items of a visit.
+    judge : callable
+        (baseline, earlier visits, visit, limits) to the verdict on the visit.
+    """
+
+    edition: str
+    categories: tuple[str, ...]
+    reads: tuple[str, ...]
+    judge: Callable[[Visit, Sequence[Visit], Visit, Mapping[str, float]], Verdict]
+
+
+CRITERIA: dict[str, Criteria] = {
+    "lugano": Criteria("response_lugano_2014", lugano.CATEGORIES, lugano.READS, lugano.judge),
+    "iwcll": Criteria("response_iwcll_2018", iwcll.CATEGORIES, iwcll.READS, iwcll.judge),
+    "imwg": Criteria("response_imwg_2016", imwg.CATEGORIES, imwg.READS, imwg.judge),
 }
+OF_LEUKEMIA = "response_b_all_eliana"  # the usual edition of the criteria "all", which are judged by respond_all
 VISIT_ITEMS: dict[str, tuple[str, ...]] = {
-    **{name: module.READS for name, (module, _) in CRITERIA.items()},
+    **{name: one.reads for name, one in CRITERIA.items()},
     "all": (
         "marrow_blasts", "mrd", "neutrophils", "platelets", "circulating_blasts", "extramedullary",
         "antigen_positive_share", "csf_white_cells", "csf_red_cells", "csf_blasts", "cns_signs",
@@ -57,17 +84,17 @@ def respond_visits(
     """
     if criteria not in VISIT_ITEMS:
         raise InputError(unknown("criteria of response", criteria, VISIT_ITEMS))
-    _, usual = CRITERIA.get(criteria, (None, "response_b_all_eliana"))
+    usual = CRITERIA[criteria].edition if criteria in CRITERIA else OF_LEUKEMIA
     stem = usual.rpartition("_")[0]
     kin = [name for name in editions() if (name.startswith(stem) and edition(name).rules) or name == usual]
     if edition_name is not None and edition_name not in kin:
         raise InputError(unknown(f"edition of the criteria '{criteria}'", edition_name, kin))
     if criteria == "all":
         return respond_all(course, criteria=edition_name or usual)
-    module, usual = CRITERIA[criteria]
+    how = CRITERIA[criteria]
     rules = edition(edition_name or usual)
     charts = _charts(course, criteria, tuple(lesions))
-    names: tuple[str, ...] = module.CATEGORIES
+    names = how.categories
     n, k = course.shape
     status = np.full((n, k), -1, dtype=np.int8)
     reasons: dict[tuple[int, int], tuple[str, ...]] = {}
@@ -77,11 +104,11 @@ def respond_visits(
         for at in range(base + 1, len(chart)):
             column, visit = chart[at]
             baseline, earlier = chart[base][1], [one for _, one in chart[base:at]]
-            found: Verdict = module.judge(baseline, earlier, visit, rules.values)
-            status[i, column] = names.index(found.category) if found.category else -1
-            reasons[i, column] = found.reasons
-            if found.lacking:
-                lacking[i, column] = found.lacking
+            verdict = how.judge(baseline, earlier, visit, rules.values)
+            status[i, column] = names.index(verdict.category) if verdict.category else -1
+            reasons[i, column] = verdict.reasons
+            if verdict.lacking:
+                lacking[i, column] = verdict.lacking
     return _response(course, criteria, rules.name, rules.values, names, status, reasons, lacking)
 
 
@@ -104,15 +131,15 @@ def _charts(course: Course, criteria: str, lesions: Sequence[Lesion]) -> list[li
             text = f"two sizes of lesion {one.name} of patient {one.patient} on day {one.day:g}; keep one."
             raise InputError(text, file=one.where_from or None)
         cell[one.name] = one
-    charts = []
+    charts: list[list[tuple[int, Visit]]] = []
     for i, patient in enumerate(course.patients):
-        visits = []
+        visits: list[tuple[int, Visit]] = []
         for column, day in enumerate(course.days.tolist()):
             values = {name: float(course.values[name][i, column]) for name in items}
             values = {name: value for name, value in values.items() if not np.isnan(value)}
-            found = by_cell.get((int(patient), day), {})
-            if found or any(name not in _FLAGS for name in values):
-                visits.append((column, Visit(day, values, found)))
+            seen = by_cell.get((int(patient), day), {})
+            if seen or any(name not in _FLAGS for name in values):
+                visits.append((column, Visit(day, values, seen)))
         charts.append(visits)
     return charts
 
@@ -122,7 +149,10 @@ def _baseline(chart: list[tuple[int, Visit]]) -> int:
     return early[-1] if early else 0
 
 
-def _response(course, criteria, name, v, names, status, reasons, lacking) -> Response:
+def _response(
+    course: Course, criteria: str, name: str, v: Mapping[str, float], names: tuple[str, ...], status: NDArray[np.int8],
+    reasons: Texts, lacking: Texts,
+) -> Response:  # fmt: skip
     days, n = course.days, len(course.patients)
     progressed = status == 0
     progression = _first(progressed, days)
@@ -141,22 +171,22 @@ def _response(course, criteria, name, v, names, status, reasons, lacking) -> Res
     )  # fmt: skip
 
 
-def _first(holds: Flags, days):
+def _first(holds: Flags, days: Floats) -> Floats:
     if not holds.shape[1]:
         return np.full(len(holds), np.inf)
     return np.where(holds.any(axis=1), days[holds.argmax(axis=1)], np.inf)
 
 
-def _mrd_negative(course: Course, criteria: str, v, in_response: Flags) -> Flags:
+def _mrd_negative(course: Course, criteria: str, v: Mapping[str, float], in_response: Flags) -> Flags:
     if "mrd_negative" not in v:
         return np.zeros(len(course.patients), dtype=bool)
     clear = course.dense("mrd") < v["mrd_negative"]
     if criteria == "iwcll":
         clear &= course.dense("mrd_blood") < v["mrd_negative"]
-    return (clear & in_response).any(axis=1)
+    return np.asarray((clear & in_response).any(axis=1))
 
 
-def _confirmed(status, days, lasts: float) -> Flags:
+def _confirmed(status: NDArray[np.int8], days: Floats, lasts: float) -> Flags:
     """Cells whose category, or a better one, is held at the next evaluable visits until ``lasts`` days later."""
     confirmed = np.zeros(status.shape, dtype=bool)
     for i, row in enumerate(status):
@@ -171,7 +201,7 @@ def _confirmed(status, days, lasts: float) -> Flags:
     return confirmed
 
 
-def best_confirmed(response: Response) -> np.ndarray:
+def best_confirmed(response: Response) -> NDArray[np.str_]:
     """Best confirmed category before progression, shape (n,); "" where none was confirmed."""
     if response.confirmed is None or not response.status.shape[1]:
         return np.full(len(response.best), "", dtype="<U4")
