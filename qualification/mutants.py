@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -39,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mutations import Mutant, draw
 
 ROOT = Path(__file__).resolve().parents[1]
-SPARE, TIMES = 30.0, 6.0  # seconds of processor time over so many times what the tests need without the change
+SPARE, TIMES = 15.0, 3.0  # seconds of processor time over so many times what the tests need without the change
 LONGEST = 900.0  # seconds by the clock: a change may wait for something that never comes
 SAID = "said.txt"  # what the tests of the last change printed, in the copy
 CONTROL = 20  # tests that must pass in a child without any change
@@ -95,7 +96,9 @@ def main() -> None:
         if mutant in lived:
             print(f"{told(mutant)}   [{fate['fate']}]")
     share = 100 * len(lived) / max(len(mutants), 1)
-    print(f"{options.room}: {len(lived)} of {len(mutants)} survived, {share:.0f} % ({time.monotonic() - started:.0f} s)")
+    print(
+        f"{options.room}: {len(lived)} of {len(mutants)} survived, {share:.0f} % ({time.monotonic() - started:.0f} s)"
+    )
     if options.json:
         rows = [
             {"file": m.file, "line": m.line, "kind": m.kind, "before": m.before, "after": m.after, **fate}
@@ -121,7 +124,10 @@ def told(mutant: Mutant) -> str:
 def copy_tree(to: Path) -> Path:
     """Copy what git knows or would take, and the compiled code, so that the first test starts fast."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
@@ -211,7 +217,12 @@ def tried(mutants: list[Mutant], facts: dict[str, Any], copies: list[Path], room
                 fates[i] = {"fate": "not executed", "tests": 0}
                 if names:
                     need = sum(facts[name]["cpu"] for name in names)
-                    task = {"file": mutants[i].file, "text": mutants[i].text, "tests": names, "cpu": SPARE + TIMES * need}
+                    task = {
+                        "file": mutants[i].file,
+                        "text": mutants[i].text,
+                        "tests": names,
+                        "cpu": SPARE + TIMES * need,
+                    }
                     fates[i] = {**ask_for(task), "tests": len(names)}
                 print(f"  {i + 1}: {told(mutants[i])}: {fates[i]['fate']}", file=sys.stderr, flush=True)
         server.stdin.close()
@@ -350,6 +361,8 @@ def serve(room: str) -> None:
     package = Path.cwd() / "src" / "vein2vein"
     for name in apart_from(package, room):
         load(name)
+    gc.collect()
+    gc.freeze()  # what is loaded here is never looked through again in a child
     for line in sys.stdin:
         task = json.loads(line)
         path = package / task["file"]

@@ -33,7 +33,14 @@ SYMMETRIC = {
     "maximum", "minimum", "fmax", "fmin", "max", "min", "hypot", "logical_and", "logical_or", "logical_xor", "isclose",
     "allclose", "array_equal", "gcd", "union1d", "intersect1d", "add", "multiply", "equal", "not_equal", "zip", "any",
 }  # fmt: skip
-ALIKE = (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.Call, ast.UnaryOp)  # arguments that could be taken for each other
+ALIKE = (
+    ast.Name,
+    ast.Attribute,
+    ast.Subscript,
+    ast.BinOp,
+    ast.Call,
+    ast.UnaryOp,
+)  # arguments that could be taken for each other
 BUILT_IN = {"float", "int", "str", "bool", "np.float64", "np.int64", "np.inf", "np.nan", "object"}
 NEGLIGIBLE = 1e-6  # smaller numbers only keep a quotient finite
 
@@ -122,7 +129,9 @@ def draw(package: Path, files: list[Path], count: int, seed: str) -> tuple[list[
 
     Returns the mutants in the order of files and lines, and how many sites there were.
     """
-    sites = [site for path in sorted(files) for site in sites_of(path.read_text(encoding="utf-8"), _name(package, path))]
+    sites = [
+        site for path in sorted(files) for site in sites_of(path.read_text(encoding="utf-8"), _name(package, path))
+    ]
     luck = random.Random(seed)
     chosen = sorted(luck.sample(range(len(sites)), min(count, len(sites))))
     return [sites[i].mutant(luck.randrange(len(sites[i].changes))) for i in chosen], len(sites)
@@ -162,7 +171,9 @@ class _Walk:
             yield from self.statement(holder, field, place, statement)
             self.lines = outer
 
-    def site(self, holder: ast.AST, field: str, place: int | None, changes: list[tuple[str, ast.AST]]) -> Iterator[Site]:
+    def site(
+        self, holder: ast.AST, field: str, place: int | None, changes: list[tuple[str, ast.AST]]
+    ) -> Iterator[Site]:
         node = getattr(holder, field) if place is None else getattr(holder, field)[place]
         written, kept = {ast.unparse(node)}, []
         for kind, changed in changes:
@@ -217,7 +228,9 @@ class _Walk:
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if not isinstance(target, ast.Name):
             return False
-        alias = re.fullmatch(r"[A-Z]\w*[a-z]\w*", target.id) and isinstance(node.value, ast.Subscript | ast.BinOp | ast.Name)
+        alias = re.fullmatch(r"[A-Z]\w*[a-z]\w*", target.id) and isinstance(
+            node.value, ast.Subscript | ast.BinOp | ast.Name
+        )
         return target.id.startswith("__") or bool(alias and self.at_import)
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Iterator[Site]:
