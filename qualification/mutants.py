@@ -6,8 +6,8 @@ that no test noticed, with the list of them.
 
 The tests run in a private copy of the tree, never in the tree itself. Which tests execute which line is measured once;
 a change is shown to those that execute its line, the quickest first, up to the first failure; a line that no test
-executes is a survivor at once. Code that runs on import is shown to all tests of the room. A change that makes the tests
-take many times as long counts as noticed. Each change is tried in a child forked from a process that has imported
+executes is a survivor at once. Code that runs on import is shown to all tests of the room. A change that makes the
+tests take many times as long counts as noticed. Each change is tried in a child forked from a process that has imported
 everything outside the room, so that only the room, what stands above it and the tests are imported anew.
 
 Needs the package ``coverage`` beside the test dependencies, and an operating system with fork.
@@ -256,7 +256,7 @@ def cover(tests: list[str], room: str, out: Path) -> None:
         def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
             forget()
             measured.switch_context(item.nodeid)
-            wide = [d for ds in getattr(item, "_fixtureinfo").name2fixturedefs.values() for d in ds[-1:]]
+            wide = [d for ds in item._fixtureinfo.name2fixturedefs.values() for d in ds[-1:]]
             names = [shared(d) for d in wide if d.scope != "function"]
             ours = [name for name in names if name not in ("fixture:::wide", "fixture:::shared")]
             facts[item.nodeid] = {"fixtures": names, "wide": any("pytest" not in name for name in ours)}
@@ -274,7 +274,7 @@ def cover(tests: list[str], room: str, out: Path) -> None:
             forget()
             measured.switch_context(shared(fixturedef))
             result = yield
-            measured.switch_context(str(getattr(request, "_pyfuncitem").nodeid))
+            measured.switch_context(str(request._pyfuncitem.nodeid))
             return result
 
     def shared(fixture: Any) -> str:

@@ -218,8 +218,6 @@ class _Walk:
             elif name == "cases":
                 for case in value:
                     yield from self.body(case, "body")
-            elif name not in ("annotation", "targets", "target"):
-                yield from self.children(node, name, value)
             elif name != "annotation":
                 yield from self.children(node, name, value)
 
