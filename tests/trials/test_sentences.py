@@ -18,6 +18,7 @@ AGE = 'law = "normal"\nmean = 45\nsd = 14\nlow = 18\nhigh = 80\nunit = "year"'
 WAITING = 'law = "uniform"\nlow = 14\nhigh = 40\nunit = "day"'
 DRUG = '{ drug = "fludarabine", dose = 25, days = [-5, -4, -3] }'
 CR = OWN[OWN.index("[[published]]") : OWN.index('\n[[published]]\nquantity = "EFS"')]
+FAILURE = '[waiting.screening_failure]\nlaw = "bernoulli"\nprobability = 0.99\nhow = "assumed"\nwhy = "x"\n'
 CR_LINE = OWN[: OWN.index("[[published]]")].count("\n") + 1
 KINDS = "points, log10, days, percent of value, patients, published interval"
 
@@ -64,7 +65,8 @@ REFUSED = [
      "gives nearly all patients 1.869 to 101.1 year, expected 0 to 100; change its numbers, or give it low and high."),
     ("", '[population.prior_lines]\nlaw = "fixed"\nvalue = -1\nhow = "assumed"\nwhy = "x"', "population.prior_lines",
      "gives nearly all patients -1 to -1, expected 0 to 30; change its numbers, or give it low and high."),
-    ("", ARMS + '[arms.population.age]\nlaw = "fixed"\nvalue = 101\nhow = "assumed"\nwhy = "x"', "arms.1.population.age",
+    ("", ARMS + "[arms.population.age]\nlaw = 'fixed'\nvalue = 101\nhow = 'assumed'\nwhy = 'x'",
+     "arms.1.population.age",
      "gives nearly all patients 101 to 101, expected 0 to 100; change its numbers, or give it low and high."),
     # doses
     ('"4.1e8 cells"', '"1e8"', "trial.dose",
@@ -101,8 +103,8 @@ REFUSED = [
      "found by_age, expected a law that leans on no other field."),
     ("vein_to_vein]", "bridging_share]", "waiting.bridging_share.law",
      "found uniform, expected bernoulli with a probability."),
-    ("[visits]", '[waiting.screening_failure]\nlaw = "bernoulli"\nprobability = 1\nhow = "assumed"\nwhy = "x"\n[visits]',
-     "waiting.screening_failure.probability", "found 1, expected less: nobody would be enrolled."),
+    ("[visits]", f"{FAILURE.replace('0.99', '1')}[visits]", "waiting.screening_failure.probability",
+     "found 1, expected less: nobody would be enrolled."),
     # sizes
     ("patients = 20", "patients = 20.5", "size.patients", "found 20.5, expected a whole number of patients."),
     ("infused = 54", "infused = 61", "size.infused", "found 61, expected at most the 60 who were enrolled."),
@@ -257,7 +259,8 @@ ACCEPTED = [
     (AGE, 'law = "fixed"\nvalue = 100'),
     ('unit = "year"', 'unit = "years"'),
     ('unit = "year"', ""),
-    ("", '[population.cd3]\nlaw = "share_of"\nof = "lymphocytes"\nmedian = 0.5\nlogit_sd = 1\nhow = "assumed"\nwhy = "x"'),
+    ("", '[population.cd3]\nlaw = "share_of"\nof = "lymphocytes"\nmedian = 0.5\nlogit_sd = 1\n'
+     'how = "assumed"\nwhy = "x"'),
     (DRUG, DRUG.replace("25", "10000")),
     (DRUG, DRUG.replace("-5", "-60")),
     ('conditioning = "light"', 'conditioning = "none"'),
@@ -267,8 +270,7 @@ ACCEPTED = [
     (WAITING, 'law = "fixed"\nvalue = 0'),
     (WAITING, 'law = "fixed"\nvalue = 7305'),
     ('unit = "day"', 'unit = "days"'),
-    ("[visits]", '[waiting.screening_failure]\nlaw = "bernoulli"\nprobability = 0.99\nhow = "assumed"\nwhy = "x"\n'
-     "[visits]"),
+    ("[visits]", f"{FAILURE}[visits]"),
     ("infused = 54", "infused = 60"),
     ("enrolled = 60\ninfused = 54", ""),
     ("", ARMS),
