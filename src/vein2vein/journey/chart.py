@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.care import eligibility, management
 from vein2vein.engine import solve as engine
-from vein2vein.journey.day_loop import constants, follow
+from vein2vein.journey.day_loop import follow, loop_numbers
 from vein2vein.journey.journey import ArmFacts, Journey
 from vein2vein.journey.outcome import close, provenance
 from vein2vein.models.model import named, start
@@ -35,6 +35,7 @@ from vein2vein.therapy.product import Product, Regimen, find_indication, find_pr
 from vein2vein.therapy.visits import Plan, read_plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.virtual import assay, covariates, hazards
+from vein2vein.virtual.constants import Constants, bundled
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -53,6 +54,7 @@ def simulate(
     transplant: tuple[float, float, float] = (0.0, 0.0, 0.0),
     assays: Mapping[str, assay.Assay] | None = None,
     overlay: ParameterSet | None = None,
+    constants: Constants | None = None,
     seed: int = 1,
     typical: bool = False,
     backend: str = "batch",
@@ -82,6 +84,8 @@ def simulate(
         A trial's own assays, in place of the usual ones.
     overlay : ParameterSet, optional
         A named variant of the model's numbers, laid over the general, product and disease sets; part of the provenance.
+    constants : Constants, optional
+        Those of the bedside, the covariates and the hazards; the bundled ones by default.
     seed : int
     typical : bool
         All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
@@ -99,6 +103,7 @@ def simulate(
         Unknown names, or an impossible dose.
     """
     say = progress or (lambda fraction, text: None)
+    constants = constants or bundled()
     product = find_product(product) if isinstance(product, str) else product
     disease, chosen, visits = find_disease(patient.disease), management.read_policy(policy), plan or read_plan()
     asked = read_requested_dose(dose)
@@ -125,13 +130,17 @@ def simulate(
     waited, said = wait(
         patient, lot, product, seed, growth=drawn["g"], capacity=drawn["K0"],
         law=waiting_law, bridging_share=bridging_share,
-        dropout_hazard=lambda burden: hazards.dropout_hazard(burden, drawn["K0"]),
-        dropout_reason=lambda burden: hazards.dropout_reason(burden, drawn["K0"], patient.number, seed),
+        dropout_hazard=lambda burden: hazards.dropout_hazard(constants.hazards, burden, drawn["K0"]),
+        dropout_reason=lambda burden: hazards.dropout_reason(
+            constants.hazards, burden, drawn["K0"], patient.number, seed
+        ),
     )  # fmt: skip
     notes += said
     # 5 conditioning
     ready = after_waiting(patient, waited)
-    conditioned, said = lymphodeplete(ready, lot, product, regimen, _white_cells(ready, lot, product, drawn, seed))
+    conditioned, said = lymphodeplete(
+        ready, lot, product, regimen, _white_cells(constants, ready, lot, product, drawn, seed)
+    )
     notes += said
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
@@ -142,12 +151,14 @@ def simulate(
     # 7 for each monitoring time: advance, observe, grade, treat
     who = np.flatnonzero(given)
     treated = select(ready, who)
-    columns = _columns(treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who)
+    columns = _columns(
+        constants, treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who
+    )
     doses = [(day, drug, mg[who]) for day, drug, mg in conditioned.doses]
     doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
     followed = follow(
         treated, product, columns, doses, visits, chosen, transplant=transplant,
-        assays={**assay.usual(), **(assays or {})}, seed=seed, backend=backend, say=say,
+        assays={**assay.usual(), **(assays or {})}, constants=constants, seed=seed, backend=backend, say=say,
     )  # fmt: skip
     notes += followed.notes
 
@@ -155,7 +166,8 @@ def simulate(
     say(1.0, "outcome")
     ended = close(
         patient, product, disease, visits,
-        drawn=drawn, who=who, followed=followed, waited=waited, infused=given, seed=seed,
+        drawn=drawn, who=who, followed=followed, waited=waited, infused=given, constants=constants.hazards,
+        seed=seed,
     )  # fmt: skip
     facts = ArmFacts(
         _arm_name(patient), product, disease, declared, ended.kinetics.analyte, ended.response.edition,
@@ -187,7 +199,9 @@ def simulate(
         status_text=engine.STATUS,
         arms=(facts,),
         arm=np.zeros(patient.count, dtype=np.intp),
-        provenance=provenance(facts, chosen.name, ended, seed=seed, backend=backend, tolerance=constants().tolerance),
+        provenance=provenance(
+            facts, chosen.name, constants.name, ended, seed=seed, backend=backend, tolerance=loop_numbers().tolerance
+        ),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -199,6 +213,7 @@ def _arm_name(patient: Patient) -> str:
 
 
 def _columns(
+    constants: Constants,
     treated: Patient,
     lot: release.Lot,
     product: Product,
@@ -216,17 +231,26 @@ def _columns(
         traits["antigen_density_a"] = treated.antigen_density_b
         values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
-        values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=t0, seed=seed,
+        constants.covariates,
+        constants.bedside,
+        values,
+        traits=traits,
+        target_a=product.target_a,
+        target_b=product.target_b,
+        t0=t0,
+        seed=seed,
         numbers=treated.number,
-    )  # fmt: skip
+    )
     return as_matrix(own, reference.MODEL.parameters, treated.count)
 
 
-def _white_cells(ready: Patient, lot: release.Lot, product: Product, drawn: Mapping[str, Floats], seed: int) -> Floats:
+def _white_cells(
+    constants: Constants, ready: Patient, lot: release.Lot, product: Product, drawn: Mapping[str, Floats], seed: int
+) -> Floats:
     """White cells (10^9/L) after the wait: as measured where the patient's file says, else the model's at its start."""
     found, who = np.full(ready.count, np.nan), np.flatnonzero(~lot.failed)
     values = {name: value[who] for name, value in drawn.items()}
-    columns = _columns(select(ready, who), lot, product, values, np.zeros(who.size), seed, who)
+    columns = _columns(constants, select(ready, who), lot, product, values, np.zeros(who.size), seed, who)
     model = reference.MODEL
     begun, own = named(model.state_names, start(model, columns)), named(model.parameters, columns)
     levels = named(model.level_names, np.zeros((who.size, len(model.level_names))))

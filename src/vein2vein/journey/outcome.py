@@ -30,6 +30,7 @@ from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import Waiting
 from vein2vein.virtual import hazards
+from vein2vein.virtual.hazards import HazardConstants
 
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
@@ -63,12 +64,13 @@ def close(
     followed: Followed,
     waited: Waiting,
     infused: NDArray[np.bool_],
+    constants: HazardConstants,
     seed: int,
 ) -> Closed:
     """Close the record of n patients of whom those at ``who`` were infused and followed."""
     count, numbers = patient.count, patient.number
     seen = _response(followed.course, disease.lineage, plan)
-    death, cause = _deaths(patient, followed, seen, plan, drawn, who, seed)
+    death, cause = _deaths(constants, patient, followed, seen, plan, drawn, who, seed)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)
@@ -120,7 +122,7 @@ def _response(course: Course, lineage: str, plan: Plan) -> Response:
 
 
 def _deaths(
-    patient: Patient, followed: Followed, seen: Response, plan: Plan, drawn: Mapping[str, Floats],
+    c: HazardConstants, patient: Patient, followed: Followed, seen: Response, plan: Plan, drawn: Mapping[str, Floats],
     who: NDArray[np.intp], seed: int,
 ) -> tuple[Floats, NDArray[np.object_]]:  # fmt: skip
     """Day and cause of death of the infused: toxicity, without relapse, or after progression, whichever comes first."""
@@ -129,13 +131,15 @@ def _deaths(
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
     progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
     background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
-    grafted = hazards.transplant_hazard(days, followed.transplanted[:, None], background) * np.diff(days, prepend=0.0)
+    grafted = hazards.transplant_hazard(c, days, followed.transplanted[:, None], background) * np.diff(
+        days, prepend=0.0
+    )
     cumulated = followed.hazard + np.cumsum(grafted, axis=1)
     found = monitoring.grade(
         followed.course, age=patient.age[who], weight=patient.weight[who], scales=(TOXICITY_SCALE, "icans")
     )
     crs, icans = found[TOXICITY_SCALE].grade, found["icans"].grade
-    by_toxicity, of_toxicity = hazards.toxicity_deaths(days, crs, icans, numbers, seed)
+    by_toxicity, of_toxicity = hazards.toxicity_deaths(c, days, crs, icans, numbers, seed)
     without = hazards.crossing_day(days, cumulated, hazards.clock(seed, "without relapse", numbers))
     after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed, drawn["salvage"][who])
     ways = np.stack([by_toxicity, without, after])
@@ -151,12 +155,17 @@ def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) 
     return full
 
 
-def provenance(facts: ArmFacts, policy: str, ended: Closed, *, seed: int, backend: str, tolerance: float) -> Provenance:
-    """What it takes to get the same figures again; ``ended`` is what ``close`` returned."""
+def provenance(
+    facts: ArmFacts, policy: str, constants: str, ended: Closed, *, seed: int, backend: str, tolerance: float
+) -> Provenance:
+    """What it takes to get the same figures again; ``constants``: name of their set.
+
+    ``ended`` is what ``close`` returned.
+    """
     return {
         "version": __version__,
         "model": reference.MODEL.name,
-        "parameter_sets": list(facts.parameters.history),
+        "parameter_sets": [*facts.parameters.history, *([constants] if constants else [])],
         "product": facts.product.name,
         "disease": facts.disease.name,
         "policy": policy,

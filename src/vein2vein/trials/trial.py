@@ -28,6 +28,7 @@ from vein2vein.trials.comparison import Row, compare
 from vein2vein.trials.published import LONGEST, MOST, SCALES, Published, read_published
 from vein2vein.trials.virtual_patients import draw_patients
 from vein2vein.virtual.assay import Assay, read_assays
+from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -278,6 +279,7 @@ def enroll_and_treat(
     progress: Progress | None = None,
     backend: str = "batch",
     overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
+    constants: Constants | None = None,
 ) -> Journey:
     """Take the patients with these numbers through a trial; none depends on who else is asked for.
 
@@ -299,6 +301,7 @@ def enroll_and_treat(
             transplant=one.transplant,
             assays=one.assays,
             overlay=overlay(one) if callable(overlay) else overlay,
+            constants=constants,
             seed=seed,
             backend=backend,
             progress=progress,
@@ -329,6 +332,7 @@ def run_trial(
     progress: Progress | None = None,
     backend: str = "batch",
     overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
+    constants: Constants | None = None,
 ) -> TrialResult:
     """Run a trial in virtual patients and set it beside the published one.
 
@@ -344,6 +348,8 @@ def run_trial(
         Solver of the engine.
     overlay : ParameterSet, optional
         A named variant of the model's numbers.
+    constants : Constants, optional
+        Those of the bedside, the covariates and the hazards; the bundled ones by default.
 
     Returns
     -------
@@ -352,7 +358,9 @@ def run_trial(
     count = trial.patients if patients is None else patients
     if not 1 <= count <= MOST:
         raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
-    journey = enroll_and_treat(trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay)
+    journey = enroll_and_treat(
+        trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay, constants=constants
+    )
     if progress:
         progress(1.0, "comparing with the published trial")
     rows = compare(
