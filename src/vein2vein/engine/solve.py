@@ -29,6 +29,7 @@ from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.trace import content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
+from vein2vein.records import described
 
 Matrix = NDArray[np.float64]
 Dose = checks.Dose
@@ -85,6 +86,7 @@ class Run:
     packed: Matrix | None = None
 
 
+@described
 @dataclass(frozen=True)
 class Solution:
     """States at the asked days.

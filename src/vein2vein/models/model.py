@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import described
 
 Quantity: TypeAlias = NDArray[np.float64]
 """What a model's functions compute with: a number, an array of numbers or, while they are recorded, an expression."""
 
 KINDS = ("dose", "level")
+
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Input:
             raise InputError(f"input {self.name}: {unknown('kind', str(self.kind), KINDS)}")
 
 
+@described
 @dataclass(frozen=True)
 class Model:
     """A dynamic model.

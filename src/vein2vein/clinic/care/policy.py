@@ -11,6 +11,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.criteria import declared, edition
 from vein2vein.errors import unknown
+from vein2vein.records import described
 
 FOLDER = Path(__file__).with_name("policies")
 BY_WEIGHT = "tocilizumab"
@@ -125,6 +126,7 @@ class GcsfRule:
     stop_at: float
 
 
+@described
 @dataclass(frozen=True)
 class Policy:
     """When to give what; None: never by this policy.
