@@ -23,7 +23,7 @@ from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.response.response import Response
 from vein2vein.engine import solve as engine
-from vein2vein.journey.day_loop import constants, follow
+from vein2vein.journey.day_loop import constants, follow, ward_limits
 from vein2vein.journey.outcome import close, provenance
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import model as reference
@@ -251,8 +251,14 @@ def simulate(
         status_text=engine.STATUS,
         notes=tuple(dict.fromkeys(notes)),
         provenance=provenance(
-            product, disease, declared, chosen.name, ended,
-            seed=seed, backend=backend, tolerance=constants().tolerance,
+            product,
+            disease,
+            declared,
+            chosen.name,
+            ended,
+            seed=seed,
+            backend=backend,
+            tolerance=constants().tolerance,
         ),
         **ended,
     )
@@ -277,7 +283,7 @@ def _columns(
         values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
         values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=t0, seed=seed,
-        numbers=treated.number,
+        numbers=treated.number, limits=ward_limits(),
     )  # fmt: skip
     return as_matrix(own, reference.MODEL.parameters, treated.count)
 

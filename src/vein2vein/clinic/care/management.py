@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take
@@ -24,7 +25,7 @@ from vein2vein.therapy.course import Course
 
 FOLDER = Path(__file__).with_name("policies")
 STEROIDS = ("dexamethasone", "methylprednisolone")
-CRS_SCALES = ("crs_astct", "crs_lee2014", "crs_penn")
+CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 _FIELDS = {
     "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
     "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.therapy.course import Course
@@ -152,7 +153,7 @@ def _holds(
 ) -> bool:
     """Whether the condition of a row holds now; what is not known does not stop a prophylaxis."""
     if "crs_at_least" in row:
-        crs = (findings or {}).get("crs_astct")
+        crs = (findings or {}).get(words.usual_crs())
         if crs is None:
             return False
         past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))

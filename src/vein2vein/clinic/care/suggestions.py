@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vein2vein.clinic import words
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Grades
@@ -80,7 +81,7 @@ def suggest(
     position: int = 0,
     day: float | None = None,
     costimulation: str = "",
-    scale: str = "crs_astct",
+    scale: str = "",
 ) -> tuple[Suggestion, ...]:
     """What to consider now for one patient, by finding and falling grade.
 
@@ -99,8 +100,9 @@ def suggest(
     costimulation : str
         Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
     scale : str
-        The CRS finding to read; doses by grade are meant for ``crs_astct``.
+        The CRS finding to read; "": the usual one, for which doses by grade are meant.
     """
+    scale = scale or words.usual_crs()
     rules = edition("guidance")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, before, carried, latest, take
 from vein2vein.clinic.grades.organs import lowest_before
@@ -182,7 +183,7 @@ def _severity(course: Course) -> tuple[Any, Flags, Flags]:
         course.dense(n) > 0 for n in ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin")
     ]
     grave = known("bleeding", 2) | known("dialysis") | known("oxygen_device", signs[VENTILATOR_CODE])
-    top = edition("crs_astct_2019").top
+    top = edition(words.findings()[words.usual_crs()].edition).top
     grade = np.where(grave | np.logical_or.reduce(pressors), top, grade)
     cause = course.dense("death_cause")
     died = cause == edition("death").values["iec_hs"]

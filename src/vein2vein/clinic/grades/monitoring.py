@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.grades.cres import grade_cres
-from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import Grades, because, lacking
 from vein2vein.clinic.grades.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
@@ -40,22 +41,19 @@ def _cytopenia(name: str) -> Callable[..., Grades]:
     return lambda course, a: grade_cytopenia(course, name)
 
 
-FINDINGS = (
-    "crs_astct", "crs_lee2014", "crs_penn", "icans", "neurologic_event", "neutropenia", "thrombocytopenia",
-    "b_cell_aplasia",
-)  # fmt: skip
+FINDINGS = tuple(name for name, one in words.findings().items() if one.simulated)
 _GRADERS: dict[str, Callable[..., Grades]] = {
-    **{f"crs_{scale}": _crs(scale) for scale in SCALES},
+    **{one.name: _crs(scale) for scale, one in words.crs_scales().items()},
     "icans": lambda course, a: grade_icans(course, age=a["age"], past=a["past"].get("icans")),
     "neurologic_event": lambda course, a: neurologic_event(course, age=a["age"], icans=a["done"].get("icans")),
     "cres": lambda course, a: grade_cres(course),
     **{name: _cytopenia(name) for name in CYTOPENIAS},
-    "iec_hs": lambda course, a: grade_iec_hs(course, crs=a["done"].get("crs_astct")),
+    "iec_hs": lambda course, a: grade_iec_hs(course, crs=a["done"].get(words.usual_crs())),
     "b_cell_aplasia": lambda course, a: b_cell_aplasia(course),
     "hypogammaglobulinemia": lambda course, a: hypogammaglobulinemia(course, age=a["age"]),
 }
 ALL_FINDINGS = tuple(_GRADERS)
-STATES = {"b_cell_aplasia": 1, "hypogammaglobulinemia": 2}  # findings that are no grades, and their last state
+STATES = {name: len(one.states) - 1 for name, one in words.findings().items() if one.states}  # no grades: last state
 
 
 def grade(

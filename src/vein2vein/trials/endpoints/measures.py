@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.response.outcome import time_to_event
+from vein2vein.clinic.words import counted_responses
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
     blood,
     exposure,
@@ -21,7 +22,6 @@ from vein2vein.trials.endpoints import (  # their endpoints enter the list when 
 )
 from vein2vein.trials.endpoints.reading import (
     ENDPOINTS,
-    RESPONSES,
     Flags,
     Floats,
     NotProduced,
@@ -140,7 +140,7 @@ def relapsed(journey: Any, *, antigen: str, before_transplant: bool) -> Flags:
 def ongoing_response(journey: Any) -> Flags:
     """In remission, alive, without relapse or transplantation at the end of follow-up."""
     outcome = journey.outcome
-    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), RESPONSES)
+    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), counted_responses())
     days = (outcome.relapse_day, outcome.death_day, outcome.hsct_day)
     return responded_ever & np.logical_and.reduce([~np.isfinite(np.asarray(d)) for d in days])
 
@@ -341,8 +341,9 @@ SETS: dict[str, Callable[[Any, str, float], Flags]] = {
     "evaluable": lambda journey, scale, until: responders(journey) | _non_responders(journey),
     "crs": lambda journey, scale, until: _crs(journey, scale, until) >= 1,
     "crs_grade_4": lambda journey, scale, until: _crs(journey, scale, until) >= LIFE_THREATENING,
-    "crs_below_grade_4": lambda journey, scale, until: infused(journey)
-    & (_crs(journey, scale, until) < LIFE_THREATENING),
+    "crs_below_grade_4": lambda journey, scale, until: (
+        infused(journey) & (_crs(journey, scale, until) < LIFE_THREATENING)
+    ),
     "durable_responders": lambda journey, scale, until: blood.durable_responders(journey),
     "relapsed": lambda journey, scale, until: _relapsed(journey),
     "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.words import counted_responses
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -40,7 +42,6 @@ class Endpoint:
 
 
 ENDPOINTS: dict[str, Endpoint] = {}
-RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
 PERCENT = 100.0  # unit factor
 
 
@@ -65,7 +66,7 @@ def infused(journey: Any) -> Flags:
 
 def responders(journey: Any) -> Flags:
     """Infused, with a best response that counts as one, shape (n,)."""
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), counted_responses())
 
 
 def to_relapse(journey: Any) -> tuple[Floats, Flags, Flags]:
