@@ -19,6 +19,7 @@ PACKAGE = Path(words.__file__).parents[1]
 def test_what_counts_is_what_the_criteria_say():
     assert words.complete_responses() == ("sCR", "CR", "CRh", "CRi")
     assert words.counted_responses() == ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
+    assert words.below_response() == ("MR", "SD", "NR", "PD")
     assert set(words.failures()) == {"NR", "NE", "MLFS"}
     assert list(words.responses()) == [
         "sCR", "CR", "CRh", "CRi", "VGPR", "PR", "MR", "MLFS", "SD", "NR", "PD", "NE",

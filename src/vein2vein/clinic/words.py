@@ -28,6 +28,8 @@ class ResponseWord:
         No disease is found.
     response : bool
         Counts as a response in some disease.
+    below : bool
+        Assessed, and less than a response.
     failure : bool
         Of a leukemia that reached no remission: an event of event-free survival.
     """
@@ -35,6 +37,7 @@ class ResponseWord:
     name: str
     complete: bool
     response: bool
+    below: bool
     failure: bool
 
 
@@ -138,7 +141,7 @@ def responses() -> Mapping[str, ResponseWord]:
         return bool(card.flag("responses", name, what, default=False))
 
     return {
-        name: ResponseWord(name, is_(name, "complete"), is_(name, "response"), is_(name, "failure"))
+        name: ResponseWord(name, is_(name, "complete"), is_(name, "response"), is_(name, "below"), is_(name, "failure"))
         for name in card.table("responses")
     }
 
@@ -151,6 +154,11 @@ def complete_responses() -> tuple[str, ...]:
 def counted_responses() -> tuple[str, ...]:
     """Words that count as a response in some disease."""
     return tuple(one.name for one in responses().values() if one.response)
+
+
+def below_response() -> tuple[str, ...]:
+    """Words for those who were assessed and did not respond."""
+    return tuple(one.name for one in responses().values() if one.below)
 
 
 def failures() -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,19 @@ from numpy.typing import NDArray
 from vein2vein import __version__
 from vein2vein.clinic import words
 from vein2vein.clinic.grades import monitoring
+from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response import outcome
 from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.response import Response, respond
 from vein2vein.journey.day_loop import ORGANS, Followed
+from vein2vein.journey.journey import ArmFacts, Provenance
 from vein2vein.models.model import named
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference import model as reference
-from vein2vein.parameters import ParameterSet
+from vein2vein.records import described
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import Disease
-from vein2vein.therapy.kinetics import kinetics
+from vein2vein.therapy.kinetics import Kinetics, kinetics
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
@@ -31,6 +34,21 @@ from vein2vein.virtual import hazards
 
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
+
+
+@described
+@dataclass(frozen=True)
+class Closed:
+    """What the record of n patients holds once it is closed: fields of a ``Journey`` of the same names."""
+
+    course: Course
+    findings: Mapping[str, Grades]
+    kinetics: Kinetics
+    outcome: outcome.Outcome
+    response: Response
+    cure_probability: Mapping[str, Floats]
+    individual: Floats
+    status: NDArray[np.int64]
 
 
 def close(
@@ -45,15 +63,8 @@ def close(
     waited: Waiting,
     infused: NDArray[np.bool_],
     seed: int,
-) -> dict[str, Any]:
-    """Close the record of n patients of whom those at ``who`` were infused and followed.
-
-    Returns
-    -------
-    dict
-        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a
-        ``Journey``.
-    """
+) -> Closed:
+    """Close the record of n patients of whom those at ``who`` were infused and followed."""
     count, numbers = patient.count, patient.number
     seen = _response(followed.course, disease.lineage, plan)
     death, cause = _deaths(patient, followed, seen, plan, drawn, who, seed)
@@ -89,16 +100,16 @@ def close(
     chances = extinction.extinction_probability(
         named(reference.MODEL.state_names, followed.state), named(reference.MODEL.parameters, followed.columns)
     )
-    return {
-        "course": record,
-        "findings": monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
-        "kinetics": kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
-        "outcome": final,
-        "response": response,
-        "cure_probability": {clone: everyone(chance, np.nan) for clone, chance in chances.items()},
-        "individual": everyone(followed.columns, np.nan),
-        "status": everyone(followed.status, 0),
-    }
+    return Closed(
+        course=record,
+        findings=monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
+        kinetics=kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
+        outcome=final,
+        response=response,
+        cure_probability={clone: everyone(chance, np.nan) for clone, chance in chances.items()},
+        individual=everyone(followed.columns, np.nan),
+        status=everyone(followed.status, 0),
+    )
 
 
 def _response(course: Course, lineage: str, plan: Plan) -> Response:
@@ -140,26 +151,16 @@ def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) 
     return full
 
 
-def provenance(
-    product: Product,
-    disease: Disease,
-    declared: ParameterSet,
-    policy: str,
-    ended: Mapping[str, Any],
-    *,
-    seed: int,
-    backend: str,
-    tolerance: float,
-) -> dict[str, Any]:
+def provenance(facts: ArmFacts, policy: str, ended: Closed, *, seed: int, backend: str, tolerance: float) -> Provenance:
     """What it takes to get the same figures again; ``ended`` is what ``close`` returned."""
     return {
         "version": __version__,
         "model": reference.MODEL.name,
-        "parameter_sets": list(declared.history),
-        "product": product.name,
-        "disease": disease.name,
+        "parameter_sets": list(facts.parameters.history),
+        "product": facts.product.name,
+        "disease": facts.disease.name,
         "policy": policy,
-        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
+        "criteria": sorted({one.edition for one in ended.findings.values()} | {ended.response.edition}),
         "seed": seed,
         "backend": backend,
         "tolerance": tolerance,
