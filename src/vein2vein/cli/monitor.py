@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vein2vein.cli import console
-from vein2vein.clinic.words import ward_scales
+from vein2vein.clinic.words import finding_words, ward_scales
 from vein2vein.errors import InputError
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
@@ -175,9 +175,7 @@ def _short(state: Any) -> str:
 
 
 def _head(name: str) -> str:
-    from vein2vein.report.monitor_page import SHORT
-
-    return SHORT.get(name, "CRS")
+    return finding_words(name).short
 
 
 def _list(heading: str, lines: Any) -> None:

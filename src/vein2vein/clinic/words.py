@@ -60,6 +60,8 @@ class Lineage:
         Sentence part, headings of the flow of patients, name of the event.
     rates : tuple of str
         Published quantities that count the same.
+    endpoints : tuple of str
+        Times to an event that its survival is told by, besides death (OS).
     words : mapping of str to str
         What each best response is called; "" for those who were never assessed.
     """
@@ -75,6 +77,7 @@ class Lineage:
     after: str
     return_: str
     rates: tuple[str, ...]
+    endpoints: tuple[str, ...]
     words: Mapping[str, str]
 
     def word(self, response: str) -> str:
@@ -166,6 +169,12 @@ def failures() -> tuple[str, ...]:
     return tuple(one.name for one in responses().values() if one.failure)
 
 
+@cache
+def endpoint_titles() -> Mapping[str, str]:
+    """What the times to an event are called."""
+    return {name: str(title) for name, title in _card("responses.toml").table("endpoints").items()}
+
+
 # Lineages
 
 
@@ -186,6 +195,7 @@ def lineages() -> Mapping[str, Lineage]:
             card.string(name, "after"),
             card.string(name, "return"),
             card.texts(name, "rates"),
+            card.texts(name, "endpoints"),
             dict(card.table(name, "words")),
         )
         for name in card.data
