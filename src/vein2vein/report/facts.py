@@ -126,6 +126,15 @@ def reference(key: str, where: str = "") -> str:
     return ". ".join(part for part in (str(found) if found else key, where) if part)
 
 
+def short_reference(key: str) -> str:
+    """First author and year of a citation key; other text stays as it is."""
+    found = all_sources().get(key)
+    if found is None or not found.fields.get("author"):
+        return key
+    first = found.fields["author"].split(" and ")[0].split(",")[0]
+    return f"{first} {found.fields.get('year', '')}".strip()
+
+
 def published(rows: Iterable[Compared], *quantities: str, day: float | None = None) -> list[Compared]:
     """Rows with a published value for one of these quantities, the best first.
 

@@ -107,7 +107,7 @@ def beginning(n: Counts, rows: list[facts.Compared], screened: int, size: tuple[
         Stage(
             f"Enrolled: {n.enrolled}",
             (f"published: {enrolled}",) if enrolled else beside("n_enrolled"),
-            tuple(f"{count} {name}" for name, count in n.not_infused.items()),
+            tuple(f"{name}: {count}" for name, count in n.not_infused.items()),
         ),
         Stage(
             f"Infused: {n.infused} ({percent(n.infused, n.enrolled)} of enrolled)",
@@ -117,7 +117,7 @@ def beginning(n: Counts, rows: list[facts.Compared], screened: int, size: tuple[
     ]
     if screened == n.enrolled:
         return told
-    return [Stage(f"Screened: {screened}", beside("n_screened"), (f"{screened - n.enrolled} not eligible",)), *told]
+    return [Stage(f"Screened: {screened}", beside("n_screened"), (f"not eligible: {screened - n.enrolled}",)), *told]
 
 
 def stages(

@@ -11,7 +11,7 @@ import numpy as np
 from vein2vein.inference.qualification import Qualification
 from vein2vein.inference.scoring import Score
 from vein2vein.report import page
-from vein2vein.report.facts import flat, quantity_title, reference
+from vein2vein.report.facts import flat, quantity_title, reference, short_reference
 from vein2vein.report.figures import Picture, render
 from vein2vein.report.look import color, unit_name
 from vein2vein.report.text import MISSING
@@ -83,7 +83,8 @@ def qualification_page(result: Qualification) -> str:
         share=share,
         titled=titled,
         quantity=quantity_title,
-        cited=reference,
+        cited=short_reference,
+        sources=list(dict.fromkeys(reference(row.source) for row in result.rows)),
         unit=unit_name,
     )
 
