@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.words import complete_responses
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course, Row, course_from_rows
 
@@ -100,7 +101,7 @@ def covariates_of(journey: Any) -> dict[str, Floats]:
         "PRIORSCT": np.asarray(patient.prior_hsct, float),
         "LINES": np.asarray(patient.prior_lines, float),
         "BURDEN": np.asarray(patient.burden, float),
-        "RESP": np.isin(np.asarray(journey.outcome.best_response).astype(str), ("CR", "CRi")).astype(float),
+        "RESP": np.isin(np.asarray(journey.outcome.best_response).astype(str), complete_responses()).astype(float),
         "TTOCI": _first_dose(journey.course, TOCILIZUMAB),
         "TSTER": _first_dose(journey.course, STEROIDS),
     }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.care import eligibility, management
 from vein2vein.engine import solve as engine
-from vein2vein.journey.day_loop import follow, loop_numbers
+from vein2vein.journey.day_loop import follow, loop_numbers, ward_limits
 from vein2vein.journey.journey import ArmFacts, Journey
 from vein2vein.journey.outcome import close, provenance
 from vein2vein.models.model import named, start
@@ -232,7 +232,6 @@ def _columns(
         values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
         constants.covariates,
-        constants.bedside,
         values,
         traits=traits,
         target_a=product.target_a,
@@ -240,6 +239,7 @@ def _columns(
         t0=t0,
         seed=seed,
         numbers=treated.number,
+        limits=ward_limits(),
     )
     return as_matrix(own, reference.MODEL.parameters, treated.count)
 

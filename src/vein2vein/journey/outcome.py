@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import __version__
+from vein2vein.clinic import words
 from vein2vein.clinic.grades import monitoring
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response import outcome
@@ -34,8 +35,6 @@ from vein2vein.virtual.hazards import HazardConstants
 
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
-TOXICITY_SCALE = "crs_astct"  # whose grade 4 may be fatal
-AS_LYMPHOMA = {"solid": "lymphoma"}  # lineages whose response is judged by size and metabolism as in lymphoma
 
 
 @described
@@ -118,7 +117,7 @@ def close(
 def _response(course: Course, lineage: str, plan: Plan) -> Response:
     if lineage == "myeloma":
         return respond_myeloma(course, visits=plan.disease_visits)
-    return respond(course, lineage=AS_LYMPHOMA.get(lineage, lineage), visits=plan.disease_visits)
+    return respond(course, lineage=words.lineage_words(lineage).judged_by, visits=plan.disease_visits)
 
 
 def _deaths(
@@ -127,7 +126,7 @@ def _deaths(
 ) -> tuple[Floats, NDArray[np.object_]]:  # fmt: skip
     """Day and cause of death of the infused: toxicity, without relapse, or after progression, whichever comes first."""
     numbers, days = patient.number[who], followed.course.days
-    failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, outcome.FAILURES)
+    failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, words.failures())
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
     progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
     background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
@@ -135,10 +134,11 @@ def _deaths(
         days, prepend=0.0
     )
     cumulated = followed.hazard + np.cumsum(grafted, axis=1)
+    toxicity, neurologic = words.usual_crs(), words.usual_neurologic()  # whose grade 4 may be fatal
     found = monitoring.grade(
-        followed.course, age=patient.age[who], weight=patient.weight[who], scales=(TOXICITY_SCALE, "icans")
+        followed.course, age=patient.age[who], weight=patient.weight[who], scales=(toxicity, neurologic)
     )
-    crs, icans = found[TOXICITY_SCALE].grade, found["icans"].grade
+    crs, icans = found[toxicity].grade, found[neurologic].grade
     by_toxicity, of_toxicity = hazards.toxicity_deaths(c, days, crs, icans, numbers, seed)
     without = hazards.crossing_day(days, cumulated, hazards.clock(seed, "without relapse", numbers))
     after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed, drawn["salvage"][who])

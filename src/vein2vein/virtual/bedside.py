@@ -38,14 +38,9 @@ class BedsideConstants:
     circadian_amplitude: float
     circadian_peak: float
     temperature_highest: float
-    fever: float
     infection_fever: float
     bp_sd: float
     bp_readings: float
-    bp_adult: float
-    bp_child_base: float
-    bp_child_slope: float
-    bp_child_age: float
     deficit_one_bolus: float
     deficit_boluses: float
     deficit_second_pressor: float
@@ -88,6 +83,34 @@ class BedsideConstants:
     infection_flagged: float
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the ward calls fever and hypotension. The criteria own these numbers; whoever simulates hands them over.
+
+    Attributes
+    ----------
+    fever : float
+        degC, from which a temperature is a fever.
+    adult, child_base : float
+        mmHg: lowest normal systolic pressure after ``child_until``; of a child at birth.
+    child_slope : float
+        mmHg per year of age.
+    child_until : float
+        Years.
+    """
+
+    fever: float
+    adult: float
+    child_base: float
+    child_slope: float
+    child_until: float
+
+    def systolic(self, age: ArrayLike) -> Floats:
+        """Lowest normal systolic pressure (mmHg) at an age (years); the infant's own limits are not used."""
+        age = np.asarray(age, dtype=float)
+        return np.where(age <= self.child_until, self.child_base + self.child_slope * age, self.adult)
+
+
 @cache
 def parameters() -> ParameterSet:
     """Every constant of the bedside, with its source."""
@@ -100,12 +123,6 @@ def constants() -> BedsideConstants:
     return BedsideConstants(**parameters().values())
 
 
-def hypotension_threshold(c: BedsideConstants, age: ArrayLike) -> Floats:
-    """Lowest normal systolic pressure (mmHg) at an age (years): 70 + 2 x age up to ten years, then 90."""
-    age = np.asarray(age, dtype=float)
-    return np.where(age <= c.bp_child_age, c.bp_child_base + c.bp_child_slope * age, c.bp_adult)
-
-
 def bedside(
     c: BedsideConstants,
     signs: Mapping[str, ArrayLike],
@@ -115,6 +132,7 @@ def bedside(
     numbers: ArrayLike,
     day: float,
     seed: int,
+    limits: Limits,
     interval: float = 0.5,
     infection_fever: ArrayLike = False,
     flagged: ArrayLike = False,
@@ -135,6 +153,8 @@ def bedside(
     day : float
         Day of this grading time.
     seed : int
+    limits : Limits
+        What counts as fever and as hypotension.
     interval : float
         Days since the last grading time, for the seizure hazard.
     infection_fever, flagged : array_like of bool, shape (n,)
@@ -153,11 +173,18 @@ def bedside(
     warm, bp = int(c.temperature_readings), int(c.bp_readings)
     scatter = normals(seed, f"bedside readings:{day:.2f}", numbers, warm + bp)
     written = temperature_chart(
-        c, read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged
+        c,
+        read["temperature"],
+        c.temperature_sd * scatter[:, :warm],
+        day,
+        interval,
+        infection_fever,
+        flagged,
+        limits.fever,
     )
     pressure = read["systolic_bp"] + (c.bp_sd * scatter[:, warm:]).max(axis=1)
     written["systolic_bp"] = pressure
-    written.update(circulatory_support(c, hypotension_threshold(c, age) - pressure))
+    written.update(circulatory_support(c, limits.systolic(age) - pressure))
     written["spo2"] = read["spo2"]
     written.update(oxygen_support(c, c.spo2_target - read["spo2"], weight))
     written.update(neurologic_scores(c, read["cns_dysfunction"], age))
@@ -176,6 +203,7 @@ def temperature_chart(
     interval: float,
     infection_fever: ArrayLike,
     flagged: ArrayLike,
+    fever: float,
 ) -> dict[str, Floats]:
     """Highest of the interval's temperature readings, and whether its fever is put down to another cause.
 
@@ -189,13 +217,15 @@ def temperature_chart(
     day, interval : float
         Grading time and the days since the last one; the readings are spread evenly over them.
     infection_fever, flagged : array_like of bool, shape (n,)
+    fever : float
+        degC, from which a temperature is a fever.
     """
     count = scatter.shape[1]
     times = day - interval * np.arange(count) / count
     own = temperature[:, None] + scatter + c.circadian_amplitude * np.cos(2 * np.pi * (times - c.circadian_peak))
     block = np.asarray(infection_fever, dtype=bool)
     highest = np.minimum(own.max(axis=1) + np.where(block, c.infection_fever, 0.0), c.temperature_highest)
-    other = block & np.asarray(flagged, dtype=bool) & (own.max(axis=1) < c.fever) & (highest >= c.fever)
+    other = block & np.asarray(flagged, dtype=bool) & (own.max(axis=1) < fever) & (highest >= fever)
     return {"temperature": highest, "fever_other_cause": other.astype(float)}
 
 

@@ -21,7 +21,7 @@ from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
-from vein2vein.virtual.bedside import BedsideConstants, hypotension_threshold
+from vein2vein.virtual.bedside import Limits
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -102,7 +102,6 @@ def constants() -> CovariateConstants:
 
 def individual(
     c: CovariateConstants,
-    at_bedside: BedsideConstants,
     values: Mapping[str, ArrayLike],
     *,
     traits: Mapping[str, ArrayLike],
@@ -111,12 +110,13 @@ def individual(
     t0: ArrayLike,
     seed: int,
     numbers: ArrayLike,
+    limits: Limits,
 ) -> Values:
     """Return the columns of the reference model for each patient.
 
     Parameters
     ----------
-    c, at_bedside : CovariateConstants, BedsideConstants
+    c : CovariateConstants
     values : mapping of parameter name to array_like, shape (n,)
         Drawn from the general, product and disease sets.
     traits : mapping of str to array_like, shape (n,)
@@ -132,6 +132,8 @@ def individual(
     seed : int
     numbers : array_like of int, shape (n,)
         Patient numbers.
+    limits : Limits
+        The ward's limit of hypotension: nobody starts close to it.
 
     Returns
     -------
@@ -146,7 +148,7 @@ def individual(
     p["BSA"] = body_surface(c, _trait(traits, "height", ids), p["BW"])
     p["t0"] = np.broadcast_to(np.asarray(t0, dtype=float), ids.shape).copy()
     _measured(p, traits, ids)
-    age_effects(c, at_bedside, p, _trait(traits, "age", ids), known=_known(traits, ids))
+    age_effects(c, p, _trait(traits, "age", ids), known=_known(traits, ids), limits=limits)
     lot_effects(c, p, {name: _trait(traits, name, ids, np.nan) for name in TRAITS})
     patient_effects(c, p, traits, ids, target_a, target_b)
     burden = np.minimum(_trait(traits, "burden", ids), c.burden_most * p["K0"])
@@ -167,12 +169,12 @@ def body_surface(c: CovariateConstants, height: ArrayLike, weight: ArrayLike) ->
 
 
 def age_effects(
-    c: CovariateConstants, at_bedside: BedsideConstants, p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]
+    c: CovariateConstants, p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]], limits: Limits
 ) -> None:
     """Change blood pressure, B-cell supply, plasma cells, IgG and creatinine with age (years), where not measured."""
     child = age < c.sbp_child_age
     pressure = p["SBP0"] + np.where(child, c.sbp_child_offset + c.sbp_child_slope * age, 0.0)
-    p["SBP0"] = np.maximum(pressure, hypotension_threshold(at_bedside, age) + c.sbp_floor)
+    p["SBP0"] = np.maximum(pressure, limits.systolic(age) + c.sbp_floor)
     supply = [age < c.kinP_infant_age, age < c.kinP_child_age]
     p["kinP"] = p["kinP"] * np.select(supply, [c.kinP_infant, c.kinP_child], 1.0)
     p["sPC"] = np.where(age < c.sPC_child_age, c.sPC_child, p["sPC"])

@@ -9,13 +9,14 @@ from typing import cast
 
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import declared, edition
 from vein2vein.errors import unknown
 from vein2vein.records import described
 
 FOLDER = Path(__file__).with_name("policies")
 BY_WEIGHT = "tocilizumab"
-CRS_SCALES = ("crs_astct", "crs_lee2014", "crs_penn")
+CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 _FIELDS = {
     "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
     "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, Whole, before, carried, latest, take
@@ -187,7 +188,7 @@ def _severity(course: Course) -> tuple[Whole, Flags, Flags]:
         course.dense(n) > 0 for n in ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin")
     ]
     grave = known("bleeding", 2) | known("dialysis") | known("oxygen_device", signs[VENTILATOR_CODE])
-    top = edition("crs_astct_2019").top
+    top = edition(words.findings()[words.usual_crs()].edition).top
     grade = np.where(grave | np.logical_or.reduce(pressors), top, grade)
     cause = course.dense("death_cause")
     died = cause == edition("death").values["iec_hs"]

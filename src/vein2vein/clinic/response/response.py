@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
 from vein2vein.errors import InputError
@@ -240,7 +241,7 @@ def respond_lymphoma(
     no_spd = np.isnan(spd)
     shrunk |= no_spd & (volume <= v["partial_volume"] * _start(course, VOLUME))
     grown |= volume >= v["progression_volume"] * low
-    names = ("PD", "SD", "PR", "CR")
+    names = words.lineages()["lymphoma"].categories
     status = np.select(
         [~hot, grown, shrunk], [names.index("CR"), names.index("PD"), names.index("PR")], names.index("SD")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vein2vein.clinic.words import complete_responses
 from vein2vein.journey.journey import Journey
 from vein2vein.trials.endpoints.reading import (
     PERCENT,
@@ -17,7 +18,6 @@ from vein2vein.trials.endpoints.reading import (
     responders,
 )
 
-COMPLETE = ("sCR", "CR", "CRh", "CRi")
 DURABLE = 6 * 365.25 / 12  # a durable remission: six months, in days
 
 
@@ -31,7 +31,7 @@ def in_remission_on(journey: Journey, day: float) -> Flags:
 
 def durable_responders(journey: Journey) -> Flags:
     """Complete remission for more than six months without transplantation, shape (n,)."""
-    complete = np.isin(np.asarray(journey.outcome.best_response).astype(str), COMPLETE)
+    complete = np.isin(np.asarray(journey.outcome.best_response).astype(str), complete_responses())
     begun = np.where(np.isfinite(journey.outcome.response_day), journey.outcome.response_day, 0.0)
     ends = [getattr(journey.outcome, f"{event}_day") for event in ("relapse", "progression", "death", "hsct")]
     end = np.minimum.reduce([np.asarray(e, float) for e in (*ends, journey.outcome.last_day)])

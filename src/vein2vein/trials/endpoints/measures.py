@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.response.outcome import time_to_event
+from vein2vein.clinic.words import below_response, counted_responses
 from vein2vein.journey.journey import Journey, followed_by, per_patient
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
     blood,
@@ -21,7 +22,6 @@ from vein2vein.trials.endpoints import (  # their endpoints enter the list when 
 )
 from vein2vein.trials.endpoints.reading import (
     ENDPOINTS,
-    RESPONSES,
     Flags,
     Floats,
     NotProduced,
@@ -36,7 +36,6 @@ from vein2vein.trials.endpoints.reading import (
 
 Times = tuple[Floats, Flags, Flags]  # time, event, in the set
 Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
-NO_RESPONSE = ("NR", "MR", "SD", "PD")
 SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
 PERCENT = 100.0  # unit factor
 
@@ -139,7 +138,7 @@ def relapsed(journey: Journey, *, antigen: str, before_transplant: bool) -> Flag
 def ongoing_response(journey: Journey) -> Flags:
     """In remission, alive, without relapse or transplantation at the end of follow-up."""
     outcome = journey.outcome
-    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), RESPONSES)
+    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), counted_responses())
     days = (outcome.relapse_day, outcome.death_day, outcome.hsct_day)
     return responded_ever & np.logical_and.reduce([~np.isfinite(np.asarray(d)) for d in days])
 
@@ -314,7 +313,7 @@ KINETIC = (
 
 
 def _non_responders(journey: Journey) -> Flags:
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), NO_RESPONSE)
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), below_response())
 
 
 def _relapsed(journey: Journey) -> Flags:

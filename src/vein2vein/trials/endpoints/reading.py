@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.words import counted_responses
 from vein2vein.journey.journey import Journey, per_patient
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,6 @@ class Endpoint:
 
 
 ENDPOINTS: dict[str, Endpoint] = {}
-RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
 PERCENT = 100.0  # unit factor
 
 
@@ -67,7 +67,7 @@ def infused(journey: Journey) -> Flags:
 
 def responders(journey: Journey) -> Flags:
     """Infused, with a best response that counts as one, shape (n,)."""
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), counted_responses())
 
 
 def to_relapse(journey: Journey) -> tuple[Floats, Flags, Flags]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades.crs import SCALES
+from vein2vein.clinic.words import crs_scales
 from vein2vein.journey.journey import Journey
 from vein2vein.trials.endpoints.reading import (
     Flags,
@@ -82,7 +82,7 @@ def crs_onset(journey: Journey, *, scale: str, grade: int, until: float) -> Floa
 @endpoint("number", "day")
 def crs_duration(journey: Journey, *, scale: str, grade: int, until: float) -> Floats:
     """Days of the first episode, any grade to resolution, in patients whose highest grade is this or higher."""
-    found, gap = _crs(journey, scale, until), edition(SCALES[scale]).values["episode_gap"]
+    found, gap = _crs(journey, scale, until), edition(crs_scales()[scale].edition).values["episode_gap"]
     return np.where((found >= grade).any(axis=1), first_episode(journey, found >= 1, until, gap), np.nan)
 
 
