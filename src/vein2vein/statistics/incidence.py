@@ -58,7 +58,6 @@ def _variance(ordered: Ordered, wanted: Flags, before: Floats, value: Floats) ->
     The squares are multiplied out, so that each term is a running sum over s.
     """
     last = last_place(ordered.times)
-    place = np.broadcast_to(np.arange(last.shape[-1]), last.shape)
     first = last.shape[-1] - 1 - last_place(-ordered.times[..., ::-1])[..., ::-1]  # of the same time
     n = np.maximum(np.take_along_axis(ordered.at_risk, first, -1), 1)
     free = np.take_along_axis(before, first, -1)
@@ -68,7 +67,7 @@ def _variance(ordered: Ordered, wanted: Flags, before: Floats, value: Floats) ->
         whole = np.take_along_axis(running, last, -1)
         return (whole - np.take_along_axis(running - which, first, -1)).astype(np.float64)
 
-    ends = place == last  # each time is counted once
+    ends = np.arange(last.shape[-1]) == last  # each time is counted once
     d, d1 = (np.where(ends, count(which), 0.0) for which in (ordered.codes > 0, wanted))
     # after the last event nobody is left, and F(t) - F(s) is 0 for every later t
     hazard = d / (n * np.where(d < n, n - d, np.inf))

@@ -83,7 +83,8 @@ def last_place(times: Floats) -> NDArray[np.intp]:
     last = np.ones(times.shape, dtype=bool)
     last[..., :-1] = times[..., 1:] != times[..., :-1]
     place = np.where(last, np.arange(times.shape[-1]), times.shape[-1])
-    return np.minimum.accumulate(place[..., ::-1], axis=-1)[..., ::-1]
+    found: NDArray[np.intp] = np.minimum.accumulate(place[..., ::-1], axis=-1)
+    return found[..., ::-1]
 
 
 def free_of_events(ordered: Ordered) -> Floats:
