@@ -66,10 +66,10 @@ def simulated(trial, member, patients: int, seed: int) -> list[tuple[float, floa
     from vein2vein.trials.trial import enroll_and_treat, follow_up_at
 
     trial = replace(trial, plan=replace(trial.plan, **LESS))
-    with posterior.in_force(member):
-        journey = enroll_and_treat(
-            trial, np.arange(patients), seed=seed, overlay=lambda arm: posterior.overlay(member, arm)
-        )
+    journey = enroll_and_treat(
+        trial, np.arange(patients), seed=seed, overlay=lambda arm: posterior.overlay(member, arm),
+        constants=posterior.constants_under(member),
+    )  # fmt: skip
     rows = scored(trial)
     found = resampled(
         rows, journey, follow_up=follow_up_at(trial, journey.patient.number, seed), scale=trial.scale,

@@ -1,5 +1,7 @@
 """The posterior sample: its file, and how a set changes a trial."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from vein2vein.therapy.product import find_product
 from vein2vein.trials.comparison import draw
 from vein2vein.trials.trial import enroll_and_treat, load_trial
 from vein2vein.virtual import hazards
+from vein2vein.virtual.constants import bundled
 
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
@@ -159,12 +162,50 @@ def test_a_value_stays_within_the_bounds_of_its_parameter():
     assert posterior.scaled(held, "value", 100.0).value == 1.0
 
 
-def test_constants_are_changed_for_the_run_and_then_as_before():
-    usual = hazards.constants().dropout
-    with pytest.raises(RuntimeError), posterior.in_force(Member({("hazards", "dropout", "value"): 3.0})):
-        assert hazards.constants().dropout == pytest.approx(3 * usual)
-        raise RuntimeError("a run that fails")
-    assert hazards.constants().dropout == usual
+def test_constants_under_a_set_are_a_record_of_their_own():
+    usual = bundled()
+    found = posterior.constants_under(Member({("hazards", "dropout", "value"): 3.0, ("lbcl", "g", "value"): 2.0}))
+    assert found.hazards.dropout == pytest.approx(3 * usual.hazards.dropout) and found.name == "parameter set"
+    assert found.hazards == replace(usual.hazards, dropout=found.hazards.dropout)
+    assert found.bedside is usual.bedside or found.bedside == usual.bedside
+    assert bundled() is usual and hazards.constants().dropout == usual.hazards.dropout
+    for other in (None, Member({("lbcl", "g", "value"): 2.0}), Member({("hazards", "dropout", "sd"): 2.0})):
+        assert posterior.constants_under(other) is usual
+
+
+def test_a_set_that_names_no_constant_is_refused():
+    with pytest.raises(InputError, match="unknown constant of the hazards 'drop_out'; did you mean dropout"):
+        posterior.constants_under(Member({("hazards", "drop_out", "value"): 3.0}))
+
+
+def test_sets_that_run_side_by_side_give_what_each_gives_alone():
+    """Threads that start and end each day together: what one writes where all can see it, the others meet."""
+    trial = zuma_3()
+    often, never = {("hazards", "dropout", "value"): 40.0}, {("hazards", "dropout", "value"): 1e-9}
+    calm = {("bedside", "temperature_sd", "value"): 3.0, ("covariates", "effector_slope", "value"): 2.0}
+    members = [Member(often), Member(never), Member(calm), None]
+
+    def run(one, meet=None):
+        journey = enroll_and_treat(
+            trial, np.arange(10), seed=1, constants=posterior.constants_under(one),
+            progress=None if meet is None else lambda fraction, text: meet.wait(60),
+        )  # fmt: skip
+        return (
+            journey.waiting.drop_day,
+            journey.outcome.death_day,
+            journey.individual,
+            journey.course.dense("temperature"),
+        )
+
+    alone = [run(one) for one in members]
+    for i, j in ((0, 1), (1, 3), (2, 3)):
+        assert any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(alone[i], alone[j])), (i, j)
+    meet = threading.Barrier(len(members))
+    with ThreadPoolExecutor(len(members)) as pool:
+        together = list(pool.map(lambda one: run(one, meet), members))
+    for one, other in zip(alone, together):
+        for a, b in zip(one, other):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_sets_are_chosen_by_the_seed_each_at_most_once():

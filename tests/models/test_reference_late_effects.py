@@ -80,7 +80,7 @@ def test_lymphocytes_left_at_infusion_prime_immunity_that_acts_later():
 
 def test_severity_rises_with_burden_between_its_bounds():
     c = covariates.constants()
-    effect = covariates.inflammation_effect(np.array([1e-3, 10.0, c.inflammation_reference, 14_000.0, 1e9]))
+    effect = covariates.inflammation_effect(c, np.array([1e-3, 10.0, c.inflammation_reference, 14_000.0, 1e9]))
     assert np.all(np.diff(effect) >= 0) and effect[2] == pytest.approx(1)
     assert effect[0] == c.inflammation_least and effect[-1] == c.inflammation_most
 

@@ -6,12 +6,14 @@ import pytest
 from vein2vein.analytes import all_analytes
 from vein2vein.virtual import bedside as ward
 
+C = ward.constants()
+
 WELL = {"temperature": 37.0, "systolic_bp": 112.0, "spo2": 97.5, "cns_dysfunction": 0.0}
 
 
 def chart(n=1, *, day=1.0, age=40.0, weight=70.0, seed=1, **signs):
     flags = {k: signs.pop(k) for k in ("infection_fever", "flagged", "crs_now") if k in signs}
-    return ward.bedside({**WELL, **signs}, age=age, weight=weight, numbers=np.arange(n), day=day, seed=seed, **flags)
+    return ward.bedside(C, {**WELL, **signs}, age=age, weight=weight, numbers=np.arange(n), day=day, seed=seed, **flags)
 
 
 def test_writes_known_analytes_within_their_ranges():
@@ -31,7 +33,7 @@ def test_writes_known_analytes_within_their_ranges():
 
 def test_well_adults_are_hardly_ever_hypotensive():
     n = 1000
-    floor = ward.hypotension_threshold(40.0) + 8
+    floor = ward.hypotension_threshold(C, 40.0) + 8
     pressure = np.maximum(112 + 10 * np.random.default_rng(1).standard_normal(n), floor)
     ever = np.zeros(n, bool)
     for k in range(20):
@@ -44,7 +46,7 @@ def test_well_adults_are_hardly_ever_hypotensive():
 
 @pytest.mark.parametrize("age, limit", [(1, 72), (5, 80), (10, 90), (10.5, 90), (60, 90)])
 def test_limit_of_hypotension(age, limit):
-    assert ward.hypotension_threshold(age) == limit
+    assert ward.hypotension_threshold(C, age) == limit
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_limit_of_hypotension(age, limit):
      (18, 3, 12, 0), (24, 3, 24, 0), (25, 3, 26, 1)],
 )  # fmt: skip
 def test_circulatory_support(deficit, boluses, norepinephrine, others):
-    given = ward.circulatory_support(np.array([float(deficit)]))
+    given = ward.circulatory_support(C, np.array([float(deficit)]))
     assert given["fluid_boluses"] == boluses
     assert given["norepinephrine"] == pytest.approx(norepinephrine)
     assert given["other_vasopressors"] == others
@@ -66,14 +68,14 @@ def test_circulatory_support(deficit, boluses, norepinephrine, others):
      (86, 10, 3, 0.45, 20), (80, 70, 4, 0.69, np.nan), (75, 70, 5, 0.89, np.nan), (60, 70, 5, 1, np.nan)],
 )  # fmt: skip
 def test_oxygen_support(spo2, weight, device, fio2, flow):
-    given = ward.oxygen_support(np.array([92.0 - spo2]), np.array([float(weight)]))
+    given = ward.oxygen_support(C, np.array([92.0 - spo2]), np.array([float(weight)]))
     assert given["oxygen_device"] == device
     assert given["fio2"] == pytest.approx(fio2)
     assert given["oxygen_flow"] == pytest.approx(flow, nan_ok=True)
 
 
 def test_low_flow_cannula_ends_at_six_liters():
-    flow = ward.oxygen_support(np.array([4.75]), np.array([70.0]))
+    flow = ward.oxygen_support(C, np.array([4.75]), np.array([70.0]))
     assert flow["oxygen_device"] == 1 and 5.9 < flow["oxygen_flow"] <= 6
 
 
@@ -87,7 +89,7 @@ def icans_grade(ice, capd, arousal):
 
 def test_child_and_adult_with_one_index_get_one_grade():
     cn = np.concatenate([np.linspace(0, 1, 20001), [0.12, 0.35, 0.6, 0.93]])
-    child, adult = ward.neurologic_scores(cn, 6.0), ward.neurologic_scores(cn, 30.0)
+    child, adult = ward.neurologic_scores(C, cn, 6.0), ward.neurologic_scores(C, cn, 30.0)
     assert np.isnan(child["ice"]).all() and np.isnan(adult["capd"]).all()
     expected = np.select([cn > 0.93, cn >= 0.6, cn >= 0.35, cn >= 0.12], [4, 3, 2, 1], 0)
     able = expected < 4
@@ -102,21 +104,21 @@ def test_child_and_adult_with_one_index_get_one_grade():
 @pytest.mark.parametrize("cn, ice, capd", [(0.0, 10, 0), (0.12, 9, 1), (0.3499, 7, 4), (0.35, 6, 4), (0.5999, 3, 8),
                                            (0.6, 2, 9), (0.93, 1, 27)])  # fmt: skip
 def test_scores_at_the_cuts(cn, ice, capd):
-    assert ward.neurologic_scores(cn, 20.0)["ice"] == ice
-    assert ward.neurologic_scores(cn, 8.0)["capd"] == capd
+    assert ward.neurologic_scores(C, cn, 20.0)["ice"] == ice
+    assert ward.neurologic_scores(C, cn, 8.0)["capd"] == capd
 
 
 def test_scores_never_improve_with_the_index():
     cn = np.linspace(0, 1, 2001)
-    adult, child = ward.neurologic_scores(cn, 30.0), ward.neurologic_scores(cn, 6.0)
+    adult, child = ward.neurologic_scores(C, cn, 30.0), ward.neurologic_scores(C, cn, 6.0)
     assert np.all(np.diff(adult["ice"]) <= 0) and np.all(np.diff(adult["arousal"]) >= 0)
     assert np.all(np.diff(child["capd"][np.isfinite(child["capd"])]) >= 0)
 
 
 def test_seizures_follow_their_hazard():
     n = 200_000
-    assert not ward.seizures(np.full(n, 0.19), np.arange(n), 3.0, 1, 0.5).any()
-    seen = ward.seizures(np.full(n, 1.0), np.arange(n), 3.0, 1, 0.5)
+    assert not ward.seizures(C, np.full(n, 0.19), np.arange(n), 3.0, 1, 0.5).any()
+    seen = ward.seizures(C, np.full(n, 1.0), np.arange(n), 3.0, 1, 0.5)
     assert (seen > 0).mean() == pytest.approx(1 - np.exp(-0.04), rel=0.05)
     assert (seen == 2).sum() / (seen > 0).sum() == pytest.approx(0.2, abs=0.02)
 
@@ -131,19 +133,19 @@ def test_infection_fever_is_put_down_to_infection_only_where_nothing_else_explai
 
 def test_infection_risk_adds_its_terms():
     c = ward.constants()
-    assert ward.infection_risk(1.0, 0.0, False, 300) == pytest.approx(c.infection_background)
-    everything = ward.infection_risk([0.4], [2.0], [True], [399])
+    assert ward.infection_risk(C, 1.0, 0.0, False, 300) == pytest.approx(c.infection_background)
+    everything = ward.infection_risk(C, [0.4], [2.0], [True], [399])
     assert everything == pytest.approx(0.002 + 0.02 + 0.01 + 0.002)
 
 
 def test_infections_come_at_their_rate_and_last_three_days():
     n = 100_000
-    until, flagged, started = ward.infections(np.full(n, 0.1), numbers=np.arange(n), day=2.0, seed=5, interval=0.5)
+    until, flagged, started = ward.infections(C, np.full(n, 0.1), numbers=np.arange(n), day=2.0, seed=5, interval=0.5)
     assert started.mean() == pytest.approx(1 - np.exp(-0.05), rel=0.05)
     assert np.all(until[started] == 5) and np.all(np.isneginf(until[~started]))
     assert flagged[started].mean() == pytest.approx(0.5, abs=0.03)
     sure = np.full(n, 1e9)
-    later = ward.infections(sure, numbers=np.arange(n), day=2.5, seed=5, interval=0.5, until=until, flagged=flagged)
+    later = ward.infections(C, sure, numbers=np.arange(n), day=2.5, seed=5, interval=0.5, until=until, flagged=flagged)
     assert np.array_equal(later[2], ~started), "no new block while one is on"
     assert np.array_equal(later[1][started], flagged[started])
 
@@ -158,7 +160,7 @@ def test_headache_belongs_to_the_patient_and_needs_crs():
 
 def test_a_patient_does_not_depend_on_the_others():
     signs = {**WELL, "cns_dysfunction": 0.9}
-    together = ward.bedside(signs, age=30.0, weight=70.0, numbers=np.arange(10), day=2.0, seed=3)
-    alone = ward.bedside(signs, age=30.0, weight=70.0, numbers=[7], day=2.0, seed=3)
+    together = ward.bedside(C, signs, age=30.0, weight=70.0, numbers=np.arange(10), day=2.0, seed=3)
+    alone = ward.bedside(C, signs, age=30.0, weight=70.0, numbers=[7], day=2.0, seed=3)
     for name in together:
         assert np.array_equal(together[name][7:8], alone[name], equal_nan=True)

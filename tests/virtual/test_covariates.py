@@ -10,6 +10,9 @@ from vein2vein.parameters import individual_values
 from vein2vein.randomness import uniforms
 from vein2vein.virtual import bedside, covariates
 
+C = covariates.constants()
+B = bedside.constants()
+
 # a leukemia and a product in round numbers, for what the cards give
 CARDS = {
     "rho": 3.2, "feng": 0.1, "fM": 0.3, "kap_p": 1.0, "muE": 0.2, "kEM": 0.001, "kEX": 0.03, "yE": 6.0, "yI": 0.6,
@@ -33,7 +36,7 @@ def drawn(n=1, typical=True, seed=1, **change):
 
 
 def made(traits=CHILD, n=1, values=None, seed=1, target_a="CD19", **more):
-    return covariates.individual(
+    return covariates.individual(C, B,
         drawn(n) if values is None else values,
         traits={**traits, **more}, target_a=target_a, t0=-6.0, seed=seed, numbers=np.arange(n),
     )  # fmt: skip
@@ -66,7 +69,7 @@ def test_blood_pressure_follows_age_and_keeps_its_floor():
     n = 4000
     small = made({**CHILD, "age": 5.0}, n=n, values=drawn(n, typical=False))
     assert np.median(small["SBP0"]) == pytest.approx(95 + 1.5 * 5, abs=1)
-    assert small["SBP0"].min() == pytest.approx(bedside.hypotension_threshold(5.0) + 8)
+    assert small["SBP0"].min() == pytest.approx(bedside.hypotension_threshold(B, 5.0) + 8)
     adult = made(ADULT, n=n, values=drawn(n, typical=False))
     assert np.median(adult["SBP0"]) == pytest.approx(112, abs=1) and adult["SBP0"].min() == 98
 
@@ -177,13 +180,13 @@ def test_kmt2a_raises_the_doubly_negative_share():
 @pytest.mark.parametrize("mean", [1e-8, 0.3, 5.0, 1000.0, 9e5])
 def test_poisson_is_the_exact_quantile(mean):
     u = uniforms(1, "test", np.arange(500))[:, 0]
-    assert np.array_equal(covariates.poisson(u, np.full(500, mean)), stats.poisson.ppf(u, mean))
+    assert np.array_equal(covariates.poisson(C, u, np.full(500, mean)), stats.poisson.ppf(u, mean))
 
 
 def test_poisson_of_nothing_and_of_very_many():
     u = uniforms(1, "test", np.arange(5000))[:, 0]
-    assert not covariates.poisson(u, np.zeros(5000)).any()
-    many = covariates.poisson(u, np.full(5000, 1e12))
+    assert not covariates.poisson(C, u, np.zeros(5000)).any()
+    many = covariates.poisson(C, u, np.full(5000, 1e12))
     assert many.mean() == pytest.approx(1e12, rel=1e-6) and many.std() == pytest.approx(1e6, rel=0.05)
 
 
@@ -206,7 +209,7 @@ def test_light_chain_and_iga_myeloma():
 
 def test_a_patient_does_not_depend_on_the_others():
     together = made(n=20)
-    alone = covariates.individual(drawn(), traits=CHILD, target_a="CD19", t0=-6.0, seed=1, numbers=[13])
+    alone = covariates.individual(C, B, drawn(), traits=CHILD, target_a="CD19", t0=-6.0, seed=1, numbers=[13])
     for name, column in together.items():
         assert column[13] == alone[name][0], name
 

@@ -9,6 +9,8 @@ from vein2vein.models.model import named, start
 from vein2vein.models.reference import model as reference
 from vein2vein.virtual import hazards
 
+C = hazards.constants()
+
 
 def test_clock_is_unit_exponential_and_the_patients_own():
     draws = hazards.clock(1, "after progression", np.arange(50_000))
@@ -73,30 +75,30 @@ def test_hazard_of_uncontrolled_tumor_rises_with_the_burden_to_its_ceiling():
 
 def test_transplant_mortality_is_spread_over_its_days_and_background_doubles_for_a_year():
     days = np.arange(0, 600)
-    at_once = hazards.transplant_hazard(days, 120.0, 0.0)
+    at_once = hazards.transplant_hazard(C, days, 120.0, 0.0)
     assert 1 - np.exp(-at_once.sum()) == pytest.approx(0.08)
-    more = hazards.transplant_hazard(days, 120.0, 0.04) - at_once
+    more = hazards.transplant_hazard(C, days, 120.0, 0.04) - at_once
     assert more.sum() == pytest.approx(0.04, rel=0.01) and not more[:120].any() and not more[486:].any()
-    assert not hazards.transplant_hazard(days, np.inf, 0.04).any()
+    assert not hazards.transplant_hazard(C, days, np.inf, 0.04).any()
 
 
 def test_transplants_are_a_share_and_fall_into_their_window():
-    day = hazards.transplant_day(0.12, np.arange(20_000), 4)
+    day = hazards.transplant_day(C, 0.12, np.arange(20_000), 4)
     went = np.isfinite(day)
     assert went.mean() == pytest.approx(0.12, abs=0.01)
     assert day[went].min() >= 60 and day[went].max() <= 180
-    assert np.isinf(hazards.transplant_day(0.0, np.arange(100), 4)).all()
+    assert np.isinf(hazards.transplant_day(C, 0.0, np.arange(100), 4)).all()
 
 
 def test_dropout():
     least = hazards.constants().dropout
-    assert hazards.dropout_hazard(0, 14_000) == pytest.approx(least)
-    assert hazards.dropout_hazard(7_000, 14_000) == pytest.approx(least * 2.5)
+    assert hazards.dropout_hazard(C, 0, 14_000) == pytest.approx(least)
+    assert hazards.dropout_hazard(C, 7_000, 14_000) == pytest.approx(least * 2.5)
     n = 20_000
-    small = hazards.dropout_reason(np.zeros(n), 14_000, np.arange(n), 1)
+    small = hazards.dropout_reason(C, np.zeros(n), 14_000, np.arange(n), 1)
     assert set(small) == {"death", "adverse event"}
     assert (small == "adverse event").mean() == pytest.approx(0.3, abs=0.02)
-    large = hazards.dropout_reason(np.full(n, 14_000.0), 14_000, np.arange(n), 1)
+    large = hazards.dropout_reason(C, np.full(n, 14_000.0), 14_000, np.arange(n), 1)
     assert (large == "progression").mean() > 0.1
 
 
@@ -105,13 +107,13 @@ def test_toxicity_deaths_are_a_share_of_grade_4_and_never_change_the_past():
     crs = np.zeros((n, 4), int)
     crs[:, 2:] = 4
     icans = np.full((n, 4), -1)
-    day, cause = hazards.toxicity_deaths(days, crs, icans, np.arange(n), 1)
+    day, cause = hazards.toxicity_deaths(C, days, crs, icans, np.arange(n), 1)
     died = np.isfinite(day)
     assert died.mean() == pytest.approx(0.12, abs=0.01)
     assert np.all(day[died] == 5) and set(cause[died]) == {"cytokine release syndrome"} and set(cause[~died]) == {""}
-    again, _ = hazards.toxicity_deaths(days[:3], crs[:, :3], icans[:, :3], np.arange(n), 1)
+    again, _ = hazards.toxicity_deaths(C, days[:3], crs[:, :3], icans[:, :3], np.arange(n), 1)
     assert np.array_equal(again, day)
-    none, _ = hazards.toxicity_deaths(days, np.full((n, 4), 3), icans, np.arange(n), 1)
+    none, _ = hazards.toxicity_deaths(C, days, np.full((n, 4), 3), icans, np.arange(n), 1)
     assert np.isinf(none).all()
-    by_brain, why = hazards.toxicity_deaths(days, np.zeros((n, 4), int), crs, np.arange(n), 1)
+    by_brain, why = hazards.toxicity_deaths(C, days, np.zeros((n, 4), int), crs, np.arange(n), 1)
     assert np.isfinite(by_brain).mean() == pytest.approx(0.05, abs=0.01) and "neurotoxicity" in why

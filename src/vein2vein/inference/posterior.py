@@ -12,8 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as but
 from importlib import resources
@@ -30,13 +29,16 @@ from vein2vein.parameters import Parameter, ParameterSet, Spread
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
-from vein2vein.virtual import bedside, covariates, hazards
+from vein2vein.virtual.constants import Constants
+from vein2vein.virtual.constants import bundled as bundled_constants
+from vein2vein.virtual.constants import parameters as constant_parameters
+from vein2vein.virtual.constants import scaled as scaled_constants
 
 if TYPE_CHECKING:
     from vein2vein.trials.trial import Trial
 
 REFERENCE = "reference"
-CONSTANTS = {"bedside": bedside, "covariates": covariates, "hazards": hazards}
+CONSTANTS = ("bedside", "covariates", "hazards")
 VALUE, SD = WHATS = ("value", "sd")
 DIGITS = 4  # of a logarithm in the file
 MARK = "# "
@@ -146,20 +148,12 @@ def scaled(parameter: Parameter, what: str, factor: float) -> Parameter:
     return but(parameter, spread=Spread(parameter.spread.kind, number * factor))
 
 
-@contextmanager
-def in_force(one: Member | Any) -> Iterator[None]:
-    """Run with a set's factors on the constants of bedside, covariates and hazards; nothing for any other set."""
-    kept = []
-    try:
-        for (card, name, what), factor in one.factors.items() if isinstance(one, Member) else ():
-            if card in CONSTANTS and what == VALUE:
-                held = CONSTANTS[card].constants()
-                kept.append((held, name, getattr(held, name)))
-                setattr(held, name, getattr(held, name) * factor)
-        yield
-    finally:
-        for held, name, value in reversed(kept):
-            setattr(held, name, value)
+def constants_under(one: object) -> Constants:
+    """The constants of bedside, covariates and hazards under a set; the bundled ones for anything but a ``Member``."""
+    factors = one.factors if isinstance(one, Member) else {}
+    values = ((card, name, factor) for (card, name, what), factor in factors.items() if what == VALUE)
+    own = {(card, name): factor for card, name, factor in values if card in CONSTANTS}
+    return scaled_constants(bundled_constants(), own, "parameter set") if own else bundled_constants()
 
 
 def choose(posterior: Posterior, count: int, seed: int) -> list[Member]:
@@ -179,7 +173,7 @@ def choose(posterior: Posterior, count: int, seed: int) -> list[Member]:
 def hash_of_cards(factors: Iterable[Factor]) -> str:
     """Hash of every value and spread of the general sets and of the cards that factors name; wording does not count."""
     named = {card for factor in factors for card in factor.cards}
-    general = {REFERENCE: reference.parameters(), **{name: one.parameters() for name, one in CONSTANTS.items()}}
+    general = {REFERENCE: reference.parameters(), **constant_parameters()}
     sets = {**general, **{name: card_parameters(name) for name in named - set(general)}}
     lines = [
         f"{card} {name} {p.value!r} {(p.spread.kind, p.spread.sd) if p.spread else None}"
@@ -194,7 +188,7 @@ def card_parameters(name: str) -> ParameterSet:
     if name == REFERENCE:
         return reference.parameters(patient=False)
     if name in CONSTANTS:
-        return CONSTANTS[name].parameters()
+        return constant_parameters()[name]
     for found in (all_products(), all_diseases()):
         if name in found:
             return found[name].parameters

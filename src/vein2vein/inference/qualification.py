@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vein2vein.cards import parse_card
-from vein2vein.inference.posterior import Member, Posterior, choose, in_force, overlay
+from vein2vein.inference.posterior import Member, Posterior, choose, constants_under, overlay
 from vein2vein.inference.scoring import (
     OTHER,
     Score,
@@ -171,8 +171,9 @@ def _part(
     trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
     count = counts[at // len(sample)]
     who = np.arange(count) + nth * count
-    with in_force(one):
-        journey = enroll_and_treat(trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one))
+    journey = enroll_and_treat(
+        trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one), constants=constants_under(one)
+    )
     found = resampled(
         scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale, until=trial.until,
         seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,

@@ -48,7 +48,8 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
         cells), CMT (1 blood), BLQ, LLOQ, DVID (place in ``ANALYTES``, 0 dose), then covariates.
     """
     journey, path = result.journey, Path(path)
-    wanted = list(analytes) if analytes is not None else [READOUT[journey.product.readout]]
+    read = [READOUT[one.product.readout] for one in journey.arms]
+    wanted = list(dict.fromkeys(read) if analytes is None else analytes)
     for name in wanted:
         if name not in ANALYTES:
             raise InputError(unknown("analyte of a NONMEM data set", name, ANALYTES))

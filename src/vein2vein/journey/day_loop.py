@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +22,13 @@ from vein2vein.journey import late_loss
 from vein2vein.models.model import give, named, start
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import read_parameters
+from vein2vein.records import described
 from vein2vein.therapy.course import Course, Recorder
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan, monitoring_days
 from vein2vein.virtual import assay, bedside, hazards
+from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -68,10 +69,10 @@ class Followed:
 def follow(
     who: Patient, product: Product, columns: Floats, doses: list[tuple[float, str, Floats]], plan: Plan,
     policy: management.Policy, *, transplant: tuple[float, float, float], assays: Mapping[str, assay.Assay],
-    seed: int, backend: str, say: Progress,
+    constants: Constants, seed: int, backend: str, say: Progress,
 ) -> Followed:  # fmt: skip
     """Follow the infused patients through the plan's days."""
-    model, known, numbers, count = reference.MODEL, constants(), who.number, who.count
+    model, known, numbers, count = reference.MODEL, loop_numbers(), who.number, who.count
     at = {name: i for i, name in enumerate(model.state_names)}
     level = {name: i for i, name in enumerate(model.level_names)}
     represented = {i.name for i in model.inputs}
@@ -82,12 +83,13 @@ def follow(
     first = min([day for day, _, _ in planned] + [0.0])
     run = engine.begin(model, columns, start(model, columns), first, rtol=known.tolerance, backend=backend)
     share, first_day, last_day = transplant
-    due = hazards.transplant_day(share, numbers, seed, first_day, last_day)
+    due = hazards.transplant_day(constants.hazards, share, numbers, seed, first_day, last_day)
     transplanted = np.full(count, np.inf)
     fever_until, fever_named = np.full(count, -np.inf), np.zeros(count, dtype=bool)
     crs_now, replaced_until = np.zeros(count, dtype=bool), np.full(count, -np.inf)
     unheard: set[str] = set()
     limits = late_loss.first_limits(columns, numbers, seed)
+    c = constants.bedside
     ward = monitoring.Watch(len(days), age=who.age, weight=who.weight, scales=policy.reads, organs=ORGANS)
 
     for column, day in enumerate(days):
@@ -112,14 +114,15 @@ def follow(
         )
         interval = day - days[column - 1] if column else plan.watch_step
         fever_until, fever_named, ill = bedside.infections(
+            c,
             bedside.infection_risk(
-                truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells, truth["igg"]
+                c, truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells, truth["igg"]
             ),
             numbers=numbers, day=day, seed=seed, interval=interval, until=fever_until, flagged=fever_named,
         )  # fmt: skip
         signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
         seen = bedside.bedside(
-            signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
+            c, signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
             interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named,
             crs_now=crs_now,
         )  # fmt: skip
@@ -161,9 +164,20 @@ def follow(
     return Followed(chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes)
 
 
+@described
+@dataclass(frozen=True)
+class LoopNumbers:
+    """The numbers of ``journey.toml``, by the names of its parameters; meanings and units stand there."""
+
+    ivig_covers: float
+    remission_blasts: float
+    aplasia_b_cells: float
+    tolerance: float
+
+
 @cache
-def constants() -> SimpleNamespace:
-    """Limits and tolerances of the loop, by name."""
+def loop_numbers() -> LoopNumbers:
+    """Limits and tolerances of the loop."""
     path = Path(__file__).with_name("journey.toml")
     card = parse_card(path.read_text(encoding="utf-8"), path.name)
-    return SimpleNamespace(**read_parameters(card, "numbers").values())
+    return LoopNumbers(**read_parameters(card, "numbers").values())

@@ -202,9 +202,14 @@ def summary(values: Any) -> tuple[float, float, float, int]:
     return float(middle), float(lower), float(upper), known.size
 
 
+def arms_of(journey: Any) -> tuple[Any, ...]:
+    """The facts of each arm: product, disease, parameters."""
+    return getattr(journey, "arms", ()) or (journey,)
+
+
 def readout(journey: Any) -> str:
     """The analyte by which this product's cells are followed: ``transgene`` or ``car_t_cells``."""
-    wanted = "car_t_cells" if getattr(journey.product, "readout", "qPCR") == "flow" else "transgene"
+    wanted = "car_t_cells" if getattr(arms_of(journey)[0].product, "readout", "qPCR") == "flow" else "transgene"
     other = "transgene" if wanted == "car_t_cells" else "car_t_cells"
     return wanted if journey.course.measured(wanted) or not journey.course.measured(other) else other
 
@@ -233,13 +238,14 @@ class Assumption:
 
 def in_force(journey: Any) -> dict[str, tuple[str, Any]]:
     """Every parameter with a value: name -> (whose it is, Parameter)."""
-    whole = getattr(journey, "parameters", None)
+    first = arms_of(journey)[0]
+    whole = getattr(first, "parameters", None)
     found = (
         {n: ("in-vivo model", p) for n, p in whole.parameters.items() if p.value is not None}
         if whole is not None
         else {}
     )
-    for record, title in ((journey.product, "product"), (journey.disease, "disease")):
+    for record, title in ((first.product, "product"), (first.disease, "disease")):
         own = getattr(record, "parameters", None)
         for name, parameter in own.parameters.items() if own is not None else ():
             if name in found or parameter.value is not None:
@@ -331,10 +337,13 @@ def quality(journey: Any) -> list[Quality]:
 def dose_limits(journey: Any) -> tuple[Floats, Floats]:
     """Lowest and highest dose per kg (cells/kg) of the label at each patient's weight, NaN where it has none."""
     weight = np.asarray(journey.patient.weight, dtype=float)
-    if not getattr(journey.product, "indications", None):
-        return np.full(weight.size, np.nan), np.full(weight.size, np.nan)
+    low, high = np.full((2, weight.size), np.nan)
     from vein2vein.therapy.product import dose_range, find_indication
 
-    rule = find_indication(journey.product, str(getattr(journey.disease, "name", journey.disease)))[0].dose
-    low, _, high = dose_range(rule, weight)
+    arm = getattr(journey, "arm", np.zeros(weight.size, dtype=int))
+    for place, one in enumerate(arms_of(journey)):
+        if getattr(one.product, "indications", None):
+            rows = np.flatnonzero(arm == place)
+            rule = find_indication(one.product, str(getattr(one.disease, "name", one.disease)))[0].dose
+            low[rows], _, high[rows] = dose_range(rule, weight[rows])
     return low / weight, high / weight

@@ -300,11 +300,15 @@ def trial_facts(result: Any) -> list[tuple[str, str]]:
         if getattr(trial, field, "")
     ]
     wanted += [
-        ("Disease", str(facts.first_of(journey.disease, "title", "name", default=journey.disease))),
-        ("Product", str(facts.first_of(journey.product, "title", "name", default=journey.product))),
+        *((what.capitalize(), _titles(journey, what)) for what in ("disease", "product")),
         ("Age, median (5–95 %)", f"{number(age[0])} years ({span(age[1], age[2])})"),
         ("Weight, median (5–95 %)", f"{number(weight[0])} kg ({span(weight[1], weight[2])})"),
         ("Virtual patients", str(len(patient.number))),
     ]
     policy = getattr(trial, "policy", "")
     return [*wanted, ("Treatment policy", str(policy).replace("_", " "))] if policy else wanted
+
+
+def _titles(journey: Any, what: str) -> str:
+    cards = [getattr(one, what) for one in facts.arms_of(journey)]
+    return ", ".join(dict.fromkeys(str(facts.first_of(card, "title", "name", default=card)) for card in cards))

@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from vein2vein.errors import InputError
+from vein2vein.records import described
 from vein2vein.statistics.checks import Flags, Floats, checked_flags, checked_times, place, same_shape
 
 
+@described
 @dataclass(frozen=True)
 class LogRank:
     """Result of a log-rank test of g groups.

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.records import described
 from vein2vein.statistics.checks import Codes, Flags, Floats, checked_flags, checked_times, checked_when
 from vein2vein.statistics.intervals import limits
 
 HALF = 1 / 2 + float(np.finfo(np.float64).eps)  # a half that products of shares reach but for their rounding
 
 
+@described
 @dataclass(frozen=True)
 class Curve:
     """A step curve, one step per patient in the order of time (patients who share a time share its last value).

@@ -2,21 +2,23 @@
 
 The equations yield the signs a patient would show without help. At each grading time the ward reads them, gives
 fluids, vasopressors and oxygen by one table for all trials, and scores the neurologic state. The same graders as for
-real patients then judge what was written. Constants: ``bedside.toml``.
+real patients then judge what was written. Constants: ``bedside.toml``; every function
+that reads them is given them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import normals, uniforms
+from vein2vein.records import described
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -26,6 +28,66 @@ AROUSAL = ("awake", "awakens spontaneously", "to voice", "to touch only", "unaro
 AWAKE, SPONTANEOUS, TO_VOICE, TO_TOUCH, UNAROUSABLE = (float(i) for i in range(len(AROUSAL)))
 
 
+@described
+@dataclass(frozen=True)
+class BedsideConstants:
+    """The numbers of ``bedside.toml``, by the names of its parameters; meanings and units stand there."""
+
+    temperature_sd: float
+    temperature_readings: float
+    circadian_amplitude: float
+    circadian_peak: float
+    temperature_highest: float
+    fever: float
+    infection_fever: float
+    bp_sd: float
+    bp_readings: float
+    bp_adult: float
+    bp_child_base: float
+    bp_child_slope: float
+    bp_child_age: float
+    deficit_one_bolus: float
+    deficit_boluses: float
+    deficit_second_pressor: float
+    several_boluses: float
+    norepinephrine_slope: float
+    spo2_target: float
+    fio2_air: float
+    fio2_slope: float
+    fio2_cannula: float
+    fio2_high_flow: float
+    fio2_positive_pressure: float
+    cannula_flow: float
+    high_flow: float
+    high_flow_weight: float
+    cn_grade_1: float
+    cn_grade_2: float
+    cn_grade_3: float
+    cn_grade_4: float
+    ice_best: float
+    ice_intercept: float
+    ice_slope: float
+    capd_age: float
+    capd_low_span: float
+    capd_severe: float
+    capd_high_span: float
+    seizure_hazard: float
+    seizure_reference: float
+    seizure_power: float
+    seizure_floor: float
+    seizure_prolonged: float
+    headache_or_tremor: float
+    infection_background: float
+    infection_neutropenia: float
+    infection_steroid: float
+    infection_antibody: float
+    neutropenia_limit: float
+    steroid_limit: float
+    igg_limit: float
+    infection_days: float
+    infection_flagged: float
+
+
 @cache
 def parameters() -> ParameterSet:
     """Every constant of the bedside, with its source."""
@@ -33,18 +95,19 @@ def parameters() -> ParameterSet:
 
 
 @cache
-def constants() -> SimpleNamespace:
+def constants() -> BedsideConstants:
     """The values of ``parameters()`` by name."""
-    return SimpleNamespace(**parameters().values())
+    return BedsideConstants(**parameters().values())
 
 
-def hypotension_threshold(age: ArrayLike) -> Floats:
+def hypotension_threshold(c: BedsideConstants, age: ArrayLike) -> Floats:
     """Lowest normal systolic pressure (mmHg) at an age (years): 70 + 2 x age up to ten years, then 90."""
-    c, age = constants(), np.asarray(age, dtype=float)
+    age = np.asarray(age, dtype=float)
     return np.where(age <= c.bp_child_age, c.bp_child_base + c.bp_child_slope * age, c.bp_adult)
 
 
 def bedside(
+    c: BedsideConstants,
     signs: Mapping[str, ArrayLike],
     *,
     age: ArrayLike,
@@ -61,6 +124,7 @@ def bedside(
 
     Parameters
     ----------
+    c : BedsideConstants
     signs : mapping of str to array (n,)
         Unsupported signs, without reading error: temperature (degC), systolic_bp (mmHg), spo2 (%) and
         cns_dysfunction (0 to 1).
@@ -83,22 +147,21 @@ def bedside(
     dict of analyte to ndarray, shape (n,)
         NaN: not written. Motor weakness and cerebral edema are not represented, so they are not there.
     """
-    c = constants()
     shape = np.atleast_1d(np.asarray(numbers)).shape
     age, weight = (np.broadcast_to(np.asarray(a, dtype=float), shape) for a in (age, weight))
     read = {name: np.broadcast_to(np.asarray(value, dtype=float), shape) for name, value in signs.items()}
     warm, bp = int(c.temperature_readings), int(c.bp_readings)
     scatter = normals(seed, f"bedside readings:{day:.2f}", numbers, warm + bp)
     written = temperature_chart(
-        read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged
+        c, read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged
     )
     pressure = read["systolic_bp"] + (c.bp_sd * scatter[:, warm:]).max(axis=1)
     written["systolic_bp"] = pressure
-    written.update(circulatory_support(hypotension_threshold(age) - pressure))
+    written.update(circulatory_support(c, hypotension_threshold(c, age) - pressure))
     written["spo2"] = read["spo2"]
-    written.update(oxygen_support(c.spo2_target - read["spo2"], weight))
-    written.update(neurologic_scores(read["cns_dysfunction"], age))
-    written["seizure"] = seizures(read["cns_dysfunction"], numbers, day, seed, interval)
+    written.update(oxygen_support(c, c.spo2_target - read["spo2"], weight))
+    written.update(neurologic_scores(c, read["cns_dysfunction"], age))
+    written["seizure"] = seizures(c, read["cns_dysfunction"], numbers, day, seed, interval)
     prone = uniforms(seed, "bedside headache or tremor", numbers)[:, 0] < c.headache_or_tremor
     written["headache_or_tremor"] = np.where(prone & np.asarray(crs_now, dtype=bool), 1.0, 0.0)
     written["sedated"] = np.zeros(shape)
@@ -106,12 +169,19 @@ def bedside(
 
 
 def temperature_chart(
-    temperature: Floats, scatter: Floats, day: float, interval: float, infection_fever: ArrayLike, flagged: ArrayLike
+    c: BedsideConstants,
+    temperature: Floats,
+    scatter: Floats,
+    day: float,
+    interval: float,
+    infection_fever: ArrayLike,
+    flagged: ArrayLike,
 ) -> dict[str, Floats]:
     """Highest of the interval's temperature readings, and whether its fever is put down to another cause.
 
     Parameters
     ----------
+    c : BedsideConstants
     temperature : ndarray, shape (n,)
         Without infection, degC.
     scatter : ndarray, shape (n, readings)
@@ -120,7 +190,6 @@ def temperature_chart(
         Grading time and the days since the last one; the readings are spread evenly over them.
     infection_fever, flagged : array_like of bool, shape (n,)
     """
-    c = constants()
     count = scatter.shape[1]
     times = day - interval * np.arange(count) / count
     own = temperature[:, None] + scatter + c.circadian_amplitude * np.cos(2 * np.pi * (times - c.circadian_peak))
@@ -130,13 +199,12 @@ def temperature_chart(
     return {"temperature": highest, "fever_other_cause": other.astype(float)}
 
 
-def circulatory_support(deficit: Floats) -> dict[str, Floats]:
+def circulatory_support(c: BedsideConstants, deficit: Floats) -> dict[str, Floats]:
     """Fluids and vasopressors for a deficit of systolic pressure (mmHg below the threshold; none where <= 0).
 
     Norepinephrine is written as the dose of a 70-kg adult at every weight, because the high-dose limit of the
     grading scales (20 ug/min) is an adult's.
     """
-    c = constants()
     boluses = np.where(deficit > c.deficit_one_bolus, c.several_boluses, np.where(deficit > 0, 1.0, 0.0))
     return {
         "fluid_boluses": boluses,
@@ -146,9 +214,8 @@ def circulatory_support(deficit: Floats) -> dict[str, Floats]:
     }
 
 
-def oxygen_support(deficit: Floats, weight: Floats) -> dict[str, Floats]:
+def oxygen_support(c: BedsideConstants, deficit: Floats, weight: Floats) -> dict[str, Floats]:
     """Inspired oxygen, device and flow for a deficit of saturation (% below the target; none where <= 0)."""
-    c = constants()
     lacking = np.maximum(deficit, 0.0)
     need = np.minimum(c.fio2_air + c.fio2_slope * lacking, 1.0)
     steps = [lacking == 0, need <= c.fio2_cannula, need <= c.fio2_high_flow, need <= c.fio2_positive_pressure]
@@ -161,13 +228,12 @@ def oxygen_support(deficit: Floats, weight: Floats) -> dict[str, Floats]:
     return {"fio2": need, "oxygen_device": device, "oxygen_flow": flow}
 
 
-def neurologic_scores(dysfunction: ArrayLike, age: ArrayLike) -> dict[str, Floats]:
+def neurologic_scores(c: BedsideConstants, dysfunction: ArrayLike, age: ArrayLike) -> dict[str, Floats]:
     """ICE (12 years and older) or CAPD (younger) and arousal from the CNS index (0 to 1).
 
     The cuts are common to both scales, so that a child and an adult with one index get one grade. CAPD of a patient
     who cannot be aroused is not possible: NaN.
     """
-    c = constants()
     cn, age = np.broadcast_arrays(np.asarray(dysfunction, dtype=float), np.asarray(age, dtype=float))
     cuts = (c.cn_grade_1, c.cn_grade_2, c.cn_grade_3)
     arousal = np.select([cn > c.cn_grade_4, cn >= cuts[2], cn >= cuts[1], cn >= cuts[0]],
@@ -181,20 +247,25 @@ def neurologic_scores(dysfunction: ArrayLike, age: ArrayLike) -> dict[str, Float
     return {"ice": np.where(child, np.nan, ice), "capd": np.where(child, capd, np.nan), "arousal": arousal}
 
 
-def seizures(dysfunction: ArrayLike, numbers: ArrayLike, day: float, seed: int, interval: float) -> Floats:
+def seizures(
+    c: BedsideConstants, dysfunction: ArrayLike, numbers: ArrayLike, day: float, seed: int, interval: float
+) -> Floats:
     """Seizures in the interval before this grading time: 0 none, 1 resolves rapidly, 2 prolonged; shape (n,)."""
-    c, cn = constants(), np.asarray(dysfunction, dtype=float)
+    cn = np.asarray(dysfunction, dtype=float)
     hazard = np.where(cn < c.seizure_floor, 0.0, c.seizure_hazard * (cn / c.seizure_reference) ** c.seizure_power)
     draw = uniforms(seed, f"bedside seizure:{day:.2f}", numbers, 2)
     kind = np.where(draw[:, 1] < c.seizure_prolonged, 2.0, 1.0)
     return np.where(draw[:, 0] < -np.expm1(-hazard * interval), kind, 0.0)
 
 
-def infection_risk(neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike) -> Floats:
+def infection_risk(
+    c: BedsideConstants, neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike
+) -> Floats:
     """Infection hazard per day.
 
     Parameters
     ----------
+    c : BedsideConstants
     neutrophils : array_like, shape (n,)
         1e9/L.
     steroid : array_like, shape (n,)
@@ -203,7 +274,6 @@ def infection_risk(neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: A
     igg : array_like, shape (n,)
         mg/dL.
     """
-    c = constants()
     return (
         c.infection_background
         + c.infection_neutropenia * (np.asarray(neutrophils) < c.neutropenia_limit)
@@ -213,6 +283,7 @@ def infection_risk(neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: A
 
 
 def infections(
+    c: BedsideConstants,
     hazard: ArrayLike,
     *,
     numbers: ArrayLike,
@@ -226,6 +297,7 @@ def infections(
 
     Parameters
     ----------
+    c : BedsideConstants
     hazard : array_like, shape (n,)
         Per day, from ``infection_risk``.
     numbers, day, seed, interval
@@ -241,7 +313,6 @@ def infections(
         A fever block is on while ``day < until``.
     flagged, started : ndarray of bool, shape (n,)
     """
-    c = constants()
     draw = uniforms(seed, f"bedside infection:{day:.2f}", numbers, 2)
     until = np.broadcast_to(np.asarray(until, dtype=float), draw[:, 0].shape)
     started = (draw[:, 0] < -np.expm1(-np.asarray(hazard, dtype=float) * interval)) & (until <= day)

@@ -9,9 +9,9 @@ Effects are relative to the cards, so that a typical patient keeps the cards' va
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,8 @@ from scipy import special
 from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import uniforms
-from vein2vein.virtual.bedside import hypotension_threshold
+from vein2vein.records import described
+from vein2vein.virtual.bedside import BedsideConstants, hypotension_threshold
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -34,6 +35,59 @@ TRAITS = (
 )  # fmt: skip
 
 
+@described
+@dataclass(frozen=True)
+class CovariateConstants:
+    """The numbers of ``covariates.toml``, by the names of its parameters; meanings and units stand there."""
+
+    sbp_child_age: float
+    sbp_child_offset: float
+    sbp_child_slope: float
+    sbp_floor: float
+    kinP_infant_age: float
+    kinP_child_age: float
+    kinP_infant: float
+    kinP_child: float
+    sPC_child_age: float
+    sPC_child: float
+    adult_age: float
+    igg_child: float
+    creatinine_birth: float
+    creatinine_slope: float
+    kzB_anti_cd20: float
+    viability_reference: float
+    effector_reference: float
+    effector_slope: float
+    memory_most: float
+    fitness_rho: float
+    fitness_kEX: float
+    cd4_rho_cd8: float
+    cd4_rho_cd4: float
+    cd4_kill: float
+    cd4_cytokine: float
+    cd4_middle: float
+    hsct_rho: float
+    blinatumomab_f_neg: float
+    kmt2a_f_nn: float
+    bulk_slope: float
+    bulk_reference: float
+    bulk_marrow_share: float
+    ferritin_reference: float
+    ferritin_KIF: float
+    ferritin_kap: float
+    burden_most: float
+    minor_most: float
+    light_chain: float
+    iga: float
+    iga_turnover: float
+    mosteller: float
+    poisson_exact: float
+    inflammation_power: float
+    inflammation_reference: float
+    inflammation_least: float
+    inflammation_most: float
+
+
 @cache
 def parameters() -> ParameterSet:
     """Every constant of the covariates, with its source."""
@@ -41,12 +95,14 @@ def parameters() -> ParameterSet:
 
 
 @cache
-def constants() -> SimpleNamespace:
+def constants() -> CovariateConstants:
     """The values of ``parameters()`` by name."""
-    return SimpleNamespace(**parameters().values())
+    return CovariateConstants(**parameters().values())
 
 
 def individual(
+    c: CovariateConstants,
+    at_bedside: BedsideConstants,
     values: Mapping[str, ArrayLike],
     *,
     traits: Mapping[str, ArrayLike],
@@ -60,6 +116,7 @@ def individual(
 
     Parameters
     ----------
+    c, at_bedside : CovariateConstants, BedsideConstants
     values : mapping of parameter name to array_like, shape (n,)
         Drawn from the general, product and disease sets.
     traits : mapping of str to array_like, shape (n,)
@@ -86,35 +143,36 @@ def individual(
     ids = np.atleast_1d(np.asarray(numbers, dtype=np.int64))
     p = {name: np.broadcast_to(np.asarray(value, dtype=float), ids.shape).copy() for name, value in values.items()}
     p["BW"], p["CrCl"] = _trait(traits, "weight", ids), _trait(traits, "creatinine_clearance", ids)
-    p["BSA"] = body_surface(_trait(traits, "height", ids), p["BW"])
+    p["BSA"] = body_surface(c, _trait(traits, "height", ids), p["BW"])
     p["t0"] = np.broadcast_to(np.asarray(t0, dtype=float), ids.shape).copy()
     _measured(p, traits, ids)
-    age_effects(p, _trait(traits, "age", ids), known=_known(traits, ids))
-    lot_effects(p, {name: _trait(traits, name, ids, np.nan) for name in TRAITS})
-    patient_effects(p, traits, ids, target_a, target_b)
-    burden = np.minimum(_trait(traits, "burden", ids), constants().burden_most * p["K0"])
-    bulk_effect(p, burden)
-    p["p6"] = p["p6"] * inflammation_effect(burden)
+    age_effects(c, at_bedside, p, _trait(traits, "age", ids), known=_known(traits, ids))
+    lot_effects(c, p, {name: _trait(traits, name, ids, np.nan) for name in TRAITS})
+    patient_effects(c, p, traits, ids, target_a, target_b)
+    burden = np.minimum(_trait(traits, "burden", ids), c.burden_most * p["K0"])
+    bulk_effect(c, p, burden)
+    p["p6"] = p["p6"] * inflammation_effect(c, burden)
     response_class(p, ids, seed)
-    marker_class(p, ids, seed)
+    marker_class(c, p, ids, seed)
     marrow_effects(p, burden, traits, ids)
     p["r_a"] = _trait(traits, "antigen_density_a", ids, 1.0)
     p["r_b"] = _trait(traits, "antigen_density_b", ids, 1.0)
-    p.update(clones(p, burden, _flag(traits, "kmt2a", ids), ids, seed))
+    p.update(clones(c, p, burden, _flag(traits, "kmt2a", ids), ids, seed))
     return p
 
 
-def body_surface(height: ArrayLike, weight: ArrayLike) -> Floats:
+def body_surface(c: CovariateConstants, height: ArrayLike, weight: ArrayLike) -> Floats:
     """Body surface area (m2, Mosteller) from height (cm) and weight (kg)."""
-    return np.sqrt(np.asarray(height, dtype=float) * np.asarray(weight, dtype=float) / constants().mosteller)
+    return np.sqrt(np.asarray(height, dtype=float) * np.asarray(weight, dtype=float) / c.mosteller)
 
 
-def age_effects(p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]) -> None:
+def age_effects(
+    c: CovariateConstants, at_bedside: BedsideConstants, p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]
+) -> None:
     """Change blood pressure, B-cell supply, plasma cells, IgG and creatinine with age (years), where not measured."""
-    c = constants()
     child = age < c.sbp_child_age
     pressure = p["SBP0"] + np.where(child, c.sbp_child_offset + c.sbp_child_slope * age, 0.0)
-    p["SBP0"] = np.maximum(pressure, hypotension_threshold(age) + c.sbp_floor)
+    p["SBP0"] = np.maximum(pressure, hypotension_threshold(at_bedside, age) + c.sbp_floor)
     supply = [age < c.kinP_infant_age, age < c.kinP_child_age]
     p["kinP"] = p["kinP"] * np.select(supply, [c.kinP_infant, c.kinP_child], 1.0)
     p["sPC"] = np.where(age < c.sPC_child_age, c.sPC_child, p["sPC"])
@@ -124,9 +182,8 @@ def age_effects(p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]) 
     p["Cr0"] = p["Cr0"] * np.where(known["creatinine"], 1.0, creatinine)
 
 
-def lot_effects(p: Values, lot: Mapping[str, Floats]) -> None:
+def lot_effects(c: CovariateConstants, p: Values, lot: Mapping[str, Floats]) -> None:
     """Change engraftment, memory share, growth, exhaustion, killing and cytokines with the lot (NaN: no effect)."""
-    c = constants()
     viability = _or(lot["viability"] / c.viability_reference, 1.0)
     effector = _or(np.exp(-c.effector_slope * (lot["f_EFF"] - c.effector_reference)), 1.0)
     p["feng"] = np.minimum(p["feng"] * viability * effector, 1.0)
@@ -144,9 +201,10 @@ def lot_effects(p: Values, lot: Mapping[str, Floats]) -> None:
     p["VCN"] = _or(lot["vector_copies"], p["VCN"])
 
 
-def patient_effects(p: Values, traits: Mapping[str, ArrayLike], ids: Ids, target_a: str, target_b: str) -> None:
+def patient_effects(
+    c: CovariateConstants, p: Values, traits: Mapping[str, ArrayLike], ids: Ids, target_a: str, target_b: str
+) -> None:
     """Change growth, antigen loss, macrophage threshold, killing and B-cell return with the patient's history."""
-    c = constants()
     p["rho"] = p["rho"] * np.where(_flag(traits, "prior_hsct", ids), c.hsct_rho, 1.0)
     loss = np.where(_flag(traits, "prior_blinatumomab", ids), c.blinatumomab_f_neg, 1.0)
     for target, name in ((target_a, "f_neg"), (target_b, "f_neg_b")):
@@ -159,16 +217,14 @@ def patient_effects(p: Values, traits: Mapping[str, ArrayLike], ids: Ids, target
     p["kzB"] = np.where(recent, np.minimum(p["kzB"], c.kzB_anti_cd20), p["kzB"])
 
 
-def bulk_effect(p: Values, burden: Floats) -> None:
+def bulk_effect(c: CovariateConstants, p: Values, burden: Floats) -> None:
     """Lower the reachable share of bulky nodal tumor; burden in e6/kg."""
-    c = constants()
     excess = np.maximum(np.log(np.maximum(burden, 1 / CELLS) / c.bulk_reference), 0.0)
     p["a_T"] = p["a_T"] * np.where(p["mf"] < c.bulk_marrow_share, np.exp(-c.bulk_slope * excess), 1.0)
 
 
-def inflammation_effect(burden: Floats) -> Floats:
+def inflammation_effect(c: CovariateConstants, burden: Floats) -> Floats:
     """Interleukin-6 at full macrophage activation, relative: more with more tumor (e6/kg) for macrophages to answer."""
-    c = constants()
     ratio = np.maximum(burden, 1 / CELLS) / c.inflammation_reference
     return np.clip(ratio**c.inflammation_power, c.inflammation_least, c.inflammation_most)
 
@@ -180,9 +236,9 @@ def response_class(p: Values, ids: Ids, seed: int) -> None:
     p["c_rho"] = np.where(low, p["r_res"], 1.0)
 
 
-def marker_class(p: Values, ids: Ids, seed: int) -> None:
+def marker_class(c: CovariateConstants, p: Values, ids: Ids, seed: int) -> None:
     """Draw whose myeloma has light chains only, and whose M-protein is IgA."""
-    c, draw = constants(), uniforms(seed, "m-protein class", ids, 2)
+    draw = uniforms(seed, "m-protein class", ids, 2)
     p["MK0"] = np.where((draw[:, 0] < c.light_chain) & ~p.pop("m_protein_known").astype(bool), 0.0, p["MK0"])
     p["kMK"] = np.where(draw[:, 1] < c.iga, c.iga_turnover, p["kMK"])
 
@@ -196,11 +252,12 @@ def marrow_effects(p: Values, burden: Floats, traits: Mapping[str, ArrayLike], i
     p["B0"] = np.minimum(_trait(traits, "b_cells_per_kg", ids, p["B0"]), steady * m0)
 
 
-def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: int) -> Values:
+def clones(c: CovariateConstants, p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: int) -> Values:
     """Split the tumor into clones and draw their founders and fates.
 
     Parameters
     ----------
+    c : CovariateConstants
     p : dict of str to ndarray, shape (n,)
         f_neg, f_neg_b, q_corr, f_niche, f_clon and BW are read.
     burden : ndarray, shape (n,)
@@ -214,7 +271,6 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
     dict of str to ndarray, shape (n,)
         lnT0_k (ln of e6/kg), N0_k (clonogenic cells, 0: absent), fate_k, xi_k of the five clones, and n_T0 (e6/kg).
     """
-    c = constants()
     clonogenic = p["BW"] * CELLS * p["f_clon"]  # clonogenic cells in one e6/kg
     total = burden * p["BW"] * CELLS
     both = p["f_neg"] * p["f_neg_b"] * p["q_corr"] * np.where(kmt2a, c.kmt2a_f_nn, 1.0)
@@ -222,7 +278,7 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
     expected = {"np": p["f_neg"] * total, "pn": p["f_neg_b"] * total, "nn": both * total, "s": niche}
     most = c.minor_most * burden * clonogenic / len(expected)
     draw = uniforms(seed, "founders", ids, len(expected))
-    count = {k: poisson(draw[:, i], np.minimum(mean, most)) for i, (k, mean) in enumerate(expected.items())}
+    count = {k: poisson(c, draw[:, i], np.minimum(mean, most)) for i, (k, mean) in enumerate(expected.items())}
     count["pp"] = np.maximum(burden * clonogenic - sum(count.values()), 0.0)
     luck = uniforms(seed, "extinction", ids, 2 * len(CLONES))
     columns: Values = {}
@@ -238,9 +294,9 @@ def clones(p: Values, burden: Floats, kmt2a: NDArray[np.bool_], ids: Ids, seed: 
     return columns
 
 
-def poisson(uniform: Floats, mean: Floats) -> Floats:
+def poisson(c: CovariateConstants, uniform: Floats, mean: Floats) -> Floats:
     """Poisson number at a probability; a rounded normal one for large means."""
-    limit = constants().poisson_exact
+    limit = c.poisson_exact
     few = np.minimum(mean, limit)
     number = np.ceil(special.pdtrik(uniform, np.maximum(few, np.finfo(float).tiny)))
     below = np.maximum(number - 1, 0.0)

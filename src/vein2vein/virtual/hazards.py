@@ -7,9 +7,9 @@ every arm. Constants: ``hazards.toml``; the disease card brings ``nrm_bg``, ``mp
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 
 Floats = NDArray[np.float64]
 DAYS_PER_YEAR = 365.25
@@ -24,6 +25,36 @@ DAYS_PER_MONTH = 30.4375
 
 
 SHARED = ("neutropenia_limit", "igg_limit", "nrm_inf", "nrm_igg", "h_leth", "lethal_share", "lethal_power")
+
+
+@described
+@dataclass(frozen=True)
+class HazardConstants:
+    """The numbers of ``hazards.toml`` and those shared with the model, by name; meanings and units stand there."""
+
+    crs_death: float
+    icans_death: float
+    toxicity_delay: float
+    fatal_grade: float
+    dropout: float
+    dropout_disease: float
+    dropout_share: float
+    dropout_power: float
+    dropout_adverse: float
+    dropout_progression: float
+    hsct_first_day: float
+    hsct_last_day: float
+    hsct_death: float
+    hsct_death_days: float
+    hsct_nrm_factor: float
+    hsct_nrm_days: float
+    neutropenia_limit: float
+    igg_limit: float
+    nrm_inf: float
+    nrm_igg: float
+    h_leth: float
+    lethal_share: float
+    lethal_power: float
 
 
 @cache
@@ -35,9 +66,9 @@ def parameters() -> ParameterSet:
 
 
 @cache
-def constants() -> SimpleNamespace:
+def constants() -> HazardConstants:
     """The values of ``parameters()`` by name."""
-    return SimpleNamespace(**parameters().values())
+    return HazardConstants(**parameters().values())
 
 
 def clock(seed: int, cause: str, numbers: ArrayLike) -> Floats:
@@ -74,11 +105,12 @@ def crossing_day(days: ArrayLike, cumulated: ArrayLike, limit: ArrayLike) -> Flo
     return np.where(reached.any(axis=1), days[before] + share * (days[first] - days[before]), np.inf)
 
 
-def transplant_hazard(day: ArrayLike, hsct_day: ArrayLike, nrm_bg: ArrayLike) -> Floats:
+def transplant_hazard(c: HazardConstants, day: ArrayLike, hsct_day: ArrayLike, nrm_bg: ArrayLike) -> Floats:
     """Hazard of death that a transplantation adds, per day.
 
     Parameters
     ----------
+    c : HazardConstants
     day, hsct_day : array_like
         A day and the day of the transplantation (inf: none).
     nrm_bg : array_like
@@ -89,19 +121,25 @@ def transplant_hazard(day: ArrayLike, hsct_day: ArrayLike, nrm_bg: ArrayLike) ->
     ndarray
         One-off probability spread over its days, and the excess of the background.
     """
-    c, since = constants(), _since(day, hsct_day)
+    since = _since(day, hsct_day)
     at_once = np.where((since >= 0) & (since < c.hsct_death_days), -np.log1p(-c.hsct_death) / c.hsct_death_days, 0.0)
     background = np.asarray(nrm_bg, dtype=float) / DAYS_PER_YEAR
     return at_once + np.where((since >= 0) & (since < c.hsct_nrm_days), (c.hsct_nrm_factor - 1) * background, 0.0)
 
 
 def transplant_day(
-    share: ArrayLike, numbers: ArrayLike, seed: int, first: float | None = None, last: float | None = None
+    c: HazardConstants,
+    share: ArrayLike,
+    numbers: ArrayLike,
+    seed: int,
+    first: float | None = None,
+    last: float | None = None,
 ) -> Floats:
     """Day on which a patient in remission would be transplanted; inf for those who would not.
 
     Parameters
     ----------
+    c : HazardConstants
     share : array_like, shape (n,) or scalar
         Probability of a transplantation in remission, from the trial or disease card.
     numbers : array_like of int, shape (n,)
@@ -109,7 +147,7 @@ def transplant_day(
     first, last : float, optional
         Days between which transplantations take place; the usual ones without them.
     """
-    c, draw = constants(), uniforms(seed, "hsct in remission", numbers, 2)
+    draw = uniforms(seed, "hsct in remission", numbers, 2)
     begin = c.hsct_first_day if first is None else first
     day = begin + draw[:, 1] * ((c.hsct_last_day if last is None else last) - begin)
     return np.where(draw[:, 0] < np.asarray(share, dtype=float), day, np.inf)
@@ -142,23 +180,24 @@ def death_after_progression(
     return np.where(cured, np.inf, np.asarray(progression_day, dtype=float) + wait)
 
 
-def dropout_hazard(burden: ArrayLike, capacity: ArrayLike) -> Floats:
+def dropout_hazard(c: HazardConstants, burden: ArrayLike, capacity: ArrayLike) -> Floats:
     """Hazard per day of dropping out between enrolment and infusion (burden and K0 in e6/kg)."""
-    c = constants()
-    return c.dropout * (1 + c.dropout_disease * _large(burden, capacity))
+    return c.dropout * (1 + c.dropout_disease * _large(c, burden, capacity))
 
 
-def dropout_reason(burden: ArrayLike, capacity: ArrayLike, numbers: ArrayLike, seed: int) -> NDArray[np.str_]:
+def dropout_reason(
+    c: HazardConstants, burden: ArrayLike, capacity: ArrayLike, numbers: ArrayLike, seed: int
+) -> NDArray[np.str_]:
     """Why a patient who drops out does so: "death", "adverse event" or "progression"; shape (n,)."""
-    c, draw = constants(), uniforms(seed, "drop-out reason", numbers, 2)
-    extra = c.dropout_disease * _large(burden, capacity)
+    draw = uniforms(seed, "drop-out reason", numbers, 2)
+    extra = c.dropout_disease * _large(c, burden, capacity)
     from_disease = draw[:, 0] < extra / (1 + extra)
     reason = np.where(draw[:, 1] < c.dropout_adverse, "adverse event", "death")
     return np.where(from_disease, np.where(draw[:, 1] < c.dropout_progression, "progression", "death"), reason)
 
 
 def toxicity_deaths(
-    days: ArrayLike, crs: ArrayLike, icans: ArrayLike, numbers: ArrayLike, seed: int
+    c: HazardConstants, days: ArrayLike, crs: ArrayLike, icans: ArrayLike, numbers: ArrayLike, seed: int
 ) -> tuple[Floats, NDArray[np.str_]]:
     """Day and cause of death from toxicity; inf and "" where there is none.
 
@@ -166,13 +205,14 @@ def toxicity_deaths(
 
     Parameters
     ----------
+    c : HazardConstants
     days : array_like, shape (k,)
     crs, icans : array_like of int, shape (n, k)
         Grades; negative: not gradable.
     numbers : array_like of int, shape (n,)
     seed : int
     """
-    c, days = constants(), np.asarray(days, dtype=float)
+    days = np.asarray(days, dtype=float)
     fatal = []
     for name, grades, share in (("crs", crs, c.crs_death), ("icans", icans, c.icans_death)):
         reached = np.asarray(grades) >= c.fatal_grade
@@ -189,8 +229,7 @@ def _since(day: ArrayLike, hsct_day: ArrayLike) -> Floats:
     return np.asarray(day, dtype=float) - np.asarray(hsct_day, dtype=float)
 
 
-def _large(burden: ArrayLike, capacity: ArrayLike) -> Floats:
-    c = constants()
+def _large(c: HazardConstants, burden: ArrayLike, capacity: ArrayLike) -> Floats:
     return _hill(burden, c.dropout_share * np.asarray(capacity, dtype=float), c.dropout_power)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import Edition, edition, editions
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import by_patient
 
 MET, NOT_MET, UNKNOWN = 1, 0, -1
 LABEL = (("age_low", "age", "at_least"), ("age_below", "age", "below"), ("lines_low", "prior_lines", "at_least"))
@@ -18,6 +19,7 @@ PERFORMANCE = "performance"
 _WORDS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
 
 
+@by_patient(none=("criteria", "reads", "marks"))
 @dataclass(frozen=True)
 class Eligibility:
     """Which criteria each patient meets.

@@ -20,6 +20,7 @@ from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import described
 from vein2vein.therapy.course import Course
 
 FOLDER = Path(__file__).with_name("policies")
@@ -40,6 +41,7 @@ _TEXTS = ("rule", "costimulation", "mark", "why")
 _LISTS = ("when", "dose", "taper")
 
 
+@described
 @dataclass(frozen=True)
 class Policy:
     """When to give what.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import Level
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course, Row
 
 NOT_GRADABLE = -1
@@ -19,6 +20,7 @@ Flags = NDArray[np.bool_]
 Whole = NDArray[np.int8]
 
 
+@by_patient(visit=("days",), none=("scale", "edition", "reads", "unverified"))
 @dataclass(frozen=True)
 class Grades:
     """What a grader found.

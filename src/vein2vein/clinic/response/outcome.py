@@ -12,6 +12,7 @@ from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Flags, Floats
 from vein2vein.clinic.response.response import Response
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import by_patient
 
 ENDPOINTS = ("OS", "EFS", "PFS", "RFS", "DOR")
 CLOCKS = ("infusion", "enrolment")
@@ -22,6 +23,7 @@ KNOWN = ("last_day", "enrolment_day")  # days that everyone has
 DAYS = ("response_day", "relapse_day", "progression_day", "death_day", "hsct_day", *KNOWN)
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Outcome:
     """What became of each patient. Arrays of shape (n,); days from the infusion (planned, where none was given).

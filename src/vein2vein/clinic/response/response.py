@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vein2vein.clinic.criteria import Edition, edition
 from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course
 
 NOT_EVALUABLE = -1
@@ -20,6 +21,7 @@ COUNTS_MISSING = "blood counts missing: CRi at best"
 SPD, VOLUME, DEAUVILLE = "sum_product_diameters", "metabolic_tumor_volume", "deauville"
 
 
+@by_patient(visit=("days",), none=("edition", "categories"))
 @dataclass(frozen=True)
 class Response:
     """What the disease visits showed.

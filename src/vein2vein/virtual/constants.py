@@ -1,0 +1,85 @@
+"""The constants of what virtual patients show, as one record that a run is given: bedside, covariates and hazards.
+
+They are passed from ``simulate`` down to each function that reads them. A run under other constants is given another
+record, so that two runs side by side do not meet each other's numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import TypeVar
+
+from vein2vein.errors import InputError, unknown
+from vein2vein.parameters import ParameterSet
+from vein2vein.records import described
+from vein2vein.virtual import bedside, covariates, hazards
+
+T = TypeVar("T", bedside.BedsideConstants, covariates.CovariateConstants, hazards.HazardConstants)
+
+
+@described
+@dataclass(frozen=True)
+class Constants:
+    """Constants of the bedside, the covariates and the hazards.
+
+    Attributes
+    ----------
+    bedside, covariates, hazards : records
+        A field for each parameter of the TOML file of that name.
+    name : str
+        Of the set: part of a run's provenance; "" for the bundled one.
+    """
+
+    bedside: bedside.BedsideConstants
+    covariates: covariates.CovariateConstants
+    hazards: hazards.HazardConstants
+    name: str = ""
+
+
+@cache
+def bundled() -> Constants:
+    """The constants as the files that come with vein2vein give them."""
+    return Constants(bedside.constants(), covariates.constants(), hazards.constants())
+
+
+def parameters() -> dict[str, ParameterSet]:
+    """Every constant with its source, by the name of its file."""
+    return {"bedside": bedside.parameters(), "covariates": covariates.parameters(), "hazards": hazards.parameters()}
+
+
+def scaled(constants: Constants, factors: Mapping[tuple[str, str], float], name: str) -> Constants:
+    """The constants with some of them times a factor.
+
+    Parameters
+    ----------
+    constants : Constants
+    factors : mapping of (file, parameter) to float
+        Such as ``("hazards", "dropout")``.
+    name : str
+        Of the new set.
+
+    Raises
+    ------
+    InputError
+        There is no such file or parameter.
+    """
+    for file, _ in factors:
+        if file not in parameters():
+            raise InputError(unknown("file of constants", file, parameters()))
+
+    def part(file: str, held: T) -> T:
+        known: dict[str, float] = asdict(held)
+        own = {parameter: factor for (where, parameter), factor in factors.items() if where == file}
+        for parameter in own:
+            if parameter not in known:
+                raise InputError(unknown(f"constant of the {file}", parameter, known))
+        return replace(held, **{parameter: known[parameter] * factor for parameter, factor in own.items()})
+
+    return Constants(
+        part("bedside", constants.bedside),
+        part("covariates", constants.covariates),
+        part("hazards", constants.hazards),
+        name,
+    )
