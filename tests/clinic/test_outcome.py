@@ -110,6 +110,36 @@ def test_unknown_endpoint_and_clock(outcome):
         time_to_event(outcome, "OS", clock="enrollment")
 
 
+@pytest.mark.parametrize("name", ["response_day", "relapse_day", "progression_day", "death_day", "hsct_day"])
+@pytest.mark.parametrize("wrong", [np.nan, -np.inf])
+def test_a_day_that_cannot_be_is_refused_with_its_patient(outcome, name, wrong):
+    days = getattr(outcome, name).copy()
+    days[2] = wrong
+    with pytest.raises(InputError, match=rf"found -?{abs(wrong):g}, expected a day, or inf") as caught:
+        time_to_event(dataclasses.replace(outcome, **{name: days}), "OS")
+    assert caught.value.field == f"outcome.{name}[2]"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_the_end_of_observation_is_known_and_so_is_the_enrollment_where_the_clock_starts_there(outcome, wrong):
+    days = np.full(len(outcome.last_day), 300.0)
+    days[1] = wrong
+    with pytest.raises(InputError, match=f"found {wrong:g}, expected a finite day") as caught:
+        time_to_event(dataclasses.replace(outcome, last_day=days), "OS")
+    assert caught.value.field == "outcome.last_day[1]"
+    late = dataclasses.replace(outcome, enrolment_day=days)
+    with pytest.raises(InputError, match=f"found {wrong:g}, expected a finite day") as caught:
+        time_to_event(late, "OS", clock="enrolment")
+    assert caught.value.field == "outcome.enrolment_day[1]"
+    np.testing.assert_array_equal(time_to_event(late, "OS")[0], time_to_event(outcome, "OS")[0])
+
+
+def test_days_that_are_not_one_for_each_patient_are_refused(outcome):
+    with pytest.raises(InputError, match=r"found the shape \(1,\), expected \(\d+,\)") as caught:
+        time_to_event(dataclasses.replace(outcome, death_day=np.array([np.inf])), "OS")
+    assert caught.value.field == "outcome.death_day"
+
+
 def leukemia(n=200, seed=3):
     random = np.random.default_rng(seed)
     days = np.array([0.0, 28, 60, 90, 180, 360])

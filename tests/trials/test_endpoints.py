@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vein2vein.statistics.intervals import quantile
 from vein2vein.therapy.course import Course
-from vein2vein.trials.comparison import compare, draw, known_at, quantile
+from vein2vein.trials.comparison import compare, draw, known_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced, recovery_day
 from vein2vein.trials.endpoints.reading import first_episode
 from vein2vein.trials.published import UNITS, Published

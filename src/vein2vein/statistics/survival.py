@@ -1,7 +1,13 @@
-"""Kaplan-Meier, competing risks and the hazard ratio of two groups, over the last axis: one trial or many at once.
+"""Kaplan-Meier survival with its intervals, over the last axis: one trial or many at once.
 
 Every function takes arrays (..., n): n patients in the last axis, any number of trials (resamples) in front of it.
-Patients outside of the set that counts have ``included`` False and change nothing.
+Patients outside of the set that counts have ``included`` False and change nothing, whatever their time. Times are
+finite and start at 0; a patient whose event never comes is censored at the end of observation, not given an infinite
+time.
+
+Own code and not a library's: SciPy's ``ecdf`` and ``logrank`` take one trial of one or two groups and no competing
+risks, and lifelines or statsmodels would bring pandas and more behind it. Golden values of R's survival package, and
+SciPy where it has the estimate, hold this room in the tests.
 """
 
 from __future__ import annotations
@@ -10,15 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.records import described
+from vein2vein.statistics.checks import Codes, Flags, Floats, checked_flags, checked_times, checked_when
+from vein2vein.statistics.intervals import limits
 
-Floats = NDArray[np.float64]
-
-NEWTON_STEPS = 30  # solver coefficient: enough for one coefficient from 0 at the largest step
-NEWTON_LARGEST = 2.0  # solver coefficient: longest Newton step, on the log hazard ratio
-LARGEST_LOG_RATIO = 20.0  # solver coefficient: beyond it a group had no event, and the ratio is not estimable
+HALF = 1 / 2 + float(np.finfo(np.float64).eps)  # a half that products of shares reach but for their rounding
 
 
 @described
@@ -33,7 +36,8 @@ class Curve:
     value : ndarray, shape (..., n)
         Survival (from 1 down) or cumulative incidence (from 0 up) just after each time.
     variance : ndarray, shape (..., n)
-        Greenwood's variance of the survival divided by its square; NaN for cumulative incidence.
+        Of survival: Greenwood's sum, the variance of the survival divided by its square (infinite once survival is 0).
+        Of cumulative incidence: the variance of the incidence itself.
     at_risk : ndarray, shape (..., n)
         Patients under observation just before each step.
     start : float
@@ -47,29 +51,48 @@ class Curve:
     start: float
 
 
-def _ordered(
-    time: ArrayLike, event: ArrayLike, included: ArrayLike | None
-) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Sort by time, events before censorings of the same time, excluded last; return times, codes and at risk."""
-    codes = np.asarray(event).astype(np.int64)
-    times, codes = np.broadcast_arrays(np.asarray(time, dtype=np.float64), codes)
-    counted = np.broadcast_to(True if included is None else np.asarray(included, bool), times.shape)
-    times = np.where(counted, times, np.inf)
-    codes = np.where(counted, codes, 0)
+@dataclass(frozen=True)
+class Ordered:
+    """Patients in the order of time, events before censorings of the same time, those who do not count last.
+
+    Attributes
+    ----------
+    times : ndarray, shape (..., n)
+        Infinite for those who do not count.
+    codes : ndarray of int, shape (..., n)
+        0 censored or not counted.
+    at_risk : ndarray, shape (..., n)
+        Those who count from each place on.
+    """
+
+    times: Floats
+    codes: Codes
+    at_risk: Floats
+
+
+def in_order(times: Floats, codes: Codes, counted: Flags) -> Ordered:
+    """Sort patients by time, each trial for itself."""
+    times, codes = np.where(counted, times, np.inf), np.where(counted, codes, 0)
     order = np.lexsort((~counted, codes == 0, times), axis=-1)
     times, codes = np.take_along_axis(times, order, -1), np.take_along_axis(codes, order, -1)
     counted = np.take_along_axis(counted, order, -1)
     at_risk = np.cumsum(counted[..., ::-1], axis=-1)[..., ::-1].astype(np.float64)
-    return times, codes, at_risk
+    return Ordered(times, codes, at_risk)
 
 
-def _last_of_time(times: Floats, value: Floats) -> Floats:
-    """Give each patient the value after the last patient of the same time."""
+def last_place(times: Floats) -> NDArray[np.intp]:
+    """For each patient in the order of time the place of the last one with the same time, shape (..., n)."""
     last = np.ones(times.shape, dtype=bool)
     last[..., :-1] = times[..., 1:] != times[..., :-1]
     place = np.where(last, np.arange(times.shape[-1]), times.shape[-1])
-    place = np.minimum.accumulate(place[..., ::-1], axis=-1)[..., ::-1]
-    return np.take_along_axis(value, place, -1)
+    found: NDArray[np.intp] = np.minimum.accumulate(place[..., ::-1], axis=-1)
+    return found[..., ::-1]
+
+
+def free_of_events(ordered: Ordered) -> Floats:
+    """Share free of any event just after each patient, ties taken one after the other, shape (..., n)."""
+    safe = np.maximum(ordered.at_risk, 1)
+    return np.cumprod(np.where(ordered.codes > 0, (safe - 1) / safe, 1.0), axis=-1, dtype=np.float64)
 
 
 def kaplan_meier(time: ArrayLike, event: ArrayLike, included: ArrayLike | None = None) -> Curve:
@@ -78,68 +101,54 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, included: ArrayLike | None =
     Parameters
     ----------
     time : array_like, shape (..., n)
-        Time to event or censoring, any unit.
+        Time to event or censoring, any unit; finite, from 0 up.
     event : array_like of bool, shape (..., n)
-        Whether the time is an event.
+        Whether the time is an event; 1 and 0 will do.
     included : array_like of bool, shape (..., n), optional
-        Patients who count (default: all).
+        Patients who count (default: all); what the others have is not looked at.
 
     Returns
     -------
     Curve
         Events that share a time are taken one after the other: the product telescopes to the usual (n - d) / n.
+
+    Raises
+    ------
+    InputError
+        A time, event or shape that makes no sense, or a trial in which nobody counts: where, what was found.
+
+    Examples
+    --------
+    >>> curve = kaplan_meier([5, 8, 8, 12], [True, True, False, True])
+    >>> float(value_at(curve, 8)), float(median_time(curve))
+    (0.5, 8.0)
     """
-    times, codes, at_risk = _ordered(time, event, included)
-    safe = np.maximum(at_risk, 1)
-    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1, dtype=np.float64)
+    times, counted = checked_times(time, included)
+    events = checked_flags(event, "event", times, counted)
+    ordered = in_order(times, events.astype(np.int64), counted)
+    safe, last = np.maximum(ordered.at_risk, 1), last_place(ordered.times)
     with np.errstate(divide="ignore"):  # the last patient's event: variance infinite
-        added: Floats = np.where(codes > 0, 1 / (safe * (safe - 1)), 0.0)
+        added: Floats = np.where(ordered.codes > 0, 1 / (safe * (safe - 1)), 0.0)
     variance = np.cumsum(added, axis=-1, dtype=np.float64)
-    return Curve(times, _last_of_time(times, survival), _last_of_time(times, variance), at_risk, 1.0)
+    survival = free_of_events(ordered)
+    survival, variance = (np.take_along_axis(one, last, -1) for one in (survival, variance))
+    return Curve(ordered.times, survival, variance, ordered.at_risk, 1.0)
 
 
-def cumulative_incidence(
-    time: ArrayLike, cause: ArrayLike, *, of: int = 1, included: ArrayLike | None = None
-) -> Curve:
-    """Aalen-Johansen estimate of the cumulative incidence of one cause among competing ones.
-
-    Parameters
-    ----------
-    time : array_like, shape (..., n)
-    cause : array_like of int, shape (..., n)
-        0 censored, otherwise the number of the cause.
-    of : int
-        The cause wanted.
-    included : array_like of bool, shape (..., n), optional
-    """
-    times, codes, at_risk = _ordered(time, cause, included)
-    safe = np.maximum(at_risk, 1)
-    survival = np.cumprod(np.where(codes > 0, (safe - 1) / safe, 1.0), axis=-1, dtype=np.float64)
-    before = np.concatenate([np.ones((*survival.shape[:-1], 1)), survival[..., :-1]], axis=-1)
-    # one death after the other: each of n patients still free of events carries the same weight, S / n
-    value = np.cumsum(np.where(codes == of, before / safe, 0.0), axis=-1)
-    return Curve(times, _last_of_time(times, value), np.full(times.shape, np.nan), at_risk, 0.0)
-
-
-def _at(times: Floats, value: Floats, when: float, start: float) -> Floats:
-    place = np.sum(times <= when, axis=-1) - 1
-    found = np.take_along_axis(value, np.maximum(place, 0)[..., None], -1)[..., 0]
+def at(curve: Curve, values: Floats, when: float, start: float) -> Floats:
+    """What belongs to a curve's steps at a time, shape (...): ``start`` before the first, the last one's after it."""
+    place = np.sum(curve.times <= checked_when(when), axis=-1) - 1
+    found = np.take_along_axis(values, np.maximum(place, 0)[..., None], -1)[..., 0]
     return np.where(place < 0, start, found)
 
 
 def value_at(curve: Curve, when: float) -> Floats:
     """Value of the curve at a time, shape (...); after the last observation the last value stands."""
-    return _at(curve.times, curve.value, when, curve.start)
+    return at(curve, curve.value, when, curve.start)
 
 
-def median_time(curve: Curve) -> Floats:
-    """First time at which survival is one half or less, shape (...); infinite where it is never reached."""
-    reached = np.isfinite(curve.times) & (curve.value <= 1 / 2 + np.finfo(np.float64).eps)
-    return np.min(np.where(reached, curve.times, np.inf), axis=-1)
-
-
-def interval_at(curve: Curve, when: float, level: float) -> tuple[Floats, Floats]:
-    """Confidence interval of survival at a time, on the log(-log) scale with Greenwood's variance.
+def interval_at(curve: Curve, when: float, level: float, scale: str = "log-log") -> tuple[Floats, Floats]:
+    """Confidence interval of survival at a time, with Greenwood's variance.
 
     Parameters
     ----------
@@ -148,74 +157,50 @@ def interval_at(curve: Curve, when: float, level: float) -> tuple[Floats, Floats
     when : float
     level : float
         Such as 0.95.
+    scale : {"log-log", "log", "plain"}
+        See ``intervals.limits``.
 
     Returns
     -------
     low, high : ndarray, shape (...)
-        NaN before the first event and after survival has reached 0.
+        NaN after survival has reached 0, and on the log-log scale before the first event.
     """
-    survival, variance = value_at(curve, when), _at(curve.times, curve.variance, when, 0.0)
-    normal = special.ndtri((1 + level) / 2)
-    known = (survival > 0) & (survival < 1)
-    log_survival = np.log(np.where(known, survival, 1 / 2))
-    spread = normal * np.sqrt(np.where(known, variance, 0.0)) / np.abs(log_survival)
-    centre = np.log(-log_survival)
-    low, high = np.exp(-np.exp(centre + spread)), np.exp(-np.exp(centre - spread))
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    survival, variance = value_at(curve, when), at(curve, curve.variance, when, 0.0)
+    return limits(survival, np.sqrt(variance), level, scale)
 
 
-def hazard_ratio(
-    time: ArrayLike, event: ArrayLike, exposed_from: ArrayLike, included: ArrayLike | None = None
-) -> Floats:
-    """Cox hazard ratio of exposed to unexposed time, Breslow's treatment of ties.
+def median_time(curve: Curve) -> Floats:
+    """First time at which survival is one half or less, shape (...); infinite where it is never reached.
+
+    Where survival is exactly one half for a while this is the beginning of that while; R gives its middle.
+    """
+    return _first(curve, curve.value)
+
+
+def median_interval(curve: Curve, level: float, scale: str = "log-log") -> tuple[Floats, Floats]:
+    """Confidence interval of the median: the times whose survival may be one half (Brookmeyer and Crowley).
 
     Parameters
     ----------
-    time : array_like, shape (..., n)
-    event : array_like of bool, shape (..., n)
-    exposed_from : array_like, shape (..., n)
-        Time from which a patient counts as exposed: -inf always, inf never, otherwise a time-dependent covariate
-        (exposed strictly after it).
-    included : array_like of bool, shape (..., n), optional
+    curve : Curve
+        From ``kaplan_meier``.
+    level : float
+        Such as 0.95.
+    scale : {"log-log", "log", "plain"}
+        Scale of the interval of survival.
 
     Returns
     -------
-    ndarray, shape (...)
-        NaN where it cannot be estimated (no event in one of the two groups).
+    low, high : ndarray, shape (...)
+        First times at which the low and the high limit of survival are one half or less; infinite where that is not
+        reached. ``low`` is NaN where the median is reached only as survival falls to 0, where limits are not defined.
     """
-    times, events, since = np.broadcast_arrays(
-        np.asarray(time, np.float64), np.asarray(event, bool), np.asarray(exposed_from, np.float64)
-    )
-    counted = np.broadcast_to(True if included is None else np.asarray(included, bool), times.shape)
-    shape = times.shape[:-1]
-    rows = [
-        _hazard_ratio(t[c], e[c], s[c])
-        for t, e, s, c in zip(
-            *(x.reshape(-1, times.shape[-1]) for x in (times, events, since, counted)), strict=True
-        )
-    ]
-    return np.array(rows).reshape(shape)
+    lows, highs = limits(curve.value, np.sqrt(curve.variance), level, scale)
+    low, high = _first(curve, lows), _first(curve, highs)
+    return np.where(np.isinf(low) & np.isfinite(median_time(curve)), np.nan, low), high
 
 
-def _hazard_ratio(times: Floats, events: NDArray[np.bool_], since: Floats) -> float:
-    at = times[events]
-    exposed = since[events] < at
-    if exposed.all() or not exposed.any():
-        return np.nan
-    risk = times[None, :] >= at[:, None]
-    with_exposure = np.sum(risk & (since[None, :] < at[:, None]), axis=1)
-    without = np.sum(risk, axis=1) - with_exposure
-    log_ratio, seen = 0.0, int(exposed.sum())
-    for _ in range(NEWTON_STEPS):
-        share = with_exposure * np.exp(log_ratio)
-        share = share / (share + without)
-        slope = np.sum(share * (1 - share))
-        if slope <= np.finfo(np.float64).eps:
-            return np.nan
-        step = (seen - np.sum(share)) / slope
-        log_ratio += float(np.clip(step, -NEWTON_LARGEST, NEWTON_LARGEST))
-        if abs(log_ratio) > LARGEST_LOG_RATIO:
-            return np.nan
-        if abs(step) < np.sqrt(np.finfo(np.float64).eps):
-            break
-    return float(np.exp(log_ratio))
+def _first(curve: Curve, values: Floats) -> Floats:
+    """First time at which values at the steps of a curve are one half or less; infinite where they never are."""
+    reached = np.isfinite(curve.times) & (values <= HALF)
+    return np.min(np.where(reached, curve.times, np.inf), axis=-1)

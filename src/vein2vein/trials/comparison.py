@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from vein2vein import units
 from vein2vein.randomness import uniforms
-from vein2vein.statistics.survival import hazard_ratio, kaplan_meier, median_time, value_at
+from vein2vein.statistics.hazard_ratio import hazard_ratio
+from vein2vein.statistics.intervals import quantile, shares
+from vein2vein.statistics.resampling import sample
+from vein2vein.statistics.survival import kaplan_meier, median_time, value_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
 from vein2vein.trials.endpoints.reading import blasts_before
 from vein2vein.trials.published import UNITS, Published
@@ -147,7 +151,7 @@ def resampled(
 ) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
     """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
 
-    ``again``: see ``draw``.
+    ``again``: see ``statistics.resampling.sample``.
     """
     seen_at = {"": journey, **{name: known_at(journey, days) for name, days in follow_up.items()}}
     for row in published:
@@ -177,23 +181,13 @@ def beside(row: Published, pool: int, result: Floats | None, *, level: float, mi
     missing = missing or row.reason
     if result is not None and np.isnan(result).sum() > result.size / 2:
         missing, result = "not estimable: too few events in the simulated trials", None
-    low, middle, high = (np.nan if result is None else quantile(result, q) for q in _ends(level))
+    low, middle, high = (np.nan if result is None else quantile(result, q) for q in shares(level))
     inside = None if result is None else bool(low <= row.value <= high)
     return Row(
         row.trial, row.arm, row.quantity, row.definition, row.unit, row.kind, row.confidence, row.source, row.where,
         row.spread, row.value, row.low, row.high, row.n, float(middle), float(low), float(high), pool, inside,
         "" if result is not None else missing or "the journey does not produce it",
     )  # fmt: skip
-
-
-def _ends(level: float) -> tuple[float, float, float]:
-    return (1 - level) / 2, 1 / 2, (1 + level) / 2
-
-
-def quantile(values: Floats, share: float) -> float:
-    """Quantile by nearest rank (so that a median not reached, inf, can be one), NaN left out."""
-    ordered = np.sort(values[~np.isnan(values)])
-    return float(ordered[max(int(np.ceil(share * ordered.size)) - 1, 0)])
 
 
 def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
@@ -227,16 +221,11 @@ def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple
 
 
 def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int, again: bool = True) -> NDArray[np.intp]:
-    """Draw trials of a size from some patients; shape (resamples, size).
+    """Draw trials of a size from some patients, with the luck of a seed; shape (resamples, size).
 
-    With replacement (``again``) the patients stand for the population. Without, they are a sample of it themselves, and
-    a drawn trial varies as one of that many new patients does; there must be as many of them, or they are drawn again.
+    ``again``: see ``statistics.resampling.sample``.
     """
-    if again or size > members.size:
-        luck = uniforms(seed, f"trial of {size}", np.arange(resamples), size)
-        return members[(luck * members.size).astype(np.intp)]
-    luck = uniforms(seed, f"trial of {size}", np.arange(resamples), members.size)
-    return members[np.argsort(luck, axis=1, kind="stable")[:, :size]]
+    return sample(members, size, partial(uniforms, seed, f"trial of {size}", np.arange(resamples)), again=again)
 
 
 def summarize(row: Published, *arrays: Any) -> Floats:

@@ -20,9 +20,10 @@ from vein2vein import __version__
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import uniforms
+from vein2vein.statistics.intervals import quantile
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.trials.checks import refuse_dose, unseen
-from vein2vein.trials.comparison import quantile, read_row, summarize
+from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
 from vein2vein.trials.published import Published, read_published
 from vein2vein.trials.trial import Trial, enroll_and_treat

@@ -18,6 +18,8 @@ from vein2vein.records import by_patient
 ENDPOINTS = ("OS", "EFS", "PFS", "RFS", "DOR")
 CLOCKS = ("infusion", "enrolment")
 OF_DISEASE = ("disease", "progression")
+KNOWN = ("last_day", "enrolment_day")  # days that everyone has
+DAYS = ("response_day", "relapse_day", "progression_day", "death_day", "hsct_day", *KNOWN)
 
 
 @by_patient()
@@ -124,11 +126,17 @@ def time_to_event(
         Days from the clock's start; NaN outside the set.
     event : ndarray of bool, shape (n,)
     in_set : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    InputError
+        An unknown endpoint or clock, or a day of the outcome that makes no sense: which patient's, what was found.
     """
     if endpoint not in ENDPOINTS:
-        raise InputError(unknown("endpoint", endpoint, ENDPOINTS))
+        raise InputError(unknown("endpoint", endpoint, ENDPOINTS), field="endpoint")
     if clock not in CLOCKS:
-        raise InputError(unknown("clock", clock, CLOCKS))
+        raise InputError(unknown("clock", clock, CLOCKS), field="clock")
+    _refuse_days(outcome, clock)
     given = outcome.best_response != ""
     in_set = given if clock == "infusion" else np.ones(len(given), dtype=bool)
     start = np.zeros(len(given)) if clock == "infusion" else np.asarray(outcome.enrolment_day, dtype=float)
@@ -153,6 +161,24 @@ def time_to_event(
     event = np.isfinite(day) & (day <= end) & in_set
     time = np.where(event, day, end) - start
     return np.where(in_set, np.maximum(time, 0.0), np.nan), event, in_set
+
+
+def _refuse_days(outcome: Outcome, clock: str) -> None:
+    """Refuse an outcome whose fields differ in length, or with days that cannot be."""
+    shape = np.shape(outcome.best_response)
+    for name in DAYS:
+        day = np.asarray(getattr(outcome, name), dtype=float)
+        if day.shape != shape:
+            text = f"found the shape {day.shape}, expected {shape}: one day for each patient."
+            raise InputError(text, field=f"outcome.{name}")
+        if name == "enrolment_day" and clock != "enrolment":
+            continue
+        known = name in KNOWN
+        wrong = np.isnan(day) | np.isneginf(day) | (known & np.isposinf(day))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            expected = "a finite day" if known else "a day, or inf where it did not happen"
+            raise InputError(f"found {day[at]:g}, expected {expected}.", field=f"outcome.{name}[{at}]")
 
 
 def efs_second_line(
