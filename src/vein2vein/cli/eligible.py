@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 
 WORDS = {1: "met", 0: "not met", -1: "unknown"}
 RUNNING = {1: "still running", 0: "over", -1: "over by some sources only"}
@@ -34,14 +34,12 @@ Fields that only this command reads (the others are those of the example patient
 """
 
 
-@click.command("eligible", epilog=EXAMPLES)
-@click.argument("patient", type=click.Path(path_type=Path), metavar="PATIENT.TOML")
-@click.option("--product", metavar="NAME|FILE", help="One product only (default: every approved one).")
+@click.command("eligible", cls=options.Command, epilog=EXAMPLES)
+@click.argument("patient", type=options.PATH, metavar="PATIENT.TOML")
+@options.product("One product only (default: every approved one).")
 @click.option("--criteria", multiple=True, metavar="NAME", help="Entry limits of a trial too: eliana, nci, zuma1.")
-@click.option(
-    "--json", "for_machines", is_flag=True, help="JSON lines for machines (events label, criterion, washout, obtain)."
-)
-@click.option("--quiet", is_flag=True, help="Verdicts only.")
+@options.for_machines("label, criterion, washout, obtain")
+@options.quiet("Verdicts only.")
 def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_machines: bool, quiet: bool) -> None:
     """Say which label criteria a patient meets, and what to obtain next.
 
@@ -80,8 +78,12 @@ def approved(product: Any) -> bool:
 def known_facts(patient: Any) -> dict[str, Any]:
     """What the card says, and nothing that was assumed."""
     found: dict[str, Any] = {"age": patient.age, "disease": patient.disease, "baseline": dict(patient.baseline)}
-    for field, name in (("prior_lines", "prior_lines"), ("lymphocytes", "lymphocytes"), ("cd3", "cd3_cells"),
-                        ("creatinine_clearance", "creatinine_clearance")):  # fmt: skip
+    for field, name in (
+        ("prior_lines", "prior_lines"),
+        ("lymphocytes", "lymphocytes"),
+        ("cd3", "cd3_cells"),
+        ("creatinine_clearance", "creatinine_clearance"),
+    ):
         if field in patient.known:
             found[name] = getattr(patient, field)
     return found
@@ -194,9 +196,16 @@ def _emit(labels: Any, limits: Any, planned: Any, obtain: Iterable[str]) -> None
             )
     for one in planned:
         console.emit(
-            "washout", drug=one.drug, last_day=one.last_day, ends=one.ends, ends_long=one.ends_long,
-            state=RUNNING[one.running], mark=one.mark, unverified=one.mark == "M", note=one.note,
-        )  # fmt: skip
+            "washout",
+            drug=one.drug,
+            last_day=one.last_day,
+            ends=one.ends,
+            ends_long=one.ends_long,
+            state=RUNNING[one.running],
+            mark=one.mark,
+            unverified=one.mark == "M",
+            note=one.note,
+        )
     for name in obtain:
         console.emit("obtain", field=name)
 
@@ -222,10 +231,16 @@ def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet:
         console.table(("criterion", "state", "source"), rows, title=rules.title)
     if planned:
         rows = [
-            (one.drug.replace("_", " "), f"{-one.last_day:g} days before", RUNNING[one.running],
-             _wait(one), reference(one.mark), one.note)
+            (
+                one.drug.replace("_", " "),
+                f"{-one.last_day:g} days before",
+                RUNNING[one.running],
+                _wait(one),
+                reference(one.mark),
+                one.note,
+            )
             for one in planned
-        ]  # fmt: skip
+        ]
         console.table(("drug", "last dose", "washout", "leukapheresis", "source", "note"), rows, title="Washouts")
     names = [_words(name) for name in obtain]
     if names:

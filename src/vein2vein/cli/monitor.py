@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
@@ -22,33 +22,37 @@ Examples:
 """
 
 
-@click.command("monitor", epilog=EXAMPLES)
-@click.argument("record", type=click.Path(path_type=Path), metavar="RECORD", required=False)
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
+@click.command("monitor", cls=options.Command, epilog=EXAMPLES)
+@click.argument("record", type=options.PATH, metavar="[RECORD]", required=False)
+@options.mapping
 @click.option(
     "--scale", default="astct", show_default=True, metavar="|".join(SCALES), help="Scale of cytokine release syndrome."
 )
 @click.option("--until", type=float, metavar="DAY", help="Read nothing later than this day.")
-@click.option("--product", metavar="NAME|FILE", help="CAR-T product (default: what the record says).")
+@options.product("CAR-T product (default: what the record says).")
 @click.option("--weight", type=click.FloatRange(1.5, 350), metavar="KG", help="Weight (default: the record's).")
 @click.option("--age", type=click.FloatRange(0, 120), metavar="Y", help="Age in years (default: the record's).")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder for the page, and the findings as CSV and FHIR (default: vein2vein-results/<record>-monitor).",
-)  # fmt: skip
-@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated record, and stop.")
+@options.out_folder("Folder for page and findings, CSV and FHIR (default: vein2vein-results/<record>-monitor).")
+@options.init("Write an annotated record to start from")
 @click.option("--deidentify", "private", is_flag=True, help="Leave out identifiers and dates; writes such a copy too.")
-@click.option(
-    "--json", "for_machines", is_flag=True,
-    help="JSON lines for machines (events today, finding, changed, consider, due, missing, day, set_aside, report).",
-)  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No tables and no notes; only what was set aside and where the page is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing page or file.")
+@options.for_machines("today, finding, changed, consider, due, missing, day, set_aside, report")
+@options.quiet("No tables and no notes; only what was set aside and where the page is.")
+@options.force
 def command(
-    record: Path | None, mapping: Path | None, scale: str, until: float | None, product: str | None,
-    weight: float | None, age: float | None, out: Path | None, init: Path | None, private: bool, for_machines: bool,
-    quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    record: Path | None,
+    mapping: Path | None,
+    scale: str,
+    until: float | None,
+    product: str | None,
+    weight: float | None,
+    age: float | None,
+    out: Path | None,
+    init: Path | None,
+    private: bool,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Grade a patient's record day by day, each grade with the rows that caused it.
 
     RECORD is a CSV table or a FHIR R4 bundle; --init writes an annotated example. First today: grades, what changed,
@@ -61,11 +65,8 @@ def command(
     from vein2vein.ward.monitor import monitor
 
     if init is not None:
-        console.write_new(init, example_record_text(), force=force)
-        if for_machines:
-            console.emit("init", path=init)
-        else:
-            click.echo(f"Wrote {init}. Change it, then: vein2vein monitor {init}")
+        text = example_record_text()
+        options.start_file(init, text, f"monitor {init}", force=force, for_machines=for_machines, quiet=quiet)
         return
     if record is None:
         raise InputError(
@@ -78,24 +79,21 @@ def command(
     watches = monitor(read, scale=scale, until=until, product=product, weight=weight, age=age)
     folder = out or console.results_folder("record-monitor" if private else f"{record.stem}-monitor")
     names = _names(watches)
-    for report, *_ in names:
-        console.new_folder(folder, report, force=force)
+    results = [*(name for own in names for name in own), *([COPY] if private else [])]
+    console.new_folder(folder, results, force=force)
     files = [(what, path) for watch, own in zip(watches, names) for what, path in _write(watch, folder, own, force)]
     if private:
         from vein2vein.io.record.write import write_record
 
         files.append(("copy", write_record(read, folder / COPY)))
-    for watch in watches:  # after the files: whoever stops reading here (a pager, head) still has them
+    for watch in () if quiet else watches:  # after the files: whoever stops reading (a pager, head) still has them
         if for_machines:
             _emit(watch)
-        elif not quiet:
+        else:
             _print(watch, len(watches) > 1)
     _tell(watches, for_machines, quiet)
     for what, path in files:
-        if for_machines:
-            console.emit(what, path=path)
-        else:
-            click.echo(f"{what.capitalize()}: {path}")
+        console.tell(f"{what.capitalize()}: {path}", what, for_machines, path=path)
 
 
 def _names(watches: tuple[Any, ...]) -> list[tuple[str, str, str]]:
@@ -161,9 +159,10 @@ def _print(watch: Any, many: bool) -> None:
         table.append((d.day, *cells, amounts(d.given)))
     heads = [_head(n) for n in watch.findings]
     console.table(("day", *heads, "given"), table, title="Day by day (worst grade; ?: not gradable)", right=(0,))
-    _list("Clinicians' decisions", [
-        f"day {day_text(d.first_day)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]" for d in watch.decisions
-    ])  # fmt: skip
+    _list(
+        "Clinicians' decisions",
+        [f"day {day_text(d.first_day)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]" for d in watch.decisions],
+    )
 
 
 def _short(state: Any) -> str:
@@ -186,14 +185,20 @@ def _list(heading: str, lines: Any) -> None:
 
 def _state(state: Any) -> dict[str, Any]:
     return {
-        "finding": state.name, "grade": state.grade if state.grade >= 0 else None, "at_least": state.at_least,
-        "state": str(state), "day": state.day, "edition": state.edition, "unverified": bool(state.unverified),
-        "missing": state.missing, "flags": state.flags,
+        "finding": state.name,
+        "grade": state.grade if state.grade >= 0 else None,
+        "at_least": state.at_least,
+        "state": str(state),
+        "day": state.day,
+        "edition": state.edition,
+        "unverified": bool(state.unverified),
+        "missing": state.missing,
+        "flags": state.flags,
         "because": [
             {"day": r.day, "analyte": r.analyte, "value": r.value, "below": r.below_lloq, "source": r.where_from}
             for r in state.because
         ],
-    }  # fmt: skip
+    }
 
 
 def _emit(watch: Any) -> None:
@@ -212,11 +217,23 @@ def _emit(watch: Any) -> None:
     console.emit("infection", **own, factors=watch.infection, unknown=watch.infection_unknown)
     for one, day in watch.consider:
         console.emit(
-            "consider", **own, finding=one.finding, grade=one.grade, grade_day=day, text=one.text,
-            treatment=one.treatment, dose=one.dose, unit=one.unit, every_hours=one.every_hours, mark=one.mark,
-            source=reference(one.mark), unverified="M" in one.mark.split(","),
-            blocked=one.blocked, conflict=one.conflict, notes=one.notes,
-        )  # fmt: skip
+            "consider",
+            **own,
+            finding=one.finding,
+            grade=one.grade,
+            grade_day=day,
+            text=one.text,
+            treatment=one.treatment,
+            dose=one.dose,
+            unit=one.unit,
+            every_hours=one.every_hours,
+            mark=one.mark,
+            source=reference(one.mark),
+            unverified="M" in one.mark.split(","),
+            blocked=one.blocked,
+            conflict=one.conflict,
+            notes=one.notes,
+        )
     for d in watch.due:
         console.emit(
             "due",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError
 
 CRITERIA = ("lugano", "iwcll", "imwg", "all")
@@ -36,20 +36,27 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 """
 
 
-@click.command("respond", epilog=EXAMPLES)
-@click.argument("visits", type=click.Path(path_type=Path), metavar="VISITS.CSV", required=False)
+@click.command("respond", cls=options.Command, epilog=EXAMPLES)
+@click.argument("visits", type=options.PATH, metavar="[VISITS.CSV]", required=False)
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
 @click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder for {RESULT}.")
-@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write example visits, and stop.")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events visit, patient, note).")
-@click.option("--quiet", is_flag=True, help="No notes; only what was set aside.")
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@options.mapping
+@options.out_folder(f"Folder for {RESULT}.")
+@options.init("Write example visits to start from")
+@options.for_machines("visit, patient, set_aside, note")
+@options.quiet("No notes; only the responses and what was set aside.")
+@options.force
 def command(
-    visits: Path | None, criteria: str | None, edition_name: str | None, mapping: Path | None, out: Path | None,
-    init: Path | None, for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    visits: Path | None,
+    criteria: str | None,
+    edition_name: str | None,
+    mapping: Path | None,
+    out: Path | None,
+    init: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Judge disease visits by Lugano, iwCLL, IMWG or the leukemia criteria.
 
     Shows the response at each visit with its reason, or what is missing; then the best response and the days of
@@ -57,9 +64,11 @@ def command(
     counts (an event of all three) where the record says that the patient is not alive; further treatments are not read.
     """
     if init is not None:
-        console.write_new(init, EXAMPLE, force=force)
-        click.echo(f"Wrote {init}. Change it, then: vein2vein respond {init} --criteria lugano")
+        then = f"respond {init} --criteria lugano"
+        options.start_file(init, EXAMPLE, then, force=force, for_machines=for_machines, quiet=quiet)
         return
+    if out is None:
+        options.needs("--out", "force")
     if visits is None:
         raise InputError("which visits? Give a file; --init FILE writes an example to start from.")
     if criteria is None:
@@ -70,7 +79,7 @@ def command(
     read = read_visits(visits, criteria, mapping=mapping)
     found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
     if out is not None:
-        console.new_folder(out, RESULT, force=force)
+        console.new_folder(out, (RESULT,), force=force)
     rows, people = judged(read.course, found), endpoints(read.course, found)
     if for_machines:
         for row in rows:
@@ -90,10 +99,7 @@ def command(
 
         header = ("patient", "day", "response", "confirmed", "reasons", "missing")
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
-        if for_machines:
-            console.emit("file", path=path)
-        else:
-            click.echo(f"Responses: {path}")
+        console.tell(f"Responses: {path}", "file", for_machines, path=path)
 
 
 def judged(course: Any, found: Any) -> list[dict[str, Any]]:
@@ -109,11 +115,16 @@ def judged(course: Any, found: Any) -> list[dict[str, Any]]:
                 continue
             confirmed = None if found.confirmed is None or status <= 0 or not asked else bool(found.confirmed[i, j])
             flags = tuple(text for text, cells in found.flags.items() if cells[i, j])
-            rows.append({
-                "patient": int(patient), "day": float(day),
-                "response": found.categories[status] if status >= 0 else "not evaluable", "confirmed": confirmed,
-                "reasons": (*found.reasons.get((i, j), ()), *flags), "missing": found.lacking.get((i, j), ()),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "patient": int(patient),
+                    "day": float(day),
+                    "response": found.categories[status] if status >= 0 else "not evaluable",
+                    "confirmed": confirmed,
+                    "reasons": (*found.reasons.get((i, j), ()), *flags),
+                    "missing": found.lacking.get((i, j), ()),
+                }
+            )
     return rows
 
 
@@ -138,9 +149,13 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     known = np.array([found.days[row][-1] if row.any() else np.nan for row in seen])
     last = np.where(np.isfinite(death), death, np.nan_to_num(known))
     outcome = assess(
-        found, infused=np.ones(n, dtype=bool), death_day=death, last_day=last, enrolment_day=np.zeros(n),
+        found,
+        infused=np.ones(n, dtype=bool),
+        death_day=death,
+        last_day=last,
+        enrolment_day=np.zeros(n),
         death_cause=np.where(other, "other", "disease"),
-    )  # fmt: skip
+    )
     times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
     lymphoma = found.edition in SECOND_LINE
     began = course.dense("new_therapy") >= 1 if same else np.zeros((n, k), dtype=bool)
@@ -151,19 +166,32 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
         judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
         days = {name: float(time[i]) if judged else math.nan for name, (time, _, _) in times.items()}
         events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
-        rows.append({
-            "patient": int(patient), "best": str(found.best[i]) if judged else "NE",
-            "response_day": float(outcome.response_day[i]), "mrd_negative": bool(found.mrd_negative[i]),
-            "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
-            "death_day": float(death[i]), "efs_day": days["EFS"], "efs_event": events["EFS"], "pfs_day": days["PFS"],
-            "pfs_event": events["PFS"], "dor_days": days["DOR"], "dor_event": events["DOR"],
-            "relapse_antigen": str(outcome.relapse_antigen[i]),
-            "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
-            **({} if second is None else {
-                "efs_second_line_day": float(second[0][i]) if judged else math.nan,
-                "efs_second_line_event": bool(second[1][i]) and judged,
-            }),
-        })  # fmt: skip
+        rows.append(
+            {
+                "patient": int(patient),
+                "best": str(found.best[i]) if judged else "NE",
+                "response_day": float(outcome.response_day[i]),
+                "mrd_negative": bool(found.mrd_negative[i]),
+                "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
+                "death_day": float(death[i]),
+                "efs_day": days["EFS"],
+                "efs_event": events["EFS"],
+                "pfs_day": days["PFS"],
+                "pfs_event": events["PFS"],
+                "dor_days": days["DOR"],
+                "dor_event": events["DOR"],
+                "relapse_antigen": str(outcome.relapse_antigen[i]),
+                "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
+                **(
+                    {}
+                    if second is None
+                    else {
+                        "efs_second_line_day": float(second[0][i]) if judged else math.nan,
+                        "efs_second_line_event": bool(second[1][i]) and judged,
+                    }
+                ),
+            }
+        )
     return rows
 
 
@@ -177,25 +205,32 @@ def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: st
     words = {None: "", True: "yes", False: "no"}
     shown = [
         (
-            row["patient"], console.number(row["day"]), row["response"], words[row["confirmed"]],
+            row["patient"],
+            console.number(row["day"]),
+            row["response"],
+            words[row["confirmed"]],
             "; ".join((*row["reasons"], *(f"missing: {name}" for name in row["missing"]))),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     console.table(("patient", "day", "response", "confirmed", "why"), shown, title=f"By {edition}", right=(1,))
     second = any("efs_second_line_day" in one for one in people)
     console.table(
         ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *(["EFS, 2nd line"] if second else [])),
         [
             (
-                one["patient"], one["best"], _day(one["response_day"]), _until(one["efs_day"], one["efs_event"]),
-                _until(one["pfs_day"], one["pfs_event"]), _until(one["dor_days"], one["dor_event"], "after "),
+                one["patient"],
+                one["best"],
+                _day(one["response_day"]),
+                _until(one["efs_day"], one["efs_event"]),
+                _until(one["pfs_day"], one["pfs_event"]),
+                _until(one["dor_days"], one["dor_event"], "after "),
                 *([_until(one["efs_second_line_day"], one["efs_second_line_event"])] if second else []),
             )
             for one in people
         ],
         title="Day of the event (+: none until the last visit)",
-    )  # fmt: skip
+    )
 
 
 def _day(day: float) -> str:

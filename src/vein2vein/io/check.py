@@ -27,8 +27,11 @@ from vein2vein.therapy.product import read_product
 MANIFEST = "manifest.json"
 # Which findings a record can give: every group needs one of its analytes.
 USES = {
-    "cytokine release syndrome": (("temperature",), ("systolic_bp", "fluid_boluses", "norepinephrine"), (
-        "oxygen_device", "oxygen_flow", "fio2", "spo2")),
+    "cytokine release syndrome": (
+        ("temperature",),
+        ("systolic_bp", "fluid_boluses", "norepinephrine"),
+        ("oxygen_device", "oxygen_flow", "fio2", "spo2"),
+    ),
     "neurotoxicity (ICANS)": (("ice", "capd", "arousal"),),
     "neutropenia and ICAHT": (("neutrophils",),),
     "thrombocytopenia": (("platelets",),),
@@ -39,7 +42,7 @@ USES = {
     "response of leukemia": (("marrow_blasts",),),
     "response of myeloma": (("m_protein", "free_light_chain"),),
     "response of lymphoma": (("deauville", "sum_product_diameters"),),
-}  # fmt: skip
+}
 CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("trial card", ("trial", "size"), "vein2vein trial"),
     ("product card", ("indications", "target_a"), "simulate --product, trial files"),
@@ -108,9 +111,14 @@ def check_file(
 def _aside(path: Path, problem: InputError) -> SetAside:
     what, _, remedy = problem.text.rstrip(".").rpartition("; ")
     return SetAside(
-        problem.file or str(path), problem.line, problem.field or "", what or remedy, "", "",
+        problem.file or str(path),
+        problem.line,
+        problem.field or "",
+        what or remedy,
+        "",
+        "",
         remedy if what else "correct the file",
-    )  # fmt: skip
+    )
 
 
 def _folder(path: Path) -> CheckReport:

@@ -7,8 +7,6 @@ A value below the limit stands as DV = LLOQ with BLQ = 1 (for likelihoods that u
 from __future__ import annotations
 
 import csv
-import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import open_text
 from vein2vein.therapy.course import Course, Row, course_from_rows
 
 Floats = NDArray[np.float64]
@@ -53,11 +52,9 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
         if name not in ANALYTES:
             raise InputError(unknown("analyte of a NONMEM data set", name, ANALYTES))
     covariates = covariates_of(journey)
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow((*COLUMNS, *covariates))
     limits = {name: float(getattr(result.trial.assays.get(name), "lloq", 0.0)) for name in wanted}
     course = journey.course.at(journey.plan.kinetics_samples)
+    rows: list[tuple[Any, ...]] = [(*COLUMNS, *covariates)]
     for i in np.flatnonzero(journey.infused):
         own = [_shown(values[i]) for values in covariates.values()]
         identity = int(journey.patient.number[i]) + 1
@@ -67,10 +64,9 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
             if cells[i] > 0
         ]
         for row in sorted(doses + _samples(course, int(i), wanted, limits), key=lambda row: float(row[0])):
-            out.writerow((identity, *row, *own))
-    part = path.with_name(path.name + ".part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(part, path)
+            rows.append((identity, *row, *own))
+    with open_text(path, force=True) as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
     return path
 
 

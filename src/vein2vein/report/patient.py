@@ -9,6 +9,7 @@ import numpy as np
 
 from vein2vein.analytes import analyte
 from vein2vein.errors import InputError
+from vein2vein.files import check_target, write_text
 from vein2vein.report import facts, page
 from vein2vein.report.figures import look, style, unit_name
 from vein2vein.report.figures_patient import One, daily_grades, follow_up_figure, journey_figure
@@ -62,8 +63,8 @@ def write_patient_report(
     InputError
         The file exists and ``force`` is False, its folder does not exist, or there is no such patient.
     """
-    target = page.check_target(path, force)
-    return page.write_whole(target, patient_page(journey, index, spread, name), force=force)
+    target = check_target(path, force=force)
+    return write_text(target, patient_page(journey, index, spread, name), force=force)
 
 
 def patient_page(journey: Any, index: int = 0, spread: Any = None, name: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vein2vein.files import write_text
 from vein2vein.report import page
 from vein2vein.report.figures import Picture, color, render
 
@@ -24,8 +25,8 @@ def write_qualification(result: Any, folder: str | Path, *, force: bool = False)
         A file exists and ``force`` is False.
     """
     folder = Path(folder)
-    data = page.write_whole(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
-    report = page.write_whole(folder / REPORT, qualification_page(result), force=force)
+    data = write_text(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
+    report = write_text(folder / REPORT, qualification_page(result), force=force)
     return {"Data": data, "Report": report}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vein2vein.analytes import analyte
+from vein2vein.files import check_target, write_text
 from vein2vein.report import facts, page
 from vein2vein.report.figures import Picture, look, unit_name
 from vein2vein.report.page import number, percent, span
@@ -34,8 +35,8 @@ def write_trial_report(result: Any, path: str | Path, *, force: bool = False) ->
     InputError
         The file exists and ``force`` is False, or its folder does not exist.
     """
-    target = page.check_target(path, force)
-    return page.write_whole(target, trial_page(result), force=force)
+    target = check_target(path, force=force)
+    return write_text(target, trial_page(result), force=force)
 
 
 def trial_page(result: Any) -> str:

@@ -13,13 +13,27 @@ import numpy as np
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
-from vein2vein.io.record.write import shown, write_rows, write_whole
+from vein2vein.files import write_text
+from vein2vein.io.record.write import shown, write_rows
 from vein2vein.therapy.course import Course, Row
 
 COLUMNS = (
-    "kind", "patient", "day", "finding", "grade", "at_least", "edition", "unverified", "missing", "flags",
-    "analyte", "value", "unit", "below_lloq", "source",
-)  # fmt: skip
+    "kind",
+    "patient",
+    "day",
+    "finding",
+    "grade",
+    "at_least",
+    "edition",
+    "unverified",
+    "missing",
+    "flags",
+    "analyte",
+    "value",
+    "unit",
+    "below_lloq",
+    "source",
+)
 NO_EVENT = ("b_cell_aplasia",)  # an effect that is meant to be, no adverse event
 FINDING, DAY, GRADE, END = ("urn:vein2vein:" + name for name in ("finding", "day-of-infusion", "grade", "end-day"))
 SEVERITY = {1: "mild", 2: "moderate"}
@@ -62,11 +76,18 @@ def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = Fal
                 day = float(grades.days[j])
                 open_ = grades.grade[i, j] == NOT_GRADABLE
                 yield Change(
-                    int(patient), i, int(j), day, name, grades, int(grades.grade[i, j]), int(grades.at_least[i, j]),
+                    int(patient),
+                    i,
+                    int(j),
+                    day,
+                    name,
+                    grades,
+                    int(grades.grade[i, j]),
+                    int(grades.at_least[i, j]),
                     lacking(grades, course, int(patient), day) if open_ else (),
                     tuple(text for text, cells in grades.flags.items() if cells[i, j]),
                     because(grades, course, int(patient), day),
-                )  # fmt: skip
+                )
 
 
 def unverified(grades: Grades) -> bool:
@@ -93,18 +114,42 @@ def write_findings(findings: Mapping[str, Grades], course: Course, path: str | P
         head = (c.patient, shown(c.day), c.name)
         rows.append(
             (
-                "finding", *head, grade, c.at_least, c.grades.edition, int(unverified(c.grades)), "; ".join(c.missing),
-                "; ".join(c.flags), "", "", "", "", "",
+                "finding",
+                *head,
+                grade,
+                c.at_least,
+                c.grades.edition,
+                int(unverified(c.grades)),
+                "; ".join(c.missing),
+                "; ".join(c.flags),
+                "",
+                "",
+                "",
+                "",
+                "",
             )
-        )  # fmt: skip
+        )
         for row in c.reasons:
             unit = all_analytes()[row.analyte].unit
             rows.append(
                 (
-                    "reason", c.patient, shown(row.day), c.name, "", "", "", "", "", "", row.analyte, shown(row.value),
-                    unit, int(row.below_lloq), row.where_from,
+                    "reason",
+                    c.patient,
+                    shown(row.day),
+                    c.name,
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    row.analyte,
+                    shown(row.value),
+                    unit,
+                    int(row.below_lloq),
+                    row.where_from,
                 )
-            )  # fmt: skip
+            )
     return write_rows(path, COLUMNS, rows)
 
 
@@ -129,7 +174,7 @@ def write_findings_fhir(
             if name not in NO_EVENT:
                 entries += [_entry(event) for event in _events(int(patient), i, name, grades, day_0)]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    return write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=True) + "\n")
+    return write_text(path, json.dumps(bundle, indent=1, ensure_ascii=True) + "\n", force=True)
 
 
 def _patient(number: int) -> str:
@@ -176,8 +221,9 @@ def _observation(c: Change, day_0: datetime | None) -> dict[str, Any]:
         found["effectiveDateTime"] = _date(c.day, day_0)
     if c.grade == NOT_GRADABLE:
         found["dataAbsentReason"] = {
-            "coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}], "text": "not gradable"
-        }  # fmt: skip
+            "coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}],
+            "text": "not gradable",
+        }
     else:
         found["valueInteger"] = c.grade
     found["note"] = [{"text": text} for text in notes]

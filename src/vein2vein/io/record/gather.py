@@ -22,9 +22,10 @@ from vein2vein.therapy.course import Course
 INFUSION = "car_t_infusion"
 MOST_CELLS = 200_000_000  # patients x days x analytes held at once
 NO_ZERO = (
-    "day 0 is missing: nothing in the file says when the CAR-T cells were infused", "the time of the infusion",
+    "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
+    "the time of the infusion",
     "add a row 'car_t_infusion' with its date, or infusion = \"...\" under [patient] in a mapping file",
-)  # fmt: skip
+)
 
 
 def gather(
@@ -93,9 +94,16 @@ def gather(
         return one.first_day, int(one.where_from.rpartition(":")[2])
 
     return Record(
-        log.file, kind, course, facts, tuple(sorted(work.overrides, key=order)),
-        tuple(sorted(work.attributions, key=order)), log.in_order(), log.all_notes(), read,
-    )  # fmt: skip
+        log.file,
+        kind,
+        course,
+        facts,
+        tuple(sorted(work.overrides, key=order)),
+        tuple(sorted(work.attributions, key=order)),
+        log.in_order(),
+        log.all_notes(),
+        read,
+    )
 
 
 def _said(sentence: tuple[str, str, str]) -> tuple[str, str, str, str]:

@@ -16,9 +16,21 @@ from vein2vein.io.record import names, times
 
 ROLES = ("patient", "day", "date", "time", "name", "value", "unit", "comment", "author", "until", "limit", "ignore")
 _TOP = (
-    "form", "delimiter", "decimal", "encoding", "time_zone", "date_format", "date_order",
-    "columns", "analytes", "units", "codes", "words", "lloq", "patient",
-)  # fmt: skip
+    "form",
+    "delimiter",
+    "decimal",
+    "encoding",
+    "time_zone",
+    "date_format",
+    "date_order",
+    "columns",
+    "analytes",
+    "units",
+    "codes",
+    "words",
+    "lloq",
+    "patient",
+)
 
 
 @dataclass(frozen=True)
@@ -98,13 +110,16 @@ def mapping_from_card(card: Card) -> TableMapping:
         _encoding(card),
         card.string("date_format", default=""),
         card.string("date_order", choices=("dmy", "mdy"), default=""),
-        found, columns, own, {**column_units, **own_units}, _units(card), _codes(card), words,
-        {
-            name: card.number("lloq", name, unit=all_analytes()[name].unit, low=0)
-            for name in _analytes(card, "lloq")
-        },
+        found,
+        columns,
+        own,
+        {**column_units, **own_units},
+        _units(card),
+        _codes(card),
+        words,
+        {name: card.number("lloq", name, unit=all_analytes()[name].unit, low=0) for name in _analytes(card, "lloq")},
         _patient(card),
-    )  # fmt: skip
+    )
 
 
 def _encoding(card: Card) -> str:

@@ -75,9 +75,13 @@ def _take(known: Known, entry: Entry, mapping: TableMapping, log: Log, given: di
     if key in given and given[key][0] != found:
         if given[key][1]:
             log.aside(
-                entry.line, entry.column, f"a second value of {name.replace('_', ' ')}; the first is used", text,
-                f"as in line {given[key][1]}", "keep the right one",
-            )  # fmt: skip
+                entry.line,
+                entry.column,
+                f"a second value of {name.replace('_', ' ')}; the first is used",
+                text,
+                f"as in line {given[key][1]}",
+                "keep the right one",
+            )
         return
     given.setdefault(key, (found, entry.line))
     setattr(known, {"birth_date": "birth"}.get(name, name), found)
@@ -114,9 +118,11 @@ def _fact(name: str, text: str, entry: Entry, mapping: TableMapping) -> object:
 
 def _card(name: str, text: str) -> str:
     """The bundled card that a name means, else the text as it is."""
-    cards = {n: d.title for n, d in all_diseases().items()} if name == "disease" else {
-        n: p.title for n, p in all_products().items()
-    }  # fmt: skip
+    cards = (
+        {n: d.title for n, d in all_diseases().items()}
+        if name == "disease"
+        else {n: p.title for n, p in all_products().items()}
+    )
     if name == "disease" and text == B_ALL:
         return text
     for card, title in cards.items():
@@ -144,9 +150,15 @@ def facts_of(
             log.note(f"B-cell acute lymphoblastic leukemia: the card {name or 'is not chosen without the age'}")
         diseases.append(name)
     return Facts(
-        tuple(labels), age, weight, np.array([k.height for k in known]), tuple(k.sex for k in known), tuple(diseases),
-        tuple(k.product for k in known), dated,
-    )  # fmt: skip
+        tuple(labels),
+        age,
+        weight,
+        np.array([k.height for k in known]),
+        tuple(k.sex for k in known),
+        tuple(diseases),
+        tuple(k.product for k in known),
+        dated,
+    )
 
 
 def _weight(course: Course, i: int, given: float) -> float:

@@ -58,9 +58,13 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     if not whole:
         line = text.count("\n") + 1
         log.aside(
-            line, "", f"the file is larger than {MOST_BYTES // 1_000_000} MB; from this line on it was not read", "",
-            "the record of one patient", "export fewer columns or a shorter time, or split the file",
-        )  # fmt: skip
+            line,
+            "",
+            f"the file is larger than {MOST_BYTES // 1_000_000} MB; from this line on it was not read",
+            "",
+            "the record of one patient",
+            "export fewer columns or a shorter time, or split the file",
+        )
         if "\n" in text:
             text = text[: text.rfind("\n") + 1]
     return text

@@ -126,14 +126,21 @@ def _lesions(table: Table, how: TableMapping, log: Log) -> list[tuple[str, Momen
             raise _wrong(log, line, "shortest", own["shortest"], f"at most the longest diameter, {longest:g} cm")
         found.append(
             (
-                cells[patients[0]].strip() if patients else "", moment,
+                cells[patients[0]].strip() if patients else "",
+                moment,
                 Lesion(
-                    0, 0.0, own["lesion"][:80], site, longest, shortest,
+                    0,
+                    0.0,
+                    own["lesion"][:80],
+                    site,
+                    longest,
+                    shortest,
                     _flag(own.get("new", ""), False, "new", line, log),
-                    _flag(own.get("target", ""), True, "target", line, log), f"{Path(log.file).name}:{line}",
+                    _flag(own.get("target", ""), True, "target", line, log),
+                    f"{Path(log.file).name}:{line}",
                 ),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -193,7 +200,10 @@ def _with_days(course: Course, lesions: tuple[Lesion, ...]) -> Course:
         return wide
 
     return Course(
-        course.patients, days, {n: spread(v, np.nan, float) for n, v in course.values.items()},
-        {n: spread(v, False, bool) for n, v in course.below_lloq.items()}, course.origin,
+        course.patients,
+        days,
+        {n: spread(v, np.nan, float) for n, v in course.values.items()},
+        {n: spread(v, False, bool) for n, v in course.below_lloq.items()},
+        course.origin,
         {n: spread(v, "", object) for n, v in course.where_from.items()},
-    )  # fmt: skip
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import numpy as np
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
+from vein2vein.files import open_text
 from vein2vein.io.record import names
 from vein2vein.io.record.record import Facts, Record
 from vein2vein.io.record.values import is_formula
@@ -31,31 +30,11 @@ def safe_cell(value: Any) -> Any:
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Write a CSV file, whole or not at all; cells that a spreadsheet would run are marked as text."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow([safe_cell(cell) for cell in header])
-    out.writerows([safe_cell(cell) for cell in row] for row in rows)
-    return write_whole(path, text.getvalue())
-
-
-def write_whole(path: str | Path, text: str) -> Path:
-    """Write a text file so that it is there whole, or as it was before.
-
-    Raises
-    ------
-    InputError
-        The place cannot be written to.
-    """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        os.replace(part, path)
-    except OSError as problem:
-        raise InputError(
-            f"cannot be written ({problem.strerror or problem}); choose another place.", file=path
-        ) from None
-    return path
+    with open_text(path, force=True) as stream:
+        out = csv.writer(stream, lineterminator="\n")
+        out.writerow([safe_cell(cell) for cell in header])
+        out.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return Path(path)
 
 
 def shown(value: float) -> str:

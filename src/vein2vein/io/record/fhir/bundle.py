@@ -18,7 +18,7 @@ from vein2vein.io.record.fhir.reading import (
     take_patient,
     take_subject,
     take_unknown,
-)  # fmt: skip
+)
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.record import Entry, Log, Moment, plain
 
@@ -69,9 +69,13 @@ def read_entries(text: str, mapping: TableMapping, log: Log) -> list[Entry]:
             _resource(reading, line, url, resource)
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as problem:
             reading.aside(
-                line, str(resource["resourceType"]), "a resource whose elements are of the wrong type", plain(problem),
-                "a resource as FHIR R4 defines it", "export it again, or report how it was made",
-            )  # fmt: skip
+                line,
+                str(resource["resourceType"]),
+                "a resource whose elements are of the wrong type",
+                plain(problem),
+                "a resource as FHIR R4 defines it",
+                "export it again, or report how it was made",
+            )
     if not count:
         said = str(log.items[0]) if log.items else "expected a FHIR R4 bundle, a resource in each line, or a CSV file."
         raise InputError(f"is JSON without a FHIR resource: {said}", file=log.file)
@@ -169,9 +173,15 @@ def _measured(reading: Reading, line: int, time: Moment, name: str, holder: dict
 
 
 def _quantity(
-    reading: Reading, line: int, time: Moment | None, name: str, quantity: dict[str, Any], column: str, bound: str = "",
+    reading: Reading,
+    line: int,
+    time: Moment | None,
+    name: str,
+    quantity: dict[str, Any],
+    column: str,
+    bound: str = "",
     **more: Any,
-) -> None:  # fmt: skip
+) -> None:
     value = quantity.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         reading.aside(line, column, "not a number", value, "a number", "export the value as a number")
@@ -198,12 +208,15 @@ def _medication(reading: Reading, line: int, resource: dict[str, Any]) -> None:
     if isinstance(reference := resource.get("medicationReference"), dict):
         target = str(reference.get("reference"))
         inside = [
-            r.get("code") for r in resource.get("contained") or ()
+            r.get("code")
+            for r in resource.get("contained") or ()
             if isinstance(r, dict) and f"#{r.get('id')}" == target
-        ]  # fmt: skip
-        concept = inside[0] if inside else reading.medications.get(target) or reading.medications.get(
-            "/".join(target.split("/")[-2:])
-        )  # fmt: skip
+        ]
+        concept = (
+            inside[0]
+            if inside
+            else reading.medications.get(target) or reading.medications.get("/".join(target.split("/")[-2:]))
+        )
     name = named(reading, concept)
     if not name:
         take_unknown(reading, "MedicationAdministration", concept)

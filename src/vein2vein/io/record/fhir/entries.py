@@ -11,9 +11,10 @@ from vein2vein.io.record.record import Log
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 CUT = (
-    "the JSON breaks off or is broken here; what stands before was read", "a whole file",
+    "the JSON breaks off or is broken here; what stands before was read",
+    "a whole file",
     "export or download the file again",
-)  # fmt: skip
+)
 DEEP = ("nested too deeply", "a FHIR resource", "export the file again")
 
 

@@ -57,9 +57,13 @@ def take_patient(reading: Reading, line: int, url: str, resource: dict[str, Any]
         reading.add(line, time, "alive", 0.0, column="Patient.deceasedDateTime")
     elif resource.get("deceasedBoolean") is True:
         reading.aside(
-            line, "Patient.deceasedBoolean", "a death without its date", "", "Patient.deceasedDateTime",
+            line,
+            "Patient.deceasedBoolean",
+            "a death without its date",
+            "",
+            "Patient.deceasedDateTime",
             "export the date of death",
-        )  # fmt: skip
+        )
 
 
 def take_subject(reading: Reading, line: int, resource: dict[str, Any]) -> None:
@@ -82,9 +86,10 @@ def refuse_several(reading: Reading) -> None:
     """Refuse a bundle with resources of several patients."""
     groups = list(reading.patients.values())
     strangers = {
-        key: line for key, line in reading.subjects.items()
+        key: line
+        for key, line in reading.subjects.items()
         if not any(key in own or any(o.endswith("/" + key) for o in own) for own in groups)
-    }  # fmt: skip
+    }
     logical = [
         key for key in strangers if "|" in key and groups
     ]  # an identifier may mean the one patient of the bundle
@@ -93,8 +98,9 @@ def refuse_several(reading: Reading) -> None:
         line = min(strangers.values(), default=None)
         raise InputError(
             f"holds resources of {count} patients, expected one; export the bundle of one patient.",
-            file=reading.log.file, line=line,
-        )  # fmt: skip
+            file=reading.log.file,
+            line=line,
+        )
 
 
 def codings(concept: Any) -> Iterator[tuple[str, str]]:
