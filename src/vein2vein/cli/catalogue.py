@@ -76,8 +76,9 @@ def facts_of(data: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, st
         if "value" in here:
             unit = str(here.get("unit", ""))
             value = here["value"]
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            shown = console.number(value) if is_number else _short(value)
+            shown = _short(value)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                shown = console.number(value)
             yield ".".join(path), f"{shown} {unit if unit != '1' else ''}".strip(), how, origin
             here = {k: v for k, v in here.items() if k not in _WORDS}
             origin, how = "", ""

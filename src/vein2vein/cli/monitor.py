@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vein2vein.cli import console, options
 from vein2vein.errors import InputError
+
+if TYPE_CHECKING:
+    from vein2vein.ward.monitor import Watch
+    from vein2vein.ward.states import State
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
 SCALES = ("astct", "lee2014", "lee", "penn", "mskcc", "cartox", "mahadeo", "ctcae5")
@@ -96,13 +101,13 @@ def command(
         console.tell(f"{what.capitalize()}: {path}", what, for_machines, path=path)
 
 
-def _names(watches: tuple[Any, ...]) -> list[tuple[str, str, str]]:
+def _names(watches: tuple[Watch, ...]) -> list[tuple[str, str, str]]:
     if len(watches) == 1:
         return [(REPORT, FINDINGS, FHIR)]
     return [tuple(name.replace(".", f"-{w.patient}.", 1) for name in (REPORT, FINDINGS, FHIR)) for w in watches]  # type: ignore[misc]
 
 
-def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
+def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
     from vein2vein.io.record.findings import write_findings, write_findings_fhir
     from vein2vein.report.monitor_page import write_monitor_report
 
@@ -114,14 +119,14 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
     ]
 
 
-def _print(watch: Any, many: bool) -> None:
+def _print(watch: Watch, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
     from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
     from vein2vein.ward.monitor import missing_now
     from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for s in (*watch.now, *watch.scores):
         aged = f" (day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)})" if s.grade < 0 <= s.last_grade else ""
         why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
@@ -133,7 +138,7 @@ def _print(watch: Any, many: bool) -> None:
     )
     _list("Changed in 24 hours", watch.changed)
     _list("Risk of infection", watch.infection)
-    considered = []
+    considered: list[tuple[str, ...]] = []
     for one, day in watch.consider:
         aged = f", day {day_text(day)}" if watch.today - day >= 1 else ""
         notes = [
@@ -153,7 +158,7 @@ def _print(watch: Any, many: bool) -> None:
             _list(heading, [f"{when}: {what} ({source})" for when, what, _, source in due])
     lacking = missing_now(watch)
     _list("Missing today", [f"{name_of(name)} (for {', '.join(needs)})" for name, needs in lacking.items()])
-    table = []
+    table: list[tuple[object, ...]] = []
     for d in watch.days:
         cells = [_short(s) for s in d.states.values()]
         table.append((d.day, *cells, amounts(d.given)))
@@ -165,7 +170,7 @@ def _print(watch: Any, many: bool) -> None:
     )
 
 
-def _short(state: Any) -> str:
+def _short(state: State) -> str:
     return str(state.grade) if state.grade >= 0 else f">={state.at_least}" if state.at_least > 0 else "?"
 
 
@@ -175,7 +180,7 @@ def _head(name: str) -> str:
     return SHORT.get(name, "CRS")
 
 
-def _list(heading: str, lines: Any) -> None:
+def _list(heading: str, lines: Sequence[str]) -> None:
     if lines:
         console.say(heading, style="bold")
         for line in lines:
@@ -183,7 +188,7 @@ def _list(heading: str, lines: Any) -> None:
         console.say("")
 
 
-def _state(state: Any) -> dict[str, Any]:
+def _state(state: State) -> dict[str, object]:
     return {
         "finding": state.name,
         "grade": state.grade if state.grade >= 0 else None,
@@ -201,7 +206,7 @@ def _state(state: Any) -> dict[str, Any]:
     }
 
 
-def _emit(watch: Any) -> None:
+def _emit(watch: Watch) -> None:
     from vein2vein.clinic.criteria import reference
     from vein2vein.ward.monitor import missing_now
 
@@ -256,7 +261,7 @@ def _emit(watch: Any) -> None:
         console.emit("decision", **own, **{name: getattr(d, name) for name in d.__dataclass_fields__})
 
 
-def _tell(watches: tuple[Any, ...], for_machines: bool, quiet: bool) -> None:
+def _tell(watches: tuple[Watch, ...], for_machines: bool, quiet: bool) -> None:
     aside = list(dict.fromkeys(one for watch in watches for one in watch.set_aside))
     if for_machines:
         for one in aside:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vein2vein.cli import console, options
 from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
+
+if TYPE_CHECKING:
+    from vein2vein.inference.qualification import Qualification
+    from vein2vein.inference.scoring import Score, ScoredRow
 
 REPORT, DATA = "report.html", "qualification.json"
 HEADERS = (
@@ -110,7 +114,7 @@ def command(
         console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
 
-def _print_rows(result: Any) -> None:
+def _print_rows(result: Qualification) -> None:
     for name in dict.fromkeys(row.file for row in result.rows):
         rows = [row for row in result.rows if row.file == name]
         console.table(HEADERS, [_cells(row) for row in rows], title=name, right=(3, 4, 5, 6, 7), widths=WIDTHS)
@@ -119,7 +123,7 @@ def _print_rows(result: Any) -> None:
                 console.say(f"{row.quantity} not produced: {row.missing}")
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: ScoredRow) -> tuple[str, ...]:
     def beside(value: float, low: float, high: float) -> str:
         around = interval(low, high)
         return f"{number(value)} ({around})" if around else number(value)
@@ -139,7 +143,7 @@ def _cells(row: Any) -> tuple[str, ...]:
     )
 
 
-def _print_scores(result: Any) -> None:
+def _print_scores(result: Qualification) -> None:
     for title, scores in (("By trial", result.trials), ("By kind of endpoint", result.kinds)):
         console.table(SCORES, [_score(score) for score in scores], title=title, right=range(1, len(SCORES)))
     console.table(SCORES, [_score(result.overall)], title="In all", right=range(1, len(SCORES)))
@@ -147,7 +151,7 @@ def _print_scores(result: Any) -> None:
     console.say(f"Numbers of the model: {result.provenance['parameters']}.")
 
 
-def _score(score: Any) -> tuple[str, ...]:
+def _score(score: Score) -> tuple[str, ...]:
     def share(value: float) -> str:
         return number(value) if value != value else f"{100 * value:.0f} %"  # unit factor; NaN is shown as a dash
 

@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import click
 
 from vein2vein.cli import console, options
 from vein2vein.errors import InputError
 
+if TYPE_CHECKING:
+    from vein2vein.clinic.response.visits import Response
+    from vein2vein.therapy.course import Course
+
 CRITERIA = ("lugano", "iwcll", "imwg", "all")
 RESULT = "response.csv"
 SECOND_LINE = ("response_lugano_2014", "response_lymphoma")  # editions by which second-line trials of lymphoma judge
+
+
+class Visit(TypedDict):
+    """A visit that was judged."""
+
+    patient: int
+    day: float
+    response: str
+    confirmed: bool | None
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class Person(TypedDict):
+    """Best response of a patient and the days that count."""
+
+    patient: int
+    best: str
+    response_day: float
+    mrd_negative: bool
+    progression_day: float
+    death_day: float
+    efs_day: float
+    efs_event: bool
+    pfs_day: float
+    pfs_event: bool
+    dor_days: float
+    dor_event: bool
+    relapse_antigen: str
+    mrd_relapse_day: float
+    efs_second_line_day: NotRequired[float]
+    efs_second_line_event: NotRequired[bool]
+
+
 EXAMPLES = """\b
 Examples:
   vein2vein respond --init visits.csv
@@ -102,12 +140,12 @@ def command(
         console.tell(f"Responses: {path}", "file", for_machines, path=path)
 
 
-def judged(course: Any, found: Any) -> list[dict[str, Any]]:
+def judged(course: Course, found: Response) -> list[Visit]:
     """One row for each visit that was judged, or would have been with more."""
     from vein2vein.clinic.criteria import edition
 
     asked = "confirmed_after" in edition(found.edition).values
-    rows = []
+    rows: list[Visit] = []
     for i, patient in enumerate(course.patients):
         for j, day in enumerate(found.days):
             status = int(found.status[i, j])
@@ -128,7 +166,7 @@ def judged(course: Any, found: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
+def endpoints(course: Course, found: Response) -> list[Person]:
     """Best response and the days of the endpoints; an event where there is one, else the last evaluable visit.
 
     Days are those of ``clinic.outcome.time_to_event``. Without any evaluable visit there are none: not evaluable is no
@@ -161,47 +199,41 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     began = course.dense("new_therapy") >= 1 if same else np.zeros((n, k), dtype=bool)
     began_day = np.where(began.any(axis=1), found.days[began.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
     second = efs_second_line(found, death_day=death, last_day=last, new_therapy_day=began_day) if lymphoma else None
-    rows = []
+    rows: list[Person] = []
     for i, patient in enumerate(course.patients):
         judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
         days = {name: float(time[i]) if judged else math.nan for name, (time, _, _) in times.items()}
         events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
-        rows.append(
-            {
-                "patient": int(patient),
-                "best": str(found.best[i]) if judged else "NE",
-                "response_day": float(outcome.response_day[i]),
-                "mrd_negative": bool(found.mrd_negative[i]),
-                "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
-                "death_day": float(death[i]),
-                "efs_day": days["EFS"],
-                "efs_event": events["EFS"],
-                "pfs_day": days["PFS"],
-                "pfs_event": events["PFS"],
-                "dor_days": days["DOR"],
-                "dor_event": events["DOR"],
-                "relapse_antigen": str(outcome.relapse_antigen[i]),
-                "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
-                **(
-                    {}
-                    if second is None
-                    else {
-                        "efs_second_line_day": float(second[0][i]) if judged else math.nan,
-                        "efs_second_line_event": bool(second[1][i]) and judged,
-                    }
-                ),
-            }
-        )
+        own: Person = {
+            "patient": int(patient),
+            "best": str(found.best[i]) if judged else "NE",
+            "response_day": float(outcome.response_day[i]),
+            "mrd_negative": bool(found.mrd_negative[i]),
+            "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
+            "death_day": float(death[i]),
+            "efs_day": days["EFS"],
+            "efs_event": events["EFS"],
+            "pfs_day": days["PFS"],
+            "pfs_event": events["PFS"],
+            "dor_days": days["DOR"],
+            "dor_event": events["DOR"],
+            "relapse_antigen": str(outcome.relapse_antigen[i]),
+            "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
+        }
+        if second is not None:
+            own["efs_second_line_day"] = float(second[0][i]) if judged else math.nan
+            own["efs_second_line_event"] = bool(second[1][i]) and judged
+        rows.append(own)
     return rows
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, tuple):
-        return "; ".join(value)
+        return "; ".join(map(str, cast("tuple[object, ...]", value)))
     return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
-def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: str) -> None:
+def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
     words = {None: "", True: "yes", False: "no"}
     shown = [
         (
@@ -225,7 +257,11 @@ def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: st
                 _until(one["efs_day"], one["efs_event"]),
                 _until(one["pfs_day"], one["pfs_event"]),
                 _until(one["dor_days"], one["dor_event"], "after "),
-                *([_until(one["efs_second_line_day"], one["efs_second_line_event"])] if second else []),
+                *(
+                    [_until(one.get("efs_second_line_day", math.nan), one.get("efs_second_line_event", False))]
+                    if second
+                    else []
+                ),
             )
             for one in people
         ],

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def write_findings(findings: Mapping[str, Grades], course: Course, path: str | P
     every : bool
         Every day, not only those on which a grade changes.
     """
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for c in changes(findings, course, every=every):
         grade = "not gradable" if c.grade == NOT_GRADABLE else c.grade
         head = (c.patient, shown(c.day), c.name)
@@ -181,7 +181,7 @@ def _patient(number: int) -> str:
     return f"patient-{number}"
 
 
-def _entry(resource: dict[str, Any]) -> dict[str, Any]:
+def _entry(resource: dict[str, object]) -> dict[str, object]:
     name = f"{resource['resourceType']}/{resource['id']}"
     return {"fullUrl": f"urn:uuid:{uuid.uuid5(NAMESPACE, name)}", "resource": resource}
 
@@ -194,22 +194,22 @@ def _date(day: float, day_0: datetime) -> str:
     return (day_0 + timedelta(days=day)).isoformat(timespec="seconds")
 
 
-def _extension(url: str, value: float) -> dict[str, Any]:
+def _extension(url: str, value: float) -> dict[str, object]:
     return {"url": url, "valueDecimal": round(float(value), 6)}
 
 
-def _concept(name: str, text: str) -> dict[str, Any]:
+def _concept(name: str, text: str) -> dict[str, object]:
     return {"coding": [{"system": FINDING, "code": name}], "text": text}
 
 
-def _observation(c: Change, day_0: datetime | None) -> dict[str, Any]:
+def _observation(c: Change, day_0: datetime | None) -> dict[str, object]:
     notes = [f"edition: {c.grades.edition}"]
     notes += ["rests on thresholds that are not verified against their source"] if unverified(c.grades) else []
     notes += [f"missing: {', '.join(c.missing)}"] if c.missing else []
     notes += [f"at least {c.at_least}"] if c.grade == NOT_GRADABLE and c.at_least > 0 else []
     notes += list(c.flags)
     notes += [_because(row) for row in c.reasons]
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "resourceType": "Observation",
         "id": f"{c.name.replace('_', '-')}-{c.patient}-{c.column}",
         "extension": [_extension(DAY, c.day)],
@@ -237,7 +237,7 @@ def _because(row: Row) -> str:
     return f"because day {row.day:g}: {row.analyte} {below}{row.value:g} {all_analytes()[row.analyte].unit}{source}"
 
 
-def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | None) -> Iterator[dict[str, Any]]:
+def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | None) -> Iterator[dict[str, object]]:
     """Episodes: runs of grades from 1 on; cells that are not gradable and hold no grade at least end none."""
     known = np.where(
         grades.grade[i] == NOT_GRADABLE, np.where(grades.at_least[i] > 0, grades.at_least[i], -1), grades.grade[i]
@@ -259,11 +259,11 @@ def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | N
 
 def _event(
     patient: int, name: str, grades: Grades, worst: int, start: float, end: float | None, day_0: datetime | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     extension = [_extension(DAY, start), *([] if end is None else [_extension(END, end)])]
     extension.append({"url": GRADE, "valueInteger": worst})
     outcome = "fatal" if worst > 4 else "ongoing" if end is None else "resolved"
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "resourceType": "AdverseEvent",
         "id": f"event-{name.replace('_', '-')}-{patient}-{shown(start).replace('.', '-').replace('e', '')}"[:64],
         "extension": extension,

@@ -145,7 +145,7 @@ def zeros_of(entries: Sequence[Entry], known: Mapping[str, Known], zone: tzinfo 
 
 
 def known_weights(
-    cells: Mapping[Cell, tuple], known: Mapping[str, Known], numbers: Mapping[str, int]
+    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int]
 ) -> dict[int, float]:
     """The weight of each patient number: the last up to the infusion, else the first after it."""
     found: dict[int, float] = {}

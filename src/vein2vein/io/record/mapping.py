@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from pathlib import Path
-from typing import Any
 
 from vein2vein import units
 from vein2vein.analytes import all_analytes
@@ -68,14 +67,14 @@ class TableMapping:
     date_format: str = ""
     date_order: str = ""
     zone: tzinfo | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    name_units: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    words: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    lloq: Mapping[str, float] = field(default_factory=dict)
-    patient: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    name_units: Mapping[str, str] = field(default_factory=dict[str, str])
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
+    codes: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    words: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    lloq: Mapping[str, float] = field(default_factory=dict[str, float])
+    patient: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_mapping(path: str | Path) -> TableMapping:
@@ -172,7 +171,7 @@ def _units(card: Card) -> dict[str, str]:
 
 
 def _codes(card: Card) -> dict[tuple[str, str], str]:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for key in card.table("codes", default={}):
         place, bar, code = key.rpartition("|")
         name = card.string("codes", key)
@@ -191,7 +190,7 @@ def _patient(card: Card) -> dict[str, str]:
     return {key: _text(card, key, value) for key, value in card.get("patient", default={}).items()}
 
 
-def _text(card: Card, key: str, value: Any) -> str:
+def _text(card: Card, key: str, value: object) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, str | int | float):

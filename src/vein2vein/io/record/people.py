@@ -54,7 +54,9 @@ def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Sequence
     return known
 
 
-def _take(known: Known, entry: Entry, mapping: TableMapping, log: Log, given: dict) -> None:
+def _take(
+    known: Known, entry: Entry, mapping: TableMapping, log: Log, given: dict[tuple[str, str], tuple[object, int]]
+) -> None:
     name, text = entry.name, str(entry.value).strip()
     if names.normal(text) in names.vocabulary().nothing and name != "infusion":
         return
@@ -142,7 +144,7 @@ def facts_of(
     """Facts of n patients in the order of the course."""
     weight = np.array([_weight(course, i, k.weight) for i, k in enumerate(known)])
     age = np.array([_age(k, zeros.get(label)) for k, label in zip(known, labels)])
-    diseases = []
+    diseases: list[str] = []
     for k, years in zip(known, age):
         name = k.disease
         if name == B_ALL:
@@ -173,6 +175,9 @@ def _weight(course: Course, i: int, given: float) -> float:
 def _age(known: Known, zero: Moment | None) -> float:
     if np.isfinite(known.age) or known.birth is None or not isinstance(zero, date):
         return known.age
-    born, infused = (m.date() if isinstance(m, datetime) else m for m in (known.birth, zero))
-    days = (infused - born).days  # type: ignore[operator]
+    days = (_date(zero) - _date(known.birth)).days
     return days / 365.25 if 0 <= days <= OLDEST * 366 else np.nan  # unit factor
+
+
+def _date(moment: date) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment

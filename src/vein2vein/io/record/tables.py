@@ -35,7 +35,7 @@ class Table:
     form: str
     rows: list[tuple[int, list[str]]]
     decimal: str | None
-    extra: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Times(NamedTuple):
@@ -73,7 +73,8 @@ def read_table(text: str, mapping: TableMapping, log: Log, extra: Iterable[str] 
     sample = [line for line in text[:200_000].split("\n")[: SAMPLE * 2] if line.strip() and not line.startswith("#")]
     delimiter = mapping.delimiter or find_delimiter([line.rstrip("\r") for line in sample[:SAMPLE]])
     listed = rows(text, delimiter, log)
-    number, header = next(listed, (0, []))
+    nothing: tuple[int, list[str]] = (0, [])
+    number, header = next(listed, nothing)
     header = [cell.strip().strip("\ufeff") for cell in header]
     roles, items, further = _columns(header, number, mapping, log, tuple(extra))
     form = mapping.form or ("long" if "name" in roles and "value" in roles else "wide")
@@ -147,7 +148,8 @@ def _item(cell: str, bare: str, mapping: TableMapping) -> str:
 
 def _fitting(listed: Iterable[tuple[int, list[str]]], header: list[str], log: Log) -> list[tuple[int, list[str]]]:
     """Rows with as many cells as the header."""
-    width, kept = len(header), []
+    width = len(header)
+    kept: list[tuple[int, list[str]]] = []
     for number, cells in listed:
         if len(kept) >= MOST_ROWS:
             log.aside(
@@ -255,7 +257,9 @@ def _until(cells: list[str], line: int, table: Table, how: Times, log: Log) -> M
 
 
 def _long(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found, unknown_names = times_of(table, mapping), [], {}
+    how = times_of(table, mapping)
+    found: list[Entry] = []
+    unknown_names: dict[str, list[int]] = {}
     name_columns, value_column = table.roles["name"], table.roles["value"][0]
     for line, cells in table.rows:
         label = next((cells[c].strip() for c in name_columns if cells[c].strip()), "")
@@ -329,7 +333,8 @@ def _say_unknown(unknown_names: Mapping[str, list[int]], log: Log) -> None:
 
 
 def _wide(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found = times_of(table, mapping), []
+    how = times_of(table, mapping)
+    found: list[Entry] = []
     annotated = [role for role in ("author", "comment") if role in table.roles]
     for line, cells in table.rows:
         filled = [(c, text) for c in table.items if (text := cells[c].strip())]

@@ -107,8 +107,10 @@ def find_delimiter(lines: list[str]) -> str:
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
-    except (csv.Error, StopIteration):
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except StopIteration:
+        return []
+    except csv.Error:
         return None
 
 

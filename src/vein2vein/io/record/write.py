@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,12 @@ FORMS = ("long", "wide")
 MARK = "'"  # what a spreadsheet takes as "the following is text"
 
 
-def safe_cell(value: Any) -> Any:
+def safe_cell(value: object) -> object:
     """A cell that no spreadsheet runs as a formula."""
     return MARK + value if isinstance(value, str) and is_formula(value) else value
 
 
-def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
     """Write a CSV file, whole or not at all; cells that a spreadsheet would run are marked as text."""
     with open_text(path, force=True) as stream:
         out = csv.writer(stream, lineterminator="\n")
@@ -69,10 +68,10 @@ def _value(course: Course, name: str, i: int, j: int) -> str:
     return ("<" if below else "") + shown(course.values[name][i, j])
 
 
-def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[Any]]:
+def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[object]]:
     known = names.vocabulary().attributions
     attributed = {(o.patient, known[o.finding], o.where_from) for o in overrides if o.finding in known}
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for i, patient in enumerate(course.patients):
         rows += [(patient, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
         for j, day in enumerate(course.days):
@@ -102,13 +101,13 @@ def _facts(facts: Facts | None, i: int) -> list[tuple[str, str, str]]:
     return [(n, shown(v), u) for n, v, u in numbers if np.isfinite(v)] + [(n, t, "") for n, t in texts if t]
 
 
-def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[Any]]]:
+def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[object]]]:
     items = list(course.values)
     known = sorted({name for i in range(len(course.patients)) for name, _, _ in _facts(facts, i)})
     units = {"age": "year", "height": "cm"}
     heads = [f"{n} [{units[n]}]" if n in units else n for n in known]
     header = ["patient", "day", *heads, *(f"{name} [{all_analytes()[name].unit}]" for name in items)]
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for i, patient in enumerate(course.patients):
         own = {name: value for name, value, _ in _facts(facts, i)}
         for j, day in enumerate(course.days):
