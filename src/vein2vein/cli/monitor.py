@@ -104,7 +104,11 @@ def command(
 def _names(watches: tuple[Watch, ...]) -> list[tuple[str, str, str]]:
     if len(watches) == 1:
         return [(REPORT, FINDINGS, FHIR)]
-    return [tuple(name.replace(".", f"-{w.patient}.", 1) for name in (REPORT, FINDINGS, FHIR)) for w in watches]  # type: ignore[misc]
+    return [(_own(REPORT, w), _own(FINDINGS, w), _own(FHIR, w)) for w in watches]
+
+
+def _own(name: str, watch: Watch) -> str:
+    return name.replace(".", f"-{watch.patient}.", 1)
 
 
 def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:

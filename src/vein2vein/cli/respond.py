@@ -257,16 +257,16 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
                 _until(one["efs_day"], one["efs_event"]),
                 _until(one["pfs_day"], one["pfs_event"]),
                 _until(one["dor_days"], one["dor_event"], "after "),
-                *(
-                    [_until(one.get("efs_second_line_day", math.nan), one.get("efs_second_line_event", False))]
-                    if second
-                    else []
-                ),
+                *([_second_line(one)] if second else []),
             )
             for one in people
         ],
         title="Day of the event (+: none until the last visit)",
     )
+
+
+def _second_line(one: Person) -> str:
+    return _until(one.get("efs_second_line_day", math.nan), one.get("efs_second_line_event", False))
 
 
 def _day(day: float) -> str:

@@ -50,7 +50,11 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "vein2vein simulate, compare, explain, monitor and eligible (--product), trial files",
     ),
     ("disease card", ("lineage", "antigen_a"), "patient and trial cards"),
-    ("criteria", ("thresholds", "levels"), "a reader: every command uses the editions that come with vein2vein"),
+    (
+        "criteria",
+        ("thresholds", "levels"),
+        "a reader: every command uses the editions that come with vein2vein",
+    ),
     (
         "mapping of a record",
         ("columns", "analytes", "time_zone", "date_format", "lloq"),

@@ -136,11 +136,11 @@ def zeros_of(entries: Sequence[Entry], known: Mapping[str, Known], zone: tzinfo 
         if entry.name == INFUSION and _dated(entry) and entry.patient not in found:
             doses[entry.patient].append(entry)
     for label, given in doses.items():
-        first = given[0].time
-        for entry in given[1:]:
-            if times.days_since(entry.time, first, zone) < 0:  # type: ignore[arg-type]
-                first = entry.time
-        found[label] = first  # type: ignore[assignment]
+        first, *later = (entry.time for entry in given if entry.time is not None)
+        for time in later:
+            if times.days_since(time, first, zone) < 0:
+                first = time
+        found[label] = first
     return found
 
 

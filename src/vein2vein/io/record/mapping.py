@@ -122,12 +122,9 @@ def mapping_from_card(card: Card) -> TableMapping:
 
 
 def _encoding(card: Card) -> str:
-    import codecs
-
     name = card.string("encoding", default="")
     try:
-        if name and not codecs.lookup(name)._is_text_encoding:  # type: ignore[attr-defined]
-            raise LookupError
+        "".encode(name or "utf-8")  # also refuses what is no encoding of text, such as base64
     except (LookupError, ValueError):
         raise card.error(("encoding",), f"unknown encoding '{name}'; expected utf-8, latin-1 or utf-16.") from None
     return name

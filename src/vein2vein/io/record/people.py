@@ -173,7 +173,7 @@ def _weight(course: Course, i: int, given: float) -> float:
 
 
 def _age(known: Known, zero: Moment | None) -> float:
-    if np.isfinite(known.age) or known.birth is None or not isinstance(zero, date):
+    if np.isfinite(known.age) or not isinstance(known.birth, date) or not isinstance(zero, date):
         return known.age
     days = (_date(zero) - _date(known.birth)).days
     return days / 365.25 if 0 <= days <= OLDEST * 366 else np.nan  # unit factor
