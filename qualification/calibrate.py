@@ -285,9 +285,9 @@ def write_json(path: Path, sample, point: np.ndarray, spread: np.ndarray, stages
         "prior_sd": {f.name: f.prior_sd for f in sample.factors}, "estimate": dict(zip(names, point.tolist())),
         "covariance": spread.round(6).tolist(),
     }  # fmt: skip
-    scratch = path.with_suffix(".part")
-    scratch.write_text(json.dumps(record, indent=1))
-    scratch.replace(path)
+    from vein2vein.files import write_text
+
+    write_text(path, json.dumps(record, indent=1), force=True, durable=True)
 
 
 def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
@@ -361,7 +361,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     write_json(asked.out, sample, point, spread, stages)
     table = "\n".join(tables.identifiability(point, spread, factors, stages, facts))
     if asked.table:
-        asked.table.write_text(table + "\n", encoding="utf-8")
+        from vein2vein.files import write_text
+
+        write_text(asked.table, table + "\n", force=True)
     if asked.write:
         posterior.write_posterior(sample, posterior.bundled())
     print("\n".join(tables.by_row(outcome, problem.rows, data, error)))

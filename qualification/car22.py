@@ -331,9 +331,9 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     for line in (*table(figures(real), [figures(one) for one in trials]), "", *check(real, trials)):
         say(line)
     if asked.out:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        (asked.out / "car22.svg").write_text(picture(real, trials), encoding="utf-8")
-        say(f"figure: {asked.out / 'car22.svg'}")
+        from vein2vein.files import make_folder, write_text
+
+        say(f"figure: {write_text(make_folder(asked.out) / 'car22.svg', picture(real, trials), force=True)}")
     return 0
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from vein2vein.files import write_text
+
 ROOT = Path(__file__).resolve().parents[1] / "src/vein2vein/therapy"
 EXPLORATORY = "Exploratory: reasoned from the calibrated cards, never calibrated, directional only."
 FITTED = "Exploratory: as the calibrated cards, growth and cytokines fitted by hand to 40 patients; directional only."
@@ -108,7 +110,7 @@ def product(
             body += table(
                 f"process.{key}", {"value": value, "unit": UNITS[key]}, "From a bank: no manufacturing.", "section 11"
             )
-    (ROOT / f"products/{name}.toml").write_text((head + use + body).rstrip() + "\n", encoding="utf-8")
+    write_text(ROOT / f"products/{name}.toml", (head + use + body).rstrip() + "\n", force=True)
 
 
 SOLID = {
@@ -149,7 +151,7 @@ def disease(
     }
     for key, fields in laws.items():
         text += table(f"population.{key}", fields, EXPLORATORY, "sections 10 and 11")
-    (ROOT / f"diseases/{name}.toml").write_text(text.rstrip() + "\n", encoding="utf-8")
+    write_text(ROOT / f"diseases/{name}.toml", text.rstrip() + "\n", force=True)
 
 
 def main() -> None:

@@ -19,10 +19,11 @@ class Kept:
 
     def save(self) -> None:
         """Keep what was run; the file is replaced as a whole."""
-        scratch = self.path.with_suffix(".part.npz")
+        from vein2vein.files import open_binary
+
         labels, values = list(self.runs), np.array(list(self.runs.values()))
-        np.savez(scratch, key=self.key, seconds=self.seconds, labels=labels, values=values)
-        scratch.replace(self.path)
+        with open_binary(self.path, force=True, durable=True) as stream:
+            np.savez(stream, key=self.key, seconds=self.seconds, labels=labels, values=values)
 
 
 def resumed(path: Path, key: str) -> Kept:

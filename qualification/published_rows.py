@@ -15,6 +15,8 @@ import re
 import sys
 from pathlib import Path
 
+from vein2vein.files import write_text
+
 TRIALS = Path(__file__).resolve().parents[1] / "src/vein2vein/trials/cards"
 MARK = "# The published numbers. An empty endpoint: the journey cannot produce this number (see its reason).\n"
 FILES = {
@@ -254,7 +256,7 @@ def main(folder: Path) -> None:
             if source is None:
                 raise SystemExit(f"no key for the source {row['source']}")
             body += text(row, fields, source)
-        path.write_text(head + MARK + "\n" + body.rstrip() + "\n", encoding="utf-8")
+        write_text(path, head + MARK + "\n" + body.rstrip() + "\n", force=True)
     eliana(scored)
 
 
@@ -283,7 +285,7 @@ def eliana(scored: dict[tuple, dict[str, str]]) -> None:
             )
     if wanted:
         raise SystemExit(f"not in eliana.toml: {list(wanted)}")
-    path.write_text("[[published]]\n".join(blocks).rstrip("\n") + "\n", encoding="utf-8")
+    write_text(path, "[[published]]\n".join(blocks).rstrip("\n") + "\n", force=True)
 
 
 if __name__ == "__main__":

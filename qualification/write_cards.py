@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vein2vein.files import write_text
+
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "src" / "vein2vein"
 SOURCE, WHERE = "reference_model_2026", "qualification/calibrate.py"
@@ -81,7 +83,7 @@ def write(sample, package: Path = PACKAGE) -> list[str]:
         texts[path] = edited(texts.get(path) or path.read_text(encoding="utf-8"), name, what, number, kind)
         told.append(f"{card} {name} {what}: x {factor:.3g} = {number:.4g}")
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text, force=True)
     return told
 
 

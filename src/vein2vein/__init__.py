@@ -43,6 +43,8 @@ _HOME = {
     "find_model": "models.catalogue",
     "find_parameters": "models.catalogue",
     "solve": "engine.solve",
+    "sensitivities": "engine.tangents.sensitivity",
+    "differentiable": "engine.tangents.jax_bridge",
     # trials
     "Trial": "trials.trial",
     "TrialResult": "trials.trial",

@@ -9,6 +9,8 @@ from vein2vein.clinic.care.management import read_policy as read_policy, treat a
 from vein2vein.clinic.grades.monitoring import grade as grade
 from vein2vein.clinic.response.outcome import Outcome as Outcome, time_to_event as time_to_event
 from vein2vein.engine.solve import solve as solve
+from vein2vein.engine.tangents.jax_bridge import differentiable as differentiable
+from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
 from vein2vein.io.nonmem import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record

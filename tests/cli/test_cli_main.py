@@ -180,28 +180,15 @@ def test_no_color_where_nobody_asked(monkeypatch, capsys):
 def test_an_existing_result_is_refused_before_anything_runs(tmp_path):
     (tmp_path / "report.html").write_text("mine")
     with pytest.raises(InputError, match="--force"):
-        console.new_folder(tmp_path, "report.html", force=False)
-    assert console.new_folder(tmp_path, "report.html", force=True) == tmp_path
+        console.new_folder(tmp_path, ["report.html"], force=False)
+    assert console.new_folder(tmp_path, ["report.html"], force=True) == tmp_path
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path):
     (tmp_path / "results").write_text("a file")
     for folder in (tmp_path / "results", tmp_path / "results" / "deeper"):
         with pytest.raises(InputError, match="--out"):
-            console.new_folder(folder, "report.html", force=True)
-
-
-def test_write_new_refuses_what_exists(tmp_path):
-    file = tmp_path / "my.toml"
-    console.write_new(file, "one", force=False)
-    with pytest.raises(InputError, match="exists already"):
-        console.write_new(file, "two", force=False)
-    console.write_new(file, "three", force=True)
-    assert file.read_text() == "three"
-    with pytest.raises(InputError, match="is a folder"):
-        console.write_new(tmp_path, "x", force=True)
-    with pytest.raises(InputError, match="does not exist"):
-        console.write_new(tmp_path / "no" / "my.toml", "x", force=False)
+            console.new_folder(folder, ["report.html"], force=True)
 
 
 def test_progress_for_machines_is_one_event_a_line(capsys):

@@ -112,13 +112,13 @@ def test_compare_shows_the_difference_of_two_doses(trial, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "two trial files"),
+        ([], "two trials"),
         (["eliana"], "expected two"),
         (["--trial", "eliana"], "the same"),
         (["--trial", "eliana", "--product", "tisa-cel"], "the same"),
         (["--trial", "eliana", "--product", "tisa-cel", "--product", "obe-cell"], "obe-cel"),
         (["--trial", "eliana", "--dose", "1", "--dose", "2", "--dose", "3"], "3 times"),
-        (["eliana", "juliet", "--patients", "10"], "two diseases"),
+        (["eliana", "zuma_1", "--patients", "10"], "two diseases"),
     ],
 )
 def test_compare_says_what_is_wrong(arguments, said, capsys, tmp_path):

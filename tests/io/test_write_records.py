@@ -91,7 +91,7 @@ def test_no_cell_is_a_formula(tmp_path):
         assert safe_cell(text) == text
     path = write_rows(tmp_path / "x.csv", ["=a"], [["@b"], ["-1"]])
     assert path.read_text() == "'=a\n'@b\n-1\n"
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="does not exist"):
         write_rows(tmp_path / "none" / "x.csv", ["a"], [])
     assert not list(tmp_path.glob("*.part"))
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.report import page
 from vein2vein.report.figures import look, pick_curves, power_of_ten, quantiles
 from vein2vein.report.page import number, span
 
@@ -29,37 +28,6 @@ def test_an_unknown_interval_is_empty():
 @pytest.mark.parametrize(("value", "text"), [(0.01, "0.01"), (1, "1"), (1000, "1,000"), (1e5, "10⁵"), (1e-6, "10⁻⁶")])
 def test_ticks_of_a_logarithmic_axis(value, text):
     assert power_of_ten(value) == text
-
-
-def test_an_existing_file_is_not_overwritten_unless_forced(tmp_path):
-    path = tmp_path / "report.html"
-    path.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="force"):
-        page.write_whole(path, "new")
-    assert path.read_text(encoding="utf-8") == "mine"
-    page.write_whole(path, "new", force=True)
-    assert path.read_text(encoding="utf-8") == "new"
-
-
-def test_a_missing_folder_and_a_folder_as_target_are_refused(tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        page.write_whole(tmp_path / "no" / "report.html", "x")
-    with pytest.raises(InputError, match="is a folder"):
-        page.write_whole(tmp_path, "x", force=True)
-
-
-def test_a_failure_leaves_neither_a_half_file_nor_a_lost_one(tmp_path, monkeypatch):
-    path = tmp_path / "report.html"
-    path.write_text("old", encoding="utf-8")
-
-    def broken(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(page.os, "replace", broken)
-    with pytest.raises(OSError, match="disk full"):
-        page.write_whole(path, "new", force=True)
-    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    assert path.read_text(encoding="utf-8") == "old"
 
 
 def test_the_target_is_checked_before_the_work(tmp_path):

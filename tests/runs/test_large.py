@@ -236,6 +236,42 @@ def test_force_begins_anew(copy, finished, monkeypatch):
     assert bits(copy) == bits(finished[0])
 
 
+STRAYS = (".scratch/patients-0.parquet.part", ".scratch/.0123456789abcdef.part", ".0123456789abcdef.part",
+          "patients/.0123456789abcdef.part", "patients/0000007.parquet.part", "manifest.json.part")  # fmt: skip
+
+
+def test_whatever_a_killed_run_left_the_next_goes_on(copy, finished, monkeypatch):
+    """Also with what was under way in the scratch folder, which a sweep by two patterns met twice."""
+    monkeypatch.setattr(large, "make_chunk", functools.partial(_from, finished[0]))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "state": "running", "chunks": manifest["chunks"][:2]}))
+    (copy / ".scratch" / "folder").mkdir(parents=True)
+    for name in STRAYS:
+        (copy / name).write_bytes(b"half")
+    (copy / "thesis.part").write_text("mine")
+    go_on(copy)
+    assert (copy / "thesis.part").read_text() == "mine"
+    (copy / "thesis.part").unlink()
+    assert bits(copy) == bits(finished[0])
+
+
+def test_a_scratch_folder_that_is_a_link_is_refused_and_what_it_names_is_left(copy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a").write_text("mine")
+    (copy / ".scratch").symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match="symbolic link"):
+        go_on(copy)
+    assert (tmp_path / "mine" / "a").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["comparison.parquet", "summary.parquet"])
+def test_a_table_that_a_new_run_would_replace_is_refused_before_anything_runs(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        go_on(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_a_file_that_is_not_of_the_run_is_named(copy):
     (copy / "patients" / "0000003.parquet").write_bytes(b"")
     with pytest.raises(InputError, match=r"0000003\.parquet is not of this run"):
@@ -278,12 +314,12 @@ def test_a_full_disk_leaves_nothing_half_written(finished, tmp_path, monkeypatch
         real(handle)
 
     monkeypatch.setattr(large, "make_chunk", functools.partial(_from, finished[0]))
-    monkeypatch.setattr(large.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     folder = tmp_path / "run"
     with pytest.raises(OSError, match="No space left on device"):
         go_on(folder)
     assert not list(folder.rglob("*.part"))
-    monkeypatch.setattr(large.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     go_on(folder)
     assert bits(folder) == bits(finished[0])
 
@@ -292,15 +328,15 @@ def test_a_full_disk_is_told_in_one_sentence(tmp_path, monkeypatch, finished, ca
     from vein2vein.cli import main
 
     monkeypatch.setattr(large, "make_chunk", functools.partial(_from, finished[0]))
-    written, real = [], large._whole
+    written, real = [], os.replace
 
-    def full(path, content):
-        written.append(path)
+    def full(source, target):
+        written.append(target)
         if len(written) > 9:
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return real(path, content)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(source, target)
 
-    monkeypatch.setattr(large, "_whole", full)
+    monkeypatch.setattr(os, "replace", full)
     asked = ["trial", "eliana", "--patients", str(PATIENTS), "--seed", str(SEED), "--chunk", "7", "--out"]
     code = main.main([*asked, str(tmp_path / "run")])
     err = capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Results on disk: what was written is what is read, whole or not at all."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_the_manifest_says_what_there_is_and_where_it_came_from(result, tmp_path
 
 def test_an_interrupted_run_leaves_no_manifest_and_no_half_table(result, tmp_path, monkeypatch):
     store.write_trial(result, tmp_path)
-    real, written = store.os.replace, []
+    real, written = os.replace, []
 
     def stop_at_the_third(source, target):
         if len(written) == 2:
@@ -82,7 +83,7 @@ def test_an_interrupted_run_leaves_no_manifest_and_no_half_table(result, tmp_pat
         written.append(target)
         real(source, target)
 
-    monkeypatch.setattr(store.os, "replace", stop_at_the_third)
+    monkeypatch.setattr(os, "replace", stop_at_the_third)
     with pytest.raises(OSError, match="No space"):
         store.write_trial(result, tmp_path)
     with pytest.raises(InputError, match=r"manifest\.json"):

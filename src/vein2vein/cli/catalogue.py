@@ -1,14 +1,27 @@
-"""The catalogs: products, diseases, trials and models, each with its sources."""
+"""The catalogs: products, diseases, trials, analytes and models, each with its sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
+from vein2vein.errors import InputError, unknown
+from vein2vein.files import write_text
+
+if TYPE_CHECKING:
+    from vein2vein.models.model import Model
+
+QUIET = "Names only; of one in full, no list of references."
+EXAMPLES = """\b
+Examples:
+  vein2vein models reference
+  vein2vein models reference --equations
+  vein2vein models --out pages
+"""
 
 _WORDS = (
     "source",
@@ -27,67 +40,78 @@ _WORDS = (
 )
 
 
-def sources_of(data: Any) -> list[str]:
+Card = Mapping[str, object]
+
+
+def _table(value: object) -> Card | None:
+    return cast("Card", value) if isinstance(value, Mapping) else None
+
+
+def _items(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def sources_of(data: object) -> list[str]:
     """Return the citation keys that a card names, each once, in the order of the card."""
     found: dict[str, None] = {}
 
-    def walk(here: Any) -> None:
-        if isinstance(here, Mapping):
-            for key, value in here.items():
-                if key in ("source", "sources"):
-                    found.update(dict.fromkeys([value] if isinstance(value, str) else map(str, value)))
-                else:
-                    walk(value)
-        elif isinstance(here, list):
-            for value in here:
+    def walk(here: object) -> None:
+        for key, value in (_table(here) or {}).items():
+            if key in ("source", "sources"):
+                found.update(dict.fromkeys([value] if isinstance(value, str) else map(str, _items(value))))
+            else:
                 walk(value)
+        for value in _items(here):
+            walk(value)
 
     walk(data)
     return [key for key in found if key]
 
 
-def facts_of(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
+def facts_of(data: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
     """Yield a card as rows (field, value with unit, how it was obtained, source and place)."""
-    if isinstance(data, Mapping):
-        if "value" in data:
-            unit = str(data.get("unit", ""))
-            origin = " ".join(str(data.get(k, "")) for k in ("source", "where")).strip()
-            value = data["value"]
-            shown = (
-                console.number(value)
-                if isinstance(value, int | float) and not isinstance(value, bool)
-                else _short(value)
-            )
-            yield ".".join(path), f"{shown} {unit if unit != '1' else ''}".strip(), str(data.get("how", "")), origin
-            data = {k: v for k, v in data.items() if k not in _WORDS}
-        origin = " ".join(str(data.get(k, "")) for k in ("source", "where")).strip()
-        for key, value in data.items():
+    here = _table(data)
+    if here is not None:
+        origin, how = _origin(here), str(here.get("how", ""))
+        if "value" in here:
+            unit = str(here.get("unit", ""))
+            value = here["value"]
+            shown = _short(value)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                shown = console.number(value)
+            yield ".".join(path), f"{shown} {unit if unit != '1' else ''}".strip(), how, origin
+            here = {k: v for k, v in here.items() if k not in _WORDS}
+            origin, how = "", ""
+        for key, value in here.items():
             if key in ("source", "where", "how"):
                 continue
-            if isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(v, Mapping) for v in value)):
+            if _table(value) is not None or any(_table(v) is not None for v in _items(value)):
                 yield from facts_of(value, (*path, key))
             else:
-                yield ".".join((*path, key)), _short(value), str(data.get("how", "")), origin
-    elif isinstance(data, list):
-        for index, value in enumerate(data, start=1):
-            label = str(value.get("name", index)) if isinstance(value, Mapping) else str(index)
-            yield from facts_of(value, (*path, label))
+                yield ".".join((*path, key)), _short(value), how, origin
+    for index, value in enumerate(_items(data), start=1):
+        label = str((_table(value) or {}).get("name", index))
+        yield from facts_of(value, (*path, label))
 
 
-def _short(value: Any) -> str:
+def _origin(card: Card) -> str:
+    return " ".join(str(card.get(k, "")) for k in ("source", "where")).strip()
+
+
+def _short(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return console.number(value, digits=4)
     if isinstance(value, list):
-        return ", ".join(_short(v) for v in value)
+        return ", ".join(_short(v) for v in _items(cast("object", value)))
     return " ".join(str(value).split())
 
 
-def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
+def _list_cards(what: str, folder: Path, for_machines: bool, quiet: bool) -> None:
     from vein2vein.cards import bundled_cards, read_card
 
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for name, path in bundled_cards(folder).items():
         data = read_card(path).data
         title, keys = _in_words(name, data), sources_of(data)
@@ -95,20 +119,31 @@ def _list_cards(what: str, folder: Path, for_machines: bool) -> None:
             _emit(what, name, title, keys)
         rows.append((name, title, ", ".join(keys)))
     if not for_machines:
-        console.table((what, "what it is", "sources"), rows)
-        console.say(f"One in full: vein2vein {what}s NAME")
+        _print_list((what, "what it is", "sources"), rows, f"vein2vein {what}s NAME", quiet)
 
 
-def _in_words(name: str, data: Mapping[str, Any]) -> str:
+def _print_list(
+    headers: Sequence[str], rows: Sequence[Sequence[object]], more: str, quiet: bool, right: Iterable[int] = ()
+) -> None:
+    """Names only where nothing else is wanted."""
+    if quiet:
+        for row in rows:
+            console.say(str(row[0]))
+        return
+    console.table(headers, rows, right=right)
+    console.say(f"One in full: {more}")
+
+
+def _in_words(name: str, data: Card) -> str:
     told = [str(data[k]) for k in ("brand", "target_a", "target_b", "costimulation") if data.get(k)]
     return ", ".join([_title(name, data), *told])
 
 
-def _title(name: str, data: Mapping[str, Any]) -> str:
-    return str(data.get("title") or data.get("trial", {}).get("title") or name)
+def _title(name: str, data: Card) -> str:
+    return str(data.get("title") or (_table(data.get("trial")) or {}).get("title") or name)
 
 
-def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
+def _show_card(what: str, name: str, folder: Path, for_machines: bool, quiet: bool) -> None:
     from vein2vein.cards import find_card
 
     card = find_card(_plain_name(what, name), folder, what)
@@ -116,13 +151,15 @@ def _show_card(what: str, name: str, folder: Path, for_machines: bool) -> None:
     if for_machines:
         _emit(what, Path(card.file).stem, title, keys, card=card.data)
         return
-    shown, before = [], ("", "")
+    shown: list[tuple[str, ...]] = []
+    before = ("", "")
     for field, value, how, origin in facts_of(card.data):
         if field not in ("name", "title", "trial.title"):
             shown.append((field, value, *(("", "") if (how, origin) == before else (how, origin))))
             before = how, origin
     console.table(("field", "value", "how", "source"), shown, title=title)
-    _print_sources(keys)
+    if not quiet:
+        _print_sources(keys)
 
 
 def _plain_name(what: str, name: str) -> str:
@@ -142,7 +179,7 @@ def _plain_name(what: str, name: str) -> str:
     return name if is_path(name) else found
 
 
-def _emit(what: str, name: str, title: str, keys: list[str], **more: Any) -> None:
+def _emit(what: str, name: str, title: str, keys: list[str], **more: object) -> None:
     from vein2vein.sources import source
 
     console.emit(what, name=name, title=title, sources={k: str(source(k)) for k in keys}, **more)
@@ -161,44 +198,96 @@ def _folder(*parts: str) -> Path:
 
 def _card_command(what: str, folder: Path, example: str) -> click.Command:
     @click.command(
-        f"{what}s", help=f"List the {what}s that come with vein2vein, or show one with all its sources.", epilog=example
+        f"{what}s",
+        cls=options.Command,
+        help=f"List the {what}s that come with vein2vein, or show one with all its sources.",
+        epilog=example,
     )
     @click.argument("name", required=False)
-    @click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines.")
-    def show(name: str | None, for_machines: bool) -> None:
+    @options.for_machines(what)
+    @options.quiet(QUIET)
+    def show(name: str | None, for_machines: bool, quiet: bool) -> None:
         if name is None:
-            _list_cards(what, folder, for_machines)
+            _list_cards(what, folder, for_machines, quiet)
         else:
-            _show_card(what, name, folder, for_machines)
+            _show_card(what, name, folder, for_machines, quiet)
 
     return show
 
 
-@click.command(epilog="Example: vein2vein models reference")
+@click.command(cls=options.Command, epilog="Example: vein2vein analytes ferritin")
 @click.argument("name", required=False)
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines.")
-def models(name: str | None, for_machines: bool) -> None:
-    """List the models of the cells in the body, or show one: states, inputs, parameters, sources."""
+@options.for_machines("analyte")
+@options.quiet(QUIET)
+def analytes(name: str | None, for_machines: bool, quiet: bool) -> None:
+    """List what is measured or given, or show one: name, unit, plausible range, LOINC code.
+
+    These are the names of a record (vein2vein monitor) and of every table; outside of the range a value is refused.
+    """
+    from vein2vein.analytes import all_analytes, analyte
+
+    chosen = list(all_analytes().values()) if name is None else [analyte(name)]
+    if for_machines:
+        for one in chosen:
+            console.emit("analyte", **vars(one))
+    elif name is None:
+        rows = [(one.name, one.title, one.unit, f"{one.low:g} to {one.high:g}", one.kind, one.loinc) for one in chosen]
+        _print_list(("analyte", "what it is", "unit", "range", "kind", "LOINC"), rows, "vein2vein analytes NAME", quiet)
+    else:
+        for one in chosen:
+            facts = [(field, str(value)) for field, value in vars(one).items() if value != ""]
+            console.table(("field", "value"), facts[:1] if quiet else facts, title=one.title)
+
+
+@click.command(cls=options.Command, epilog=EXAMPLES)
+@click.argument("name", required=False)
+@click.option("--equations", "shows_equations", is_flag=True, help="Only the equations, as the solvers run them.")
+@click.option("--latex", is_flag=True, help="The equations as LaTeX; with --equations.")
+@options.out_folder("Write the page of the model, or of every model, as Markdown into this folder.")
+@options.for_machines("model, equation, file")
+@options.quiet(QUIET)
+@options.force
+def models(
+    name: str | None, shows_equations: bool, latex: bool, out: Path | None, for_machines: bool, quiet: bool, force: bool
+) -> None:
+    """List the models of the cells in the body, or show one: states, inputs, parameters, sources, equations."""
     from vein2vein.models import catalogue
 
-    if name is None:
-        rows = []
-        for known in catalogue.model_names():
-            model = catalogue.find_model(known)
-            if for_machines:
-                _emit(
-                    "model",
-                    known,
-                    model.title,
-                    [model.source],
-                    states=len(model.states),
-                    parameters=len(model.parameters),
-                )
-            rows.append((known, model.title, len(model.states), len(model.parameters), model.source))
-        if not for_machines:
-            console.table(("model", "what it is", "states", "parameters", "source"), rows, right=(2, 3))
-            console.say("One in full: vein2vein models NAME")
-        return
+    if not shows_equations:
+        options.needs("--equations", "latex")
+    if out is None:
+        options.needs("--out", "force")
+    elif shows_equations:
+        options.idle("--out", "shows_equations")
+    if out is not None:
+        _write_pages(name, out, for_machines, force)
+    elif name is None:
+        options.needs("the name of a model", "shows_equations")
+        _list_models(for_machines, quiet)
+    elif shows_equations:
+        _show_equations(catalogue.find_model(name), latex, for_machines)
+    else:
+        _show_model(name, for_machines, quiet)
+
+
+def _list_models(for_machines: bool, quiet: bool) -> None:
+    from vein2vein.models import catalogue
+
+    rows: list[tuple[object, ...]] = []
+    for known in catalogue.model_names():
+        model = catalogue.find_model(known)
+        counts = {"states": len(model.states), "parameters": len(model.parameters)}
+        if for_machines:
+            _emit("model", known, model.title, [model.source], **counts)
+        rows.append((known, model.title, *counts.values(), model.source))
+    if not for_machines:
+        headers = ("model", "what it is", "states", "parameters", "source")
+        _print_list(headers, rows, "vein2vein models NAME", quiet, right=(2, 3))
+
+
+def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
+    from vein2vein.models import catalogue
+
     model, numbers = catalogue.find_model(name), catalogue.find_parameters(name)
     keys = list(dict.fromkeys([model.source, *(p.source for p in numbers.parameters.values() if p.source)]))
     if for_machines:
@@ -229,12 +318,37 @@ def models(name: str | None, for_machines: bool) -> None:
         ],
         right=(2,),
     )
-    _print_sources(keys)
+    if not quiet:
+        _print_sources(keys)
+
+
+def _show_equations(model: Model, as_latex: bool, for_machines: bool) -> None:
+    from vein2vein.engine.trace import latex, readable
+    from vein2vein.engine.trace.recording import trace
+
+    for line in (latex if as_latex else readable).equations(trace(model)):
+        console.tell(line, "equation", for_machines, model=model.name, text=line)
+
+
+def _write_pages(name: str | None, out: Path, for_machines: bool, force: bool) -> None:
+    from vein2vein.engine.trace.latex import equations
+    from vein2vein.engine.trace.recording import trace
+    from vein2vein.report.model_page import pages
+
+    texts = pages(lambda model: equations(trace(model)))
+    if name is not None and name not in texts:
+        raise InputError(unknown("model", name, texts))
+    chosen = {f"{one}.md": text for one, text in texts.items() if name in (None, one)}
+    console.new_folder(out, chosen, force=force)
+    for file, text in chosen.items():
+        path = write_text(out / file, text, force=force)
+        console.tell(f"Page: {path}", "file", for_machines, path=path)
 
 
 commands = (
     _card_command("product", _folder("therapy", "products"), "Example: vein2vein products tisagenlecleucel"),
     _card_command("disease", _folder("therapy", "diseases"), "Example: vein2vein diseases"),
     _card_command("trial", _folder("trials", "cards"), "Example: vein2vein trials eliana --json"),
+    analytes,
     models,
 )

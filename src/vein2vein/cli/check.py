@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
+from vein2vein.errors import InputError
 
 UNFIT = 1
+MAPPED = ("record of a patient", "disease visits")  # kinds of file that a mapping is for
 EXAMPLES = """\b
 Examples:
   vein2vein check record.csv
@@ -16,11 +18,11 @@ Examples:
 """
 
 
-@click.command("check", epilog=EXAMPLES)
-@click.argument("files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How a table is to be read (TOML).")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events problem, note, checked).")
-@click.option("--quiet", is_flag=True, help="Only one line for each file.")
+@click.command("check", cls=options.Command, epilog=EXAMPLES)
+@click.argument("files", type=options.PATH, metavar="FILE...", nargs=-1, required=True)
+@options.mapping
+@options.for_machines("problem, note, checked")
+@options.quiet("Only one line, or event, for each file.")
 def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, quiet: bool) -> int:
     """Say whether files are fit for vein2vein, for what, and what is wrong, line by line.
 
@@ -30,17 +32,23 @@ def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, q
     from vein2vein.io.check import check_file
     from vein2vein.trials.trial import load_trial
 
-    fit = True
+    fit, mapped = True, False
     for file in files:
         found = check_file(file, mapping=mapping, readers={"trial card": load_trial})
-        fit = fit and found.fit
+        fit, mapped = fit and found.fit, mapped or found.kind.startswith(MAPPED)
         if for_machines:
-            for one in found.problems:
+            for one in () if quiet else found.problems:
                 console.emit(
-                    "problem", file=one.file, line=one.line, column=one.column, what=one.what, found=one.found,
-                    expected=one.expected, remedy=one.remedy,
-                )  # fmt: skip
-            for note in found.notes:
+                    "problem",
+                    file=one.file,
+                    line=one.line,
+                    column=one.column,
+                    what=one.what,
+                    found=one.found,
+                    expected=one.expected,
+                    remedy=one.remedy,
+                )
+            for note in () if quiet else found.notes:
                 console.emit("note", file=found.file, text=note)
             console.emit(
                 "checked",
@@ -61,4 +69,6 @@ def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, q
             console.say(f"  {one}")
         for note in found.notes:
             console.say(f"  note: {note}")
+    if mapping is not None and fit and not mapped:
+        raise InputError(f"--mapping {mapping} was used for no file: only records and visits are tables to map.")
     return 0 if fit else UNFIT

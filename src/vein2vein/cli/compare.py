@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
+from vein2vein.files import write_text
+
+if TYPE_CHECKING:
+    from vein2vein.trials.contrast import Difference
+    from vein2vein.trials.trial import Trial
 
 REPORT, DATA = "report.html", "comparison.json"
 WIDTHS = (0, 14, 16, 16, 28)
@@ -18,46 +25,62 @@ EXAMPLES = """\b
 Examples:
   vein2vein compare --trial eliana --product tisagenlecleucel --product obecabtagene_autoleucel
   vein2vein compare --trial eliana --dose 1e6/kg --dose 5e6/kg --patients 300
+  vein2vein compare --trial eliana --policy astct_2019 --policy early_conservative
   vein2vein compare a.toml b.toml --json
 """
 
 
-@click.command("compare", epilog=EXAMPLES)
-@click.argument("trials", nargs=-1, metavar="[A.toml B.toml]")
+@click.command("compare", cls=options.Command, epilog=EXAMPLES)
+@click.argument("trials", nargs=-1, metavar="[A B]")
 @click.option("--trial", "base", metavar="NAME|FILE", help="Trial whose patients are treated in two ways.")
-@click.option("--product", "products", multiple=True, metavar="NAME|FILE", help="Product; once for each design.")
-@click.option("--dose", "doses", multiple=True, metavar="DOSE", help='Dose such as "2e6/kg"; once for each design.')
+@options.product("Product; once for each design.", multiple=True)
+@options.dose('Dose such as "2e6/kg"; once for each design.', multiple=True)
 @click.option(
     "--conditioning", "regimens", multiple=True, metavar="NAME", help="Lymphodepletion; once for each design."
 )
-@click.option("--patients", type=click.IntRange(10, 100_000), metavar="N", help="Virtual patients enrolled in both.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of the run.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for the report.")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row).")
-@click.option("--quiet", is_flag=True, help="No progress and no table; only where the report is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing report.")
+@options.policy("When tocilizumab, steroids and so on are given; once for each design.", multiple=True)
+@click.option("--arm", "arms", multiple=True, metavar="NAME", help="Arm of a trial that has several; one per design.")
+@options.patients(10, 100_000, "Virtual patients enrolled in both (default: as the first trial says).")
+@options.seed("patients and differences")
+@options.out_folder("Folder for the report (default: vein2vein-results/compare-seed<S>).")
+@options.for_machines("progress, row, note, report")
+@options.quiet("No progress and no table; only where the report is.")
+@options.force
 def command(
-    trials: tuple[str, ...], base: str | None, products: tuple[str, ...], doses: tuple[str, ...],
-    regimens: tuple[str, ...], patients: int | None, seed: int, out: Path | None, for_machines: bool, quiet: bool,
+    trials: tuple[str, ...],
+    base: str | None,
+    products: tuple[str, ...],
+    doses: tuple[str, ...],
+    regimens: tuple[str, ...],
+    policies: tuple[str, ...],
+    arms: tuple[str, ...],
+    patients: int | None,
+    seed: int,
+    out: Path | None,
+    for_machines: bool,
+    quiet: bool,
     force: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Treat the same virtual patients in two ways and show the difference of each endpoint with its 95 % interval.
 
-    Either two trial files, or --trial with two values of --product, --dose or --conditioning. An option given once
-    holds for both designs. The patients are those of the first trial; they have the same luck in both.
+    Either two trials (names or files), or --trial with two values of --product, --dose, --conditioning, --policy or
+    --arm; of a trial with several arms, --arm names one. An option given once holds for both designs. The patients are
+    those of the first trial; they have the same luck in both.
     """
     from vein2vein.report.comparison import as_data, comparison_page
-    from vein2vein.report.page import write_whole
     from vein2vein.trials.contrast import contrast
 
-    first, second = _designs(trials, base, products, doses, regimens)
-    folder = console.new_folder(out or Path("vein2vein-results") / f"compare-seed{seed}", REPORT, force=force)
+    changes = {"product": products, "dose": doses, "conditioning": regimens, "policy": policies}
+    first, second = _designs(trials, base, changes, arms)
+    folder = out or console.results_folder(f"compare-seed{seed}")
+    console.new_folder(folder, (REPORT, DATA), force=force)
     with console.progress("compare", for_machines=for_machines, quiet=quiet) as report:
         result = contrast(first, second, patients=patients, seed=seed, progress=report)
-    data = write_whole(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
-    page = write_whole(folder / REPORT, comparison_page(result), force=force)
+    data = write_text(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
+    page = write_text(folder / REPORT, comparison_page(result), force=force)
+    console.tell_notes(result.notes, for_machines=for_machines, quiet=quiet)
     if for_machines:
-        for row in result.rows:
+        for row in () if quiet else result.rows:
             console.emit("row", **vars(row))
         console.emit("report", path=page, data=data)
         return
@@ -69,40 +92,47 @@ def command(
 
 
 def _designs(
-    trials: tuple[str, ...], base: str | None, products: tuple[str, ...], doses: tuple[str, ...],
-    regimens: tuple[str, ...],
-) -> tuple[Any, Any]:  # fmt: skip
+    trials: tuple[str, ...], base: str | None, changes: Mapping[str, tuple[str, ...]], arms: tuple[str, ...]
+) -> tuple[Trial, Trial]:
     from vein2vein.trials.checks import check_apart
     from vein2vein.trials.contrast import check_pair, design
     from vein2vein.trials.trial import load_trial
 
-    if (base is None) == (not trials):
-        raise InputError(
-            "compare what? Give two trial files, or --trial with two of --product, --dose, --conditioning."
-        )
+    asked = ", ".join(f"--{name}" for name in (*changes, "arm"))
+    if base is None and not trials:
+        raise InputError(f"compare what? Give two trials, or --trial with two of {asked}.")
+    if base is not None and trials:
+        raise InputError(f"found --trial {base} and '{trials[0]}'; give either two trials or --trial, not both.")
     if trials and len(trials) != 2:
         raise InputError(f"found {len(trials)} trial{'s' * (len(trials) != 1)}, expected two to compare.")
-    options = {"--product": products, "--dose": doses, "--conditioning": regimens}
-    for name, values in options.items():
+    for name, values in {**changes, "arm": arms}.items():
         if len(values) > 2:
-            raise InputError(f"found {name} {len(values)} times, expected once (for both designs) or twice.")
-    if not trials and not any(len(values) == 2 for values in options.values()):
-        raise InputError("both designs would be the same; give --product, --dose or --conditioning twice.")
+            raise InputError(f"found --{name} {len(values)} times, expected once (for both designs) or twice.")
+    if not trials and not any(len(values) == 2 for values in (*changes.values(), arms)):
+        raise InputError(f"both designs would be the same; give one of {asked} twice.")
     loaded = [load_trial(name) for name in (trials or (str(base), str(base)))]
     if trials:
         check_apart(loaded)
-    pairs = [(values * 2)[:2] if values else ("", "") for values in options.values()]
-    made = [
-        design(trial, product=product, dose=dose, conditioning=regimen)
-        for trial, product, dose, regimen in zip(loaded, *pairs)
-    ]
+    armed = [side for side, trial in enumerate(loaded) if trial.arms]
+    if len(arms) > max(len(armed), 1):
+        raise InputError(f"found --arm {len(arms)} times, but {len(armed)} of the designs come from a trial with arms.")
+    if arms and not armed:
+        raise InputError(f"found --arm {arms[0]}, but {loaded[0].name} has no arms; leave it out.")
+    own = dict(zip(armed, (arms * 2)[: len(armed)], strict=True)) if arms else {}
+    made: list[Trial] = []
+    for side, trial in enumerate(loaded):
+        chosen = {name: (values * 2)[side] for name, values in changes.items() if values}
+        if side in own:
+            chosen["arm"] = own[side]
+        one = design(trial, **chosen)
+        made.append(replace(one, name=f"{trial.name}, {one.name}") if trials and chosen else one)
     if not trials and made[0].name == made[1].name:
         raise InputError(f"both designs would be the same, {made[0].name}; give two values that differ.")
     check_pair(made[0], made[1])
     return made[0], made[1]
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: Difference) -> tuple[str, ...]:
     if row.missing:
         return row.quantity, row.unit, "", "", row.missing
     sign = "x " if row.ratio else ""

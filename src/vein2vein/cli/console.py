@@ -8,12 +8,17 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from vein2vein.errors import InputError
+import click
+
+from vein2vein.files import check_target, make_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SECONDS_BEFORE_BAR = 2.0  # a shorter run needs no progress bar
 SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
@@ -23,10 +28,25 @@ NARROWEST = 20  # columns below which a table shows nothing
 UNUSUAL = "unusual "  # with which a note about a value begins that is possible and rare
 WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
 
-Report = Callable[..., None]
+Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]
 
 
-def rich_console(*, stderr: bool = False) -> Any:
+class Report(Protocol):
+    """What a run calls to say how far it is."""
+
+    def __call__(self, fraction: float, stage: str = "") -> None:
+        """Take the fraction done and what is being done."""
+        ...
+
+
+@runtime_checkable
+class _Array(Protocol):
+    def tolist(self) -> object:
+        """Return plain numbers."""
+        ...
+
+
+def rich_console(*, stderr: bool = False) -> Console:
     """Return a rich console; it honors NO_COLOR, and a pipe gets plain text of a fixed width."""
     from rich.console import Console
 
@@ -37,9 +57,13 @@ def rich_console(*, stderr: bool = False) -> Any:
 
 
 def table(
-    headers: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Iterable[int] = (),
+    headers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    right: Iterable[int] = (),
     widths: Sequence[int] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Print a table on stdout.
 
     Parameters
@@ -100,7 +124,15 @@ def tell_notes(notes: Iterable[str], *, for_machines: bool, quiet: bool) -> None
             say(f"{'warning' if warns else 'note'}: {note}", stderr=True)
 
 
-def emit(event: str, **fields: Any) -> None:
+def tell(sentence: str, event: str, for_machines: bool, **fields: object) -> None:
+    """Say a sentence, such as where a file is, or write it as an event."""
+    if for_machines:
+        emit(event, **fields)
+    else:
+        click.echo(sentence)
+
+
+def emit(event: str, **fields: object) -> None:
     """Write one JSON line on stdout for machines."""
     sys.stdout.write(
         json.dumps({"event": event, **{k: as_json(v) for k, v in fields.items()}}, ensure_ascii=False) + "\n"
@@ -108,22 +140,22 @@ def emit(event: str, **fields: Any) -> None:
     sys.stdout.flush()
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> Json:
     """Return a value as JSON can hold it: arrays as lists, numbers that are not finite as null, paths as text."""
-    if hasattr(value, "tolist"):
+    if isinstance(value, _Array):
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): as_json(v) for k, v in value.items()}
+        return {str(k): as_json(v) for k, v in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [as_json(v) for v in value]
+        return [as_json(v) for v in cast("Iterable[object]", value)]
     if value is None or isinstance(value, str | int | bool):
         return value
     return str(value)
 
 
-def number(value: Any, digits: int = 3) -> str:
+def number(value: float | str | None, digits: int = 3) -> str:
     """Return a number with so many significant digits, a dash where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
@@ -145,7 +177,7 @@ def grade(value: int) -> str:
     return "–" if value < 0 else str(value)
 
 
-def interval(low: Any, high: Any) -> str:
+def interval(low: float | None, high: float | None) -> str:
     """Return an interval as text, empty where there is none."""
     shown = number(low), number(high)
     return "" if shown == ("–", "–") else f"{shown[0]} to {shown[1]}"
@@ -157,58 +189,44 @@ def results_folder(name: str) -> Path:
     return Path("vein2vein-results") / (plain.strip(". ")[:LONGEST_NAME] or "unnamed")
 
 
-def new_folder(folder: Path, result: str, *, force: bool) -> Path:
-    """Make the output folder before a long run starts, and refuse to overwrite a result without ``force``.
+def new_folder(folder: Path, results: Iterable[str], *, force: bool) -> Path:
+    """Make the output folder before a long run starts, and refuse to overwrite one of its results without ``force``.
 
     Raises
     ------
     InputError
-        The result exists, or the folder cannot be made or written.
+        A result exists or is no regular file, or the folder cannot be made or written.
     """
-    if (folder / result).exists() and not force:
-        raise InputError(
-            f"{folder / result} exists already; give --force to overwrite it, or another folder with --out."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(
-            f"{folder} cannot be a folder because a file stands in its way; give another one with --out."
-        ) from None
-    except OSError as problem:
-        raise InputError(f"{folder} cannot be made ({problem.strerror}); give another folder with --out.") from None
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder} may not be written; give another folder with --out.")
+    make_folder(folder)
+    for result in results:
+        check_target(folder / result, force=force)
     return folder
 
 
-def write_new(file: Path, text: str, *, force: bool) -> None:
-    """Write a new text file; an existing one is refused without ``force``."""
-    if file.is_dir():
-        raise InputError(f"{file} is a folder; give the name of a file to write.")
-    if file.exists() and not force:
-        raise InputError(f"{file} exists already; give --force to overwrite it, or another name.")
-    if not file.parent.is_dir():
-        raise InputError(f"the folder {file.parent} does not exist; make it first, or give another name.")
-    file.write_text(text, encoding="utf-8")
-
-
 @contextmanager
-def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> Iterator[Report]:
+def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> Generator[Report]:
     """Give a function ``report(fraction, stage)`` that shows how far a run is.
 
     People see a bar on stderr once a run has lasted two seconds (lines where stderr is not a terminal), machines get
     events ``progress`` on stdout.
     """
     if for_machines and not quiet:
-        yield lambda fraction, stage="": emit("progress", fraction=fraction, stage=stage)
+        yield _event
     elif quiet:
-        yield lambda fraction, stage="": None
+        yield _nothing
     elif sys.stderr.isatty():
         with _bar(title) as report:
             yield report
     else:
         yield _lines(title)
+
+
+def _event(fraction: float, stage: str = "") -> None:
+    emit("progress", fraction=fraction, stage=stage)
+
+
+def _nothing(fraction: float, stage: str = "") -> None:
+    pass
 
 
 def _lines(title: str) -> Report:
@@ -224,13 +242,18 @@ def _lines(title: str) -> Report:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Report]:
+def _bar(title: str) -> Generator[Report]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     bar = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
-        console=rich_console(stderr=True), transient=True,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=rich_console(stderr=True),
+        transient=True,
+    )
     task = bar.add_task(title, total=None)
     patience = threading.Timer(SECONDS_BEFORE_BAR, bar.start)
     patience.daemon = True

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
+
+if TYPE_CHECKING:
+    from vein2vein.cards import Card
+    from vein2vein.clinic.care.eligibility import Eligibility, Washout
+    from vein2vein.therapy.patient import Patient
+    from vein2vein.therapy.product import Indication, Product
 
 WORDS = {1: "met", 0: "not met", -1: "unknown"}
 RUNNING = {1: "still running", 0: "over", -1: "over by some sources only"}
@@ -18,8 +24,36 @@ GIVEN, HISTORY = "last_given", "history"
 ASKS_MORE = ("refractory", "relapsed", "including")  # words of an approved use that a card cannot settle
 LONGEST = 36500.0  # days
 B_ALL, LYMPHOMA = ("pediatric_b_all", "adult_b_all"), ("lbcl",)
-FLAGS = ("primary_refractory", "refractory_relapse", "relapse_after_transplant", "refractory", "label_confirmed")
-NUMBERS = ("relapses", "months_from_transplant", "days_to_relapse")
+FLAGS: Final = ("primary_refractory", "refractory_relapse", "relapse_after_transplant", "refractory", "label_confirmed")
+DAYS: Final = ("months_from_transplant", "days_to_relapse")
+Criterion = tuple[str, str, int]
+"""Field, words and state of a criterion."""
+Limits = tuple[str, "Eligibility"]
+"""Edition and what came of it."""
+
+
+class Label(NamedTuple):
+    """An approved use of a product, judged."""
+
+    product: Product
+    use: Indication
+    verdict: int
+    rows: list[Criterion]
+
+
+class History(TypedDict, total=False):
+    """What a card says of the disease so far."""
+
+    relapses: int
+    primary_refractory: bool
+    refractory_relapse: bool
+    relapse_after_transplant: bool
+    refractory: bool
+    label_confirmed: bool
+    months_from_transplant: float
+    days_to_relapse: float
+
+
 EXAMPLES = """\b
 Examples:
   vein2vein eligible patient.toml
@@ -34,14 +68,12 @@ Fields that only this command reads (the others are those of the example patient
 """
 
 
-@click.command("eligible", epilog=EXAMPLES)
-@click.argument("patient", type=click.Path(path_type=Path), metavar="PATIENT.TOML")
-@click.option("--product", metavar="NAME|FILE", help="One product only (default: every approved one).")
+@click.command("eligible", cls=options.Command, epilog=EXAMPLES)
+@click.argument("patient", type=options.PATH, metavar="PATIENT.TOML")
+@options.product("One product only (default: every approved one).")
 @click.option("--criteria", multiple=True, metavar="NAME", help="Entry limits of a trial too: eliana, nci, zuma1.")
-@click.option(
-    "--json", "for_machines", is_flag=True, help="JSON lines for machines (events label, criterion, washout, obtain)."
-)
-@click.option("--quiet", is_flag=True, help="Verdicts only.")
+@options.for_machines("label, criterion, washout, obtain")
+@options.quiet("Verdicts only.")
 def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_machines: bool, quiet: bool) -> None:
     """Say which label criteria a patient meets, and what to obtain next.
 
@@ -58,7 +90,7 @@ def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_m
     history, given = _history(card), _given(card)
     facts = known_facts(patient_from_card(card)[0])
     chosen = [find_product(product)] if product else [p for p in all_products().values() if approved(p)]
-    labels = [(one, *use) for one in chosen for use in judge_label(one, facts, history)]
+    labels = [Label(one, *use) for one in chosen for use in judge_label(one, facts, history)]
     limits = [(name, eligible(facts, criteria=name)) for name in (*ALWAYS, *criteria)]
     planned = washouts({name: -days for name, days in given.items()}, 0.0) if given else ()
     obtain = dict.fromkeys(
@@ -67,34 +99,38 @@ def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_m
         + ([] if given else [f"days since the last dose of each drug ([{GIVEN}])"])
     )
     if for_machines:
-        _emit(labels, limits, planned, obtain)
+        _emit(labels, limits, planned, obtain, quiet)
     else:
         _print(labels, limits, planned, obtain, quiet)
 
 
-def approved(product: Any) -> bool:
+def approved(product: Product) -> bool:
     """Whether a product card rests on a label."""
     return any(use.how == "reported" for use in product.indications)
 
 
-def known_facts(patient: Any) -> dict[str, Any]:
+def known_facts(patient: Patient) -> dict[str, object]:
     """What the card says, and nothing that was assumed."""
-    found: dict[str, Any] = {"age": patient.age, "disease": patient.disease, "baseline": dict(patient.baseline)}
-    for field, name in (("prior_lines", "prior_lines"), ("lymphocytes", "lymphocytes"), ("cd3", "cd3_cells"),
-                        ("creatinine_clearance", "creatinine_clearance")):  # fmt: skip
+    found: dict[str, object] = {"age": patient.age, "disease": patient.disease, "baseline": dict(patient.baseline)}
+    for field, name in (
+        ("prior_lines", "prior_lines"),
+        ("lymphocytes", "lymphocytes"),
+        ("cd3", "cd3_cells"),
+        ("creatinine_clearance", "creatinine_clearance"),
+    ):
         if field in patient.known:
             found[name] = getattr(patient, field)
     return found
 
 
 def judge_label(
-    product: Any, facts: Mapping[str, Any], history: Mapping[str, Any]
-) -> list[tuple[Any, int, list[tuple[str, str, int]]]]:
+    product: Product, facts: Mapping[str, object], history: History
+) -> list[tuple[Indication, int, list[Criterion]]]:
     """For each use of a product: (use, verdict, [(field, criterion, state)]); other diseases once, as not met."""
     from vein2vein.clinic.care.eligibility import eligible
 
     uses = [one for one in product.indications if facts["disease"] in one.diseases] or list(product.indications[:1])
-    out = []
+    out: list[tuple[Indication, int, list[Criterion]]] = []
     for use in uses:
         found = eligible(facts, use)
         rows = [(f, text, int(state)) for f, text, state in zip(found.reads, found.criteria, found.met[0])]
@@ -105,24 +141,25 @@ def judge_label(
     return out
 
 
-def _status(use: Any, facts: Mapping[str, Any], history: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+def _status(use: Indication, facts: Mapping[str, object], history: History) -> list[Criterion]:
+    import numpy as np
+
     from vein2vein.clinic.care.eligibility import b_all_status, lymphoma_second_line
 
-    lines = float(facts["prior_lines"][0]) if "prior_lines" in facts else math.nan
+    lines = float(np.asarray(facts["prior_lines"], dtype=float)[0]) if "prior_lines" in facts else math.nan
     if facts["disease"] in B_ALL and "second or later relapse" in use.text:
-        keys = (
-            "relapses",
-            "primary_refractory",
-            "refractory_relapse",
-            "relapse_after_transplant",
-            "months_from_transplant",
-        )
-        told = {key: history[key] for key in keys if key in history}
-        state, why = b_all_status(**told)["us_label"]
+        state, why = b_all_status(
+            relapses=history.get("relapses"),
+            primary_refractory=history.get("primary_refractory"),
+            refractory_relapse=history.get("refractory_relapse"),
+            relapse_after_transplant=history.get("relapse_after_transplant", False),
+            months_from_transplant=history.get("months_from_transplant", math.nan),
+        )["us_label"]
         return [("history: relapses, refractoriness", f"refractory, or second or later relapse ({why})", state)]
     if facts["disease"] in LYMPHOMA and lines == use.lines_low == 1:
-        told = {"refractory": history.get("refractory"), "days_to_relapse": history.get("days_to_relapse", math.nan)}
-        state, why = lymphoma_second_line(**told)
+        state, why = lymphoma_second_line(
+            refractory=history.get("refractory"), days_to_relapse=history.get("days_to_relapse", math.nan)
+        )
         return [("history: refractory, days_to_relapse", f"after one line: refractory or early relapse ({why})", state)]
     if any(word in use.text for word in ASKS_MORE):
         text = "disease state and earlier drugs as the approved use says (label_confirmed by the center)"
@@ -130,11 +167,11 @@ def _status(use: Any, facts: Mapping[str, Any], history: Mapping[str, Any]) -> l
     return []
 
 
-def _excluded(rows: Iterable[tuple[str, str, int]]) -> bool:
+def _excluded(rows: Iterable[Criterion]) -> bool:
     return any(state == 0 for *_, state in rows)
 
 
-def _given(card: Any) -> dict[str, float]:
+def _given(card: Card) -> dict[str, float]:
     from vein2vein.clinic.criteria import edition
 
     drugs = [str(row["name"]) for row in edition("washouts").rules]
@@ -145,18 +182,23 @@ def _given(card: Any) -> dict[str, float]:
     return {name: card.number(GIVEN, name, unit="day", low=0, high=LONGEST) for name in card.data[GIVEN]}
 
 
-def _history(card: Any) -> dict[str, Any]:
+def _history(card: Card) -> History:
     if card.get(HISTORY) is None:
         return {}
     card.table(HISTORY)
-    card.refuse_unknown((*FLAGS, *NUMBERS), HISTORY)
-    found: dict[str, Any] = {name: card.flag(HISTORY, name) for name in FLAGS if name in card.data[HISTORY]}
-    for name in NUMBERS:
+    card.refuse_unknown((*FLAGS, "relapses", *DAYS), HISTORY)
+    found = History()
+    for name in FLAGS:
         if name in card.data[HISTORY]:
-            value = card.number(HISTORY, name, low=0, high=LONGEST)
-            if name == "relapses" and value != int(value):
-                raise card.error((HISTORY, name), f"found {value:g} relapses; expected a whole number.")
-            found[name] = int(value) if name == "relapses" else value
+            found[name] = card.flag(HISTORY, name)
+    if "relapses" in card.data[HISTORY]:
+        value = card.number(HISTORY, "relapses", low=0, high=LONGEST)
+        if value != int(value):
+            raise card.error((HISTORY, "relapses"), f"found {value:g} relapses; expected a whole number.")
+        found["relapses"] = int(value)
+    for name in DAYS:
+        if name in card.data[HISTORY]:
+            found[name] = card.number(HISTORY, name, low=0, high=LONGEST)
     return found
 
 
@@ -174,13 +216,17 @@ def _unit(field: str, text: str) -> str:
     return "" if found is None or found.unit == "1" or "upper limit" in text else f" {found.unit}"
 
 
-def _emit(labels: Any, limits: Any, planned: Any, obtain: Iterable[str]) -> None:
+def _emit(
+    labels: Iterable[Label], limits: Iterable[Limits], planned: Iterable[Washout], obtain: Iterable[str], quiet: bool
+) -> None:
     for product, use, verdict, rows in labels:
         console.emit(
             "label", product=product.name, use=use.name, text=use.text, verdict=WORDS[verdict], where=use.where
         )
         for field, text, state in rows:
             console.emit("criterion", product=product.name, use=use.name, text=text, field=field, state=WORDS[state])
+    if quiet:
+        return
     for name, found in limits:
         for text, state, field, mark in zip(found.criteria, found.met[0], found.reads, found.marks):
             console.emit(
@@ -194,17 +240,26 @@ def _emit(labels: Any, limits: Any, planned: Any, obtain: Iterable[str]) -> None
             )
     for one in planned:
         console.emit(
-            "washout", drug=one.drug, last_day=one.last_day, ends=one.ends, ends_long=one.ends_long,
-            state=RUNNING[one.running], mark=one.mark, unverified=one.mark == "M", note=one.note,
-        )  # fmt: skip
+            "washout",
+            drug=one.drug,
+            last_day=one.last_day,
+            ends=one.ends,
+            ends_long=one.ends_long,
+            state=RUNNING[one.running],
+            mark=one.mark,
+            unverified=one.mark == "M",
+            note=one.note,
+        )
     for name in obtain:
         console.emit("obtain", field=name)
 
 
-def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet: bool) -> None:
+def _print(
+    labels: Iterable[Label], limits: Iterable[Limits], planned: Iterable[Washout], obtain: Iterable[str], quiet: bool
+) -> None:
     from vein2vein.clinic.criteria import edition, reference
 
-    table = []
+    table: list[tuple[str, str, str, str]] = []
     for product, use, verdict, rows in labels:
         by = {state: "; ".join(text.removeprefix("label: ") for _, text, s in rows if s == state) for state in WORDS}
         why = [f"{WORDS[state]}: {by[state]}" for state in (0, -1, 1) if by[state]]
@@ -222,10 +277,16 @@ def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet:
         console.table(("criterion", "state", "source"), rows, title=rules.title)
     if planned:
         rows = [
-            (one.drug.replace("_", " "), f"{-one.last_day:g} days before", RUNNING[one.running],
-             _wait(one), reference(one.mark), one.note)
+            (
+                one.drug.replace("_", " "),
+                f"{-one.last_day:g} days before",
+                RUNNING[one.running],
+                _wait(one),
+                reference(one.mark),
+                one.note,
+            )
             for one in planned
-        ]  # fmt: skip
+        ]
         console.table(("drug", "last dose", "washout", "leukapheresis", "source", "note"), rows, title="Washouts")
     names = [_words(name) for name in obtain]
     if names:
@@ -234,7 +295,7 @@ def _print(labels: Any, limits: Any, planned: Any, obtain: Iterable[str], quiet:
             console.say(f"  {name}")
 
 
-def _wait(one: Any) -> str:
+def _wait(one: Washout) -> str:
     if one.running == 0:
         return "may go on"
     least, most = max(one.ends, 0.0), one.ends_long

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError
+from vein2vein.files import check_target
 
 COMPANIONS = 300
 MOST_COMPANIONS = 100_000
-SEED = 1
 EXAMPLES = """\b
 Examples:
   vein2vein explain patient.toml --product tisagenlecleucel
@@ -20,11 +20,9 @@ Examples:
 """
 
 
-@click.command("explain", epilog=EXAMPLES)
-@click.argument("patient", type=click.Path(path_type=Path), metavar="PATIENT.TOML")
-@click.option(
-    "--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own."
-)
+@click.command("explain", cls=options.Command, epilog=EXAMPLES)
+@click.argument("patient", type=options.PATH, metavar="PATIENT.TOML")
+@options.product("CAR-T product ('vein2vein products' lists them), or a card of your own.")
 @click.option(
     "--language",
     default="en",
@@ -42,17 +40,24 @@ Examples:
     help="Virtual patients who share what is known of this one.",
 )
 @click.option("--no-simulation", is_flag=True, help="Only published rates, no model.")
-@click.option("--seed", type=click.IntRange(0), default=SEED, show_default=True, metavar="S", help="Seed of the model.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="HTML file (default: PATIENT-PRODUCT-CODE.html)."
-)
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, note, page).")
-@click.option("--quiet", is_flag=True, help="No progress; only warnings, and where the page is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@options.seed("page")
+@options.out_file("HTML file (default: PATIENT-PRODUCT-CODE.html).")
+@options.for_machines("progress, note, page")
+@options.quiet("No progress; only warnings, and where the page is.")
+@options.force
 def command(
-    patient: Path, product: str | None, language: str, infusion_date: str | None, companions: int,
-    no_simulation: bool, seed: int, out: Path | None, for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    patient: Path,
+    product: str | None,
+    language: str,
+    infusion_date: str | None,
+    companions: int,
+    no_simulation: bool,
+    seed: int,
+    out: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Explain a patient's own path in plain words, as an HTML page to print.
 
     What each step is and when it comes, what may happen and how often (published rates first, then what the model
@@ -62,10 +67,11 @@ def command(
     from vein2vein.explain import facts
     from vein2vein.explain.languages import find_language
     from vein2vein.explain.page import read_date, write_explanation
-    from vein2vein.report import page
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
 
+    if no_simulation:
+        options.idle("--no-simulation", "companions", "seed")
     catalog = find_language(language)
     read_date(infusion_date)
     if product is None:
@@ -73,7 +79,7 @@ def command(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     (known, noticed), chosen = read_patient(patient), find_product(product)
-    path = page.check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force)
+    path = check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force=force)
     spread = None
     comparable = facts.comparable(known, chosen)
     if not facts.approved(known, chosen):

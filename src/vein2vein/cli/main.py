@@ -9,6 +9,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,7 @@ from vein2vein.cli import (
     trial,
 )
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import WriteError, shown
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -94,6 +96,8 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = commands.main([a for a in given if a != "--debug"], prog_name="vein2vein", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except WriteError as problem:
+        return _say(str(problem), FAILED, for_machines, file=problem.file)
     except InputError as problem:
         return _say(str(problem), BAD_INPUT, for_machines, file=problem.file, line=problem.line, field=problem.field)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -123,8 +127,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return _say(
             f"unexpected failure ({type(problem).__name__}: {reason}); this is a defect of vein2vein "
             f"{__version__}: run the same command with --debug and report its output with your input files.",
-            FAILED, for_machines,
-        )  # fmt: skip
+            FAILED,
+            for_machines,
+        )
 
 
 def _settle_streams() -> None:
@@ -132,7 +137,7 @@ def _settle_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -140,6 +145,7 @@ def _settle_streams() -> None:
 
 def _say(sentence: str, code: int, for_machines: bool, **place: object) -> int:
     sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)
+    sentence = re.sub(r"\S+", lambda word: shown(word[0]), sentence)
     try:
         if for_machines:
             console.emit("error", text=sentence, code=code, **place)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.clinic.words import finding_words, ward_scales
 from vein2vein.errors import InputError
+
+if TYPE_CHECKING:
+    from vein2vein.ward.monitor import Watch
+    from vein2vein.ward.states import State
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
 SHOWN_ASIDE = 10  # rows that the terminal lists; the page lists all
@@ -22,9 +27,9 @@ Examples:
 """
 
 
-@click.command("monitor", epilog=EXAMPLES)
-@click.argument("record", type=click.Path(path_type=Path), metavar="RECORD", required=False)
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
+@click.command("monitor", cls=options.Command, epilog=EXAMPLES)
+@click.argument("record", type=options.PATH, metavar="[RECORD]", required=False)
+@options.mapping
 @click.option(
     "--scale",
     default="astct",
@@ -33,26 +38,30 @@ Examples:
     help="Scale of cytokine release syndrome.",
 )
 @click.option("--until", type=float, metavar="DAY", help="Read nothing later than this day.")
-@click.option("--product", metavar="NAME|FILE", help="CAR-T product (default: what the record says).")
+@options.product("CAR-T product (default: what the record says).")
 @click.option("--weight", type=click.FloatRange(1.5, 350), metavar="KG", help="Weight (default: the record's).")
 @click.option("--age", type=click.FloatRange(0, 120), metavar="Y", help="Age in years (default: the record's).")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder for the page, and the findings as CSV and FHIR (default: vein2vein-results/<record>-monitor).",
-)  # fmt: skip
-@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an annotated record, and stop.")
+@options.out_folder("Folder for page and findings, CSV and FHIR (default: vein2vein-results/<record>-monitor).")
+@options.init("Write an annotated record to start from")
 @click.option("--deidentify", "private", is_flag=True, help="Leave out identifiers and dates; writes such a copy too.")
-@click.option(
-    "--json", "for_machines", is_flag=True,
-    help="JSON lines for machines (events today, finding, changed, consider, due, missing, day, set_aside, report).",
-)  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No tables and no notes; only what was set aside and where the page is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing page or file.")
+@options.for_machines("today, finding, changed, consider, due, missing, day, set_aside, report")
+@options.quiet("No tables and no notes; only what was set aside and where the page is.")
+@options.force
 def command(
-    record: Path | None, mapping: Path | None, scale: str, until: float | None, product: str | None,
-    weight: float | None, age: float | None, out: Path | None, init: Path | None, private: bool, for_machines: bool,
-    quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    record: Path | None,
+    mapping: Path | None,
+    scale: str,
+    until: float | None,
+    product: str | None,
+    weight: float | None,
+    age: float | None,
+    out: Path | None,
+    init: Path | None,
+    private: bool,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Grade a patient's record day by day, each grade with the rows that caused it.
 
     RECORD is a CSV table or a FHIR R4 bundle; --init writes an annotated example. First today: grades, what changed,
@@ -65,11 +74,8 @@ def command(
     from vein2vein.ward.monitor import monitor
 
     if init is not None:
-        console.write_new(init, example_record_text(), force=force)
-        if for_machines:
-            console.emit("init", path=init)
-        else:
-            click.echo(f"Wrote {init}. Change it, then: vein2vein monitor {init}")
+        text = example_record_text()
+        options.start_file(init, text, f"monitor {init}", force=force, for_machines=for_machines, quiet=quiet)
         return
     if record is None:
         raise InputError(
@@ -82,33 +88,34 @@ def command(
     watches = monitor(read, scale=scale, until=until, product=product, weight=weight, age=age)
     folder = out or console.results_folder("record-monitor" if private else f"{record.stem}-monitor")
     names = _names(watches)
-    for report, *_ in names:
-        console.new_folder(folder, report, force=force)
+    results = [*(name for own in names for name in own), *([COPY] if private else [])]
+    console.new_folder(folder, results, force=force)
     files = [(what, path) for watch, own in zip(watches, names) for what, path in _write(watch, folder, own, force)]
     if private:
         from vein2vein.io.record.write import write_record
 
         files.append(("copy", write_record(read, folder / COPY)))
-    for watch in watches:  # after the files: whoever stops reading here (a pager, head) still has them
+    for watch in () if quiet else watches:  # after the files: whoever stops reading (a pager, head) still has them
         if for_machines:
             _emit(watch)
-        elif not quiet:
+        else:
             _print(watch, len(watches) > 1)
     _tell(watches, for_machines, quiet)
     for what, path in files:
-        if for_machines:
-            console.emit(what, path=path)
-        else:
-            click.echo(f"{what.capitalize()}: {path}")
+        console.tell(f"{what.capitalize()}: {path}", what, for_machines, path=path)
 
 
-def _names(watches: tuple[Any, ...]) -> list[tuple[str, str, str]]:
+def _names(watches: tuple[Watch, ...]) -> list[tuple[str, str, str]]:
     if len(watches) == 1:
         return [(REPORT, FINDINGS, FHIR)]
-    return [tuple(name.replace(".", f"-{w.patient}.", 1) for name in (REPORT, FINDINGS, FHIR)) for w in watches]  # type: ignore[misc]
+    return [(_own(REPORT, w), _own(FINDINGS, w), _own(FHIR, w)) for w in watches]
 
 
-def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
+def _own(name: str, watch: Watch) -> str:
+    return name.replace(".", f"-{watch.patient}.", 1)
+
+
+def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
     from vein2vein.io.record.findings import write_findings, write_findings_fhir
     from vein2vein.report.monitor_page import write_monitor_report
 
@@ -120,14 +127,14 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
     ]
 
 
-def _print(watch: Any, many: bool) -> None:
+def _print(watch: Watch, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
     from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
     from vein2vein.ward.monitor import missing_now
     from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for s in (*watch.now, *watch.scores):
         aged = f" (day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)})" if s.grade < 0 <= s.last_grade else ""
         why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
@@ -139,7 +146,7 @@ def _print(watch: Any, many: bool) -> None:
     )
     _list("Changed in 24 hours", watch.changed)
     _list("Risk of infection", watch.infection)
-    considered = []
+    considered: list[tuple[str, ...]] = []
     for one, day in watch.consider:
         aged = f", day {day_text(day)}" if watch.today - day >= 1 else ""
         notes = [
@@ -159,18 +166,19 @@ def _print(watch: Any, many: bool) -> None:
             _list(heading, [f"{when}: {what} ({source})" for when, what, _, source in due])
     lacking = missing_now(watch)
     _list("Missing today", [f"{name_of(name)} (for {', '.join(needs)})" for name, needs in lacking.items()])
-    table = []
+    table: list[tuple[object, ...]] = []
     for d in watch.days:
         cells = [_short(s) for s in d.states.values()]
         table.append((d.day, *cells, amounts(d.given)))
     heads = [_head(n) for n in watch.findings]
     console.table(("day", *heads, "given"), table, title="Day by day (worst grade; ?: not gradable)", right=(0,))
-    _list("Clinicians' decisions", [
-        f"day {day_text(d.first_day)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]" for d in watch.decisions
-    ])  # fmt: skip
+    _list(
+        "Clinicians' decisions",
+        [f"day {day_text(d.first_day)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]" for d in watch.decisions],
+    )
 
 
-def _short(state: Any) -> str:
+def _short(state: State) -> str:
     return str(state.grade) if state.grade >= 0 else f">={state.at_least}" if state.at_least > 0 else "?"
 
 
@@ -178,7 +186,7 @@ def _head(name: str) -> str:
     return finding_words(name).short
 
 
-def _list(heading: str, lines: Any) -> None:
+def _list(heading: str, lines: Sequence[str]) -> None:
     if lines:
         console.say(heading, style="bold")
         for line in lines:
@@ -186,19 +194,25 @@ def _list(heading: str, lines: Any) -> None:
         console.say("")
 
 
-def _state(state: Any) -> dict[str, Any]:
+def _state(state: State) -> dict[str, object]:
     return {
-        "finding": state.name, "grade": state.grade if state.grade >= 0 else None, "at_least": state.at_least,
-        "state": str(state), "day": state.day, "edition": state.edition, "unverified": bool(state.unverified),
-        "missing": state.missing, "flags": state.flags,
+        "finding": state.name,
+        "grade": state.grade if state.grade >= 0 else None,
+        "at_least": state.at_least,
+        "state": str(state),
+        "day": state.day,
+        "edition": state.edition,
+        "unverified": bool(state.unverified),
+        "missing": state.missing,
+        "flags": state.flags,
         "because": [
             {"day": r.day, "analyte": r.analyte, "value": r.value, "below": r.below_lloq, "source": r.where_from}
             for r in state.because
         ],
-    }  # fmt: skip
+    }
 
 
-def _emit(watch: Any) -> None:
+def _emit(watch: Watch) -> None:
     from vein2vein.clinic.criteria import reference
     from vein2vein.ward.monitor import missing_now
 
@@ -214,11 +228,23 @@ def _emit(watch: Any) -> None:
     console.emit("infection", **own, factors=watch.infection, unknown=watch.infection_unknown)
     for one, day in watch.consider:
         console.emit(
-            "consider", **own, finding=one.finding, grade=one.grade, grade_day=day, text=one.text,
-            treatment=one.treatment, dose=one.dose, unit=one.unit, every_hours=one.every_hours, mark=one.mark,
-            source=reference(one.mark), unverified="M" in one.mark.split(","),
-            blocked=one.blocked, conflict=one.conflict, notes=one.notes,
-        )  # fmt: skip
+            "consider",
+            **own,
+            finding=one.finding,
+            grade=one.grade,
+            grade_day=day,
+            text=one.text,
+            treatment=one.treatment,
+            dose=one.dose,
+            unit=one.unit,
+            every_hours=one.every_hours,
+            mark=one.mark,
+            source=reference(one.mark),
+            unverified="M" in one.mark.split(","),
+            blocked=one.blocked,
+            conflict=one.conflict,
+            notes=one.notes,
+        )
     for d in watch.due:
         console.emit(
             "due",
@@ -241,7 +267,7 @@ def _emit(watch: Any) -> None:
         console.emit("decision", **own, **{name: getattr(d, name) for name in d.__dataclass_fields__})
 
 
-def _tell(watches: tuple[Any, ...], for_machines: bool, quiet: bool) -> None:
+def _tell(watches: tuple[Watch, ...], for_machines: bool, quiet: bool) -> None:
     aside = list(dict.fromkeys(one for watch in watches for one in watch.set_aside))
     if for_machines:
         for one in aside:

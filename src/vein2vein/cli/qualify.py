@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
+
+if TYPE_CHECKING:
+    from vein2vein.inference.qualification import Qualification
+    from vein2vein.inference.scoring import Score, ScoredRow
 
 REPORT, DATA = "report.html", "qualification.json"
 HEADERS = (
@@ -35,13 +39,12 @@ Examples:
 """
 
 
-@click.command("qualify", epilog=EXAMPLES)
+@click.command("qualify", cls=options.Command, epilog=EXAMPLES)
 @click.argument("trials", nargs=-1, metavar="[NAME|FILE]...")
-@click.option(
-    "--patients",
-    type=click.IntRange(10, MOST_PATIENTS),
-    metavar="N",
-    help="Virtual patients enrolled in each trial, under each parameter set (default: by the size of the trial).",
+@options.patients(
+    10,
+    MOST_PATIENTS,
+    "Virtual patients enrolled in each trial, under each parameter set (default: by the size of the trial).",
 )
 @click.option(
     "--parameters",
@@ -49,21 +52,23 @@ Examples:
     help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of them "
     "(default: posterior where it fits the cards).",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Processes that run trials side by side (default: all cores)."
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, metavar="S", help="Seed of the run.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder for the report (default: vein2vein-results/qualification-seed<S>).",
-)  # fmt: skip
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row, score).")
-@click.option("--quiet", is_flag=True, help="No progress and no rows; only the scores and where the report is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing report.")
+@options.jobs(None, "Processes that run trials side by side (default: all cores).")
+@options.seed("scores")
+@options.out_folder("Folder for the report (default: vein2vein-results/qualification-seed<S>).")
+@options.for_machines("progress, note, row, score, report")
+@options.quiet("No progress and no rows; only the scores and where the report is.")
+@options.force
 def command(
-    trials: tuple[str, ...], patients: int | None, parameters: str | None, jobs: int | None, seed: int,
-    out: Path | None, for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    trials: tuple[str, ...],
+    patients: int | None,
+    parameters: str | None,
+    jobs: int | None,
+    seed: int,
+    out: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Run the published trials again and score the difference.
 
     A row passes when the published value lies in the simulated 90 % interval (trials of the published size) and the
@@ -82,35 +87,34 @@ def command(
     if chosen and not any(qualification.scored_rows(trial) for trial in chosen):
         text = 'no row is scored; add tolerance and tolerance_kind to a [[published]] row with confidence = "read".'
         raise InputError(text, file=chosen[0].file)
-    folder = console.new_folder(out or Path("vein2vein-results") / f"qualification-seed{seed}", REPORT, force=force)
+    folder = out or console.results_folder(f"qualification-seed{seed}")
+    console.new_folder(folder, (REPORT, DATA), force=force)
     sets, note = sample_for(parameters)
-    if note and for_machines:
-        console.emit("note", text=note)
-    elif note:
-        console.say(f"note: {note}", stderr=True)
+    if note:
+        console.tell_notes([note], for_machines=for_machines, quiet=False)
     with console.progress("qualification", for_machines=for_machines, quiet=quiet) as report:
         result = qualification.qualify(
             chosen, patients=patients, seed=seed, sets=sets, progress=report, jobs=jobs or threads_available()
         )
     files = write_qualification(result, folder, force=force)
     if for_machines:
-        for row in result.rows:
+        for row in () if quiet else result.rows:
             console.emit("row", **vars(row))
-        for of, score in [("all", result.overall), *(("trial", s) for s in result.trials),
-                          *(("kind", s) for s in result.kinds)]:  # fmt: skip
+        for of, score in [
+            ("all", result.overall),
+            *(("trial", s) for s in result.trials),
+            *(("kind", s) for s in result.kinds),
+        ]:
             console.emit("score", of=of, **vars(score), share=score.share, gain=score.gain)
     else:
         if not quiet:
             _print_rows(result)
         _print_scores(result)
     for what, path in files.items():
-        if for_machines:
-            console.emit("report" if what == "Report" else "file", path=path, what=what)
-        else:
-            click.echo(f"{what}: {path}")
+        console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
 
-def _print_rows(result: Any) -> None:
+def _print_rows(result: Qualification) -> None:
     for name in dict.fromkeys(row.file for row in result.rows):
         rows = [row for row in result.rows if row.file == name]
         console.table(HEADERS, [_cells(row) for row in rows], title=name, right=(3, 4, 5, 6, 7), widths=WIDTHS)
@@ -119,7 +123,7 @@ def _print_rows(result: Any) -> None:
                 console.say(f"{row.quantity} not produced: {row.missing}")
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: ScoredRow) -> tuple[str, ...]:
     def beside(value: float, low: float, high: float) -> str:
         around = interval(low, high)
         return f"{number(value)} ({around})" if around else number(value)
@@ -127,14 +131,19 @@ def _cells(row: Any) -> tuple[str, ...]:
     kind = {"percent of value": "%", "published interval": "interval"}.get(row.tolerance_kind, row.tolerance_kind)
     tolerance = kind if kind == "interval" else f"{number(row.tolerance)} {kind}"
     return (
-        row.quantity.replace("_", " "), row.definition, row.unit,
+        row.quantity.replace("_", " "),
+        row.definition,
+        row.unit,
         beside(row.published, row.published_low, row.published_high),
         "missing" if row.missing else beside(row.simulated, row.low, row.high),
-        number(row.n), tolerance, number(row.baseline), "yes" if row.passed else "no",
-    )  # fmt: skip
+        number(row.n),
+        tolerance,
+        number(row.baseline),
+        "yes" if row.passed else "no",
+    )
 
 
-def _print_scores(result: Any) -> None:
+def _print_scores(result: Qualification) -> None:
     for title, scores in (("By trial", result.trials), ("By kind of endpoint", result.kinds)):
         console.table(SCORES, [_score(score) for score in scores], title=title, right=range(1, len(SCORES)))
     console.table(SCORES, [_score(result.overall)], title="In all", right=range(1, len(SCORES)))
@@ -142,11 +151,17 @@ def _print_scores(result: Any) -> None:
     console.say(f"Numbers of the model: {result.provenance['parameters']}.")
 
 
-def _score(score: Any) -> tuple[str, ...]:
+def _score(score: Score) -> tuple[str, ...]:
     def share(value: float) -> str:
         return number(value) if value != value else f"{100 * value:.0f} %"  # unit factor; NaN is shown as a dash
 
     return (
-        score.name, str(score.rows), str(score.passed), share(score.share), share(score.coverage),
-        number(score.error, 2), number(score.baseline_error, 2), share(score.gain),
-    )  # fmt: skip
+        score.name,
+        str(score.rows),
+        str(score.passed),
+        share(score.share),
+        share(score.coverage),
+        number(score.error, 2),
+        number(score.baseline_error, 2),
+        share(score.gain),
+    )

@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError
+
+if TYPE_CHECKING:
+    from vein2vein.clinic.response.visits import Response
+    from vein2vein.therapy.course import Course
 
 CRITERIA = ("lugano", "iwcll", "imwg", "all")
 RESULT = "response.csv"
 SECOND_LINE = ("response_lugano_2014", "response_lymphoma")  # editions by which second-line trials of lymphoma judge
+
+
+class Visit(TypedDict):
+    """A visit that was judged."""
+
+    patient: int
+    day: float
+    response: str
+    confirmed: bool | None
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class Person(TypedDict):
+    """Best response of a patient and the days that count."""
+
+    patient: int
+    best: str
+    response_day: float
+    mrd_negative: bool
+    progression_day: float
+    death_day: float
+    efs_day: float
+    efs_event: bool
+    pfs_day: float
+    pfs_event: bool
+    dor_days: float
+    dor_event: bool
+    relapse_antigen: str
+    mrd_relapse_day: float
+    efs_second_line_day: NotRequired[float]
+    efs_second_line_event: NotRequired[bool]
+
+
 EXAMPLES = """\b
 Examples:
   vein2vein respond --init visits.csv
@@ -36,20 +74,27 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 """
 
 
-@click.command("respond", epilog=EXAMPLES)
-@click.argument("visits", type=click.Path(path_type=Path), metavar="VISITS.CSV", required=False)
+@click.command("respond", cls=options.Command, epilog=EXAMPLES)
+@click.argument("visits", type=options.PATH, metavar="[VISITS.CSV]", required=False)
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
 @click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
-@click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"Folder for {RESULT}.")
-@click.option("--init", type=click.Path(path_type=Path), metavar="FILE", help="Write example visits, and stop.")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events visit, patient, note).")
-@click.option("--quiet", is_flag=True, help="No notes; only what was set aside.")
-@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@options.mapping
+@options.out_folder(f"Folder for {RESULT}.")
+@options.init("Write example visits to start from")
+@options.for_machines("visit, patient, set_aside, note")
+@options.quiet("No notes; only the responses and what was set aside.")
+@options.force
 def command(
-    visits: Path | None, criteria: str | None, edition_name: str | None, mapping: Path | None, out: Path | None,
-    init: Path | None, for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    visits: Path | None,
+    criteria: str | None,
+    edition_name: str | None,
+    mapping: Path | None,
+    out: Path | None,
+    init: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Judge disease visits by Lugano, iwCLL, IMWG or the leukemia criteria.
 
     Shows the response at each visit with its reason, or what is missing; then the best response and the days of
@@ -57,9 +102,11 @@ def command(
     counts (an event of all three) where the record says that the patient is not alive; further treatments are not read.
     """
     if init is not None:
-        console.write_new(init, EXAMPLE, force=force)
-        click.echo(f"Wrote {init}. Change it, then: vein2vein respond {init} --criteria lugano")
+        then = f"respond {init} --criteria lugano"
+        options.start_file(init, EXAMPLE, then, force=force, for_machines=for_machines, quiet=quiet)
         return
+    if out is None:
+        options.needs("--out", "force")
     if visits is None:
         raise InputError("which visits? Give a file; --init FILE writes an example to start from.")
     if criteria is None:
@@ -70,7 +117,7 @@ def command(
     read = read_visits(visits, criteria, mapping=mapping)
     found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
     if out is not None:
-        console.new_folder(out, RESULT, force=force)
+        console.new_folder(out, (RESULT,), force=force)
     rows, people = judged(read.course, found), endpoints(read.course, found)
     if for_machines:
         for row in rows:
@@ -90,18 +137,15 @@ def command(
 
         header = ("patient", "day", "response", "confirmed", "reasons", "missing")
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
-        if for_machines:
-            console.emit("file", path=path)
-        else:
-            click.echo(f"Responses: {path}")
+        console.tell(f"Responses: {path}", "file", for_machines, path=path)
 
 
-def judged(course: Any, found: Any) -> list[dict[str, Any]]:
+def judged(course: Course, found: Response) -> list[Visit]:
     """One row for each visit that was judged, or would have been with more."""
     from vein2vein.clinic.criteria import edition
 
     asked = "confirmed_after" in edition(found.edition).values
-    rows = []
+    rows: list[Visit] = []
     for i, patient in enumerate(course.patients):
         for j, day in enumerate(found.days):
             status = int(found.status[i, j])
@@ -109,15 +153,20 @@ def judged(course: Any, found: Any) -> list[dict[str, Any]]:
                 continue
             confirmed = None if found.confirmed is None or status <= 0 or not asked else bool(found.confirmed[i, j])
             flags = tuple(text for text, cells in found.flags.items() if cells[i, j])
-            rows.append({
-                "patient": int(patient), "day": float(day),
-                "response": found.categories[status] if status >= 0 else "not evaluable", "confirmed": confirmed,
-                "reasons": (*found.reasons.get((i, j), ()), *flags), "missing": found.lacking.get((i, j), ()),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "patient": int(patient),
+                    "day": float(day),
+                    "response": found.categories[status] if status >= 0 else "not evaluable",
+                    "confirmed": confirmed,
+                    "reasons": (*found.reasons.get((i, j), ()), *flags),
+                    "missing": found.lacking.get((i, j), ()),
+                }
+            )
     return rows
 
 
-def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
+def endpoints(course: Course, found: Response) -> list[Person]:
     """Best response and the days of the endpoints; an event where there is one, else the last evaluable visit.
 
     Days are those of ``clinic.outcome.time_to_event``. Without any evaluable visit there are none: not evaluable is no
@@ -138,64 +187,86 @@ def endpoints(course: Any, found: Any) -> list[dict[str, Any]]:
     known = np.array([found.days[row][-1] if row.any() else np.nan for row in seen])
     last = np.where(np.isfinite(death), death, np.nan_to_num(known))
     outcome = assess(
-        found, infused=np.ones(n, dtype=bool), death_day=death, last_day=last, enrolment_day=np.zeros(n),
+        found,
+        infused=np.ones(n, dtype=bool),
+        death_day=death,
+        last_day=last,
+        enrolment_day=np.zeros(n),
         death_cause=np.where(other, "other", "disease"),
-    )  # fmt: skip
+    )
     times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
     lymphoma = found.edition in SECOND_LINE
     began = course.dense("new_therapy") >= 1 if same else np.zeros((n, k), dtype=bool)
     began_day = np.where(began.any(axis=1), found.days[began.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
     second = efs_second_line(found, death_day=death, last_day=last, new_therapy_day=began_day) if lymphoma else None
-    rows = []
+    rows: list[Person] = []
     for i, patient in enumerate(course.patients):
         judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
         days = {name: float(time[i]) if judged else math.nan for name, (time, _, _) in times.items()}
         events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
-        rows.append({
-            "patient": int(patient), "best": str(found.best[i]) if judged else "NE",
-            "response_day": float(outcome.response_day[i]), "mrd_negative": bool(found.mrd_negative[i]),
+        own: Person = {
+            "patient": int(patient),
+            "best": str(found.best[i]) if judged else "NE",
+            "response_day": float(outcome.response_day[i]),
+            "mrd_negative": bool(found.mrd_negative[i]),
             "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
-            "death_day": float(death[i]), "efs_day": days["EFS"], "efs_event": events["EFS"], "pfs_day": days["PFS"],
-            "pfs_event": events["PFS"], "dor_days": days["DOR"], "dor_event": events["DOR"],
+            "death_day": float(death[i]),
+            "efs_day": days["EFS"],
+            "efs_event": events["EFS"],
+            "pfs_day": days["PFS"],
+            "pfs_event": events["PFS"],
+            "dor_days": days["DOR"],
+            "dor_event": events["DOR"],
             "relapse_antigen": str(outcome.relapse_antigen[i]),
             "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
-            **({} if second is None else {
-                "efs_second_line_day": float(second[0][i]) if judged else math.nan,
-                "efs_second_line_event": bool(second[1][i]) and judged,
-            }),
-        })  # fmt: skip
+        }
+        if second is not None:
+            own["efs_second_line_day"] = float(second[0][i]) if judged else math.nan
+            own["efs_second_line_event"] = bool(second[1][i]) and judged
+        rows.append(own)
     return rows
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, tuple):
-        return "; ".join(value)
+        return "; ".join(map(str, cast("tuple[object, ...]", value)))
     return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
-def _print(rows: list[dict[str, Any]], people: list[dict[str, Any]], edition: str) -> None:
+def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
     words = {None: "", True: "yes", False: "no"}
     shown = [
         (
-            row["patient"], console.number(row["day"]), row["response"], words[row["confirmed"]],
+            row["patient"],
+            console.number(row["day"]),
+            row["response"],
+            words[row["confirmed"]],
             "; ".join((*row["reasons"], *(f"missing: {name}" for name in row["missing"]))),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     console.table(("patient", "day", "response", "confirmed", "why"), shown, title=f"By {edition}", right=(1,))
     second = any("efs_second_line_day" in one for one in people)
     console.table(
         ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *(["EFS, 2nd line"] if second else [])),
         [
             (
-                one["patient"], one["best"], _day(one["response_day"]), _until(one["efs_day"], one["efs_event"]),
-                _until(one["pfs_day"], one["pfs_event"]), _until(one["dor_days"], one["dor_event"], "after "),
-                *([_until(one["efs_second_line_day"], one["efs_second_line_event"])] if second else []),
+                one["patient"],
+                one["best"],
+                _day(one["response_day"]),
+                _until(one["efs_day"], one["efs_event"]),
+                _until(one["pfs_day"], one["pfs_event"]),
+                _until(one["dor_days"], one["dor_event"], "after "),
+                *([_second_line(one)] if second else []),
             )
             for one in people
         ],
         title="Day of the event (+: none until the last visit)",
-    )  # fmt: skip
+    )
+
+
+def _second_line(one: Person) -> str:
+    return _until(one.get("efs_second_line_day", math.nan), one.get("efs_second_line_event", False))
 
 
 def _day(day: float) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError
+from vein2vein.files import write_text
+
+if TYPE_CHECKING:
+    from vein2vein.journey.chart import Journey
 
 REPORT, FIGURE = "report.html", "journey.svg"
 MOST_REPEATS = 100_000
@@ -20,29 +25,12 @@ Examples:
 """
 
 
-@click.command("simulate", epilog=EXAMPLES)
-@click.argument("patient", required=False, type=click.Path(path_type=Path), metavar="[PATIENT.TOML]")
-@click.option(
-    "--product", metavar="NAME|FILE", help="CAR-T product ('vein2vein products' lists them), or a card of your own."
-)
-@click.option(
-    "--dose",
-    metavar="DOSE",
-    help="Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).",
-)
-@click.option(
-    "--policy",
-    metavar="NAME|FILE",
-    help="When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    metavar="S",
-    help="Seed: the same seed gives the same journey.",
-)
+@click.command("simulate", cls=options.Command, epilog=EXAMPLES)
+@click.argument("patient", required=False, type=options.PATH, metavar="[PATIENT.TOML]")
+@options.product("CAR-T product ('vein2vein products' lists them), or a card of your own.")
+@options.dose("Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).")
+@options.policy("When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).")
+@options.seed("journey")
 @click.option(
     "--repeat",
     type=click.IntRange(1, MOST_REPEATS),
@@ -51,24 +39,24 @@ Examples:
     metavar="N",
     help="Patients who share what is known of this one.",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for report and table (default: vein2vein-results/<patient>-<product>-seed<S>).",
-)
-@click.option(
-    "--init", type=click.Path(path_type=Path), metavar="FILE", help="Write an example patient to start from, and stop."
-)
-@click.option(
-    "--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, step, day, report)."
-)
-@click.option("--quiet", is_flag=True, help="No progress and no tables; only where the report is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
+@options.out_folder("Folder for report and figure (default: vein2vein-results/<patient>-<product>-seed<S>).")
+@options.init("Write an example patient to start from")
+@options.for_machines("progress, step, day, report")
+@options.quiet("No progress and no tables; only where the report is.")
+@options.force
 def command(
-    patient: Path | None, product: str | None, dose: str | None, policy: str | None, seed: int, repeat: int,
-    out: Path | None, init: Path | None, for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    patient: Path | None,
+    product: str | None,
+    dose: str | None,
+    policy: str | None,
+    seed: int,
+    repeat: int,
+    out: Path | None,
+    init: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Simulate one patient's journey, from the blood and back.
 
     PATIENT.TOML says what is known of the patient; --init writes an example. Shows what happened at each step and the
@@ -77,11 +65,9 @@ def command(
     from vein2vein.therapy import patient as patients
 
     if init is not None:
-        console.write_new(init, patients.example_patient_text(), force=force)
-        if for_machines:
-            console.emit("init", path=init)
-        else:
-            click.echo(f"Wrote {init}. Change it, then: vein2vein simulate {init} --product tisagenlecleucel")
+        then = f"simulate {init} --product tisagenlecleucel"
+        text = patients.example_patient_text()
+        options.start_file(init, text, then, force=force, for_machines=for_machines, quiet=quiet)
         return
     if patient is None:
         raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
@@ -95,9 +81,17 @@ def command(
 
 
 def _run(
-    file: Path, product: str, dose: str | None, policy: str | None, seed: int, repeat: int, out: Path | None,
-    for_machines: bool, quiet: bool, force: bool,
-) -> None:  # fmt: skip
+    file: Path,
+    product: str,
+    dose: str | None,
+    policy: str | None,
+    seed: int,
+    repeat: int,
+    out: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     from vein2vein.cards import read_card
     from vein2vein.journey.chart import simulate
     from vein2vein.report.patient import write_patient_report
@@ -108,13 +102,13 @@ def _run(
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
-    console.new_folder(folder, REPORT, force=force)
-    options: dict[str, Any] = {} if policy is None else {"policy": policy}
+    console.new_folder(folder, (REPORT, FIGURE), force=force)
     patients = known if repeat == 1 else companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
-        journey = simulate(patients, chosen, dose=dose, seed=seed, progress=report, **options)
+        treat = simulate if policy is None else functools.partial(simulate, policy=policy)
+        journey = treat(patients, chosen, dose=dose, seed=seed, progress=report)
         spread = None if repeat == 1 else journey
-        files = {"Figure": _write_figure(journey, spread, folder / FIGURE)}
+        files = {"Figure": _write_figure(journey, spread, folder / FIGURE, force)}
         files["Report"] = write_patient_report(
             journey, folder / REPORT, spread=spread, name=patient_name(card), force=force
         )
@@ -124,21 +118,18 @@ def _run(
     elif not quiet:
         _print(journey, spread)
     for what, path in files.items():
-        if path and for_machines:
-            console.emit(what.lower(), path=path)
-        elif path:
-            click.echo(f"{what}: {path}")
+        if path:
+            console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
 
 
-def _write_figure(journey: Any, spread: Any, path: Path) -> Path | None:
+def _write_figure(journey: Journey, spread: Journey | None, path: Path, force: bool) -> Path | None:
     from vein2vein.report.figures_patient import One, journey_figure
-    from vein2vein.report.page import write_whole
 
     picture = journey_figure(One(journey, 0, spread)) if bool(journey.infused[0]) else None
-    return None if picture is None else write_whole(path, picture.svg, force=True)
+    return None if picture is None else write_text(path, picture.svg, force=force)
 
 
-def _emit(journey: Any, spread: Any) -> None:
+def _emit(journey: Journey, spread: Journey | None) -> None:
     from vein2vein.report.figures_patient import One
     from vein2vein.report.patient import chances, day_table, steps
 
@@ -152,7 +143,7 @@ def _emit(journey: Any, spread: Any) -> None:
         console.emit("spread", what=what, value=value, counted=counted)
 
 
-def _print(journey: Any, spread: Any) -> None:
+def _print(journey: Journey, spread: Journey | None) -> None:
     from vein2vein.report.figures_patient import One
     from vein2vein.report.patient import chances, day_table, steps
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
+from vein2vein.files import write_text
 
-REPORT = "report.html"
+if TYPE_CHECKING:
+    from vein2vein.runs.large import LargeResult
+    from vein2vein.trials.comparison import Row
+    from vein2vein.trials.trial import TrialResult
+
+REPORT, NONMEM = "report.html", "nonmem.csv"
 HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
 SHORT_HEADERS, SHORT_WIDTHS = ("outcome", "simulated", "published", "inside"), (0, 20, 16, 6)  # narrow terminals
 WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
-MOST_PATIENTS = 1_000_000
 MOST_AT_ONCE = 20_000  # patients whose courses are held in memory; beyond this a run goes in chunks
 EXAMPLES = """\b
 Examples:
@@ -28,37 +33,15 @@ Examples:
 """
 
 
-@click.command("trial", epilog=EXAMPLES)
+@click.command("trial", cls=options.Command, epilog=EXAMPLES)
 @click.argument("trial", required=False, metavar="[NAME|FILE]")
-@click.option(
-    "--patients",
-    type=click.IntRange(1, MOST_PATIENTS),
-    metavar="N",
-    help="Virtual patients to enroll (default: as the trial file says).",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    metavar="S",
-    help="Seed: the same seed gives the same patients and results.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for report and results (default: vein2vein-results/<trial>-seed<S>).",
-)
+@options.patients(1, options.MOST_PATIENTS, "Virtual patients to enroll (default: as the trial file says).")
+@options.seed("patients and results")
+@options.out_folder("Folder for report and results (default: vein2vein-results/<trial>-seed<S>).")
 @click.option(
     "--export", type=click.Choice(["nonmem"]), help="Also write the cellular kinetics as a NONMEM-style data set."
 )
-@click.option(
-    "--init",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write a commented trial file to start from, and stop.",
-)
+@options.init("Write a commented trial file to start from, or the file of the trial that is named")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
@@ -66,49 +49,69 @@ Examples:
     help=f"Run in chunks of so many patients (default beyond {MOST_AT_ONCE:,}: 5,000); the same command resumes.",
 )
 @click.option("--keep-courses", is_flag=True, help="Run in chunks and keep every day of every patient, not summaries.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    metavar="N",
-    help="Processes that compute chunks, each with its own in memory (default 1).",
-)
+@options.jobs(1, "Processes that compute chunks, each with its own in memory (default 1).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run in chunks on a Dask scheduler, such as tcp://10.0.0.5:8786.")
-@click.option("--json", "for_machines", is_flag=True, help="JSON lines for machines (events progress, row, report).")
-@click.option("--quiet", is_flag=True, help="No progress and no table; only where the report is.")
-@click.option("--force", is_flag=True, help="Overwrite an existing report or file.")
+@options.for_machines("progress, row, report")
+@options.quiet("No progress and no table; only where the report is.")
+@options.force
 def command(
-    trial: str | None, patients: int | None, seed: int, out: Path | None, export: str | None, init: Path | None,
-    chunk: int | None, keep_courses: bool, jobs: int, scheduler: str | None, for_machines: bool, quiet: bool,
+    trial: str | None,
+    patients: int | None,
+    seed: int,
+    out: Path | None,
+    export: str | None,
+    init: Path | None,
+    chunk: int | None,
+    keep_courses: bool,
+    jobs: int,
+    scheduler: str | None,
+    for_machines: bool,
+    quiet: bool,
     force: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Run a trial in virtual patients, from their blood back to their blood.
 
     NAME is a trial that comes with vein2vein ('vein2vein trials' lists them), FILE a trial file of your own. The table
     sets the simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
     """
-    from vein2vein.runs.large import holds_large
+    from vein2vein.runs.large import holds_large, run_large
+    from vein2vein.runs.store import MANIFEST, TABLES
     from vein2vein.trials import trial as trials
 
     if init is not None:
-        console.write_new(init, trials.trial_template_text(), force=force)
-        _tell(f"Wrote {init}. Change it, then: vein2vein trial {init}", "init", for_machines, path=init)
+        text = trials.trial_template_text() if trial is None else trials.load_trial(trial).text
+        options.start_file(init, text, f"trial {init}", "trial", force=force, for_machines=for_machines, quiet=quiet)
         return
     if trial is None:
         raise InputError(
             "which trial? Give a name ('vein2vein trials' lists them) or your own file; "
             "--init FILE writes one to start from."
         )
+    if scheduler:
+        options.idle("--scheduler", "jobs")
     plan = trials.load_trial(trial)
     folder = out or console.results_folder(f"{plan.name}-seed{seed}")
     large = (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
     if large or chunk or keep_courses or jobs > 1 or scheduler:
         if export:
             raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
-        options = {"chunk": chunk, "courses": keep_courses, "jobs": jobs, "scheduler": scheduler, "force": force}
-        _run_large(plan, folder, for_machines, quiet, patients=patients, seed=seed, **options)
+        with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+            chunks = run_large(
+                plan,
+                folder,
+                patients=patients,
+                seed=seed,
+                chunk=chunk,
+                courses=keep_courses,
+                jobs=jobs,
+                scheduler=scheduler,
+                force=force,
+                progress=report,
+            )
+        _tell_large(chunks, for_machines, quiet)
         return
-    console.new_folder(folder, REPORT, force=force)
+    tables = (*(f"{name}.parquet" for name in TABLES), MANIFEST)
+    console.new_folder(folder, (REPORT, *tables, *([NONMEM] if export else [])), force=force)
     with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report, _no_garbage():
         result = trials.run_trial(plan, patients=patients, seed=seed, progress=report)
         files = _write(result, folder, export, force)
@@ -118,16 +121,15 @@ def command(
         for row in result.comparison:
             console.emit("row", **vars(row))
     elif not quiet:
-        _print_comparison(result)
+        _print_comparison(result.comparison)
     _say_failed(int((result.journey.status != 0).sum()), len(result.journey.status), for_machines)
     for what, path in files.items():
-        _tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
+        console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
 
-def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[str, Path]:
+def _write(result: TrialResult, folder: Path, export: str | None, force: bool) -> dict[str, Path]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from vein2vein.report import page
     from vein2vein.report.trial import trial_page
     from vein2vein.runs.store import write_trial
 
@@ -138,13 +140,13 @@ def _write(result: Any, folder: Path, export: str | None, force: bool) -> dict[s
     if export == "nonmem":
         from vein2vein.io.nonmem import write_nonmem
 
-        files["NONMEM data set"] = Path(write_nonmem(result, folder / "nonmem.csv"))
-    files["Report"] = page.write_whole(folder / REPORT, text, force=force)
+        files["NONMEM data set"] = Path(write_nonmem(result, folder / NONMEM))
+    files["Report"] = write_text(folder / REPORT, text, force=force)
     return files
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
+def _no_garbage() -> Generator[None]:
     """No search for cyclic garbage in a run that soon ends: it finds little, in what takes long to look through."""
     import gc
 
@@ -157,21 +159,17 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _run_large(plan: Any, folder: Path, for_machines: bool, quiet: bool, **options: Any) -> None:
-    """A run in chunks: stored as they are done; no report, because no journey is ever whole in memory."""
-    from vein2vein.runs import large
-
-    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
-        result = large.run_large(plan, folder, progress=report, **options)
+def _tell_large(result: LargeResult, for_machines: bool, quiet: bool) -> None:
+    """What came out of a run in chunks; no report, because no journey is ever whole in memory."""
     for note in result.notes:
-        _tell(f"note: {note}", "note", for_machines, text=note)
+        console.tell(f"note: {note}", "note", for_machines, text=note)
     if for_machines:
         for row in result.comparison:
             console.emit("row", **vars(row))
     elif not quiet:
-        _print_comparison(result)
+        _print_comparison(result.comparison)
     _say_failed(result.failed, result.patients, for_machines)
-    _tell(f"Results: {folder}", "file", for_machines, path=folder, what="Results")
+    console.tell(f"Results: {result.folder}", "file", for_machines, path=result.folder, what="Results")
 
 
 def _say_failed(failed: int, of: int, for_machines: bool) -> None:
@@ -181,8 +179,7 @@ def _say_failed(failed: int, of: int, for_machines: bool) -> None:
         console.say(f"{failed} of {of} patients could not be computed to the end; their status says why.", stderr=True)
 
 
-def _print_comparison(result: Any) -> None:
-    rows = result.comparison
+def _print_comparison(rows: Sequence[Row]) -> None:
     outcomes = [r for r in rows if r.kind != "design" and r.confidence == "read"]
     recalled = [r for r in rows if r.kind != "design" and r.confidence != "read"]
     design = [r for r in rows if r.kind == "design"]
@@ -205,11 +202,11 @@ def _print_comparison(result: Any) -> None:
     if absent:
         console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")
     judged = [r for r in outcomes if r.inside is not None]
-    within = sum(r.inside for r in judged)
+    within = sum(r.inside is True for r in judged)
     console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
 
 
-def _cells(row: Any) -> tuple[str, ...]:
+def _cells(row: Row) -> tuple[str, ...]:
     verdict = "" if row.inside is None or row.confidence != "read" else "yes" if row.inside else "no"
     simulated = "missing" if row.missing else _with(row.simulated, row.low, row.high)
     published = _with(row.published, row.published_low, row.published_high)
@@ -223,12 +220,5 @@ def _with(value: float, low: float, high: float) -> str:
     return f"{number(value)} ({around})" if around else number(value)
 
 
-def _words(row: Any) -> str:
+def _words(row: Row) -> str:
     return row.quantity.replace("_", " ")
-
-
-def _tell(sentence: str, event: str, for_machines: bool, **fields: object) -> None:
-    if for_machines:
-        console.emit(event, **fields)
-    else:
-        click.echo(sentence)

@@ -10,6 +10,7 @@ from vein2vein import __version__
 from vein2vein.errors import InputError
 from vein2vein.explain import facts
 from vein2vein.explain.languages import Catalog, Words, find_language, read_catalog
+from vein2vein.files import check_target, write_text
 from vein2vein.report import page
 from vein2vein.report.look import font
 from vein2vein.report.look import words as words_of_style
@@ -86,9 +87,9 @@ def write_explanation(
     InputError
         Unknown language, a date that is none, a file that exists, a folder that does not.
     """
-    target = page.check_target(path, force)
+    target = check_target(path, force=force)
     text = explanation_page(patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date)
-    return page.write_whole(target, text, force=force)
+    return write_text(target, text, force=force)
 
 
 def explanation_page(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
+from vein2vein.files import write_text
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import Parameter, ParameterSet, Spread
 from vein2vein.randomness import uniforms
@@ -287,9 +288,7 @@ def write_posterior(posterior: Posterior, path: Path) -> None:
         lines.append(f"{f.name} = {{ {', '.join(f'{k} = {_text(v)}' for k, v in facts.items())} }}")
     body = [",".join(f.name for f in posterior.factors)]
     body += [",".join(f"{value:.{DIGITS}f}" for value in row) for row in posterior.logs]
-    scratch = path.with_suffix(".part")
-    scratch.write_text("\n".join([MARK + line for line in lines] + body) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    write_text(path, "\n".join([MARK + line for line in lines] + body) + "\n", force=True, durable=True)
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vein2vein.cards import Card, read_card
 from vein2vein.clinic.care.management import read_policy
@@ -27,8 +26,11 @@ from vein2vein.therapy.product import read_product
 MANIFEST = "manifest.json"
 # Which findings a record can give: every group needs one of its analytes.
 USES = {
-    "cytokine release syndrome": (("temperature",), ("systolic_bp", "fluid_boluses", "norepinephrine"), (
-        "oxygen_device", "oxygen_flow", "fio2", "spo2")),
+    "cytokine release syndrome": (
+        ("temperature",),
+        ("systolic_bp", "fluid_boluses", "norepinephrine"),
+        ("oxygen_device", "oxygen_flow", "fio2", "spo2"),
+    ),
     "neurotoxicity (ICANS)": (("ice", "capd", "arousal"),),
     "neutropenia and ICAHT": (("neutrophils",),),
     "thrombocytopenia": (("platelets",),),
@@ -39,17 +41,33 @@ USES = {
     "response of leukemia": (("marrow_blasts",),),
     "response of myeloma": (("m_protein", "free_light_chain"),),
     "response of lymphoma": (("deauville", "sum_product_diameters"),),
-}  # fmt: skip
+}
 CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("trial card", ("trial", "size"), "vein2vein trial"),
-    ("product card", ("indications", "target_a"), "simulate --product, trial files"),
+    ("trial card", ("trial", "size"), "vein2vein trial, compare and qualify"),
+    (
+        "product card",
+        ("indications", "target_a"),
+        "vein2vein simulate, compare, explain, monitor and eligible (--product), trial files",
+    ),
     ("disease card", ("lineage", "antigen_a"), "patient and trial cards"),
-    ("criteria", ("thresholds", "levels"), "reading: criteria are bundled"),
-    ("mapping of a record", ("columns", "analytes", "time_zone", "date_format", "lloq"), "monitor --mapping"),
-    ("policy", ("scale", "tocilizumab", "steroid", "based_on", "gcsf"), "simulate --policy, trial files"),
-    ("patient card", ("age", "weight", "disease"), "vein2vein simulate, eligible, explain"),
+    (
+        "criteria",
+        ("thresholds", "levels"),
+        "a reader: every command uses the editions that come with vein2vein",
+    ),
+    (
+        "mapping of a record",
+        ("columns", "analytes", "time_zone", "date_format", "lloq"),
+        "vein2vein monitor, respond and check (--mapping)",
+    ),
+    (
+        "policy",
+        ("scale", "tocilizumab", "steroid", "based_on", "gcsf"),
+        "vein2vein simulate and compare (--policy), trial files",
+    ),
+    ("patient card", ("age", "weight", "disease"), "vein2vein simulate, eligible and explain"),
 )
-Reader = Callable[[Path], Any]
+Reader = Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -108,9 +126,14 @@ def check_file(
 def _aside(path: Path, problem: InputError) -> SetAside:
     what, _, remedy = problem.text.rstrip(".").rpartition("; ")
     return SetAside(
-        problem.file or str(path), problem.line, problem.field or "", what or remedy, "", "",
+        problem.file or str(path),
+        problem.line,
+        problem.field or "",
+        what or remedy,
+        "",
+        "",
         remedy if what else "correct the file",
-    )  # fmt: skip
+    )
 
 
 def _folder(path: Path) -> CheckReport:
@@ -122,10 +145,10 @@ def _folder(path: Path) -> CheckReport:
         )
     try:
         data = json.loads(manifest.read_text(encoding="utf-8"))
-        tables = list(data.get("tables", {}))
+        tables = [str(name) for name in data.get("tables", {})]
     except (ValueError, AttributeError, RecursionError, UnicodeDecodeError):
         raise InputError("is not valid JSON; run the trial again.", file=manifest) from None
-    problems = []
+    problems: list[SetAside] = []
     for file in sorted(path.glob("*.parquet")):
         with open(file, "rb") as content:
             start = content.read(4)
@@ -138,15 +161,14 @@ def _folder(path: Path) -> CheckReport:
             problems.append(
                 SetAside(str(manifest), None, name, "a table of the manifest is missing", "", "", "run the trial again")
             )
-    uses = () if problems else ("vein2vein.read_table", "report", "DuckDB, pandas, R and other readers of Parquet")
+    uses = () if problems else ("vein2vein.read_table", "DuckDB, pandas, R and other readers of Parquet")
     return CheckReport(str(path), "results folder", not problems, uses, tuple(problems))
 
 
 def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
     card = read_card(path)
     kind, use = _kind_of_card(card)
-    readings: dict[str, Callable[[], Any]] = {
-        "patient card": lambda: patient_from_card(card),
+    readings: dict[str, Callable[[], object]] = {
         "product card": lambda: read_product(card),
         "disease card": lambda: read_disease(card),
         "criteria": lambda: read_edition(card),
@@ -161,12 +183,13 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
         )
     notes: tuple[str, ...] = ()
     try:
-        found = readings[kind]() if kind in readings else None
+        if kind == "patient card":
+            notes = patient_from_card(card)[1]
+        elif kind in readings:
+            readings[kind]()
     except InputError as problem:
         return CheckReport(str(path), kind, False, problems=(_aside(path, problem),))
-    if kind == "patient card" and found is not None:
-        notes = found[1]
-    elif kind not in readings:
+    if kind not in (*readings, "patient card"):
         notes = ("its fields were not checked here; the command that uses it does",)
     return CheckReport(str(path), kind, True, (use,), (), notes)
 
@@ -192,7 +215,12 @@ def _table(path: Path, text: str, mapping: str | Path | TableMapping | None) -> 
         except (ValueError, IndexError, OverflowError) as problem:
             fault = InputError(f"cannot be read as a NONMEM data set ({problem}); export it again.", file=path)
             return CheckReport(str(path), "NONMEM data set", False, problems=(_aside(path, fault),))
-        return CheckReport(str(path), "NONMEM data set", True, (f"fitting: {len(course.patients)} subjects",))
+        return CheckReport(
+            str(path),
+            "NONMEM data set",
+            True,
+            (f"NONMEM and programs that read its data sets: {len(course.patients)} subjects",),
+        )
     if "lesion" in {names.normal(cell) for cell in header}:
         visits = read_visits(path, "lugano", mapping=mapping)
         return CheckReport(
@@ -221,7 +249,7 @@ def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) ->
 
 def uses_of(course: Course) -> tuple[str, ...]:
     """What the values of a course can be judged for, and what each judgement lacks."""
-    found = []
+    found: list[str] = []
     for name, groups in USES.items():
         present = [any(course.measured(analyte) for analyte in group) for group in groups]
         if all(present):

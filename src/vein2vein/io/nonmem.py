@@ -7,18 +7,23 @@ A value below the limit stands as DV = LLOQ with BLQ = 1 (for likelihoods that u
 from __future__ import annotations
 
 import csv
-import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.words import complete_responses
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import open_text
 from vein2vein.therapy.course import Course, Row, course_from_rows
+from vein2vein.therapy.infusion import Infusion
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import Product
+from vein2vein.therapy.visits import Plan
+from vein2vein.virtual.assay import Assay
 
 Floats = NDArray[np.float64]
 
@@ -26,11 +31,76 @@ COLUMNS = ("ID", "TIME", "DV", "MDV", "EVID", "AMT", "CMT", "BLQ", "LLOQ", "DVID
 ANALYTES = ("transgene", "car_t_cells", "b_cells", "il6", "crp", "ferritin")  # DVID 1, 2, ... in this order
 DOSE = "car_t_infusion"
 MISSING = "."
+
+Line = tuple[str, str, int, int, str | int, int, int, str, int]
+"""TIME, DV, MDV, EVID, AMT, CMT, BLQ, LLOQ, DVID."""
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
 TOCILIZUMAB, STEROIDS = ("tocilizumab",), ("dexamethasone", "methylprednisolone")
 
 
-def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | None = None) -> Path:
+class Treated(Protocol):
+    """What a data set is written from: of a journey, its course, plan, patients, doses and outcome."""
+
+    @property
+    def patient(self) -> Patient:
+        """Who was treated."""
+        ...
+
+    @property
+    def product(self) -> Product:
+        """With what."""
+        ...
+
+    @property
+    def infused(self) -> NDArray[np.bool_]:
+        """Who was infused."""
+        ...
+
+    @property
+    def infusion(self) -> Infusion:
+        """The doses."""
+        ...
+
+    @property
+    def plan(self) -> Plan:
+        """The sampling days."""
+        ...
+
+    @property
+    def course(self) -> Course:
+        """What was measured."""
+        ...
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it."""
+        ...
+
+
+class Measured(Protocol):
+    """A trial, for its limits of quantification."""
+
+    @property
+    def assays(self) -> Mapping[str, Assay]:
+        """The assays, by analyte."""
+        ...
+
+
+class Result(Protocol):
+    """The result of a trial."""
+
+    @property
+    def trial(self) -> Measured:
+        """The trial."""
+        ...
+
+    @property
+    def journey(self) -> Treated:
+        """All enrolled patients."""
+        ...
+
+
+def write_nonmem(result: Result, path: str | Path, *, analytes: Sequence[str] | None = None) -> Path:
     """Write the infused patients of a trial as a data set.
 
     Parameters
@@ -55,29 +125,27 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
         if name not in ANALYTES:
             raise InputError(unknown("analyte of a NONMEM data set", name, ANALYTES))
     covariates = covariates_of(journey)
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow((*COLUMNS, *covariates))
-    limits = {name: float(getattr(result.trial.assays.get(name), "lloq", 0.0)) for name in wanted}
+    assays = result.trial.assays
+    limits = {name: float(assays[name].lloq) if name in assays else 0.0 for name in wanted}
     course = journey.course.at(journey.plan.kinetics_samples)
+    rows: list[tuple[object, ...]] = [(*COLUMNS, *covariates)]
     for i in np.flatnonzero(journey.infused):
         own = [_shown(values[i]) for values in covariates.values()]
         identity = int(journey.patient.number[i]) + 1
-        doses = [
+        doses: list[Line] = [
             (_shown(day), MISSING, 1, 1, _shown(cells[i]), 1, 0, MISSING, 0)
             for day, cells in journey.infusion.doses
             if cells[i] > 0
         ]
         for row in sorted(doses + _samples(course, int(i), wanted, limits), key=lambda row: float(row[0])):
-            out.writerow((identity, *row, *own))
-    part = path.with_name(path.name + ".part")
-    part.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(part, path)
+            rows.append((identity, *row, *own))
+    with open_text(path, force=True) as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
     return path
 
 
-def _samples(course: Course, i: int, wanted: Sequence[str], limits: Mapping[str, float]) -> list[tuple[Any, ...]]:
-    rows = []
+def _samples(course: Course, i: int, wanted: Sequence[str], limits: Mapping[str, float]) -> list[Line]:
+    rows: list[Line] = []
     for j, day in enumerate(course.days):
         for name in wanted:
             value = course.dense(name)[i, j]
@@ -91,7 +159,7 @@ def _samples(course: Course, i: int, wanted: Sequence[str], limits: Mapping[str,
     return rows
 
 
-def covariates_of(journey: Any) -> dict[str, Floats]:
+def covariates_of(journey: Treated) -> dict[str, Floats]:
     """Covariates of a data set by column name, each (n,); NaN where unknown or never."""
     patient = journey.patient
     return {
@@ -139,7 +207,8 @@ def read_nonmem(path: str | Path) -> tuple[Course, dict[str, Floats]]:
         if name not in header:
             raise InputError(f"missing; expected the columns {', '.join(COLUMNS)}.", file=path, line=1, field=name)
     extra = [name for name in header if name not in COLUMNS]
-    rows, own = [], {}
+    rows: list[Row] = []
+    own: dict[int, list[float]] = {}
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(header):
             raise InputError(f"found {len(line)} fields, expected {len(header)}.", file=path, line=number)

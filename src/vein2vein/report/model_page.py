@@ -1,6 +1,6 @@
 """One page of documentation per model, printed from its own data as Markdown.
 
-    python -m vein2vein.report.model_page docs/models
+    vein2vein models --out docs/models
 
 writes a page for each bundled model and for the three sets that surround the reference model. A page never says more
 than the model's file does: change the file and print again.
@@ -12,7 +12,6 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from vein2vein.models import catalogue
 from vein2vein.models.model import Model
@@ -85,24 +84,20 @@ def source_list(sets: Iterable[ParameterSet]) -> str:
     return "## Sources\n\n" + "\n".join(f"- `{key}`: {source(key)}" for key in keys) if keys else ""
 
 
-def write_pages(folder: Path, latex: Latex | None = None) -> list[Path]:
-    """Write the page of every bundled model, and of the sets around the reference model, into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+def pages(latex: Latex | None = None) -> dict[str, str]:
+    """The page of every bundled model, and of the sets around the reference model, by name."""
     texts = {
         name: model_page(
-            catalogue.find_model(name), catalogue.find_parameters(name),
-            about=catalogue.find_module(name).__doc__ or "", latex=latex,
+            catalogue.find_model(name),
+            catalogue.find_parameters(name),
+            about=catalogue.find_module(name).__doc__ or "",
+            latex=latex,
         )
         for name in catalogue.model_names()
-    }  # fmt: skip
+    }
     for name, (title, module) in SURROUNDINGS.items():
         texts[name] = set_page(title, module.parameters(), about=module.__doc__ or "")
-    written = []
-    for name, text in texts.items():
-        path = folder / f"{name}.md"
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return written
+    return texts
 
 
 def _equations(model: Model, latex: Latex | None) -> str:
@@ -153,8 +148,3 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    for one in write_pages(Path(sys.argv[1])):
-        print(one)

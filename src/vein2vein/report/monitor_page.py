@@ -12,6 +12,7 @@ from vein2vein.analytes import analyte
 from vein2vein.clinic.care.suggestions import Suggestion
 from vein2vein.clinic.criteria import edition, editions, reference, with_sources
 from vein2vein.clinic.words import crs_scales, finding_words
+from vein2vein.files import check_target, write_text
 from vein2vein.report import page
 from vein2vein.report.figures_monitor import follow_up, timeline
 from vein2vein.report.look import unit_name
@@ -103,8 +104,8 @@ def write_monitor_report(watch: Watch, path: str | Path, *, force: bool = False)
     InputError
         The file exists and ``force`` is False, or its folder does not.
     """
-    target = page.check_target(path, force)
-    return page.write_whole(target, monitor_page(watch), force=force)
+    target = check_target(path, force=force)
+    return write_text(target, monitor_page(watch), force=force)
 
 
 def monitor_page(watch: Watch) -> str:

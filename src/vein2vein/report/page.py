@@ -1,16 +1,12 @@
-"""Pages: numbers as they are printed, templates filled in, one file written whole or not at all."""
+"""Pages: numbers as they are printed, templates filled in."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vein2vein.errors import InputError
 from vein2vein.report.look import color, font, texts, words
 from vein2vein.report.text import number, percent, span
 
@@ -43,35 +39,3 @@ def fill(template: str, *, folder: Path | None = None, **facts: Any) -> str:
         css = css.replace(f"$(grade{grade})", value)
     css = css.replace("$(font)", font())
     return _templates(folder).get_template(template).render(css=Markup(css), safe=Markup, **facts)
-
-
-def check_target(path: str | Path, force: bool) -> Path:
-    """Refuse a target that exists or whose folder does not, before any work is done."""
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; give the name of a file, such as '{path / 'report.html'}'.")
-    if path.exists() and not force:
-        raise InputError(
-            f"'{path}' exists and is not overwritten; choose another name or force it (--force, force=True)."
-        )
-    if not path.parent.is_dir():
-        raise InputError(f"the folder '{path.parent}' does not exist; create it or choose another one.")
-    return path
-
-
-def write_whole(path: str | Path, text: str, *, force: bool = False) -> Path:
-    """Write a file so that it is either complete or absent."""
-    path = check_target(path, force)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    return path

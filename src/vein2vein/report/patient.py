@@ -11,6 +11,7 @@ from vein2vein.clinic.care.eligibility import Eligibility
 from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.words import Lineage, endpoint_titles, finding_words, lineage_words, usual_crs, usual_neurologic
 from vein2vein.errors import InputError
+from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import NOT_ASKED, Journey
 from vein2vein.report import facts, page
 from vein2vein.report.facts import Mask
@@ -78,8 +79,8 @@ def write_patient_report(
     InputError
         The file exists and ``force`` is False, its folder does not exist, or there is no such patient.
     """
-    target = page.check_target(path, force)
-    return page.write_whole(target, patient_page(journey, index, spread, name), force=force)
+    target = check_target(path, force=force)
+    return write_text(target, patient_page(journey, index, spread, name), force=force)
 
 
 def patient_page(journey: Journey, index: int = 0, spread: Journey | None = None, name: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vein2vein.files import write_text
 from vein2vein.inference.qualification import Qualification
 from vein2vein.inference.scoring import Score
 from vein2vein.report import page
@@ -33,8 +34,8 @@ def write_qualification(result: Qualification, folder: str | Path, *, force: boo
         A file exists and ``force`` is False.
     """
     folder = Path(folder)
-    data = page.write_whole(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
-    report = page.write_whole(folder / REPORT, qualification_page(result), force=force)
+    data = write_text(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
+    report = write_text(folder / REPORT, qualification_page(result), force=force)
     return {"Data": data, "Report": report}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from vein2vein.analytes import analyte
 from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
+from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
 from vein2vein.report import facts, figures_kinetics, figures_survival, figures_toxicity, flow, page
 from vein2vein.report.figures import Picture
@@ -58,8 +59,8 @@ def write_trial_report(result: TrialResult, path: str | Path, *, force: bool = F
     InputError
         The file exists and ``force`` is False, or its folder does not exist.
     """
-    target = page.check_target(path, force)
-    return page.write_whole(target, trial_page(result), force=force)
+    target = check_target(path, force=force)
+    return write_text(target, trial_page(result), force=force)
 
 
 def trial_page(result: TrialResult) -> str:

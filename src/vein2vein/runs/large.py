@@ -6,7 +6,7 @@ manifest.json             what is computed (hashes of inputs and code, seed, pat
 comparison.parquet        simulated beside published, from all chunks
 summary.parquet           patients by what became of them
 
-Every file is written under another name, flushed to the disk and moved into place. A chunk counts once the manifest
+Every file is written whole or not at all and flushed to the disk (see files.py). A chunk counts once the manifest
 says so; what the manifest says is checked before a run goes on. Nothing that is written holds a date or a duration: an
 interrupted run ends with the same bytes as one that was not.
 """
@@ -18,13 +18,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vein2vein.errors import InputError
+from vein2vein.files import WriteError, check_target, checksum, make_folder, strays, write_bytes, write_text
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
 from vein2vein.runs.store import MANIFEST, Columns, comparison_table, read_manifest, read_parquet, write_table
@@ -191,6 +192,8 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
                 f"{folder} holds a run in chunks of {found['chunk']}, not {chunk}; leave --chunk out to go on with it."
             )
     else:
+        for name in (COMPARISON, SUMMARY):
+            check_target(folder / name, force=force)
         found = {
             "format": FORMAT,
             "state": "running",
@@ -203,16 +206,27 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
             "chunks": [],
             "trial_file": work.trial.text,
         }
-    for name in (*work.tables, SCRATCH):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for stray in (*(folder / SCRATCH).iterdir(), *folder.glob("*.part"), *folder.glob("*/*.part")):
-        stray.unlink()  # what was under way when a run was stopped
+    _sweep(folder, work.tables)
     expected = {_file(span) for span in _spans(count, found["chunk"])}
     for path in (p for name in work.tables for p in (folder / name).iterdir()):
         if path.name not in expected:
             raise InputError(f"{path} is not of this run; move it away, or give another folder.")
     _write_manifest(folder, found)
     return found
+
+
+def _sweep(folder: Path, tables: Sequence[str]) -> None:
+    """Remove what was under way when a run was stopped, by this version or by one that named it otherwise."""
+    if (folder / SCRATCH).is_symlink():
+        raise InputError(f"{folder / SCRATCH} is a symbolic link; remove it, or give another folder.")
+    if (folder / SCRATCH).is_dir():
+        shutil.rmtree(folder / SCRATCH)
+    for place in (folder, *(make_folder(folder / name) for name in (*tables, SCRATCH))):
+        for stray in {*strays(place), *(place / f"{name}.part" for name in (MANIFEST, COMPARISON, SUMMARY))}:
+            stray.unlink(missing_ok=True)
+        if place != folder:
+            for stray in place.glob("*.parquet.part"):
+                stray.unlink()
 
 
 def _clear(folder: Path) -> None:
@@ -243,10 +257,9 @@ def _check(folder: Path, manifest: dict[str, Any], say: Progress) -> tuple[str, 
     return tuple(notes)
 
 
-def _is(path: Path, checksum: str) -> bool:
+def _is(path: Path, expected: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == checksum
+        return checksum(path) == expected
     except OSError:
         return False
 
@@ -266,8 +279,8 @@ def _store(folder: Path, manifest: dict[str, Any], span: Span, made: Chunk) -> N
     """Write the files of a chunk, then the manifest that says so."""
     checksums = {}
     for name, content in made.files.items():
-        _whole(folder / name / _file(span), content)
-        checksums[name] = hashlib.sha256(content).hexdigest()
+        write_bytes(folder / name / _file(span), content, force=True, durable=True)
+        checksums[name] = checksum(content)
     entry = {
         "first": span[0], "last": span[1], "file": _file(span), "rows": made.rows, "failed": made.failed,
         "sha256": checksums, "notes": list(made.notes),
@@ -278,33 +291,8 @@ def _store(folder: Path, manifest: dict[str, Any], span: Span, made: Chunk) -> N
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    _whole(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False, default=str).encode())
-
-
-def _whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and safe from a failure of power."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as problem:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise OSError(problem.errno, problem.strerror, str(path)) from None
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
+    write_text(folder / MANIFEST, text, force=True, durable=True)
 
 
 @contextmanager
@@ -314,16 +302,13 @@ def _kept(done: int, of: int) -> Iterator[None]:
         yield
     except OSError as problem:
         said = f"{problem.strerror or problem}; {done} of {of} chunks are kept and the same command goes on from there"
-        raise OSError(problem.errno, said, problem.filename) from None
+        raise WriteError(said, file=problem.filename, number=problem.errno, why=said) from None
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let no second process write into the folder; the system ends the lock with the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise InputError(f"{folder} cannot be a folder because a file stands in its way; give another one.") from None
+    make_folder(folder)
     if os.name != "posix":
         yield
         return
@@ -353,8 +338,7 @@ def _finish(
     summary = count_chunks(files, grades)
     with _kept(len(manifest["chunks"]), len(manifest["chunks"])):
         for name, columns in ((COMPARISON, comparison_table(rows)), (SUMMARY, summary)):
-            made = write_table(columns, folder / SCRATCH / name)
-            _whole(folder / name, made.read_bytes())
+            write_table(columns, folder / name, durable=True)
         shutil.rmtree(folder / SCRATCH)
         manifest["screened"] = screened_for(count, work.trial.screening_failure, work.seed)
         manifest["state"] = "complete"

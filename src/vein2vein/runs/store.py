@@ -11,10 +11,8 @@ manifest.json       provenance, columns and row counts; written last, so that a 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import check_target, make_folder, refused_by_library, scratch_path, write_text
 
 Columns = dict[str, NDArray[Any]]
 TABLES = ("patients", "course", "findings", "outcomes", "comparison")
@@ -44,8 +43,9 @@ def write_trial(result: Any, folder: str | Path) -> Path:
     Path
         The manifest.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
+    for name in (*TABLES, MANIFEST):
+        check_target(folder / (name if name == MANIFEST else f"{name}.parquet"), force=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     tables = {name: table(result.journey) for name, table in OF_JOURNEY.items()}
     tables["comparison"] = comparison_table(result.comparison)
@@ -61,11 +61,12 @@ def write_trial(result: Any, folder: str | Path) -> Path:
         "tables": described,
         "trial_file": result.trial.text,
     }
-    return _whole(folder / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False).encode())
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+    return write_text(folder / MANIFEST, text, force=True)
 
 
-def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> Path:
-    """Write equally long columns as one Parquet file; NaN becomes NULL, infinity stays."""
+def write_table(columns: Mapping[str, NDArray[Any]], path: Path, *, durable: bool = False) -> Path:
+    """Write equally long columns as one Parquet file, whole or not at all; NaN becomes NULL, infinity stays."""
     import duckdb
 
     table = {name: _storable(column) for name, column in columns.items()}
@@ -73,17 +74,13 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path) -> Path:
         f'CASE WHEN isnan("{n}") THEN NULL ELSE "{n}" END AS "{n}"' if column.dtype.kind == "f" else f'"{n}"'
         for n, column in table.items()
     )
-    part = path.with_name(path.name + ".part")
-    with duckdb.connect() as connection:
+    with scratch_path(path, force=True, durable=durable) as scratch, duckdb.connect() as connection:
         connection.register("given", table)
         try:
-            to = f"'{_quoted(part)}' (FORMAT parquet, COMPRESSION zstd)"
+            to = f"'{_quoted(scratch)}' (FORMAT parquet, COMPRESSION zstd)"
             connection.execute(f"COPY (SELECT {picked} FROM given) TO {to}")
-        except duckdb.IOException as problem:
-            part.unlink(missing_ok=True)
-            reason = "No space left on device" if "No space left" in str(problem) else "cannot be written"
-            raise OSError(errno.ENOSPC, reason, str(path)) from problem
-    os.replace(part, path)
+        except duckdb.IOException as problem:  # it gives no number of the error, only words
+            raise refused_by_library(problem, path) from None
     return path
 
 
@@ -142,13 +139,6 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def _whole(path: Path, content: bytes) -> Path:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
-    return path
 
 
 def _storable(column: NDArray[Any]) -> NDArray[Any]:

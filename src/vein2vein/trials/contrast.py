@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vein2vein import __version__
 from vein2vein.cards import parse_card
+from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import uniforms
 from vein2vein.statistics.intervals import quantile
@@ -26,7 +27,7 @@ from vein2vein.trials.checks import refuse_dose, unseen
 from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
 from vein2vein.trials.published import Published, read_published
-from vein2vein.trials.trial import Trial, enroll_and_treat
+from vein2vein.trials.trial import Trial, enroll_and_treat, one_arm
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -89,16 +90,26 @@ def endpoints() -> tuple[Published, ...]:
     return tuple(read_published(card, str(i), {}) for i in range(len(card.get("published"))))
 
 
-def design(trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "") -> Trial:
-    """A trial with another product, dose or lymphodepletion; it then has one arm.
+def design(
+    trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "", policy: str = "", arm: str = ""
+) -> Trial:
+    """A trial, or one arm of it, with another product, dose, lymphodepletion or policy of treatment.
 
     Raises
     ------
     InputError
-        An unknown name, with the nearest ones; a dose that cannot be read.
+        An unknown name, with the nearest ones; a dose that cannot be read; a trial of several arms.
     """
-    if not (product or dose or conditioning):
-        return trial
+    if arm:
+        known = {one.name: one for one in trial.arms}
+        if arm not in known:
+            raise InputError(unknown(f"arm of {trial.name}", arm, known))
+        trial = one_arm(trial, known[arm])
+    check_one_arm(trial)
+    if not (product or dose or conditioning or policy):
+        return replace(trial, name=arm) if arm else trial
+    if policy:
+        read_policy(policy)
     chosen = find_product(product) if product else trial.product
     other = chosen.name != trial.product.name
     asked = dose or ("" if other else trial.dose)
@@ -109,15 +120,27 @@ def design(trial: Trial, *, product: str = "", dose: str = "", conditioning: str
         if regimen not in ("none", *(one.name for one in indication.regimens)):
             known = [*trial.regimens, *(one.name for one in indication.regimens), "none"]
             raise InputError(unknown("lymphodepletion regimen", regimen, known))
-    parts = [chosen.name if product else "", asked if dose else "", regimen if conditioning else ""]
+    parts = [arm, chosen.name if product else "", asked if dose else "", regimen if conditioning else "", policy]
     return replace(
-        trial, product=chosen, dose=asked, conditioning=regimen, arms=(),
+        trial, product=chosen, dose=asked, conditioning=regimen, policy=policy or trial.policy,
         name=", ".join(part for part in parts if part),
     )  # fmt: skip
 
 
+def check_one_arm(trial: Trial) -> None:
+    """Refuse a trial of several arms: which of them is compared would be a guess."""
+    if trial.arms:
+        names = ", ".join(arm.name for arm in trial.arms)
+        raise InputError(
+            f"{trial.name} has {len(trial.arms)} arms ({names}), and designs of one arm each are compared; choose one "
+            "with --arm (arm=)."
+        )
+
+
 def check_pair(first: Trial, second: Trial) -> None:
     """Refuse two designs that the same patients cannot enter."""
+    for trial in (first, second):
+        check_one_arm(trial)
     if first.disease.name != second.disease.name:
         raise InputError(
             f"found {first.disease.name} in {first.name} and {second.disease.name} in {second.name}; the same patients "

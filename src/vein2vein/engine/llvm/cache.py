@@ -1,19 +1,20 @@
 """Compiled code on disk, so that only the first run of a model pays for the compiler.
 
 An entry is a file named by the hash of everything the code depends on, holding a checksum and the code. It is written
-beside and moved into place; one that does not match its checksum is ignored and rebuilt. Where nothing can be written,
+whole or not at all; one that does not match its checksum is ignored and rebuilt. Where nothing can be written,
 work goes on without.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sys
-import tempfile
 import warnings
 from pathlib import Path
+
+from vein2vein.errors import InputError
+from vein2vein.files import WriteError, make_folder, write_bytes
 
 VARIABLE = "VEIN2VEIN_CACHE"
 _DIGEST = hashlib.sha256
@@ -53,21 +54,14 @@ def read(name: str) -> bytes | None:
 def write(name: str, content: bytes) -> bool:
     """Keep an entry; False, with a warning that says why, where the folder cannot be written or the disk is full."""
     path = _path(name)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
-        with os.fdopen(handle, "wb") as file:
-            file.write(_DIGEST(content).digest() + content)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        write_bytes(make_folder(path.parent) / path.name, _DIGEST(content).digest() + content, force=True)
+    except InputError as error:
+        why = error.strerror if isinstance(error, WriteError) else error.text.partition(";")[0]
         if str(path.parent) not in _told:
             _told.add(str(path.parent))
             warnings.warn(
-                f"compiled code cannot be kept in {path.parent} ({error.strerror or error}); the run goes on without, "
+                f"compiled code cannot be kept in {path.parent} ({why}); the run goes on without, "
                 f"and each start compiles anew; name another folder in {VARIABLE}",
                 stacklevel=2,
             )

@@ -8,7 +8,8 @@ from vein2vein.engine.trace.graph import LEAVES, Graph, needed, uses
 from vein2vein.engine.trace.recording import Traced
 from vein2vein.models.mathematics import TINY
 
-_SUM, _PRODUCT, _POWER, _ATOM = range(4)
+SUM, PRODUCT, POWER, ATOM = range(4)
+"""How tightly a printed expression binds."""
 _LEAST_SHARED = 4
 """A subexpression used more than once gets a symbol of its own if it has at least this many operations."""
 
@@ -19,7 +20,7 @@ def equations(traced: Traced) -> list[str]:
     r"""Lines of LaTeX: first the shared subexpressions, w_1 = ..., then \frac{dX}{dt} = ... for each state."""
     g, model = traced.graph, traced.model
     names = {"state": model.state_names, "parameter": model.parameters, "level": model.level_names}
-    printer = _Printer(g, names, traced.derivatives)
+    printer = Printer(g, names, traced.derivatives)
     rates = [
         rf"\frac{{d {symbol(name)}}}{{dt}} = {printer.text(node)}"
         for name, node in zip(model.state_names, traced.derivatives)
@@ -34,12 +35,14 @@ def symbol(name: str) -> str:
     return f"{head}_{{{rest.replace('_', ',')}}}" if rest else head
 
 
-class _Printer:
+class Printer:
+    """Prints the nodes of a graph, each subexpression that is used again under a symbol of its own."""
+
     def __init__(self, g: Graph, names: Mapping[str, tuple[str, ...]], outputs: Sequence[int]) -> None:
         self.g = g
         self.names = names
         self.definitions: list[str] = []
-        self._shared: dict[int, str] = {}
+        self.shared: dict[int, str] = {}
         order = needed(g, outputs)
         used = uses(g, order, outputs)
         size: dict[int, int] = {}
@@ -47,68 +50,73 @@ class _Printer:
             size[node] = 1 + sum(size[a] for a in g.operands(node)) if g.operands(node) else 0
             if used[node] > 1 and size[node] >= _LEAST_SHARED:
                 text = self.text(node)
-                name = self._shared[node] = f"w_{{{len(self._shared) + 1}}}"
+                name = self.shared[node] = self.symbol_of_shared(len(self.shared) + 1)
                 self.definitions.append(f"{name} = {text}")
                 size[node] = 0
 
-    def text(self, node: int, above: int = _SUM) -> str:
+    def symbol_of_shared(self, number: int) -> str:
+        """The symbol of a shared subexpression."""
+        return f"w_{{{number}}}"
+
+    def text(self, node: int, above: int = SUM) -> str:
         """A node as LaTeX, in brackets where it binds less than what it stands in."""
-        text, rank = self._print(node)
+        text, rank = self.printed(node)
         return text if rank >= above else rf"\left({text}\right)"
 
-    def _print(self, node: int) -> Printed:
-        if node in self._shared:
-            return self._shared[node], _ATOM
+    def printed(self, node: int) -> Printed:
+        """A node as text, and how tightly that binds."""
+        if node in self.shared:
+            return self.shared[node], ATOM
         g = self.g
         op, args = g.nodes[node]
         if op == "const":
             return number(args[0])
         if op in LEAVES:
-            return ("t" if op == "time" else symbol(self.names[op][args[0]])), _ATOM
+            return ("t" if op == "time" else symbol(self.names[op][args[0]])), ATOM
         if op in ("add", "sub"):
             sign = "+" if op == "add" else "-"
-            return f"{self.text(args[0])} {sign} {self.text(args[1], _SUM if op == 'add' else _PRODUCT)}", _SUM
+            return f"{self.text(args[0])} {sign} {self.text(args[1], SUM if op == 'add' else PRODUCT)}", SUM
         if op == "mul":
-            first, second = sorted(args, key=self._place)
-            return rf"{self.text(first, _PRODUCT)} \, {self.text(second, _PRODUCT)}", _PRODUCT
+            first, second = sorted(args, key=self.place)
+            return rf"{self.text(first, PRODUCT)} \, {self.text(second, PRODUCT)}", PRODUCT
         if op == "neg":
-            return f"-{self.text(args[0], _PRODUCT)}", _SUM
+            return f"-{self.text(args[0], PRODUCT)}", SUM
         if op == "div":
-            return rf"\frac{{{self.text(args[0])}}}{{{self.text(args[1])}}}", _PRODUCT
+            return rf"\frac{{{self.text(args[0])}}}{{{self.text(args[1])}}}", PRODUCT
         if op == "exp":
-            return self._power(args[0]) or (f"e^{{{self.text(args[0])}}}", _POWER)
+            return self.power(args[0]) or (f"e^{{{self.text(args[0])}}}", POWER)
         if op == "log":
-            return rf"\ln {self.text(self._positive(args[0]), _POWER)}", _PRODUCT
+            return rf"\ln {self.text(self.positive(args[0]), POWER)}", PRODUCT
         if op == "sqrt":
-            return rf"\sqrt{{{self.text(args[0])}}}", _ATOM
+            return rf"\sqrt{{{self.text(args[0])}}}", ATOM
         if op == "less":
-            return f"[{self.text(args[0])} < {self.text(args[1])}]", _ATOM
+            return f"[{self.text(args[0])} < {self.text(args[1])}]", ATOM
         if op == "choose":
             c, x, y = (self.text(a) for a in args)
-            return rf"\begin{{cases}} {x} & {c} \\ {y} & \text{{otherwise}} \end{{cases}}", _ATOM
-        return rf"\{op}\left({', '.join(self.text(a) for a in args)}\right)", _ATOM
+            return rf"\begin{{cases}} {x} & {c} \\ {y} & \text{{otherwise}} \end{{cases}}", ATOM
+        return rf"\{op}\left({', '.join(self.text(a) for a in args)}\right)", ATOM
 
-    def _place(self, node: int) -> int:
+    def place(self, node: int) -> int:
         """Order of factors: numbers, parameters, levels, compounds, states."""
         places = ("const", "parameter", "level", "", "state")
         op, _ = self.g.nodes[node]
         return places.index(op if op in places else "")
 
-    def _power(self, exponent: int) -> Printed | None:
+    def power(self, exponent: int) -> Printed | None:
         """e^(n ln x) as x^n, and e^(n (ln a - ln b)) as (a/b)^n."""
         op, args = self.g.nodes[exponent]
-        if op != "mul" or exponent in self._shared:
+        if op != "mul" or exponent in self.shared:
             return None
         for n, inner in (args, args[::-1]):
             kind, below = self.g.nodes[inner]
             if kind == "log":
-                return f"{{{self.text(self._positive(below[0]), _ATOM)}}}^{{{self.text(n)}}}", _POWER
+                return f"{{{self.text(self.positive(below[0]), ATOM)}}}^{{{self.text(n)}}}", POWER
             if kind == "sub" and all(self.g.nodes[b][0] == "log" for b in below):
-                a, b = (self.text(self._positive(self.g.nodes[i][1][0])) for i in below)
-                return rf"\left(\frac{{{a}}}{{{b}}}\right)^{{{self.text(n)}}}", _POWER
+                a, b = (self.text(self.positive(self.g.nodes[i][1][0])) for i in below)
+                return rf"\left(\frac{{{a}}}{{{b}}}\right)^{{{self.text(n)}}}", POWER
         return None
 
-    def _positive(self, node: int) -> int:
+    def positive(self, node: int) -> int:
         """What stands in max(x, TINY): x."""
         op, args = self.g.nodes[node]
         if op == "max":
@@ -124,4 +132,4 @@ def number(value: float) -> Printed:
     if "e" in text:
         mantissa, power = text.split("e")
         text = rf"{mantissa} \cdot 10^{{{int(power)}}}"
-    return text, _ATOM if value >= 0 and "cdot" not in text else _SUM
+    return text, ATOM if value >= 0 and "cdot" not in text else SUM

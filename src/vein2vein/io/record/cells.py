@@ -29,9 +29,14 @@ class Cells:
     """Values by patient, day and analyte, with what clinicians judged; grows entry by entry."""
 
     def __init__(
-        self, kind: str, mapping: TableMapping, log: Log, decimal: str | None, numbers: Mapping[str, int],
+        self,
+        kind: str,
+        mapping: TableMapping,
+        log: Log,
+        decimal: str | None,
+        numbers: Mapping[str, int],
         zeros: Mapping[str, Moment],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.kind, self.mapping, self.log, self.decimal = kind, mapping, log, decimal
         self.numbers, self.zeros = numbers, zeros
         self.cells: dict[Cell, tuple[float, bool, str, int, str]] = {}
@@ -66,15 +71,21 @@ class Cells:
             )
             return None
         if times.only_one_placed(moment, self.zeros.get(entry.patient), self.mapping.zone):
-            self.log.note("some times name their zone and some do not: they were compared as clocks show them; say "
-                          "time_zone in a mapping file")  # fmt: skip
+            self.log.note(
+                "some times name their zone and some do not: they were compared as clocks show them; say "
+                "time_zone in a mapping file"
+            )
         if note := times.clock_note(moment, self.mapping.zone):
             self.log.note(f"line {entry.line}: {note}")
         if not EARLIEST_DAY <= day <= LATEST_DAY:
             self.log.aside(
-                entry.line, column, "too far from the infusion", f"day {day:g}",
-                f"a day from {EARLIEST_DAY:g} to {LATEST_DAY:g}", "correct the date or the year",
-            )  # fmt: skip
+                entry.line,
+                column,
+                "too far from the infusion",
+                f"day {day:g}",
+                f"a day from {EARLIEST_DAY:g} to {LATEST_DAY:g}",
+                "correct the date or the year",
+            )
             return None
         return day + 0.0
 
@@ -90,18 +101,25 @@ class Cells:
         unit = unit or given or self.mapping.name_units.get(analyte.name, "")
         if not unit and needs_unit(analyte.name):
             return self._refuse(
-                entry, f"{analyte.title} without a unit", str(entry.value), f"a unit such as {analyte.unit}",
+                entry,
+                f"{analyte.title} without a unit",
+                str(entry.value),
+                f"a unit such as {analyte.unit}",
                 "add the unit to the row, to the header as in 'name [unit]', or to a mapping file",
-            )  # fmt: skip
+            )
         number = self.numbers[entry.patient]
         try:
             amount = to_canonical(analyte.name, value, unit, self.weights.get(number, np.nan))
         except InputError as problem:
             return self._refuse(
-                entry, f"the unit is not one of {analyte.title}" if "weight" not in problem.text else problem.text,
-                unit, f"a unit such as {analyte.unit}", "correct the unit or the value, or add a row with the weight"
-                if "weight" in problem.text else "correct the unit; amounts of different kinds are never converted",
-            )  # fmt: skip
+                entry,
+                f"the unit is not one of {analyte.title}" if "weight" not in problem.text else problem.text,
+                unit,
+                f"a unit such as {analyte.unit}",
+                "correct the unit or the value, or add a row with the weight"
+                if "weight" in problem.text
+                else "correct the unit; amounts of different kinds are never converted",
+            )
         if unverified_conversion(analyte.name, unit):
             self.log.note(f"{analyte.title} in {unit} was converted by a factor from memory (unverified)")
         if not analyte.low <= amount <= analyte.high:
@@ -154,10 +172,13 @@ class Cells:
         if analyte.name in self.mapping.lloq:
             return Parsed(self.mapping.lloq[analyte.name], analyte.unit, "<")
         self.log.aside(
-            entry.line, entry.column, "may mean not detected or not done, and the limit of the assay is not known",
-            entry.value, "a number or a bound such as '<0.1'",
+            entry.line,
+            entry.column,
+            "may mean not detected or not done, and the limit of the assay is not known",
+            entry.value,
+            "a number or a bound such as '<0.1'",
             "write '<' and the limit, give it in a column 'lloq' or under [lloq] in a mapping, or leave the cell empty",
-        )  # fmt: skip
+        )
         return None
 
     def _implausible(self, entry: Entry, analyte: Analyte, value: float, amount: float, unit: str) -> None:
@@ -201,7 +222,7 @@ class Cells:
             f"{entry.value:g}" if isinstance(entry.value, float) else entry.value,
             f"one value (the other is in {other})",
             "keep the right one, or give each its time",
-        )  # fmt: skip
+        )
 
     def _judged(self, entry: Entry, day: float) -> None:
         """An attribution or override: kept with its author until all readings are known."""
@@ -215,8 +236,14 @@ class Cells:
         until = self._day(entry, entry.until, "until")
         first, last = window(entry, day, until, self.zeros.get(entry.patient), self.mapping.zone)
         where = f"{self.name}:{entry.line}"
-        one = replace(judged, patient=self.numbers[entry.patient], first_day=first, last_day=last,
-                      time=f"day {day:g}", where_from=where)  # fmt: skip
+        one = replace(
+            judged,
+            patient=self.numbers[entry.patient],
+            first_day=first,
+            last_day=last,
+            time=f"day {day:g}",
+            where_from=where,
+        )
         if last < first:
             return self._refuse(
                 entry, "it ends before it begins", f"day {last:g}", f"day {first:g} or later", "correct 'until'"

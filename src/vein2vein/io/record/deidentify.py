@@ -45,14 +45,25 @@ def deidentify(record: Record) -> Record:
         *(("ages above 89 years are shown as 90",) if old.any() else ()),
     )
     return Record(
-        NAME, record.kind, course,
+        NAME,
+        record.kind,
+        course,
         Facts(
-            tuple(str(i) for i in range(count)), np.where(old, OLDEST_SHOWN + 1, facts.age), facts.weight, facts.height,
-            facts.sex, tuple(d if d in all_diseases() else "" for d in facts.disease),
-            tuple(p if p in all_products() else "" for p in facts.product), (False,) * count,
+            tuple(str(i) for i in range(count)),
+            np.where(old, OLDEST_SHOWN + 1, facts.age),
+            facts.weight,
+            facts.height,
+            facts.sex,
+            tuple(d if d in all_diseases() else "" for d in facts.disease),
+            tuple(p if p in all_products() else "" for p in facts.product),
+            (False,) * count,
         ),
-        judged[0], judged[1], (), notes, record.read,
-    )  # fmt: skip
+        judged[0],
+        judged[1],
+        (),
+        notes,
+        record.read,
+    )
 
 
 def _places(source: np.ndarray) -> np.ndarray:

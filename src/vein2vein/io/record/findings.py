@@ -7,19 +7,33 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
-from vein2vein.io.record.write import shown, write_rows, write_whole
+from vein2vein.files import write_text
+from vein2vein.io.record.write import shown, write_rows
 from vein2vein.therapy.course import Course, Row
 
 COLUMNS = (
-    "kind", "patient", "day", "finding", "grade", "at_least", "edition", "unverified", "missing", "flags",
-    "analyte", "value", "unit", "below_lloq", "source",
-)  # fmt: skip
+    "kind",
+    "patient",
+    "day",
+    "finding",
+    "grade",
+    "at_least",
+    "edition",
+    "unverified",
+    "missing",
+    "flags",
+    "analyte",
+    "value",
+    "unit",
+    "below_lloq",
+    "source",
+)
 NO_EVENT = ("b_cell_aplasia",)  # an effect that is meant to be, no adverse event
 FINDING, DAY, GRADE, END = ("urn:vein2vein:" + name for name in ("finding", "day-of-infusion", "grade", "end-day"))
 SEVERITY = {1: "mild", 2: "moderate"}
@@ -62,11 +76,18 @@ def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = Fal
                 day = float(grades.days[j])
                 open_ = grades.grade[i, j] == NOT_GRADABLE
                 yield Change(
-                    int(patient), i, int(j), day, name, grades, int(grades.grade[i, j]), int(grades.at_least[i, j]),
+                    int(patient),
+                    i,
+                    int(j),
+                    day,
+                    name,
+                    grades,
+                    int(grades.grade[i, j]),
+                    int(grades.at_least[i, j]),
                     lacking(grades, course, int(patient), day) if open_ else (),
                     tuple(text for text, cells in grades.flags.items() if cells[i, j]),
                     because(grades, course, int(patient), day),
-                )  # fmt: skip
+                )
 
 
 def unverified(grades: Grades) -> bool:
@@ -87,24 +108,48 @@ def write_findings(findings: Mapping[str, Grades], course: Course, path: str | P
     every : bool
         Every day, not only those on which a grade changes.
     """
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for c in changes(findings, course, every=every):
         grade = "not gradable" if c.grade == NOT_GRADABLE else c.grade
         head = (c.patient, shown(c.day), c.name)
         rows.append(
             (
-                "finding", *head, grade, c.at_least, c.grades.edition, int(unverified(c.grades)), "; ".join(c.missing),
-                "; ".join(c.flags), "", "", "", "", "",
+                "finding",
+                *head,
+                grade,
+                c.at_least,
+                c.grades.edition,
+                int(unverified(c.grades)),
+                "; ".join(c.missing),
+                "; ".join(c.flags),
+                "",
+                "",
+                "",
+                "",
+                "",
             )
-        )  # fmt: skip
+        )
         for row in c.reasons:
             unit = all_analytes()[row.analyte].unit
             rows.append(
                 (
-                    "reason", c.patient, shown(row.day), c.name, "", "", "", "", "", "", row.analyte, shown(row.value),
-                    unit, int(row.below_lloq), row.where_from,
+                    "reason",
+                    c.patient,
+                    shown(row.day),
+                    c.name,
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    row.analyte,
+                    shown(row.value),
+                    unit,
+                    int(row.below_lloq),
+                    row.where_from,
                 )
-            )  # fmt: skip
+            )
     return write_rows(path, COLUMNS, rows)
 
 
@@ -129,14 +174,14 @@ def write_findings_fhir(
             if name not in NO_EVENT:
                 entries += [_entry(event) for event in _events(int(patient), i, name, grades, day_0)]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    return write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=True) + "\n")
+    return write_text(path, json.dumps(bundle, indent=1, ensure_ascii=True) + "\n", force=True)
 
 
 def _patient(number: int) -> str:
     return f"patient-{number}"
 
 
-def _entry(resource: dict[str, Any]) -> dict[str, Any]:
+def _entry(resource: dict[str, object]) -> dict[str, object]:
     name = f"{resource['resourceType']}/{resource['id']}"
     return {"fullUrl": f"urn:uuid:{uuid.uuid5(NAMESPACE, name)}", "resource": resource}
 
@@ -149,22 +194,22 @@ def _date(day: float, day_0: datetime) -> str:
     return (day_0 + timedelta(days=day)).isoformat(timespec="seconds")
 
 
-def _extension(url: str, value: float) -> dict[str, Any]:
+def _extension(url: str, value: float) -> dict[str, object]:
     return {"url": url, "valueDecimal": round(float(value), 6)}
 
 
-def _concept(name: str, text: str) -> dict[str, Any]:
+def _concept(name: str, text: str) -> dict[str, object]:
     return {"coding": [{"system": FINDING, "code": name}], "text": text}
 
 
-def _observation(c: Change, day_0: datetime | None) -> dict[str, Any]:
+def _observation(c: Change, day_0: datetime | None) -> dict[str, object]:
     notes = [f"edition: {c.grades.edition}"]
     notes += ["rests on thresholds that are not verified against their source"] if unverified(c.grades) else []
     notes += [f"missing: {', '.join(c.missing)}"] if c.missing else []
     notes += [f"at least {c.at_least}"] if c.grade == NOT_GRADABLE and c.at_least > 0 else []
     notes += list(c.flags)
     notes += [_because(row) for row in c.reasons]
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "resourceType": "Observation",
         "id": f"{c.name.replace('_', '-')}-{c.patient}-{c.column}",
         "extension": [_extension(DAY, c.day)],
@@ -176,8 +221,9 @@ def _observation(c: Change, day_0: datetime | None) -> dict[str, Any]:
         found["effectiveDateTime"] = _date(c.day, day_0)
     if c.grade == NOT_GRADABLE:
         found["dataAbsentReason"] = {
-            "coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}], "text": "not gradable"
-        }  # fmt: skip
+            "coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}],
+            "text": "not gradable",
+        }
     else:
         found["valueInteger"] = c.grade
     found["note"] = [{"text": text} for text in notes]
@@ -191,7 +237,7 @@ def _because(row: Row) -> str:
     return f"because day {row.day:g}: {row.analyte} {below}{row.value:g} {all_analytes()[row.analyte].unit}{source}"
 
 
-def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | None) -> Iterator[dict[str, Any]]:
+def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | None) -> Iterator[dict[str, object]]:
     """Episodes: runs of grades from 1 on; cells that are not gradable and hold no grade at least end none."""
     known = np.where(
         grades.grade[i] == NOT_GRADABLE, np.where(grades.at_least[i] > 0, grades.at_least[i], -1), grades.grade[i]
@@ -213,11 +259,11 @@ def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | N
 
 def _event(
     patient: int, name: str, grades: Grades, worst: int, start: float, end: float | None, day_0: datetime | None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     extension = [_extension(DAY, start), *([] if end is None else [_extension(END, end)])]
     extension.append({"url": GRADE, "valueInteger": worst})
     outcome = "fatal" if worst > 4 else "ongoing" if end is None else "resolved"
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "resourceType": "AdverseEvent",
         "id": f"event-{name.replace('_', '-')}-{patient}-{shown(start).replace('.', '-').replace('e', '')}"[:64],
         "extension": extension,

@@ -22,9 +22,10 @@ from vein2vein.therapy.course import Course
 INFUSION = "car_t_infusion"
 MOST_CELLS = 200_000_000  # patients x days x analytes held at once
 NO_ZERO = (
-    "day 0 is missing: nothing in the file says when the CAR-T cells were infused", "the time of the infusion",
+    "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
+    "the time of the infusion",
     "add a row 'car_t_infusion' with its date, or infusion = \"...\" under [patient] in a mapping file",
-)  # fmt: skip
+)
 
 
 def gather(
@@ -93,9 +94,16 @@ def gather(
         return one.first_day, int(one.where_from.rpartition(":")[2])
 
     return Record(
-        log.file, kind, course, facts, tuple(sorted(work.overrides, key=order)),
-        tuple(sorted(work.attributions, key=order)), log.in_order(), log.all_notes(), read,
-    )  # fmt: skip
+        log.file,
+        kind,
+        course,
+        facts,
+        tuple(sorted(work.overrides, key=order)),
+        tuple(sorted(work.attributions, key=order)),
+        log.in_order(),
+        log.all_notes(),
+        read,
+    )
 
 
 def _said(sentence: tuple[str, str, str]) -> tuple[str, str, str, str]:
@@ -128,16 +136,16 @@ def zeros_of(entries: Sequence[Entry], known: Mapping[str, Known], zone: tzinfo 
         if entry.name == INFUSION and _dated(entry) and entry.patient not in found:
             doses[entry.patient].append(entry)
     for label, given in doses.items():
-        first = given[0].time
-        for entry in given[1:]:
-            if times.days_since(entry.time, first, zone) < 0:  # type: ignore[arg-type]
-                first = entry.time
-        found[label] = first  # type: ignore[assignment]
+        first, *later = (entry.time for entry in given if entry.time is not None)
+        for time in later:
+            if times.days_since(time, first, zone) < 0:
+                first = time
+        found[label] = first
     return found
 
 
 def known_weights(
-    cells: Mapping[Cell, tuple], known: Mapping[str, Known], numbers: Mapping[str, int]
+    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int]
 ) -> dict[int, float]:
     """The weight of each patient number: the last up to the infusion, else the first after it."""
     found: dict[int, float] = {}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from pathlib import Path
-from typing import Any
 
 from vein2vein import units
 from vein2vein.analytes import all_analytes
@@ -16,9 +15,21 @@ from vein2vein.io.record import names, times
 
 ROLES = ("patient", "day", "date", "time", "name", "value", "unit", "comment", "author", "until", "limit", "ignore")
 _TOP = (
-    "form", "delimiter", "decimal", "encoding", "time_zone", "date_format", "date_order",
-    "columns", "analytes", "units", "codes", "words", "lloq", "patient",
-)  # fmt: skip
+    "form",
+    "delimiter",
+    "decimal",
+    "encoding",
+    "time_zone",
+    "date_format",
+    "date_order",
+    "columns",
+    "analytes",
+    "units",
+    "codes",
+    "words",
+    "lloq",
+    "patient",
+)
 
 
 @dataclass(frozen=True)
@@ -56,14 +67,14 @@ class TableMapping:
     date_format: str = ""
     date_order: str = ""
     zone: tzinfo | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    name_units: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    codes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    words: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    lloq: Mapping[str, float] = field(default_factory=dict)
-    patient: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    name_units: Mapping[str, str] = field(default_factory=dict[str, str])
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
+    codes: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    words: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    lloq: Mapping[str, float] = field(default_factory=dict[str, float])
+    patient: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_mapping(path: str | Path) -> TableMapping:
@@ -98,22 +109,22 @@ def mapping_from_card(card: Card) -> TableMapping:
         _encoding(card),
         card.string("date_format", default=""),
         card.string("date_order", choices=("dmy", "mdy"), default=""),
-        found, columns, own, {**column_units, **own_units}, _units(card), _codes(card), words,
-        {
-            name: card.number("lloq", name, unit=all_analytes()[name].unit, low=0)
-            for name in _analytes(card, "lloq")
-        },
+        found,
+        columns,
+        own,
+        {**column_units, **own_units},
+        _units(card),
+        _codes(card),
+        words,
+        {name: card.number("lloq", name, unit=all_analytes()[name].unit, low=0) for name in _analytes(card, "lloq")},
         _patient(card),
-    )  # fmt: skip
+    )
 
 
 def _encoding(card: Card) -> str:
-    import codecs
-
     name = card.string("encoding", default="")
     try:
-        if name and not codecs.lookup(name)._is_text_encoding:  # type: ignore[attr-defined]
-            raise LookupError
+        "".encode(name or "utf-8")  # also refuses what is no encoding of text, such as base64
     except (LookupError, ValueError):
         raise card.error(("encoding",), f"unknown encoding '{name}'; expected utf-8, latin-1 or utf-16.") from None
     return name
@@ -157,7 +168,7 @@ def _units(card: Card) -> dict[str, str]:
 
 
 def _codes(card: Card) -> dict[tuple[str, str], str]:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for key in card.table("codes", default={}):
         place, bar, code = key.rpartition("|")
         name = card.string("codes", key)
@@ -176,7 +187,7 @@ def _patient(card: Card) -> dict[str, str]:
     return {key: _text(card, key, value) for key, value in card.get("patient", default={}).items()}
 
 
-def _text(card: Card, key: str, value: Any) -> str:
+def _text(card: Card, key: str, value: object) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -51,7 +51,7 @@ class Vocabulary:
     nothing: frozenset[str]
     below: frozenset[str]
     attributions: Mapping[str, str]
-    codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
 
 
 @cache

@@ -54,7 +54,9 @@ def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Sequence
     return known
 
 
-def _take(known: Known, entry: Entry, mapping: TableMapping, log: Log, given: dict) -> None:
+def _take(
+    known: Known, entry: Entry, mapping: TableMapping, log: Log, given: dict[tuple[str, str], tuple[object, int]]
+) -> None:
     name, text = entry.name, str(entry.value).strip()
     if names.normal(text) in names.vocabulary().nothing and name != "infusion":
         return
@@ -75,9 +77,13 @@ def _take(known: Known, entry: Entry, mapping: TableMapping, log: Log, given: di
     if key in given and given[key][0] != found:
         if given[key][1]:
             log.aside(
-                entry.line, entry.column, f"a second value of {name.replace('_', ' ')}; the first is used", text,
-                f"as in line {given[key][1]}", "keep the right one",
-            )  # fmt: skip
+                entry.line,
+                entry.column,
+                f"a second value of {name.replace('_', ' ')}; the first is used",
+                text,
+                f"as in line {given[key][1]}",
+                "keep the right one",
+            )
         return
     given.setdefault(key, (found, entry.line))
     setattr(known, {"birth_date": "birth"}.get(name, name), found)
@@ -114,9 +120,11 @@ def _fact(name: str, text: str, entry: Entry, mapping: TableMapping) -> object:
 
 def _card(name: str, text: str) -> str:
     """The bundled card that a name means, else the text as it is."""
-    cards = {n: d.title for n, d in all_diseases().items()} if name == "disease" else {
-        n: p.title for n, p in all_products().items()
-    }  # fmt: skip
+    cards = (
+        {n: d.title for n, d in all_diseases().items()}
+        if name == "disease"
+        else {n: p.title for n, p in all_products().items()}
+    )
     if name == "disease" and text == B_ALL:
         return text
     for card, title in cards.items():
@@ -136,7 +144,7 @@ def facts_of(
     """Facts of n patients in the order of the course."""
     weight = np.array([_weight(course, i, k.weight) for i, k in enumerate(known)])
     age = np.array([_age(k, zeros.get(label)) for k, label in zip(known, labels)])
-    diseases = []
+    diseases: list[str] = []
     for k, years in zip(known, age):
         name = k.disease
         if name == B_ALL:
@@ -144,9 +152,15 @@ def facts_of(
             log.note(f"B-cell acute lymphoblastic leukemia: the card {name or 'is not chosen without the age'}")
         diseases.append(name)
     return Facts(
-        tuple(labels), age, weight, np.array([k.height for k in known]), tuple(k.sex for k in known), tuple(diseases),
-        tuple(k.product for k in known), dated,
-    )  # fmt: skip
+        tuple(labels),
+        age,
+        weight,
+        np.array([k.height for k in known]),
+        tuple(k.sex for k in known),
+        tuple(diseases),
+        tuple(k.product for k in known),
+        dated,
+    )
 
 
 def _weight(course: Course, i: int, given: float) -> float:
@@ -159,8 +173,11 @@ def _weight(course: Course, i: int, given: float) -> float:
 
 
 def _age(known: Known, zero: Moment | None) -> float:
-    if np.isfinite(known.age) or known.birth is None or not isinstance(zero, date):
+    if np.isfinite(known.age) or not isinstance(known.birth, date) or not isinstance(zero, date):
         return known.age
-    born, infused = (m.date() if isinstance(m, datetime) else m for m in (known.birth, zero))
-    days = (infused - born).days  # type: ignore[operator]
+    days = (_date(zero) - _date(known.birth)).days
     return days / 365.25 if 0 <= days <= OLDEST * 366 else np.nan  # unit factor
+
+
+def _date(moment: date) -> date:
+    return moment.date() if isinstance(moment, datetime) else moment

@@ -35,7 +35,7 @@ class Table:
     form: str
     rows: list[tuple[int, list[str]]]
     decimal: str | None
-    extra: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Times(NamedTuple):
@@ -73,21 +73,26 @@ def read_table(text: str, mapping: TableMapping, log: Log, extra: Iterable[str] 
     sample = [line for line in text[:200_000].split("\n")[: SAMPLE * 2] if line.strip() and not line.startswith("#")]
     delimiter = mapping.delimiter or find_delimiter([line.rstrip("\r") for line in sample[:SAMPLE]])
     listed = rows(text, delimiter, log)
-    number, header = next(listed, (0, []))
+    nothing: tuple[int, list[str]] = (0, [])
+    number, header = next(listed, nothing)
     header = [cell.strip().strip("\ufeff") for cell in header]
     roles, items, further = _columns(header, number, mapping, log, tuple(extra))
     form = mapping.form or ("long" if "name" in roles and "value" in roles else "wide")
     if form == "long" and not ("name" in roles and "value" in roles):
         raise InputError(
             "the long form needs a column for the name and one for the value; expected a header such as "
-            "'time,analyte,value,unit'.", file=log.file, line=number or 1,
-        )  # fmt: skip
+            "'time,analyte,value,unit'.",
+            file=log.file,
+            line=number or 1,
+        )
     if not any(role in roles for role in ("day", "date", "time")) or (form == "wide" and not (items or further)):
         raise InputError(
             f"found the header '{', '.join(header)[:200]}', expected one with a time ('day', 'date' or 'time') and "
             "either 'analyte,value,unit' or one column for each analyte such as 'ferritin [ug/L]'; "
-            "write such a header, or name the columns in a mapping file.", file=log.file, line=number or 1,
-        )  # fmt: skip
+            "write such a header, or name the columns in a mapping file.",
+            file=log.file,
+            line=number or 1,
+        )
     kept = _fitting(listed, header, log)
     return Table(
         tuple(header), roles, items, form, kept, _decimal(kept, roles, items, form, mapping, delimiter), further
@@ -143,13 +148,18 @@ def _item(cell: str, bare: str, mapping: TableMapping) -> str:
 
 def _fitting(listed: Iterable[tuple[int, list[str]]], header: list[str], log: Log) -> list[tuple[int, list[str]]]:
     """Rows with as many cells as the header."""
-    width, kept = len(header), []
+    width = len(header)
+    kept: list[tuple[int, list[str]]] = []
     for number, cells in listed:
         if len(kept) >= MOST_ROWS:
             log.aside(
-                number, "", f"more than {MOST_ROWS} rows; from this line on the file was not read", "",
-                "one patient's record", "split the file",
-            )  # fmt: skip
+                number,
+                "",
+                f"more than {MOST_ROWS} rows; from this line on the file was not read",
+                "",
+                "one patient's record",
+                "split the file",
+            )
             break
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             cells = cells[:width]
@@ -157,21 +167,33 @@ def _fitting(listed: Iterable[tuple[int, list[str]]], header: list[str], log: Lo
             kept.append((number, cells))
         elif len(cells) < width:
             log.aside(
-                number, "", "the line ends early", f"{len(cells)} cells", f"{width} cells as in the header",
+                number,
+                "",
+                "the line ends early",
+                f"{len(cells)} cells",
+                f"{width} cells as in the header",
                 "complete the line or export the file again",
-            )  # fmt: skip
+            )
         else:
             log.aside(
-                number, "", "the line has too many cells", f"{len(cells)} cells", f"{width} cells as in the header",
+                number,
+                "",
+                "the line has too many cells",
+                f"{len(cells)} cells",
+                f"{width} cells as in the header",
                 "put quotes round a cell that holds the delimiter, or say delimiter and decimal in a mapping file",
-            )  # fmt: skip
+            )
     return kept
 
 
 def _decimal(
-    kept: list[tuple[int, list[str]]], roles: Mapping[str, tuple[int, ...]], items: Mapping[int, tuple[str, str]],
-    form: str, mapping: TableMapping, delimiter: str,
-) -> str | None:  # fmt: skip
+    kept: list[tuple[int, list[str]]],
+    roles: Mapping[str, tuple[int, ...]],
+    items: Mapping[int, tuple[str, str]],
+    form: str,
+    mapping: TableMapping,
+    delimiter: str,
+) -> str | None:
     if mapping.decimal:
         return mapping.decimal
     columns = [*roles.get("value", ()), *roles.get("day", ()), *(items if form == "wide" else ())]
@@ -205,9 +227,14 @@ def moment_of(cells: list[str], line: int, table: Table, how: Times, log: Log) -
             return times.parse_moment(at, how.order, how.form)
         log.aside(line, "", "no time", "", "a day, or a date with or without time", "write when it was measured")
     except times.NotATime as problem:
-        remedy = "say date_order = 'dmy' or 'mdy' in a mapping file" if "apart" in str(problem) else (
-            "write times as 2026-03-05 14:30, or say date_format in a mapping file; days since infusion go under 'day'"
-        )  # fmt: skip
+        remedy = (
+            "say date_order = 'dmy' or 'mdy' in a mapping file"
+            if "apart" in str(problem)
+            else (
+                "write times as 2026-03-05 14:30, or say date_format in a mapping file; days since infusion "
+                "go under 'day'"
+            )
+        )
         log.aside(line, column, str(problem), on or at, "a date with or without time", remedy)
     except NotANumber as problem:
         log.aside(line, column, problem.what, day, "days since the infusion", problem.remedy)
@@ -219,16 +246,20 @@ def _until(cells: list[str], line: int, table: Table, how: Times, log: Log) -> M
     if not text:
         return None
     try:
-        return parse_value(text, how.decimal).value if re.fullmatch(r"-?[\d.,]+", text) and "-" not in text[1:] and (
-            text.count(".") < 2
-        ) else times.parse_moment(text, how.order, how.form)  # fmt: skip
+        return (
+            parse_value(text, how.decimal).value
+            if re.fullmatch(r"-?[\d.,]+", text) and "-" not in text[1:] and (text.count(".") < 2)
+            else times.parse_moment(text, how.order, how.form)
+        )
     except (NotANumber, times.NotATime) as problem:
         log.aside(line, "until", str(problem), text, "a day or a date", "write until when it holds, or leave it empty")
         return None
 
 
 def _long(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found, unknown_names = times_of(table, mapping), [], {}
+    how = times_of(table, mapping)
+    found: list[Entry] = []
+    unknown_names: dict[str, list[int]] = {}
     name_columns, value_column = table.roles["name"], table.roles["value"][0]
     for line, cells in table.rows:
         label = next((cells[c].strip() for c in name_columns if cells[c].strip()), "")
@@ -255,11 +286,19 @@ def _long(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             continue
         found.append(
             Entry(
-                _cell(cells, table, "patient"), when, name, _first_pressure(name, value), _cell(cells, table, "unit"),
-                line, table.header[value_column], _cell(cells, table, "author"), _cell(cells, table, "comment"),
-                _until(cells, line, table, how, log), _cell(cells, table, "limit"),
+                _cell(cells, table, "patient"),
+                when,
+                name,
+                _first_pressure(name, value),
+                _cell(cells, table, "unit"),
+                line,
+                table.header[value_column],
+                _cell(cells, table, "author"),
+                _cell(cells, table, "comment"),
+                _until(cells, line, table, how, log),
+                _cell(cells, table, "limit"),
             )
-        )  # fmt: skip
+        )
     _say_unknown(unknown_names, log)
     return found
 
@@ -282,9 +321,11 @@ def _infusion_time(
 def _say_unknown(unknown_names: Mapping[str, list[int]], log: Log) -> None:
     for count, (label, lines) in enumerate(unknown_names.items()):
         close = nearest(label[:80], (*all_analytes(), *names.FACTS), 2) if count < MOST_HINTS else []
-        hint = f"did you mean {' or '.join(close)}? Else name it in a mapping file" if close else (
-            "name it in a mapping file if vein2vein should read it"
-        )  # fmt: skip
+        hint = (
+            f"did you mean {' or '.join(close)}? Else name it in a mapping file"
+            if close
+            else ("name it in a mapping file if vein2vein should read it")
+        )
         rows_said = "" if len(lines) == 1 else f" ({len(lines)} rows)"
         log.aside(
             lines[0], "name", f"not an analyte that vein2vein knows{rows_said}", label, "an analyte or LOINC code", hint
@@ -292,7 +333,8 @@ def _say_unknown(unknown_names: Mapping[str, list[int]], log: Log) -> None:
 
 
 def _wide(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
-    how, found = times_of(table, mapping), []
+    how = times_of(table, mapping)
+    found: list[Entry] = []
     annotated = [role for role in ("author", "comment") if role in table.roles]
     for line, cells in table.rows:
         filled = [(c, text) for c in table.items if (text := cells[c].strip())]
@@ -310,10 +352,19 @@ def _wide(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             if at is not None:
                 found.append(
                     Entry(
-                        patient, at, name, _first_pressure(name, text), unit, line, table.header[column],
-                        notes.get("author", ""), notes.get("comment", ""), until, limit,
+                        patient,
+                        at,
+                        name,
+                        _first_pressure(name, text),
+                        unit,
+                        line,
+                        table.header[column],
+                        notes.get("author", ""),
+                        notes.get("comment", ""),
+                        until,
+                        limit,
                     )
-                )  # fmt: skip
+                )
     return found
 
 

@@ -58,9 +58,13 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     if not whole:
         line = text.count("\n") + 1
         log.aside(
-            line, "", f"the file is larger than {MOST_BYTES // 1_000_000} MB; from this line on it was not read", "",
-            "the record of one patient", "export fewer columns or a shorter time, or split the file",
-        )  # fmt: skip
+            line,
+            "",
+            f"the file is larger than {MOST_BYTES // 1_000_000} MB; from this line on it was not read",
+            "",
+            "the record of one patient",
+            "export fewer columns or a shorter time, or split the file",
+        )
         if "\n" in text:
             text = text[: text.rfind("\n") + 1]
     return text
@@ -103,8 +107,10 @@ def find_delimiter(lines: list[str]) -> str:
 
 def _cells(line: str, delimiter: str) -> list[str] | None:
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
-    except (csv.Error, StopIteration):
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except StopIteration:
+        return []
+    except csv.Error:
         return None
 
 

@@ -141,6 +141,7 @@ def _single(digits: str, sign: str, decimal: str | None) -> str:
 
 def _unclear(digits: str) -> NotANumber:
     return NotANumber(
-        "the decimal sign is not clear", "one decimal sign in the whole file",
+        "the decimal sign is not clear",
+        "one decimal sign in the whole file",
         "say decimal = '.' or decimal = ',' in a mapping file, and write thousands without a sign",
-    )  # fmt: skip
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein import units
 from vein2vein.clinic.response.visits import VISIT_ITEMS, Lesion
@@ -25,6 +27,8 @@ from vein2vein.therapy.course import Course
 LESION_COLUMNS = ("lesion", "site", "longest", "shortest", "new", "target")
 LONGEST = 60.0  # cm; a lesion above is a slip of the pen or in mm
 SITES = ("node", "extranodal")
+
+Held = TypeVar("Held", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def _lesions(table: Table, how: TableMapping, log: Log) -> list[tuple[str, Momen
             raise InputError(
                 f"lesions need the column '{name}'; expected {', '.join(LESION_COLUMNS)}.", file=log.file, line=1
             )
-    found, when = [], times_of(table, how)
+    found: list[tuple[str, Moment, Lesion]] = []
+    when = times_of(table, how)
     patients = table.roles.get("patient")
     for line, cells in table.rows:
         own = {name: cells[index].strip() for name, index in table.extra.items()}
@@ -126,14 +131,21 @@ def _lesions(table: Table, how: TableMapping, log: Log) -> list[tuple[str, Momen
             raise _wrong(log, line, "shortest", own["shortest"], f"at most the longest diameter, {longest:g} cm")
         found.append(
             (
-                cells[patients[0]].strip() if patients else "", moment,
+                cells[patients[0]].strip() if patients else "",
+                moment,
                 Lesion(
-                    0, 0.0, own["lesion"][:80], site, longest, shortest,
+                    0,
+                    0.0,
+                    own["lesion"][:80],
+                    site,
+                    longest,
+                    shortest,
                     _flag(own.get("new", ""), False, "new", line, log),
-                    _flag(own.get("target", ""), True, "target", line, log), f"{Path(log.file).name}:{line}",
+                    _flag(own.get("target", ""), True, "target", line, log),
+                    f"{Path(log.file).name}:{line}",
                 ),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -187,13 +199,16 @@ def _with_days(course: Course, lesions: tuple[Lesion, ...]) -> Course:
     at = np.searchsorted(days, course.days)
     shape = (len(course.patients), len(days))
 
-    def spread(values: np.ndarray, empty: object, kind: type) -> np.ndarray:
-        wide = np.full(shape, empty, dtype=kind)
+    def spread(values: NDArray[Held], empty: float | str) -> NDArray[Held]:
+        wide = np.full(shape, empty, dtype=values.dtype)
         wide[:, at] = values
         return wide
 
     return Course(
-        course.patients, days, {n: spread(v, np.nan, float) for n, v in course.values.items()},
-        {n: spread(v, False, bool) for n, v in course.below_lloq.items()}, course.origin,
-        {n: spread(v, "", object) for n, v in course.where_from.items()},
-    )  # fmt: skip
+        course.patients,
+        days,
+        {n: spread(v, np.nan) for n, v in course.values.items()},
+        {n: spread(v, False) for n, v in course.below_lloq.items()},
+        course.origin,
+        {n: spread(v, "") for n, v in course.where_from.items()},
+    )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
+from vein2vein.files import open_text
 from vein2vein.io.record import names
 from vein2vein.io.record.record import Facts, Record
 from vein2vein.io.record.values import is_formula
@@ -24,38 +22,18 @@ FORMS = ("long", "wide")
 MARK = "'"  # what a spreadsheet takes as "the following is text"
 
 
-def safe_cell(value: Any) -> Any:
+def safe_cell(value: object) -> object:
     """A cell that no spreadsheet runs as a formula."""
     return MARK + value if isinstance(value, str) and is_formula(value) else value
 
 
-def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
     """Write a CSV file, whole or not at all; cells that a spreadsheet would run are marked as text."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow([safe_cell(cell) for cell in header])
-    out.writerows([safe_cell(cell) for cell in row] for row in rows)
-    return write_whole(path, text.getvalue())
-
-
-def write_whole(path: str | Path, text: str) -> Path:
-    """Write a text file so that it is there whole, or as it was before.
-
-    Raises
-    ------
-    InputError
-        The place cannot be written to.
-    """
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        os.replace(part, path)
-    except OSError as problem:
-        raise InputError(
-            f"cannot be written ({problem.strerror or problem}); choose another place.", file=path
-        ) from None
-    return path
+    with open_text(path, force=True) as stream:
+        out = csv.writer(stream, lineterminator="\n")
+        out.writerow([safe_cell(cell) for cell in header])
+        out.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return Path(path)
 
 
 def shown(value: float) -> str:
@@ -90,10 +68,10 @@ def _value(course: Course, name: str, i: int, j: int) -> str:
     return ("<" if below else "") + shown(course.values[name][i, j])
 
 
-def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[Any]]:
+def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[object]]:
     known = names.vocabulary().attributions
     attributed = {(o.patient, known[o.finding], o.where_from) for o in overrides if o.finding in known}
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for i, patient in enumerate(course.patients):
         rows += [(patient, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
         for j, day in enumerate(course.days):
@@ -123,13 +101,13 @@ def _facts(facts: Facts | None, i: int) -> list[tuple[str, str, str]]:
     return [(n, shown(v), u) for n, v, u in numbers if np.isfinite(v)] + [(n, t, "") for n, t in texts if t]
 
 
-def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[Any]]]:
+def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[object]]]:
     items = list(course.values)
     known = sorted({name for i in range(len(course.patients)) for name, _, _ in _facts(facts, i)})
     units = {"age": "year", "height": "cm"}
     heads = [f"{n} [{units[n]}]" if n in units else n for n in known]
     header = ["patient", "day", *heads, *(f"{name} [{all_analytes()[name].unit}]" for name in items)]
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[object]] = []
     for i, patient in enumerate(course.patients):
         own = {name: value for name, value, _ in _facts(facts, i)}
         for j, day in enumerate(course.days):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names
-from vein2vein.io.record.fhir.entries import resources
+from vein2vein.io.record.fhir.entries import Resource, resources, table, tables
 from vein2vein.io.record.fhir.reading import (
     Reading,
     codings,
@@ -18,7 +17,7 @@ from vein2vein.io.record.fhir.reading import (
     take_patient,
     take_subject,
     take_unknown,
-)  # fmt: skip
+)
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.record import Entry, Log, Moment, plain
 
@@ -48,30 +47,37 @@ def read_entries(text: str, mapping: TableMapping, log: Log) -> list[Entry]:
     """
     reading = Reading(mapping, log)
     found = list(resources(text, log))
-    for _, url, resource in found:
-        if isinstance(resource, dict) and resource.get("resourceType") == "Medication":
+    for _, url, given in found:
+        resource = table(given)
+        if resource is not None and resource.get("resourceType") == "Medication":
             for key in (url, f"Medication/{resource.get('id')}"):
                 reading.medications[key] = resource.get("code")
     count = 0
-    for line, url, resource in found:
-        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+    for line, url, given in found:
+        resource = table(given)
+        kind = None if resource is None else resource.get("resourceType")
+        if resource is None or not isinstance(kind, str):
             reading.aside(
                 line,
                 "",
                 "an entry without a FHIR resource",
-                plain(resource),
+                plain(given),
                 "a resource with resourceType",
                 "export it again",
             )
             continue
         count += 1
         try:
-            _resource(reading, line, url, resource)
+            _resource(reading, line, url, kind, resource)
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as problem:
             reading.aside(
-                line, str(resource["resourceType"]), "a resource whose elements are of the wrong type", plain(problem),
-                "a resource as FHIR R4 defines it", "export it again, or report how it was made",
-            )  # fmt: skip
+                line,
+                kind,
+                "a resource whose elements are of the wrong type",
+                plain(problem),
+                "a resource as FHIR R4 defines it",
+                "export it again, or report how it was made",
+            )
     if not count:
         said = str(log.items[0]) if log.items else "expected a FHIR R4 bundle, a resource in each line, or a CSV file."
         raise InputError(f"is JSON without a FHIR resource: {said}", file=log.file)
@@ -80,8 +86,7 @@ def read_entries(text: str, mapping: TableMapping, log: Log) -> list[Entry]:
     return reading.entries
 
 
-def _resource(reading: Reading, line: int, url: str, resource: dict[str, Any]) -> None:
-    kind = resource["resourceType"]
+def _resource(reading: Reading, line: int, url: str, kind: str, resource: Resource) -> None:
     if kind == "Patient":
         take_patient(reading, line, url, resource)
         return
@@ -115,14 +120,14 @@ def _say(reading: Reading) -> None:
         reading.log.note(f"{count} values were read by a code from memory (unverified): {name}")
 
 
-def _when(reading: Reading, line: int, resource: dict[str, Any], stem: str) -> tuple[Moment | None, Moment | None]:
+def _when(reading: Reading, line: int, resource: Resource, stem: str) -> tuple[Moment | None, Moment | None]:
     """Start and end of a resource."""
     kind = resource["resourceType"]
     for name in (f"{stem}DateTime", f"{stem}Instant"):
         if name in resource:
             return moment_of(reading, line, resource[name], f"{kind}.{name}"), None
-    period = resource.get(f"{stem}Period")
-    if isinstance(period, dict) and ("start" in period or "end" in period):
+    period = table(resource.get(f"{stem}Period"))
+    if period is not None and ("start" in period or "end" in period):
         start = moment_of(reading, line, period.get("start", period.get("end")), f"{kind}.{stem}Period")
         end = moment_of(reading, line, period["end"], f"{kind}.{stem}Period") if "end" in period else None
         return start, end
@@ -130,10 +135,9 @@ def _when(reading: Reading, line: int, resource: dict[str, Any], stem: str) -> t
     return None, None
 
 
-def _observation(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def _observation(reading: Reading, line: int, resource: Resource) -> None:
     name = named(reading, resource.get("code"))
-    parts = [p for p in resource.get("component") or () if isinstance(p, dict)]
-    within = [(n, p) for p in parts if (n := named(reading, p.get("code")))]
+    within = [(n, p) for p in tables(resource.get("component")) if (n := named(reading, p.get("code")))]
     if not name and not within:
         take_unknown(reading, "Observation", resource.get("code"))
         return
@@ -146,19 +150,18 @@ def _observation(reading: Reading, line: int, resource: dict[str, Any]) -> None:
         _measured(reading, line, time, part, element, "Observation.component")
 
 
-def _measured(reading: Reading, line: int, time: Moment, name: str, holder: dict[str, Any], column: str) -> None:
+def _measured(reading: Reading, line: int, time: Moment, name: str, holder: Resource, column: str) -> None:
     """The value[x] of an observation or component."""
-    signs = {code for one in holder.get("interpretation") or () for _, code in codings(one)}
+    signs = {code for one in tables(holder.get("interpretation")) for _, code in codings(one)}
     bound = "<" if "<" in signs else ">" if ">" in signs else ""
-    if isinstance(quantity := holder.get("valueQuantity"), dict):
+    if (quantity := table(holder.get("valueQuantity"))) is not None:
         _quantity(reading, line, time, name, quantity, f"{column}.valueQuantity", bound)
         return
     for key in ("valueInteger", "valueBoolean", "valueString"):
         if key in holder:
-            value = holder[key]
-            reading.add(line, time, name, value if isinstance(value, str) else float(value), column=f"{column}.{key}")
+            reading.add(line, time, name, _plain_value(holder[key]), column=f"{column}.{key}")
             return
-    if isinstance(concept := holder.get("valueCodeableConcept"), dict):
+    if (concept := table(holder.get("valueCodeableConcept"))) is not None:
         _coded(reading, line, time, name, concept, f"{column}.valueCodeableConcept")
     elif "ND" in signs:
         reading.add(line, time, name, "not detected", column=f"{column}.interpretation")
@@ -168,22 +171,36 @@ def _measured(reading: Reading, line: int, time: Moment, name: str, holder: dict
         )
 
 
+def _plain_value(value: object) -> str | float:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, bool | int | float):
+        raise TypeError(f"found {type(value).__name__} where FHIR has a number")
+    return float(value)
+
+
 def _quantity(
-    reading: Reading, line: int, time: Moment | None, name: str, quantity: dict[str, Any], column: str, bound: str = "",
-    **more: Any,
-) -> None:  # fmt: skip
+    reading: Reading,
+    line: int,
+    time: Moment | None,
+    name: str,
+    quantity: Resource,
+    column: str,
+    bound: str = "",
+) -> None:
     value = quantity.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         reading.aside(line, column, "not a number", value, "a number", "export the value as a number")
         return
     unit = next((u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str) and u), "")
     comparator = quantity.get("comparator") or bound
-    shown = f"{comparator[:1]}{float(value)!r}" if comparator in ("<", "<=", ">", ">=") else float(value)
-    reading.add(line, time, name, shown, unit, column=column, **more)
+    known = isinstance(comparator, str) and comparator in ("<", "<=", ">", ">=")
+    shown = f"{str(comparator)[:1]}{float(value)!r}" if known else float(value)
+    reading.add(line, time, name, shown, unit, column=column)
 
 
-def _coded(reading: Reading, line: int, time: Moment, name: str, concept: dict[str, Any], column: str) -> None:
-    texts = [concept.get("text"), *(c.get("display") for c in concept.get("coding") or () if isinstance(c, dict))]
+def _coded(reading: Reading, line: int, time: Moment, name: str, concept: Resource, column: str) -> None:
+    texts = [concept.get("text"), *(c.get("display") for c in tables(concept.get("coding")))]
     said = [t for t in texts if isinstance(t, str) and t]
     said += [code for _, code in codings(concept)]
     known = next((t for t in said if names.in_words(name, t) is not None), None)
@@ -193,17 +210,16 @@ def _coded(reading: Reading, line: int, time: Moment, name: str, concept: dict[s
     reading.add(line, time, name, known if known is not None else said[0], column=column)
 
 
-def _medication(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def _medication(reading: Reading, line: int, resource: Resource) -> None:
     concept = resource.get("medicationCodeableConcept")
-    if isinstance(reference := resource.get("medicationReference"), dict):
+    if (reference := table(resource.get("medicationReference"))) is not None:
         target = str(reference.get("reference"))
-        inside = [
-            r.get("code") for r in resource.get("contained") or ()
-            if isinstance(r, dict) and f"#{r.get('id')}" == target
-        ]  # fmt: skip
-        concept = inside[0] if inside else reading.medications.get(target) or reading.medications.get(
-            "/".join(target.split("/")[-2:])
-        )  # fmt: skip
+        inside = [r.get("code") for r in tables(resource.get("contained")) if f"#{r.get('id')}" == target]
+        concept = (
+            inside[0]
+            if inside
+            else reading.medications.get(target) or reading.medications.get("/".join(target.split("/")[-2:]))
+        )
     name = named(reading, concept)
     if not name:
         take_unknown(reading, "MedicationAdministration", concept)
@@ -211,17 +227,16 @@ def _medication(reading: Reading, line: int, resource: dict[str, Any]) -> None:
     start, end = _when(reading, line, resource, "effective")
     if start is None:
         return
-    dosage = resource.get("dosage")
-    dosage = dosage if isinstance(dosage, dict) else {}
+    dosage = table(resource.get("dosage")) or {}
     column = "MedicationAdministration.dosage"
     unitless = all_analytes().get(name) is not None and all_analytes()[name].unit == "1"
     if name in RUNNING:
-        amount = dosage.get("rateQuantity") or dosage.get("dose")
+        amount = table(dosage.get("rateQuantity") or dosage.get("dose"))
     else:
-        amount = dosage.get("dose")
+        amount = table(dosage.get("dose"))
     if unitless:
         reading.add(line, start, name, 1.0, column=column)
-    elif isinstance(amount, dict):
+    elif amount is not None:
         _quantity(reading, line, start, name, amount, column)
     else:
         reading.aside(
@@ -232,7 +247,7 @@ def _medication(reading: Reading, line: int, resource: dict[str, Any]) -> None:
         reading.add(line, end, name, 0.0, column=f"{column} (end)")
 
 
-def _procedure(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def _procedure(reading: Reading, line: int, resource: Resource) -> None:
     name = named(reading, resource.get("code"))
     if not name:
         take_unknown(reading, "Procedure", resource.get("code"))
@@ -248,7 +263,7 @@ def _procedure(reading: Reading, line: int, resource: dict[str, Any]) -> None:
             reading.add(line, end, name, 0.0, column="Procedure.performedPeriod (end)")
 
 
-def _condition(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def _condition(reading: Reading, line: int, resource: Resource) -> None:
     verified = {code for _, code in codings(resource.get("verificationStatus"))}
     if verified & {"refuted", "entered-in-error"}:
         return
@@ -265,17 +280,17 @@ def _condition(reading: Reading, line: int, resource: dict[str, Any]) -> None:
         take_unknown(reading, "Condition", resource.get("code"))
 
 
-def _answers(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def _answers(reading: Reading, line: int, resource: Resource) -> None:
     """QuestionnaireResponse: each item by its linkId or definition (an analyte or a LOINC code)."""
     time = moment_of(reading, line, resource.get("authored"), "QuestionnaireResponse.authored")
     if time is None:
         return
-    waiting = [i for i in resource.get("item") or () if isinstance(i, dict)]
+    waiting = tables(resource.get("item"))
     while waiting:
         item = waiting.pop(0)
-        answers = [a for a in item.get("answer") or () if isinstance(a, dict)]
+        answers = tables(item.get("answer"))
         for holder in (item, *answers):
-            waiting += [i for i in holder.get("item") or () if isinstance(i, dict)]
+            waiting += tables(holder.get("item"))
         keys = [
             str(item.get("linkId", "")).strip("/"),
             str(item.get("definition", "")).rpartition("/")[2].rpartition("#")[2],
@@ -290,11 +305,11 @@ def _answers(reading: Reading, line: int, resource: dict[str, Any]) -> None:
             _answer(reading, line, time, name, answer)
 
 
-def _answer(reading: Reading, line: int, time: Moment, name: str, answer: dict[str, Any]) -> None:
+def _answer(reading: Reading, line: int, time: Moment, name: str, answer: Resource) -> None:
     column = "QuestionnaireResponse.item.answer"
-    if isinstance(answer.get("valueQuantity"), dict):
-        _quantity(reading, line, time, name, answer["valueQuantity"], column)
-    elif isinstance(coding := answer.get("valueCoding"), dict):
+    if (quantity := table(answer.get("valueQuantity"))) is not None:
+        _quantity(reading, line, time, name, quantity, column)
+    elif (coding := table(answer.get("valueCoding"))) is not None:
         _coded(reading, line, time, name, {"coding": [coding]}, column)
     else:
         value = next(
@@ -310,7 +325,7 @@ def _answer(reading: Reading, line: int, time: Moment, name: str, answer: dict[s
             )
 
 
-READERS: dict[str, Callable[[Reading, int, dict[str, Any]], None]] = {
+READERS: dict[str, Callable[[Reading, int, Resource], None]] = {
     "Observation": _observation,
     "MedicationAdministration": _medication,
     "Procedure": _procedure,

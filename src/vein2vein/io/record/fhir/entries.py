@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import NoReturn, cast
 
 from vein2vein.io.record.record import Log
 
+Resource = dict[str, object]
+Found = tuple[int, str, object]
+"""Line, full URL and resource."""
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 CUT = (
-    "the JSON breaks off or is broken here; what stands before was read", "a whole file",
+    "the JSON breaks off or is broken here; what stands before was read",
+    "a whole file",
     "export or download the file again",
-)  # fmt: skip
+)
 DEEP = ("nested too deeply", "a FHIR resource", "export the file again")
 
 
-def _not_a_number(text: str) -> Any:
+def _not_a_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_a_number)
+
+
+def table(value: object) -> Resource | None:
+    """A JSON object; None where a value is none."""
+    return cast("Resource", value) if isinstance(value, dict) else None
+
+
+def tables(value: object) -> list[Resource]:
+    """The objects of a list that may be absent; an object that stands where a list should is a list of one.
+
+    Raises
+    ------
+    TypeError
+        Neither: the resource is not as FHIR defines it.
+    """
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return [cast("Resource", value)]
+    if not isinstance(value, list):
+        raise TypeError(f"found {type(value).__name__} where FHIR has a list")
+    return [one for item in cast("list[object]", value) if (one := table(item)) is not None]
 
 
 class _Broken(Exception):
@@ -44,7 +71,7 @@ class _Lines:
         return self.line
 
 
-def resources(text: str, log: Log) -> Iterator[tuple[int, str, Any]]:
+def resources(text: str, log: Log) -> Iterator[Found]:
     """Line, full URL and resource of each entry of a bundle, of each line of NDJSON, or of each item of a list."""
     lines = _Lines(text)
     at = _skip(text, 0)
@@ -73,7 +100,7 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _value(text: str, at: int) -> tuple[Any, int]:
+def _value(text: str, at: int) -> tuple[object, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as problem:
@@ -82,9 +109,9 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise _Broken(at) from None
 
 
-def _object(text: str, start: int, lines: _Lines) -> Iterator[tuple[int, str, Any]]:
+def _object(text: str, start: int, lines: _Lines) -> Generator[Found, None, int]:
     """One top-level object: its entries where it is a bundle, else the object itself. Returns where it ends."""
-    found: dict[str, Any] = {}
+    found: Resource = {}
     at = _skip(text, start + 1)
     bundle = False
     while True:
@@ -101,7 +128,7 @@ def _object(text: str, start: int, lines: _Lines) -> Iterator[tuple[int, str, An
             bundle = True
             at = yield from _items(text, at, lines, wrapped=True)
         else:
-            found[key], at = _value(text, at)
+            found[str(key)], at = _value(text, at)
         at = _skip(text, at)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
@@ -112,16 +139,17 @@ def _object(text: str, start: int, lines: _Lines) -> Iterator[tuple[int, str, An
     return at + 1
 
 
-def _items(text: str, start: int, lines: _Lines, wrapped: bool = False) -> Iterator[tuple[int, str, Any]]:
+def _items(text: str, start: int, lines: _Lines, wrapped: bool = False) -> Generator[Found, None, int]:
     at = _skip(text, start + 1)
     while True:
         if text[at : at + 1] == "]":
             return at + 1
         item, end = _value(text, at)
         line = lines.of(at)
-        if wrapped and isinstance(item, dict):
-            url = item.get("fullUrl")
-            yield line, url if isinstance(url, str) else "", item.get("resource")
+        entry = table(item) if wrapped else None
+        if entry is not None:
+            url = entry.get("fullUrl")
+            yield line, url if isinstance(url, str) else "", entry.get("resource")
         else:
             yield line, "", item
         at = _skip(text, end)

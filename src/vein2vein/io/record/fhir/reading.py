@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
+from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.record import Entry, Log, Moment
 
@@ -24,7 +24,7 @@ class Reading:
         self.entries: list[Entry] = []
         self.patients: dict[str, set[str]] = {}  # a patient's resource -> the references that mean it
         self.subjects: dict[str, int] = {}
-        self.medications: dict[str, Any] = {}
+        self.medications: dict[str, object] = {}
         self.unread: Counter[str] = Counter()
         self.memory: Counter[str] = Counter()
 
@@ -32,15 +32,16 @@ class Reading:
         """Set an element aside."""
         self.log.aside(line, column, what, found, expected, remedy)
 
-    def add(self, line: int, time: Moment | None, name: str, value: Any, unit: str = "", **more: Any) -> None:
+    def add(
+        self, line: int, time: Moment | None, name: str, value: str | float, unit: str = "", *, column: str
+    ) -> None:
         """Add an entry."""
-        self.entries.append(Entry("", time, name, value, unit, line, more.pop("column", ""), **more))
+        self.entries.append(Entry("", time, name, value, unit, line, column))
 
 
-def take_patient(reading: Reading, line: int, url: str, resource: dict[str, Any]) -> None:
+def take_patient(reading: Reading, line: int, url: str, resource: Resource) -> None:
     """The one patient, under every reference that means it; what is known of it."""
-    own = {f"Patient/{resource.get('id')}"} if isinstance(resource.get("id"), str) else set()
-    own |= {url} if url else set()
+    own = {name for name in (f"Patient/{resource['id']}" if isinstance(resource.get("id"), str) else "", url) if name}
     key = next(iter(sorted(own)), f"line {line}")
     for known in reading.patients.values():
         if known & own:
@@ -48,33 +49,37 @@ def take_patient(reading: Reading, line: int, url: str, resource: dict[str, Any]
             break
     else:
         reading.patients[key] = own
-    if resource.get("gender") in ("male", "female"):
-        reading.add(line, None, "sex", resource["gender"], column="Patient.gender")
-    if isinstance(resource.get("birthDate"), str):
-        reading.add(line, None, "birth_date", resource["birthDate"], column="Patient.birthDate")
+    if isinstance(sex := resource.get("gender"), str) and sex in ("male", "female"):
+        reading.add(line, None, "sex", sex, column="Patient.gender")
+    if isinstance(born := resource.get("birthDate"), str):
+        reading.add(line, None, "birth_date", born, column="Patient.birthDate")
     if isinstance(resource.get("deceasedDateTime"), str):
         time = moment_of(reading, line, resource["deceasedDateTime"], "Patient.deceasedDateTime")
         reading.add(line, time, "alive", 0.0, column="Patient.deceasedDateTime")
     elif resource.get("deceasedBoolean") is True:
         reading.aside(
-            line, "Patient.deceasedBoolean", "a death without its date", "", "Patient.deceasedDateTime",
+            line,
+            "Patient.deceasedBoolean",
+            "a death without its date",
+            "",
+            "Patient.deceasedDateTime",
             "export the date of death",
-        )  # fmt: skip
+        )
 
 
-def take_subject(reading: Reading, line: int, resource: dict[str, Any]) -> None:
+def take_subject(reading: Reading, line: int, resource: Resource) -> None:
     """Whose resource this is."""
-    subject = resource.get("subject") or resource.get("patient")
-    if not isinstance(subject, dict):
+    subject = table(resource.get("subject") or resource.get("patient"))
+    if subject is None:
         reading.log.note("resources without a subject were taken as this patient's")
         return
     reference = subject.get("reference")
-    identifier = subject.get("identifier")
+    identifier = table(subject.get("identifier"))
     if isinstance(reference, str) and not reference.startswith("#"):
         parts = reference.split("/_history")[0].split("/")
         reference = "/".join(parts[-2:]) if len(parts) >= 2 and parts[-2] == "Patient" else reference
         reading.subjects.setdefault(reference, line)
-    elif isinstance(identifier, dict):
+    elif identifier is not None:
         reading.subjects.setdefault(f"{identifier.get('system')}|{identifier.get('value')}", line)
 
 
@@ -82,9 +87,10 @@ def refuse_several(reading: Reading) -> None:
     """Refuse a bundle with resources of several patients."""
     groups = list(reading.patients.values())
     strangers = {
-        key: line for key, line in reading.subjects.items()
+        key: line
+        for key, line in reading.subjects.items()
         if not any(key in own or any(o.endswith("/" + key) for o in own) for own in groups)
-    }  # fmt: skip
+    }
     logical = [
         key for key in strangers if "|" in key and groups
     ]  # an identifier may mean the one patient of the bundle
@@ -93,20 +99,20 @@ def refuse_several(reading: Reading) -> None:
         line = min(strangers.values(), default=None)
         raise InputError(
             f"holds resources of {count} patients, expected one; export the bundle of one patient.",
-            file=reading.log.file, line=line,
-        )  # fmt: skip
+            file=reading.log.file,
+            line=line,
+        )
 
 
-def codings(concept: Any) -> Iterator[tuple[str, str]]:
+def codings(concept: object) -> Iterator[tuple[str, str]]:
     """System and code of each coding of a concept."""
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    for coding in codings if isinstance(codings, list) else ():
-        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
-            place = coding.get("system")
-            yield (place if isinstance(place, str) else "", coding["code"])
+    for coding in tables((table(concept) or {}).get("coding")):
+        place, code = coding.get("system"), coding.get("code")
+        if isinstance(code, str):
+            yield (place if isinstance(place, str) else "", code)
 
 
-def named(reading: Reading, concept: Any, prefix: bool = False) -> str:
+def named(reading: Reading, concept: object, prefix: bool = False) -> str:
     """What a concept names: an analyte or fact; "" where no code of it is known."""
     known = names.vocabulary().codes
     for place, code in codings(concept):
@@ -124,13 +130,13 @@ def named(reading: Reading, concept: Any, prefix: bool = False) -> str:
     return ""
 
 
-def take_unknown(reading: Reading, kind: str, concept: Any) -> None:
+def take_unknown(reading: Reading, kind: str, concept: object) -> None:
     """Count a resource whose code is not known."""
     label = next((f"{place.rsplit('/', 1)[-1]} {code}" for place, code in codings(concept)), "")
     reading.unread[f"{kind} {label}".strip()] += 1
 
 
-def moment_of(reading: Reading, line: int, text: Any, column: str) -> date | datetime | None:
+def moment_of(reading: Reading, line: int, text: object, column: str) -> date | datetime | None:
     """A FHIR date or time; None, and set aside, where it is none or lacks the day."""
     try:
         if not isinstance(text, str):
