@@ -42,17 +42,32 @@ PLAN = replace(
 )  # fmt: skip
 CASES = {
     "B-ALL": ("pediatric_b_all", "tisagenlecleucel", 24, {"dose": "3e6/kg", "transplant": (0.8, 30.0, 90.0)}),
-    "lymphoma": ("lbcl", "axicabtagene_ciloleucel", 20, {"policy": "early_permissive", "bridging_share": 0.5}),
-    "myeloma": ("mm", "ciltacabtagene_autoleucel", 16, {"regimen": "none", "typical": True}),
+    "lymphoma": ("lbcl", "axicabtagene_ciloleucel", 20, {"policy": "own", "bridging_share": 0.5}),
+    "myeloma": ("mm", "ciltacabtagene_autoleucel", 16, {"policy": "early_permissive", "regimen": "none"}),
     "two targets": ("adult_b_all", "cd22_car", 12, {"policy": "prophylactic"}),
-    "solid": ("gastric_cancer", "cldn18_2_car", 12, {}),
+    "solid": ("gastric_cancer", "cldn18_2_car", 12, {"typical": True, "policy": "prophylactic"}),
 }
+OWN_POLICY = """
+title = "Own: fever is lowered, of which the model knows nothing"
+source = "reference_model_2026"
+where = "x"
+based_on = "early_permissive"
+
+[antipyretic]
+from_grade = 1
+mark = "D"
+why = "x"
+"""
 SEED = 3
 
 
 @pytest.fixture(scope="module", params=CASES)
-def case(request):
+def case(request, tmp_path_factory):
     disease, product, count, choices = CASES[request.param]
+    if choices.get("policy") == "own":
+        path = tmp_path_factory.mktemp("policies") / "own.toml"
+        path.write_text(OWN_POLICY, encoding="utf-8")
+        choices = {**choices, "policy": path}
     patients, told = virtual_patients(disease, count, seed=SEED), []
     journey = simulate(
         patients, product, plan=PLAN, seed=SEED, progress=lambda share, text: told.append((share, text)), **choices
@@ -155,9 +170,9 @@ def test_each_step_gets_what_the_step_before_left(case):
     assert np.isnan(journey.individual[~given]).all()
     assert [note for note in journey.notes if note in steps.said] == steps.said
     graded = "CRS of virtual patients is graded without organ toxicity: their creatinine and AST are not calibrated"
+    unheard = "antipyretic was given; the model does not represent its effect"
     others = [note for note in journey.notes if note not in steps.said]
-    assert others[-1] == graded
-    assert all(note.endswith(" was given; the model does not represent its effect") for note in others[:-1])
+    assert others == ([unheard, graded] if case.name == "lymphoma" else [graded])
 
 
 def replay(case):
@@ -245,9 +260,9 @@ def test_what_is_seen_on_each_day_follows_from_the_orders_before_it(case, replay
         for name, flags in below.items():
             np.testing.assert_array_equal(journey.course.below_lloq[name][who, j], flags & alive)
         names -= set(values)
-    assert names <= {"tocilizumab", "siltuximab", "anakinra", "dexamethasone", "methylprednisolone", "gcsf", "ivig",
-                     "scig", "levetiracetam", "antibiotics", "hsct", "emapalumab", "ruxolitinib", "platelet_transfusion",
-                     "red_cell_transfusion", "acetaminophen"}  # fmt: skip
+    assert names <= {
+        "tocilizumab", "anakinra", "dexamethasone", "methylprednisolone", "gcsf", "ivig", "antipyretic", "hsct",
+    }  # fmt: skip
     for value in journey.course.values.values():
         assert np.isnan(value[~journey.infused]).all()
     assert (journey.status == 0).all()
@@ -400,7 +415,7 @@ def test_the_closed_record_is_graded_counted_and_signed(case, replayed):
     assert signed.pop("date")[:2] == "20" and signed.pop("numpy") == np.__version__
     assert signed == {
         "version": __version__, "model": MODEL.name, "parameter_sets": list(journey.parameters.history),
-        "product": journey.product.name, "disease": journey.patient.disease, "policy": case.policy,
+        "product": journey.product.name, "disease": journey.patient.disease, "policy": read_policy(case.policy).name,
         "criteria": sorted({one.edition for one in graded.values()} | {journey.response.edition}), "seed": SEED,
         "backend": "batch", "tolerance": 5e-10,
     }  # fmt: skip
