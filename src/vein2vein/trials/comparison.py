@@ -10,19 +10,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import units
+from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 from vein2vein.statistics.survival import hazard_ratio, kaplan_meier, median_time, value_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
-from vein2vein.trials.endpoints.reading import blasts_before
+from vein2vein.trials.endpoints.reading import Cells, Flags, Floats, blasts_before
 from vein2vein.trials.published import UNITS, Published
-
-Floats = NDArray[np.float64]
 
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
 LEVEL = 0.9  # share of the drawn trials inside the interval shown
@@ -30,6 +30,7 @@ PERCENT = 100.0  # unit factor
 NOT_EVALUATED = "NE"  # response of one who had not been assessed at the data cut-off
 
 
+@described
 @dataclass(frozen=True)
 class Row:
     """One line of the table simulated against published.
@@ -74,7 +75,7 @@ class Row:
     missing: str
 
 
-def known_at(journey: Any, follow_up: Floats) -> Any:
+def known_at(journey: Journey, follow_up: Floats) -> Journey:
     """The journey as known at a data cut-off: later events are not yet seen, observation ends there.
 
     Parameters
@@ -85,8 +86,8 @@ def known_at(journey: Any, follow_up: Floats) -> Any:
     """
     outcome = journey.outcome
 
-    def seen(day: Any) -> Floats:
-        return np.where(np.asarray(day, float) <= follow_up, np.asarray(day, float), np.inf)
+    def seen(day: Floats) -> Floats:
+        return np.where(day <= follow_up, day, np.inf)
 
     relapse, response = seen(outcome.relapse_day), seen(outcome.response_day)
     late = np.isfinite(np.asarray(outcome.response_day, float)) & ~np.isfinite(response)
@@ -109,7 +110,7 @@ def known_at(journey: Any, follow_up: Floats) -> Any:
 
 def compare(
     published: Sequence[Published],
-    journey: Any,
+    journey: Journey,
     *,
     follow_up: Mapping[str, Floats],
     scale: str,
@@ -142,7 +143,7 @@ def compare(
 
 
 def resampled(
-    published: Sequence[Published], journey: Any, *, follow_up: Mapping[str, Floats], scale: str, until: float,
+    published: Sequence[Published], journey: Journey, *, follow_up: Mapping[str, Floats], scale: str, until: float,
     seed: int, resamples: int, again: bool = True,
 ) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
     """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
@@ -196,7 +197,7 @@ def quantile(values: Floats, share: float) -> float:
     return float(ordered[max(int(np.ceil(share * ordered.size)) - 1, 0)])
 
 
-def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
+def patients_of(row: Published, journey: Journey, *, scale: str, until: float) -> NDArray[np.bool_]:
     """The denominator of a row, shape (n,)."""
     heavy = np.asarray(journey.patient.weight, float)
     found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
@@ -206,7 +207,7 @@ def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> ND
     return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
 
 
-def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple[tuple[Any, ...], NDArray[np.bool_]]:
+def read_row(row: Published, journey: Journey, *, scale: str, until: float) -> tuple[tuple[Cells, ...], Flags]:
     """What a row's endpoint reads off every patient, arrays of shape (n,), and who counts for it, shape (n,).
 
     Raises
@@ -215,13 +216,13 @@ def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple
         The journey does not hold what the endpoint needs.
     """
     endpoint = ENDPOINTS[row.endpoint]
-    arrays = endpoint.read(journey, **row.arguments)
-    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    found = endpoint.read(journey, **row.arguments)
+    arrays = found if isinstance(found, tuple) else (found,)
     pool = patients_of(row, journey, scale=scale, until=until)
     if endpoint.kind in ("time", "hazard"):
-        arrays, pool = arrays[:-1], pool & arrays[-1]
+        arrays, pool = arrays[:-1], pool & cast("Flags", arrays[-1])
     elif endpoint.kind == "number":
-        pool = pool & ~np.isnan(arrays[0])
+        pool = pool & ~np.isnan(cast("Floats", arrays[0]))
         arrays = (*arrays, SETS["responders"](journey, scale, until)) if row.statistic == "ratio" else arrays
     return arrays, pool
 
@@ -239,27 +240,29 @@ def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int, aga
     return members[np.argsort(luck, axis=1, kind="stable")[:, :size]]
 
 
-def summarize(row: Published, *arrays: Any) -> Floats:
+def summarize(row: Published, *arrays: Cells) -> Floats:
     """The number that a row asks for, over the last axis of what its endpoint read; in the row's unit."""
     endpoint = ENDPOINTS[row.endpoint]
     if endpoint.kind == "share":
-        return arrays[0].sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * arrays[0].mean(axis=-1)
+        flags = cast("Flags", arrays[0])
+        return flags.sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * flags.mean(axis=-1)
+    values = cast("Floats", arrays[0])
     if endpoint.kind == "hazard":
-        return hazard_ratio(*arrays)
+        return hazard_ratio(values, cast("Flags", arrays[1]), cast("Floats", arrays[2]))
     if endpoint.kind == "time":
-        curve = kaplan_meier(arrays[0], arrays[1])
+        curve = kaplan_meier(values, cast("Flags", arrays[1]))
         if row.time is not None:
             return PERCENT * value_at(curve, row.time)
         return median_time(curve) * units.convert(1.0, endpoint.unit, UNITS[row.unit])
     if row.statistic == "ratio":
-        return _ratio(*arrays)
+        return _ratio(values, cast("Flags", arrays[1]))
     summary: dict[str, Callable[[Floats], Floats]] = {
         "median": lambda x: np.median(x, axis=-1),
         "mean": lambda x: np.mean(x, axis=-1),
         "geometric mean": lambda x: np.exp(np.mean(np.log(x), axis=-1)),
         "maximum": lambda x: np.max(x, axis=-1),
     }
-    return summary[row.statistic](arrays[0]) * _factor(endpoint.unit, row.unit)
+    return summary[row.statistic](values) * _factor(endpoint.unit, row.unit)
 
 
 def _factor(found: str, shown: str) -> float:
