@@ -19,6 +19,7 @@ from vein2vein.errors import unknown
 from vein2vein.journey.journey import Journey, Provenance, join_journeys
 from vein2vein.parameters import ParameterSet
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
 from vein2vein.therapy.laws import Law, read_law, read_laws
 from vein2vein.therapy.product import Product, Regimen, find_product
@@ -45,6 +46,7 @@ _SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
 _FACTS = design.FACTS
 
 
+@described
 @dataclass(frozen=True)
 class Trial:
     """A trial as its file says it.
@@ -116,6 +118,7 @@ class Trial:
     regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
 
 
+@described
 @dataclass(frozen=True)
 class TrialResult:
     """What came out of a trial.
