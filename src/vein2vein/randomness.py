@@ -79,3 +79,13 @@ def normals(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Flo
 def each_normals(seed: int, purposes: Sequence[str], patients: ArrayLike, count: int = 1) -> Floats:
     """Return the draws of ``normals`` for several purposes at once, shape (purposes, n, count)."""
     return special.ndtri(each_uniforms(seed, purposes, patients, count))
+
+
+def poisson_at(uniform: Floats, mean: Floats, exact: float) -> Floats:
+    """Poisson number at a probability; a rounded normal one for means above ``exact``."""
+    few = np.minimum(mean, exact)
+    number = np.ceil(special.pdtrik(uniform, np.maximum(few, np.finfo(float).tiny)))
+    below = np.maximum(number - 1, 0.0)
+    number = np.where(special.pdtr(below, few) >= uniform, below, number)
+    many = np.round(np.maximum(mean + np.sqrt(np.maximum(mean, 0.0)) * special.ndtri(uniform), 0.0))
+    return np.where(mean > exact, many, number)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from vein2vein.errors import InputError
 from vein2vein.runs import store
 from vein2vein.trials.comparison import compare
 from vein2vein.trials.published import Published
+from vein2vein.trials.trial import TrialResult, load_trial
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def result(journey):
         Published("T", "a", "ICU", "", 40.0, np.nan, np.nan, "", 5.0, "%", "", "", "memory", reason="not simulated"),
     ]  # fmt: skip
     table = compare(rows, journey, follow_up={}, scale="penn", until=56, seed=1)
-    trial = SimpleNamespace(name="hand", text="# the file", assays={})
+    trial = replace(load_trial("eliana"), name="hand", text="# the file", assays={})
     origin = {"seed": 1, "when": np.float64(2.5), "set": ("general", "tisa"), "late": np.inf, "numbers": np.arange(2)}
-    return SimpleNamespace(trial=trial, journey=journey, comparison=table, screened=7, provenance=origin)
+    return TrialResult(trial=trial, journey=journey, comparison=table, screened=7, provenance=origin)
 
 
 def test_tables_come_back_as_written(result, tmp_path):

@@ -163,5 +163,5 @@ def test_the_template_runs_and_the_patients_do_not_depend_on_how_many_there_are(
 
 
 def test_an_impossible_number_of_patients_is_refused(eliana):
-    with pytest.raises(InputError, match="found 0 patients"):
+    with pytest.raises(InputError, match="patients: found 0, expected a whole number from 1 to 1,000,000"):
         run_trial(eliana, patients=0)

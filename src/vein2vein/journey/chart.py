@@ -10,14 +10,17 @@ cells is a loop in time: what ``treat`` orders is given to the model before the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.clinic.care import eligibility, management
+from vein2vein.arguments import Progress, flag, progress_of, seed_of
+from vein2vein.clinic.care import eligibility
+from vein2vein.clinic.care.management import Policy
 from vein2vein.engine import solve as engine
+from vein2vein.journey import entry
 from vein2vein.journey.day_loop import follow, loop_numbers, ward_limits
 from vein2vein.journey.journey import ArmFacts, Journey
 from vein2vein.journey.outcome import close, provenance
@@ -28,26 +31,25 @@ from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
 from vein2vein.therapy.conditioning import lymphodeplete
 from vein2vein.therapy.disease import find_disease
-from vein2vein.therapy.infusion import check_dose, infuse, read_requested_dose
+from vein2vein.therapy.infusion import check_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Product, Regimen, find_indication, find_product
-from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.therapy.product import Dose, Product, Regimen, find_indication
+from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.virtual import assay, covariates, hazards
-from vein2vein.virtual.constants import Constants, bundled
+from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
-Progress = Callable[[float, str], None]
 
 
 def simulate(
     patient: Patient,
-    product: Product | str,
+    product: Product | str | Path,
     *,
-    dose: str | None = None,
+    dose: str | Dose | None = None,
     regimen: str | Regimen = "",
-    policy: str | Path = "astct_2019",
+    policy: Policy | str | Path = "astct_2019",
     plan: Plan | None = None,
     waiting_law: Law | None = None,
     bridging_share: Law | float | None = None,
@@ -66,13 +68,13 @@ def simulate(
     ----------
     patient : Patient
         One or n patients at enrolment.
-    product : Product or str
-        A product or its name.
-    dose : str, optional
+    product : Product, str or path
+        A product, its name, or the path of a card.
+    dose : str or Dose, optional
         Such as "3.1e6/kg" or "1e8" viable CAR+ cells; by default the label's rule.
     regimen : str or Regimen
         Lymphodepletion by name; "" is the usual one of product and disease. Or one of the caller's own.
-    policy : str or path
+    policy : Policy, str or path
         When tocilizumab, steroids and the rest are given.
     plan : Plan, optional
         Visits and length of follow-up.
@@ -100,13 +102,18 @@ def simulate(
     Raises
     ------
     InputError
-        Unknown names, or an impossible dose.
+        Anything that cannot be: an unknown name, an impossible dose, a weight below 0, a wrong type. Field, what was
+        found and what was expected are named.
     """
-    say = progress or (lambda fraction, text: None)
-    constants = constants or bundled()
-    product = find_product(product) if isinstance(product, str) else product
-    disease, chosen, visits = find_disease(patient.disease), management.read_policy(policy), plan or read_plan()
-    asked = read_requested_dose(dose)
+    say = progress_of(progress)
+    patient, product = entry.check_patient(patient), entry.check_product(product)
+    disease, chosen, visits = find_disease(patient.disease), entry.check_policy(policy), entry.check_plan(plan)
+    asked, regimen, constants = entry.check_dose(dose), entry.check_regimen(regimen), entry.check_constants(constants)
+    waiting_law = entry.check_waiting_law(waiting_law)
+    bridging_share = entry.check_share("bridging_share", bridging_share)
+    transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
+    overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
+    typical = flag("typical", typical)
     notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared
@@ -157,8 +164,8 @@ def simulate(
     doses = [(day, drug, mg[who]) for day, drug, mg in conditioned.doses]
     doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
     followed = follow(
-        treated, product, columns, doses, visits, chosen, transplant=transplant,
-        assays={**assay.usual(), **(assays or {})}, constants=constants, seed=seed, backend=backend, say=say,
+        treated, product, columns, doses, visits, chosen, rows=who, enrolled=patient.count, transplant=transplant,
+        assays={**assay.usual(), **own_assays}, constants=constants, seed=seed, backend=backend, say=say,
     )  # fmt: skip
     notes += followed.notes
 
@@ -166,7 +173,7 @@ def simulate(
     say(1.0, "outcome")
     ended = close(
         patient, product, disease, visits,
-        drawn=drawn, who=who, followed=followed, waited=waited, infused=given, constants=constants.hazards,
+        drawn=drawn, followed=followed, waited=waited, infused=given, constants=constants.hazards,
         seed=seed,
     )  # fmt: skip
     facts = ArmFacts(

@@ -6,14 +6,16 @@ before the next ``advance``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.arguments import Progress
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care import management
 from vein2vein.clinic.criteria import edition
@@ -32,16 +34,19 @@ from vein2vein.virtual import assay, bedside, hazards
 from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
-Progress = Callable[[float, str], None]
+Kind = TypeVar("Kind", bound=np.generic)
 ORGANS = False  # creatinine and AST of virtual patients are plausible links, not calibrated: they decide no grade
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What the day loop leaves behind: arrays of the m infused patients.
+    """What the day loop leaves behind: arrays of the m infused patients, by their positions among all enrolled.
 
     Attributes
     ----------
+    rows : ndarray of int, shape (m,)
+        Positions of these patients among the ``enrolled``.
+    enrolled : int
     course : Course
         m patients, k days; goes on after death.
     state, columns : ndarray, shape (m, states), (m, parameters)
@@ -57,6 +62,8 @@ class Followed:
     notes : tuple of str
     """
 
+    rows: NDArray[np.intp]
+    enrolled: int
     course: Course
     state: Floats
     columns: Floats
@@ -66,13 +73,31 @@ class Followed:
     transplanted: Floats
     notes: tuple[str, ...]
 
+    def to_all(self, values: NDArray[Kind], absent: object) -> NDArray[Kind]:
+        """Values of the infused, (m, ...), as rows of all who were enrolled; ``absent`` for the others."""
+        full = np.full((self.enrolled, *values.shape[1:]), absent, dtype=values.dtype)
+        full[self.rows] = values
+        return full
+
 
 def follow(
-    who: Patient, product: Product, columns: Floats, doses: list[tuple[float, str, Floats]], plan: Plan,
-    policy: management.Policy, *, transplant: tuple[float, float, float], assays: Mapping[str, assay.Assay],
-    constants: Constants, seed: int, backend: str, say: Progress,
-) -> Followed:  # fmt: skip
-    """Follow the infused patients through the plan's days."""
+    who: Patient,
+    product: Product,
+    columns: Floats,
+    doses: Sequence[tuple[float, str, Floats]],
+    plan: Plan,
+    policy: management.Policy,
+    *,
+    rows: NDArray[np.intp],
+    enrolled: int,
+    transplant: tuple[float, float, float],
+    assays: Mapping[str, assay.Assay],
+    constants: Constants,
+    seed: int,
+    backend: str,
+    say: Progress,
+) -> Followed:
+    """Follow the infused patients through the plan's days; ``rows`` are their positions among the ``enrolled``."""
     model, known, numbers, count = reference.MODEL, loop_numbers(), who.number, who.count
     at = {name: i for i, name in enumerate(model.state_names)}
     level = {name: i for i, name in enumerate(model.level_names)}
@@ -162,7 +187,9 @@ def follow(
         say((column + 1) / len(days), f"day {day:g} of {plan.follow_up:g}")
     notes = tuple(f"{name} was given; the model does not represent its effect" for name in sorted(unheard))
     notes += ("CRS of virtual patients is graded without organ toxicity: their creatinine and AST are not calibrated",)
-    return Followed(chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes)
+    return Followed(
+        rows, enrolled, chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes
+    )
 
 
 @described

@@ -232,9 +232,9 @@ def followed_by(journey: Journey, analyte: str) -> NDArray[np.bool_]:
 def some_patients(journey: Journey, rows: Rows) -> Journey:
     """The journey of some of its patients, by position or mask; arms that none of them is in are left out."""
     found = take(journey, rows)
-    held, arm = np.unique(found.arm, return_inverse=True)
-    arms = tuple(journey.arms[place] for place in held)
-    return replace(found, arms=arms, arm=arm.astype(np.intp), **_of_arms(found, arms))
+    held = np.unique(found.arm)
+    arms = tuple(facts for place, facts in enumerate(journey.arms) if place in held)
+    return replace(found, arms=arms, arm=np.searchsorted(held, found.arm), **_of_arms(found, arms))
 
 
 def join_journeys(journeys: Sequence[Journey], order: NDArray[np.intp]) -> Journey:

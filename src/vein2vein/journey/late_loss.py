@@ -7,7 +7,6 @@ when the intensity passes the patient's own unit-exponential draw; then the next
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,8 @@ def first_limits(columns: Floats, numbers: NDArray[np.int64], seed: int) -> dict
 
 
 def found(
-    run: Any, columns: Floats, limits: dict[str, Floats], numbers: NDArray[np.int64], seed: int
-) -> tuple[Any, Floats, dict[str, Floats]]:
+    run: engine.Run, columns: Floats, limits: dict[str, Floats], numbers: NDArray[np.int64], seed: int
+) -> tuple[engine.Run, Floats, dict[str, Floats]]:
     """Found the clones that are due, and go on with the run.
 
     Parameters

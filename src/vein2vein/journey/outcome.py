@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,17 +58,16 @@ def close(
     plan: Plan,
     *,
     drawn: Mapping[str, Floats],
-    who: NDArray[np.intp],
     followed: Followed,
     waited: Waiting,
     infused: NDArray[np.bool_],
     constants: HazardConstants,
     seed: int,
 ) -> Closed:
-    """Close the record of n patients of whom those at ``who`` were infused and followed."""
-    count, numbers = patient.count, patient.number
+    """Close the record of n patients of whom some were infused and followed."""
+    count, numbers, who = patient.count, patient.number, followed.rows
     seen = _response(followed.course, disease.lineage, plan)
-    death, cause = _deaths(constants, patient, followed, seen, plan, drawn, who, seed)
+    death, cause = _deaths(constants, patient, followed, seen, plan, drawn, seed)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)
@@ -80,9 +78,7 @@ def close(
     last_day = np.full(count, plan.follow_up)
     last_day[who] = np.where(followed.status == 0, plan.follow_up, np.minimum(followed.reached, plan.follow_up))
 
-    def everyone(values: NDArray[Any], absent: Any) -> NDArray[Any]:
-        return _rows(values, who, count, absent)
-
+    everyone = followed.to_all
     response = Response(
         seen.edition, seen.days, seen.categories, everyone(seen.status, -1), everyone(seen.best, ""),
         everyone(seen.response_day, np.inf), everyone(seen.mrd_negative, False), everyone(seen.relapse_day, np.inf),
@@ -121,14 +117,20 @@ def _response(course: Course, lineage: str, plan: Plan) -> Response:
 
 
 def _deaths(
-    c: HazardConstants, patient: Patient, followed: Followed, seen: Response, plan: Plan, drawn: Mapping[str, Floats],
-    who: NDArray[np.intp], seed: int,
-) -> tuple[Floats, NDArray[np.object_]]:  # fmt: skip
+    c: HazardConstants,
+    patient: Patient,
+    followed: Followed,
+    seen: Response,
+    plan: Plan,
+    drawn: Mapping[str, Floats],
+    seed: int,
+) -> tuple[Floats, NDArray[np.object_]]:
     """Day and cause of death of the infused: toxicity, without relapse, or after progression, whichever comes first."""
-    numbers, days = patient.number[who], followed.course.days
+    who, days = followed.rows, followed.course.days
+    numbers = patient.number[who]
     failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, words.failures())
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
-    progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
+    progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits, default=np.inf), np.inf))
     background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
     grafted = hazards.transplant_hazard(c, days, followed.transplanted[:, None], background) * np.diff(
         days, prepend=0.0
@@ -146,13 +148,6 @@ def _deaths(
     named_ways = [of_toxicity, np.full(len(who), "without relapse"), np.full(len(who), "progression")]
     causes = np.stack([cause.astype(object) for cause in named_ways])
     return ways.min(axis=0), causes[ways.argmin(axis=0), np.arange(len(who))]
-
-
-def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) -> NDArray[Any]:
-    """Rows of the infused patients among those of all patients."""
-    full = np.full((count, *values.shape[1:]), absent, dtype=values.dtype)
-    full[who] = values
-    return full
 
 
 def provenance(

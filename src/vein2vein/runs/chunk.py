@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import analytes
-from vein2vein.runs.store import OF_JOURNEY, Columns, write_table
+from vein2vein.journey.journey import Journey, Provenance
+from vein2vein.records import described
+from vein2vein.runs.store import OF_JOURNEY, Cells, Columns, Plain, write_table
 from vein2vein.trials.comparison import known_at, patients_of, read_row
 from vein2vein.trials.endpoints.measures import ENDPOINTS, NotProduced, recovery_day
 from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at
@@ -33,6 +35,7 @@ HARMLESS = 0  # status of a patient who was computed to the end
 NOTHING_READ = {"share": False, "number": np.nan, "time": np.nan, "hazard": np.nan}
 
 
+@described
 @dataclass(frozen=True)
 class Work:
     """What is done to every chunk.
@@ -57,6 +60,7 @@ class Work:
         return (*PER_PATIENT, *COURSES) if self.courses else PER_PATIENT
 
 
+@described
 @dataclass(frozen=True)
 class Chunk:
     """A chunk ready to be stored.
@@ -77,7 +81,7 @@ class Chunk:
     rows: dict[str, int]
     failed: int
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
 
 def make_chunk(work: Work, first: int, last: int, scratch: Path | None = None) -> Chunk:
@@ -96,26 +100,29 @@ def make_chunk(work: Work, first: int, last: int, scratch: Path | None = None) -
             return make_chunk(work, first, last, Path(made))
     journey = enroll_and_treat(work.trial, np.arange(first, last), seed=work.seed, backend=work.backend)
     tables = tables_of(work, journey)
-    provenance = {name: value for name, value in journey.provenance.items() if name != "date"}
+    provenance = journey.provenance.copy()
+    provenance.pop("date", None)
     files = {name: _parquet(columns, scratch / f"{name}-{first}.parquet") for name, columns in tables.items()}
     rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
     return Chunk(files, rows, int((journey.status != HARMLESS).sum()), journey.notes, provenance)
 
 
-def tables_of(work: Work, journey: Any) -> dict[str, Columns]:
+def tables_of(work: Work, journey: Journey) -> dict[str, Columns]:
     """Tables of a chunk whose patients have been through the trial."""
-    own = {"summaries": summaries, "course": _course, "readings": lambda j: readings(work.trial, j, work.seed)}
-    return {name: {**OF_JOURNEY, **own}[name](journey) for name in work.tables}
+    own = {**OF_JOURNEY, "summaries": summaries, "course": _course}
+    return {
+        name: readings(work.trial, journey, work.seed) if name == "readings" else own[name](journey)
+        for name in work.tables
+    }
 
 
-def _course(journey: Any) -> Columns:
+def _course(journey: Journey) -> Columns:
     """Every day, with the same columns in every chunk; a treatment that was not given is NaN."""
     found = OF_JOURNEY["course"](journey)
     columns = {"patient": found["patient"], "day": found["day"]}
     for name, analyte in sorted(analytes.all_analytes().items()):
-        columns[name] = found.get(name, np.full(len(found["day"]), np.nan, np.float32))
-        if analyte.kind == "treatment":
-            columns[name] = np.where(columns[name] > 0, columns[name], np.float32(np.nan))
+        values = found.get(name, np.full(len(found["day"]), np.nan, np.float32)).astype(np.float32, copy=False)
+        columns[name] = np.where(values > 0, values, np.float32(np.nan)) if analyte.kind == "treatment" else values
         below = f"{name}_below_lloq"
         columns[below] = found.get(below, np.zeros(len(found["day"]), bool))
     return columns
@@ -133,7 +140,7 @@ def _parquet(columns: Columns, path: Path) -> bytes:
         path.unlink(missing_ok=True)
 
 
-def summaries(journey: Any) -> Columns:
+def summaries(journey: Journey) -> Columns:
     """Worst grades, extremes and treatments of each patient, to the end of observation.
 
     Returns
@@ -143,8 +150,8 @@ def summaries(journey: Any) -> Columns:
         ``highest_<analyte>`` and ``lowest_<analyte>`` (NaN: never measured), ``total_<treatment>`` and
         ``doses_<treatment>`` (days on which it was given), ``b_cell_recovery_day`` (infinite: not seen).
     """
-    course, count = journey.course, len(journey.infused)
-    columns: Columns = {"patient": np.asarray(journey.patient.number)}
+    course, count = journey.course, journey.count
+    columns: Columns = {"patient": journey.patient.number}
     for name in sorted(journey.findings):
         found = journey.findings[name]
         reached = found.grade >= 1
@@ -173,9 +180,9 @@ def _sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def readings(trial: Trial, journey: Any, seed: int) -> Columns:
+def readings(trial: Trial, journey: Journey, seed: int) -> Columns:
     """What each published row needs of each patient, so that the comparison can be made from all chunks together."""
-    numbers = np.asarray(journey.patient.number)
+    numbers = journey.patient.number
     seen_at = {"": journey}
     for name, days in follow_up_at(trial, numbers, seed).items():
         seen_at[name] = known_at(journey, days)
@@ -183,40 +190,49 @@ def readings(trial: Trial, journey: Any, seed: int) -> Columns:
     for i, row in enumerate(trial.published):
         if not row.endpoint:
             continue
-        asked = {"scale": trial.scale, "until": trial.until}
         try:
-            arrays, pool = read_row(row, seen_at[row.cutoff], **asked)
+            arrays, pool = read_row(row, seen_at[row.cutoff], scale=trial.scale, until=trial.until)
         except NotProduced as problem:  # another chunk may hold what this one lacks
             kind = ENDPOINTS[row.endpoint].kind
             arrays, pool = (np.full(numbers.shape, NOTHING_READ[kind]),), np.zeros(numbers.shape, bool)
             if kind == "share":
-                pool = patients_of(row, seen_at[row.cutoff], **asked)
+                pool = patients_of(row, seen_at[row.cutoff], scale=trial.scale, until=trial.until)
             columns[f"missing_{i}"] = np.full(numbers.shape, str(problem))
         for j, array in enumerate(arrays):
-            columns[f"row_{i}_{j}"] = np.asarray(array)
-        columns[f"in_{i}"] = np.asarray(pool, bool)
+            columns[f"row_{i}_{j}"] = array
+        columns[f"in_{i}"] = pool
     return columns
 
 
-def work_record(work: Work) -> dict[str, Any]:
+def work_record(work: Work) -> dict[str, Plain]:
     """What identifies the inputs of a run, as plain data: the trial with all its cards, and the policy."""
     from vein2vein.clinic.care.management import read_policy
 
-    trial = plain(work.trial)
+    trial = fields_of(work.trial)
     trial.pop("file")  # the same text elsewhere is the same trial
     return {"trial": trial, "policy": plain(read_policy(work.trial.policy))}
 
 
-def plain(value: Any) -> Any:
+def fields_of(record: object) -> dict[str, Plain]:
+    """Plain data of the fields of a record, by name."""
+    if not dataclasses.is_dataclass(record) or isinstance(record, type):
+        raise TypeError(f"{type(record).__name__} is no record")
+    return {f.name: plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
+
+
+def plain(value: object) -> Plain:
     """Plain data of a record: mappings by sorted name, arrays as lists, numbers as written by ``repr``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+        return fields_of(value)
+    if isinstance(value, np.ndarray):
+        return plain(cast("object", cast("Cells", value).tolist()))
+    if isinstance(value, np.generic):
+        return plain(cast("object", value.item()))
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in sorted(value.items(), key=lambda item: str(item[0]))}
+        held = cast("Mapping[object, object]", value)
+        return {str(k): plain(v) for k, v in sorted(held.items(), key=lambda item: str(item[0]))}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [plain(one) for one in cast("Sequence[object]", value)]
     if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
+        return [repr(one) for one in sorted(cast("Iterable[object]", value), key=repr)]
     return value if isinstance(value, str | bool) or value is None else repr(value)

@@ -18,23 +18,34 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, whole
+from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError, check_target, checksum, make_folder, strays, write_bytes, write_text
+from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
-from vein2vein.runs.store import MANIFEST, Columns, comparison_table, read_manifest, read_parquet, write_table
+from vein2vein.runs.store import (
+    MANIFEST,
+    Columns,
+    LargeManifest,
+    Stored,
+    as_plain,
+    comparison_table,
+    folder_of,
+    read_manifest,
+    read_parquet,
+    write_table,
+)
 from vein2vein.runs.streaming import GRADED, compare_chunks, count_chunks
 from vein2vein.trials.comparison import Row
-from vein2vein.trials.published import MOST
-from vein2vein.trials.trial import Trial, screened_for
-
-Progress = Callable[[float, str], None]
+from vein2vein.trials.trial import Trial, load_trial, patients_of, screened_for
 
 FORMAT = 1  # of the manifest of a large run; raised when a reader would need to know
 CHUNK = 5_000  # patients: about one gigabyte of memory on the way
@@ -43,6 +54,7 @@ COMPARISON, SUMMARY = "comparison.parquet", "summary.parquet"
 DIGITS = 7  # of the patient number in a file's name
 
 
+@described
 @dataclass(frozen=True)
 class LargeResult:
     """What a large run left behind.
@@ -71,7 +83,7 @@ class LargeResult:
 
 
 def run_large(
-    trial: Trial,
+    trial: Trial | str | Path,
     folder: str | Path,
     *,
     patients: int | None = None,
@@ -88,7 +100,7 @@ def run_large(
 
     Parameters
     ----------
-    trial : Trial
+    trial : Trial, str or path
     folder : path
     patients : int, optional
         Default: as the trial file says.
@@ -118,13 +130,11 @@ def run_large(
     OSError
         The folder cannot be written or is full; what is done is kept.
     """
-    say = progress or (lambda fraction, text: None)
-    count = trial.patients if patients is None else patients
-    if not 1 <= count <= MOST:
-        raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
-    if chunk is not None and chunk < 1:
-        raise InputError(f"found a chunk of {chunk} patients, expected 1 or more.")
-    folder, work = Path(folder), Work(trial, seed, courses, backend)
+    say, trial = progress_of(progress), trial if isinstance(trial, Trial) else load_trial(trial)
+    count, seed, backend = patients_of(trial, patients), seed_of(seed), choice("backend", backend, BACKENDS)
+    chunk, jobs = None if chunk is None else whole("chunk", chunk, low=1), whole("jobs", jobs, low=1)
+    courses, force = flag("courses", courses), flag("force", force)
+    folder, work = folder_of(folder), Work(trial, seed, courses, backend)
     with _alone(folder):
         manifest = _begin(folder, work, count, chunk, force)
         notes = _check(folder, manifest, say)
@@ -148,7 +158,7 @@ def run_large(
         return _finish(folder, manifest, work, count, notes, say)
 
 
-def chunk_files(folder: str | Path, manifest: dict[str, Any]) -> dict[str, list[Path]]:
+def chunk_files(folder: str | Path, manifest: LargeManifest) -> dict[str, list[Path]]:
     """Files of each table of a large run, by patient number."""
     return {name: [Path(folder) / name / c["file"] for c in manifest["chunks"]] for name in manifest["tables"]}
 
@@ -161,7 +171,7 @@ def holds_large(folder: str | Path) -> bool:
 # Beginning, or going on
 
 
-def _identity(work: Work, count: int) -> dict[str, Any]:
+def _identity(work: Work, count: int) -> dict[str, str | int]:
     text = json.dumps(work_record(work), sort_keys=True, ensure_ascii=True)
     return {
         "trial": hashlib.sha256(text.encode()).hexdigest(),
@@ -173,7 +183,7 @@ def _identity(work: Work, count: int) -> dict[str, Any]:
     }
 
 
-def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool) -> dict[str, Any]:
+def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool) -> LargeManifest:
     """The manifest of the run that the folder holds, else that of a new one."""
     identity = _identity(work, count)
     if force and (folder / MANIFEST).exists():
@@ -181,7 +191,7 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
     if (folder / MANIFEST).exists():
         if not holds_large(folder):
             raise InputError(f"{folder} holds another run; give --force to overwrite it, or another folder.")
-        found = read_manifest(folder)
+        found = cast("LargeManifest", read_manifest(folder))
         differing = differences(identity, found["identity"])
         if differing:
             raise InputError(
@@ -194,7 +204,7 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
     else:
         for name in (COMPARISON, SUMMARY):
             check_target(folder / name, force=force)
-        found = {
+        found: LargeManifest = {
             "format": FORMAT,
             "state": "running",
             "trial": work.trial.name,
@@ -240,9 +250,11 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _check(folder: Path, manifest: dict[str, Any], say: Progress) -> tuple[str, ...]:
+def _check(folder: Path, manifest: LargeManifest, say: Progress) -> tuple[str, ...]:
     """Keep in the manifest the chunks whose files are what it says; return what was said of the others."""
-    kept, notes, count = [], [], manifest["patients"]
+    kept: list[Stored] = []
+    notes: list[str] = []
+    count = manifest["patients"]
     for entry in manifest["chunks"]:
         wrong = [name for name in manifest["tables"] if not _is(folder / name / entry["file"], entry["sha256"][name])]
         if wrong:
@@ -275,28 +287,28 @@ def _file(span: Span) -> str:
 # Storing
 
 
-def _store(folder: Path, manifest: dict[str, Any], span: Span, made: Chunk) -> None:
+def _store(folder: Path, manifest: LargeManifest, span: Span, made: Chunk) -> None:
     """Write the files of a chunk, then the manifest that says so."""
-    checksums = {}
+    checksums: dict[str, str] = {}
     for name, content in made.files.items():
         write_bytes(folder / name / _file(span), content, force=True, durable=True)
         checksums[name] = checksum(content)
-    entry = {
+    entry: Stored = {
         "first": span[0], "last": span[1], "file": _file(span), "rows": made.rows, "failed": made.failed,
         "sha256": checksums, "notes": list(made.notes),
     }  # fmt: skip
-    manifest["provenance"] = manifest["provenance"] or made.provenance
+    manifest["provenance"] = manifest["provenance"] or as_plain(made.provenance)
     manifest["chunks"] = sorted([*manifest["chunks"], entry], key=lambda one: one["first"])
     _write_manifest(folder, manifest)
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def _write_manifest(folder: Path, manifest: LargeManifest) -> None:
     text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
     write_text(folder / MANIFEST, text, force=True, durable=True)
 
 
 @contextmanager
-def _kept(done: int, of: int) -> Iterator[None]:
+def _kept(done: int, of: int) -> Generator[None]:
     """Say in an error of the disk that nothing is lost."""
     try:
         yield
@@ -306,7 +318,7 @@ def _kept(done: int, of: int) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None]:
     """Let no second process write into the folder; the system ends the lock with the process."""
     make_folder(folder)
     if os.name != "posix":
@@ -329,7 +341,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _finish(
-    folder: Path, manifest: dict[str, Any], work: Work, count: int, notes: tuple[str, ...], say: Progress
+    folder: Path, manifest: LargeManifest, work: Work, count: int, notes: tuple[str, ...], say: Progress
 ) -> LargeResult:
     say(1.0, "comparing with the published trial")
     files = chunk_files(folder, manifest)

@@ -15,16 +15,18 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
 from vein2vein import __version__
 from vein2vein.errors import InputError
 
+Result = TypeVar("Result")
 Span = tuple[int, int]  # first patient, and the one after the last
 NOT_OF_RESULTS = ("cli", "explain", "io", "report", "ward", "web")  # rooms whose code does not bear on what is computed
 PATIENCE = 10  # seconds until a scheduler must have answered
@@ -34,13 +36,56 @@ LONGEST_TOLD = 24  # characters of a value that a sentence can hold; a hash is l
 SAMPLE = 1000  # values on which the arithmetic of a machine is compared
 
 
-def compute_here(task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iterator[tuple[Span, Any]]:
+class _Future(Protocol):
+    """A result that a scheduler of the library ``distributed`` is asked for."""
+
+    key: str
+    status: str
+
+    def result(self) -> object: ...
+
+    def release(self) -> None: ...
+
+
+class _Finished(Protocol):
+    """Futures in the order in which they are done."""
+
+    def __iter__(self) -> Iterator[_Future]: ...
+
+    def add(self, future: _Future) -> None: ...
+
+
+class _Client(Protocol):
+    """What is used of a client of a scheduler."""
+
+    loop: object
+
+    def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
+
+    def scheduler_info(self, n_workers: int) -> Mapping[str, Mapping[str, Mapping[str, int]]]: ...
+
+    def submit(self, function: Callable[..., object], *arguments: object, pure: bool) -> _Future: ...
+
+    def close(self, timeout: float) -> None: ...
+
+
+class _Distributed(Protocol):
+    """What is used of the library ``distributed``."""
+
+    KilledWorker: type[Exception]
+
+    def Client(self, address: str, timeout: float, set_as_default: bool) -> _Client: ...
+
+    def as_completed(self, futures: Sequence[_Future], loop: object) -> _Finished: ...
+
+
+def compute_here(task: Callable[[int, int], Result], spans: Sequence[Span]) -> Iterator[tuple[Span, Result]]:
     """Compute one chunk after the other in this process."""
     for span in spans:
         yield span, task(*span)
 
 
-def compute_in(jobs: int, task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iterator[tuple[Span, Any]]:
+def compute_in(jobs: int, task: Callable[[int, int], Result], spans: Sequence[Span]) -> Iterator[tuple[Span, Result]]:
     """Compute chunks in several processes of this machine, and yield them as they are done.
 
     Raises
@@ -85,7 +130,9 @@ def _await_end(sentinel: int) -> None:
     os._exit(1)
 
 
-def compute_on(address: str, task: Callable[[int, int], Any], spans: Sequence[Span]) -> Iterator[tuple[Span, Any]]:
+def compute_on(
+    address: str, task: Callable[[int, int], Result], spans: Sequence[Span]
+) -> Iterator[tuple[Span, Result]]:
     """Send chunks to the workers of a Dask scheduler; what a lost worker had is computed again by another.
 
     Parameters
@@ -112,7 +159,7 @@ def compute_on(address: str, task: Callable[[int, int], Any], spans: Sequence[Sp
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """What the client logs when a scheduler is lost is told in a sentence."""
     log = logging.getLogger("distributed.client")
     before = log.disabled
@@ -124,8 +171,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _computed(
-    distributed: Any, address: str, task: Callable[[int, int], Any], spans: Sequence[Span]
-) -> Iterator[tuple[Span, Any]]:
+    distributed: _Distributed, address: str, task: Callable[[int, int], Result], spans: Sequence[Span]
+) -> Iterator[tuple[Span, Result]]:
     client = _connect(distributed, address)
     try:
         try:
@@ -143,7 +190,7 @@ def _computed(
         done = distributed.as_completed(futures, loop=client.loop)
         del futures  # a result is let go as soon as it has been fetched
         for future in done:
-            span, result = where.pop(future.key), _result(distributed, future, address)
+            span, result = where.pop(future.key), cast("Result", _result(distributed, future, address))
             future.release()
             following = next(waiting, None)
             if following is not None:
@@ -155,7 +202,7 @@ def _computed(
         client.close(timeout=PATIENCE)
 
 
-def _distributed() -> Any:
+def _distributed() -> _Distributed:
     try:
         import distributed  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -163,10 +210,10 @@ def _distributed() -> Any:
             "a scheduler needs the extra 'cluster', which is not installed; pip install 'vein2vein[cluster]', "
             "or leave --scheduler out to compute on this machine."
         ) from None
-    return distributed
+    return cast("_Distributed", distributed)
 
 
-def _connect(distributed: Any, address: str) -> Any:
+def _connect(distributed: _Distributed, address: str) -> _Client:
     try:
         return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as problem:
@@ -176,7 +223,7 @@ def _connect(distributed: Any, address: str) -> Any:
         ) from None
 
 
-def _result(distributed: Any, future: Any, address: str) -> Any:
+def _result(distributed: _Distributed, future: _Future, address: str) -> object:
     try:
         return future.result()
     except distributed.KilledWorker:
@@ -193,7 +240,7 @@ def _result(distributed: Any, future: Any, address: str) -> Any:
         ) from None
 
 
-def _checked(task: Callable[[int, int], Any], expected: dict[str, str], span: Span) -> Any:
+def _checked(task: Callable[[int, int], Result], expected: Mapping[str, str], span: Span) -> Result:
     """Run on a worker: refuse where its bits would be other ones."""
     differing = differences(expected, fingerprint())
     if differing:
@@ -201,9 +248,9 @@ def _checked(task: Callable[[int, int], Any], expected: dict[str, str], span: Sp
     return task(*span)
 
 
-def differences(expected: dict[str, Any], found: dict[str, Any]) -> str:
+def differences(expected: Mapping[str, str | int], found: Mapping[str, str | int]) -> str:
     """Name what differs, with its values where they are short; "" where nothing does."""
-    named = []
+    named: list[str] = []
     for name, value in expected.items():
         if found.get(name) != value:
             told = f" ({found.get(name)}, expected {value})" if len(str(value)) < LONGEST_TOLD else ""
@@ -214,15 +261,12 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> str:
 @functools.cache
 def fingerprint() -> dict[str, str]:
     """What bears on the bits of a result besides the inputs: code, libraries, the machine's arithmetic."""
-    import llvmlite
-    import scipy
-
     return {
         "version of vein2vein": __version__,
         "code of vein2vein": _code(),
         "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "llvmlite": llvmlite.__version__,
+        "scipy": version("scipy"),
+        "llvmlite": version("llvmlite"),
         "arithmetic of the processor": _arithmetic(),
     }
 
@@ -240,6 +284,7 @@ def _arithmetic() -> str:
     """Hash of some functions on this machine: their last bit may depend on the processor and its vector units."""
     x = np.linspace(1 / SAMPLE, 2, SAMPLE)
     digest = hashlib.sha256(platform.machine().encode())
-    for function in (np.exp, np.log, np.sqrt, np.sin, np.cos, np.tanh, np.expm1, np.log1p, lambda v: v**v):
-        digest.update(function(x).tobytes())
+    found = [f(x) for f in (np.exp, np.log, np.sqrt, np.sin, np.cos, np.tanh, np.expm1, np.log1p)]
+    for values in (*found, x**x):
+        digest.update(np.asarray(values, dtype=np.float64).tobytes())
     return digest.hexdigest()

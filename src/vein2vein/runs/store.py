@@ -10,26 +10,79 @@ manifest.json       provenance, columns and row counts; written last, so that a 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, Protocol, TypeAlias, TypedDict, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.arguments import name_or_path, of_kind, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.files import check_target, make_folder, refused_by_library, scratch_path, write_text
+from vein2vein.journey.journey import Journey
+from vein2vein.records import patient_arrays
+from vein2vein.trials.comparison import Row
+from vein2vein.trials.trial import TrialResult
 
-Columns = dict[str, NDArray[Any]]
+Cells = NDArray[np.generic]
+Columns = dict[str, Cells]
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 TABLES = ("patients", "course", "findings", "outcomes", "comparison")
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the manifest; raised when a reader would need to know
 
 
-def write_trial(result: Any, folder: str | Path) -> Path:
+class _Fetched(Protocol):
+    """What a query found, as columns."""
+
+    def fetchnumpy(self) -> Columns: ...
+
+
+class Described(TypedDict):
+    """What the manifest says of a table."""
+
+    rows: int
+    columns: list[str]
+
+
+class Stored(TypedDict):
+    """What the manifest says of a chunk of a large run."""
+
+    first: int
+    last: int
+    file: str
+    rows: dict[str, int]
+    failed: int
+    sha256: dict[str, str]
+    notes: list[str]
+
+
+class Manifest(TypedDict):
+    """What a results folder says of itself."""
+
+    format: int
+    trial: str
+    provenance: Plain
+    trial_file: str
+    screened: NotRequired[int]
+    tables: dict[str, Described] | list[str]
+
+
+class LargeManifest(Manifest):
+    """What the folder of a large run says of itself."""
+
+    state: str
+    identity: dict[str, str | int]
+    patients: int
+    chunk: int
+    chunks: list[Stored]
+
+
+def write_trial(result: TrialResult, folder: str | Path) -> Path:
     """Write the results of a trial as Parquet tables with a manifest.
 
     Parameters
@@ -42,22 +95,28 @@ def write_trial(result: Any, folder: str | Path) -> Path:
     -------
     Path
         The manifest.
+
+    Raises
+    ------
+    InputError
+        What is given is no result, or no folder.
     """
-    folder = make_folder(folder)
+    result = of_kind("result", result, TrialResult, "a TrialResult, as run_trial makes it")
+    folder = make_folder(folder_of(folder))
     for name in (*TABLES, MANIFEST):
         check_target(folder / (name if name == MANIFEST else f"{name}.parquet"), force=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     tables = {name: table(result.journey) for name, table in OF_JOURNEY.items()}
     tables["comparison"] = comparison_table(result.comparison)
-    described = {}
+    described: dict[str, Described] = {}
     for name, columns in tables.items():
         write_table(columns, folder / f"{name}.parquet")
         described[name] = {"rows": len(next(iter(columns.values()))), "columns": list(columns)}
-    manifest = {
+    manifest: Manifest = {
         "format": FORMAT,
         "trial": result.trial.name,
         "screened": result.screened,
-        "provenance": _plain(result.provenance),
+        "provenance": as_plain(result.provenance),
         "tables": described,
         "trial_file": result.trial.text,
     }
@@ -65,7 +124,15 @@ def write_trial(result: Any, folder: str | Path) -> Path:
     return write_text(folder / MANIFEST, text, force=True)
 
 
-def write_table(columns: Mapping[str, NDArray[Any]], path: Path, *, durable: bool = False) -> Path:
+def folder_of(folder: object) -> Path:
+    """A folder of results, there or not."""
+    found = Path(name_or_path("folder", folder, "the path of a folder"))
+    if found.exists() and not found.is_dir():
+        raise InputError(f"{found} is a file, expected a folder; give another path.", field="folder")
+    return found
+
+
+def write_table(columns: Mapping[str, Cells], path: Path, *, durable: bool = False) -> Path:
     """Write equally long columns as one Parquet file, whole or not at all; NaN becomes NULL, infinity stays."""
     import duckdb
 
@@ -92,17 +159,18 @@ def read_table(folder: str | Path, name: str) -> Columns:
     InputError
         The folder holds no complete results, or there is no such table.
     """
+    folder, name = folder_of(folder), text("name", name)
     said = read_manifest(folder)
-    if "chunks" in said:  # a large run: see runs/large.py
-        known = said["tables"]
-        files = [Path(folder) / name / chunk["file"] for chunk in said["chunks"]]
+    known: Sequence[str] = TABLES
+    files: list[Path] = []
+    if is_large(said):
+        known = list(said["tables"])
+        files = [folder / name / chunk["file"] for chunk in said["chunks"]]
         if said["state"] != "complete":
             raise InputError("the run is not complete; the command that began it goes on with it.", file=folder)
-    else:
-        known, files = TABLES, []
     if name not in (*known, "comparison"):
         raise InputError(unknown("table", name, known))
-    return read_parquet(files if name in known and files else [Path(folder) / f"{name}.parquet"])
+    return read_parquet(files if name in known and files else [folder / f"{name}.parquet"])
 
 
 def read_parquet(files: Sequence[Path], columns: Sequence[str] = (".*",)) -> Columns:
@@ -111,7 +179,8 @@ def read_parquet(files: Sequence[Path], columns: Sequence[str] = (".*",)) -> Col
 
     with duckdb.connect() as connection:
         wanted = "|".join(f"({pattern})" for pattern in columns)
-        found = connection.execute(f"SELECT COLUMNS('^({wanted})$') FROM {listed(files)}").fetchnumpy()
+        query = f"SELECT COLUMNS('^({wanted})$') FROM {listed(files)}"
+        found = cast("_Fetched", connection.execute(query)).fetchnumpy()
     return {key: _filled(column) for key, column in found.items()}
 
 
@@ -121,84 +190,85 @@ def listed(files: Sequence[Path]) -> str:
     return f"read_parquet([{names}], union_by_name = true)"
 
 
-def _filled(column: Any) -> NDArray[Any]:
+def _filled(column: Cells) -> Cells:
     floating = np.ma.isMaskedArray(column) and column.dtype.kind == "f"
     return np.ma.filled(column, np.nan) if floating else np.asarray(column)
 
 
-def read_manifest(folder: str | Path) -> dict[str, Any]:
+def read_manifest(folder: str | Path) -> Manifest | LargeManifest:
     """Read what a results folder says of itself; a folder without a manifest is not complete."""
     try:
-        return json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no {MANIFEST} here: not a results folder, or the run did not finish.", file=folder) from None
     except json.JSONDecodeError as problem:
         at = Path(folder) / MANIFEST
         raise InputError("is not valid JSON; run the trial again.", file=at, line=problem.lineno) from None
+    except UnicodeDecodeError:
+        raise InputError("is not a text; run the trial again.", file=Path(folder) / MANIFEST) from None
+    if not isinstance(found, dict) or "tables" not in found:
+        raise InputError("is not the manifest of a run; run the trial again.", file=Path(folder) / MANIFEST)
+    return cast("Manifest", found)
+
+
+def is_large(manifest: Manifest | LargeManifest) -> TypeGuard[LargeManifest]:
+    """Whether a manifest is that of a large run: see runs/large.py."""
+    return "chunks" in manifest
 
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _storable(column: NDArray[Any]) -> NDArray[Any]:
+def _storable(column: Cells) -> Cells:
     column = np.asarray(column)
     return column.astype(object) if column.dtype.kind == "U" else column
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: object) -> Plain:
     """What JSON can hold."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): as_plain(v) for k, v in cast("Mapping[object, object]", value).items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
+        return [as_plain(one) for one in cast("Iterable[object]", value)]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return as_plain(cast("object", cast("Cells", value).tolist()))
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return as_plain(cast("object", value.item()))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
-def _arrays(record: Any, count: int) -> Columns:
-    """Fields of a record that hold one value per patient."""
-    found = {}
-    for f in dataclasses.fields(record):
-        value = getattr(record, f.name)
-        if isinstance(value, np.ndarray) and value.shape == (count,):
-            found[f.name] = value
-    return found
-
-
-def _patients(journey: Any) -> Columns:
-    count = len(journey.infused)
-    columns: Columns = {"patient": np.asarray(journey.patient.number)}
-    columns |= {k: v for k, v in _arrays(journey.patient, count).items() if k != "number"}
+def _patients(journey: Journey) -> Columns:
+    columns: Columns = {"patient": journey.patient.number}
+    columns |= {k: v for k, v in patient_arrays(journey.patient).items() if k != "number" and v.size}
     for name, value in journey.patient.baseline.items():
         columns[f"baseline_{name}"] = np.asarray(value, float)
-    for step in ("apheresis", "cells", "lot", "waiting", "conditioning", "infusion"):
-        record = getattr(journey, step)
-        if dataclasses.is_dataclass(record):
-            columns |= {f"{step}_{k}": v for k, v in _arrays(record, count).items()}
-    columns["infused"] = np.asarray(journey.infused, bool)
-    columns["not_infused_reason"] = np.asarray(journey.not_infused_reason).astype(str)
-    columns["enrolment_day"] = np.asarray(journey.enrolment_day, float)
-    columns["status"] = np.asarray(journey.status)
+    steps = {
+        "apheresis": journey.apheresis, "cells": journey.cells, "lot": journey.lot, "waiting": journey.waiting,
+        "conditioning": journey.conditioning, "infusion": journey.infusion,
+    }  # fmt: skip
+    for step, record in steps.items():
+        columns |= {f"{step}_{k}": v for k, v in patient_arrays(record).items()}
+    columns["infused"] = journey.infused
+    columns["not_infused_reason"] = journey.not_infused_reason.astype(str)
+    columns["enrolment_day"] = journey.enrolment_day
+    columns["status"] = journey.status
     return columns
 
 
-def _grid(journey: Any) -> tuple[Columns, NDArray[np.bool_]]:
+def _grid(journey: Journey) -> tuple[Columns, NDArray[np.bool_]]:
     """Patient and day of every cell of the course that holds anything, and which cells these are."""
     course = journey.course
-    held = np.zeros(course.shape, bool)
+    held = np.zeros(course.shape, np.bool_)
     for values in course.values.values():
         held |= np.isfinite(values)
     rows, cols = np.nonzero(held)
-    return {"patient": np.asarray(course.patients)[rows], "day": np.asarray(course.days, float)[cols]}, held
+    return {"patient": course.patients[rows], "day": np.asarray(course.days, float)[cols]}, held
 
 
-def _course(journey: Any) -> Columns:
+def _course(journey: Journey) -> Columns:
     columns, held = _grid(journey)
     for name in sorted(journey.course.values):
         columns[name] = journey.course.values[name][held].astype(np.float32)  # finer than any assay
@@ -207,35 +277,39 @@ def _course(journey: Any) -> Columns:
     return columns
 
 
-def _findings(journey: Any) -> Columns:
+def _findings(journey: Journey) -> Columns:
     columns, held = _grid(journey)
     for name in sorted(journey.findings):
-        columns[name] = np.asarray(journey.findings[name].grade, np.int8)[held]
+        columns[name] = journey.findings[name].grade.astype(np.int8)[held]
     return columns
 
 
-def _outcomes(journey: Any) -> Columns:
-    count = len(journey.infused)
-    columns: Columns = {"patient": np.asarray(journey.patient.number), "infused": np.asarray(journey.infused, bool)}
-    columns |= _arrays(journey.outcome, count)
-    columns |= _arrays(journey.kinetics, count)
+def _outcomes(journey: Journey) -> Columns:
+    columns: Columns = {"patient": journey.patient.number, "infused": journey.infused}
+    columns |= patient_arrays(journey.outcome)
+    columns |= patient_arrays(journey.kinetics)
     for clone, value in journey.cure_probability.items():
         columns[f"cure_probability_{clone}"] = np.asarray(value, float)
     return columns
 
 
-OF_JOURNEY = {"patients": _patients, "course": _course, "findings": _findings, "outcomes": _outcomes}
+OF_JOURNEY: dict[str, Callable[[Journey], Columns]] = {
+    "patients": _patients,
+    "course": _course,
+    "findings": _findings,
+    "outcomes": _outcomes,
+}
 """Table -> function of a journey that gives its columns."""
 
 
-def comparison_table(rows: Any) -> Columns:
+def comparison_table(rows: Sequence[Row]) -> Columns:
     """Rows of a comparison as columns."""
     if not rows:
         return {"quantity": np.array([], dtype=object)}
-    columns = {}
-    for f in dataclasses.fields(rows[0]):
-        listed = [getattr(row, f.name) for row in rows]
+    columns: Columns = {}
+    for f in fields(rows[0]):
+        column: list[object] = [getattr(row, f.name) for row in rows]
         if f.name == "inside":  # three states: as text, so that missing is not False
-            listed = ["" if flag is None else "yes" if flag else "no" for flag in listed]
-        columns[f.name] = np.array(listed)
+            column = ["" if flag is None else "yes" if flag else "no" for flag in column]
+        columns[f.name] = np.array(column)
     return columns

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.runs.store import Columns, read_parquet
+from vein2vein.runs.store import Cells, Columns, read_parquet
 from vein2vein.trials.comparison import LEVEL, RESAMPLES, Row, beside, draw, nobody, summarize
 from vein2vein.trials.published import Published
 
@@ -41,7 +40,7 @@ class _Drawn:
     pool: int
     at: NDArray[np.intp]
     before: int = 0
-    values: list[NDArray[Any]] = field(default_factory=list)
+    values: list[Cells] = field(default_factory=list[Cells])
 
 
 def compare_chunks(
@@ -65,7 +64,8 @@ def compare_chunks(
     asked = [i for i, row in enumerate(published) if row.endpoint]
     if not asked:
         return tuple(beside(row, 0, None, level=level) for row in published)
-    pool, missing = dict.fromkeys(asked, 0), {i: [] for i in asked}
+    pool = dict.fromkeys(asked, 0)
+    missing: dict[int, list[str]] = {i: [] for i in asked}
     for file in chunks:
         found = read_parquet([file], columns=("in_.*", "missing_.*"))
         for i in asked:
@@ -79,7 +79,7 @@ def compare_chunks(
             drawn[i] = _Drawn(published[i], pool[i], draw(np.arange(pool[i]), size, resamples=resamples, seed=seed))
     for file in chunks:
         _fetch(drawn, read_parquet([file]))
-    rows = []
+    rows: list[Row] = []
     for i, row in enumerate(published):
         if i in drawn:
             rows.append(beside(row, drawn[i].pool, summarize(row, *drawn[i].values), level=level))

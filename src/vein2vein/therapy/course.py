@@ -6,6 +6,7 @@ NaN means that nothing was measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
+from vein2vein.arguments import flag, number, of_kind, refusal, text, whole
+from vein2vein.errors import InputError
 from vein2vein.records import by_patient
 
 ORIGINS = ("measured", "simulated", "forecast", "given")
@@ -161,8 +164,14 @@ class Recorder:
 
 
 def course_from_rows(rows: Iterable[Row]) -> Course:
-    """Gather rows in any order into a course; two values for one patient, day and analyte are refused."""
-    listed = list(rows)
+    """Gather rows in any order into a course; two values for one patient, day and analyte are refused.
+
+    Raises
+    ------
+    InputError
+        What is given is no ``Row``, holds no number, or says a value twice.
+    """
+    listed = _checked(rows)
     patients = np.array(sorted({r.patient for r in listed}), dtype=np.int64)
     days = np.array(sorted({r.day for r in listed}), dtype=float)
     at_patient = {int(p): i for i, p in enumerate(patients)}
@@ -179,11 +188,27 @@ def course_from_rows(rows: Iterable[Row]) -> Course:
             source[row.analyte] = np.full(shape, "", dtype=object)
         cell = at_patient[row.patient], at_day[row.day]
         if np.isfinite(values[row.analyte][cell]):
-            raise ValueError(
-                f"two values of {row.analyte} for patient {row.patient} on day {row.day:g}: "
-                f"{source[row.analyte][cell] or 'first row'} and {row.where_from or 'second row'}"
+            raise InputError(
+                f"found two values of {row.analyte} for patient {row.patient} on day {row.day:g}: "
+                f"{source[row.analyte][cell] or 'first row'} and {row.where_from or 'second row'}; "
+                "expected one, leave the other out."
             )
         values[row.analyte][cell], below[row.analyte][cell] = row.value, row.below_lloq
         source[row.analyte][cell] = row.where_from
     origin = next((r.origin for r in listed if r.origin != "given"), "given")
     return Course(patients, days, values, {n: b for n, b in below.items() if b.any()}, origin, source)
+
+
+def _checked(rows: Iterable[Row]) -> list[Row]:
+    if not isinstance(rows, Iterable):
+        raise refusal("rows", rows, "rows, each a Row of patient, day, analyte and value")
+    listed = list(rows)
+    for i, row in enumerate(listed):
+        one = of_kind(f"rows[{i}]", row, Row, "a Row of patient, day, analyte and value")
+        for part in ("analyte", "origin", "where_from"):
+            text(f"rows[{i}].{part}", getattr(one, part))
+        whole(f"rows[{i}].patient", one.patient, low=0)
+        number(f"rows[{i}].day", one.day, low=-math.inf, unit="days")
+        number(f"rows[{i}].value", one.value, low=-math.inf)
+        flag(f"rows[{i}].below_lloq", one.below_lloq)
+    return listed

@@ -12,7 +12,7 @@ from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Dose, Product, dose_range, find_indication, process_of, requested_cells
-from vein2vein.therapy.release import OUT_OF_SPECIFICATION, Lot
+from vein2vein.therapy.release import OUT_OF_SPECIFICATION, Lot, label_limits, within_label
 from vein2vein.units import read_dose
 
 Floats = NDArray[np.float64]
@@ -88,8 +88,7 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
             f"(label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
             field="dose",
         )
-    slack = np.where(low == high, v.dose_tolerance, 0.0)
-    outside = (cells < low * (1 - slack)) | (cells > high * (1 + slack))
+    outside = ~within_label(cells, product, indication, patient.weight)
     if not labelled or not outside.any():
         return ()
     i = int(np.flatnonzero(outside)[0])
@@ -124,7 +123,7 @@ def infuse(lot: Lot, patient: Patient, product: Product, dose: Dose | None = Non
     """Infuse on day 0.
 
     Without a requested dose, a lot above the label's range is given in part. A requested dose is given as far as the
-    lot holds it, in or out of the label, after ``check_dose``.
+    lot holds it, in or out of the label: ``check_dose`` is asked once, before anything is made.
 
     Parameters
     ----------
@@ -137,28 +136,19 @@ def infuse(lot: Lot, patient: Patient, product: Product, dose: Dose | None = Non
     -------
     Infusion
     notes : tuple of str
-
-    Raises
-    ------
-    InputError
-        The requested dose is absurd.
     """
     notes = list(label_notes(patient, product))
-    v = process_of(product).values
     indication, _ = find_indication(product, patient.disease)
-    low, _, high = dose_range(indication.dose, patient.weight)
-    slack = np.where(low == high, v.dose_tolerance, 0.0)
     if dose is None:
-        cells = np.minimum(lot.dose, high * (1 + slack))
+        cells = np.minimum(lot.dose, label_limits(product, indication, patient.weight)[1])
     else:
-        notes += check_dose(dose, patient, product)
         cells = np.minimum(requested_cells(dose, patient.weight), lot.available)
     given = ~lot.failed & (cells > 0)
     cells = np.where(given, cells, 0.0)
     partial = given & (cells < lot.dose)
     if partial.any():
         notes.append(f"{int(partial.sum())} of {patient.count} lots were given in part, to the highest label dose")
-    within = given & (cells >= low * (1 - slack)) & (cells <= high * (1 + slack))
+    within = given & within_label(cells, product, indication, patient.weight)
     odd = given & (lot.status == OUT_OF_SPECIFICATION)
     if odd.any():
         notes.append(f"{int(odd.sum())} of {patient.count} patients received a lot out of specification")

@@ -181,6 +181,19 @@ def _count(text: str, found: int, of: int) -> list[str]:
     return [f"{found} of {of} {text}"] if found else []
 
 
+def label_limits(product: Product, indication: Indication, weight: ArrayLike) -> tuple[Floats, Floats]:
+    """Ends of the label's dose range at each weight; one dose stands for what filling makes of it."""
+    low, _, high = dose_range(indication.dose, weight)
+    slack = np.where(low == high, process_of(product).values.dose_tolerance, 0.0)
+    return low * (1 - slack), high * (1 + slack)
+
+
+def within_label(cells: Floats, product: Product, indication: Indication, weight: ArrayLike) -> NDArray[np.bool_]:
+    """Whether doses lie in the label's range at each weight, shape (n,)."""
+    low, high = label_limits(product, indication, weight)
+    return (cells >= low) & (cells <= high)
+
+
 def _first_lot(
     expanded: ExpandedCells, patient: Patient, product: Product, indication: Indication, seed: int, dose: Dose | None
 ) -> Lot:
@@ -199,8 +212,7 @@ def _first_lot(
         wanted = target * np.exp(scatter * normals(seed, f"{run}: filling", numbers)[:, 0])
         wanted = np.clip(wanted, low, np.maximum(high, target))
     filled = np.minimum(wanted, available)
-    slack = np.where(low == high, v.dose_tolerance, 0.0)
-    within = (filled >= low * (1 - slack)) & (filled <= high * (1 + slack)) | (dose is not None)
+    within = within_label(filled, product, indication, patient.weight) | (dose is not None)
     measured = {
         "viability": thawed, "car_positive": start.car_positive, "purity": start.purity, "growth": expanded.fold,
         "vector_copies": start.vector_copies, "dose": within,

@@ -46,5 +46,5 @@ class Arm:
 def arm_of(arms: Sequence[Arm], numbers: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
     """Position of the arm of each patient, shape (n,): a patient's arm depends on the seed and the number alone."""
     ends = np.cumsum([arm.size for arm in arms])
-    luck = uniforms(seed, "arm", numbers)[:, 0] * ends[-1]
+    luck = uniforms(seed, "arm", numbers)[:, 0] * float(ends[-1])
     return np.minimum(np.searchsorted(ends, luck, side="right"), len(arms) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.endpoints.measures import ENDPOINTS, KINETIC
-from vein2vein.trials.published import LONGEST, Published, arguments_of
+from vein2vein.trials.published import LONGEST, Published, arguments_of, day_of, number_of
 from vein2vein.trials.virtual_patients import draw_patients
 
 if TYPE_CHECKING:
@@ -202,13 +202,10 @@ def check_visits(
     if plan.watch_step > plan.watch_until:
         text = f"found {plan.watch_step:g}, expected at most watch_until, {plan.watch_until:g} days."
         raise card.error(("visits", "watch_step"), text)
-    seen: dict[str, int] = {}
-    asked = [
-        replace(row, value=0.0, low=0.0, high=0.0, spread="", tolerance=0.0, tolerance_kind="") for row in published
-    ]
+    seen: dict[tuple[object, ...], int] = {}
     for i, row in enumerate(published):
         here = ("published", str(i))
-        if (twice := seen.setdefault(repr(asked[i]), i)) != i:
+        if (twice := seen.setdefault(_asked(row), i)) != i:
             text = (
                 f"asks what line {card.line('published', str(twice))} asks already; leave one out, or let them differ."
             )
@@ -222,21 +219,31 @@ def check_visits(
                 raise card.error((*here, "time"), text)
 
 
+def _asked(row: Published) -> tuple[object, ...]:
+    """What a row asks for, whatever was published: every field but the value and how it is scored."""
+    told = ("value", "low", "high", "spread", "tolerance", "tolerance_kind", "arguments", "n")
+    count = None if math.isnan(row.n) else row.n
+    return (
+        *(getattr(row, f.name) for f in fields(row) if f.name not in told), tuple(sorted(row.arguments.items())), count,
+    )  # fmt: skip
+
+
 def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
     end = plan.follow_up
     if row.time is not None and row.time >= end + 1:  # five years are 1826 days and a quarter
         text = f"found day {row.time:g}, but the visits end on day {end:g}; the endpoint cannot be seen."
         raise card.error((*here, "time"), text)
     for name in _BY_DAY:
-        day = row.arguments.get(name)
+        day = day_of(row, name)
         if day is not None and day >= end + 1:
             path = (*here, name) if card.get(*here, name) is not None else ("endpoints", name)
             text = (
                 f"found day {day:g}, but the visits end on day {end:g}; nothing is seen then (endpoint {row.endpoint})."
             )
             raise card.error(path, text)
-    if row.arguments.get("from_day", 0.0) > row.arguments.get("until", math.inf):
-        text = f"found {row.arguments['from_day']:g}, expected a day before until, {row.arguments['until']:g}."
+    first, until = number_of(row, "from_day"), number_of(row, "until", math.inf)
+    if first > until:
+        text = f"found {first:g}, expected a day before until, {until:g}."
         raise card.error((*here, "from_day"), text)
 
 
@@ -258,7 +265,7 @@ def _check_response(
         text = f"found '{row.endpoint}', but there is no disease visit before follow_up ends; add disease_visits."
         raise card.error((*here, "endpoint"), text)
     for name in ("response_by", "landmark"):
-        day = row.arguments.get(name)
+        day = day_of(row, name)
         if day is not None and day < plan.disease_visits[0]:
             path = (*here, name) if card.get(*here, name) is not None else ("endpoints", name)
             text = f"found day {day:g}, but the first disease visit is on day {plan.disease_visits[0]:g}."

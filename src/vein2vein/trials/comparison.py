@@ -11,22 +11,22 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import units
+from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 from vein2vein.statistics.hazard_ratio import hazard_ratio
 from vein2vein.statistics.intervals import quantile, shares
 from vein2vein.statistics.resampling import sample
 from vein2vein.statistics.survival import kaplan_meier, median_time, value_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
-from vein2vein.trials.endpoints.reading import blasts_before
+from vein2vein.trials.endpoints.reading import Cells, Flags, Floats, blasts_before
 from vein2vein.trials.published import UNITS, Published
-
-Floats = NDArray[np.float64]
 
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
 LEVEL = 0.9  # share of the drawn trials inside the interval shown
@@ -34,6 +34,7 @@ PERCENT = 100.0  # unit factor
 NOT_EVALUATED = "NE"  # response of one who had not been assessed at the data cut-off
 
 
+@described
 @dataclass(frozen=True)
 class Row:
     """One line of the table simulated against published.
@@ -78,7 +79,7 @@ class Row:
     missing: str
 
 
-def known_at(journey: Any, follow_up: Floats) -> Any:
+def known_at(journey: Journey, follow_up: Floats) -> Journey:
     """The journey as known at a data cut-off: later events are not yet seen, observation ends there.
 
     Parameters
@@ -89,8 +90,8 @@ def known_at(journey: Any, follow_up: Floats) -> Any:
     """
     outcome = journey.outcome
 
-    def seen(day: Any) -> Floats:
-        return np.where(np.asarray(day, float) <= follow_up, np.asarray(day, float), np.inf)
+    def seen(day: Floats) -> Floats:
+        return np.where(day <= follow_up, day, np.inf)
 
     relapse, response = seen(outcome.relapse_day), seen(outcome.response_day)
     late = np.isfinite(np.asarray(outcome.response_day, float)) & ~np.isfinite(response)
@@ -113,7 +114,7 @@ def known_at(journey: Any, follow_up: Floats) -> Any:
 
 def compare(
     published: Sequence[Published],
-    journey: Any,
+    journey: Journey,
     *,
     follow_up: Mapping[str, Floats],
     scale: str,
@@ -146,7 +147,7 @@ def compare(
 
 
 def resampled(
-    published: Sequence[Published], journey: Any, *, follow_up: Mapping[str, Floats], scale: str, until: float,
+    published: Sequence[Published], journey: Journey, *, follow_up: Mapping[str, Floats], scale: str, until: float,
     seed: int, resamples: int, again: bool = True,
 ) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
     """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
@@ -190,7 +191,7 @@ def beside(row: Published, pool: int, result: Floats | None, *, level: float, mi
     )  # fmt: skip
 
 
-def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> NDArray[np.bool_]:
+def patients_of(row: Published, journey: Journey, *, scale: str, until: float) -> NDArray[np.bool_]:
     """The denominator of a row, shape (n,)."""
     heavy = np.asarray(journey.patient.weight, float)
     found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
@@ -200,7 +201,7 @@ def patients_of(row: Published, journey: Any, *, scale: str, until: float) -> ND
     return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
 
 
-def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple[tuple[Any, ...], NDArray[np.bool_]]:
+def read_row(row: Published, journey: Journey, *, scale: str, until: float) -> tuple[tuple[Cells, ...], Flags]:
     """What a row's endpoint reads off every patient, arrays of shape (n,), and who counts for it, shape (n,).
 
     Raises
@@ -209,13 +210,13 @@ def read_row(row: Published, journey: Any, *, scale: str, until: float) -> tuple
         The journey does not hold what the endpoint needs.
     """
     endpoint = ENDPOINTS[row.endpoint]
-    arrays = endpoint.read(journey, **row.arguments)
-    arrays = arrays if isinstance(arrays, tuple) else (arrays,)
+    found = endpoint.read(journey, **row.arguments)
+    arrays = found if isinstance(found, tuple) else (found,)
     pool = patients_of(row, journey, scale=scale, until=until)
     if endpoint.kind in ("time", "hazard"):
-        arrays, pool = arrays[:-1], pool & arrays[-1]
+        arrays, pool = arrays[:-1], pool & cast("Flags", arrays[-1])
     elif endpoint.kind == "number":
-        pool = pool & ~np.isnan(arrays[0])
+        pool = pool & ~np.isnan(cast("Floats", arrays[0]))
         arrays = (*arrays, SETS["responders"](journey, scale, until)) if row.statistic == "ratio" else arrays
     return arrays, pool
 
@@ -228,27 +229,29 @@ def draw(members: NDArray[np.intp], size: int, *, resamples: int, seed: int, aga
     return sample(members, size, partial(uniforms, seed, f"trial of {size}", np.arange(resamples)), again=again)
 
 
-def summarize(row: Published, *arrays: Any) -> Floats:
+def summarize(row: Published, *arrays: Cells) -> Floats:
     """The number that a row asks for, over the last axis of what its endpoint read; in the row's unit."""
     endpoint = ENDPOINTS[row.endpoint]
     if endpoint.kind == "share":
-        return arrays[0].sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * arrays[0].mean(axis=-1)
+        flags = cast("Flags", arrays[0])
+        return flags.sum(axis=-1).astype(float) if row.unit == "patients" else PERCENT * flags.mean(axis=-1)
+    values = cast("Floats", arrays[0])
     if endpoint.kind == "hazard":
-        return hazard_ratio(*arrays)
+        return hazard_ratio(values, cast("Flags", arrays[1]), cast("Floats", arrays[2]))
     if endpoint.kind == "time":
-        curve = kaplan_meier(arrays[0], arrays[1])
+        curve = kaplan_meier(values, cast("Flags", arrays[1]))
         if row.time is not None:
             return PERCENT * value_at(curve, row.time)
         return median_time(curve) * units.convert(1.0, endpoint.unit, UNITS[row.unit])
     if row.statistic == "ratio":
-        return _ratio(*arrays)
+        return _ratio(values, cast("Flags", arrays[1]))
     summary: dict[str, Callable[[Floats], Floats]] = {
         "median": lambda x: np.median(x, axis=-1),
         "mean": lambda x: np.mean(x, axis=-1),
         "geometric mean": lambda x: np.exp(np.mean(np.log(x), axis=-1)),
         "maximum": lambda x: np.max(x, axis=-1),
     }
-    return summary[row.statistic](arrays[0]) * _factor(endpoint.unit, row.unit)
+    return summary[row.statistic](values) * _factor(endpoint.unit, row.unit)
 
 
 def _factor(found: str, shown: str) -> float:

@@ -6,36 +6,37 @@ interval comes from drawing patients again, each with both of their journeys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import __version__
-from vein2vein.cards import parse_card
+from vein2vein.arguments import Progress, progress_of, seed_of
+from vein2vein.cards import Card, parse_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError, unknown
+from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.trials.checks import refuse_dose, unseen
 from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
-from vein2vein.trials.published import Published, read_published
-from vein2vein.trials.trial import Trial, enroll_and_treat, one_arm
+from vein2vein.trials.endpoints.reading import Cells, Flags
+from vein2vein.trials.published import Published, number_of, read_published
+from vein2vein.trials.trial import Trial, enroll_and_treat, one_arm, patients_of
 
-Floats = NDArray[np.float64]
-Progress = Callable[[float, str], None]
 RATIO = "geometric mean"  # of this statistic the ratio of two is shown, of the others the difference
 RESAMPLES = 400  # draws of patients behind an interval
 LEVEL = 0.95  # share of the draws inside the interval
 
 
+@described
 @dataclass(frozen=True)
 class Difference:
     """One endpoint of two designs.
@@ -66,6 +67,7 @@ class Difference:
     missing: str = ""
 
 
+@described
 @dataclass(frozen=True)
 class Contrast:
     """Two designs compared: their names, the rows, and what it takes to repeat them."""
@@ -74,11 +76,11 @@ class Contrast:
     patients: int
     rows: tuple[Difference, ...]
     notes: tuple[str, ...]
-    provenance: dict[str, Any]
+    provenance: dict[str, str | int]
 
 
 @cache
-def _card() -> Any:
+def _card() -> Card:
     text = resources.files("vein2vein").joinpath("trials", "contrast.toml").read_text(encoding="utf-8")
     return parse_card(text, "contrast.toml")
 
@@ -87,7 +89,7 @@ def _card() -> Any:
 def endpoints() -> tuple[Published, ...]:
     """What is set side by side."""
     card = _card()
-    return tuple(read_published(card, str(i), {}) for i in range(len(card.get("published"))))
+    return tuple(read_published(card, str(i), {}) for i in range(len(card.tables("published"))))
 
 
 def design(
@@ -141,11 +143,20 @@ def check_pair(first: Trial, second: Trial) -> None:
     """Refuse two designs that the same patients cannot enter."""
     for trial in (first, second):
         check_one_arm(trial)
-    if first.disease.name != second.disease.name:
+    has, other = _who(first), _who(second)
+    if has != other:
+        named = [" and ".join(sorted({disease for disease, _ in one})) for one in (has, other)]
         raise InputError(
-            f"found {first.disease.name} in {first.name} and {second.disease.name} in {second.name}; the same patients "
+            f"found {named[0]} in {first.name} and {named[1]} in {second.name}; the same patients "
             "cannot have two diseases: compare designs for one."
         )
+
+
+def _who(trial: Trial) -> tuple[tuple[str, float], ...]:
+    """Diseases of a trial's patients and how many have each, in the order in which arms are filled."""
+    if len({arm.disease.name for arm in trial.arms}) < 2:  # whatever their arm, all have the same
+        return (((trial.arms[0] if trial.arms else trial).disease.name, 1.0),)
+    return tuple((arm.disease.name, arm.size) for arm in trial.arms)
 
 
 def contrast(
@@ -176,14 +187,14 @@ def contrast(
         The two are for different diseases.
     """
     check_pair(first, second)
-    count = first.patients if patients is None else patients
+    count = patients_of(first, patients)
     same = replace(
         second, population=first.population, plan=first.plan, assays=first.assays, transplant=first.transplant
     )
-    numbers, journeys = np.arange(count), []
+    numbers, seed, say = np.arange(count), seed_of(seed), progress_of(progress)
+    journeys: list[Journey] = []
     for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
-        if progress:
-            progress(i / 2, trial.name)
+        say(i / 2, trial.name)
         journeys.append(enroll_and_treat(trial, numbers, seed=own))
     rows = tuple(_difference(row, journeys, seed) for row in endpoints() if _seen(row, first))
     rows = tuple(row for row in rows if not row.missing or any(row.patients))
@@ -197,38 +208,40 @@ def contrast(
     )
 
 
-def _cards(journeys: Sequence[Any]) -> dict[str, Any]:
+def _cards(journeys: Sequence[Journey]) -> dict[str, str]:
     return {
-        f"{what} {which}": journey.provenance[what]
+        f"{what} {which}": name
         for which, journey in zip(("first", "second"), journeys)
-        for what in ("product", "policy")
+        for what, name in (("product", journey.provenance["product"]), ("policy", journey.provenance["policy"]))
     }
 
 
 def _seen(row: Published, trial: Trial) -> bool:
-    days = [row.time or 0.0, *(row.arguments.get(name) or 0.0 for name in ("day",))]
-    return max(days) < trial.plan.follow_up + 1 and not unseen(row.endpoint, trial.disease.lineage)
+    last = max(row.time or 0.0, number_of(row, "day"))
+    lineages = {one.disease.lineage for one in trial.arms or (trial,)}
+    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, lineage) for lineage in lineages)
 
 
-def _difference(row: Published, journeys: Sequence[Any], seed: int) -> Difference:
-    scale, until = row.arguments.get("scale", "astct"), row.arguments.get("until", np.inf)
+def _difference(row: Published, journeys: Sequence[Journey], seed: int) -> Difference:
+    scale, until = str(row.arguments.get("scale", "astct")), number_of(row, "until", np.inf)
     ratio = row.statistic == RATIO
-    nothing = SimpleNamespace(first=np.nan, second=np.nan, difference=np.nan, low=np.nan, high=np.nan)
-    read, missing = [], ""
+    read: list[tuple[tuple[Cells, ...], Flags]] = []
+    missing = ""
     for journey in journeys:
         try:
             read.append(read_row(row, journey, scale=scale, until=until))
         except NotProduced as problem:
-            read, missing = [*read, ((), np.zeros(1, bool))], str(problem)
-    sizes = tuple(int(pool.sum()) for _, pool in read)
+            read, missing = [*read, ((), np.zeros(1, np.bool_))], str(problem)
+    sizes = (int(read[0][1].sum()), int(read[1][1].sum()))
     if not all(sizes):
         missing = missing or "no virtual patient has this value in one of the designs"
-        return Difference(row.quantity, row.unit, **vars(nothing), ratio=ratio, patients=sizes, missing=missing)  # type: ignore[arg-type]
+        nan = float("nan")
+        return Difference(row.quantity, row.unit, nan, nan, nan, nan, nan, ratio, sizes, missing)
 
-    def value(one: tuple[tuple[Any, ...], NDArray[np.bool_]], who: NDArray[np.intp]) -> float:
+    def value(one: tuple[tuple[Cells, ...], Flags], who: NDArray[np.intp]) -> float:
         arrays, pool = one
         kept = who[pool[who]]
-        return float(summarize(row, *(np.asarray(a)[kept] for a in arrays))) if kept.size else np.nan
+        return float(summarize(row, *(a[kept] for a in arrays))) if kept.size else np.nan
 
     def apart(one: float, other: float) -> float:
         return other / one if ratio else other - one
@@ -243,5 +256,5 @@ def _difference(row: Published, journeys: Sequence[Any], seed: int) -> Differenc
     low, high = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     return Difference(
         row.quantity, row.unit, middle[0], middle[1], apart(*middle),
-        quantile(spread, low) if known else np.nan, quantile(spread, high) if known else np.nan, ratio, sizes,  # type: ignore[arg-type]
+        quantile(spread, low) if known else np.nan, quantile(spread, high) if known else np.nan, ratio, sizes,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeVar, cast
 
 from vein2vein.cards import Card
 from vein2vein.errors import InputError, unknown
@@ -16,6 +16,7 @@ from vein2vein.therapy.product import Product, Regimen, find_indication, find_pr
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.published import LONGEST, MOST
 
+Named = TypeVar("Named")
 FACTS = ("source", "where", "how", "why")
 _ARM = ("name", "title", "size", "disease", "product", "dose", "conditioning", "population", *FACTS)
 MOST_DRUG, FIRST_DAY = 1e4, 60.0  # daily dose of a drug, days before infusion: limits of a regimen in a trial file
@@ -23,7 +24,7 @@ _DOSE_UNITS = ("/kg", "cells")
 _EXAMPLES = '"3.1e6/kg" or "1e8 cells"'
 
 
-def found(card: Card, find: Callable[[str], Any], *path: str) -> Any:
+def found(card: Card, find: Callable[[str], Named], *path: str) -> Named:
     """What a name in the file stands for; an unknown one is refused with file, line and the nearest names."""
     name = card.string(*path)
     try:
@@ -68,18 +69,18 @@ def read_transplant(card: Card) -> tuple[float, float, float]:
 def check_sources(card: Card) -> None:
     """Refuse a source that is not in the list."""
 
-    def walk(here: Any, path: tuple[str, ...]) -> None:
+    def walk(here: object, path: tuple[str, ...]) -> None:
         if isinstance(here, Mapping):
-            if "source" in here:
-                card.string(*path, "source")
+            table = cast("Mapping[str, object]", here)
+            if "source" in table:
                 try:
-                    source(here["source"])
+                    source(card.string(*path, "source"))
                 except InputError as problem:
                     raise card.error((*path, "source"), problem.text) from None
-            for key, value in here.items():
+            for key, value in table.items():
                 walk(value, (*path, key))
         elif isinstance(here, list):
-            for index, value in enumerate(here):
+            for index, value in enumerate(cast("list[object]", here)):
                 walk(value, (*path, str(index)))
 
     walk(card.data, ())
@@ -125,19 +126,19 @@ def check_treatment(
     if not dose.strip().endswith(_DOSE_UNITS):
         raise card.error(at, f"found {dose!r}, whose unit is not that of a cell dose; expected {_EXAMPLES}.")
     requested = found(card, read_requested_dose, *at)
-    if not 0 < requested.cells < math.inf:
+    if requested is None or not 0 < requested.cells < math.inf:
         raise card.error(at, f"found {dose!r}, expected a dose above 0 such as {_EXAMPLES}.")
 
 
 def read_arms(card: Card, disease: Disease, product: Product, regimens: Mapping[str, Regimen]) -> tuple[Arm, ...]:
     """The arms: [[arms]]; what an arm leaves out is as in [trial]."""
-    listed = card.get("arms")
+    listed = cast("object", card.get("arms"))
     if listed is None:
         return ()
-    if not isinstance(listed, list) or not listed:
+    if not isinstance(listed, list) or not (arm_count := len(cast("list[object]", listed))):
         raise card.error(("arms",), "found no arm; write one [[arms]] table for each arm, or leave arms out for one.")
     arms: list[Arm] = []
-    for i in range(len(listed)):
+    for i in range(arm_count):
         here = ("arms", str(i))
         card.refuse_unknown(_ARM, *here)
         own_disease = found(card, find_disease, *here, "disease") if card.get(*here, "disease") else disease

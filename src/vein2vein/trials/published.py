@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from vein2vein import analytes, units
 from vein2vein.cards import Card
 from vein2vein.clinic.words import responses, simulated_scales
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import described
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS
 from vein2vein.trials.endpoints.toxicity import DEVICES
 
@@ -22,6 +23,7 @@ LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
 STATISTICS = ("median", "mean", "geometric mean", "maximum", "ratio")
+Argument = str | float | bool | tuple[str, ...]  # of an endpoint
 BY_INTERVAL = "published interval"
 PERCENT = 100.0  # unit factor
 _UNIT_OF_TOLERANCE = {"points": "%", "days": "days", "patients": "patients"}
@@ -42,6 +44,7 @@ UNITS = {
 }  # fmt: skip
 
 
+@described
 @dataclass(frozen=True)
 class Published:
     """One published number, and how to compute the same from virtual patients.
@@ -105,7 +108,7 @@ class Published:
     confidence: str
     kind: str = "outcome"
     endpoint: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
     among: str = "infused"
     draw: int = 0
     statistic: str = "median"
@@ -119,6 +122,17 @@ class Published:
     arms: tuple[str, ...] = ()
     tolerance: float = float("nan")
     tolerance_kind: str = ""
+
+
+def number_of(row: Published, name: str, default: float = 0.0) -> float:
+    """An argument of a row's endpoint that is a number."""
+    value = row.arguments.get(name, default)
+    return float(value) if isinstance(value, int | float) else default
+
+
+def day_of(row: Published, name: str) -> float | None:
+    """A day among the arguments of a row's endpoint; None where it takes none."""
+    return number_of(row, name) if name in row.arguments else None
 
 
 def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: Sequence[str] = ()) -> Published:
@@ -247,7 +261,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "antigen": ("any", "positive", "negative"),
     "line": ("neutrophils", "platelets"),
 }  # fmt: skip
-_LISTS: dict[str, Callable[[], Any]] = {
+_LISTS: dict[str, Callable[[], Sequence[str]]] = {
     "reasons": lambda: REASONS,
     "responses": lambda: tuple(responses()),
     "treatments": lambda: [n for n, a in analytes.all_analytes().items() if a.kind == "treatment"],
@@ -257,7 +271,7 @@ _FLAGS = ("before_transplant", "censor_transplant", "severe")
 _DAYS = ("until", "day", "within", "landmark", "response_by", "from_day")
 
 
-def _argument(card: Card, name: str, *row: str) -> Any:
+def _argument(card: Card, name: str, *row: str) -> Argument:
     """An argument of an endpoint: from the row, else from the table [endpoints]."""
     path = (*row, name)
     if card.get(*path) is None and card.get("endpoints", name) is not None:
@@ -269,10 +283,11 @@ def _argument(card: Card, name: str, *row: str) -> Any:
         listed = card.required(*path, expected=f'a list such as ["{known[0]}"]')
         if not isinstance(listed, list) or not listed:
             raise card.error(path, f'found {listed!r}, expected a list such as ["{known[0]}"].')
-        for item in listed:
+        named = tuple(str(item) for item in cast("list[object]", listed))
+        for item in named:
             if item not in known:
-                raise card.error(path, unknown(name.removesuffix("s"), str(item), known))
-        return tuple(listed)
+                raise card.error(path, unknown(name.removesuffix("s"), item, known))
+        return named
     if name in _FLAGS:
         return card.flag(*path)
     if name == "grade":

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import __version__, analytes
+from vein2vein.arguments import Progress, name_or_path, seed_of, whole
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.care.management import read_policy
-from vein2vein.errors import InputError, unknown
+from vein2vein.errors import unknown
 from vein2vein.journey.journey import Journey, Provenance, join_journeys
 from vein2vein.parameters import ParameterSet
 from vein2vein.randomness import uniforms
+from vein2vein.records import described
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
 from vein2vein.therapy.laws import Law, read_law, read_laws
 from vein2vein.therapy.product import Product, Regimen, find_product
@@ -31,7 +33,6 @@ from vein2vein.virtual.assay import Assay, read_assays
 from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
-Progress = Callable[[float, str], None]
 
 _TABLES = (
     "trial", "size", "population", "waiting", "transplant", "visits", "enrollment", "cutoffs", "assay", "endpoints",
@@ -45,6 +46,7 @@ _SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
 _FACTS = design.FACTS
 
 
+@described
 @dataclass(frozen=True)
 class Trial:
     """A trial as its file says it.
@@ -113,9 +115,10 @@ class Trial:
     file: str
     text: str
     arms: tuple[Arm, ...] = ()
-    regimens: Mapping[str, Regimen] = field(default_factory=dict)
+    regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
 
 
+@described
 @dataclass(frozen=True)
 class TrialResult:
     """What came out of a trial.
@@ -168,6 +171,7 @@ def load_trial(name: str | Path) -> Trial:
     InputError
         Unknown name (with the nearest ones), or a fault of the file: file, line, field.
     """
+    name = name_or_path("trial", name, "the name of a trial, or the path of a trial file")
     spelled = str(name).lower().replace("-", "_")
     if spelled in bundled_cards(_folder()):
         return _bundled(spelled)
@@ -192,7 +196,7 @@ def read_trial(card: Card) -> Trial:
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
-    cutoffs = {}
+    cutoffs: dict[str, float] = {}
     for name in card.table("cutoffs", default={}):
         card.refuse_unknown(("follow_up", *_FACTS), "cutoffs", name)
         cutoffs[name] = card.number("cutoffs", name, "follow_up", unit="day", low=1, high=LONGEST)
@@ -255,6 +259,11 @@ def read_trial(card: Card) -> Trial:
 # Running it
 
 
+def patients_of(trial: Trial, patients: int | None) -> int:
+    """Virtual patients to enroll: as asked for, else as the trial file says."""
+    return trial.patients if patients is None else whole("patients", patients, low=1, high=MOST)
+
+
 def screened_for(enrolled: int, failure: float, seed: int) -> int:
     """Patients screened until so many were enrolled, each failing with the same probability."""
     count = enrolled
@@ -307,12 +316,11 @@ def enroll_and_treat(
             progress=progress,
         )
 
-    numbers = np.asarray(numbers)
     if not trial.arms:
         return treat(trial, numbers, "")
     arm = arm_of(trial.arms, numbers, seed)
-    filled = [(i, np.flatnonzero(arm == i)) for i in np.unique(arm)]
-    journeys = [treat(one_arm(trial, trial.arms[i]), numbers[at], trial.arms[i].name) for i, at in filled]
+    filled = [(one, at) for i, one in enumerate(trial.arms) if (at := np.flatnonzero(arm == i)).size]
+    journeys = [treat(one_arm(trial, one), numbers[at], one.name) for one, at in filled]
     return join_journeys(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
 
 
@@ -325,7 +333,7 @@ def one_arm(trial: Trial, arm: Arm) -> Trial:
 
 
 def run_trial(
-    trial: Trial,
+    trial: Trial | str | Path,
     *,
     patients: int | None = None,
     seed: int = 1,
@@ -338,7 +346,8 @@ def run_trial(
 
     Parameters
     ----------
-    trial : Trial
+    trial : Trial, str or path
+        A trial, its name, or the path of a trial file.
     patients : int, optional
         Virtual patients enrolled (default: as the trial file says). Some of them are never infused, as in the trial.
     seed : int
@@ -354,10 +363,14 @@ def run_trial(
     Returns
     -------
     TrialResult
+
+    Raises
+    ------
+    InputError
+        An unknown trial, a number of patients that is none, a seed below 0, an unknown backend, a wrong type.
     """
-    count = trial.patients if patients is None else patients
-    if not 1 <= count <= MOST:
-        raise InputError(f"found {count} patients, expected 1 to {MOST:g}.")
+    trial, seed = trial if isinstance(trial, Trial) else load_trial(trial), seed_of(seed)
+    count = patients_of(trial, patients)
     journey = enroll_and_treat(
         trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay, constants=constants
     )

@@ -12,9 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.arguments import mapping_of, name_or_path, of_kind, seed_of, whole
+from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease, population_laws
 from vein2vein.therapy.laws import Law, draw
 from vein2vein.therapy.patient import Patient, make_patients
+from vein2vein.trials.published import MOST
+
+DISEASE = "a disease, its name, or the path of a card"
 
 
 def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int) -> Patient:
@@ -42,8 +47,28 @@ def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, number
 def virtual_patients(
     disease: str | Disease, count: int, *, seed: int, laws: Mapping[str, Law] | None = None
 ) -> Patient:
-    """Draw ``count`` virtual patients, numbered from 0; see ``draw_patients``."""
-    return draw_patients(laws, disease, np.arange(count), seed)
+    """Draw ``count`` virtual patients, numbered from 0; see ``draw_patients``.
+
+    Raises
+    ------
+    InputError
+        An unknown disease, a number of patients that is none, a seed below 0, laws that are none.
+    """
+    card = disease if isinstance(disease, Disease) else find_disease(name_or_path("disease", disease, DISEASE))
+    count, seed = whole("count", count, low=1, high=MOST), seed_of(seed)
+    return draw_patients(_checked(laws), card, np.arange(count), seed)
+
+
+def _checked(laws: object) -> Mapping[str, Law] | None:
+    """Laws by field, or none."""
+    if laws is None:
+        return None
+    found: dict[str, Law] = {}
+    for name, law in mapping_of("laws", laws, "a mapping of fields to Law, or None").items():
+        if not isinstance(name, str) or name not in FIELDS:
+            raise InputError(unknown("field of a patient", str(name), FIELDS), field="laws")
+        found[name] = of_kind(f"laws[{name!r}]", law, Law, "a Law")
+    return found
 
 
 def companions(patient: Patient, count: int, seed: int, laws: Mapping[str, Law] | None = None) -> Patient:
@@ -64,8 +89,11 @@ def companions(patient: Patient, count: int, seed: int, laws: Mapping[str, Law] 
         ``count`` patients, numbered from 0; the first is the given patient itself, with the typical values that stand
         for what is unknown of it.
     """
+    patient = of_kind("patient", patient, Patient, "a Patient")
+    count, seed, laws = whole("count", count, low=1, high=MOST), seed_of(seed), _checked(laws)
     if patient.count != 1:
-        raise ValueError(f"companions takes one patient; found {patient.count}")
+        text = f"found {patient.count} patients, expected one; take one of them with vein2vein.therapy.patient.select."
+        raise InputError(text, field="patient")
     given = {name: float(getattr(patient, name)[0]) for name in FIELDS if name in patient.known}
     card = find_disease(patient.disease)
     values = draw(population_laws(card, dict(laws or {})), np.arange(count), seed, known=given)

@@ -42,7 +42,7 @@ class Assay:
 def read_assays(card: Card, *path: str) -> dict[str, Assay]:
     """Read the assay tables below ``path`` (default: ``assay``) of a card: kind, sd, lloq, sample, source, how, why."""
     path = path or ("assay",)
-    found = {}
+    found: dict[str, Assay] = {}
     for name in card.table(*path, default={}):
         here = (*path, name)
         found[name] = Assay(

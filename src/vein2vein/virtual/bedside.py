@@ -221,7 +221,7 @@ def temperature_chart(
         degC, from which a temperature is a fever.
     """
     count = scatter.shape[1]
-    times = day - interval * np.arange(count) / count
+    times = day - interval * np.arange(count, dtype=np.float64) / count
     own = temperature[:, None] + scatter + c.circadian_amplitude * np.cos(2 * np.pi * (times - c.circadian_peak))
     block = np.asarray(infection_fever, dtype=bool)
     highest = np.minimum(own.max(axis=1) + np.where(block, c.infection_fever, 0.0), c.temperature_highest)

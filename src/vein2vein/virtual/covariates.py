@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
-from vein2vein.randomness import uniforms
+from vein2vein.randomness import poisson_at, uniforms
 from vein2vein.records import described
 from vein2vein.virtual.bedside import Limits
 
@@ -298,13 +297,7 @@ def clones(c: CovariateConstants, p: Values, burden: Floats, kmt2a: NDArray[np.b
 
 def poisson(c: CovariateConstants, uniform: Floats, mean: Floats) -> Floats:
     """Poisson number at a probability; a rounded normal one for large means."""
-    limit = c.poisson_exact
-    few = np.minimum(mean, limit)
-    number = np.ceil(special.pdtrik(uniform, np.maximum(few, np.finfo(float).tiny)))
-    below = np.maximum(number - 1, 0.0)
-    number = np.where(special.pdtr(below, few) >= uniform, below, number)
-    many = np.round(np.maximum(mean + np.sqrt(np.maximum(mean, 0.0)) * special.ndtri(uniform), 0.0))
-    return np.where(mean > limit, many, number)
+    return poisson_at(uniform, mean, c.poisson_exact)
 
 
 def _measured(p: Values, traits: Mapping[str, ArrayLike], ids: Ids) -> None:

@@ -213,7 +213,7 @@ def toxicity_deaths(
     seed : int
     """
     days = np.asarray(days, dtype=float)
-    fatal = []
+    fatal: list[Floats] = []
     for name, grades, share in (("crs", crs, c.crs_death), ("icans", icans, c.icans_death)):
         reached = np.asarray(grades) >= c.fatal_grade
         prone = uniforms(seed, f"death from {name}", numbers)[:, 0] < share

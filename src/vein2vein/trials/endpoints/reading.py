@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from vein2vein.journey.journey import Journey, per_patient
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Cells = NDArray[np.generic]
+Read = Cells | tuple[Cells, ...]
+Reader = TypeVar("Reader", bound=Callable[..., Read])
 
 
 class NotProduced(Exception):
@@ -37,7 +40,7 @@ class Endpoint:
     """
 
     name: str
-    read: Callable[..., Any]
+    read: Callable[..., Read]
     kind: str
     unit: str
 
@@ -46,10 +49,10 @@ ENDPOINTS: dict[str, Endpoint] = {}
 PERCENT = 100.0  # unit factor
 
 
-def endpoint(kind: str, unit: str = "1") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def endpoint(kind: str, unit: str = "1") -> Callable[[Reader], Reader]:
     """Enter a function as an endpoint under its own name."""
 
-    def enter(read: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(read: Reader) -> Reader:
         ENDPOINTS[read.__name__] = Endpoint(read.__name__, read, kind, unit)
         return read
 
@@ -138,7 +141,8 @@ def duration(journey: Journey, flags: Flags, until: float) -> Floats:
 
 def first_episode(journey: Journey, flags: Flags, until: float, gap: float) -> Floats:
     """Days from the first flagged one to the end of its episode; what returns ``gap`` days after it is another."""
-    days, place = np.asarray(journey.course.days)[columns(journey, until)], np.arange(flags.shape[1])
+    days = journey.course.days[columns(journey, until)]
+    place: NDArray[np.intp] = np.arange(flags.shape[1], dtype=np.intp)
     last = np.maximum.accumulate(np.where(flags, place, -1), axis=1)
     ended = np.pad(last, ((0, 0), (1, 0)), constant_values=-1)[:, :-1] + 1  # first day without a flag; 0: none before
     anew = flags & (ended > 0) & (ended < place) & (days - days[ended] >= gap)

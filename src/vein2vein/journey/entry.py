@@ -1,0 +1,204 @@
+"""The door of a journey: what ``simulate`` is given, checked before anything is computed.
+
+Each refusal is one sentence with the field, what was found, what was expected and, where it is not plain, the remedy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.arguments import choice, flag, mapping_of, name_or_path, number, of_kind, refusal
+from vein2vein.clinic.care.management import Policy, read_policy
+from vein2vein.engine.solve import BACKENDS
+from vein2vein.errors import InputError
+from vein2vein.parameters import ParameterSet
+from vein2vein.records import axes
+from vein2vein.therapy.disease import FIELDS
+from vein2vein.therapy.infusion import read_requested_dose
+from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import Dose, Product, Regimen, find_product
+from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.virtual.assay import KINDS, Assay
+from vein2vein.virtual.constants import Constants, bundled
+
+ABOVE_ZERO = ("weight", "height")
+UNITS = {"age": "years", "weight": "kg", "height": "cm", "creatinine_clearance": "mL/min", "burden": "e6/kg"}
+OPTIONAL = ("arm", "leukapheresis_day", "lymphodepletion_day")  # empty: not given
+SHARE = 1.0
+DOSES = '"3.1e6/kg" or "1e8" viable CAR+ cells'
+
+
+def check_patient(patient: object) -> Patient:
+    """Refuse patients whose facts cannot be: not finite, negative, or not one for each patient."""
+    expected = "a Patient, as read_patient and virtual_patients make them"
+    found = of_kind("patient", patient, Patient, expected)
+    name_or_path("patient.disease", found.disease, "the name of a disease")
+    numbers = _array("patient.number", found.number)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not numbers.size:
+        raise InputError("found no patient, expected an array of whole numbers, one for each.", field="patient.number")
+    if len(np.unique(numbers)) < len(numbers) or int(numbers.min()) < 0:
+        text = "found a number twice or below 0, expected one of its own for each patient: their luck goes by it."
+        raise InputError(text, field="patient.number")
+    for f in fields(found):
+        if axes(found)[f.name] != "patient" or f.name in ("number", "baseline"):
+            continue
+        values = _array(f"patient.{f.name}", getattr(found, f.name))
+        if f.name in OPTIONAL and not values.size:
+            continue
+        if values.shape != numbers.shape:
+            text = f"found {_sized(values)}, expected one value for each of {len(numbers)} patients."
+            raise InputError(text, field=f"patient.{f.name}")
+        if f.name in FIELDS:
+            _check_facts(f"patient.{f.name}", values, UNITS.get(f.name, ""), above=f.name in ABOVE_ZERO)
+    expected = "a mapping of analytes to one value for each patient"
+    for name, value in mapping_of("patient.baseline", found.baseline, expected).items():
+        values = _array(f"patient.baseline[{name!r}]", value)
+        if values.shape != numbers.shape:
+            text = f"found {_sized(values)}, expected one value for each of {len(numbers)} patients."
+            raise InputError(text, field=f"patient.baseline[{name!r}]")
+        _check_facts(f"patient.baseline[{name!r}]", values, "", unknown=True)
+    return found
+
+
+def _array(name: str, value: object) -> NDArray[np.generic]:
+    if not isinstance(value, np.ndarray):
+        raise refusal(name, value, "an array with one value for each patient")
+    return cast("NDArray[np.generic]", value)
+
+
+def _sized(values: NDArray[np.generic]) -> str:
+    return f"{values.size} of them" if values.ndim == 1 else f"an array of {values.ndim} dimensions"
+
+
+def _check_facts(
+    name: str, values: NDArray[np.generic], unit: str, *, above: bool = False, unknown: bool = False
+) -> None:
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"found values of the type {values.dtype}, expected numbers.", field=name)
+    numbers = values.astype(np.float64)
+    wrong = ~np.isfinite(numbers) | (numbers <= 0 if above else numbers < 0)
+    if unknown:
+        wrong &= ~np.isnan(numbers)
+    if wrong.any():
+        least = "above 0" if above else "of 0 or more"
+        of = f"a number{f' of {unit}' if unit else ''} {least}".replace(" of 0 or", ", 0 or")
+        place = f" for patient {int(np.flatnonzero(wrong)[0])} in the order given" if values.size > 1 else ""
+        raise InputError(f"found {numbers[wrong][0]:g}{place}, expected {of}; correct it.", field=name)
+
+
+def check_product(product: object) -> Product:
+    """A product, or the one of a name or path."""
+    if isinstance(product, Product):
+        return product
+    return find_product(name_or_path("product", product, "a product, its name, or the path of a card"))
+
+
+def check_policy(policy: object) -> Policy:
+    """A policy, or the one of a name or path."""
+    if isinstance(policy, Policy):
+        return policy
+    return read_policy(name_or_path("policy", policy, "a policy, its name, or the path of a card"))
+
+
+def check_plan(plan: object) -> Plan:
+    """A plan of visits that can be followed, or the usual one."""
+    if plan is None:
+        return read_plan()
+    found = of_kind("plan", plan, Plan, "a Plan, as read_plan makes it, or None for the usual visits")
+    for name, least in (("watch_step", 0.0), ("watch_until", 0.0), ("contact_every", 0.0), ("follow_up", 0.0)):
+        value = number(f"plan.{name}", getattr(found, name), low=least, unit="days")
+        if value == 0 and name != "watch_until":
+            raise refusal(f"plan.{name}", value, "a number of days above 0")
+    for name in ("disease_visits", "kinetics_samples"):
+        listed: object = getattr(found, name)
+        if not isinstance(listed, tuple):
+            raise refusal(f"plan.{name}", listed, "a tuple of days, in order")
+        days = [number(f"plan.{name}", day, low=0.0, unit="days") for day in cast("tuple[object, ...]", listed)]
+        if days != sorted(set(days)):
+            raise InputError("found days out of order or twice, expected them ascending.", field=f"plan.{name}")
+    return found
+
+
+def check_dose(dose: object) -> Dose | None:
+    """A dose asked for, read; None: the label's rule."""
+    if dose is None:
+        return None
+    if not isinstance(dose, str | Dose):
+        raise refusal("dose", dose, f"text such as {DOSES}, or None for the label's rule")
+    asked = read_requested_dose(dose)
+    if asked is not None:
+        number("dose", asked.cells, low=0.0, unit="viable CAR+ cells")
+        flag("dose.per_kg", asked.per_kg)
+    return asked
+
+
+def check_regimen(regimen: object) -> str | Regimen:
+    """A lymphodepletion regimen or its name."""
+    if not isinstance(regimen, str | Regimen):
+        raise refusal("regimen", regimen, 'a name, a Regimen, "none", or "" for the usual one')
+    return regimen
+
+
+def check_overlay(overlay: object) -> ParameterSet | None:
+    """A variant of the model's numbers, or none."""
+    if overlay is None:
+        return None
+    return of_kind("overlay", overlay, ParameterSet, "a ParameterSet, as read_parameters makes it, or None")
+
+
+def check_constants(constants: object) -> Constants:
+    """Constants of what virtual patients show; the bundled ones for None."""
+    if constants is None:
+        return bundled()
+    return of_kind("constants", constants, Constants, "Constants, as vein2vein.virtual.constants makes them, or None")
+
+
+def check_waiting_law(law: object) -> Law | None:
+    """A trial's own law of the days from collection to infusion, or none."""
+    return None if law is None else of_kind("waiting_law", law, Law, "a Law of days, or None")
+
+
+def check_share(name: str, share: object) -> Law | float | None:
+    """A share, or the law of one, or none."""
+    return share if share is None or isinstance(share, Law) else number(name, share, low=0.0, high=SHARE)
+
+
+def check_transplant(transplant: object) -> tuple[float, float, float]:
+    """Share of remissions that are transplanted, first and last day."""
+    expected = "a tuple (share, first day, last day)"
+    if not isinstance(transplant, tuple):
+        raise refusal("transplant", transplant, expected)
+    listed = cast("tuple[object, ...]", transplant)
+    if len(listed) != len(("share", "first", "last")):
+        raise InputError(f"found {len(listed)} values, expected {expected}.", field="transplant")
+    share = number("transplant", listed[0], low=0.0, high=SHARE)
+    first, last = (number("transplant", day, low=0.0, unit="days") for day in listed[1:])
+    if first > last:
+        raise InputError(f"found {first:g} to {last:g}, expected a first day before the last.", field="transplant")
+    return share, first, last
+
+
+def check_assays(assays: object) -> dict[str, Assay]:
+    """A trial's own assays by analyte."""
+    if assays is None:
+        return {}
+    found: dict[str, Assay] = {}
+    for name, assay in mapping_of("assays", assays, "a mapping of analytes to Assay, or None").items():
+        if not isinstance(name, str):
+            raise refusal("assays", name, "names of analytes")
+        held = of_kind(f"assays[{name!r}]", assay, Assay, "an Assay")
+        choice(f"assays[{name!r}].kind", held.kind, KINDS)
+        for part in ("sd", "lloq", "sample"):
+            number(f"assays[{name!r}].{part}", getattr(held, part), low=0.0)
+        found[name] = held
+    return found
+
+
+def check_backend(backend: object) -> str:
+    """A solver that can follow a treatment day by day."""
+    return choice("backend", backend, BACKENDS)
