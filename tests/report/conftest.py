@@ -43,4 +43,4 @@ def real(request):
     trial = _design(request.param)
     short = 365.0 if request.param == "b_all" else 240.0 if request.param == "lymphoma" else 420.0
     plan = replace(trial.plan, follow_up=short)
-    return run_trial(replace(trial, plan=plan), patients=70 if request.param == "mixed" else 36, seed=11)
+    return run_trial(replace(trial, plan=plan), patients=60 if request.param == "mixed" else 36, seed=11)

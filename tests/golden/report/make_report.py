@@ -54,7 +54,8 @@ def two_arms():
     first = journey.arms[0]
     other = replace(
         first, name="late", disease=all_diseases()["lbcl"], analyte="car_t_cells", categories=("PD", "SD", "PR", "CR"),
-        parameters=replace(first.parameters, parameters={}), product=replace(first.product, name="other", title="other"),
+        parameters=replace(first.parameters, parameters={}),
+        product=replace(first.product, name="other", title="other"),
     )  # fmt: skip
     arm = (np.arange(journey.count) % 3 == 0).astype(np.intp)
     best = journey.outcome.best_response
@@ -104,7 +105,8 @@ def qualification():
         return ScoredRow(
             file, "ELIANA", "single arm", quantity, "t=6mo", "%", "eliana_final_2022", kind, "p", "d", 182.6, published,
             published - 5, published + 5, 75, simulated, low, high, 10.0, "points", error, low <= published <= high,
-            error <= 1, passed, **{"missing": "", "baseline": 50.0, "baseline_error": 1.5, "baseline_of": "2 trials", **more},
+            error <= 1, passed,
+            **{"missing": "", "baseline": 50.0, "baseline_error": 1.5, "baseline_of": "2 trials", **more},
         )  # fmt: skip
 
     nan, inf = float("nan"), float("inf")
@@ -116,7 +118,8 @@ def qualification():
             baseline=nan, baseline_error=nan, baseline_of=""),
     )  # fmt: skip
     scores = {name: summarize(name, [r for r in rows if of(r) == name]) for of, names in (
-        (lambda r: r.file, ("eliana", "zuma_1")), (lambda r: r.kind, ("survival", "cytokine release", "nervous system")),
+        (lambda r: r.file, ("eliana", "zuma_1")),
+        (lambda r: r.kind, ("survival", "cytokine release", "nervous system")),
     ) for name in names}  # fmt: skip
     return Qualification(
         rows, summarize("all", rows), (scores["eliana"], scores["zuma_1"]),
@@ -264,7 +267,8 @@ def _shapes(shapes):
     return {
         "kind": type(shapes).__name__, "count": len(points), "x": _summed(every[:, 0]), "y": _summed(every[:, 1]),
         "at": [_summed(offsets[:, 0]), _summed(offsets[:, 1])] if offsets.size else [],
-        "faces": sorted({_hue(c) for c in shapes.get_facecolor()}), "edges": sorted({_hue(c) for c in shapes.get_edgecolor()}),
+        "faces": sorted({_hue(c) for c in shapes.get_facecolor()}),
+        "edges": sorted({_hue(c) for c in shapes.get_edgecolor()}),
         "width": _numbers([*np.unique(shapes.get_linewidth()), shapes.get_alpha() or 1, shapes.get_zorder()]),
         "hatch": shapes.get_hatch(), "label": _label(shapes),
     }  # fmt: skip
