@@ -1,13 +1,28 @@
-"""A journey that was never simulated, with realistic shapes: what the report is tested on."""
+"""A journey whose course was never simulated, with realistic shapes: what figures and hand-made cases are tested on.
 
-from types import SimpleNamespace as Record
+The records are those of a simulated journey; what a report reads of them is replaced by simple curves and draws.
+"""
+
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
+from vein2vein.clinic.grades.grades import Grades
 from vein2vein.parameters import Parameter, ParameterSet
 from vein2vein.therapy.course import Course
+from vein2vein.therapy.visits import read_plan
+from vein2vein.trials.comparison import Row
+from vein2vein.trials.published import Published
+from vein2vein.trials.trial import TrialResult, enroll_and_treat, load_trial
 
 NEVER = np.inf
+
+
+@cache
+def _simulated(enrolled):
+    trial = load_trial("eliana")
+    return enroll_and_treat(replace(trial, plan=replace(trial.plan, follow_up=30.0)), np.arange(enrolled), seed=1)
 
 
 def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
@@ -78,7 +93,9 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     ivig[:, days == 60] = np.where(infused & (death > 60), 15.0, 0)[:, None]
     values |= {"tocilizumab": toci, "dexamethasone": dex, "ivig": ivig}
     follow = np.full(n, 1826.25)
-    outcome = Record(
+    base = _simulated(n)
+    outcome = replace(
+        base.outcome,
         best_response=np.where(~infused, "", np.where(responds, rng.choice(["CR", "CRi"], n, p=[0.75, 0.25]), "NR")),
         response_day=np.where(responds & infused, 28.0, NEVER),
         mrd_negative=responds & infused,
@@ -94,16 +111,14 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     numbers = np.arange(first, first + n)
     status = np.zeros(n, dtype=int)
     status[7 % n] = 2
-    graded = {
-        key: Record(grade=g, missing={}, edition=key)
-        for key, g in {
-            "crs_astct": crs,
-            "crs_penn": crs,
-            "crs_lee2014": crs,
-            "icans": icans,
-            "b_cell_aplasia": (values["b_cells"] < 3).astype(np.int8),
-        }.items()
+    tables = {
+        "crs_astct": crs,
+        "crs_penn": crs,
+        "crs_lee2014": crs,
+        "icans": icans,
+        "b_cell_aplasia": np.where(over, -1, values["b_cells"] < 3).astype(np.int8),
     }
+    graded = {key: Grades(key, key, days, table.copy(), table.copy()) for key, table in tables.items()}
     bigger = Parameter(
         "kap",
         "kap",
@@ -114,124 +129,138 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
         why="No trial reports it; <script>alert(1)</script>.",
     )
     cited = Parameter("rho", "rho", "growth", 3.2, "1/day", how="calibrated", source="reference_model_2026")
-    return Record(
-        patient=Record(
+    own = ParameterSet("product", {"kap": bigger, "rho": cited})
+    arm = replace(
+        base.arms[0],
+        product=replace(base.arms[0].product, name=name, title=name, parameters=own, indications=()),
+        disease=replace(base.arms[0].disease, parameters=ParameterSet("disease", {})),
+        parameters=own,
+    )
+    vein_to_vein = -outcome.enrolment_day
+    return replace(
+        base,
+        patient=replace(
+            base.patient,
             number=numbers,
             age=rng.uniform(3, 23, n),
             weight=rng.uniform(14, 80, n),
             height=rng.uniform(95, 180, n),
             male=rng.random(n) < 0.55,
-            disease="b_all_pediatric",
             prior_lines=rng.integers(1, 8, n),
             prior_hsct=rng.random(n) < 0.6,
-            baseline={},
         ),
-        product=Record(
-            name=name,
-            title=name,
-            readout="qPCR",
-            parameters=ParameterSet("product", {"kap": bigger, "rho": cited}),
-            target_a="CD19",
-        ),
-        disease=Record(
-            name="b_all_pediatric", title="B-ALL, children and young adults", parameters=ParameterSet("disease", {})
-        ),
-        apheresis=Record(cd3=rng.lognormal(np.log(2.6e9), 0.5, n)),
-        cells=Record(car_positive=rng.beta(4, 14, n), vector_copies=rng.lognormal(0.2, 0.25, n)),
-        lot=Record(
+        apheresis=replace(base.apheresis, cd3=rng.lognormal(np.log(2.6e9), 0.5, n)),
+        lot=replace(
+            base.lot,
             viability=np.clip(rng.normal(0.85, 0.05, n), 0, 1),
             car_positive=rng.beta(4, 14, n),
             vector_copies=rng.lognormal(0.2, 0.25, n),
             status=rng.choice(["in specification", "out of specification"], n, p=[0.9, 0.1]),
             failed=reasons == "manufacturing failure",
-            reason=np.full(n, ""),
+            remade=np.arange(n) % 11 == 3,
+            reason=np.where(np.arange(n) % 13 == 5, "viability", ""),
         ),
-        conditioning=Record(regimen="flu_cy"),
-        infusion=Record(per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n)),
+        waiting=replace(
+            base.waiting,
+            days=vein_to_vein,
+            dropped=~infused,
+            drop_day=np.where(infused, np.nan, -vein_to_vein / 2),
+            reason=reasons,
+        ),
+        conditioning=replace(base.conditioning, start=np.full(n, -6.0)),
+        infusion=replace(base.infusion, per_kg=1e6 * rng.lognormal(np.log(3.0), 0.4, n), given=infused),
         infused=infused,
         not_infused_reason=reasons,
         enrolment_day=outcome.enrolment_day,
+        plan=replace(read_plan(), follow_up=1826.25),
         course=Course(numbers, days, values),
         findings=graded,
-        kinetics=Record(
+        kinetics=replace(
+            base.kinetics,
             cmax=np.nanmax(np.where(np.isnan(transgene), -1, transgene), axis=1),
             tmax=tmax[:, 0],
             auc_0_28=peak[:, 0] * 9,
+            clast=peak[:, 0] / 100,
+            tlast=np.full(n, 400.0),
+            doubling_time=tmax[:, 0] / 10,
+            half_life_contraction=tmax[:, 0] / 2,
+            half_life_terminal=peak[:, 0] ** 0.5,
         ),
         outcome=outcome,
         status=status,
+        arms=(arm,),
+        arm=np.zeros(n, dtype=np.intp),
         notes=("bridging not given", "assay error not added <i>"),
         provenance={
+            **base.provenance,
             "version": "0.1.0",
             "model": "reference",
-            "overlays": ["product", "disease"],
-            "criteria": {"crs": "astct_2019"},
+            "parameter_sets": ["product", "disease"],
+            "criteria": ["crs_astct_2019"],
             "seed": seed,
             "backend": "batch",
             "date": "2026-01-02",
-            "command": "vein2vein trial eliana",
         },
     )
 
 
 def synthetic_result(**options):
     """A trial result around a synthetic journey, with published rows of every kind."""
+    stated, rows = [], []
 
     def row(
-        quantity, definition, unit, published, low=np.nan, high=np.nan, simulated=np.nan, confidence="read", reason=""
-    ):
-        return Record(
-            quantity=quantity,
-            definition=definition,
-            unit=unit,
-            simulated=simulated,
-            simulated_low=simulated * 0.9,
-            simulated_high=simulated * 1.1,
-            published=published,
-            published_low=low,
-            published_high=high,
-            n=79,
-            source="Maude 2018, NEJM 378:439, https://example.org/x",
-            confidence=confidence,
-            reason=reason,
-        )
+        quantity, definition, unit, published, low=np.nan, high=np.nan, simulated=np.nan, confidence="read", reason="",
+        day=None,
+    ):  # fmt: skip
+        source = "Maude 2018, NEJM 378:439, https://example.org/x"
+        stated.append(
+            Published(
+                "ELIANA", "single arm", quantity, definition, published, low, high, "", 79, unit, source, "",
+                confidence, time=day,
+            )
+        )  # fmt: skip
+        near = (simulated * 0.9, simulated * 1.1)
+        rows.append(
+            Row(
+                "ELIANA", "single arm", quantity, definition, unit, "outcome", confidence, source, "", "", published,
+                low, high, 79, simulated, *near, 80, None, reason,
+            )
+        )  # fmt: skip
 
-    rows = [
-        row("n_enrolled", "", "patients", 97, simulated=97),
-        row("n_infused", "", "patients", 79, simulated=80),
-        row("CR_CRi_rate", "CR+CRi within 3 months of infusion", "%", 82, 72, 90, 83),
-        row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74),
-        row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55),
-        row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48),
-        row("OS_rate", "t=12mo", "%", 76, 63, 86, 78),
-        row("OS_rate", "t=36mo", "%", 63, 51, 73, 60),
-        row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000),
-        row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9),
-        row("Cmax_gmean", "qPCR geometric mean", "copies/ug gDNA", 34700, simulated=30000, confidence="memory"),
-        row("Bcell_aplasia_rate", "t=6mo; probability of persistence of B-cell aplasia", "%", 83, 69, 91, 80, "memory"),
-        row("CRS_any_rate", "Penn", "%", 77, simulated=80),
-        row(
-            "AE_related_ge3_rate",
-            "grade 3-4 adverse events",
-            "%",
-            73,
-            reason="adverse events other than CRS and ICANS are not simulated",
-        ),
-    ]
+    month = 30.4375
+    row("n_enrolled", "", "patients", 97, simulated=97)
+    row("n_infused", "", "patients", 79, simulated=80)
+    row("CR_CRi_rate", "CR+CRi within 3 months of infusion", "%", 82, 72, 90, 83)
+    row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74, day=6 * month)
+    row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55, day=12 * month)
+    row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48, day=36 * month)
+    row("OS_rate", "t=12mo", "%", 76, 63, 86, 78, day=12 * month)
+    row("OS_rate", "t=36mo", "%", 63, 51, 73, 60, day=36 * month)
+    row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000)
+    row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9)
+    row("Cmax_gmean", "qPCR geometric mean", "copies/ug gDNA", 34700, simulated=30000, confidence="memory")
+    row(
+        "Bcell_aplasia_rate", "t=6mo; probability of persistence of B-cell aplasia", "%", 83, 69, 91, 80, "memory",
+        day=6 * month,
+    )  # fmt: skip
+    row("CRS_any_rate", "Penn", "%", 77, simulated=80)
+    row(
+        "AE_related_ge3_rate",
+        "grade 3-4 adverse events",
+        "%",
+        73,
+        reason="adverse events other than CRS and ICANS are not simulated",
+    )
     journey = synthetic_journey(**options)
-    trial = Record(
-        name="eliana",
+    trial = replace(
+        load_trial("eliana"),
         title="ELIANA: tisagenlecleucel in children and young adults",
         enrolled=97,
         infused=79,
         registry="NCT02435849",
         phase="2",
         policy="early_conservative",
+        published=tuple(stated),
     )
-    return Record(
-        trial=trial,
-        screened=int(1.16 * len(journey.infused)),
-        journey=journey,
-        comparison=rows,
-        provenance=journey.provenance,
-    )
+    screened = int(1.16 * journey.count)
+    return TrialResult(trial, screened, journey, tuple(rows), {**journey.provenance, "trial": "eliana"})

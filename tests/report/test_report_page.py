@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.report.figures import look, pick_curves, power_of_ten, quantiles
-from vein2vein.report.page import number, span
+from vein2vein.report import page
+from vein2vein.report.figures import pick_curves, quantiles
+from vein2vein.report.look import entries, look, mark, texts
+from vein2vein.report.text import listed, number, percent, power_of_ten, span
 
 
 @pytest.mark.parametrize(
@@ -57,12 +59,22 @@ def test_grades_get_darker_with_severity():
         red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    light = [luminance(c) for c in look("grades", "colors")]
+    light = [luminance(c) for c in texts("grades", "colors")]
     assert all(a > b + 0.02 for a, b in pairwise(light))
 
 
 def test_levels_drawn_in_figures_have_a_known_source():
     from vein2vein.sources import source
 
-    for name, mark in look("marks").items():
-        assert source(mark["source"]), name
+    for name in entries("marks"):
+        level = mark(name)
+        assert level is not None and source(level.source), name
+
+
+def test_lists_and_shares_in_words():
+    assert [listed(names) for names in ([], ["CR"], ["CR", "PR"], ["sCR", "CR", "PR"])] == [
+        "", "CR", "CR or PR", "sCR, CR or PR",
+    ]  # fmt: skip
+    assert listed(["a", "b"], "and") == "a and b"
+    assert (percent(1, 3), percent(2, 0), percent(0, 5)) == ("33 %", "–", "0 %")
+    assert power_of_ten(0) == "0" and power_of_ten(1e4) == "10,000" and power_of_ten(100) == "100"

@@ -71,7 +71,7 @@ def test_chances_are_counted_from_the_companions(synthetic):
     rows = {name: (value, base) for name, value, base in chances(spread)}
     there = int(spread.infused.sum())
     remission = int(np.isin(spread.outcome.best_response[spread.infused], ["CR", "CRi"]).sum())
-    assert rows["Remission (CR or CRi)"] == (f"{100 * remission / there:.0f} %", f"{remission} of {there} infused")
+    assert rows["In remission (CR or CRi)"] == (f"{100 * remission / there:.0f} %", f"{remission} of {there} infused")
     assert "95 % interval" in rows["Overall survival at 12 months"][1]
 
 
@@ -83,7 +83,8 @@ def test_hostile_names_stay_text(synthetic):
 
 def test_facts_of_a_step_use_words_and_units(journey):
     told = record_facts(journey.apheresis, 0, "apheresis")
-    assert told == [f"CD3+ cells collected {float(f'{journey.apheresis.cd3[0] / 1e9:.3g}'):g} × 10⁹"]
+    assert told[0] == f"CD3+ cells collected {float(f'{journey.apheresis.cd3[0] / 1e9:.3g}'):g} × 10⁹"
+    assert told[1] == f"days of collection {journey.apheresis.days[0]:g}"
 
 
 def test_refuses_a_patient_that_is_not_there(journey, tmp_path):

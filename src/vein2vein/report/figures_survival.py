@@ -130,6 +130,8 @@ def median_words(curve: Survival) -> str:
     """The median survival in words."""
     if not np.isfinite(curve.median):
         return "not reached"
+    if curve.median < 1:
+        return "within the first day"  # a failure without response counts from the infusion
     return f"{number(curve.median / look('windows', 'month'))} months"
 
 

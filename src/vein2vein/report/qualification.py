@@ -15,7 +15,7 @@ from vein2vein.report import page
 from vein2vein.report.facts import flat, quantity_title, reference, short_reference
 from vein2vein.report.figures import Picture, render
 from vein2vein.report.look import color, unit_name
-from vein2vein.report.text import MISSING
+from vein2vein.report.text import MISSING, percent
 from vein2vein.trials.trial import list_trials
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def qualification_page(result: Qualification) -> str:
 
 def share(value: float) -> str:
     """A share in percent; a dash for none."""
-    return MISSING if np.isnan(value) else f"{100 * value:.0f} %"  # unit factor
+    return MISSING if np.isnan(value) else percent(value, 1).replace("-", "−")
 
 
 def scores_figure(result: Qualification) -> Picture | None:

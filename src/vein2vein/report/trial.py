@@ -309,10 +309,10 @@ def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
 
 
 def within(row: facts.Compared) -> str:
-    """Say whether the published value lies in the simulated interval."""
-    if not np.isfinite(row.simulated):
+    """Say whether the published value lies in the simulated interval; a median may not be reached (inf)."""
+    if np.isnan(row.simulated):
         return "missing"
-    if not np.isfinite(row.published) or not np.isfinite(row.low):
+    if np.isnan(row.published) or np.isnan(row.low):
         return ""
     return "inside" if row.low <= row.published <= row.high else "outside"
 
