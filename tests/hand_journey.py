@@ -1,80 +1,70 @@
 """A journey of six patients written by hand, so that every endpoint has an answer one can count."""
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 
+from vein2vein.clinic.care.eligibility import Eligibility
+from vein2vein.clinic.grades.grades import Grades
+from vein2vein.clinic.response.outcome import Outcome
+from vein2vein.clinic.response.response import Response
+from vein2vein.journey.journey import ArmFacts, Journey
+from vein2vein.models.reference import model as reference
+from vein2vein.records import axes
+from vein2vein.therapy.conditioning import Conditioning
 from vein2vein.therapy.course import Course
+from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.engineering import TransducedCells
+from vein2vein.therapy.infusion import Infusion
+from vein2vein.therapy.kinetics import Kinetics
+from vein2vein.therapy.leukapheresis import Apheresis
+from vein2vein.therapy.patient import Patient
+from vein2vein.therapy.product import find_product
+from vein2vein.therapy.release import Lot
+from vein2vein.therapy.visits import Plan
+from vein2vein.therapy.waiting import Waiting
 
 NEVER = np.inf
 DAYS = np.array([0, 1, 2, 3, 5, 8, 28, 56, 180, 365.0])
 
 
-@dataclass(frozen=True)
-class HandPatient:
-    number: Any
-    age: Any
-    weight: Any
-    male: Any
-    prior_lines: Any
-    prior_hsct: Any
-    burden: Any
-    baseline: Any = field(default_factory=dict)
+def blank(kind, count, **given):
+    """A record of so many patients of whom nothing is known but what is given."""
+    held = dict(given)
+    for f in fields(kind):
+        if f.name in held or axes(kind)[f.name] != "patient":
+            continue
+        text = str(f.type)
+        if "tuple" in text:
+            held[f.name] = ()
+        elif "Mapping" in text:
+            held[f.name] = {}
+        elif "bool" in text or "Flags" in text:
+            held[f.name] = np.zeros(count, bool)
+        elif "str" in text:
+            held[f.name] = np.full(count, "", dtype="U24")
+        elif "int" in text:
+            held[f.name] = np.zeros(count, np.int64)
+        else:
+            held[f.name] = np.full(count, np.nan)
+    return kind(**held)
 
 
-@dataclass(frozen=True)
-class HandOutcome:
-    best_response: Any
-    response_day: Any
-    mrd_negative: Any
-    relapse_day: Any
-    relapse_antigen: Any
-    progression_day: Any
-    death_day: Any
-    death_cause: Any
-    hsct_day: Any
-    last_day: Any
-    enrolment_day: Any
+def facts(name="", product="tisagenlecleucel", disease="pediatric_b_all", **changed):
+    """What is the same for all patients of an arm."""
+    chosen, what = find_product(product), find_disease(disease)
+    numbers = reference.parameters(patient=False).overlay(chosen.parameters).overlay(what.parameters)
+    held = {
+        "name": name, "product": chosen, "disease": what, "parameters": numbers, "analyte": "transgene",
+        "response_edition": "by hand", "categories": ("NR", "CR"), "regimen": "none", "regimen_title": "none",
+    }  # fmt: skip
+    return ArmFacts(**{**held, **changed})
 
 
-@dataclass(frozen=True)
-class HandKinetics:
-    analyte: str
-    cmax: Any
-    tmax: Any
-    auc_0_28: Any
-
-
-@dataclass(frozen=True)
-class HandLot:
-    viability: Any
-    names: Any
-
-
-@dataclass(frozen=True)
-class HandJourney:
-    patient: Any
-    product: Any
-    apheresis: Any
-    cells: Any
-    lot: Any
-    waiting: Any
-    conditioning: Any
-    infusion: Any
-    infused: Any
-    not_infused_reason: Any
-    enrolment_day: Any
-    plan: Any
-    course: Any
-    findings: Any
-    kinetics: Any
-    outcome: Any
-    cure_probability: Any
-    parameters: Any
-    status: Any
-    provenance: Any
+def graded(scale, grade):
+    """Grades that are settled."""
+    whole = grade.astype(np.int8)
+    return Grades(scale, "by hand", DAYS, whole, whole)
 
 
 def _table(rows, fill=np.nan):
@@ -124,40 +114,56 @@ def hand_journey():
         "mrd": _table({0: {28: 1e-3}, 1: {28: 1e-5}, 2: {28: 0}, 5: {28: 0}}),
     }
     nan = np.nan
-    return HandJourney(
-        patient=HandPatient(
-            np.arange(6), np.array([4, 10, 12, 16, 8, 20.0]), np.array([15, 30, 45, 60, 25, 70.0]),
-            np.array([True, False, True, False, True, False]), np.array([2, 3, 3, 5, 2, 4.0]),
-            np.array([True, True, False, False, True, True]), np.array([7000, 1400, 140, 13300, 20000, 2800.0]),
+    relapse = np.array([400, 200, NEVER, NEVER, NEVER, NEVER])
+    enrolment = np.array([-40, -45, -50, -60, -30, -44.0])
+    best = np.array(["CR", "CRi", "CR", "NR", "", "CR"])
+    return Journey(
+        patient=blank(
+            Patient, 6, disease="pediatric_b_all", number=np.arange(6), age=np.array([4, 10, 12, 16, 8, 20.0]),
+            weight=np.array([15, 30, 45, 60, 25, 70.0]), male=np.array([True, False, True, False, True, False]),
+            prior_lines=np.array([2, 3, 3, 5, 2, 4.0]), prior_hsct=np.array([True, True, False, False, True, True]),
+            burden=np.array([7000, 1400, 140, 13300, 20000, 2800.0]),
         ),
-        product=SimpleNamespace(readout="qPCR"),
-        apheresis=None, cells=None, lot=HandLot(np.arange(6.0), ("all",)), waiting=None, conditioning=None,
-        infusion=SimpleNamespace(cells=np.array([4.5e7, 9e7, 9e7, 1e8, 0, 2e8])),
+        eligibility=blank(Eligibility, 6, criteria=(), met=np.ones((6, 0), np.int8)),
+        apheresis=blank(Apheresis, 6), cells=blank(TransducedCells, 6, attempt=1, phenotype=np.full((6, 4), nan)),
+        lot=blank(Lot, 6, viability=np.arange(6.0)), waiting=blank(Waiting, 6),
+        conditioning=blank(Conditioning, 6, regimen="none", title="none"),
+        infusion=blank(Infusion, 6, cells=np.array([4.5e7, 9e7, 9e7, 1e8, 0, 2e8])),
         infused=np.array([True, True, True, True, False, True]),
         not_infused_reason=np.array(["", "", "", "", "manufacturing failure", ""]),
-        enrolment_day=np.array([-40, -45, -50, -60, -30, -44.0]),
-        plan=SimpleNamespace(kinetics_samples=(1, 8, 28, 180)),
+        enrolment_day=enrolment,
+        plan=Plan(0.5, 28.0, 30.0, 365.0, (28.0, 56.0), (1.0, 8.0, 28.0, 180.0)),
         course=Course(np.arange(6), DAYS, values, {"transgene": below}),
         findings={
-            "crs_penn": SimpleNamespace(grade=penn.astype(np.int8)),
-            "neurologic_event": SimpleNamespace(grade=neuro.astype(np.int8)),
-            "neutropenia": SimpleNamespace(grade=neutropenia.astype(np.int8)),
-            "thrombocytopenia": SimpleNamespace(grade=platelets.astype(np.int8)),
-            "b_cell_aplasia": SimpleNamespace(grade=aplasia.astype(np.int8)),
+            "crs_penn": graded("crs_penn", penn),
+            "neurologic_event": graded("neurologic_event", neuro),
+            "neutropenia": graded("neutropenia", neutropenia),
+            "thrombocytopenia": graded("thrombocytopenia", platelets),
+            "b_cell_aplasia": graded("b_cell_aplasia", aplasia),
         },
-        kinetics=HandKinetics(
-            "transgene", np.array([9000, 30000, nan, 500, nan, 1000.0]), np.array([8, 8, nan, 8, nan, 8.0]),
-            np.array([90000, 300000, nan, 5000, nan, 10000.0]),
+        kinetics=blank(
+            Kinetics, 6, analyte="transgene", cmax=np.array([9000, 30000, nan, 500, nan, 1000.0]),
+            tmax=np.array([8, 8, nan, 8, nan, 8.0]), auc_0_28=np.array([90000, 300000, nan, 5000, nan, 10000.0]),
         ),
-        outcome=HandOutcome(
-            np.array(["CR", "CRi", "CR", "NR", "", "CR"]), np.array([28, 28, 28, NEVER, NEVER, 120.0]),
-            np.array([True, True, True, False, False, False]), np.array([400, 200, NEVER, NEVER, NEVER, NEVER]),
-            np.array(["positive", "negative", "", "", "", ""]), np.full(6, NEVER),
-            np.array([NEVER, 300, NEVER, 50, 20, NEVER]), np.array(["", "disease", "", "disease", "disease", ""]),
-            np.array([NEVER, NEVER, 100, NEVER, NEVER, NEVER]), np.array([1000, 300, 1500, 50, 20, 700.0]),
-            np.array([-40, -45, -50, -60, -30, -44.0]),
+        outcome=Outcome(
+            best_response=best, response_day=np.array([28, 28, 28, NEVER, NEVER, 120.0]),
+            mrd_negative=np.array([True, True, True, False, False, False]), relapse_day=relapse,
+            relapse_antigen=np.array(["positive", "negative", "", "", "", ""]), progression_day=np.full(6, NEVER),
+            death_day=np.array([NEVER, 300, NEVER, 50, 20, NEVER]),
+            death_cause=np.array(["", "disease", "", "disease", "disease", ""]),
+            hsct_day=np.array([NEVER, NEVER, 100, NEVER, NEVER, NEVER]),
+            last_day=np.array([1000, 300, 1500, 50, 20, 700.0]), enrolment_day=enrolment,
+        ),
+        response=blank(
+            Response, 6, edition="by hand", days=np.array([28.0, 56.0]), categories=("NR", "CR"),
+            status=np.full((6, 2), -1, np.int8), best=best,
         ),
         cure_probability={"pp": np.linspace(0, 1, 6)},
-        parameters=SimpleNamespace(values=lambda: {"K0": 14000.0}),
-        status=np.zeros(6, int), provenance={"backend": "plain"},
+        individual=np.full((6, len(reference.MODEL.parameters)), nan),
+        status=np.zeros(6, int), status_text={0: "well"}, arms=(facts(),), arm=np.zeros(6, np.intp),
+        provenance={
+            "version": "0", "model": "none", "parameter_sets": [], "product": "tisagenlecleucel",
+            "disease": "pediatric_b_all", "policy": "none", "criteria": [], "seed": 1, "backend": "plain",
+            "tolerance": 1e-6, "numpy": "0",
+        },
     )  # fmt: skip

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _HOME = {
     # the journey
     "simulate": "journey.chart",
-    "Journey": "journey.chart",
+    "Journey": "journey.journey",
     # therapy: who, what, and what was seen
     "Patient": "therapy.patient",
     "read_patient": "therapy.patient",

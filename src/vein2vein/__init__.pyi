@@ -13,7 +13,8 @@ from vein2vein.errors import InputError as InputError
 from vein2vein.io.nonmem import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
 from vein2vein.io.record.write import write_record as write_record
-from vein2vein.journey.chart import Journey as Journey, simulate as simulate
+from vein2vein.journey.chart import simulate as simulate
+from vein2vein.journey.journey import Journey as Journey
 from vein2vein.models.catalogue import find_model as find_model, find_parameters as find_parameters
 from vein2vein.models.model import Model as Model
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet

@@ -8,8 +8,10 @@ from importlib import resources
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import described
 
 
+@described
 @dataclass(frozen=True)
 class Analyte:
     """One measured quantity, sign, support or given treatment.

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.cards import Card, parse_card
 from vein2vein.errors import unknown
 from vein2vein.randomness import normals
+from vein2vein.records import described
 
 HOW = ("reported", "converted", "digitized", "fitted", "calibrated", "assumed")
 _FIELDS = (
@@ -32,6 +33,7 @@ class Spread:
     sd: float
 
 
+@described
 @dataclass(frozen=True)
 class Parameter:
     """One number of a model, with all that a reader needs to judge it.
@@ -69,6 +71,7 @@ class Parameter:
     latex: str = ""
 
 
+@described
 @dataclass(frozen=True)
 class ParameterSet:
     """Named parameters, and the names of the cards that they came from.

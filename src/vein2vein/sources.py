@@ -8,11 +8,13 @@ from functools import cache
 from importlib import resources
 
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import described
 
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s]+)\s*,(.*?)\n\}", re.S)
 _FIELD = re.compile(r"(\w+)\s*=\s*\{(.*?)\}\s*,?\s*(?=\n\s*\w+\s*=|\Z)", re.S)
 
 
+@described
 @dataclass(frozen=True)
 class Source:
     """One entry of sources.bib."""

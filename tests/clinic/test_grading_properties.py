@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import because
 from vein2vein.clinic.grades.icans import grade_icans
 from vein2vein.clinic.grades.monitoring import FINDINGS, grade
+from vein2vein.clinic.words import crs_scales
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
+
+SCALES = tuple(crs_scales())
 
 RANGES = {
     "temperature": (36.0, 40.5),

@@ -7,9 +7,11 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades import monitoring
-from vein2vein.clinic.grades.crs import SCALES
 from vein2vein.clinic.grades.grades import latest, take
+from vein2vein.clinic.words import crs_scales
 from vein2vein.therapy.course import Course
+
+SCALES = tuple(crs_scales())
 
 CHARTED = {
     "temperature": (36.5, 38.5, 40.0), "fever_other_cause": (0, 1), "systolic_bp": (70, 110, 120),

@@ -10,7 +10,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.cres import grade_cres
-from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import Grades, lacking
 from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
 from vein2vein.clinic.grades.hlh import hlh_2004, hlh_cartox, hscore, mas_2016
@@ -22,7 +22,10 @@ from vein2vein.clinic.response.leukemia import cns_status, mrd_class
 from vein2vein.clinic.response.outcome import efs_second_line
 from vein2vein.clinic.response.response import Response, respond_all, respond_lymphoma
 from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
+from vein2vein.clinic.words import crs_scales
 from vein2vein.therapy.course import Course
+
+SCALES = tuple(crs_scales())
 
 FOLDER = Path(__file__).resolve().parents[1] / "rules"
 

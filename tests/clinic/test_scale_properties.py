@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 from vein2vein import units
 from vein2vein.analytes import all_analytes, analyte
 from vein2vein.clinic.criteria import edition, editions, unverified
-from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.hematotoxicity import grade_icaht
 from vein2vein.clinic.grades.hlh import extremes, hlh_2004, hlh_cartox, hscore, mas_2016
 from vein2vein.clinic.grades.icans import grade_icans
 from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, grade
 from vein2vein.clinic.grades.risk_scores import car_hematotox, easix, easix_course
+from vein2vein.clinic.words import crs_scales
 from vein2vein.therapy.course import Course, Row, course_from_rows
+
+SCALES = tuple(crs_scales())
 
 AGES = np.array([0.5, 4.0, 9.0, 13.0, 60.0, 30.0])
 MORE = {

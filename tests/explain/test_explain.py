@@ -17,7 +17,7 @@ from vein2vein.explain import check, facts
 from vein2vein.explain.languages import Catalog, all_languages, read_catalog
 from vein2vein.explain.page import explanation_page, read_date, write_explanation
 from vein2vein.explain.readability import prose_of, readability, syllables
-from vein2vein.report.figures import look
+from vein2vein.report.look import words as style_words
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import all_diseases, find_disease
 from vein2vein.therapy.patient import example_patient_text, patient_from_card
@@ -368,7 +368,7 @@ def contrast(first, second):
 
 
 def test_text_stands_out_from_its_ground():
-    color = look("color")
+    color = style_words("color")
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     for ground in ("paper", "wash"):
         assert contrast(color["ink"], color[ground]) >= 7 and contrast(color["soft"], color[ground]) >= 4.5

@@ -28,7 +28,8 @@ def result():
     )  # fmt: skip
     values = {"transgene": transgene, "tocilizumab": toci, "b_cells": b_cells}
     journey = SimpleNamespace(
-        patient=patient, infused=np.array([True, False, True]), product=SimpleNamespace(readout="qPCR"),
+        patient=patient, infused=np.array([True, False, True]),
+        arms=(SimpleNamespace(product=SimpleNamespace(readout="qPCR")),),
         infusion=SimpleNamespace(doses=((0.0, np.array([4.5e7, 0, 1e8])), (10.0, np.array([0, 0, 2e7])))),
         plan=SimpleNamespace(kinetics_samples=(1.0, 7.0, 28.0)),
         course=Course(np.arange(3), DAYS, values, {"transgene": below}),

@@ -1,10 +1,11 @@
-"""Every endpoint on six patients whose story is written out in conftest.py; the answers are counted by hand."""
+"""Every endpoint on six patients whose story is written out in hand_journey.py; the answers are counted by hand."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from vein2vein.therapy.course import Course
 from vein2vein.trials.comparison import compare, draw, known_at, quantile
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced, recovery_day
 from vein2vein.trials.endpoints.reading import first_episode
@@ -131,8 +132,8 @@ def test_hazard_endpoints_clock_and_exposure(journey):
 def test_what_the_journey_does_not_hold_is_named(journey):
     with pytest.raises(NotProduced, match="crs_lee2014"):
         ENDPOINTS["crs"].read(journey, scale="lee2014", grade=1, until=56)
-    with pytest.raises(NotProduced, match="half_life_terminal"):
-        ENDPOINTS["half_life_terminal"].read(journey)
+    with pytest.raises(NotProduced, match="followed by transgene, not car_t_cells"):
+        ENDPOINTS["cmax_cells"].read(journey)
 
 
 def test_a_data_cutoff_hides_later_events(journey):
@@ -253,8 +254,8 @@ def test_survival_at_a_time_is_the_kaplan_meier_estimate_in_percent(journey):
     assert found == pytest.approx([100, 80, 60], abs=1)
 
 
-def test_a_sign_that_returns_a_day_after_its_end_is_another_episode_however_sparse_the_visits():
+def test_a_sign_that_returns_a_day_after_its_end_is_another_episode_however_sparse_the_visits(journey):
     days = np.array([0.0, 1.0, 4.0, 5.0, 5.5, 6.0, 9.0])
-    journey = SimpleNamespace(course=SimpleNamespace(days=days))
+    seen = replace(journey, course=Course(np.arange(6), days, {}))
     flags = np.array([[1, 1, 1, 0, 1, 0, 0], [1, 1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1]], bool)
-    np.testing.assert_array_equal(first_episode(journey, flags, 56.0, 1.0), [6, 4, NAN, 5])
+    np.testing.assert_array_equal(first_episode(seen, flags, 56.0, 1.0), [6, 4, NAN, 5])

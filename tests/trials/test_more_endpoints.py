@@ -1,12 +1,12 @@
 """Endpoints of exposure, blood and toxicity of further trials, on the six patients of conftest.py or by formula."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from vein2vein.models.reference import model as reference
+from vein2vein.records import take
 from vein2vein.therapy.course import Course
 from vein2vein.trials.comparison import patients_of
 from vein2vein.trials.endpoints.exposure import fludarabine_exposure
@@ -67,22 +67,21 @@ def test_recovery_of_a_count_is_the_last_reading(journey):
     assert np.flatnonzero(read("count_recovered", journey, line="neutrophils", above=0.5, day=28)).tolist() == [1, 5]
 
 
-def test_half_life_of_the_last_samples_is_that_of_the_slow_phase():
+def test_half_life_of_the_last_samples_is_that_of_the_slow_phase(journey):
     days = np.array([0, 7, 14, 21, 28, 60, 90, 120, 180.0])
     curve = 1e4 * np.exp(-0.3 * (days - 7)) + 100 * np.exp(-np.log(2) / 40 * (days - 7))
     curve[0] = 1
     noisy = np.array([1, 1e4, 10, 500, 20, 800, 15, 700, 12.0])
     course = Course(np.arange(2), days, {"transgene": np.stack([curve, noisy])})
-    journey = SimpleNamespace(
-        course=course, plan=SimpleNamespace(kinetics_samples=tuple(days)), infused=np.array([True, True]),
-        kinetics=SimpleNamespace(analyte="transgene", tmax=np.array([7.0, 7.0])),
-    )  # fmt: skip
-    found = read("half_life_last", journey, least_fit=0.8)
+    two = take(journey, np.arange(2))
+    plan = replace(two.plan, kinetics_samples=tuple(days))
+    two = replace(two, course=course, plan=plan, kinetics=replace(two.kinetics, tmax=np.array([7.0, 7.0])))
+    found = read("half_life_last", two, least_fit=0.8)
     assert found[0] == pytest.approx(40, rel=0.02)
     assert np.isnan(found[1])  # no line fits
 
 
-def test_fludarabine_exposure_is_dose_over_clearance():
+def test_fludarabine_exposure_is_dose_over_clearance(journey):
     names = reference.MODEL.parameters
     values = reference.parameters(patient=False).values()
     row = np.array([values.get(name, 1.0) for name in names])
@@ -97,21 +96,16 @@ def test_fludarabine_exposure_is_dose_over_clearance():
     individual[1, at["BW"]] = values["BWref"] / 16
     doses = ((-5.0, "fludarabine", np.array([50.0, 50.0])), (-4.0, "fludarabine", np.array([50.0, 50.0])),
              (-4.0, "cyclophosphamide", np.array([900.0, 900.0])))  # fmt: skip
-    journey = SimpleNamespace(
-        individual=individual, conditioning=SimpleNamespace(doses=doses), infused=np.array([True, True])
-    )
-    found = fludarabine_exposure(journey)
+    two = take(journey, np.arange(2))
+    two = replace(two, individual=individual, conditioning=replace(two.conditioning, doses=doses))
+    found = fludarabine_exposure(two)
     assert found[0] == pytest.approx(100 * values["salt"] / (4.0 + values["CLren"]))
     assert found[1] / found[0] == pytest.approx(8)  # clearance with weight to the power 0.75
 
 
 def test_burden_before_the_cells_splits_the_patients(journey):
-    disease, waiting = (
-        SimpleNamespace(marrow_full=14000.0),
-        SimpleNamespace(burden=np.array([140, 700, 1400, 7e3, 0, 350])),
-    )
-    seen = replace(journey, waiting=waiting)
-    seen = SimpleNamespace(**vars(seen), disease=disease)
+    assert journey.disease.marrow_full == 14000
+    seen = replace(journey, waiting=replace(journey.waiting, burden=np.array([140, 700, 1400, 7e3, 0, 350])))
     row = Published("t", "", "q", "", 1, NAN, NAN, "", 1, "%", "", "", "read", blasts_below=5.0)
     assert np.flatnonzero(patients_of(row, seen, scale="penn", until=56)).tolist() == [0, 5]
     above = replace(row, blasts_below=np.inf, blasts_from=5.0)

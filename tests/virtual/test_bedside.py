@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
+from vein2vein.journey.day_loop import ward_limits
 from vein2vein.virtual import bedside as ward
+
+LIMITS = ward_limits()
 
 WELL = {"temperature": 37.0, "systolic_bp": 112.0, "spo2": 97.5, "cns_dysfunction": 0.0}
 
 
 def chart(n=1, *, day=1.0, age=40.0, weight=70.0, seed=1, **signs):
     flags = {k: signs.pop(k) for k in ("infection_fever", "flagged", "crs_now") if k in signs}
-    return ward.bedside({**WELL, **signs}, age=age, weight=weight, numbers=np.arange(n), day=day, seed=seed, **flags)
+    return ward.bedside(
+        {**WELL, **signs}, age=age, weight=weight, numbers=np.arange(n), day=day, seed=seed, limits=LIMITS,
+        **flags,
+    )  # fmt: skip
 
 
 def test_writes_known_analytes_within_their_ranges():
@@ -31,7 +37,7 @@ def test_writes_known_analytes_within_their_ranges():
 
 def test_well_adults_are_hardly_ever_hypotensive():
     n = 1000
-    floor = ward.hypotension_threshold(40.0) + 8
+    floor = LIMITS.systolic(40.0) + 8
     pressure = np.maximum(112 + 10 * np.random.default_rng(1).standard_normal(n), floor)
     ever = np.zeros(n, bool)
     for k in range(20):
@@ -44,7 +50,7 @@ def test_well_adults_are_hardly_ever_hypotensive():
 
 @pytest.mark.parametrize("age, limit", [(1, 72), (5, 80), (10, 90), (10.5, 90), (60, 90)])
 def test_limit_of_hypotension(age, limit):
-    assert ward.hypotension_threshold(age) == limit
+    assert LIMITS.systolic(age) == limit
 
 
 @pytest.mark.parametrize(
@@ -158,7 +164,7 @@ def test_headache_belongs_to_the_patient_and_needs_crs():
 
 def test_a_patient_does_not_depend_on_the_others():
     signs = {**WELL, "cns_dysfunction": 0.9}
-    together = ward.bedside(signs, age=30.0, weight=70.0, numbers=np.arange(10), day=2.0, seed=3)
-    alone = ward.bedside(signs, age=30.0, weight=70.0, numbers=[7], day=2.0, seed=3)
+    together = ward.bedside(signs, age=30.0, weight=70.0, numbers=np.arange(10), day=2.0, seed=3, limits=LIMITS)
+    alone = ward.bedside(signs, age=30.0, weight=70.0, numbers=[7], day=2.0, seed=3, limits=LIMITS)
     for name in together:
         assert np.array_equal(together[name][7:8], alone[name], equal_nan=True)

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vein2vein.journey.day_loop import ward_limits
 from vein2vein.models.reference.extinction import CLONES
 from vein2vein.models.reference.model import MODEL, parameters
 from vein2vein.parameters import individual_values
 from vein2vein.randomness import uniforms
-from vein2vein.virtual import bedside, covariates
+from vein2vein.virtual import covariates
+
+LIMITS = ward_limits()
 
 # a leukemia and a product in round numbers, for what the cards give
 CARDS = {
@@ -35,7 +38,7 @@ def drawn(n=1, typical=True, seed=1, **change):
 def made(traits=CHILD, n=1, values=None, seed=1, target_a="CD19", **more):
     return covariates.individual(
         drawn(n) if values is None else values,
-        traits={**traits, **more}, target_a=target_a, t0=-6.0, seed=seed, numbers=np.arange(n),
+        traits={**traits, **more}, target_a=target_a, t0=-6.0, seed=seed, numbers=np.arange(n), limits=LIMITS,
     )  # fmt: skip
 
 
@@ -66,7 +69,7 @@ def test_blood_pressure_follows_age_and_keeps_its_floor():
     n = 4000
     small = made({**CHILD, "age": 5.0}, n=n, values=drawn(n, typical=False))
     assert np.median(small["SBP0"]) == pytest.approx(95 + 1.5 * 5, abs=1)
-    assert small["SBP0"].min() == pytest.approx(bedside.hypotension_threshold(5.0) + 8)
+    assert small["SBP0"].min() == pytest.approx(LIMITS.systolic(5.0) + 8)
     adult = made(ADULT, n=n, values=drawn(n, typical=False))
     assert np.median(adult["SBP0"]) == pytest.approx(112, abs=1) and adult["SBP0"].min() == 98
 
@@ -206,7 +209,7 @@ def test_light_chain_and_iga_myeloma():
 
 def test_a_patient_does_not_depend_on_the_others():
     together = made(n=20)
-    alone = covariates.individual(drawn(), traits=CHILD, target_a="CD19", t0=-6.0, seed=1, numbers=[13])
+    alone = covariates.individual(drawn(), traits=CHILD, target_a="CD19", t0=-6.0, seed=1, numbers=[13], limits=LIMITS)
     for name, column in together.items():
         assert column[13] == alone[name][0], name
 

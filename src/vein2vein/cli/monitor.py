@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from vein2vein.cli import console
+from vein2vein.clinic.words import finding_words, ward_scales
 from vein2vein.errors import InputError
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
-SCALES = ("astct", "lee2014", "lee", "penn", "mskcc", "cartox", "mahadeo", "ctcae5")
 SHOWN_ASIDE = 10  # rows that the terminal lists; the page lists all
 EXAMPLES = """\b
 Examples:
@@ -26,7 +26,11 @@ Examples:
 @click.argument("record", type=click.Path(path_type=Path), metavar="RECORD", required=False)
 @click.option("--mapping", type=click.Path(path_type=Path), metavar="FILE", help="How the table is to be read (TOML).")
 @click.option(
-    "--scale", default="astct", show_default=True, metavar="|".join(SCALES), help="Scale of cytokine release syndrome."
+    "--scale",
+    default="astct",
+    show_default=True,
+    metavar="|".join(ward_scales()),
+    help="Scale of cytokine release syndrome.",
 )
 @click.option("--until", type=float, metavar="DAY", help="Read nothing later than this day.")
 @click.option("--product", metavar="NAME|FILE", help="CAR-T product (default: what the record says).")
@@ -171,9 +175,7 @@ def _short(state: Any) -> str:
 
 
 def _head(name: str) -> str:
-    from vein2vein.report.monitor_page import SHORT
-
-    return SHORT.get(name, "CRS")
+    return finding_words(name).short
 
 
 def _list(heading: str, lines: Any) -> None:

@@ -28,6 +28,7 @@ from vein2vein.engine.method.request import Courses, Request, arrange
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, start
+from vein2vein.records import described
 
 Matrix = NDArray[np.float64]
 Dose = tuple[Any, str, Any]
@@ -83,6 +84,7 @@ class Run:
     packed: Matrix | None = None
 
 
+@described
 @dataclass(frozen=True)
 class Solution:
     """States at the asked days.

@@ -11,6 +11,8 @@ from vein2vein.errors import InputError
 from vein2vein.explain import facts
 from vein2vein.explain.languages import Catalog, Words, find_language, read_catalog
 from vein2vein.report import page
+from vein2vein.report.look import font
+from vein2vein.report.look import words as words_of_style
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
 
@@ -102,8 +104,6 @@ def explanation_page(
     if patient.count != 1:
         raise ValueError(f"the page is of one patient; found {patient.count}")
     catalog = find_language(language) if isinstance(language, str) else language
-    from vein2vein.report.figures import look
-
     words, day_zero = Words(catalog), read_date(infusion_date)
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
     checked = facts.comparable(patient, product)
@@ -138,8 +138,8 @@ def explanation_page(
         studied=any(line.published for line in lines),
         sources=facts.bibliography(lines, plan.rules.values()),
         version=__version__,
-        color=look("color"),
-        font=look("figure", "font_family"),
+        color=words_of_style("color"),
+        font=font(),
     )
 
 

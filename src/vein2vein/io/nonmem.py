@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.words import complete_responses
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course, Row, course_from_rows
 
@@ -48,7 +49,8 @@ def write_nonmem(result: Any, path: str | Path, *, analytes: Sequence[str] | Non
         cells), CMT (1 blood), BLQ, LLOQ, DVID (place in ``ANALYTES``, 0 dose), then covariates.
     """
     journey, path = result.journey, Path(path)
-    wanted = list(analytes) if analytes is not None else [READOUT[journey.product.readout]]
+    read = [READOUT[one.product.readout] for one in journey.arms]
+    wanted = list(dict.fromkeys(read) if analytes is None else analytes)
     for name in wanted:
         if name not in ANALYTES:
             raise InputError(unknown("analyte of a NONMEM data set", name, ANALYTES))
@@ -99,7 +101,7 @@ def covariates_of(journey: Any) -> dict[str, Floats]:
         "PRIORSCT": np.asarray(patient.prior_hsct, float),
         "LINES": np.asarray(patient.prior_lines, float),
         "BURDEN": np.asarray(patient.burden, float),
-        "RESP": np.isin(np.asarray(journey.outcome.best_response).astype(str), ("CR", "CRi")).astype(float),
+        "RESP": np.isin(np.asarray(journey.outcome.best_response).astype(str), complete_responses()).astype(float),
         "TTOCI": _first_dose(journey.course, TOCILIZUMAB),
         "TSTER": _first_dose(journey.course, STEROIDS),
     }

@@ -11,106 +11,33 @@ cells is a loop in time: what ``treat`` orders is given to the model before the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.care import eligibility, management
-from vein2vein.clinic.grades.grades import Grades
-from vein2vein.clinic.response.outcome import Outcome
-from vein2vein.clinic.response.response import Response
 from vein2vein.engine import solve as engine
-from vein2vein.journey.day_loop import constants, follow
+from vein2vein.journey.day_loop import constants, follow, ward_limits
+from vein2vein.journey.journey import ArmFacts, Journey
 from vein2vein.journey.outcome import close, provenance
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet, as_matrix, individual_values
 from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
-from vein2vein.therapy.conditioning import Conditioning, lymphodeplete
-from vein2vein.therapy.course import Course
-from vein2vein.therapy.disease import Disease, find_disease
-from vein2vein.therapy.infusion import Infusion, check_dose, infuse, read_requested_dose
-from vein2vein.therapy.kinetics import Kinetics
+from vein2vein.therapy.conditioning import lymphodeplete
+from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.infusion import check_dose, infuse, read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product
 from vein2vein.therapy.visits import Plan, read_plan
-from vein2vein.therapy.waiting import Waiting, after_waiting, wait
+from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.virtual import assay, covariates, hazards
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Journey:
-    """What happened to each patient, from enrolment to the end of follow-up. Arrays have shape (n,) or (n, days).
-
-    Attributes
-    ----------
-    patient, product, disease : Patient, Product, Disease
-    eligibility : record
-        Label criteria, each met, not met or unknown.
-    apheresis, cells, lot, waiting, conditioning, infusion : records
-        One for each step of manufacturing and preparation.
-    infused : ndarray of bool
-    not_infused_reason : ndarray of str
-        "" for the infused, else manufacturing failure, death, adverse event or progression.
-    enrolment_day : ndarray
-        Negative: days before the infusion (planned, for those never infused).
-    plan : Plan
-    course : Course
-        Measured values, signs, supports and treatments as the ward saw them; empty after death.
-    findings : mapping of str to Grades
-    kinetics : Kinetics
-        Of the samples of the plan.
-    outcome : Outcome
-    response : Response
-        What the disease visits showed.
-    cure_probability : mapping of clone to ndarray
-        Probability that the clone is extinct at the end, whatever this patient's luck was.
-    individual : ndarray, shape (n, parameters)
-        Each patient's own values of the reference model's parameters, in the order of ``MODEL.parameters``.
-    status : ndarray of int
-        Of the integration; 0 is well.
-    status_text : mapping of int to str
-    parameters : ParameterSet
-        The set with its overlays, for provenance and for the list of what is assumed.
-    notes : tuple of str
-        What the steps assumed, clipped or could not represent.
-    provenance : mapping
-    """
-
-    patient: Patient
-    product: Product
-    disease: Disease
-    eligibility: eligibility.Eligibility
-    apheresis: leukapheresis.Apheresis
-    cells: gene_transfer.TransducedCells
-    lot: release.Lot
-    waiting: Waiting
-    conditioning: Conditioning
-    infusion: Infusion
-    infused: NDArray[np.bool_]
-    not_infused_reason: NDArray[np.str_]
-    enrolment_day: Floats
-    plan: Plan
-    course: Course
-    findings: Mapping[str, Grades]
-    kinetics: Kinetics
-    outcome: Outcome
-    response: Response
-    cure_probability: Mapping[str, Floats]
-    individual: Floats
-    status: NDArray[np.int64]
-    status_text: Mapping[int, str]
-    parameters: ParameterSet
-    notes: tuple[str, ...] = ()
-    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def simulate(
@@ -230,12 +157,14 @@ def simulate(
         patient, product, disease, visits,
         drawn=drawn, who=who, followed=followed, waited=waited, infused=given, seed=seed,
     )  # fmt: skip
+    facts = ArmFacts(
+        _arm_name(patient), product, disease, declared, ended.kinetics.analyte, ended.response.edition,
+        ended.response.categories, conditioned.regimen, conditioned.title,
+    )  # fmt: skip
     broken = int((followed.status != 0).sum())
     notes += [f"{broken} of {len(who)} infused patients could not be computed to the end"] if broken else []
     return Journey(
         patient=patient,
-        product=product,
-        disease=disease,
         eligibility=eligible,
         apheresis=apheresis,
         cells=cells,
@@ -247,20 +176,31 @@ def simulate(
         not_infused_reason=reason,
         enrolment_day=-waited.days,
         plan=visits,
-        parameters=declared,
+        course=ended.course,
+        findings=ended.findings,
+        kinetics=ended.kinetics,
+        outcome=ended.outcome,
+        response=ended.response,
+        cure_probability=ended.cure_probability,
+        individual=ended.individual,
+        status=ended.status,
         status_text=engine.STATUS,
+        arms=(facts,),
+        arm=np.zeros(patient.count, dtype=np.intp),
+        provenance=provenance(facts, chosen.name, ended, seed=seed, backend=backend, tolerance=constants().tolerance),
         notes=tuple(dict.fromkeys(notes)),
-        provenance=provenance(
-            product, disease, declared, chosen.name, ended,
-            seed=seed, backend=backend, tolerance=constants().tolerance,
-        ),
-        **ended,
     )
+
+
+def _arm_name(patient: Patient) -> str:
+    """Arm of the patients, where all are in the same one."""
+    names = set(patient.arm.tolist())
+    return str(names.pop()) if len(names) == 1 else ""
 
 
 def _columns(
     treated: Patient,
-    lot: Any,
+    lot: release.Lot,
     product: Product,
     values: Mapping[str, Floats],
     t0: Floats,
@@ -277,12 +217,12 @@ def _columns(
         values = {**values, "f_neg": values["f_neg_b"]}
     own = covariates.individual(
         values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=t0, seed=seed,
-        numbers=treated.number,
+        numbers=treated.number, limits=ward_limits(),
     )  # fmt: skip
     return as_matrix(own, reference.MODEL.parameters, treated.count)
 
 
-def _white_cells(ready: Patient, lot: Any, product: Product, drawn: Mapping[str, Floats], seed: int) -> Floats:
+def _white_cells(ready: Patient, lot: release.Lot, product: Product, drawn: Mapping[str, Floats], seed: int) -> Floats:
     """White cells (10^9/L) after the wait: as measured where the patient's file says, else the model's at its start."""
     found, who = np.full(ready.count, np.nan), np.flatnonzero(~lot.failed)
     values = {name: value[who] for name, value in drawn.items()}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care import management
+from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades import monitoring
 from vein2vein.engine import solve as engine
 from vein2vein.journey import late_loss
@@ -121,7 +122,7 @@ def follow(
         seen = bedside.bedside(
             signs, age=who.age, weight=who.weight, numbers=numbers, day=day, seed=seed,
             interval=min(interval, plan.watch_step), infection_fever=day < fever_until, flagged=fever_named,
-            crs_now=crs_now,
+            crs_now=crs_now, limits=ward_limits(),
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
         chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)
@@ -167,3 +168,13 @@ def constants() -> SimpleNamespace:
     path = Path(__file__).with_name("journey.toml")
     card = parse_card(path.read_text(encoding="utf-8"), path.name)
     return SimpleNamespace(**read_parameters(card, "numbers").values())
+
+
+@cache
+def ward_limits() -> bedside.Limits:
+    """Fever and hypotension as the criteria define them, for the virtual ward."""
+    v = edition("bedside_signs").values
+    return bedside.Limits(
+        fever=v["fever"], adult=v["adult_systolic"], child_base=v["child_systolic_base"],
+        child_slope=v["child_systolic_slope"], child_until=v["child_until"],
+    )  # fmt: skip

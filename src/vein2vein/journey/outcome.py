@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import __version__
+from vein2vein.clinic import words
 from vein2vein.clinic.grades import monitoring
+from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response import outcome
 from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.response import Response, respond
 from vein2vein.journey.day_loop import ORGANS, Followed
+from vein2vein.journey.journey import ArmFacts, Provenance
 from vein2vein.models.model import named
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference import model as reference
-from vein2vein.parameters import ParameterSet
+from vein2vein.records import described
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import Disease
-from vein2vein.therapy.kinetics import kinetics
+from vein2vein.therapy.kinetics import Kinetics, kinetics
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
@@ -30,8 +34,21 @@ from vein2vein.virtual import hazards
 
 Floats = NDArray[np.float64]
 READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
-TOXICITY_SCALE = "crs_astct"  # whose grade 4 may be fatal
-AS_LYMPHOMA = {"solid": "lymphoma"}  # lineages whose response is judged by size and metabolism as in lymphoma
+
+
+@described
+@dataclass(frozen=True)
+class Closed:
+    """What the record of n patients holds once it is closed: fields of a ``Journey`` of the same names."""
+
+    course: Course
+    findings: Mapping[str, Grades]
+    kinetics: Kinetics
+    outcome: outcome.Outcome
+    response: Response
+    cure_probability: Mapping[str, Floats]
+    individual: Floats
+    status: NDArray[np.int64]
 
 
 def close(
@@ -46,15 +63,8 @@ def close(
     waited: Waiting,
     infused: NDArray[np.bool_],
     seed: int,
-) -> dict[str, Any]:
-    """Close the record of n patients of whom those at ``who`` were infused and followed.
-
-    Returns
-    -------
-    dict
-        The fields course, findings, kinetics, outcome, response, cure_probability, individual and status of a
-        ``Journey``.
-    """
+) -> Closed:
+    """Close the record of n patients of whom those at ``who`` were infused and followed."""
     count, numbers = patient.count, patient.number
     seen = _response(followed.course, disease.lineage, plan)
     death, cause = _deaths(patient, followed, seen, plan, drawn, who, seed)
@@ -90,22 +100,22 @@ def close(
     chances = extinction.extinction_probability(
         named(reference.MODEL.state_names, followed.state), named(reference.MODEL.parameters, followed.columns)
     )
-    return {
-        "course": record,
-        "findings": monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
-        "kinetics": kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
-        "outcome": final,
-        "response": response,
-        "cure_probability": {clone: everyone(chance, np.nan) for clone, chance in chances.items()},
-        "individual": everyone(followed.columns, np.nan),
-        "status": everyone(followed.status, 0),
-    }
+    return Closed(
+        course=record,
+        findings=monitoring.grade(record, age=patient.age, weight=patient.weight, organs=ORGANS),
+        kinetics=kinetics(record.at(plan.kinetics_samples), READOUT[product.readout]),
+        outcome=final,
+        response=response,
+        cure_probability={clone: everyone(chance, np.nan) for clone, chance in chances.items()},
+        individual=everyone(followed.columns, np.nan),
+        status=everyone(followed.status, 0),
+    )
 
 
 def _response(course: Course, lineage: str, plan: Plan) -> Response:
     if lineage == "myeloma":
         return respond_myeloma(course, visits=plan.disease_visits)
-    return respond(course, lineage=AS_LYMPHOMA.get(lineage, lineage), visits=plan.disease_visits)
+    return respond(course, lineage=words.lineage_words(lineage).judged_by, visits=plan.disease_visits)
 
 
 def _deaths(
@@ -114,16 +124,17 @@ def _deaths(
 ) -> tuple[Floats, NDArray[np.object_]]:  # fmt: skip
     """Day and cause of death of the infused: toxicity, without relapse, or after progression, whichever comes first."""
     numbers, days = patient.number[who], followed.course.days
-    failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, outcome.FAILURES)
+    failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, words.failures())
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
     progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits), np.inf))
     background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
     grafted = hazards.transplant_hazard(days, followed.transplanted[:, None], background) * np.diff(days, prepend=0.0)
     cumulated = followed.hazard + np.cumsum(grafted, axis=1)
+    toxicity, neurologic = words.usual_crs(), words.usual_neurologic()  # whose grade 4 may be fatal
     found = monitoring.grade(
-        followed.course, age=patient.age[who], weight=patient.weight[who], scales=(TOXICITY_SCALE, "icans")
+        followed.course, age=patient.age[who], weight=patient.weight[who], scales=(toxicity, neurologic)
     )
-    crs, icans = found[TOXICITY_SCALE].grade, found["icans"].grade
+    crs, icans = found[toxicity].grade, found[neurologic].grade
     by_toxicity, of_toxicity = hazards.toxicity_deaths(days, crs, icans, numbers, seed)
     without = hazards.crossing_day(days, cumulated, hazards.clock(seed, "without relapse", numbers))
     after = hazards.death_after_progression(progressed, drawn["mpp"][who], numbers, seed, drawn["salvage"][who])
@@ -140,26 +151,16 @@ def _rows(values: NDArray[Any], who: NDArray[np.intp], count: int, absent: Any) 
     return full
 
 
-def provenance(
-    product: Product,
-    disease: Disease,
-    declared: ParameterSet,
-    policy: str,
-    ended: Mapping[str, Any],
-    *,
-    seed: int,
-    backend: str,
-    tolerance: float,
-) -> dict[str, Any]:
+def provenance(facts: ArmFacts, policy: str, ended: Closed, *, seed: int, backend: str, tolerance: float) -> Provenance:
     """What it takes to get the same figures again; ``ended`` is what ``close`` returned."""
     return {
         "version": __version__,
         "model": reference.MODEL.name,
-        "parameter_sets": list(declared.history),
-        "product": product.name,
-        "disease": disease.name,
+        "parameter_sets": list(facts.parameters.history),
+        "product": facts.product.name,
+        "disease": facts.disease.name,
         "policy": policy,
-        "criteria": sorted({one.edition for one in ended["findings"].values()} | {ended["response"].edition}),
+        "criteria": sorted({one.edition for one in ended.findings.values()} | {ended.response.edition}),
         "seed": seed,
         "backend": backend,
         "tolerance": tolerance,

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.records import described
+
 Named = Mapping[str, Any]
 
 
@@ -60,6 +62,7 @@ class Input:
     kind: str = "dose"
 
 
+@described
 @dataclass(frozen=True)
 class Model:
     """A dynamic model.

@@ -2,47 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vein2vein.report import page
-from vein2vein.report.figures import Picture, color, render
+from vein2vein.report.facts import flat, quantity_title
+from vein2vein.report.figures import Picture, draw_intervals, render, text_width
+from vein2vein.report.look import color, unit_name
+from vein2vein.therapy.product import all_products
+from vein2vein.trials.contrast import Contrast, Difference
+from vein2vein.trials.trial import list_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def as_data(result: Any) -> dict[str, Any]:
+def as_data(result: Contrast) -> dict[str, object]:
     """The comparison as JSON holds it; numbers that are not finite are null."""
-
-    def plain(value: Any) -> Any:
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
-    rows = [{k: plain(v) for k, v in vars(row).items()} for row in result.rows]
+    rows = [{name: _plain(value) for name, value in vars(row).items()} for row in result.rows]
     return {"designs": list(result.names), "patients": result.patients, "rows": rows, "provenance": result.provenance}
 
 
-def comparison_page(result: Any) -> str:
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def design_title(name: str) -> str:
+    """A design in words: titles of trials and products in place of their names; a dose stays as it was asked."""
+    titles = {**list_trials(), **{key: product.title for key, product in all_products().items()}}
+    return ", ".join(titles.get(part, part.replace("_", " ")) for part in name.split(", "))
+
+
+def comparison_page(result: Contrast) -> str:
     """Return the report as HTML text."""
+    first, second = (design_title(name) for name in result.names)
     return page.fill(
         "comparison.html.j2",
-        title=f"{result.names[0]} and {result.names[1]}",
+        title=f"{first} and {second}",
+        first=first,
+        second=second,
         result=result,
+        quantity=quantity_title,
+        unit=unit_name,
         picture=differences_figure(result),
+        provenance=flat(result.provenance),
     )
 
 
-def differences_figure(result: Any) -> Picture | None:
+def shown(result: Contrast) -> list[Difference]:
+    """Rows that are drawn: shares of patients whose difference is known."""
+    return [row for row in result.rows if row.unit == "%" and not row.missing and np.isfinite(row.difference)]
+
+
+def differences_figure(result: Contrast) -> Picture | None:
     """Differences in percent of patients with their intervals."""
-    rows = [row for row in result.rows if row.unit == "%" and not row.missing and np.isfinite(row.difference)]
+    rows = shown(result)
     if not rows:
         return None
+    names = [quantity_title(row.quantity) for row in rows]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for at, row in enumerate(rows):
-            axes.plot([row.low, row.high], [at, at], color=color("infused"))
-            axes.plot(row.difference, at, "o", color=color("infused"))
         axes.axvline(0, color=color("soft"))
-        axes.set_yticks(range(len(rows)), [row.quantity for row in rows])
+        draw_intervals(axes, np.arange(len(rows)), [(r.difference, r.low, r.high) for r in rows], color("infused"))
+        axes.set_yticks(range(len(rows)), names)
         axes.invert_yaxis()
         axes.set_xlabel("Difference (points of percent), second design less first")
         axes.grid(True, axis="x")
@@ -54,4 +78,7 @@ def differences_figure(result: Any) -> Picture | None:
         f"Dot plot of {len(rows)} differences in points of percent; the table holds the values.",
         draw,
         height=1 + len(rows) / 4,
+        labels=text_width(names, "small_size"),
+        caption="Right of the line: more patients in the second design. An interval that crosses the line leaves the "
+        "direction open.",
     )

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.report.figures import Floats, look, quantiles
+from vein2vein.analytes import all_analytes
+from vein2vein.journey.journey import Journey, by_arm
+from vein2vein.parameters import HOW, Parameter
+from vein2vein.report.figures import Floats, quantiles
+from vein2vein.report.look import entries, look, looks, words
+from vein2vein.sources import all_sources
+from vein2vein.therapy.product import dose_range, find_indication
+from vein2vein.trials.comparison import Row
+from vein2vein.trials.published import Published
+from vein2vein.trials.trial import TrialResult
 
 NOT_GRADABLE = -1
 NOT_OBSERVED = -2
+READ = "read"  # confidence of a published value that was seen in its source
 Mask = NDArray[np.bool_]
+Grades = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,12 @@ class Compared:
         Why the simulated value is missing, or "".
     kind : str
         ``outcome``, or ``design`` for an input of the trial.
+    arm : str
+        What the source calls the patients.
+    arms : tuple of str
+        Arms of the trial that count; empty: all.
+    day : float
+        Day of a landmark; NaN: the figure belongs to no day.
     """
 
     quantity: str
@@ -50,115 +65,115 @@ class Compared:
     source: str
     confidence: str
     reason: str
-    kind: str = "outcome"
+    kind: str
+    arm: str
+    arms: tuple[str, ...]
+    day: float
 
     @property
     def title(self) -> str:
         """The quantity in words."""
-        text = self.quantity
-        for short, long in look("words").items():
-            text = text.replace(short, long)
-        text = f"Number {text[2:]}" if text.startswith("n ") else text
-        return text[:1].upper() + text[1:]
+        return quantity_title(self.quantity)
 
 
-def first_of(record: Any, *names: str, default: Any = None) -> Any:
-    """Return the first of these fields that a record or mapping has."""
-    for name in names:
-        if isinstance(record, Mapping):
-            if name in record:
-                return record[name]
-        elif getattr(record, name, None) is not None:
-            return getattr(record, name)
-    return default
+def quantity_title(quantity: str) -> str:
+    """The name of a published quantity or an endpoint, such as ``CRS_any_rate``, in words."""
+    text = quantity
+    for short, long in words("words").items():
+        text = text.replace(short, long)
+    text = f"Number {text[2:]}" if text.startswith("n ") else text
+    return text[:1].upper() + text[1:]
 
 
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+def compared(result: TrialResult) -> list[Compared]:
+    """The comparison of a trial, row by row, each with its landmark and arms."""
+    return [_compared(row, told) for row, told in zip(result.comparison, result.trial.published, strict=True)]
 
 
-def compared(rows: Iterable[Any]) -> list[Compared]:
-    """Read the comparison rows of a trial result."""
-    found = []
-    for row in rows:
-        found.append(
-            Compared(
-                str(first_of(row, "quantity", "name", default="")),
-                str(first_of(row, "definition", default="") or ""),
-                str(first_of(row, "unit", default="") or ""),
-                _float(first_of(row, "simulated", "median")),
-                _float(first_of(row, "simulated_low", "low", "lo90")),
-                _float(first_of(row, "simulated_high", "high", "hi90")),
-                _float(first_of(row, "published", "value")),
-                _float(first_of(row, "published_low", "lo95")),
-                _float(first_of(row, "published_high", "hi95")),
-                _float(first_of(row, "n", "published_n")),
-                reference(
-                    str(first_of(row, "source", default="") or ""), str(first_of(row, "where", default="") or "")
-                ),
-                str(first_of(row, "confidence", default="read") or "read"),
-                str(first_of(row, "reason", "missing", default="") or ""),
-                str(first_of(row, "kind", default="outcome") or "outcome"),
-            )
-        )
-    return found
+def _compared(row: Row, told: Published) -> Compared:
+    return Compared(
+        row.quantity,
+        row.definition,
+        row.unit,
+        row.simulated,
+        row.low,
+        row.high,
+        row.published,
+        row.published_low,
+        row.published_high,
+        row.n,
+        reference(row.source, row.where),
+        row.confidence,
+        row.missing,
+        row.kind,
+        row.arm,
+        told.arms,
+        float("nan") if (day := landmark_day(told)) is None else day,
+    )
+
+
+def landmark_day(told: Published) -> float | None:
+    """Day on which a published figure was read: of a survival curve, or of a state such as B-cell aplasia."""
+    if told.time is not None:
+        return told.time
+    day = told.arguments.get("day")
+    return float(day) if isinstance(day, int | float) else None
 
 
 def reference(key: str, where: str = "") -> str:
     """Write out a citation key; other text stays as it is."""
-    from vein2vein.sources import all_sources
-
     found = all_sources().get(key)
     return ". ".join(part for part in (str(found) if found else key, where) if part)
 
 
-def published(rows: Iterable[Compared], *quantities: str, having: str = "") -> list[Compared]:
-    """Rows with a published value for one of these quantities; read before memory, with interval before without."""
-    found = [r for r in rows if r.quantity in quantities and np.isfinite(r.published) and having in r.definition]
-    return sorted(found, key=lambda r: (r.confidence != "read", not np.isfinite(r.published_low), -np.nan_to_num(r.n)))
+def published(rows: Iterable[Compared], *quantities: str, day: float | None = None) -> list[Compared]:
+    """Rows with a published value for one of these quantities, the best first.
+
+    Read before memory; then the preferred quantity, with interval before without, more patients before
+    fewer. ``day`` asks for the landmark of that day, give or take half a month.
+    """
+    half = look("windows", "month") / 2
+    found = [r for r in rows if r.quantity in quantities and np.isfinite(r.published)]
+    if day is not None:
+        found = [r for r in found if abs(r.day - day) < half]
+
+    def rank(r: Compared) -> tuple[bool, int, bool, float]:
+        fewest = -r.n if np.isfinite(r.n) else 0.0
+        return r.confidence != READ, quantities.index(r.quantity), not np.isfinite(r.published_low), fewest
+
+    return sorted(found, key=rank)
 
 
-def landmark_days(row: Compared) -> float:
-    """Day of a landmark such as ``t=12mo``; NaN where the definition names none."""
-    found = re.search(r"t\s*=\s*([\d.]+)\s*(mo|d|y)", row.definition)
-    if not found:
-        return float("nan")
-    unit = {"mo": look("windows", "month"), "y": look("windows", "year"), "d": 1.0}[found.group(2)]
-    return float(found.group(1)) * unit
-
-
-def infused(journey: Any) -> Mask:
+def infused(journey: Journey) -> Mask:
     """Which patients were infused, shape (n,)."""
-    return np.asarray(journey.infused, dtype=bool)
+    return journey.infused
 
 
-def dense(journey: Any, name: str) -> Floats:
+def dense(journey: Journey, name: str) -> Floats:
     """Values of one analyte for the infused patients, shape (infused, k)."""
-    table = np.asarray(journey.course.dense(name), dtype=float)
-    chosen = infused(journey)
-    return table[chosen] if table.shape[0] == chosen.size else table
+    return np.asarray(journey.course.dense(name), dtype=np.float64)[journey.infused]
 
 
-def below_limit(journey: Any, name: str) -> bool:
+def below_limit(journey: Journey, name: str) -> bool:
     """Whether values below the limit of quantification stand at the limit."""
     flags = journey.course.below_lloq.get(name)
     return flags is not None and bool(np.any(flags))
 
 
-def grades(journey: Any, key: str) -> NDArray[np.int64]:
+def grades(journey: Journey, key: str) -> Grades:
     """Grades of the infused patients, shape (infused, k); all not gradable where the key is absent."""
-    chosen = infused(journey)
     found = journey.findings.get(key)
     if found is None:
-        return np.full((int(chosen.sum()), len(journey.course.days)), NOT_GRADABLE)
-    table = np.asarray(found.grade, dtype=np.int64)
-    return table[chosen] if table.shape[0] == chosen.size else table
+        return np.full((int(journey.infused.sum()), len(journey.course.days)), NOT_GRADABLE)
+    return np.asarray(found.grade, dtype=np.int64)[journey.infused]
 
 
-def daily_worst(journey: Any, key: str, last: int) -> NDArray[np.int64]:
+def end_of_observation(journey: Journey) -> Floats:
+    """Last day of each infused patient, shape (infused,)."""
+    return np.minimum(journey.outcome.death_day, journey.outcome.last_day)[journey.infused]
+
+
+def daily_worst(journey: Journey, key: str, last: int) -> Grades:
     """Worst grade of each day 0 ... last for the infused patients.
 
     Returns
@@ -166,57 +181,66 @@ def daily_worst(journey: Any, key: str, last: int) -> NDArray[np.int64]:
     ndarray, shape (infused, last + 1)
         Grades; NOT_GRADABLE where nothing could be graded, NOT_OBSERVED after the end of observation.
     """
-    days = np.asarray(journey.course.days, dtype=float)
-    table = grades(journey, key)
+    return worst_by_day(journey.course.days, grades(journey, key), end_of_observation(journey), last)
+
+
+def worst_by_day(days: Floats, table: Grades, end: Floats, last: int) -> Grades:
+    """Worst grade of each day 0 ... last: of grades, shape (m, k), on days (k,), observed to the end (m,)."""
     found = np.full((table.shape[0], last + 1), NOT_GRADABLE)
+    whole = np.floor(days)
     for day in range(last + 1):
-        columns = np.floor(days) == day
+        columns = whole == day
         if columns.any():
             found[:, day] = table[:, columns].max(axis=1)
-    end = np.minimum(journey.outcome.death_day, journey.outcome.last_day)[infused(journey)]
     return np.where(np.arange(last + 1)[None, :] > end[:, None], NOT_OBSERVED, found)
 
 
-def given(journey: Any, name: str) -> Floats:
+def given(journey: Journey, name: str) -> Floats:
     """Amounts of a treatment to the infused patients, shape (infused, k); 0 where none."""
     return np.nan_to_num(dense(journey, name))
 
 
-def given_names(journey: Any) -> list[str]:
+def given_names(journey: Journey) -> list[str]:
     """Treatments that any patient received, in the order of the analyte list."""
-    from vein2vein.analytes import all_analytes
-
-    kinds = all_analytes()
-    course = journey.course
+    kinds, course = all_analytes(), journey.course
     return [n for n in kinds if kinds[n].kind == "treatment" and n in course and np.nan_to_num(course.dense(n)).any()]
 
 
-def summary(values: Any) -> tuple[float, float, float, int]:
+def summary(values: ArrayLike) -> tuple[float, float, float, int]:
     """Median, 5 % and 95 % quantile, and how many values were finite."""
-    known = np.asarray(values, dtype=float).ravel()
+    known = np.asarray(values, dtype=np.float64).ravel()
     known = known[np.isfinite(known)]
-    low, high = look("bands", "outer")
     if not known.size:
         return float("nan"), float("nan"), float("nan"), 0
-    middle, lower, upper = quantiles(known[:, None], [look("bands", "middle"), low, high], fewest=1)[:, 0]
+    levels = [look("bands", "middle"), *looks("bands", "outer")]
+    middle, lower, upper = quantiles(known[:, None], levels, fewest=1)[:, 0]
     return float(middle), float(lower), float(upper), known.size
 
 
-def readout(journey: Any) -> str:
-    """The analyte by which this product's cells are followed: ``transgene`` or ``car_t_cells``."""
-    wanted = "car_t_cells" if getattr(journey.product, "readout", "qPCR") == "flow" else "transgene"
+def readout(journey: Journey) -> str:
+    """The analyte by which the cells are followed: the first arm's, or the other one where only that was measured."""
+    wanted = journey.arms[0].analyte
     other = "transgene" if wanted == "car_t_cells" else "car_t_cells"
     return wanted if journey.course.measured(wanted) or not journey.course.measured(other) else other
 
 
-def failures(journey: Any) -> list[tuple[int, str]]:
+def failures(journey: Journey) -> list[tuple[int, str]]:
     """Patient number and sentence for each integration that failed."""
-    status = np.asarray(journey.status)
-    sentences = getattr(journey, "status_text", None) or {}
     return [
-        (int(journey.patient.number[i]), str(sentences.get(int(status[i]), f"solver status {int(status[i])}")))
-        for i in np.flatnonzero(status != 0)
+        (int(journey.patient.number[i]), journey.status_text.get(int(code), f"solver status {int(code)}"))
+        for i, code in enumerate(journey.status)
+        if code != 0
     ]
+
+
+def disease_titles(journey: Journey) -> str:
+    """The diseases of a journey, each once."""
+    return ", ".join(dict.fromkeys(facts.disease.title for facts in journey.arms))
+
+
+def product_titles(journey: Journey) -> str:
+    """The products of a journey, each once."""
+    return ", ".join(dict.fromkeys(facts.product.title for facts in journey.arms))
 
 
 @dataclass(frozen=True)
@@ -226,66 +250,55 @@ class Assumption:
     belongs_to: str
     symbol: str
     meaning: str
-    value: float
+    value: float | None
     unit: str
     why: str
 
 
-def in_force(journey: Any) -> dict[str, tuple[str, Any]]:
-    """Every parameter with a value: name -> (whose it is, Parameter)."""
-    whole = getattr(journey, "parameters", None)
-    found = (
-        {n: ("in-vivo model", p) for n, p in whole.parameters.items() if p.value is not None}
-        if whole is not None
-        else {}
-    )
-    for record, title in ((journey.product, "product"), (journey.disease, "disease")):
-        own = getattr(record, "parameters", None)
-        for name, parameter in own.parameters.items() if own is not None else ():
-            if name in found or parameter.value is not None:
-                found[name] = (f"{title} {getattr(record, 'name', '')}".strip(), found.get(name, ("", parameter))[1])
+def in_force(journey: Journey) -> dict[tuple[str, str], Parameter]:
+    """Every parameter with a value: (whose it is, name) -> parameter; what arms share stands once."""
+    found: dict[tuple[str, str], Parameter] = {}
+    for _, _, arm in by_arm(journey):
+        own = {
+            **{name: f"product {arm.product.name}" for name in arm.product.parameters.parameters},
+            **{name: f"disease {arm.disease.name}" for name in arm.disease.parameters.parameters},
+        }
+        for name, parameter in arm.parameters.parameters.items():
+            if parameter.value is not None:
+                found[own.get(name, "in-vivo model"), name] = parameter
     return found
 
 
-def assumptions(journey: Any) -> tuple[list[Assumption], int]:
+def assumptions(journey: Journey) -> tuple[list[Assumption], int]:
     """Return the assumed numbers in force, and how many numbers are in force altogether."""
     every = in_force(journey)
     found = [
-        Assumption(title, p.symbol or p.name, p.meaning, p.value, p.unit, p.why)
-        for title, p in every.values()
+        Assumption(whose, p.symbol or p.name, p.meaning, p.value, p.unit, p.why)
+        for (whose, _), p in every.items()
         if p.how == "assumed"
     ]
     return found, len(every)
 
 
-def how_counts(journey: Any) -> list[tuple[str, int]]:
+def how_counts(journey: Journey) -> list[tuple[str, int]]:
     """How many numbers in force were reported, converted, fitted, calibrated, assumed."""
-    from vein2vein.parameters import HOW
-
-    every = [p.how for _, p in in_force(journey).values()]
+    every = [p.how for p in in_force(journey).values()]
     return [(how, every.count(how)) for how in HOW]
 
 
-def flat(mapping: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    """Provenance as (name, text) rows; nested tables are joined with a dot."""
+def flat(mapping: Mapping[str, object], before: str = "") -> list[tuple[str, str]]:
+    """Provenance as (name, text) rows; nested tables are joined with a colon."""
     rows: list[tuple[str, str]] = []
     for key, value in mapping.items():
-        name = f"{before}{str(key).replace('_', ' ')}"
+        name = f"{before}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
-            rows += flat(value, f"{name}: ")
-        elif isinstance(value, (list, tuple, set)):
+            inner: Mapping[str, object] = {str(k): v for k, v in value.items()}
+            rows += flat(inner, f"{name}: ")
+        elif isinstance(value, list | tuple | set):
             rows.append((name, ", ".join(str(v) for v in value)))
         elif value is not None:
             rows.append((name, str(value)))
     return rows
-
-
-def per_patient(record: Any, count: int, *names: str) -> Floats | None:
-    """A numeric field as an array (n,), under the first of these names that exists."""
-    found = first_of(record, *names)
-    if found is None:
-        return None
-    return np.broadcast_to(np.asarray(found, dtype=float), (count,))
 
 
 @dataclass(frozen=True)
@@ -308,33 +321,31 @@ class Quality:
     high: Floats
 
 
-def quality(journey: Any) -> list[Quality]:
-    """Qualities of cells and dose; those that the records do not hold are left out."""
-    count = len(journey.patient.number)
-    none = np.full(count, np.nan)
+def quality(journey: Journey) -> list[Quality]:
+    """Qualities of cells and dose, in the order of the style card."""
+    none = np.full(journey.count, np.nan)
+    dose = np.where(journey.infused, journey.infusion.per_kg, np.nan)
+    held: dict[str, tuple[Floats, Floats, Floats]] = {
+        "cd3": (journey.apheresis.cd3, none, none),
+        "car": (journey.lot.car_positive, none, none),
+        "copies": (journey.lot.vector_copies, none, none),
+        "viability": (journey.lot.viability, none, none),
+        "dose": (dose, *dose_limits(journey)),
+    }
     found: list[Quality] = []
-    for title, row in look("quality").items():
-        if any(q.title == row["title"] for q in found):
-            continue
-        values = per_patient(getattr(journey, row["record"], None), count, row["field"])
-        if values is None:
-            continue
-        if row["record"] == "infusion":
-            values = np.where(infused(journey), values, np.nan)
-        low, high = dose_limits(journey) if title.startswith("dose") else (none, none)
-        found.append(
-            Quality(row["title"], row["unit"], values * row["factor"], low * row["factor"], high * row["factor"])
-        )
+    for name, row in entries("quality").items():
+        factor = look("quality", name, "factor")
+        values, low, high = (np.asarray(part, dtype=np.float64) * factor for part in held[name])
+        found.append(Quality(str(row["title"]), str(row["unit"]), values, low, high))
     return found
 
 
-def dose_limits(journey: Any) -> tuple[Floats, Floats]:
+def dose_limits(journey: Journey) -> tuple[Floats, Floats]:
     """Lowest and highest dose per kg (cells/kg) of the label at each patient's weight, NaN where it has none."""
-    weight = np.asarray(journey.patient.weight, dtype=float)
-    if not getattr(journey.product, "indications", None):
-        return np.full(weight.size, np.nan), np.full(weight.size, np.nan)
-    from vein2vein.therapy.product import dose_range, find_indication
-
-    rule = find_indication(journey.product, str(getattr(journey.disease, "name", journey.disease)))[0].dose
-    low, _, high = dose_range(rule, weight)
+    weight = np.asarray(journey.patient.weight, dtype=np.float64)
+    low, high = np.full((2, weight.size), np.nan)
+    for _, rows, arm in by_arm(journey):
+        if arm.product.indications:
+            rule = find_indication(arm.product, arm.disease.name)[0].dose
+            low[rows], _, high[rows] = dose_range(rule, weight[rows])
     return low / weight, high / weight

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.analytes import analyte
-from vein2vein.cards import Card, parse_card
-from vein2vein.report.page import SUPERSCRIPTS
+from vein2vein.report.look import color, font, look, looks, mark, style
+from vein2vein.report.text import power_of_ten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 Floats = NDArray[np.float64]
 _FONT = "DejaVu Sans"  # whose widths are reckoned with; it comes with the plotting library
@@ -46,46 +48,17 @@ class Picture:
     svg: str
 
 
-@cache
-def style() -> Card:
-    """Return the style card: colors, sizes, windows."""
-    return parse_card(
-        resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"), "style.toml"
-    )
-
-
-def look(*path: str) -> Any:
-    """Return one entry of the style card."""
-    return style().required(*path, expected="an entry of style.toml")
-
-
-def color(name: str) -> str:
-    """Return a color by its name or by the subject it stands for."""
-    return style().get("color", "by_subject", name) or look("color", name)
-
-
-def unit_name(unit: str) -> str:
-    """Return a unit as it is printed."""
-    return style().get("unit_names", unit, default=unit)
-
-
-def axis_name(name: str) -> str:
-    """Return an analyte's title with its unit."""
-    found = analyte(name)
-    unit = unit_name(found.unit)
-    return f"{found.title} ({unit})" if unit else found.title
-
-
 def render(
     name: str,
     title: str,
     alt: str,
-    draw: Callable[[Any], None],
+    draw: Callable[[Figure], None],
     *,
     height: float,
     caption: str = "",
     width: float | None = None,
     labels: float = 0.0,
+    layout: str = "",
 ) -> Picture:
     """Draw on an empty figure and return it as SVG.
 
@@ -98,6 +71,8 @@ def render(
         Receives the matplotlib figure.
     height, width : float
         Inches; the page scales the figure to its column.
+    layout : str
+        Entry of the margins in the style card; by default the name.
     labels : float
         Inches that the labels of the value axis take in a figure whose margins stand in the style card.
     """
@@ -108,9 +83,10 @@ def render(
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_settings(name)):
-        margins = style().get("margins", name)
-        layout = None if margins else "constrained"
-        figure = Figure(figsize=(width or look("figure", "width"), height), layout=layout)
+        place = layout or name
+        margins = looks("margins", place) if place in style().table("margins") else ()
+        size = (width or look("figure", "width"), height)
+        figure = Figure(figsize=size, layout=None if margins else "constrained")
         canvas, text = FigureCanvasSVG(figure), io.StringIO()
         draw(figure)
         if margins:
@@ -119,7 +95,7 @@ def render(
     return Picture(name, title, caption, alt, _clean(text.getvalue(), name, alt))
 
 
-def _place(figure: Any, margins: list[float], labels: float) -> None:
+def _place(figure: Figure, margins: tuple[float, ...], labels: float) -> None:
     """Set the panels of a figure between its margins (style.toml), the left one wider by the labels (inches)."""
     left, right, bottom, top, across, down = margins
     width, height = figure.get_size_inches()
@@ -139,12 +115,12 @@ def text_width(lines: Iterable[str], size: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=_FONT, size=look("figure", size))
-    points = [text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines]
+    drawn = FontProperties(family=_FONT, size=look("figure", size))
+    points = [text_to_path.get_text_width_height_descent(line, drawn, False)[0] for line in lines]
     return max(points, default=0.0) / look("figure", "points")
 
 
-def _settings(name: str) -> Any:
+def _settings(name: str) -> dict[str, object]:
     ink, soft, size = color("ink"), color("soft"), look("figure", "font_size")
     return {
         "svg.fonttype": "none",
@@ -195,7 +171,7 @@ def _clean(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-    svg = re.sub(rf"'{_FONT}'(, [^;\"]*)?", look("figure", "font_family"), svg)
+    svg = re.sub(rf"'{_FONT}'(, [^;\"]*)?", font(), svg)
     decimals = int(look("figure", "decimals"))
     svg = re.sub(
         r'\bd="([^"]*)"',
@@ -242,11 +218,10 @@ def pick_curves(values: Floats) -> NDArray[np.intp]:
 
 
 def draw_band(
-    axes: Any, days: Floats, values: Floats, hue: str, *, inner: bool = False, outer: bool = True, curves: bool = False
+    axes: Axes, days: Floats, values: Floats, hue: str, *, inner: bool = False, outer: bool = True, curves: bool = False
 ) -> None:
     """Draw median and 5-95 % band (and 25-75 % band) over time, with individual curves behind where asked."""
-    low, high = look("bands", "outer")
-    levels = [low, high, look("bands", "middle"), *look("bands", "inner")]
+    levels = [*looks("bands", "outer"), look("bands", "middle"), *looks("bands", "inner")]
     found = quantiles(values, levels)
     shown = np.isfinite(found[2])
     if curves or not shown.any():
@@ -280,7 +255,7 @@ def draw_band(
     axes.plot(days[shown], found[2, shown], color=hue, label="median")
 
 
-def draw_lines(axes: Any, lines: Iterable[Floats], **kind: Any) -> None:
+def draw_lines(axes: Axes, lines: Iterable[Floats], **kind: Any) -> None:
     """Draw many lines, each of shape (points, 2), as one thing: far faster than one by one."""
     from matplotlib.collections import LineCollection
 
@@ -288,7 +263,7 @@ def draw_lines(axes: Any, lines: Iterable[Floats], **kind: Any) -> None:
     axes.autoscale_view()
 
 
-def draw_bars(axes: Any, left: ArrayLike, right: ArrayLike, height: ArrayLike, **kind: Any) -> None:
+def draw_bars(axes: Axes, left: ArrayLike, right: ArrayLike, height: ArrayLike, **kind: Any) -> None:
     """Draw bars from 0 up as one thing."""
     from matplotlib.collections import PolyCollection
 
@@ -299,15 +274,28 @@ def draw_bars(axes: Any, left: ArrayLike, right: ArrayLike, height: ArrayLike, *
     axes.autoscale_view()
 
 
-def mark_level(axes: Any, name: str) -> None:
+def draw_intervals(
+    axes: Axes, at: Floats, values: list[tuple[float, float, float]], hue: str, label: str = ""
+) -> Line2D:
+    """Draw values with their intervals (value, low, high), one below the other, and return the key of the legend."""
+    from matplotlib.lines import Line2D
+
+    value, low, high = np.array(values, dtype=np.float64).T
+    known = np.isfinite(low) & np.isfinite(high)
+    axes.hlines(at[known], low[known], high[known], color=hue, linewidth=1.4)
+    axes.plot(value, at, marker="o", color=hue, markersize=5, linestyle="")
+    return Line2D([], [], color=hue, marker="o", label=label)
+
+
+def mark_level(axes: Axes, name: str) -> None:
     """Draw the level that the criteria name for this analyte, with its label at the right end."""
-    if style().get("marks", name) is None:
+    level = mark(name)
+    if level is None:
         return
-    value = look("marks", name, "value")
-    axes.axhline(value, color=color("soft"), linewidth=look("figure", "thin") * 2, linestyle=(0, (4, 3)))
+    axes.axhline(level.value, color=color("soft"), linewidth=look("figure", "thin") * 2, linestyle=(0, (4, 3)))
     axes.annotate(
-        look("marks", name, "label"),
-        (1, value),
+        level.label,
+        (1, level.value),
         xycoords=("axes fraction", "data"),
         xytext=(-2, 2),
         textcoords="offset points",
@@ -318,7 +306,7 @@ def mark_level(axes: Any, name: str) -> None:
     )
 
 
-def log_axis(axes: Any) -> None:
+def log_axis(axes: Axes) -> None:
     """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
@@ -329,22 +317,12 @@ def log_axis(axes: Any) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
-    axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=look("figure", "log_minor")))
+    axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=looks("figure", "log_minor")))
     axes.yaxis.set_minor_formatter(FuncFormatter(between))
     axes.tick_params(axis="y", which="minor", length=0)
 
 
-def power_of_ten(value: float) -> str:
-    """Write a tick of a logarithmic axis."""
-    if value <= 0:
-        return "0"
-    exponent = round(float(np.log10(value)))
-    if abs(exponent) <= 2:
-        return f"{value:g}"
-    return f"{value:,.0f}" if 0 < exponent <= 4 else "10" + str(exponent).translate(SUPERSCRIPTS)
-
-
-def day_axis(axes: Any, last: float | None = None, label: str = "Day after infusion") -> None:
+def day_axis(axes: Axes, last: float | None = None, label: str = "Day after infusion") -> None:
     """Label the time axis; weekly ticks up to day 60."""
     from matplotlib.ticker import MultipleLocator
 

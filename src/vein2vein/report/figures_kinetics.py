@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vein2vein.analytes import analyte
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
 from vein2vein.report.figures import (
     Floats,
     Picture,
-    axis_name,
-    color,
     day_axis,
     draw_band,
     draw_bars,
     log_axis,
-    look,
     mark_level,
     months,
     render,
-    style,
-    unit_name,
 )
-from vein2vein.report.page import number, span
+from vein2vein.report.look import axis_name, ceiling, color, floor, look, looks, mark, unit_name
+from vein2vein.report.text import number, span
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
+def quality_figure(rows: Iterable[facts.Quality], key: str = "") -> Picture | None:
     """Histogram of each product quality, with its median and the limits of release or label."""
     shown = [row for row in rows if np.isfinite(row.values).sum() > 1]
     if not shown:
         return None
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         from matplotlib.ticker import MaxNLocator
 
         columns = min(3, len(shown))
@@ -64,17 +65,18 @@ def quality_figure(rows: Iterable[facts.Quality]) -> Picture | None:
 
     words = "; ".join(f"{r.title} median {number(np.nanmedian(r.values))} {unit_name(r.unit)}".strip() for r in shown)
     return render(
-        "quality",
+        f"quality{key}",
         "Distribution of product quality over the patients",
         f"Histograms of product quality: {words}.",
         draw,
         height=2.4 * -(-len(shown) // 3),
+        layout="quality",
         caption="Each histogram counts patients. Solid line: median. Dashed line: limit of release or label, "
         "where it is the same for all patients and falls within the plot.",
     )
 
 
-def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
+def kinetics_figure(journey: Journey, rows: list[facts.Compared], key: str = "") -> Picture | None:
     """CAR-T in blood: individual curves, median and band, published Cmax and Tmax marked."""
     name = facts.readout(journey)
     values, days = facts.dense(journey, name), journey.course.days
@@ -87,7 +89,7 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     tmax = facts.published(rows, "pop_Tmax", "Tmax_median", "Tmax")
     last = days[np.isfinite(values).any(axis=0)].max()
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         early, late = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         lowest = np.nanmin(np.where(values > 0, values, np.nan))
         for axes in (early, late):
@@ -97,7 +99,7 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         later = days >= look("windows", "acute")
         draw_band(late, months(days[later]), values[:, later], color("cells"), curves=True)
         for axes in (early, late):
-            axes.set_ylim(bottom=max(lowest / 2, np.nanquantile(values, look("bands", "outer")[0]) / 100))
+            axes.set_ylim(bottom=max(lowest / 2, np.nanquantile(values, looks("bands", "outer")[0]) / 100))
         if cmax:
             early.axhline(cmax[0].published, color=color("published"), linestyle=(0, (4, 3)), linewidth=1)
             early.annotate(
@@ -129,12 +131,8 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         late.set_xlabel("Months after infusion")
         late.legend(loc="upper right")
 
-    peak, low, high, count = facts.summary(
-        getattr(journey.kinetics, "cmax", np.nan) * np.where(facts.infused(journey), 1, np.nan)
-    )
-    when, first, final, _ = facts.summary(
-        getattr(journey.kinetics, "tmax", np.nan) * np.where(facts.infused(journey), 1, np.nan)
-    )
+    peak, low, high, count = facts.summary(journey.kinetics.cmax[journey.infused])
+    when, first, final, _ = facts.summary(journey.kinetics.tmax[journey.infused])
     printed = unit_name(analyte(name).unit)
     said = (
         f"Median Cmax {number(peak)} {printed} (5–95 %: {span(low, high)}), median Tmax {number(when)} "
@@ -148,17 +146,18 @@ def kinetics_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
         "patients above it."
     )
     return render(
-        "kinetics",
+        f"kinetics{key}",
         f"CAR T cells in blood peak around day {number(when, 2)}",
         "CAR-T in blood over time on a logarithmic axis, individual curves with median and 5 to 95 "
         f"percent band. {said}",
         draw,
         height=4.2,
-        caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves')}). {left_out}",
+        layout="kinetics",
+        caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves'):g}). {left_out}",
     )
 
 
-def tumor_figure(journey: Any) -> Picture | None:
+def tumor_figure(journey: Journey, key: str = "") -> Picture | None:
     """Marrow blasts and minimal residual disease over time, logarithmic."""
     names = [
         n
@@ -169,11 +168,11 @@ def tumor_figure(journey: Any) -> Picture | None:
         return None
     days = journey.course.days
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
             values = facts.dense(journey, name)
-            lowest = max(style().get("floors", name, default=0.0), np.nanmin(np.where(values > 0, values, np.nan)) / 2)
-            visits = getattr(getattr(journey, "plan", None), "disease_visits", None)
+            lowest = max(floor(name) or 0.0, np.nanmin(np.where(values > 0, values, np.nan)) / 2)
+            visits = journey.plan.disease_visits
             seen = np.isfinite(values).any(axis=0) & (days <= 2 * look("windows", "year"))
             seen &= (days <= 0) | np.isin(days, visits) if visits else np.isfinite(days)
             log_axis(axes)
@@ -186,7 +185,7 @@ def tumor_figure(journey: Any) -> Picture | None:
                 inner=True,
                 outer=False,
             )
-            axes.set_ylim(bottom=lowest, top=style().get("ceilings", name))
+            axes.set_ylim(bottom=lowest, top=ceiling(name))
             mark_level(axes, name)
             axes.set_title(analyte(name).title)
             axes.set_ylabel(axis_name(name))
@@ -197,23 +196,25 @@ def tumor_figure(journey: Any) -> Picture | None:
     first = facts.dense(journey, names[0])[:, days >= look("windows", "acute")]
     known = np.isfinite(first).any(axis=1)
     at = np.isfinite(first).argmax(axis=1)
-    below = first[np.arange(at.size), at][known] < style().get("marks", names[0], "value", default=np.nan)
+    level = mark(names[0])
+    below = first[np.arange(at.size), at][known] < (level.value if level else np.nan)
     return render(
-        "tumor",
-        f"{analyte(names[0]).title}: below {look('marks', names[0], 'label')} in {int(below.sum())} "
+        f"tumor{key}",
+        f"{analyte(names[0]).title}: below {level.label} in {int(below.sum())} "
         f"of {int(known.sum())} patients at the first visit from day 28"
-        if style().get("marks", names[0])
+        if level
         else f"{analyte(names[0]).title} over time",
         f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and "
         "25 to 75 percent band, logarithmic axis.",
         draw,
         height=3.9,
+        layout="tumor",
         caption="Thin lines: single patients who are alive and assessed. A patient without detectable "
         "disease lies on the lower edge. Patients who died are no longer part of median and band.",
     )
 
 
-def aplasia_share(journey: Any) -> tuple[Floats, Floats, Floats]:
+def aplasia_share(journey: Journey) -> tuple[Floats, Floats, Floats]:
     """Share of the gradable patients with B-cell aplasia by day.
 
     Returns
@@ -229,19 +230,15 @@ def aplasia_share(journey: Any) -> tuple[Floats, Floats, Floats]:
     return np.asarray(journey.course.days, dtype=float), share, gradable.astype(float)
 
 
-def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
+def aplasia_figure(journey: Journey, rows: list[facts.Compared], key: str = "") -> Picture | None:
     """B-cell aplasia among evaluable patients over time, and immunoglobulin G."""
     days, share, _ = aplasia_share(journey)
     igg = facts.dense(journey, "igg")
     if not np.isfinite(share).any() and not np.isfinite(igg).any():
         return None
-    marks = [
-        r
-        for r in facts.published(rows, "Bcell_aplasia_rate", "B_cell_aplasia_rate")
-        if np.isfinite(facts.landmark_days(r))
-    ]
+    marks = [r for r in facts.published(rows, "Bcell_aplasia_rate", "B_cell_aplasia_rate") if np.isfinite(r.day)]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         known = np.isfinite(share) & (days >= look("windows", "acute"))
         left.plot(
@@ -269,24 +266,25 @@ def aplasia_figure(journey: Any, rows: list[facts.Compared]) -> Picture | None:
     ]
     words = ", ".join(f"{100 * s:.0f} % at {m} months" for m, s in at)
     return render(
-        "aplasia",
+        f"aplasia{key}",
         f"B-cell aplasia: {words}" if words else "B cells and IgG",
         f"Share of patients with B-cell aplasia over time ({words}) and IgG over time.",
         draw,
         height=3.6,
+        layout="aplasia",
         caption="Share of the patients alive and assessed who are in B-cell aplasia. Black points: "
         "published, with 95 % interval where printed. IgG includes replacement given by rule.",
     )
 
 
-def draw_landmarks(axes: Any, rows: Iterable[facts.Compared]) -> None:
+def draw_landmarks(axes: Axes, rows: Iterable[facts.Compared]) -> None:
     """Draw published percentages at their landmarks with their intervals; memory rows are hollow."""
     seen: set[str] = set()
     for row in rows:
-        at = float(months(facts.landmark_days(row)))
+        at = row.day / look("windows", "month")
         low = row.published - row.published_low if np.isfinite(row.published_low) else 0.0
         high = row.published_high - row.published if np.isfinite(row.published_high) else 0.0
-        label = "published" if row.confidence == "read" else "published (from memory)"
+        label = "published" if row.confidence == facts.READ else "published (from memory)"
         axes.errorbar(
             at,
             row.published,
@@ -296,7 +294,7 @@ def draw_landmarks(axes: Any, rows: Iterable[facts.Compared]) -> None:
             capsize=3,
             linewidth=1,
             markersize=5,
-            markerfacecolor=color("published") if row.confidence == "read" else color("paper"),
+            markerfacecolor=color("published") if row.confidence == facts.READ else color("paper"),
             label=None if label in seen else label,
             zorder=5,
         )

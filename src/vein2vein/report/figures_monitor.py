@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
-from vein2vein.report.figures import Picture, axis_name, color, day_axis, log_axis, look, mark_level, months, render
+from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render
 from vein2vein.report.figures_toxicity import draw_grades
+from vein2vein.report.look import axis_name, color, look, mark
 from vein2vein.ward.monitor import Watch
 from vein2vein.ward.states import title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PANELS = ("temperature", "systolic_bp", "ice", "capd", "crp", "ferritin", "neutrophils", "platelets")
 LATE_PANELS = ("transgene", "car_t_cells", "b_cells", "igg", "neutrophils", "platelets")
@@ -42,7 +47,7 @@ def timeline(watch: Watch) -> Picture | None:
     panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
     given = treatments(watch, last)
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         rows = figure.subplots(
             1 + len(panels) + bool(given), 1, sharex=True, squeeze=False,
             height_ratios=[0.42 * len(names) + 0.3] + [1.25] * len(panels) + [0.3 + 0.26 * len(given)] * bool(given),
@@ -79,7 +84,7 @@ def treatments(watch: Watch, last: float = np.inf) -> dict[str, list[float]]:
     return found
 
 
-def _strips(axes: Any, strips: list[tuple[Any, Any]], names: list[str]) -> None:
+def _strips(axes: Axes, strips: list[tuple[Any, Any]], names: list[str]) -> None:
     table = np.stack([found for found, _ in strips])
     draw_grades(axes, table)
     for row, (found, least) in enumerate(strips):
@@ -96,7 +101,7 @@ def _strips(axes: Any, strips: list[tuple[Any, Any]], names: list[str]) -> None:
     axes.set_title("Worst grade of the day")
 
 
-def _points(axes: Any, watch: Watch, name: str, at: Any, window: Any) -> None:
+def _points(axes: Axes, watch: Watch, name: str, at: Any, window: Any) -> None:
     values = watch.course.values[name][0]
     there = window & np.isfinite(values)
     below = watch.course.below_lloq.get(name)
@@ -116,20 +121,18 @@ def _points(axes: Any, watch: Watch, name: str, at: Any, window: Any) -> None:
         markerfacecolor="none",
     )
     drawn = values[there]
-    if style_mark(name, drawn):
+    if near_mark(name, drawn):
         mark_level(axes, name)
     axes.set_title(axis_name(name))
 
 
-def style_mark(name: str, drawn: Any) -> bool:
+def near_mark(name: str, drawn: Floats) -> bool:
     """Whether the level of an analyte lies near what is drawn."""
-    from vein2vein.report.figures import style
-
-    level = style().get("marks", name, "value")
-    return level is not None and drawn.min() <= 2 * level and drawn.max() >= level / 2
+    level = mark(name)
+    return level is not None and bool(drawn.min() <= 2 * level.value and drawn.max() >= level.value / 2)
 
 
-def _ticks(axes: Any, given: dict[str, list[float]]) -> None:
+def _ticks(axes: Axes, given: dict[str, list[float]]) -> None:
     for row, when in enumerate(given.values()):
         axes.plot(
             np.array(when) - HALF,
@@ -157,7 +160,7 @@ def follow_up(watch: Watch) -> Picture | None:
     if not panels:
         return None
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
         for axes, name in zip(rows, panels):
             _points(axes, watch, name, at, window)

@@ -3,75 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vein2vein.analytes import all_analytes, analyte
+from vein2vein.clinic.words import finding_words, usual_crs, usual_neurologic
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
-from vein2vein.report.figures import (
-    Floats,
-    Picture,
-    axis_name,
-    color,
-    day_axis,
-    log_axis,
-    look,
-    mark_level,
-    months,
-    quantiles,
-    render,
-    style,
-)
+from vein2vein.report.facts import Mask
+from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, quantiles, render
 from vein2vein.report.figures_toxicity import draw_grades
+from vein2vein.report.look import axis_name, ceiling, color, look, looks
+from vein2vein.report.look import floor as lowest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class One:
     """One patient of a journey, by position, and the companions who share what is known of this one."""
 
-    journey: Any
+    journey: Journey
     index: int
-    spread: Any = None
+    spread: Journey | None = None
 
     @property
     def days(self) -> Floats:
         """Days of the course, shape (k,)."""
-        return np.asarray(self.journey.course.days, dtype=float)
+        return np.asarray(self.journey.course.days, dtype=np.float64)
 
     def values(self, name: str) -> Floats:
         """Values of an analyte, shape (k,)."""
-        return np.asarray(self.journey.course.dense(name), dtype=float)[self.index]
+        return np.asarray(self.journey.course.dense(name), dtype=np.float64)[self.index]
 
-    def below(self, name: str) -> Any:
+    def below(self, name: str) -> Mask:
         """Whether each value is below the limit of quantification (it stands at the limit), shape (k,)."""
         flags = self.journey.course.below_lloq.get(name)
-        return np.zeros(self.days.size, dtype=bool) if flags is None else np.asarray(flags)[self.index]
+        return np.zeros(self.days.size, dtype=np.bool_) if flags is None else flags[self.index]
 
-    def grade(self, key: str) -> Any:
+    def grade(self, key: str) -> facts.Grades:
         """Grades, shape (k,); not gradable where the key is absent."""
         found = self.journey.findings.get(key)
-        return (
-            np.full(self.days.size, facts.NOT_GRADABLE)
-            if found is None
-            else np.asarray(found.grade, dtype=np.int64)[self.index]
-        )
+        if found is None:
+            return np.full(self.days.size, facts.NOT_GRADABLE)
+        return np.asarray(found.grade, dtype=np.int64)[self.index]
 
     def end(self) -> float:
         """Last day of observation."""
         outcome = self.journey.outcome
-        return float(min(np.asarray(outcome.death_day)[self.index], np.asarray(outcome.last_day)[self.index]))
+        return float(min(outcome.death_day[self.index], outcome.last_day[self.index]))
 
 
-def daily_grades(one: One, key: str, last: int) -> Any:
+def daily_grades(one: One, key: str, last: int) -> facts.Grades:
     """Worst grade of each day 0 ... last, shape (last + 1,)."""
-    days, grades = one.days, one.grade(key)
-    found = np.full(last + 1, facts.NOT_GRADABLE)
-    for day in range(last + 1):
-        columns = np.floor(days) == day
-        if columns.any():
-            found[day] = grades[columns].max()
-    return np.where(np.arange(last + 1) > one.end(), facts.NOT_OBSERVED, found)
+    return facts.worst_by_day(one.days, one.grade(key)[None, :], np.array([one.end()]), last)[0]
 
 
 def tumor_name(one: One) -> str | None:
@@ -87,15 +75,15 @@ def tumor_name(one: One) -> str | None:
     return next((n for n in names if np.isfinite(one.values(n)).any()), None)
 
 
-def _curve(axes: Any, one: One, name: str, hue: str, at: Floats, window: Any, *, logarithmic: bool) -> None:
+def _curve(axes: Axes, one: One, name: str, hue: str, at: Floats, window: Mask, *, logarithmic: bool) -> None:
     values = one.values(name)
-    floor = style().get("floors", name) if logarithmic else None
+    floor = lowest(name) if logarithmic else None
     if logarithmic:
         log_axis(axes)
     if one.spread is not None:
         days = np.asarray(one.spread.course.days, dtype=float)
         near = (days >= one.days[window].min()) & (days <= one.days[window].max())
-        found = quantiles(facts.dense(one.spread, name)[:, near], look("bands", "outer"))
+        found = quantiles(facts.dense(one.spread, name)[:, near], looks("bands", "outer"))
         shown = np.isfinite(found).all(axis=0)
         scale = at[window].max() / max(one.days[window].max(), 1.0)
         low = np.maximum(found[0, shown], floor) if floor else found[0, shown]
@@ -112,7 +100,7 @@ def _curve(axes: Any, one: One, name: str, hue: str, at: Floats, window: Any, *,
     sparse = there.sum() <= look("figure", "fewest_for_line")
     axes.plot(at[there], drawn, color=hue, marker="o" if sparse else None, markersize=4)
     if floor:
-        axes.set_ylim(bottom=floor, top=style().get("ceilings", name))
+        axes.set_ylim(bottom=floor, top=ceiling(name))
 
 
 def journey_figure(one: One) -> Picture | None:
@@ -127,7 +115,8 @@ def journey_figure(one: One) -> Picture | None:
     given = {n: np.floor(days[one.values(n) > 0]) for n in facts.given_names(one.journey)}
     given = {n: d[(d >= look("windows", "before")) & (d <= last)] for n, d in given.items() if n != "antipyretic"}
     given = {n: d for n, d in given.items() if d.size}
-    grades = np.stack([daily_grades(one, key, last) for key in ("crs_astct", "icans")])
+    grades = np.stack([daily_grades(one, key, last) for key in (usual_crs(), usual_neurologic())])
+    names_of = [finding_words(key).short for key in (usual_crs(), usual_neurologic())]
     hues = {
         "b_cells": "b_cells",
         "il6": "il6",
@@ -136,7 +125,7 @@ def journey_figure(one: One) -> Picture | None:
         "car_t_cells": "cells",
     }
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         rows = figure.subplots(
             len(panels) + 1 + bool(given),
             1,
@@ -151,7 +140,7 @@ def journey_figure(one: One) -> Picture | None:
                 _beside(axes, one, window)
         strip = rows[len(panels)]
         draw_grades(strip, grades)
-        strip.set_yticks([0, 1], ["CRS", "ICANS"])
+        strip.set_yticks([0, 1], names_of)
         strip.tick_params(axis="y", length=0)
         strip.set_ylim(1.5, -0.5)
         for (row, day), grade in np.ndenumerate(grades):
@@ -189,7 +178,7 @@ def journey_figure(one: One) -> Picture | None:
             axes.tick_params(labelbottom=axes is rows[-1])
         day_axis(rows[-1], last + 0.5)
 
-    words = [f"highest CRS grade {max(grades[0].max(), 0)}", f"highest ICANS grade {max(grades[1].max(), 0)}"]
+    words = [f"highest {name} {_grade(int(row.max()))}" for name, row in zip(names_of, grades)]
     band = (
         " Shaded: 5–95 % of the companions who share what is known of this patient." if one.spread is not None else ""
     )
@@ -205,7 +194,11 @@ def journey_figure(one: One) -> Picture | None:
     )
 
 
-def _beside(axes: Any, one: One, window: Any) -> None:
+def _grade(worst: int) -> str:
+    return f"grade {worst}" if worst >= 0 else "grade unknown"
+
+
+def _beside(axes: Axes, one: One, window: Mask) -> None:
     other = axes.twinx()
     other.plot(one.days[window], one.values("crp")[window], color=color("crp"), linestyle=(0, (4, 2)))
     other.set_ylim(0)
@@ -224,7 +217,7 @@ def follow_up_figure(one: One) -> Picture | None:
     at, window = months(one.days), (one.days >= 0) & (one.days <= last)
     hues = {"b_cells": "b_cells", "igg": "igg", "transgene": "cells", "car_t_cells": "cells"}
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         grid = np.atleast_1d(figure.subplots(-(-len(shown) // 2), 2, sharex=True)).ravel()
         for axes, name in zip(grid, shown):
             _curve(axes, one, name, color(hues.get(name, "tumor")), at, window, logarithmic=name != "igg")

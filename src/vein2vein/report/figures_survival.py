@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vein2vein.clinic.response.outcome import time_to_event
+from vein2vein.clinic.words import endpoint_titles
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
-from vein2vein.report.figures import Floats, Picture, color, look, months, render, text_width
+from vein2vein.report.facts import Mask
+from vein2vein.report.figures import Floats, Picture, draw_intervals, months, render, text_width
 from vein2vein.report.figures_kinetics import draw_landmarks
-from vein2vein.report.page import number
+from vein2vein.report.look import color, look, looks
+from vein2vein.report.text import number
+from vein2vein.statistics.survival import interval_at, kaplan_meier, median_time, value_at
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SETS = {"infusion": "Infused set", "enrolment": "Enrolled set (intention to treat)"}
-ENDPOINTS = {"EFS": "Event-free survival", "OS": "Overall survival"}
+CLOCKS = {"infusion": "infusion", "enrolment": "enrollment"}
 
 
 @dataclass(frozen=True)
@@ -48,37 +56,27 @@ class Survival:
     n: int
 
 
-def survival(journey: Any, endpoint: str, clock: str) -> Survival | None:
+def survival(journey: Journey, endpoint: str, clock: str) -> Survival | None:
     """Estimate survival of a journey; None where nobody is in the set."""
-    from vein2vein.clinic.response.outcome import time_to_event
-
     return estimate(*time_to_event(journey.outcome, endpoint, clock=clock), endpoint, clock)
 
 
-def estimate(time: Floats, event: Any, in_set: Any, endpoint: str, clock: str) -> Survival | None:
+def estimate(time: Floats, event: Mask, in_set: Mask, endpoint: str, clock: str) -> Survival | None:
     """Kaplan-Meier estimate with its 95 % interval, drawn at the event times (at most a few hundred)."""
-    from vein2vein.statistics.survival import interval_at, kaplan_meier, median_time, value_at
-
-    inside = np.asarray(in_set, dtype=bool) & np.isfinite(time)
+    inside = in_set & np.isfinite(time)
     if not inside.any():
         return None
-    time, event = np.asarray(time, dtype=float)[inside], np.asarray(event, dtype=bool)[inside]
+    time, event = time[inside], event[inside]
     curve = kaplan_meier(time, event)
-    steps = np.unique(time[event])
-    steps = np.unique(
-        np.concatenate(
-            [
-                [0.0],
-                steps[np.unique(np.linspace(0, steps.size - 1, 300).astype(int))] if steps.size else [],
-                [time.max()],
-            ]
-        )
-    )
+    every = np.unique(time[event])
+    some = np.unique(np.linspace(0, every.size - 1, int(look("figure", "most_steps"))).astype(int))
+    steps = np.unique(np.concatenate([[0.0], every[some] if every.size else every, [time.max()]]))
     value = np.array([float(value_at(curve, s)) for s in steps])
     bounds = np.array([[float(x) for x in interval_at(curve, s, look("bands", "confidence"))] for s in steps])
     bounds = np.where(np.isfinite(bounds), bounds, value[:, None])
-    ticks = np.arange(0, float(months(time.max())) + 1 / 2, _step(float(months(time.max())))) * look("windows", "month")
-    at_risk = np.array([(time >= np.floor(t)).sum() for t in ticks], dtype=float)
+    last = time.max() / look("windows", "month")
+    ticks = np.arange(0, last + 1 / 2, _step(last)) * look("windows", "month")
+    at_risk = np.array([(time >= np.floor(t)).sum() for t in ticks], dtype=np.float64)
     return Survival(
         endpoint,
         clock,
@@ -95,27 +93,59 @@ def estimate(time: Floats, event: Any, in_set: Any, endpoint: str, clock: str) -
 
 
 def on_day(curve: Survival, day: float) -> tuple[float, float, float]:
-    """Survival on a day with its 95 % interval; NaN after the last observation."""
-    if day > curve.days[-1]:
+    """Survival on a day with its 95 % interval; NaN later than a day after the last observation."""
+    if day > curve.days[-1] + look("windows", "reached"):
         return float("nan"), float("nan"), float("nan")
     at = int(np.searchsorted(curve.days, day, side="right")) - 1
     return float(curve.value[at]), float(curve.low[at]), float(curve.high[at])
 
 
+@dataclass(frozen=True)
+class Landmark:
+    """Survival at the landmark by which it is told: when, in words and days; the share and its 95 % interval."""
+
+    when: str
+    day: float
+    value: float
+    low: float
+    high: float
+
+    @property
+    def percent(self) -> str:
+        """The share in percent."""
+        return f"{number(100 * self.value, 2)} %"
+
+
+def landmark(curve: Survival) -> Landmark:
+    """Twelve months, or the longest of the shorter landmarks that follow-up reached, or its last day."""
+    month, last = look("windows", "month"), float(curve.days[-1])
+    for months_after in looks("windows", "landmarks"):
+        day = months_after * month
+        if day <= last + look("windows", "reached"):
+            return Landmark(f"{months_after:g} month{'s' if months_after > 1 else ''}", day, *on_day(curve, day))
+    return Landmark(f"day {number(last)}", last, *on_day(curve, last))
+
+
+def median_words(curve: Survival) -> str:
+    """The median survival in words."""
+    if not np.isfinite(curve.median):
+        return "not reached"
+    return f"{number(curve.median / look('windows', 'month'))} months"
+
+
 def _step(last: float) -> float:
-    return next((s for s in look("figure", "month_steps") if last / s <= look("figure", "most_month_ticks")), last)
+    return next((s for s in looks("figure", "month_steps") if last / s <= look("figure", "most_month_ticks")), last)
 
 
-def survival_figure(
-    journey: Any, rows: list[facts.Compared], endpoint: str, get: Callable[[Any, str, str], Survival | None] = survival
-) -> Picture | None:
+def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str, key: str = "") -> Picture | None:
     """Kaplan-Meier curves of one endpoint, infused and enrolled side by side, with published landmarks."""
-    curves = [c for c in (get(journey, endpoint, clock) for clock in SETS) if c is not None]
+    curves = [c for c in (survival(journey, endpoint, clock) for clock in SETS) if c is not None]
     if not curves:
         return None
-    marks = [r for r in facts.published(rows, f"{endpoint}_rate") if np.isfinite(facts.landmark_days(r))]
+    marks = [r for r in facts.published(rows, f"{endpoint}_rate") if np.isfinite(r.day)]
+    title = endpoint_titles()[endpoint]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         grid = figure.subplots(2, len(curves), height_ratios=(6, 1), sharex="col", squeeze=False)
         for curve, axes, below in zip(curves, grid[0], grid[1]):
             hue = color("infused" if curve.clock == "infusion" else "enrolled")
@@ -137,7 +167,7 @@ def survival_figure(
             draw_landmarks(axes, [r for r in marks if ("enrol" in r.definition) == (curve.clock == "enrolment")])
             axes.set_title(SETS[curve.clock])
             axes.set_ylim(0, 103)
-            axes.set_ylabel(f"{ENDPOINTS.get(endpoint, endpoint)} (%)")
+            axes.set_ylabel(f"{title} (%)")
             axes.legend(loc="lower left" if curve.value[-1] > 1 / 2 else "upper right")
             below.set_ylim(0, 1)
             below.axis("off")
@@ -163,44 +193,42 @@ def survival_figure(
             )
             axes.set_xticks(months(curve.ticks))
             axes.tick_params(labelbottom=True)
-            axes.set_xlabel(f"Months after {'infusion' if curve.clock == 'infusion' else 'enrollment'}")
+            axes.set_xlabel(f"Months after {CLOCKS[curve.clock]}")
             axes.set_xlim(0, months(curve.days[-1]) * 1.02)
 
-    year = look("windows", "year")
+    at = [landmark(c) for c in curves]
     words = "; ".join(
-        f"{SETS[c.clock].lower()}: {number(100 * on_day(c, year)[0], 2)} % at 12 months, median "
-        + (f"{number(float(months(c.median)))} months" if np.isfinite(c.median) else "not reached")
-        for c in curves
+        f"{SETS[c.clock].lower()}: {one.percent} at {one.when}, median {median_words(c)}" for c, one in zip(curves, at)
     )
-    title = ENDPOINTS.get(endpoint, endpoint)
     return render(
-        f"survival-{endpoint.lower()}",
-        f"{title} at 12 months: {number(100 * on_day(curves[0], year)[0], 2)} %, {SETS[curves[0].clock].lower()}",
+        f"survival-{endpoint.lower()}{key}",
+        f"{title} at {at[0].when}: {at[0].percent}, {SETS[curves[0].clock].lower()}",
         f"Kaplan-Meier curves of {title.lower()} with 95 percent bands and numbers at risk. {words}.",
         draw,
         height=4.4,
         caption=f"Kaplan-Meier estimate, {words}. Ticks: censored patients. Points: published landmarks with "
         "their 95 % intervals.",
+        layout=f"survival-{endpoint.lower()}",
     )
 
 
 def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     """Simulated beside published percentages, each with its interval; read rows only."""
-    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and r.confidence == "read"]
+    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and r.confidence == facts.READ]
     shown = [r for r in shown if np.isfinite(r.simulated) and np.isfinite(r.published)]
     if not shown:
         return None
 
     names = [f"{r.title}{_short(r.definition)}" for r in shown]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         place = np.arange(len(shown))
         simulated = [(r.simulated, r.low, r.high) for r in shown]
         published = [(r.published, r.published_low, r.published_high) for r in shown]
         keys = [
-            _intervals(axes, place - 1 / 6, simulated, color("infused"), "simulated, 90 % interval"),
-            _intervals(axes, place + 1 / 6, published, color("published"), "published, 95 % interval"),
+            draw_intervals(axes, place - 1 / 6, simulated, color("infused"), "simulated, 90 % interval"),
+            draw_intervals(axes, place + 1 / 6, published, color("published"), "published, 95 % interval"),
         ]
         figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
         axes.set_yticks(place, names)
@@ -223,17 +251,6 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         caption="Shares read in their source; all rows, with other units and with those from memory, are in "
         "the tables below.",
     )
-
-
-def _intervals(axes: Any, at: Any, values: list[tuple[float, float, float]], hue: str, label: str) -> Any:
-    """Draw values with their intervals (value, low, high), one below the other, and return the key of the legend."""
-    from matplotlib.lines import Line2D
-
-    value, low, high = np.array(values, dtype=float).T
-    known = np.isfinite(low) & np.isfinite(high)
-    axes.hlines(at[known], low[known], high[known], color=hue, linewidth=1.4)
-    axes.plot(value, at, marker="o", color=hue, markersize=5, linestyle="")
-    return Line2D([], [], color=hue, marker="o", label=label)
 
 
 def _short(definition: str) -> str:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
+from vein2vein.clinic.words import finding_words, usual_crs, usual_neurologic
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
 from vein2vein.report.figures import (
     Floats,
     Picture,
-    axis_name,
-    color,
     day_axis,
     draw_band,
     draw_bars,
     log_axis,
-    look,
     mark_level,
     quantiles,
     render,
     text_width,
-    unit_name,
 )
-from vein2vein.report.page import number
+from vein2vein.report.look import axis_name, color, look, texts, unit_name
+from vein2vein.report.text import number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -36,12 +39,11 @@ def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.lexsort((onset, -worst))
 
 
-def grade_figure(journey: Any) -> Picture | None:
+def grade_figure(journey: Journey, key: str = "") -> Picture | None:
     """CRS and ICANS as a heat map of days and patients, one row per patient in both panels."""
     last = int(look("windows", "acute"))
     tables = {
-        "CRS (ASTCT)": facts.daily_worst(journey, "crs_astct", last),
-        "ICANS (ASTCT)": facts.daily_worst(journey, "icans", last),
+        finding_words(one).label: facts.daily_worst(journey, one, last) for one in (usual_crs(), usual_neurologic())
     }
     crs, icans = tables.values()
     count = crs.shape[0]
@@ -53,7 +55,7 @@ def grade_figure(journey: Any) -> Picture | None:
         treatment_marks(journey, ("dexamethasone", "methylprednisolone"), last),
     )
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
@@ -81,7 +83,7 @@ def grade_figure(journey: Any) -> Picture | None:
         both[0].yaxis.set_ticks([])
         used = sorted({int(g) for g in np.unique(np.stack([crs, icans])) if g >= 0} | {0, 1, 2, 3, 4})
         keys: list[Any] = [
-            Patch(facecolor=look("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used
+            Patch(facecolor=texts("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used
         ]
         if (np.stack([crs, icans]) == facts.NOT_GRADABLE).any():
             keys.append(
@@ -121,22 +123,24 @@ def grade_figure(journey: Any) -> Picture | None:
         f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe
     )
     return render(
-        "grades",
-        f"CRS in {severe[0][2]} and ICANS in {severe[1][2]} of {count} infused patients by day {last}",
+        f"grades{key}",
+        f"{finding_words(usual_crs()).short} in {severe[0][2]} and {finding_words(usual_neurologic()).short} in "
+        f"{severe[1][2]} of {count} infused patients by day {last}",
         f"Heat map of the worst grade of each day from infusion to day {last}, one row per patient. {words}.",
         draw,
         height=float(np.clip(1.6 + 0.055 * count, 3.4, 8.5)),
+        layout="grades",
         caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by "
         f"onset. Color: worst grade of the day.{marked}",
     )
 
 
-def draw_grades(axes: Any, table: NDArray[np.int64]) -> None:
+def draw_grades(axes: Axes, table: NDArray[np.int64]) -> None:
     """Draw grades, shape (rows, days), as colored cells; hatched where not gradable, empty after the end."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import ListedColormap
 
-    colors = look("grades", "colors")
+    colors = texts("grades", "colors")
     shown = np.ma.masked_less(table, 0)
     axes.imshow(
         shown,
@@ -179,7 +183,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def treatment_marks(journey: Any, names: Sequence[str], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def treatment_marks(journey: Journey, names: Sequence[str], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and day of each day on which any of these treatments was given, days 0 ... last."""
     days = np.asarray(journey.course.days, dtype=float)
     amounts = sum(facts.given(journey, n) for n in names)
@@ -188,7 +192,7 @@ def treatment_marks(journey: Any, names: Sequence[str], last: int) -> tuple[NDAr
     return pairs[:, 0], pairs[:, 1]
 
 
-def treatment_figure(journey: Any) -> Picture | None:
+def treatment_figure(journey: Journey, key: str = "") -> Picture | None:
     """Number of infused patients who got each treatment, by day."""
     names = [n for n in facts.given_names(journey) if n not in ("car_t_infusion", "antipyretic")]
     if not names:
@@ -206,7 +210,7 @@ def treatment_figure(journey: Any) -> Picture | None:
     titles = {n: analyte(n).title.split(" (")[0].replace(", ", ",\n") for n in names}
     first = min(-1, min(int(grid[np.flatnonzero(counts[n])[0]]) for n in names) - 1)
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         rows = np.atleast_1d(figure.subplots(len(names), 1, sharex=True))
         for axes, name in zip(rows, names):
             held = counts[name] > 0
@@ -222,22 +226,24 @@ def treatment_figure(journey: Any) -> Picture | None:
         figure.align_ylabels(rows)
 
     return render(
-        "treatments",
+        f"treatments{key}",
         f"Patients treated, by day (to day {last})",
         "Bars: number of infused patients given each treatment on each day. " + ", ".join(names) + ".",
         draw,
         height=0.9 + 0.62 * len(names),
         labels=text_width("\n".join(titles.values()).split("\n"), "font_size"),
+        layout="treatments",
         caption="Each bar counts the infused patients who got at least one dose on that day. Later doses are "
         "in the table.",
     )
 
 
-def inflammation_figure(journey: Any) -> Picture | None:
+def inflammation_figure(journey: Journey, key: str = "") -> Picture | None:
     """IL-6, CRP, ferritin and temperature over the first 28 days."""
     return _panels(
         journey,
         "inflammation",
+        key,
         "il6",
         "Cytokines, acute-phase proteins and fever, days 0 to 28",
         {"il6": True, "crp": False, "ferritin": True, "temperature": False},
@@ -246,11 +252,12 @@ def inflammation_figure(journey: Any) -> Picture | None:
     )
 
 
-def count_figure(journey: Any) -> Picture | None:
+def count_figure(journey: Journey, key: str = "") -> Picture | None:
     """Neutrophils, platelets, hemoglobin and lymphocytes over the first 90 days."""
     return _panels(
         journey,
         "counts",
+        key,
         "neutrophils",
         "Blood counts, days 0 to 90",
         {"neutrophils": True, "platelets": False, "hemoglobin": False, "lymphocytes": True},
@@ -260,7 +267,14 @@ def count_figure(journey: Any) -> Picture | None:
 
 
 def _panels(
-    journey: Any, name: str, leading: str, title: str, logarithmic: dict[str, bool], hues: dict[str, str], last: float
+    journey: Journey,
+    name: str,
+    key: str,
+    leading: str,
+    title: str,
+    logarithmic: dict[str, bool],
+    hues: dict[str, str],
+    last: float,
 ) -> Picture | None:
     days = np.asarray(journey.course.days, dtype=float)
     window = (days >= 0) & (days <= last)
@@ -268,7 +282,7 @@ def _panels(
     if not shown:
         return None
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         rows = -(-len(shown) // 2)
         grid = np.atleast_1d(figure.subplots(rows, 2, sharex=True)).ravel()
         for axes, key in zip(grid, shown):
@@ -299,12 +313,13 @@ def _panels(
     extreme = "highest" if leading == "il6" else "lowest"
     words = "; ".join(f"{analyte(n).title} {number(p[0])} {unit_name(analyte(n).unit)}" for n, p in peaks.items())
     return render(
-        name,
+        f"{name}{key}",
         title,
         f"{title}: median with 25 to 75 and 5 to 95 percent bands for {', '.join(shown)}. Median of "
         f"each patient's {extreme} value: {words}.",
         draw,
         height=2.5 * -(-len(shown) // 2) + 0.3,
+        layout=name,
         caption="Line: median; bands: 25–75 % and 5–95 % of patients alive. Median of each patient's "
         f"{extreme} value: {words}.",
     )

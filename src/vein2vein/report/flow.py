@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
 
+from vein2vein.clinic.words import Lineage
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
-from vein2vein.report.figures import Picture, color, look
-from vein2vein.report.page import number, percent
+from vein2vein.report.figures import Picture
+from vein2vein.report.look import color, look
+from vein2vein.report.text import listed, number, percent
 
-REASONS = ("not eligible", "manufacturing failure", "death", "adverse event", "progression")
+NOT_ELIGIBLE = "not eligible"
+ANTIGEN = ("positive", "negative")
 
 
 @dataclass(frozen=True)
@@ -24,118 +27,160 @@ class Stage:
     left: tuple[str, ...] = ()
 
 
-def counts(journey: Any) -> dict[str, int]:
-    """Patients screened, enrolled, infused, by best response and by outcome."""
-    chosen, reason, out = facts.infused(journey), np.asarray(journey.not_infused_reason), journey.outcome
-    best = np.asarray(out.best_response)
-    relapsed = np.isfinite(out.relapse_day) & chosen
-    antigen = np.asarray(out.relapse_antigen)
-    found = {
-        "screened": chosen.size,
-        "enrolled": int((reason != "not eligible").sum()),
-        "infused": int(chosen.sum()),
-        "relapsed": int(relapsed.sum()),
-        "relapsed negative": int((relapsed & (antigen == "negative")).sum()),
-        "relapsed positive": int((relapsed & (antigen == "positive")).sum()),
-        "died": int((np.isfinite(out.death_day) & (out.death_day <= out.last_day) & chosen).sum()),
-        "failed": len(facts.failures(journey)),
-    }
-    for name in sorted({*REASONS, *(str(r) for r in np.unique(reason) if r)}):
-        found[f"not infused: {name}"] = int(((reason == name) & ~chosen).sum())
-    for name in np.unique(best[chosen]):
-        found[f"best: {name}"] = int((best[chosen] == name).sum())
-    return found
+@dataclass(frozen=True)
+class Counts:
+    """Patients at each stage.
+
+    Attributes
+    ----------
+    screened, enrolled, infused, failed : int
+        ``failed``: of the infused, those whose integration failed.
+    not_infused : mapping of reason to int
+    best : mapping of best response to int
+        Of the infused, best response first.
+    reached : int
+        With a best response that counts as success in this disease.
+    returned : mapping of best response to int
+        Of those, who relapsed or progressed, by their best response.
+    antigen : mapping of str to int
+        The same by the antigen of what returned, where it was measured.
+    died : int
+        Of the infused, in follow-up.
+    """
+
+    screened: int
+    enrolled: int
+    infused: int
+    failed: int
+    not_infused: dict[str, int]
+    best: dict[str, int]
+    reached: int
+    returned: dict[str, int]
+    antigen: dict[str, int]
+    died: int
 
 
-def stages(journey: Any, rows: list[facts.Compared], screened: int = 0, size: tuple[int, int] = (0, 0)) -> list[Stage]:
-    """The stages as text, with the published numbers where they are known.
+def counts(journey: Journey, words: Lineage) -> Counts:
+    """Count the patients of a journey of one disease at each stage."""
+    out, there = journey.outcome, journey.infused
+    best = np.asarray(out.best_response, dtype=str)
+    reached = there & np.isin(best, words.counts)
+    returned = reached & np.isfinite(out.relapse_day)
+    reasons = np.asarray(journey.not_infused_reason, dtype=str)
+    eligible = reasons != NOT_ELIGIBLE
+    order = [*words.words, *(name for name in np.unique(best).tolist() if name not in words.words)]
+
+    def each(of: facts.Mask) -> dict[str, int]:
+        return {name: int((of & (best == name)).sum()) for name in order if (of & (best == name)).any()}
+
+    return Counts(
+        screened=journey.count,
+        enrolled=int(eligible.sum()),
+        infused=int(there.sum()),
+        failed=int((there & (journey.status != 0)).sum()),
+        not_infused={r: int((reasons == r).sum()) for r in np.unique(reasons[eligible & ~there]).tolist()},
+        best=each(there),
+        reached=int(reached.sum()),
+        returned=each(returned),
+        antigen={name: int((returned & (out.relapse_antigen == name)).sum()) for name in ANTIGEN},
+        died=int((there & np.isfinite(out.death_day) & (out.death_day <= out.last_day)).sum()),
+    )
+
+
+def success(journey: Journey, words: Lineage) -> str:
+    """The responses that count as success, of those that the criteria of these visits can give: ``CR or CRi``."""
+    return listed(words.possible(journey.arms[0].categories))
+
+
+def beginning(n: Counts, rows: list[facts.Compared], screened: int, size: tuple[int, int]) -> list[Stage]:
+    """Screening, enrollment and infusion; see ``stages``."""
+    screened = max(n.screened, screened)
+    enrolled, infused = size
+
+    def beside(quantity: str) -> tuple[str, ...]:
+        found = facts.published(rows, quantity)[:1]
+        return tuple(
+            f"published: {r.published:.0f}{'' if r.confidence == facts.READ else ' (from memory)'}" for r in found
+        )
+
+    told = [
+        Stage(
+            f"Enrolled: {n.enrolled}",
+            (f"published: {enrolled}",) if enrolled else beside("n_enrolled"),
+            tuple(f"{count} {name}" for name, count in n.not_infused.items()),
+        ),
+        Stage(
+            f"Infused: {n.infused} ({percent(n.infused, n.enrolled)} of enrolled)",
+            ((f"of these {n.failed} with a failed integration",) if n.failed else ())
+            + ((f"published: {infused} ({percent(infused, enrolled)})",) if infused else beside("n_infused")),
+        ),
+    ]
+    if screened == n.enrolled:
+        return told
+    return [Stage(f"Screened: {screened}", beside("n_screened"), (f"{screened - n.enrolled} not eligible",)), *told]
+
+
+def stages(
+    journey: Journey, words: Lineage, rows: list[facts.Compared], screened: int = 0, size: tuple[int, int] = (0, 0)
+) -> list[Stage]:
+    """The stages of the patients of one disease as text, with the published numbers where they are known.
 
     Parameters
     ----------
     journey : Journey
+    words : Lineage
+        How their responses are told.
     rows : list of Compared
+        Published figures of these patients.
     screened : int
         Patients screened until so many were enrolled; 0: not known.
     size : tuple of int
         Enrolled and infused in the published trial; 0: not known.
     """
-    n = counts(journey)
-    n["screened"] = max(n["screened"], screened)
-
-    def beside(*names: str) -> tuple[str, ...]:
-        found = facts.published(rows, *names)
-        return (
-            (f"published: {found[0].published:.0f}" + (" (from memory)" if found[0].confidence != "read" else ""),)
-            if found
-            else ()
-        )
-
-    def rate(*names: str) -> tuple[str, ...]:
-        found = facts.published(rows, *names)
-        return (f"published: {number(found[0].published)} %",) if found else ()
-
-    enrolled, infused = size
-    reasons = [(k.removeprefix("not infused: "), v) for k, v in n.items() if k.startswith("not infused: ") and v]
-    best = {k.removeprefix("best: "): v for k, v in n.items() if k.startswith("best: ")}
-    remission = best.get("CR", 0) + best.get("CRi", 0)
-    words = {
-        "CR": "complete (CR)",
-        "CRi": "with incomplete blood count recovery (CRi)",
-        "NR": "without response",
-        "": "not assessed",
-    }
-    listed = [
+    n = counts(journey, words)
+    rate = facts.published(rows, *words.rates)[:1]
+    returned = sum(n.returned.values())
+    return [
+        *beginning(n, rows, screened, size),
         Stage(
-            f"Screened: {n['screened']}",
-            beside("n_screened"),
-            (f"{n['screened'] - n['enrolled']} not eligible",) if n["screened"] > n["enrolled"] else (),
+            f"{words.stage} ({success(journey, words)}): {n.reached} ({percent(n.reached, n.infused)} of infused)",
+            tuple(f"{count} {told(words, name)}" for name, count in n.best.items() if name in words.counts)
+            + tuple(f"published: {number(r.published)} %" for r in rate),
+            tuple(f"{count} {told(words, name)}" for name, count in n.best.items() if name not in words.counts),
         ),
         Stage(
-            f"Enrolled: {n['enrolled']}",
-            (f"published: {enrolled}",) if enrolled else (),
-            tuple(f"{count} {name}" for name, count in reasons if name != "not eligible"),
-        ),
-        Stage(
-            f"Infused: {n['infused']} ({percent(n['infused'], n['enrolled'])} of enrolled)",
-            ((f"of these {n['failed']} with a failed integration",) if n["failed"] else ())
-            + ((f"published: {infused} ({percent(infused, enrolled)})",) if infused else ()),
-        ),
-        Stage(
-            f"In remission (CR or CRi): {remission} ({percent(remission, n['infused'])} of infused)",
-            tuple(f"{best[k]} {words[k]}" for k in ("CR", "CRi") if best.get(k)) + rate("CR_CRi_rate"),
-            tuple(f"{v} {words.get(k, k)}" for k, v in sorted(best.items()) if k not in ("CR", "CRi")),
-        ),
-        Stage(
-            f"Relapsed after remission: {n['relapsed']}",
+            f"{words.after}: {returned}",
             (
-                *(f"{n[f'relapsed {k}']} antigen-{k}" for k in ("positive", "negative") if n[f"relapsed {k}"]),
-                f"{n['died']} of the infused died in follow-up",
+                *(f"{count} of them from {name}" for name, count in n.returned.items() if len(n.returned) > 1),
+                *(f"{count} antigen-{name}" for name, count in n.antigen.items() if count),
+                f"{n.died} of the infused died in follow-up",
             ),
         ),
     ]
-    if not listed[0].left:
-        listed = listed[1:]
-    return listed
 
 
-def flow_figure(journey: Any, rows: list[facts.Compared], screened: int = 0, size: tuple[int, int] = (0, 0)) -> Picture:
-    """Draw the flow of patients; arguments as for ``stages``."""
-    listed = stages(journey, rows, screened, size)
+def told(words: Lineage, response: str) -> str:
+    """A best response in words, with its abbreviation."""
+    return f"{words.word(response)} ({response})" if response else words.word(response)
+
+
+def flow_figure(listed_stages: list[Stage], key: str = "") -> Picture:
+    """Draw the flow of patients."""
 
     def left(stage: Stage) -> str:
         return f" (then left: {', '.join(stage.left)})" if stage.left else ""
 
-    words = "; ".join(f"{s.headline}{left(s)}" for s in listed)
+    words = "; ".join(f"{s.headline}{left(s)}" for s in listed_stages)
     return Picture(
-        "flow",
-        "Flow of patients from screening to response",
+        f"flow{key}",
+        "Flow of patients",
         "Counts of virtual patients in this run; published counts of the trial in grey where they were printed.",
         f"Flow diagram: {words}.",
-        _draw(listed, f"Flow diagram: {words}."),
+        _draw(listed_stages, f"Flow diagram: {words}."),
     )
 
 
-def _draw(listed: list[Stage], alt: str) -> str:
+def _draw(flow: list[Stage], alt: str) -> str:
     box, side, gap, line, pad, indent, width = (
         look("flow", k) for k in ("box", "side", "gap", "line", "pad", "indent", "width")
     )
@@ -143,7 +188,7 @@ def _draw(listed: list[Stage], alt: str) -> str:
     y = 2
     ink, soft, faint, wash = color("ink"), color("soft"), color("faint"), color("wash")
     middle = indent + box / 2
-    for index, stage in enumerate(listed):
+    for index, stage in enumerate(flow):
         height = 2 * pad + line * (1 + len(stage.details))
         parts.append(
             f'<rect x="{indent}" y="{y}" width="{box}" height="{height}" rx="6" fill="{wash}" stroke="{soft}"/>'
@@ -155,7 +200,7 @@ def _draw(listed: list[Stage], alt: str) -> str:
         bottom = y + height
         beside = 2 * pad + line * max(len(stage.left), 1) if stage.left else 0
         step = gap + (beside - gap / 2 if stage.left else 0)
-        if index < len(listed) - 1:
+        if index < len(flow) - 1:
             parts.append(f'<path d="M{middle} {bottom}V{bottom + step - 7}" stroke="{soft}" fill="none"/>')
             parts.append(f'<path d="M{middle - 5} {bottom + step - 8}h10l-5 8z" fill="{soft}"/>')
             if stage.left:
@@ -168,7 +213,7 @@ def _draw(listed: list[Stage], alt: str) -> str:
                 for line_number, text in enumerate(stage.left):
                     parts.append(_text(x + pad, top + pad + line * (line_number + 0.72), text, ink, "start"))
         y = bottom + step
-    total = y - (gap if not listed[-1].left else 0) + 4
+    total = y - (gap if not flow[-1].left else 0) + 4
     return (
         f'<svg class="chart" role="img" aria-label="{escape(alt)}" viewBox="0 0 {width} {total}">'
         + "".join(parts)

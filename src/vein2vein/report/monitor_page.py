@@ -11,17 +11,15 @@ from vein2vein import __version__
 from vein2vein.analytes import analyte
 from vein2vein.clinic.care.suggestions import Suggestion
 from vein2vein.clinic.criteria import edition, editions, reference, with_sources
+from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.report import page
-from vein2vein.report.figures import unit_name
 from vein2vein.report.figures_monitor import follow_up, timeline
+from vein2vein.report.look import unit_name
+from vein2vein.report.text import number
 from vein2vein.therapy.product import all_products
-from vein2vein.ward.monitor import ADVISED, Watch
+from vein2vein.ward.monitor import ADVISED, Decision, Watch
 from vein2vein.ward.states import Day, State, amounts, day_text, in_words, name_of, shown_value, title
 
-SHORT = {
-    "icans": "ICANS", "cres": "CRES", "neutropenia": "Neutropenia", "thrombocytopenia": "Platelets",
-    "anemia": "Anemia", "iec_hs": "IEC-HS", "b_cell_aplasia": "Aplasia", "hypogammaglobulinemia": "IgG",
-}  # fmt: skip
 VALUES = (  # 0: the lowest of the day, 1: the highest
     ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
     ("capd", 1), ("crp", 1), ("ferritin", 1), ("neutrophils", 0), ("platelets", 0), ("hemoglobin", 0),
@@ -39,14 +37,15 @@ def dose_words(one: Suggestion) -> str:
     if not np.isfinite(one.dose):
         return ""
     every = "" if not np.isfinite(one.every_hours) else f" every {one.every_hours:g} h"
-    return f"{page.number(one.dose)} {one.unit}{every}"
+    return f"{number(one.dose)} {one.unit}{every}"
 
 
 def advised(watch: Watch) -> str:
     """By which scale the advice is given; "" where it is the one that is shown."""
-    if f"crs_{watch.scale}" == ADVISED:
+    shown, advised_by = crs_scales()[watch.scale], finding_words(ADVISED)
+    if shown.name == ADVISED:
         return ""
-    return f"for CRS by the {title(ADVISED).partition('(')[2].rstrip(')')} grade, not by the scale shown"
+    return f"for {advised_by.short} by the {advised_by.scale_title} grade, not by the scale shown"
 
 
 def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -115,7 +114,7 @@ def monitor_page(watch: Watch) -> str:
         {**_cell(s), "before": _cell(before[s.name]) if s.name in before else None} for s in (*watch.now, *watch.scores)
     ]
     shown = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least > 0 for d in watch.days)]
-    heads = [SHORT.get(n) or "CRS" for n in shown]
+    heads = [finding_words(n).short for n in shown]
     never = [title(n) for n in watch.findings if n not in shown]
     days = [
         {
@@ -172,7 +171,7 @@ def _range(day: Day) -> str:
 def _value(name: str, found: tuple[float, float, bool], which: int) -> str:
     known = analyte(name)
     unit = "" if known.unit == "1" else f" {unit_name(known.unit)}"
-    return f"{name_of(name).split(' (')[0]} {'<' if found[2] else ''}{page.number(found[which], 4)}{unit}"
+    return f"{name_of(name).split(' (')[0]} {'<' if found[2] else ''}{number(found[which], 4)}{unit}"
 
 
 def _consider(watch: Watch, one: Suggestion, day: float) -> dict[str, Any]:
@@ -184,7 +183,7 @@ def _consider(watch: Watch, one: Suggestion, day: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _decision(d: Any) -> dict[str, str]:
+def _decision(d: Decision) -> dict[str, str]:
     last = "until further notice" if np.isinf(d.last_day) else f"to {day_text(d.last_day)}"
     return {
         "span": f"{day_text(d.first_day)} {last}", "what": d.what, "computed": d.computed, "holds": d.holds,
@@ -211,5 +210,5 @@ def _provenance(watch: Watch) -> list[tuple[str, str]]:
     rows = len(list(watch.course.rows()))
     return [
         ("Record", Path(watch.file).name if watch.file else "a course"), ("Values read", str(rows)),
-        ("Scale of cytokine release syndrome", watch.scale), ("vein2vein", __version__),
+        ("Scale of cytokine release syndrome", crs_scales()[watch.scale].scale_title), ("vein2vein", __version__),
     ]  # fmt: skip

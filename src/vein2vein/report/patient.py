@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vein2vein.analytes import analyte
+from vein2vein.clinic.care.eligibility import Eligibility
+from vein2vein.clinic.response.outcome import Outcome
+from vein2vein.clinic.words import Lineage, endpoint_titles, finding_words, lineage_words, usual_crs, usual_neurologic
 from vein2vein.errors import InputError
+from vein2vein.journey.journey import NOT_ASKED, Journey
 from vein2vein.report import facts, page
-from vein2vein.report.figures import look, style, unit_name
+from vein2vein.report.facts import Mask
+from vein2vein.report.figures import Floats
 from vein2vein.report.figures_patient import One, daily_grades, follow_up_figure, journey_figure
-from vein2vein.report.page import MISSING, number, percent, span
+from vein2vein.report.figures_survival import landmark, survival
+from vein2vein.report.flow import ANTIGEN, counts, success
+from vein2vein.report.groups import words_of
+from vein2vein.report.look import entries, look, unit_name
+from vein2vein.report.text import MISSING, number, percent, span
 
+DEATH = "OS"
+SEVERE = 3  # grade from which a toxicity is severe
 STEPS = {
     "eligibility": "Eligibility",
     "apheresis": "Leukapheresis",
@@ -24,8 +34,8 @@ STEPS = {
     "infusion": "Infusion",
 }
 COLUMNS = (
-    ("transgene", "last"),
-    ("car_t_cells", "last"),
+    ("transgene", "max"),
+    ("car_t_cells", "max"),
     ("marrow_blasts", "last"),
     ("circulating_blasts", "last"),
     ("b_cells", "last"),
@@ -35,7 +45,13 @@ COLUMNS = (
 
 
 def write_patient_report(
-    journey: Any, path: str | Path, index: int = 0, *, spread: Any = None, name: str = "", force: bool = False
+    journey: Journey,
+    path: str | Path,
+    index: int = 0,
+    *,
+    spread: Journey | None = None,
+    name: str = "",
+    force: bool = False,
 ) -> Path:
     """Write the report of one patient.
 
@@ -66,17 +82,17 @@ def write_patient_report(
     return page.write_whole(target, patient_page(journey, index, spread, name), force=force)
 
 
-def patient_page(journey: Any, index: int = 0, spread: Any = None, name: str = "") -> str:
+def patient_page(journey: Journey, index: int = 0, spread: Journey | None = None, name: str = "") -> str:
     """Return the report of one patient as HTML text."""
-    count = len(journey.patient.number)
+    count = journey.count
     if not 0 <= index < count:
         raise InputError(f"there is no patient at position {index}; the journey holds {count}, from 0 to {count - 1}.")
     one = One(journey, index, spread)
-    infused = bool(np.asarray(journey.infused)[index])
+    infused = bool(journey.infused[index])
     pictures = [p for p in (journey_figure(one), follow_up_figure(one)) if p is not None] if infused else []
     headers, rows = day_table(one) if infused else ([], [])
     assumed, known = facts.assumptions(journey)
-    product = facts.first_of(journey.product, "title", "name", default=journey.product)
+    product = journey.arms[int(journey.arm[index])].product.title
     mine = int(journey.patient.number[index])
     return page.fill(
         "patient.html.j2",
@@ -88,7 +104,7 @@ def patient_page(journey: Any, index: int = 0, spread: Any = None, name: str = "
         headers=headers,
         rows=rows,
         chances=chances(spread) if spread is not None else [],
-        companions=0 if spread is None else len(spread.patient.number),
+        companions=0 if spread is None else spread.count,
         assumed=assumed,
         known=known,
         how=facts.how_counts(journey),
@@ -102,69 +118,74 @@ def patient_page(journey: Any, index: int = 0, spread: Any = None, name: str = "
 
 def story(one: One) -> list[str]:
     """The journey in a few sentences."""
-    journey, i = one.journey, one.index
+    journey, i, words = one.journey, one.index, words_at(one.journey, one.index)
     outcome = journey.outcome
-    if not bool(np.asarray(journey.infused)[i]):
-        reason = str(np.asarray(journey.not_infused_reason)[i]) or "not recorded"
-        return [f"The patient was not infused: {reason}{_left(one)}."]
+    if not journey.infused[i]:
+        return [f"The patient was not infused: {journey.not_infused_reason[i] or 'not recorded'}{_left(one)}."]
     last = int(look("windows", "early"))
-    told = []
-    cmax, tmax = (facts.per_patient(journey.kinetics, len(journey.patient.number), n) for n in ("cmax", "tmax"))
-    if cmax is not None and tmax is not None and np.isfinite(cmax[i]):
-        told.append(
-            f"Of the samples that a trial takes, that of day {number(tmax[i])} held the most CAR T cells: "
-            f"{number(cmax[i])} {unit_name(analyte(facts.readout(journey)).unit)}."
-        )
-    worst = [int(max(daily_grades(one, key, last).max(), facts.NOT_GRADABLE)) for key in ("crs_astct", "icans")]
-    named = [
-        f"{title} {'was not gradable' if g < 0 else 'did not occur' if g == 0 else f'reached grade {g}'}"
-        for title, g in zip(("CRS", "ICANS"), worst)
-    ]
+    told: list[str] = []
+    peak = highest_cells(one)
+    if peak is not None:
+        day, value = peak
+        unit = unit_name(analyte(facts.readout(journey)).unit)
+        told.append(f"CAR T cells in blood were highest on day {number(day, 4)}: {number(value)} {unit}.")
+    named: list[str] = []
+    for key in (usual_crs(), usual_neurologic()):
+        worst = int(daily_grades(one, key, last).max())
+        said = "was not gradable" if worst < 0 else f"reached grade {worst}" if worst else "did not occur"
+        named.append(f"{finding_words(key).short} {said}")
     told.append(f"{' and '.join(named)}.")
-    words = {
-        "CR": "complete remission",
-        "CRi": "complete remission with incomplete recovery of the counts",
-        "NR": "no response",
-    }
-    best = str(np.asarray(outcome.best_response)[i])
-    told.append(f"Best response: {words.get(best, best or 'not assessed')}{_on(outcome.response_day, i)}.")
-    told += [sentence for sentence in _events(outcome, i) if sentence]
+    told.append(f"Best response: {words.word(str(outcome.best_response[i]))}{_on(outcome.response_day, i)}.")
+    told += [sentence for sentence in _events(outcome, i, words) if sentence]
     told.append(f"Observed to day {number(one.end(), 4)} ({number(one.end() / look('windows', 'month'))} months).")
     return told
 
 
-def _on(days: Any, i: int) -> str:
-    day = float(np.asarray(days)[i])
+def words_at(journey: Journey, index: int) -> Lineage:
+    """How the responses of one patient are told."""
+    disease = journey.arms[int(journey.arm[index])].disease
+    return lineage_words(disease.lineage, disease.name)
+
+
+def highest_cells(one: One) -> tuple[float, float] | None:
+    """Day and value of the most CAR T cells in the table of days; None where none were measured."""
+    values = one.values(facts.readout(one.journey))
+    found = [(day, float(np.nanmax(values[near]))) for day, near in table_days(one) if np.isfinite(values[near]).any()]
+    return max(found, key=lambda pair: pair[1]) if found else None
+
+
+def _on(days: Floats, i: int) -> str:
+    day = float(days[i])
     return f" on day {number(day, 4)}" if np.isfinite(day) else ""
 
 
-def _events(outcome: Any, i: int) -> list[str]:
-    relapse, death = _on(outcome.relapse_day, i), _on(outcome.death_day, i)
-    antigen = str(np.asarray(outcome.relapse_antigen)[i])
-    cause = str(np.asarray(outcome.death_cause)[i])
+def _events(outcome: Outcome, i: int, words: Lineage) -> list[str]:
+    relapse, death, graft = (_on(days, i) for days in (outcome.relapse_day, outcome.death_day, outcome.hsct_day))
+    antigen, cause = str(outcome.relapse_antigen[i]), str(outcome.death_cause[i])
+    progressed = "" if relapse else _on(outcome.progression_day, i)
     return [
-        f"Relapse{relapse}{f', antigen-{antigen}' if antigen else ''}." if relapse else "",
-        f"Transplantation{_on(outcome.hsct_day, i)}." if _on(outcome.hsct_day, i) else "",
+        f"{words.return_}{relapse}{f', antigen-{antigen}' if antigen in ANTIGEN else ''}." if relapse else "",
+        f"Progression{progressed}." if progressed else "",
+        f"Transplantation{graft}." if graft else "",
         f"Death{death}{f' ({cause})' if cause else ''}." if death else "",
     ]
 
 
 def _left(one: One) -> str:
     """When a patient left before the infusion, in words; "" where unknown."""
-    days = facts.per_patient(getattr(one.journey, "waiting", None), len(one.journey.infused), "drop_day")
-    if days is None or not np.isfinite(days[one.index]):
-        return ""
-    return f" {number(-days[one.index])} days before the planned infusion"
+    day = float(one.journey.waiting.drop_day[one.index])
+    return f" {number(-day)} days before the planned infusion" if np.isfinite(day) else ""
 
 
 def known_facts(one: One) -> list[tuple[str, str]]:
     """What was known of the patient before treatment."""
     patient, i = one.journey.patient, one.index
+    arm = one.journey.arms[int(one.journey.arm[i])]
     rows = [
-        ("Disease", str(facts.first_of(one.journey.disease, "title", "name", default=one.journey.disease))),
-        ("Product", str(facts.first_of(one.journey.product, "title", "name", default=one.journey.product))),
+        ("Disease", arm.disease.title),
+        ("Product", arm.product.title),
     ]
-    for field, entry in look("patient").items():
+    for field, entry in entries("patient").items():
         values = getattr(patient, field, None)
         if values is None:
             continue
@@ -181,18 +202,22 @@ def known_facts(one: One) -> list[tuple[str, str]]:
 
 def steps(one: One) -> list[tuple[str, str]]:
     """What happened at each step: (step, sentence)."""
-    rows = []
-    infused = bool(np.asarray(one.journey.infused)[one.index])
-    for field, title in STEPS.items():
-        record = getattr(one.journey, field, None)
-        if not infused and (field == "infusion" or (field == "conditioning" and not _conditioned(one))):
+    journey, i = one.journey, one.index
+    records: dict[str, object] = {
+        "apheresis": journey.apheresis,
+        "cells": journey.cells,
+        "lot": journey.lot,
+        "waiting": journey.waiting,
+        "conditioning": journey.conditioning,
+        "infusion": journey.infusion,
+    }
+    there = bool(journey.infused[i])
+    rows = [(STEPS["eligibility"], eligibility(journey.eligibility, i))]
+    for field, record in records.items():
+        if not there and (field == "infusion" or (field == "conditioning" and not _conditioned(one))):
             continue
-        if field == "eligibility" and record is not None and hasattr(record, "met"):
-            rows.append((title, eligibility(record, one.index)))
-        elif record is not None:
-            rows.append((title, "; ".join(record_facts(record, one.index, field)) or "nothing to report"))
-    reason = str(np.asarray(one.journey.not_infused_reason)[one.index])
-    if reason:
+        rows.append((STEPS[field], "; ".join(record_facts(record, i, field)) or "nothing to report"))
+    if reason := str(journey.not_infused_reason[i]):
         rows.append(("Not infused", f"{reason}{_left(one)}"))
     rows.append(("Outcome", " ".join(story(one))))
     return rows
@@ -200,24 +225,23 @@ def steps(one: One) -> list[tuple[str, str]]:
 
 def _conditioned(one: One) -> bool:
     """Whether lymphodepletion began for a patient who was not infused."""
-    count = len(one.journey.infused)
-    begun = facts.per_patient(getattr(one.journey, "conditioning", None), count, "start")
-    left = facts.per_patient(getattr(one.journey, "waiting", None), count, "drop_day")
-    return begun is not None and left is not None and bool(left[one.index] > begun[one.index])
+    start, left = one.journey.conditioning.start[one.index], one.journey.waiting.drop_day[one.index]
+    return bool(left > start)
 
 
-def eligibility(record: Any, index: int) -> str:
+def eligibility(record: Eligibility, index: int) -> str:
     """Which criteria one patient meets, in words."""
-    met = np.asarray(record.met)[index]
-    unmet, unknown = ([str(c) for c, m in zip(record.criteria, met) if m == value] for value in (0, -1))
+    asked = record.met[index] != NOT_ASKED
+    met, criteria = record.met[index][asked], [c for c, own in zip(record.criteria, asked) if own]
+    unmet, unknown = ([str(c) for c, m in zip(criteria, met) if m == value] for value in (0, -1))
     told = [f"{int((met == 1).sum())} of {met.size} criteria met"]
     told += [f"not met: {'; '.join(unmet)}"] if unmet else []
     return ". ".join([*told, f"Unknown: {'; '.join(unknown)}"] if unknown else told)
 
 
-def record_facts(record: Any, index: int, step: str = "") -> list[str]:
+def record_facts(record: object, index: int, step: str = "") -> list[str]:
     """One patient's fields of a step's record in words; empty and long ones are left out."""
-    words = style().get("steps", step, default={})
+    words = entries("steps", step)
     found = []
     for name, value in vars(record).items():
         if name.startswith("_") or value is None or words.get(name, {}).get("hide"):
@@ -239,7 +263,45 @@ def record_facts(record: Any, index: int, step: str = "") -> list[str]:
     return found
 
 
-def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
+def table_days(one: One) -> list[tuple[float, Mask]]:
+    """The rows of the table: day, and the columns of the course that it sums up.
+
+    Days before the infusion with a treatment, every day to day 28, then the later visits with a treatment or a
+    measurement of the disease (after the first weeks also of the cells).
+    """
+    course, days, end, i = one.journey.course, one.days, one.end(), one.index
+    given = facts.given_names(one.journey)
+    acute, early = int(look("windows", "acute")), look("windows", "early")
+    treated = np.zeros(days.size, dtype=np.bool_)
+    for name in given:
+        treated |= np.nan_to_num(course.dense(name)[i]) > 0
+    found: list[tuple[float, Mask]] = []
+    for day in sorted({float(np.floor(d)) for d in days[treated & (days < 0)]}):
+        found.append((day, np.floor(days) == day))
+    found += [(float(day), np.floor(days) == day) for day in range(acute + 1) if day <= end]
+    shown = [n for n, _ in columns(one)]
+    disease = [n for n in shown if analyte(n).kind == "disease"]
+    for day in days[(days >= acute + 1) & (days <= end)]:
+        near = days == day
+        telling = disease if day <= early else [*disease, facts.readout(one.journey)]
+        visit = bool(np.isin(day, one.journey.plan.disease_visits))
+        seen = visit and any(np.isfinite(one.values(n)[near]).any() for n in telling)
+        if seen or treated[near].any():
+            found.append((float(day), near))
+    return found
+
+
+def columns(one: One) -> list[tuple[str, str]]:
+    """Analytes of the table that were measured, and which value of a day is shown."""
+    cells_by = facts.readout(one.journey)
+    return [
+        (n, how)
+        for n, how in COLUMNS
+        if np.isfinite(one.values(n)).any() and (n == cells_by or n not in ("transgene", "car_t_cells"))
+    ]
+
+
+def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[str | int]]]:
     """Day by day to day 28, then the visits.
 
     Returns
@@ -248,54 +310,30 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[Any]]]:
     rows : list of list
         Day, values as text, grades as int (-1: not gradable), treatments as text.
     """
-    course = one.journey.course
-    days, end = one.days, one.end()
-    cells_by = facts.readout(one.journey)
-    columns = [
-        (n, how)
-        for n, how in COLUMNS
-        if np.isfinite(one.values(n)).any() and (n == cells_by or n not in ("transgene", "car_t_cells"))
-    ]
-    daily = list(range(int(look("windows", "acute")) + 1))
-    visits = getattr(getattr(one.journey, "plan", None), "disease_visits", days)
-    later = [float(d) for d in days[(days >= daily[-1] + 1) & (days <= end)]]
-    given = [n for n in facts.given_names(one.journey)]
-    disease = [n for n, _ in columns if analyte(n).kind == "disease"]
-    before = sorted(
-        {float(np.floor(d)) for n in given for d in days[(days < 0) & (np.nan_to_num(course.dense(n)[one.index]) > 0)]}
-    )
-    rows = []
-    for day in [*before, *map(float, daily), *later]:
-        if day > end:
-            break
-        near = (np.floor(days) == day) if day <= daily[-1] else (days == day)
-        treatments = _treatments(one, given, near)
-        telling = disease if day <= look("windows", "early") else (*disease, cells_by)
-        seen = day in visits and any(np.isfinite(one.values(n)[near]).any() for n in telling)
-        if day > daily[-1] and not treatments and not seen:
-            continue
-        cells: list[Any] = [number(day, 4)]
-        for name, how in columns:
+    given, shown, scales = facts.given_names(one.journey), columns(one), (usual_crs(), usual_neurologic())
+    rows: list[list[str | int]] = []
+    for day, near in table_days(one):
+        cells: list[str | int] = [number(day, 4)]
+        for name, how in shown:
             known, below = one.values(name)[near], one.below(name)[near]
             known, below = known[np.isfinite(known)], below[np.isfinite(known)]
             which = int(known.argmax()) if how == "max" and known.size else -1
             limit = "<" if known.size and below[which] else ""
             cells.append(f"{limit}{number(known[which])}" if known.size else MISSING)
-        for key in ("crs_astct", "icans"):
+        for key in scales:
             found = one.grade(key)[near]
             cells.append(int(found.max()) if found.size and day >= 0 else facts.NOT_OBSERVED)
-        rows.append([*cells, treatments])
+        rows.append([*cells, _treatments(one, given, near)])
     headers = [
         ("Day", ""),
-        *((analyte(n).title, unit_name(analyte(n).unit)) for n, _ in columns),
-        ("CRS", ""),
-        ("ICANS", ""),
+        *((analyte(n).title, unit_name(analyte(n).unit)) for n, _ in shown),
+        *((finding_words(key).short, "") for key in scales),
         ("Treatments", ""),
     ]
     return headers, rows
 
 
-def _treatments(one: One, given: list[str], near: Any) -> str:
+def _treatments(one: One, given: list[str], near: Mask) -> str:
     amounts = {n: float(np.nansum(one.values(n)[near])) for n in given}
     return ", ".join(
         f"{analyte(n).title.split(' (')[0]} {number(a)} {unit_name(analyte(n).unit)}".strip()
@@ -304,36 +342,28 @@ def _treatments(one: One, given: list[str], near: Any) -> str:
     )
 
 
-def chances(spread: Any) -> list[tuple[str, str, str]]:
+def chances(spread: Journey) -> list[tuple[str, str, str]]:
     """What became of the companions: (what, share or median, how it was counted)."""
-    from vein2vein.report.figures_survival import on_day, survival
-
-    count = len(spread.patient.number)
-    chosen = facts.infused(spread)
-    there = int(chosen.sum())
-    best = np.asarray(spread.outcome.best_response)[chosen]
+    chosen, words = spread.infused, words_of(spread)
+    n = counts(spread, words)
     last = int(look("windows", "early"))
-    rows = [("Infused", percent(there, count), f"{there} of {count} companions")]
-    remission = int(np.isin(best, ["CR", "CRi"]).sum())
-    rows.append(("Remission (CR or CRi)", percent(remission, there), f"{remission} of {there} infused"))
-    for key, title in (("crs_astct", "CRS"), ("icans", "ICANS")):
+    of = f"of {n.infused} infused"
+    rows = [("Infused", percent(n.infused, spread.count), f"{n.infused} of {spread.count} companions")]
+    rows.append((f"{words.stage} ({success(spread, words)})", percent(n.reached, n.infused), f"{n.reached} {of}"))
+    for key in (usual_crs(), usual_neurologic()):
         worst = facts.daily_worst(spread, key, last).max(axis=1, initial=facts.NOT_GRADABLE)
-        for least, words in ((1, "any grade"), (3, "grade 3 or higher")):
+        for least, told in ((1, "any grade"), (SEVERE, f"grade {SEVERE} or higher")):
             hit = int((worst >= least).sum())
-            rows.append((f"{title}, {words}", percent(hit, there), f"{hit} of {there} infused, to day {last}"))
-    relapsed = np.isfinite(np.asarray(spread.outcome.relapse_day)[chosen])
-    rows.append(
-        ("Relapse in follow-up", percent(int(relapsed.sum()), there), f"{int(relapsed.sum())} of {there} infused")
-    )
-    for endpoint, title in (("EFS", "Event-free survival"), ("OS", "Overall survival")):
+            rows.append((f"{finding_words(key).short}, {told}", percent(hit, n.infused), f"{hit} {of}, to day {last}"))
+    returned = sum(n.returned.values())
+    rows.append((f"{words.return_} in follow-up", percent(returned, n.infused), f"{returned} {of}"))
+    for endpoint in (*words.endpoints, DEATH):
         curve = survival(spread, endpoint, "infusion")
         if curve is not None:
-            value, low, high = on_day(curve, look("windows", "year"))
-            said = f"Kaplan-Meier, 95 % interval {span(100 * low, 100 * high, 2) or MISSING} %"
-            rows.append((f"{title} at 12 months", f"{number(100 * value, 2)} %", said))
-    for field, title in (("cmax", "Cmax"), ("tmax", "Tmax (days)")):
-        values = facts.per_patient(spread.kinetics, count, field)
-        if values is not None:
-            middle, low, high, n = facts.summary(values[chosen])
-            rows.append((f"{title}, median", number(middle), f"5–95 %: {span(low, high)}, {n} companions"))
+            at = landmark(curve)
+            said = f"Kaplan-Meier, 95 % interval {span(100 * at.low, 100 * at.high, 2) or MISSING} %"
+            rows.append((f"{endpoint_titles()[endpoint]} at {at.when}", at.percent, said))
+    for values, title in ((spread.kinetics.cmax, "Cmax"), (spread.kinetics.tmax, "Tmax (days)")):
+        middle, low, high, known = facts.summary(values[chosen])
+        rows.append((f"{title}, median", number(middle), f"5–95 %: {span(low, high)}, {known} companions"))
     return rows

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vein2vein.inference.qualification import Qualification
+from vein2vein.inference.scoring import Score
 from vein2vein.report import page
-from vein2vein.report.figures import Picture, color, render
+from vein2vein.report.facts import flat, quantity_title, reference
+from vein2vein.report.figures import Picture, render
+from vein2vein.report.look import color, unit_name
+from vein2vein.report.text import MISSING
+from vein2vein.trials.trial import list_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 REPORT, DATA = "report.html", "qualification.json"
 FURTHEST = 4  # tolerances shown on the axis of errors; what lies beyond stands at its end
 
 
-def write_qualification(result: Any, folder: str | Path, *, force: bool = False) -> dict[str, Path]:
+def write_qualification(result: Qualification, folder: str | Path, *, force: bool = False) -> dict[str, Path]:
     """Write report and data of a qualification into a folder that exists; return the files by what they are.
 
     Raises
@@ -29,29 +38,36 @@ def write_qualification(result: Any, folder: str | Path, *, force: bool = False)
     return {"Data": data, "Report": report}
 
 
-def as_data(result: Any) -> dict[str, Any]:
+def as_data(result: Qualification) -> dict[str, object]:
     """The qualification as JSON holds it; numbers that are not finite are null."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, bool | np.bool_):
-            return bool(value)
-        if isinstance(value, float | np.floating):
-            return float(value) if np.isfinite(value) else None
-        return value
-
-    def score(one: Any) -> dict[str, Any]:
-        return {**{k: plain(v) for k, v in vars(one).items()}, "share": plain(one.share), "gain": plain(one.gain)}
+    def score(one: Score) -> dict[str, object]:
+        own = {name: _plain(value) for name, value in vars(one).items()}
+        return {**own, "share": _plain(one.share), "gain": _plain(one.gain)}
 
     return {
         "overall": score(result.overall),
         "trials": [score(one) for one in result.trials],
         "kinds": [score(one) for one in result.kinds],
-        "rows": [{k: plain(v) for k, v in vars(row).items()} for row in result.rows],
+        "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in result.rows],
         "provenance": dict(result.provenance),
     }
 
 
-def qualification_page(result: Any) -> str:
+def _plain(value: object) -> object:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+def titled(name: str) -> str:
+    """A trial by its title; a kind of endpoint, or all of them, with a capital."""
+    return list_trials().get(name) or f"{name[:1].upper()}{name[1:]}"
+
+
+def qualification_page(result: Qualification) -> str:
     """Return the report as HTML text."""
     pictures = {p.name: p for p in (scores_figure(result), errors_figure(result)) if p is not None}
     by_trial = {score.name: [row for row in result.rows if row.file == score.name] for score in result.trials}
@@ -62,27 +78,33 @@ def qualification_page(result: Any) -> str:
         groups=[("By trial", result.trials), ("By kind of endpoint", result.kinds), ("In all", [result.overall])],
         by_trial=by_trial,
         pictures=pictures,
-        provenance=result.provenance,
+        provenance=flat({**result.provenance, "trials": [titled(name) for name in by_trial]}),
+        numbers=result.provenance["parameters"],
         share=share,
+        titled=titled,
+        quantity=quantity_title,
+        cited=reference,
+        unit=unit_name,
     )
 
 
 def share(value: float) -> str:
     """A share in percent; a dash for none."""
-    return page.MISSING if np.isnan(value) else f"{100 * value:.0f} %"  # unit factor
+    return MISSING if np.isnan(value) else f"{100 * value:.0f} %"  # unit factor
 
 
-def scores_figure(result: Any) -> Picture | None:
+def scores_figure(result: Qualification) -> Picture | None:
     """Share of the rows that pass, by trial and by kind of endpoint."""
     scores = [*result.trials, *result.kinds]
     if not scores:
         return None
+    names = [titled(s.name) for s in scores]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         place = np.arange(len(scores)) + (np.arange(len(scores)) >= len(result.trials))
         axes.barh(place, [100 * s.share for s in scores], color=color("infused"), height=2 / 3)
-        axes.set_yticks(place, [s.name for s in scores])
+        axes.set_yticks(place, names)
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel("Rows that pass (%)")
@@ -98,14 +120,15 @@ def scores_figure(result: Any) -> Picture | None:
     )
 
 
-def errors_figure(result: Any) -> Picture | None:
+def errors_figure(result: Qualification) -> Picture | None:
     """Signed distance of each simulated median from the published value, in tolerances, by trial."""
     rows = [row for row in result.rows if np.isfinite(row.published) and not np.isnan(row.simulated)]
     if not rows:
         return None
     names = list(dict.fromkeys(row.file for row in rows))
+    titles = [titled(name) for name in names]
 
-    def draw(figure: Any) -> None:
+    def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for at, name in enumerate(names):
             group = [row for row in rows if row.file == name]
@@ -119,7 +142,7 @@ def errors_figure(result: Any) -> Picture | None:
                     label=label,
                 )  # fmt: skip
         axes.axvspan(-1, 1, color=color("soft"), alpha=0.1)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), titles)
         axes.invert_yaxis()
         axes.set_xlim(-FURTHEST - 1 / 4, FURTHEST + 1 / 4)
         axes.set_xlabel("Simulated median less published value (tolerances)")

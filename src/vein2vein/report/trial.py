@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vein2vein.analytes import analyte
-from vein2vein.report import facts, page
-from vein2vein.report.figures import Picture, look, unit_name
-from vein2vein.report.page import number, percent, span
+from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
+from vein2vein.journey.journey import Journey
+from vein2vein.report import facts, figures_kinetics, figures_survival, figures_toxicity, flow, page
+from vein2vein.report.figures import Picture
+from vein2vein.report.groups import Group, arm_groups, shared_groups
+from vein2vein.report.look import look, texts, unit_name
+from vein2vein.report.text import MISSING, number, percent, span
+from vein2vein.trials.trial import TrialResult
+
+DEATH = "OS"
+SEVERE = 3  # grade from which a toxicity is severe
 
 
-def write_trial_report(result: Any, path: str | Path, *, force: bool = False) -> Path:
+@dataclass(frozen=True)
+class Told:
+    """What the page tells of one group: heading, note, pictures by section, tables."""
+
+    key: str
+    title: str
+    pooled: str
+    pictures: dict[str, Picture | None]
+    survival: list[Picture]
+    kinetics: list[tuple[str, str, str, str]]
+    grades: list[tuple[str, list[str], str]]
+    quality: list[dict[str, str]]
+    lots: list[tuple[str, int]]
+    treatments: list[tuple[str, str, str, str, str]]
+
+
+def write_trial_report(result: TrialResult, path: str | Path, *, force: bool = False) -> Path:
     """Write the report of a trial.
 
     Parameters
@@ -38,107 +62,152 @@ def write_trial_report(result: Any, path: str | Path, *, force: bool = False) ->
     return page.write_whole(target, trial_page(result), force=force)
 
 
-def trial_page(result: Any) -> str:
+def trial_page(result: TrialResult) -> str:
     """Return the report of a trial as HTML text."""
     journey = result.journey
-    rows = facts.compared(result.comparison)
-    pictures = {p.name: p for p in trial_pictures(result, rows) if p is not None}
+    rows = facts.compared(result)
     assumed, known = facts.assumptions(journey)
-    named = getattr(result.trial, "title", "") or getattr(result.trial, "name", "") or "Trial"
     return page.fill(
         "trial.html.j2",
-        title=str(named),
-        pictures=pictures,
-        summary=summary(journey, rows),
-        quality=quality_rows(journey),
-        lots=release_rows(journey),
-        kinetics=kinetics_rows(journey),
-        grades=grade_rows(journey),
-        treatments=treatment_rows(journey),
+        title=result.trial.title or result.trial.name,
+        whole=whole_flow(result, rows),
+        arms=[by_itself(result, group, rows) for group in arm_groups(result)],
+        pools=[together(group, rows) for group in shared_groups(result)],
+        compared=figures_survival.comparison_figure(rows),
+        summary=summary(result, rows),
         assumed=assumed,
         known=known,
         how=facts.how_counts(journey),
-        notes=notes(result),
+        notes=list(dict.fromkeys(journey.notes)),
         failures=facts.failures(journey),
-        count=len(journey.patient.number),
-        provenance=facts.flat(getattr(result, "provenance", None) or journey.provenance),
-        read=[r for r in rows if r.confidence == "read"],
-        memory=[r for r in rows if r.confidence != "read"],
+        count=journey.count,
+        provenance=facts.flat(result.provenance),
+        read=[r for r in rows if r.confidence == facts.READ],
+        memory=[r for r in rows if r.confidence != facts.READ],
         within=within,
         gap=gap,
         sources=sources(rows),
         facts=trial_facts(result),
+        grade_names=texts("grades", "names"),
     )
 
 
-def trial_pictures(result: Any, rows: list[facts.Compared]) -> list[Picture | None]:
-    """Every figure of a trial report; None where the journey holds nothing to draw."""
-    journey = result.journey
-    size = int(getattr(result.trial, "enrolled", 0)), int(getattr(result.trial, "infused", 0))
-    from vein2vein.report import figures_kinetics as cells
-    from vein2vein.report import figures_survival, figures_toxicity
-    from vein2vein.report.flow import flow_figure
-
-    return [
-        flow_figure(journey, rows, int(getattr(result, "screened", 0)), size),
-        cells.quality_figure(facts.quality(journey)),
-        cells.kinetics_figure(journey, rows),
-        cells.tumor_figure(journey),
-        figures_toxicity.grade_figure(journey),
-        figures_toxicity.treatment_figure(journey),
-        figures_toxicity.inflammation_figure(journey),
-        figures_toxicity.count_figure(journey),
-        cells.aplasia_figure(journey, rows),
-        figures_survival.survival_figure(journey, rows, "EFS"),
-        figures_survival.survival_figure(journey, rows, "OS"),
-        figures_survival.comparison_figure(rows),
-    ]
+def whole_flow(result: TrialResult, rows: list[facts.Compared]) -> Picture | None:
+    """Screening, enrollment and infusion of all arms; None where there is one arm, whose own flow says it."""
+    groups = arm_groups(result)
+    if len(groups) == 1:
+        return None
+    n = flow.counts(result.journey, groups[0].words)
+    of_all = [row for row in rows if not row.arms]
+    return flow.flow_figure(flow.beginning(n, of_all, result.screened, (result.trial.enrolled, result.trial.infused)))
 
 
-def summary(journey: Any, rows: list[facts.Compared]) -> list[str]:
-    """A few sentences with the main results, the published figure beside each where there is one."""
-    from vein2vein.report.flow import counts
+def by_itself(result: TrialResult, group: Group, rows: list[facts.Compared]) -> Told:
+    """Flow, kinetics, grades and survival of one arm."""
+    journey, own, key = group.journey, group.rows(rows), _suffix(group)
+    alone = not group.key
+    size = (result.trial.enrolled, result.trial.infused) if alone else (0, 0)
+    listed = flow.stages(journey, group.words, own, result.screened if alone else 0, size)
+    curves = [figures_survival.survival_figure(journey, own, e, key) for e in (*group.words.endpoints, DEATH)]
+    pictures: dict[str, Picture | None] = {
+        "flow": flow.flow_figure(listed, key),
+        "kinetics": figures_kinetics.kinetics_figure(journey, own, key),
+        "grades": figures_toxicity.grade_figure(journey, key),
+    }
+    return Told(
+        key,
+        group.title,
+        group.pooled,
+        pictures,
+        [curve for curve in curves if curve is not None],
+        kinetics_rows(journey),
+        grade_rows(journey),
+        [],
+        [],
+        [],
+    )
 
-    n = counts(journey)
-    remission = n.get("best: CR", 0) + n.get("best: CRi", 0)
-    last = int(look("windows", "acute"))
-    crs, icans = facts.daily_worst(journey, "crs_astct", last), facts.daily_worst(journey, "icans", last)
 
-    def beside(*names: str, having: str = "") -> str:
-        found = facts.published(rows, *names, having=having)
-        if not found:
-            return ""
-        interval = span(found[0].published_low, found[0].published_high)
-        return f" (published {number(found[0].published)} %{', ' + interval if interval else ''})"
+def together(group: Group, rows: list[facts.Compared]) -> Told:
+    """Product, tumor, treatments, inflammation, counts and B cells of the arms that share a disease."""
+    journey, own, key = group.journey, group.rows(rows), _suffix(group)
+    pictures: dict[str, Picture | None] = {
+        "quality": figures_kinetics.quality_figure(facts.quality(journey), key),
+        "tumor": figures_kinetics.tumor_figure(journey, key),
+        "treatments": figures_toxicity.treatment_figure(journey, key),
+        "inflammation": figures_toxicity.inflammation_figure(journey, key),
+        "counts": figures_toxicity.count_figure(journey, key),
+        "aplasia": figures_kinetics.aplasia_figure(journey, own, key),
+    }
+    return Told(
+        key,
+        group.title,
+        group.pooled,
+        pictures,
+        [],
+        [],
+        [],
+        quality_rows(journey),
+        release_rows(journey),
+        treatment_rows(journey),
+    )
 
-    said = [
-        f"{n['enrolled']} virtual patients were enrolled and {n['infused']} infused "
-        f"({percent(n['infused'], n['enrolled'])}).",
-        f"{remission} of {n['infused']} infused patients reached CR or CRi: "
-        f"{percent(remission, n['infused'])}{beside('CR_CRi_rate')}.",
-        "CRS (ASTCT) of any grade occurred in "
-        f"{percent((crs.max(axis=1, initial=0) > 0).sum(), n['infused'])}, grade 3 or higher in "
-        f"{percent((crs.max(axis=1, initial=0) >= 3).sum(), n['infused'])}; ICANS of any grade in "
-        f"{percent((icans.max(axis=1, initial=0) > 0).sum(), n['infused'])}.",
-    ]
-    from vein2vein.report.figures_survival import on_day, survival
 
-    at = look("windows", "year")
-    parts = []
-    for endpoint, words in (("EFS", "event-free survival"), ("OS", "overall survival")):
-        curve = survival(journey, endpoint, "infusion")
-        if curve is not None:
-            parts.append(
-                f"{words} {number(100 * on_day(curve, at)[0], 2)} %{beside(f'{endpoint}_rate', having='t=12mo')}"
-            )
-    if parts:
-        said.append(f"At 12 months after infusion: {', '.join(parts)}.")
+def _suffix(group: Group) -> str:
+    return f"-{group.key}" if group.key else ""
+
+
+def summary(result: TrialResult, rows: list[facts.Compared]) -> list[str]:
+    """A few sentences with the main results by arm, the published figure beside each where there is one."""
+    groups = arm_groups(result)
+    n = flow.counts(result.journey, groups[0].words)
+    said = [f"{n.enrolled} virtual patients were enrolled and {n.infused} infused ({percent(n.infused, n.enrolled)})."]
+    for group in groups:
+        told = group_summary(group, group.rows(rows))
+        said += [f"{group.title} ({group.journey.count} enrolled): {' '.join(told)}"] if group.title else told
     return said
 
 
-def quality_rows(journey: Any) -> list[dict[str, str]]:
+def group_summary(group: Group, rows: list[facts.Compared]) -> list[str]:
+    """Response, toxicity and survival of one group in sentences."""
+    journey, words = group.journey, group.words
+    n = flow.counts(journey, words)
+    last = int(look("windows", "acute"))
+    crs, icans = (
+        facts.daily_worst(journey, name, last).max(axis=1, initial=0) for name in (usual_crs(), usual_neurologic())
+    )
+    best = [f"{count} {flow.told(words, name)}" for name, count in n.best.items() if name in words.counts]
+    said = [
+        f"{n.reached} of {n.infused} infused patients {words.reached} ({flow.success(journey, words)}): "
+        f"{percent(n.reached, n.infused)}{beside(rows, *words.rates)}.",
+        *([f"Best responses: {', '.join(best)}."] if len(best) > 1 else []),
+        f"{finding_words(usual_crs()).label} of any grade occurred in {percent((crs > 0).sum(), n.infused)}, "
+        f"grade {SEVERE} or higher in {percent((crs >= SEVERE).sum(), n.infused)}; "
+        f"{finding_words(usual_neurologic()).short} of any grade in {percent((icans > 0).sum(), n.infused)}.",
+    ]
+    parts: list[str] = []
+    for endpoint in (*words.endpoints, DEATH):
+        curve = figures_survival.survival(journey, endpoint, "infusion")
+        if curve is not None:
+            at = figures_survival.landmark(curve)
+            title = endpoint_titles()[endpoint].lower()
+            parts.append(f"{title} at {at.when} {at.percent}{beside(rows, f'{endpoint}_rate', day=at.day)}")
+    return [*said, f"After infusion: {', '.join(parts)}."] if parts else said
+
+
+def beside(rows: list[facts.Compared], *quantities: str, day: float | None = None) -> str:
+    """The published share beside a simulated one, in brackets; "" where there is none."""
+    found = facts.published(rows, *quantities, day=day)
+    if not found:
+        return ""
+    interval = span(found[0].published_low, found[0].published_high)
+    recalled = "" if found[0].confidence == facts.READ else ", from memory"
+    return f" (published {number(found[0].published)} %{', ' + interval if interval else ''}{recalled})"
+
+
+def quality_rows(journey: Journey) -> list[dict[str, str]]:
     """Product qualities as table rows: median, 5-95 %, limits, patients outside of them."""
-    found = []
+    found: list[dict[str, str]] = []
     for row in facts.quality(journey):
         middle, low, high, count = facts.summary(row.values)
         limited = np.isfinite(row.low) | np.isfinite(row.high)
@@ -150,8 +219,8 @@ def quality_rows(journey: Any) -> list[dict[str, str]]:
                 "median": number(middle),
                 "band": span(low, high),
                 "count": str(count),
-                "limits": _limits(row) if limited.any() else page.MISSING,
-                "outside": f"{outside} ({percent(outside, count)})" if limited.any() else page.MISSING,
+                "limits": _limits(row) if limited.any() else MISSING,
+                "outside": f"{outside} ({percent(outside, count)})" if limited.any() else MISSING,
             }
         )
     return found
@@ -163,24 +232,21 @@ def _limits(row: facts.Quality) -> str:
     return span(row.low[known][0], row.high[known][0]) if same else "label, by weight"
 
 
-def release_rows(journey: Any) -> list[tuple[str, int]]:
+def release_rows(journey: Journey) -> list[tuple[str, int]]:
     """Lots in and out of specification, failed, and why: (what, how many)."""
     lot = journey.lot
-    rows = []
-    status = np.asarray(getattr(lot, "status", ""))
-    for words, how_many in zip(*np.unique(status[status != ""], return_counts=True)) if status.ndim else ():
-        rows.append((str(words), int(how_many)))
-    for field, words in (("remade", "made a second time"), ("failed", "failed, no lot for infusion")):
-        flags = getattr(lot, field, None)
-        if flags is not None:
-            rows.append((words, int(np.asarray(flags, dtype=bool).sum())))
-    reasons = np.asarray(getattr(lot, "reason", ""))
-    for reason, how_many in zip(*np.unique(reasons[reasons != ""], return_counts=True)) if reasons.ndim else ():
-        rows.append((f"reason: {reason}", int(how_many)))
-    return rows
+    rows = [*_each(lot.status)]
+    rows += [("made a second time", int(lot.remade.sum())), ("failed, no lot for infusion", int(lot.failed.sum()))]
+    return rows + [(f"reason: {reason}", count) for reason, count in _each(lot.reason)]
 
 
-def kinetics_rows(journey: Any) -> list[tuple[str, str, str, str]]:
+def _each(texts_of: np.typing.NDArray[np.str_]) -> list[tuple[str, int]]:
+    """Each text with how often it stands; "" is left out."""
+    found, how_many = np.unique(texts_of[texts_of != ""], return_counts=True)
+    return list(zip((str(one) for one in found), (int(count) for count in how_many)))
+
+
+def kinetics_rows(journey: Journey) -> list[tuple[str, str, str, str]]:
     """Kinetic measures as table rows: (name with unit, median, 5-95 %, patients)."""
     name = facts.readout(journey)
     unit = unit_name(analyte(name).unit)
@@ -194,45 +260,31 @@ def kinetics_rows(journey: Any) -> list[tuple[str, str, str, str]]:
         "half_life_contraction": "Half-life of the contraction (days)",
         "half_life_terminal": "Terminal half-life (days)",
     }
-    chosen = facts.infused(journey)
-    found = []
+    found: list[tuple[str, str, str, str]] = []
     for field, title in titles.items():
-        values = facts.per_patient(journey.kinetics, chosen.size, field)
-        if values is not None:
-            middle, low, high, count = facts.summary(values[chosen])
-            found.append((title, number(middle), span(low, high), str(count)))
+        middle, low, high, count = facts.summary(getattr(journey.kinetics, field)[journey.infused])
+        found.append((title, number(middle), span(low, high), str(count)))
     return found
 
 
-def grade_rows(journey: Any) -> list[tuple[str, list[str], str]]:
+def grade_rows(journey: Journey) -> list[tuple[str, list[str], str]]:
     """Worst grade per patient by scale: (scale, share by grade 0 to 5, patients gradable)."""
-    scales = {
-        "crs_astct": "CRS, ASTCT 2019",
-        "crs_lee2014": "CRS, Lee 2014",
-        "crs_penn": "CRS, Penn",
-        "icans": "ICANS, ASTCT 2019",
-        "neurologic_event": "Neurologic event (CTCAE-like)",
-        "neutropenia": "Neutropenia (CTCAE 5)",
-        "thrombocytopenia": "Thrombocytopenia (CTCAE 5)",
-    }
-    found = []
-    for key, title in scales.items():
+    found: list[tuple[str, list[str], str]] = []
+    for key in tabled_findings():
         if key in journey.findings:
             worst = facts.grades(journey, key).max(axis=1, initial=facts.NOT_GRADABLE)
             known = worst[worst >= 0]
-            cells = [
-                f"{(known == g).sum()} ({percent((known == g).sum(), known.size)})"
-                for g in range(len(look("grades", "names")))
-            ]
-            found.append((title, cells, str(known.size)))
+            each = [int((known == g).sum()) for g in range(len(texts("grades", "names")))]
+            cells = [f"{count} ({percent(count, known.size)})" for count in each]
+            found.append((finding_words(key).title, cells, str(known.size)))
     return found
 
 
-def treatment_rows(journey: Any) -> list[tuple[str, str, str, str, str]]:
+def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
     """Treatments as table rows: (name, patients, first day, doses per treated patient, amount in all)."""
     days = np.asarray(journey.course.days, dtype=float)
-    count = int(facts.infused(journey).sum())
-    found = []
+    count = int(journey.infused.sum())
+    found: list[tuple[str, str, str, str, str]] = []
     for name in facts.given_names(journey):
         amounts = facts.given(journey, name)
         treated = (amounts > 0).any(axis=1)
@@ -242,7 +294,7 @@ def treatment_rows(journey: Any) -> list[tuple[str, str, str, str, str]]:
         doses, total = (amounts[treated] > 0).sum(axis=1), amounts[treated].sum(axis=1)
         middle, low, high, _ = facts.summary(first)
         unit = analyte(name).unit
-        amount = f"{number(np.median(total))} {unit_name(unit)}" if unit != "1" else page.MISSING
+        amount = f"{number(np.median(total))} {unit_name(unit)}" if unit != "1" else MISSING
         found.append(
             (
                 analyte(name).title.split(" (")[0],
@@ -270,41 +322,22 @@ def gap(row: facts.Compared) -> str:
     return "" if not np.isfinite(difference) else ("+" if difference > 0 else "") + number(difference)
 
 
-def notes(result: Any) -> list[str]:
-    """Notes of the steps and of the trial: clipped, assumed, not representable."""
-    found: list[str] = []
-    for note in (
-        *(getattr(result.journey, "notes", None) or ()),
-        *(getattr(result, "notes", None) or ()),
-        *(getattr(result.trial, "notes", None) or ()),
-    ):
-        if str(note) not in found:
-            found.append(str(note))
-    return found
-
-
 def sources(rows: list[facts.Compared]) -> list[str]:
     """Sources of the published values, each once."""
     return list(dict.fromkeys(r.source for r in rows if r.source))
 
 
-def trial_facts(result: Any) -> list[tuple[str, str]]:
+def trial_facts(result: TrialResult) -> list[tuple[str, str]]:
     """What was simulated, in a few words: disease, product, policy, patients."""
-    journey = result.journey
-    patient = journey.patient
-    age, weight = facts.summary(patient.age), facts.summary(patient.weight)
-    trial = result.trial
-    wanted = [
-        (title, str(getattr(trial, field)))
-        for field, title in (("registry", "Registry"), ("phase", "Phase"))
-        if getattr(trial, field, "")
-    ]
-    wanted += [
-        ("Disease", str(facts.first_of(journey.disease, "title", "name", default=journey.disease))),
-        ("Product", str(facts.first_of(journey.product, "title", "name", default=journey.product))),
+    journey, trial = result.journey, result.trial
+    age, weight = facts.summary(journey.patient.age), facts.summary(journey.patient.weight)
+    known = [("Registry", trial.registry), ("Phase", trial.phase)]
+    return [
+        *((title, value) for title, value in known if value),
+        ("Disease", facts.disease_titles(journey)),
+        ("Product", facts.product_titles(journey)),
         ("Age, median (5–95 %)", f"{number(age[0])} years ({span(age[1], age[2])})"),
         ("Weight, median (5–95 %)", f"{number(weight[0])} kg ({span(weight[1], weight[2])})"),
-        ("Virtual patients", str(len(patient.number))),
+        ("Virtual patients", str(journey.count)),
+        ("Treatment policy", trial.policy.replace("_", " ")),
     ]
-    policy = getattr(trial, "policy", "")
-    return [*wanted, ("Treatment policy", str(policy).replace("_", " "))] if policy else wanted

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from vein2vein.records import described
+
 Floats = NDArray[np.float64]
 
 NEWTON_STEPS = 30  # solver coefficient: enough for one coefficient from 0 at the largest step
@@ -19,6 +21,7 @@ NEWTON_LARGEST = 2.0  # solver coefficient: longest Newton step, on the log haza
 LARGEST_LOG_RATIO = 20.0  # solver coefficient: beyond it a group had no event, and the ratio is not estimable
 
 
+@described
 @dataclass(frozen=True)
 class Curve:
     """A step curve, one step per patient in the order of time (patients who share a time share its last value).

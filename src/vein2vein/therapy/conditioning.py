@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.records import by_patient
 from vein2vein.therapy.patient import Patient, body_surface
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_regimen, process_of
 from vein2vein.therapy.release import Lot
@@ -14,6 +15,7 @@ from vein2vein.therapy.release import Lot
 Floats = NDArray[np.float64]
 
 
+@by_patient(none=("regimen", "title"))
 @dataclass(frozen=True)
 class Conditioning:
     """Lymphodepletion; arrays have shape (n,).

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
+from vein2vein.records import by_patient
 
 ORIGINS = ("measured", "simulated", "forecast", "given")
 Dense = NDArray[np.float64]
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     where_from: str
 
 
+@by_patient(visit=("days",), none=("origin",))
 @dataclass(frozen=True)
 class Course:
     """Values by patient, day and analyte.

@@ -9,6 +9,7 @@ from pathlib import Path
 from vein2vein.cards import Card, bundled_cards, find_card, is_path, parse_card
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import HOW, ParameterSet, read_parameters
+from vein2vein.records import described
 from vein2vein.sources import source as cited
 from vein2vein.therapy.laws import Law, read_laws
 
@@ -21,6 +22,7 @@ FIELDS = (
 LINEAGES = ("leukemia", "lymphoma", "myeloma", "solid")
 
 
+@described
 @dataclass(frozen=True)
 class Disease:
     """A disease.

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from vein2vein.randomness import normals
+from vein2vein.records import by_patient
 from vein2vein.therapy.leukapheresis import Apheresis
 from vein2vein.therapy.manufacturing import PHENOTYPES, scattered, scattered_share
 from vein2vein.therapy.patient import Patient
@@ -17,6 +18,7 @@ from vein2vein.therapy.product import Product, process_of
 Floats = NDArray[np.float64]
 
 
+@by_patient(none=("attempt",))
 @dataclass(frozen=True)
 class TransducedCells:
     """Cells put into culture; every field has shape (n,) unless said.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import normals
+from vein2vein.records import by_patient
 from vein2vein.therapy.engineering import TransducedCells
 from vein2vein.therapy.manufacturing import PHENOTYPES, scattered_share
 from vein2vein.therapy.patient import Patient
@@ -16,6 +17,7 @@ from vein2vein.therapy.product import Product, process_of
 Floats = NDArray[np.float64]
 
 
+@by_patient(none=("culture_days",))
 @dataclass(frozen=True)
 class ExpandedCells:
     """The culture at harvest; every field has shape (n,) unless said.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Dose, Product, dose_range, find_indication, process_of, requested_cells
@@ -17,6 +18,7 @@ from vein2vein.units import read_dose
 Floats = NDArray[np.float64]
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Infusion:
     """What was infused; arrays have shape (n,).

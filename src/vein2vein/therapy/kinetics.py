@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.parameters import ParameterSet, read_parameter_file
+from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
+@by_patient(none=("analyte",))
 @dataclass(frozen=True)
 class Kinetics:
     """Cellular kinetics; every array has shape (n,), NaN where it cannot be read.

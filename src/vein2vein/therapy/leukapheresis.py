@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import uniforms
+from vein2vein.records import by_patient
 from vein2vein.therapy.manufacturing import scattered_share
 from vein2vein.therapy.patient import Patient, total_blood_volume
 from vein2vein.therapy.product import Product, process_of
@@ -16,6 +17,7 @@ Floats = NDArray[np.float64]
 UL_PER_L = 1e6
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Apheresis:
     """What was collected; every field has shape (n,).

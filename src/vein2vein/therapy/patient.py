@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, parse_card, read_card
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws
 
@@ -27,6 +28,7 @@ def _nothing() -> Floats:
     return np.empty(0)
 
 
+@by_patient(none=("disease", "known"))
 @dataclass(frozen=True)
 class Patient:
     """Patients at enrolment; every numeric field has shape (n,).

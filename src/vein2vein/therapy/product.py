@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import HOW, ParameterSet, read_parameters
+from vein2vein.records import described
 from vein2vein.sources import source as cited
 from vein2vein.therapy import manufacturing
 
@@ -126,6 +127,7 @@ class Indication:
     why: str = ""
 
 
+@described
 @dataclass(frozen=True)
 class Product:
     """A CAR T-cell product.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import normals, uniforms
+from vein2vein.records import by_patient
 from vein2vein.therapy.engineering import transduce
 from vein2vein.therapy.ex_vivo_expansion import ExpandedCells, expand, memory_content, typical_phenotype
 from vein2vein.therapy.leukapheresis import Apheresis
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 IN_SPECIFICATION, OUT_OF_SPECIFICATION, REJECTED = "in specification", "out of specification", "rejected"
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Lot:
     """The finished product; every field has shape (n,) unless said.

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.cards import Card, parse_card
+from vein2vein.records import described
 
 Floats = NDArray[np.float64]
 
 
+@described
 @dataclass(frozen=True)
 class Plan:
     """When the patient is seen. Days after the infusion.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from vein2vein.randomness import uniforms
+from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease, general_laws
 from vein2vein.therapy.laws import Law, quantile
 from vein2vein.therapy.patient import Patient
@@ -21,6 +22,7 @@ Hazard = Callable[[Floats], Floats]
 Reason = Callable[[Floats], NDArray[np.str_]]
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Waiting:
     """The time between collection and infusion; every field has shape (n,).

@@ -11,11 +11,12 @@ import numpy as np
 
 from vein2vein import analytes, units
 from vein2vein.cards import Card
+from vein2vein.clinic.words import responses, simulated_scales
 from vein2vein.errors import InputError, unknown
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS
 from vein2vein.trials.endpoints.toxicity import DEVICES
 
-SCALES = ("astct", "lee2014", "penn")
+SCALES = simulated_scales()
 REASONS = ("manufacturing failure", "death", "adverse event", "progression", "not eligible")
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
@@ -248,7 +249,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _LISTS: dict[str, Callable[[], Any]] = {
     "reasons": lambda: REASONS,
-    "responses": lambda: ("CR", "CRh", "CRi", "PR", "SD", "PD", "NR", "sCR", "VGPR"),
+    "responses": lambda: tuple(responses()),
     "treatments": lambda: [n for n, a in analytes.all_analytes().items() if a.kind == "treatment"],
     "lines": lambda: ("neutropenia", "thrombocytopenia"),
 }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from vein2vein import __version__, analytes
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError, unknown
+from vein2vein.journey.journey import Journey, Provenance, join_journeys
 from vein2vein.parameters import ParameterSet
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.disease import FIELDS, Disease, find_disease
@@ -23,14 +23,11 @@ from vein2vein.therapy.laws import Law, read_law, read_laws
 from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
 from vein2vein.trials import checks, design
-from vein2vein.trials.arms import Arm, arm_of, join
+from vein2vein.trials.arms import Arm, arm_of
 from vein2vein.trials.comparison import Row, compare
 from vein2vein.trials.published import LONGEST, MOST, SCALES, Published, read_published
 from vein2vein.trials.virtual_patients import draw_patients
 from vein2vein.virtual.assay import Assay, read_assays
-
-if TYPE_CHECKING:
-    from vein2vein.journey.chart import Journey
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float, str], None]
@@ -137,7 +134,7 @@ class TrialResult:
     screened: int
     journey: Journey
     comparison: tuple[Row, ...]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 # Reading a trial file
@@ -313,7 +310,7 @@ def enroll_and_treat(
     arm = arm_of(trial.arms, numbers, seed)
     filled = [(i, np.flatnonzero(arm == i)) for i in np.unique(arm)]
     journeys = [treat(one_arm(trial, trial.arms[i]), numbers[at], trial.arms[i].name) for i, at in filled]
-    return join(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
+    return join_journeys(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
 
 
 def one_arm(trial: Trial, arm: Arm) -> Trial:
@@ -370,6 +367,7 @@ def run_trial(
     return TrialResult(trial, screened, journey, rows, _provenance(trial, journey, count, seed))
 
 
-def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> dict[str, Any]:
-    own = {"version": __version__, "trial": trial.name, "trial_file": trial.file, "patients": count, "seed": seed}
-    return {**journey.provenance, **own}
+def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> Provenance:
+    found = journey.provenance.copy()
+    found.update(version=__version__, trial=trial.name, trial_file=trial.file, patients=count, seed=seed)
+    return found

@@ -8,6 +8,7 @@ real patients then judge what was written. Constants: ``bedside.toml``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,34 @@ AROUSAL = ("awake", "awakens spontaneously", "to voice", "to touch only", "unaro
 AWAKE, SPONTANEOUS, TO_VOICE, TO_TOUCH, UNAROUSABLE = (float(i) for i in range(len(AROUSAL)))
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the ward calls fever and hypotension. The criteria own these numbers; whoever simulates hands them over.
+
+    Attributes
+    ----------
+    fever : float
+        degC, from which a temperature is a fever.
+    adult, child_base : float
+        mmHg: lowest normal systolic pressure after ``child_until``; of a child at birth.
+    child_slope : float
+        mmHg per year of age.
+    child_until : float
+        Years.
+    """
+
+    fever: float
+    adult: float
+    child_base: float
+    child_slope: float
+    child_until: float
+
+    def systolic(self, age: ArrayLike) -> Floats:
+        """Lowest normal systolic pressure (mmHg) at an age (years); the infant's own limits are not used."""
+        age = np.asarray(age, dtype=float)
+        return np.where(age <= self.child_until, self.child_base + self.child_slope * age, self.adult)
+
+
 @cache
 def parameters() -> ParameterSet:
     """Every constant of the bedside, with its source."""
@@ -38,12 +67,6 @@ def constants() -> SimpleNamespace:
     return SimpleNamespace(**parameters().values())
 
 
-def hypotension_threshold(age: ArrayLike) -> Floats:
-    """Lowest normal systolic pressure (mmHg) at an age (years): 70 + 2 x age up to ten years, then 90."""
-    c, age = constants(), np.asarray(age, dtype=float)
-    return np.where(age <= c.bp_child_age, c.bp_child_base + c.bp_child_slope * age, c.bp_adult)
-
-
 def bedside(
     signs: Mapping[str, ArrayLike],
     *,
@@ -52,6 +75,7 @@ def bedside(
     numbers: ArrayLike,
     day: float,
     seed: int,
+    limits: Limits,
     interval: float = 0.5,
     infection_fever: ArrayLike = False,
     flagged: ArrayLike = False,
@@ -71,6 +95,8 @@ def bedside(
     day : float
         Day of this grading time.
     seed : int
+    limits : Limits
+        What counts as fever and as hypotension.
     interval : float
         Days since the last grading time, for the seizure hazard.
     infection_fever, flagged : array_like of bool, shape (n,)
@@ -90,11 +116,11 @@ def bedside(
     warm, bp = int(c.temperature_readings), int(c.bp_readings)
     scatter = normals(seed, f"bedside readings:{day:.2f}", numbers, warm + bp)
     written = temperature_chart(
-        read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged
+        read["temperature"], c.temperature_sd * scatter[:, :warm], day, interval, infection_fever, flagged, limits.fever
     )
     pressure = read["systolic_bp"] + (c.bp_sd * scatter[:, warm:]).max(axis=1)
     written["systolic_bp"] = pressure
-    written.update(circulatory_support(hypotension_threshold(age) - pressure))
+    written.update(circulatory_support(limits.systolic(age) - pressure))
     written["spo2"] = read["spo2"]
     written.update(oxygen_support(c.spo2_target - read["spo2"], weight))
     written.update(neurologic_scores(read["cns_dysfunction"], age))
@@ -106,7 +132,13 @@ def bedside(
 
 
 def temperature_chart(
-    temperature: Floats, scatter: Floats, day: float, interval: float, infection_fever: ArrayLike, flagged: ArrayLike
+    temperature: Floats,
+    scatter: Floats,
+    day: float,
+    interval: float,
+    infection_fever: ArrayLike,
+    flagged: ArrayLike,
+    fever: float,
 ) -> dict[str, Floats]:
     """Highest of the interval's temperature readings, and whether its fever is put down to another cause.
 
@@ -119,6 +151,8 @@ def temperature_chart(
     day, interval : float
         Grading time and the days since the last one; the readings are spread evenly over them.
     infection_fever, flagged : array_like of bool, shape (n,)
+    fever : float
+        degC, from which a temperature is a fever.
     """
     c = constants()
     count = scatter.shape[1]
@@ -126,7 +160,7 @@ def temperature_chart(
     own = temperature[:, None] + scatter + c.circadian_amplitude * np.cos(2 * np.pi * (times - c.circadian_peak))
     block = np.asarray(infection_fever, dtype=bool)
     highest = np.minimum(own.max(axis=1) + np.where(block, c.infection_fever, 0.0), c.temperature_highest)
-    other = block & np.asarray(flagged, dtype=bool) & (own.max(axis=1) < c.fever) & (highest >= c.fever)
+    other = block & np.asarray(flagged, dtype=bool) & (own.max(axis=1) < fever) & (highest >= fever)
     return {"temperature": highest, "fever_other_cause": other.astype(float)}
 
 

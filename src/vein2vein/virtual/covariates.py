@@ -20,7 +20,7 @@ from scipy import special
 from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import uniforms
-from vein2vein.virtual.bedside import hypotension_threshold
+from vein2vein.virtual.bedside import Limits
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -55,6 +55,7 @@ def individual(
     t0: ArrayLike,
     seed: int,
     numbers: ArrayLike,
+    limits: Limits,
 ) -> Values:
     """Return the columns of the reference model for each patient.
 
@@ -75,6 +76,8 @@ def individual(
     seed : int
     numbers : array_like of int, shape (n,)
         Patient numbers.
+    limits : Limits
+        The ward's limit of hypotension: nobody starts close to it.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def individual(
     p["BSA"] = body_surface(_trait(traits, "height", ids), p["BW"])
     p["t0"] = np.broadcast_to(np.asarray(t0, dtype=float), ids.shape).copy()
     _measured(p, traits, ids)
-    age_effects(p, _trait(traits, "age", ids), known=_known(traits, ids))
+    age_effects(p, _trait(traits, "age", ids), known=_known(traits, ids), limits=limits)
     lot_effects(p, {name: _trait(traits, name, ids, np.nan) for name in TRAITS})
     patient_effects(p, traits, ids, target_a, target_b)
     burden = np.minimum(_trait(traits, "burden", ids), constants().burden_most * p["K0"])
@@ -109,12 +112,12 @@ def body_surface(height: ArrayLike, weight: ArrayLike) -> Floats:
     return np.sqrt(np.asarray(height, dtype=float) * np.asarray(weight, dtype=float) / constants().mosteller)
 
 
-def age_effects(p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]]) -> None:
+def age_effects(p: Values, age: Floats, known: Mapping[str, NDArray[np.bool_]], limits: Limits) -> None:
     """Change blood pressure, B-cell supply, plasma cells, IgG and creatinine with age (years), where not measured."""
     c = constants()
     child = age < c.sbp_child_age
     pressure = p["SBP0"] + np.where(child, c.sbp_child_offset + c.sbp_child_slope * age, 0.0)
-    p["SBP0"] = np.maximum(pressure, hypotension_threshold(age) + c.sbp_floor)
+    p["SBP0"] = np.maximum(pressure, limits.systolic(age) + c.sbp_floor)
     supply = [age < c.kinP_infant_age, age < c.kinP_child_age]
     p["kinP"] = p["kinP"] * np.select(supply, [c.kinP_infant, c.kinP_child], 1.0)
     p["sPC"] = np.where(age < c.sPC_child_age, c.sPC_child, p["sPC"])

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from vein2vein.analytes import analyte
+from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
 from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades.crs import SCALES
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.grades.monitoring import Override, apply_overrides, grade
 from vein2vein.errors import InputError, unknown
@@ -39,8 +39,7 @@ from vein2vein.ward.states import (
     title,
 )
 
-SCALE_NAMES = tuple(name for name in SCALES if name != "ctcae4")
-ADVISED = "crs_astct"  # the scale that advice and hyperinflammation read
+ADVISED = words.usual_crs()  # the scale that advice and hyperinflammation read
 STEROIDS = ("dexamethasone", "methylprednisolone")
 RISKS = {  # finding -> the state from which it counts as a factor of infection
     "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
@@ -133,8 +132,8 @@ def monitor(
     ----------
     record : Record or Course
         From ``read_record``; a course, measured or simulated, goes too.
-    scale : {"astct", "lee2014", "lee", "penn", "mskcc", "cartox", "mahadeo", "ctcae5"}
-        Of cytokine release syndrome.
+    scale : str
+        Of cytokine release syndrome: one of ``clinic.words.ward_scales``.
     until : float, optional
         Read nothing later than this day, as one knew it then.
     product : str, optional
@@ -152,9 +151,9 @@ def monitor(
     InputError
         Unknown scale or product, or nothing up to that day.
     """
-    scale = {"lee": "lee2014"}.get(scale, scale)
-    if scale not in SCALE_NAMES:
-        raise InputError(unknown("scale of cytokine release syndrome", scale, SCALE_NAMES))
+    if scale not in words.ward_scales():
+        raise InputError(unknown("scale of cytokine release syndrome", scale, words.ward_scales()))
+    scale = words.scale_named(scale)
     chosen = find_product(product) if product else None
     course = record if isinstance(record, Course) else record.course
     cut = course if until is None else course.until(until)
@@ -224,9 +223,9 @@ def _death_words(course: Course, died: float) -> str:
 
 def shown_findings(scale: str) -> tuple[str, ...]:
     """Names of the findings that are shown with a scale of cytokine release syndrome."""
-    nervous = ("icans", "cres") if scale in ("cartox", "mahadeo") else ("icans",)
+    own = words.crs_scales()[scale]
     return (
-        f"crs_{scale}", *nervous, "neutropenia", "thrombocytopenia", "anemia", "iec_hs", "b_cell_aplasia",
+        own.name, *own.neurologic, "neutropenia", "thrombocytopenia", "anemia", "iec_hs", "b_cell_aplasia",
         "hypogammaglobulinemia",
     )  # fmt: skip
 

@@ -13,32 +13,11 @@ from vein2vein.analytes import all_analytes, analyte
 from vein2vein.clinic.criteria import edition, unverified
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
 from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
+from vein2vein.clinic.words import finding_words
 from vein2vein.therapy.course import Course, Row
 
-TITLES = {
-    "icans": "Neurotoxicity (ICANS)",
-    "cres": "Neurotoxicity (CRES)",
-    "neutropenia": "Neutropenia",
-    "thrombocytopenia": "Thrombocytopenia",
-    "anemia": "Anemia",
-    "iec_hs": "Hyperinflammation (IEC-HS)",
-    "b_cell_aplasia": "B-cell aplasia",
-    "hypogammaglobulinemia": "Immunoglobulin G",
-    "icaht_early": "Hematotoxicity, early (ICAHT)",
-    "icaht_late": "Hematotoxicity, late (ICAHT)",
-    "t_icaht_early": "Low platelets, early (T-ICAHT)",
-    "t_icaht_late": "Low platelets, late (T-ICAHT)",
-}
 SO_FAR = "so far: the window is not over"
 ALWAYS_LOW = "low at every count from the start until now"
-SCALES = {
-    "astct": "ASTCT", "lee2014": "Lee 2014", "penn": "Penn", "mskcc": "MSKCC", "cartox": "CARTOX",
-    "mahadeo": "CARTOX pediatric", "ctcae5": "CTCAE v5", "ctcae4": "CTCAE v4",
-}  # fmt: skip
-STATES = {
-    "b_cell_aplasia": ("B cells present", "aplasia"),
-    "hypogammaglobulinemia": ("not low", "low", "severely low"),
-}
 
 
 @dataclass(frozen=True)
@@ -90,13 +69,12 @@ class Day:
 
 def title(name: str) -> str:
     """What a finding is called."""
-    scale = name.removeprefix("crs_")
-    return f"Cytokine release ({SCALES.get(scale, scale)})" if scale != name else TITLES.get(name, name)
+    return finding_words(name).ward
 
 
 def in_words(name: str, found: int, at_least: int = 0) -> str:
     """A grade in words; what is not gradable is never a zero."""
-    states = STATES.get(name)
+    states = finding_words(name).states
     if found < 0:
         return f"at least grade {at_least}" if at_least > 0 and not states else "not gradable"
     return states[min(found, len(states) - 1)] if states else f"grade {found}"
@@ -162,7 +140,7 @@ def scores_of(course: Course) -> tuple[State, ...]:
                 flags = (*flags, ALWAYS_LOW)
             missing = (reads,) if settled < 0 else ()
             out.append(
-                State(key, TITLES[key], rules.name, settled, 0, today, missing, flags, (), unverified(rules.name))
+                State(key, title(key), rules.name, settled, 0, today, missing, flags, (), unverified(rules.name))
             )
     return tuple(out)
 

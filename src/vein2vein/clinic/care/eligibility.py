@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import Edition, edition, editions, rows_of
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import by_patient
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Indication, Product
 
@@ -21,6 +22,7 @@ PERFORMANCE = "performance"
 _WORDS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
 
 
+@by_patient(none=("criteria", "reads", "marks"))
 @dataclass(frozen=True)
 class Eligibility:
     """Which criteria each patient meets.

@@ -9,12 +9,14 @@ from typing import cast
 
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import declared, edition
 from vein2vein.errors import unknown
+from vein2vein.records import described
 
 FOLDER = Path(__file__).with_name("policies")
 BY_WEIGHT = "tocilizumab"
-CRS_SCALES = ("crs_astct", "crs_lee2014", "crs_penn")
+CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 _FIELDS = {
     "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
     "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),
@@ -125,6 +127,7 @@ class GcsfRule:
     stop_at: float
 
 
+@described
 @dataclass(frozen=True)
 class Policy:
     """When to give what; None: never by this policy.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
-CRS = "crs_astct"  # the grade that rows of the schedule name
 GROUPS = ("watch", "labs", "immune", "disease", "prophylaxis", "advice", "vaccines", "long_term")
 
 
@@ -109,7 +109,7 @@ def due(
     position : int
         Place of the patient in the course.
     findings : mapping of str to Grades, optional
-        For rows that hold at a grade of cytokine release syndrome: ``crs_astct`` is among them. Without findings
+        For rows that hold at a grade of cytokine release syndrome: the usual scale is among them. Without findings
         these rows are left out.
     horizon : float, optional
         Days ahead; default that of the edition. The next visit of each kind is told however far it is.
@@ -190,9 +190,12 @@ def _holds(row: ScheduleRow, course: Course, position: int, day: float, findings
     if not np.isnan(row.crs_at_least):
         if findings is None:
             return False
-        if CRS not in findings:
-            raise InputError(f"the schedule reads the finding '{CRS}', which was not graded; grade it with the others.")
-        crs = findings[CRS]
+        name = words.usual_crs()
+        if name not in findings:
+            raise InputError(
+                f"the schedule reads the finding '{name}', which was not graded; grade it with the others."
+            )
+        crs = findings[name]
         past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))
         return bool(past.size and crs.grade[position, past[-1]] >= row.crs_at_least)
     if not np.isnan(row.neutrophils_below):

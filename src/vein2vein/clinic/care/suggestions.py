@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vein2vein.clinic import words
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
@@ -133,7 +134,7 @@ def suggest(
     position: int = 0,
     day: float | None = None,
     costimulation: str = "",
-    scale: str = "crs_astct",
+    scale: str = "",
 ) -> tuple[Suggestion, ...]:
     """What to consider now for one patient, by finding and falling grade.
 
@@ -152,15 +153,16 @@ def suggest(
     costimulation : str
         Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
     scale : str
-        The CRS finding to read; doses by grade are meant for ``crs_astct``.
+        The CRS finding to read; "": the usual one, for which doses by grade are meant.
 
     Raises
     ------
     InputError
         That finding was not graded: rows that hold in cytokine release only would silently be left out.
     """
+    scale = scale or words.usual_crs()
     if scale not in findings:
-        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it with the others.")
+        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it too.")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
     crs = _now(findings.get(scale), position, now)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
 from vein2vein.clinic.grades.facts import FACTS
 from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, compare, settle
@@ -22,18 +23,7 @@ from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, NOT_CHARTED, OXYGE
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
-SCALES = {
-    "astct": "crs_astct_2019",
-    "lee2014": "crs_lee_2014",
-    "penn": "crs_penn_porter",
-    "mskcc": "crs_mskcc_2018",
-    "cartox": "crs_cartox_2018",
-    "ctcae5": "crs_ctcae_v5",
-    "ctcae4": "crs_ctcae_v4",
-    "mahadeo": "crs_mahadeo_2019",
-}
-ALIASES = {"lee": "lee2014"}
-__all__ = ["FACTS", "SCALES", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
+__all__ = ["FACTS", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
@@ -72,8 +62,7 @@ def grade_crs(
     weight : array_like, shape (n,), optional
         kg; for scales with vasopressor limits per kg (none of the present ones).
     scale : str
-        A name of ``SCALES`` (``astct``, ``lee2014``, ``penn``, ``mskcc``, ``cartox``, ``ctcae5``, ``ctcae4``,
-        ``mahadeo``), or of an edition ``crs_*``.
+        A name of ``clinic.words.crs_scales``, such as ``astct``, or of an edition ``crs_*``.
     organs : bool
         Whether organ toxicity counts where the scale knows it.
     past : Past, optional
@@ -84,7 +73,7 @@ def grade_crs(
     Grades
         Not gradable where temperature, circulation or oxygen are unknown and what is known does not settle it.
     """
-    scale = ALIASES.get(scale, scale)
+    scale = words.scale_named(scale)
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
     signs = bedside_signs(course, age, rules, past)
@@ -166,9 +155,10 @@ def _confirmed(course: Course) -> Flags:
 def _edition_name(scale: str) -> str:
     if scale.startswith("crs_"):
         return scale
-    if scale not in SCALES:
-        raise InputError(unknown("scale of cytokine release syndrome", scale, SCALES))
-    return SCALES[scale]
+    known = words.crs_scales()
+    if scale not in known:
+        raise InputError(unknown("scale of cytokine release syndrome", scale, known))
+    return known[scale].edition
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import Level
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course, Row
 
 NOT_GRADABLE = -1
@@ -21,6 +22,7 @@ Columns = NDArray[np.int32]  # numbers of columns of a course; -1: none
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
+@by_patient(visit=("days",), none=("scale", "edition", "reads", "unverified"))
 @dataclass(frozen=True)
 class Grades:
     """What a grader found.

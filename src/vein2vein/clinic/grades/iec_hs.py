@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, Whole, before, carried, latest, take
@@ -18,7 +19,6 @@ from vein2vein.clinic.grades.organs import lowest_before
 from vein2vein.therapy.course import Course
 
 NONE, POSSIBLE, PROBABLE = 0, 1, 2
-CRS_SCALE = "astct"  # a panel of the ASTCT named the syndrome: read beside the grade of its own
 STATES = ("none", "possible", "probable")
 TRANSAMINASES = ("ast", "alt")
 COUNTS = ("platelets", "neutrophils")
@@ -50,7 +50,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     age : array_like, shape (n,)
         Years; a probable syndrome asks that cytokine release syndrome resolves, which is graded by age.
     crs : Grades, optional
-        From ``grade_crs(course, age=age, scale=CRS_SCALE)``, to save grading twice.
+        From ``grade_crs`` of the same course by the usual scale, to save grading twice.
     criteria : str
         Edition.
 
@@ -70,7 +70,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
     most = least + np.sum([unknown & ~met for met, unknown in features.values()], axis=0)
-    resolving = _resolving(course, grade_crs(course, age=age, scale=CRS_SCALE) if crs is None else crs, rising, v)
+    resolving = _resolving(course, _usual_crs(course, age) if crs is None else crs, rising, v)
     states: list[Whole] = []
     for ferritin, count in ((high, least), (high | no_ferritin, most)):
         possible = ferritin & (count >= v["possible_features"])
@@ -99,6 +99,10 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
         "iec_hs", rules.name, course.days, graded, grade, {n: c for n, c in missing.items() if c.any()}, shown,
         {"state": (), **READS}, flags, {}, unverified(rules.name),
     )  # fmt: skip
+
+
+def _usual_crs(course: Course, age: ArrayLike) -> Grades:
+    return grade_crs(course, age=age, scale=words.findings()[words.usual_crs()].scale)
 
 
 def _met(course: Course, name: str, v: Mapping[str, float], abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
@@ -187,7 +191,7 @@ def _severity(course: Course) -> tuple[Whole, Flags, Flags]:
         course.dense(n) > 0 for n in ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin")
     ]
     grave = known("bleeding", 2) | known("dialysis") | known("oxygen_device", signs[VENTILATOR_CODE])
-    top = edition("crs_astct_2019").top
+    top = edition(words.findings()[words.usual_crs()].edition).top
     grade = np.where(grave | np.logical_or.reduce(pressors), top, grade)
     cause = course.dense("death_cause")
     died = cause == edition("death").values["iec_hs"]

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.grades.cres import grade_cres
-from vein2vein.clinic.grades.crs import SCALES, grade_crs
+from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import Floats, Grades, at_column, because, lacking
 from vein2vein.clinic.grades.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
-from vein2vein.clinic.grades.iec_hs import CRS_SCALE, grade_iec_hs
+from vein2vein.clinic.grades.iec_hs import grade_iec_hs
 from vein2vein.clinic.grades.past import Growing, Past
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -66,25 +67,22 @@ def _icans(course: Course, person: _Person, past: Past | None) -> Grades:
     return grade_icans(course, age=person.age, past=past)
 
 
-FINDINGS = (
-    "crs_astct", "crs_lee2014", "crs_penn", "icans", "neurologic_event", "neutropenia", "thrombocytopenia",
-    "b_cell_aplasia",
-)  # fmt: skip
+FINDINGS = tuple(name for name, one in words.findings().items() if one.simulated)
 # Scales that can grade the newest column alone, from what the columns before it left behind.
 _BY_COLUMN: dict[str, Callable[[Course, _Person, Past | None], Grades]] = {
-    **{f"crs_{scale}": _crs(scale) for scale in SCALES},
+    **{one.name: _crs(scale) for scale, one in words.crs_scales().items()},
     "icans": _icans,
 }
 _WHOLE: dict[str, Callable[[_Grading], Grades]] = {
     "neurologic_event": lambda g: neurologic_event(g.course, age=g.person.age, icans=g.of("icans")),
     "cres": lambda g: grade_cres(g.course),
     **{name: _cytopenia(name) for name in CYTOPENIAS},
-    "iec_hs": lambda g: grade_iec_hs(g.course, age=g.person.age, crs=g.of(f"crs_{CRS_SCALE}")),
+    "iec_hs": lambda g: grade_iec_hs(g.course, age=g.person.age, crs=g.of(words.usual_crs())),
     "b_cell_aplasia": lambda g: b_cell_aplasia(g.course),
     "hypogammaglobulinemia": lambda g: hypogammaglobulinemia(g.course, age=g.person.age),
 }
 ALL_FINDINGS = (*_BY_COLUMN, *_WHOLE)
-STATES = {"b_cell_aplasia": 1, "hypogammaglobulinemia": 2}  # findings that are no grades, and their last state
+STATES = {name: len(one.states) - 1 for name, one in words.findings().items() if one.states}  # no grades: last state
 
 
 def grade(

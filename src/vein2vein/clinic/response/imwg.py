@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from vein2vein.clinic import words
 from vein2vein.clinic.response.disease_chart import NAN, Verdict, Visit, fell, known, lowest, rose
 
-CATEGORIES = ("PD", "SD", "MR", "PR", "VGPR", "CR", "sCR")
+CATEGORIES = words.lineages()["myeloma"].categories
 Limits = Mapping[str, float]
 READS = (
     "m_protein", "urine_m_protein", "immunofixation_serum", "immunofixation_urine", "free_light_chain",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from vein2vein.clinic import words
 from vein2vein.clinic.response.disease_chart import NAN, Verdict, Visit, fell, known, lowest, rose, spleen_grew
 
-CATEGORIES = ("PD", "SD", "PR", "CRi", "CR")
+CATEGORIES = words.lineages()["cll"].categories
 Limits = Mapping[str, float]
 READS = (
     "largest_node", "sum_product_diameters", "spleen_length", "liver_enlarged", "liver_size", "constitutional_symptoms",

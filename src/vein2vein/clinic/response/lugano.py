@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from vein2vein.clinic import words
 from vein2vein.clinic.response.disease_chart import NAN, Lesion, Verdict, Visit, fell, known, rose, spleen_grew
 
-CATEGORIES = ("PD", "SD", "PR", "CR")
+CATEGORIES = words.lineages()["lymphoma"].categories
 Limits = Mapping[str, float]
 READS = (
     "deauville", "fdg_change", "new_fdg_lesion", "new_lesion", "nontarget_progression", "marrow_involved",

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Flags, Floats, latest, take
 from vein2vein.clinic.response.response import NOT_EVALUABLE, Response
 from vein2vein.therapy.course import Course
 
-NAMES = ("PD", "SD", "MR", "PR", "VGPR", "CR", "sCR")
+NAMES = words.lineages()["myeloma"].categories
 
 
 def respond_myeloma(

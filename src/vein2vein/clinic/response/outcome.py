@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Flags, Floats
 from vein2vein.clinic.response.response import Response
 from vein2vein.errors import InputError, unknown
+from vein2vein.records import by_patient
 
 ENDPOINTS = ("OS", "EFS", "PFS", "RFS", "DOR")
 CLOCKS = ("infusion", "enrolment")
-RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
-FAILURES = ("NR", "NE", "MLFS")  # leukemia without remission; a lymphoma that is stable has not failed
 OF_DISEASE = ("disease", "progression")
 
 
+@by_patient()
 @dataclass(frozen=True)
 class Outcome:
     """What became of each patient. Arrays of shape (n,); days from the infusion (planned, where none was given).
@@ -27,7 +28,7 @@ class Outcome:
     Attributes
     ----------
     best_response : ndarray of str
-        "CR", "CRi", "NR" and so on; "" for those never infused.
+        A word of ``clinic.words.responses``; "" for those never infused.
     response_day : ndarray
         First day of response (inf: none).
     mrd_negative : ndarray of bool
@@ -141,7 +142,8 @@ def time_to_event(
         case "EFS":
             day = np.minimum(np.minimum(returned, death), _failure_day(outcome, given, edition(criteria).values))
         case _:
-            in_set = in_set & np.isin(outcome.best_response, RESPONSES) & np.isfinite(outcome.response_day)
+            responded = np.isin(outcome.best_response, words.counted_responses())
+            in_set = in_set & responded & np.isfinite(outcome.response_day)
             start = np.where(in_set, outcome.response_day, 0.0)
             own = np.isin(outcome.death_cause, OF_DISEASE)
             day = np.minimum(returned, death if endpoint == "RFS" else np.where(own, death, np.inf))
@@ -199,6 +201,6 @@ def _failure_day(outcome: Outcome, given: Flags, values: Mapping[str, float]) ->
     """Day on which lack of response counts as an event, shape (n,); inf: it does not, or not yet."""
     end = np.minimum(outcome.death_day, outcome.last_day)
     judged = np.where(np.isfinite(outcome.death_day), end >= values["first_assessment"], end >= values["response_due"])
-    failed = np.isin(outcome.best_response, FAILURES) & judged
+    failed = np.isin(outcome.best_response, words.failures()) & judged
     never = np.minimum(values["failure_day"], end)
     return np.where(given, np.where(failed, values["failure_day"], np.inf), never)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
 from vein2vein.errors import InputError
+from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course
 
 NOT_EVALUABLE = -1
@@ -19,6 +21,7 @@ COUNTS_MISSING = "blood counts missing: CRi at best"
 SPD, VOLUME, DEAUVILLE = "sum_product_diameters", "metabolic_tumor_volume", "deauville"
 
 
+@by_patient(visit=("days",), none=("edition", "categories"))
 @dataclass(frozen=True)
 class Response:
     """What the disease visits showed.
@@ -238,7 +241,7 @@ def respond_lymphoma(
     no_spd = np.isnan(spd)
     shrunk |= no_spd & (volume <= v["partial_volume"] * _start(course, VOLUME))
     grown |= volume >= v["progression_volume"] * low
-    names = ("PD", "SD", "PR", "CR")
+    names = words.lineages()["lymphoma"].categories
     status = np.select(
         [~hot, grown, shrunk], [names.index("CR"), names.index("PD"), names.index("PR")], names.index("SD")
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from vein2vein.journey.journey import Journey, followed_by
 from vein2vein.models.model import named
 from vein2vein.models.reference import model as reference
 from vein2vein.trials.endpoints.reading import Flags, Floats, blasts_before, endpoint, infused, to_relapse
@@ -14,7 +13,7 @@ Hazards = tuple[Floats, Flags, Floats, Flags]
 LEAST = 3  # samples behind a half-life
 
 
-def fludarabine_exposure(journey: Any) -> Floats:
+def fludarabine_exposure(journey: Journey) -> Floats:
     """Area under the curve of F-ara-A, mg*h/L: dose over clearance, shape (n,)."""
     p = named(reference.MODEL.parameters, journey.individual)
     clearance = (p.CLnr + p.CLren * p.CrCl / p.CrClref) * p.CLf_factor * (p.BW / p.BWref) ** p.allo_CL  # L/h
@@ -24,13 +23,13 @@ def fludarabine_exposure(journey: Any) -> Floats:
 
 
 @endpoint("number", "mg*h/L")
-def fludarabine_auc(journey: Any) -> Floats:
+def fludarabine_auc(journey: Journey) -> Floats:
     """Area under the curve of F-ara-A during lymphodepletion."""
     return np.where(infused(journey), fludarabine_exposure(journey), np.nan)
 
 
 @endpoint("hazard")
-def relapse_by_fludarabine(journey: Any, *, lowest: float) -> Hazards:
+def relapse_by_fludarabine(journey: Journey, *, lowest: float) -> Hazards:
     """Hazard ratio of relapse of those with the lowest fludarabine exposures (a share, 0 to 1) to the others.
 
     A share and not a limit in mg*h/L: exposures of different pharmacokinetic models differ twofold for one dose.
@@ -43,18 +42,24 @@ def relapse_by_fludarabine(journey: Any, *, lowest: float) -> Hazards:
 
 
 @endpoint("hazard")
-def relapse_by_burden(journey: Any, *, above: float) -> Hazards:
+def relapse_by_burden(journey: Journey, *, above: float) -> Hazards:
     """Hazard ratio of relapse by marrow blasts (%) before lymphodepletion at or above a limit to the others."""
-    time, event, among = to_relapse(journey)
-    return time, event, np.where(blasts_before(journey) >= above, -np.inf, np.inf), among
+    (time, event, among), blasts = to_relapse(journey), blasts_before(journey)
+    return time, event, np.where(blasts >= above, -np.inf, np.inf), among & np.isfinite(blasts)
 
 
 @endpoint("number", "day")
-def half_life_last(journey: Any, *, least_fit: float) -> Floats:
+def half_life_last(journey: Journey, *, least_fit: float) -> Floats:
     """Half-life of the last quantifiable samples: of the lines through the last three or more after the peak the one
     with the highest adjusted coefficient of determination; none where that is below ``least_fit``.
     """
-    name = journey.kinetics.analyte
+    half_life = np.full(journey.count, np.nan)
+    for analyte in dict.fromkeys(facts.analyte for facts in journey.arms):
+        half_life = np.where(followed_by(journey, analyte), _half_life_last(journey, analyte, least_fit), half_life)
+    return half_life
+
+
+def _half_life_last(journey: Journey, name: str, least_fit: float) -> Floats:
     record = journey.course.at(journey.plan.kinetics_samples)
     values, days = np.asarray(record.dense(name), float), np.asarray(record.days)
     used = np.isfinite(values) & (values > 0) & ~record.below_lloq.get(name, np.zeros(values.shape, bool))

@@ -8,12 +8,13 @@ sets at the end of this file. Every limit (day, grade, threshold) is an argument
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.clinic.response.outcome import time_to_event
+from vein2vein.clinic.words import below_response, counted_responses
+from vein2vein.journey.journey import Journey, followed_by, per_patient
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
     blood,
     exposure,
@@ -21,7 +22,6 @@ from vein2vein.trials.endpoints import (  # their endpoints enter the list when 
 )
 from vein2vein.trials.endpoints.reading import (
     ENDPOINTS,
-    RESPONSES,
     Flags,
     Floats,
     NotProduced,
@@ -36,7 +36,6 @@ from vein2vein.trials.endpoints.reading import (
 
 Times = tuple[Floats, Flags, Flags]  # time, event, in the set
 Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
-NO_RESPONSE = ("NR", "MR", "SD", "PD")
 SEVERE, LIFE_THREATENING = 3, 4  # grades that name sets of patients
 PERCENT = 100.0  # unit factor
 
@@ -45,61 +44,60 @@ PERCENT = 100.0  # unit factor
 
 
 @endpoint("share")
-def not_infused(journey: Any, *, reasons: Sequence[str]) -> Flags:
+def not_infused(journey: Journey, *, reasons: Sequence[str]) -> Flags:
     """Enrolled but never infused, for one of these reasons."""
     return ~infused(journey) & np.isin(np.asarray(journey.not_infused_reason).astype(str), list(reasons))
 
 
 @endpoint("share")
-def prior_transplant(journey: Any) -> Flags:
+def prior_transplant(journey: Journey) -> Flags:
     """Stem-cell transplantation before enrollment."""
     return np.asarray(journey.patient.prior_hsct, bool)
 
 
 @endpoint("number", "year")
-def age(journey: Any) -> Floats:
+def age(journey: Journey) -> Floats:
     """Age at enrollment."""
     return np.asarray(journey.patient.age, float)
 
 
 @endpoint("number", "kg")
-def weight(journey: Any) -> Floats:
+def weight(journey: Journey) -> Floats:
     """Weight at enrollment."""
     return np.asarray(journey.patient.weight, float)
 
 
 @endpoint("number")
-def prior_lines(journey: Any) -> Floats:
+def prior_lines(journey: Journey) -> Floats:
     """Earlier lines of therapy."""
     return np.asarray(journey.patient.prior_lines, float)
 
 
 @endpoint("number", "%")
-def marrow_blasts(journey: Any) -> Floats:
+def marrow_blasts(journey: Journey) -> Floats:
     """Blast share of the marrow at enrollment: measured, else whole-body burden over the marrow's capacity."""
     measured = journey.patient.baseline.get("marrow_blasts")
-    capacity = journey.parameters.values().get("K0")
-    if measured is None and capacity is None:
+    full = PERCENT / per_patient(journey, lambda facts: facts.parameters.values().get("K0", np.nan))
+    if measured is None and np.isnan(full).all():
         raise NotProduced("the journey gives neither blasts in marrow at enrollment nor the capacity of the marrow")
-    known = np.full(len(journey.infused), np.nan) if measured is None else np.asarray(measured, float)
-    full = np.nan if capacity is None else PERCENT / capacity
-    return np.where(np.isfinite(known), known, np.minimum(np.asarray(journey.patient.burden, float) * full, PERCENT))
+    known = np.full(journey.count, np.nan) if measured is None else measured
+    return np.where(np.isfinite(known), known, np.minimum(journey.patient.burden * full, PERCENT))
 
 
 @endpoint("number", "cells")
-def dose_total(journey: Any) -> Floats:
+def dose_total(journey: Journey) -> Floats:
     """Viable CAR+ cells infused."""
     return np.where(infused(journey), np.asarray(journey.infusion.cells, float), np.nan)
 
 
 @endpoint("number", "cells/kg")
-def dose_per_kg(journey: Any) -> Floats:
+def dose_per_kg(journey: Journey) -> Floats:
     """Viable CAR+ cells infused for each kg of body weight."""
     return dose_total(journey) / weight(journey)
 
 
 @endpoint("number", "day")
-def enrollment_to_infusion(journey: Any) -> Floats:
+def enrollment_to_infusion(journey: Journey) -> Floats:
     """Days from enrollment to infusion."""
     return np.where(infused(journey), -np.asarray(journey.enrolment_day, float), np.nan)
 
@@ -108,26 +106,26 @@ def enrollment_to_infusion(journey: Any) -> Floats:
 
 
 @endpoint("share")
-def responded(journey: Any, *, responses: Sequence[str], response_by: float) -> Flags:
+def responded(journey: Journey, *, responses: Sequence[str], response_by: float) -> Flags:
     """Best response is one of these, reached by a day."""
     found = np.isin(np.asarray(journey.outcome.best_response).astype(str), list(responses))
     return found & (np.asarray(journey.outcome.response_day) <= response_by)
 
 
 @endpoint("share")
-def best_response(journey: Any, *, responses: Sequence[str]) -> Flags:
+def best_response(journey: Journey, *, responses: Sequence[str]) -> Flags:
     """Best response, or lack of it, is one of these, whenever it was found."""
     return np.isin(np.asarray(journey.outcome.best_response).astype(str), list(responses))
 
 
 @endpoint("share")
-def mrd_negative(journey: Any) -> Flags:
+def mrd_negative(journey: Journey) -> Flags:
     """No minimal residual disease with the best response."""
     return np.asarray(journey.outcome.mrd_negative, bool)
 
 
 @endpoint("share")
-def relapsed(journey: Any, *, antigen: str, before_transplant: bool) -> Flags:
+def relapsed(journey: Journey, *, antigen: str, before_transplant: bool) -> Flags:
     """Relapsed: with the antigen ``positive``, ``negative``, or ``any``; at choice only before a transplantation."""
     outcome = journey.outcome
     found = np.isfinite(np.asarray(outcome.relapse_day))
@@ -137,34 +135,34 @@ def relapsed(journey: Any, *, antigen: str, before_transplant: bool) -> Flags:
 
 
 @endpoint("share")
-def ongoing_response(journey: Any) -> Flags:
+def ongoing_response(journey: Journey) -> Flags:
     """In remission, alive, without relapse or transplantation at the end of follow-up."""
     outcome = journey.outcome
-    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), RESPONSES)
+    responded_ever = np.isin(np.asarray(outcome.best_response).astype(str), counted_responses())
     days = (outcome.relapse_day, outcome.death_day, outcome.hsct_day)
     return responded_ever & np.logical_and.reduce([~np.isfinite(np.asarray(d)) for d in days])
 
 
 @endpoint("share")
-def transplanted_in_remission(journey: Any) -> Flags:
+def transplanted_in_remission(journey: Journey) -> Flags:
     """Stem-cell transplantation in remission after the infusion."""
     day = np.asarray(journey.outcome.hsct_day)
     return np.isfinite(day) & (day < np.asarray(journey.outcome.relapse_day))
 
 
 @endpoint("share")
-def died(journey: Any, *, until: float) -> Flags:
+def died(journey: Journey, *, until: float) -> Flags:
     """Dead by a day after infusion."""
     return infused(journey) & (np.asarray(journey.outcome.death_day) <= until)
 
 
 @endpoint("time", "day")
-def survival(journey: Any, *, event: str, clock: str, censor_transplant: bool) -> Times:
+def survival(journey: Journey, *, event: str, clock: str, censor_transplant: bool) -> Times:
     """Time to the event of OS, EFS, RFS or DOR, from infusion or enrollment."""
     return time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
 
 
-def recovery_day(journey: Any) -> Floats:
+def recovery_day(journey: Journey) -> Floats:
     """Day of loss of B-cell aplasia, shape (n,): first of two samples in a row with B cells again; inf: not lost."""
     state = grades(journey, "b_cell_aplasia", np.inf)
     days = np.asarray(journey.course.days)[columns(journey, np.inf)]
@@ -178,7 +176,7 @@ def recovery_day(journey: Any) -> Floats:
 
 
 @endpoint("time", "day")
-def b_cell_aplasia(journey: Any) -> Times:
+def b_cell_aplasia(journey: Journey) -> Times:
     """Time to the return of B cells, censored at relapse, transplantation, death and the end of follow-up."""
     outcome, back = journey.outcome, recovery_day(journey)
     other = (outcome.relapse_day, outcome.hsct_day, outcome.death_day, outcome.last_day)
@@ -187,7 +185,7 @@ def b_cell_aplasia(journey: Any) -> Times:
 
 
 @endpoint("hazard")
-def relapse_after_recovery(journey: Any, *, until: float) -> Hazards:
+def relapse_after_recovery(journey: Journey, *, until: float) -> Hazards:
     """Hazard ratio of relapse after B-cell recovery within some time to that before (time-dependent)."""
     time, event, among = to_relapse(journey)
     back = recovery_day(journey)
@@ -195,14 +193,14 @@ def relapse_after_recovery(journey: Any, *, until: float) -> Hazards:
 
 
 @endpoint("hazard")
-def relapse_by_recovery(journey: Any, *, landmark: float) -> Hazards:
+def relapse_by_recovery(journey: Journey, *, landmark: float) -> Hazards:
     """Hazard ratio of relapse by B-cell recovery at a landmark day, among those in remission then."""
     time, event, among = to_relapse(journey)
     return time, event, np.where(recovery_day(journey) <= landmark, -np.inf, np.inf), among & (time > landmark)
 
 
 @endpoint("hazard")
-def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> Hazards:
+def relapse_by_mrd(journey: Journey, *, landmark: float, above: float) -> Hazards:
     """Hazard ratio of relapse by residual disease above a fraction at the last marrow up to a landmark day."""
     found = readings(journey, "mrd", landmark)
     known = np.isfinite(found)
@@ -221,77 +219,78 @@ def relapse_by_mrd(journey: Any, *, landmark: float, above: float) -> Hazards:
 # Cellular kinetics
 
 
-def _kinetics(journey: Any, name: str, analyte: str = "") -> Floats:
-    if analyte not in ("", journey.kinetics.analyte):
-        raise NotProduced(f"the cells of this product are followed by {journey.kinetics.analyte}, not {analyte}")
-    if getattr(journey.kinetics, name, None) is None:
-        raise NotProduced(f"the journey does not give the kinetic parameter {name}")
-    value = np.asarray(getattr(journey.kinetics, name), float)
-    return np.where(infused(journey) & np.isfinite(value) & (value > 0), value, np.nan)
+def _kinetics(journey: Journey, value: Floats, analyte: str = "") -> Floats:
+    """A kinetic parameter of the infused, of those followed by one analyte where it is in that analyte's unit."""
+    counted = infused(journey)
+    if analyte:
+        counted = counted & followed_by(journey, analyte)
+        if not any(facts.analyte == analyte for facts in journey.arms):
+            raise NotProduced(f"the cells of this product are followed by {journey.kinetics.analyte}, not {analyte}")
+    return np.where(counted & np.isfinite(value) & (value > 0), value, np.nan)
 
 
 @endpoint("number", "copies/ug")
-def cmax(journey: Any) -> Floats:
+def cmax(journey: Journey) -> Floats:
     """Highest transgene level in blood (products followed by qPCR)."""
-    return _kinetics(journey, "cmax", "transgene")
+    return _kinetics(journey, journey.kinetics.cmax, "transgene")
 
 
 @endpoint("number", "day")
-def tmax(journey: Any) -> Floats:
+def tmax(journey: Journey) -> Floats:
     """Day of the highest transgene level."""
-    return _kinetics(journey, "tmax")
+    return _kinetics(journey, journey.kinetics.tmax)
 
 
 @endpoint("number", "day*copies/ug")
-def auc_0_28(journey: Any) -> Floats:
+def auc_0_28(journey: Journey) -> Floats:
     """Area under the transgene curve from day 0 to 28."""
-    return _kinetics(journey, "auc_0_28", "transgene")
+    return _kinetics(journey, journey.kinetics.auc_0_28, "transgene")
 
 
 @endpoint("number", "cells/uL")
-def cmax_cells(journey: Any) -> Floats:
+def cmax_cells(journey: Journey) -> Floats:
     """Highest count of CAR-T cells in blood."""
-    return _kinetics(journey, "cmax", "car_t_cells")
+    return _kinetics(journey, journey.kinetics.cmax, "car_t_cells")
 
 
 @endpoint("number", "day*cells/uL")
-def auc_0_28_cells(journey: Any) -> Floats:
+def auc_0_28_cells(journey: Journey) -> Floats:
     """Area under the curve of CAR-T cells in blood from day 0 to 28."""
-    return _kinetics(journey, "auc_0_28", "car_t_cells")
+    return _kinetics(journey, journey.kinetics.auc_0_28, "car_t_cells")
 
 
 @endpoint("number", "day")
-def doubling_time(journey: Any) -> Floats:
+def doubling_time(journey: Journey) -> Floats:
     """Doubling time during expansion."""
-    return _kinetics(journey, "doubling_time")
+    return _kinetics(journey, journey.kinetics.doubling_time)
 
 
 @endpoint("number", "day")
-def half_life_contraction(journey: Any) -> Floats:
+def half_life_contraction(journey: Journey) -> Floats:
     """Half-life of the contraction after the peak."""
-    return _kinetics(journey, "half_life_contraction")
+    return _kinetics(journey, journey.kinetics.half_life_contraction)
 
 
 @endpoint("number", "day")
-def half_life_terminal(journey: Any) -> Floats:
+def half_life_terminal(journey: Journey) -> Floats:
     """Half-life of the persistence phase."""
-    return _kinetics(journey, "half_life_terminal")
+    return _kinetics(journey, journey.kinetics.half_life_terminal)
 
 
 @endpoint("number", "1/day")
-def contraction_rate(journey: Any) -> Floats:
+def contraction_rate(journey: Journey) -> Floats:
     """Rate of the contraction after the peak."""
     return np.log(2) / half_life_contraction(journey)
 
 
 @endpoint("number", "1/day")
-def terminal_rate(journey: Any) -> Floats:
+def terminal_rate(journey: Journey) -> Floats:
     """Rate of the persistence phase."""
     return np.log(2) / half_life_terminal(journey)
 
 
 @endpoint("number", "day")
-def persistence(journey: Any) -> Floats:
+def persistence(journey: Journey) -> Floats:
     """Last day with transgene at or above the limit of quantification within follow-up."""
     course = journey.course
     if not course.measured("transgene"):
@@ -313,27 +312,27 @@ KINETIC = (
 # Sets: who is counted
 
 
-def _non_responders(journey: Any) -> Flags:
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), NO_RESPONSE)
+def _non_responders(journey: Journey) -> Flags:
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), below_response())
 
 
-def _relapsed(journey: Any) -> Flags:
+def _relapsed(journey: Journey) -> Flags:
     return responders(journey) & np.isfinite(np.asarray(journey.outcome.relapse_day))
 
 
-def _crs(journey: Any, scale: str, until: float) -> NDArray[np.int64]:
+def _crs(journey: Journey, scale: str, until: float) -> NDArray[np.int64]:
     return np.where(infused(journey), toxicity.highest_crs(journey, scale, until), -1)
 
 
-def _relapsed_in_aplasia(journey: Any) -> Flags:
+def _relapsed_in_aplasia(journey: Journey) -> Flags:
     return _relapsed(journey) & (recovery_day(journey) > np.asarray(journey.outcome.relapse_day))
 
 
-def _severe_neurologic(journey: Any, until: float) -> Flags:
+def _severe_neurologic(journey: Journey, until: float) -> Flags:
     return infused(journey) & toxicity.neurologic_event(journey, grade=SEVERE, until=until)
 
 
-SETS: dict[str, Callable[[Any, str, float], Flags]] = {
+SETS: dict[str, Callable[[Journey, str, float], Flags]] = {
     "enrolled": lambda journey, scale, until: np.ones(len(journey.infused), bool),
     "infused": lambda journey, scale, until: infused(journey),
     "responders": lambda journey, scale, until: responders(journey),
@@ -341,8 +340,9 @@ SETS: dict[str, Callable[[Any, str, float], Flags]] = {
     "evaluable": lambda journey, scale, until: responders(journey) | _non_responders(journey),
     "crs": lambda journey, scale, until: _crs(journey, scale, until) >= 1,
     "crs_grade_4": lambda journey, scale, until: _crs(journey, scale, until) >= LIFE_THREATENING,
-    "crs_below_grade_4": lambda journey, scale, until: infused(journey)
-    & (_crs(journey, scale, until) < LIFE_THREATENING),
+    "crs_below_grade_4": lambda journey, scale, until: (
+        infused(journey) & (_crs(journey, scale, until) < LIFE_THREATENING)
+    ),
     "durable_responders": lambda journey, scale, until: blood.durable_responders(journey),
     "relapsed": lambda journey, scale, until: _relapsed(journey),
     "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),

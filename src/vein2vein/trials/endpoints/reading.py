@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.clinic.words import counted_responses
+from vein2vein.journey.journey import Journey, per_patient
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -40,7 +43,6 @@ class Endpoint:
 
 
 ENDPOINTS: dict[str, Endpoint] = {}
-RESPONSES = ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
 PERCENT = 100.0  # unit factor
 
 
@@ -58,17 +60,17 @@ def endpoint(kind: str, unit: str = "1") -> Callable[[Callable[..., Any]], Calla
 
 
 @endpoint("share")
-def infused(journey: Any) -> Flags:
+def infused(journey: Journey) -> Flags:
     """Received the product."""
     return np.asarray(journey.infused, bool)
 
 
-def responders(journey: Any) -> Flags:
+def responders(journey: Journey) -> Flags:
     """Infused, with a best response that counts as one, shape (n,)."""
-    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), RESPONSES)
+    return infused(journey) & np.isin(np.asarray(journey.outcome.best_response).astype(str), counted_responses())
 
 
-def to_relapse(journey: Any) -> tuple[Floats, Flags, Flags]:
+def to_relapse(journey: Journey) -> tuple[Floats, Flags, Flags]:
     """Days from infusion to relapse, censored at death, transplantation and the end of follow-up; of responders."""
     outcome = journey.outcome
     relapse = np.asarray(outcome.relapse_day, float)
@@ -77,34 +79,34 @@ def to_relapse(journey: Any) -> tuple[Floats, Flags, Flags]:
     return np.minimum(relapse, end), relapse <= end, responders(journey)
 
 
-def blasts_before(journey: Any) -> Floats:
-    """Blasts in marrow (%) on the day before lymphodepletion, shape (n,)."""
-    return PERCENT * np.asarray(journey.waiting.burden, float) / journey.disease.marrow_full
+def blasts_before(journey: Journey) -> Floats:
+    """Blasts in marrow (%) on the day before lymphodepletion, shape (n,); NaN where the disease has no capacity."""
+    return PERCENT * journey.waiting.burden / per_patient(journey, lambda facts: facts.disease.marrow_full)
 
 
 # Reading a course
 
 
-def columns(journey: Any, until: float) -> NDArray[np.intp]:
+def columns(journey: Journey, until: float) -> NDArray[np.intp]:
     """Columns of the course from infusion to a day."""
     days = np.asarray(journey.course.days)
     return np.flatnonzero((days >= 0) & (days <= until))
 
 
-def readings(journey: Any, analyte: str, until: float) -> Floats:
+def readings(journey: Journey, analyte: str, until: float) -> Floats:
     """Values (n, k) of an analyte from infusion to a day."""
     if not journey.course.measured(analyte):
         raise NotProduced(f"the journey does not measure {analyte}")
     return np.asarray(journey.course.dense(analyte))[:, columns(journey, until)]
 
 
-def doses_given(journey: Any, treatment: str, until: float) -> Flags:
+def doses_given(journey: Journey, treatment: str, until: float) -> Flags:
     """Whether something was given or running, (n, k), from infusion to a day."""
     with np.errstate(invalid="ignore"):
         return np.asarray(journey.course.dense(treatment))[:, columns(journey, until)] > 0
 
 
-def grades(journey: Any, key: str, until: float) -> NDArray[np.int64]:
+def grades(journey: Journey, key: str, until: float) -> NDArray[np.int64]:
     """Grades (n, k) from infusion to a day; -1 where not gradable."""
     if key not in journey.findings:
         raise NotProduced(f"the journey does not grade {key}")
@@ -116,25 +118,25 @@ def ever(flags: Flags) -> Flags:
     return np.asarray(np.any(flags, axis=1), dtype=bool)
 
 
-def first_day(journey: Any, flags: Flags, until: float) -> Floats:
+def first_day(journey: Journey, flags: Flags, until: float) -> Floats:
     """First flagged day; NaN where there is none."""
     days = np.asarray(journey.course.days)[columns(journey, until)]
     return np.where(ever(flags), days[flags.argmax(axis=1)], np.nan)
 
 
-def end_day(journey: Any, flags: Flags, until: float) -> Floats:
+def end_day(journey: Journey, flags: Flags, until: float) -> Floats:
     """First grading day after the last flagged one (that day itself where nothing follows it); NaN without any."""
     days = np.asarray(journey.course.days)[columns(journey, until)]
     last = flags.shape[1] - 1 - flags[:, ::-1].argmax(axis=1)
     return np.where(ever(flags), days[np.minimum(last + 1, len(days) - 1)], np.nan)
 
 
-def duration(journey: Any, flags: Flags, until: float) -> Floats:
+def duration(journey: Journey, flags: Flags, until: float) -> Floats:
     """Days from the first flagged one to the end."""
     return end_day(journey, flags, until) - first_day(journey, flags, until)
 
 
-def first_episode(journey: Any, flags: Flags, until: float, gap: float) -> Floats:
+def first_episode(journey: Journey, flags: Flags, until: float, gap: float) -> Floats:
     """Days from the first flagged one to the end of its episode; what returns ``gap`` days after it is another."""
     days, place = np.asarray(journey.course.days)[columns(journey, until)], np.arange(flags.shape[1])
     last = np.maximum.accumulate(np.where(flags, place, -1), axis=1)

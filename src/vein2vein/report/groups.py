@@ -1,0 +1,84 @@
+"""Who is told together in a report: each arm by itself, or the arms that share a disease and a product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vein2vein.clinic.words import Lineage, lineage_words
+from vein2vein.journey.journey import ArmRows, Journey, by_arm, some_patients
+from vein2vein.report.facts import Compared
+from vein2vein.report.text import listed
+from vein2vein.trials.trial import TrialResult
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patients who are told together.
+
+    Attributes
+    ----------
+    key : str
+        Part of the ids of its figures; "" where the trial has one group.
+    title : str
+        "" where the trial has one group.
+    pooled : str
+        What is said where several arms are told together; "" for one arm.
+    arms : tuple of str
+        Names of its arms.
+    journey : Journey
+        Of these patients only.
+    words : Lineage
+        How their responses are told.
+    """
+
+    key: str
+    title: str
+    pooled: str
+    arms: tuple[str, ...]
+    journey: Journey
+    words: Lineage
+
+    def rows(self, compared: list[Compared]) -> list[Compared]:
+        """The published figures of exactly these patients."""
+        return [row for row in compared if set(row.arms) == set(self.arms) or (not self.key and not row.arms)]
+
+
+def words_of(journey: Journey) -> Lineage:
+    """How the responses of a journey of one disease are told."""
+    disease = journey.disease
+    return lineage_words(disease.lineage, disease.name)
+
+
+def arm_groups(result: TrialResult) -> list[Group]:
+    """Each arm by itself."""
+    return _grouped(result, lambda arm: arm.arm)
+
+
+def shared_groups(result: TrialResult) -> list[Group]:
+    """Arms that share disease, product and the way the cells are followed, together."""
+    return _grouped(result, lambda arm: (arm.facts.disease.name, arm.facts.product.name, arm.facts.analyte))
+
+
+def _grouped(result: TrialResult, of: Callable[[ArmRows], Hashable]) -> list[Group]:
+    titles = {arm.name: arm.title for arm in result.trial.arms}
+    gathered: dict[Hashable, list[ArmRows]] = {}
+    for arm in by_arm(result.journey):
+        gathered.setdefault(of(arm), []).append(arm)
+    found: list[Group] = []
+    for arms in gathered.values():
+        names = tuple(arm.arm for arm in arms)
+        journey = some_patients(result.journey, np.sort(np.concatenate([arm.rows for arm in arms])))
+        told = [titles.get(name, name) for name in names]
+        alone = len(gathered) == 1
+        disease = arms[0].facts.disease.title
+        pooled = f"Pooled, because they share the disease ({disease}): {listed(told, 'and')}." if len(arms) > 1 else ""
+        title = "" if alone else _capital(disease if len(arms) > 1 else told[0])
+        found.append(Group("" if alone else "-".join(names), title, pooled, names, journey, words_of(journey)))
+    return found
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
