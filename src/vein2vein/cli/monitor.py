@@ -44,7 +44,8 @@ Examples:
 @click.option("--deidentify", "private", is_flag=True, help="Leave out identifiers and dates; writes such a copy too.")
 @click.option(
     "--json", "for_machines", is_flag=True,
-    help="JSON lines for machines (events today, finding, changed, consider, due, missing, day, set_aside, report).",
+    help="JSON lines for machines (events today, finding, score, changed, consider, due, missing, day, set_aside,"
+    " report).",
 )  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No tables and no notes; only what was set aside and where the page is.")
 @click.option("--force", is_flag=True, help="Overwrite an existing page or file.")
@@ -122,13 +123,13 @@ def _write(watch: Any, folder: Path, names: tuple[str, str, str], force: bool) -
 
 def _print(watch: Any, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
-    from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
+    from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
     from vein2vein.ward.monitor import missing_now
     from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
     rows = []
-    for s in (*watch.now, *watch.scores):
+    for s in (*watch.now, *watch.hematotoxicity):
         aged = f" (day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)})" if s.grade < 0 <= s.last_grade else ""
         why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
@@ -137,6 +138,9 @@ def _print(watch: Any, many: bool) -> None:
     console.table(
         ("finding", "now", "why, or what is missing", "edition"), rows, title=f"{who}today, day {day_text(watch.today)}"
     )
+    if scores := score_rows(watch):
+        console.table(("score", "value", "why, or what is missing", "edition"), scores, title="Risk scores")
+    _list("Risk scores that the record does not allow", closed_scores(watch))
     _list("Changed in 24 hours", watch.changed)
     _list("Risk of infection", watch.infection)
     considered = []
@@ -191,11 +195,18 @@ def _state(state: Any) -> dict[str, Any]:
         "finding": state.name, "grade": state.grade if state.grade >= 0 else None, "at_least": state.at_least,
         "state": str(state), "day": state.day, "edition": state.edition, "unverified": bool(state.unverified),
         "missing": state.missing, "flags": state.flags,
-        "because": [
-            {"day": r.day, "analyte": r.analyte, "value": r.value, "below": r.below_lloq, "source": r.where_from}
-            for r in state.because
-        ],
+        "because": [_row(row) for row in state.because],
     }  # fmt: skip
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {
+        "day": row.day,
+        "analyte": row.analyte,
+        "value": row.value,
+        "below": row.below_lloq,
+        "source": row.where_from,
+    }
 
 
 def _emit(watch: Any) -> None:
@@ -206,9 +217,28 @@ def _emit(watch: Any) -> None:
     console.emit(
         "today", **own, day=watch.today, age=watch.age, weight=watch.weight, product=watch.product, scale=watch.scale
     )
-    for state in (*watch.now, *watch.scores):
+    for state in (*watch.now, *watch.hematotoxicity):
         last = {"last_grade": None if state.last_grade < 0 else state.last_grade, "last_day": state.last_day}
         console.emit("finding", **own, **_state(state), **last)
+    for one in watch.risk_scores:
+        console.emit(
+            "score",
+            **own,
+            score=one.name,
+            title=one.title,
+            low=one.low,
+            high=one.high,
+            verdict=one.verdict,
+            state=str(one),
+            first_day=one.first_day,
+            last_day=one.last_day,
+            points=dict(one.points),
+            missing=one.missing,
+            flags=one.flags,
+            edition=one.edition,
+            unverified=bool(one.unverified),
+            because=[_row(row) for row in one.because],
+        )
     for text in watch.changed:
         console.emit("changed", **own, text=text)
     console.emit("infection", **own, factors=watch.infection, unknown=watch.infection_unknown)
