@@ -64,7 +64,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     high, no_ferritin, rising = _ferritin(course, rules)
     features = {
         "transaminases": _transaminases(course, rules),
-        "fibrinogen": _below(course, "fibrinogen", v),
+        "fibrinogen": _below(course, "fibrinogen", v["fibrinogen"], v),
         "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.zeros(course.shape, dtype=bool)),
         "cytopenia": _cytopenia(course, v),
     }
@@ -144,17 +144,19 @@ def _above(limit: Floats) -> Callable[[Floats], Flags]:
     return lambda values: values > limit
 
 
-def _below(course: Course, name: str, v: Mapping[str, float]) -> tuple[Flags, Flags]:
-    return _met(course, name, v, lambda x: x < v[name])
+def _below(course: Course, name: str, limit: float, v: Mapping[str, float]) -> tuple[Flags, Flags]:
+    return _met(course, name, v, lambda x: x < limit)
 
 
 def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    blood = edition("ctcae_v5_blood")
+    limits = {level.reads: level.value for level in blood.levels if level.grade == blood.top}
     for name in COUNTS:
-        low, open_ = _below(course, name, v)
-        above = before(latest(course.dense(name) >= v[name]))
+        low, open_ = _below(course, name, limits[name], v)
+        above = before(latest(course.dense(name) >= limits[name]))
         since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
         met |= low & late & (above >= 0) & since
         unknown &= open_ | (low & (above < 0))
