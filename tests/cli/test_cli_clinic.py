@@ -366,3 +366,21 @@ def test_what_is_known_at_least_stands_with_its_rows_and_with_what_is_missing():
     Path("record.csv").write_text(f"{rows}1,fio2,21,%\n", encoding="utf-8")
     _, out, _ = run("monitor", "record.csv", "--force")
     assert "at least grade" not in out and "grade 1" in out
+
+
+def test_monitor_tells_the_risk_scores_in_the_terminal_and_to_machines(record):
+    code, out, _ = run("monitor", record, "--until", "3.375", "--out", "ward")
+    assert code == 0
+    scores = out[out.index("Risk scores") : out.index("Changed in 24 hours")]
+    row = next(line for line in scores.splitlines() if "2 to 4 points: high" in line)
+    assert "CAR-HEMATOTOX" in row
+    assert "Hemoglobin" in scores and "lymphodepletion is not charted" in re.sub(r"[│\s]+", " ", scores)
+    told = events(run("monitor", record, "--until", "3.375", "--out", "ward", "--force", "--json")[1])
+    by_name = {e["score"]: e for e in told if e["event"] == "score"}
+    assert len(by_name) == 11
+    hematotox = by_name["car_hematotox"]
+    assert (hematotox["low"], hematotox["high"], hematotox["verdict"]) == (2, 4, "high")
+    assert hematotox["missing"] == ["hemoglobin", "crp"] and hematotox["points"]["ferritin"] == 1
+    assert {row["source"] for row in hematotox["because"]} == {"record.csv:14", "record.csv:15", "record.csv:16"}
+    assert by_name["easix"]["low"] is None and by_name["easix"]["state"] == "not gradable"
+    assert "HLH-2004 criteria" in Path("ward/report.html").read_text(encoding="utf-8")

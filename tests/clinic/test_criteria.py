@@ -1,6 +1,7 @@
 """Editions, B-cell aplasia, cytopenias and eligibility."""
 
 import re
+import tomllib
 from types import SimpleNamespace
 
 import numpy as np
@@ -186,3 +187,52 @@ def test_every_source_number_of_the_criteria_has_a_reference():
     for mark in marks - {"M", "D"}:
         for number in mark.removeprefix("R:").split(","):
             assert reference(f"R:{number}").endswith(f", {number}"), number
+
+
+def own_thresholds():
+    """Every threshold where it is written, not where it is included: (edition, name, table)."""
+    for name, path in editions().items():
+        card = tomllib.loads(path.read_text(encoding="utf-8"))
+        for threshold, table in card.get("thresholds", {}).items():
+            yield name, threshold, table
+
+
+def test_a_choice_of_ours_stands_once():
+    """What two publications state stands with each; a number that we chose for one meaning has one home."""
+    homes = {}
+    for name, threshold, table in own_thresholds():
+        for key in ((table["meaning"], table["value"], table["unit"]), (threshold, table["value"], table["unit"])):
+            homes.setdefault(key, []).append((name, threshold, table["mark"]))
+    several = {key: found for key, found in homes.items() if len({(n, t) for n, t, _ in found}) > 1}
+    ours = {}
+    for key, found in several.items():
+        limits = all(threshold.endswith("upper_limit") for _, threshold, _ in found)
+        if any(mark == "D" for *_, mark in found) and not (limits and len({t for _, t, _ in found}) == len(found)):
+            ours[key] = found
+    assert not ours
+
+
+def test_a_grade_4_count_has_its_limit_in_the_blood_grades_alone():
+    own = {name: table for edition_name, name, table in own_thresholds() if edition_name == "iec_hs_2023"}
+    blood = {level.reads for level in edition("ctcae_v5_blood").levels}
+    assert not set(own) & blood
+
+
+@pytest.mark.parametrize(
+    ("shared", "name", "readers"),
+    [
+        ("clock", "tolerance", ("bedside_signs", "crs_astct_2019", "dosing")),
+        ("bedside_signs", "fever", tuple(sorted(e for e in editions() if e.startswith("crs_")))),
+        ("bedside_signs", "adult_systolic", tuple(sorted(e for e in editions() if e.startswith("crs_")))),
+        ("laboratory_limits", "ast_upper_limit", ("ctcae_v5_organs", "iec_hs_2023", "eligibility_ebmt")),
+        ("laboratory_limits", "stands", ("ctcae_v5_organs", "iec_hs_2023")),
+        ("arousal", "arousal_lasts", ("icans_astct_2019", "cres_cartox_2018")),
+        ("response_visits", "visit_slack", ("response_b_all_eliana", "response_lymphoma", "response_myeloma")),
+    ],
+)
+def test_a_shared_threshold_is_read_from_its_home(shared, name, readers):
+    home = edition(shared).thresholds[name]
+    assert name in {n for e, n, _ in own_thresholds() if e == shared}
+    for reader in readers:
+        assert edition(reader).thresholds[name] is home, reader
+    assert [e for e, n, t in own_thresholds() if n == name and t["unit"] == home.unit] == [shared]

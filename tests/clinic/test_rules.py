@@ -8,11 +8,11 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
-from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
+from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia, immunoglobulin_due
 from vein2vein.clinic.grades.cres import grade_cres
 from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import Grades, lacking
-from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
+from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia, grade_icaht, grade_t_icaht
 from vein2vein.clinic.grades.hlh import hlh_2004, hlh_cartox, hscore, mas_2016
 from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
 from vein2vein.clinic.grades.iec_hs import grade_iec_hs
@@ -279,7 +279,30 @@ def _efs_second_line(case):
     assert (time[0], event[0]) == (case["time"], case["event"])
 
 
+def _one_day(case):
+    names = [name for name in case if name in all_analytes()]
+    return Course(np.array([0]), np.array([30.0]), {name: np.array([[float(case[name])]]) for name in names})
+
+
+def _cytopenia(case):
+    found = grade_cytopenia(_one_day(case), case["finding"])
+    assert found.grade[0, 0] == found.at_least[0, 0] == case["grade"] and not found.missing
+
+
+def _b_cell_aplasia(case):
+    assert b_cell_aplasia(_one_day(case), case["definition"]).grade[0, 0] == case["state"]
+
+
+def _hypogammaglobulinemia(case):
+    found = hypogammaglobulinemia(_one_day(case), age=case["age"])
+    assert found.grade[0, 0] == case["state"]
+    assert bool(found.flags) == bool(found.missing) == (case["state"] < 0)
+
+
 CHECKS = {
+    "cytopenia": _cytopenia,
+    "b_cell_aplasia": _b_cell_aplasia,
+    "hypogammaglobulinemia": _hypogammaglobulinemia,
     "efs_second_line": _efs_second_line,
     "early_prediction": _early_prediction,
     "t_icaht": _t_icaht,

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.report import page
 from vein2vein.report.figures import pick_curves, quantiles
 from vein2vein.report.look import entries, look, mark, texts
 from vein2vein.report.text import listed, number, percent, power_of_ten, span

@@ -31,7 +31,7 @@ def record(tmp_path):
 
 
 def state(watch, name):
-    return next(s for s in (*watch.now, *watch.scores) if s.name == name)
+    return next(s for s in (*watch.now, *watch.hematotoxicity) if s.name == name)
 
 
 def test_the_example_on_its_worst_evening(record):

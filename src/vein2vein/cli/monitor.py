@@ -14,6 +14,7 @@ from vein2vein.clinic.words import finding_words, ward_scales
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
+    from vein2vein.therapy.course import Row
     from vein2vein.ward.monitor import Watch
     from vein2vein.ward.states import State
 
@@ -44,7 +45,7 @@ Examples:
 @options.out_folder("Folder for page and findings, CSV and FHIR (default: vein2vein-results/<record>-monitor).")
 @options.init("Write an annotated record to start from")
 @click.option("--deidentify", "private", is_flag=True, help="Leave out identifiers and dates; writes such a copy too.")
-@options.for_machines("today, finding, changed, consider, due, missing, day, set_aside, report")
+@options.for_machines("today, finding, score, changed, consider, due, missing, day, set_aside, report")
 @options.quiet("No tables and no notes; only what was set aside and where the page is.")
 @options.force
 def command(
@@ -129,13 +130,13 @@ def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool)
 
 def _print(watch: Watch, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
-    from vein2vein.report.monitor_page import advised, dose_words, due_rows, edition_title
+    from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
     from vein2vein.ward.monitor import missing_now
     from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
 
     who = f"Patient {watch.patient}: " if many else ""
     rows: list[tuple[str, ...]] = []
-    for s in (*watch.now, *watch.scores):
+    for s in (*watch.now, *watch.hematotoxicity):
         aged = f" (day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)})" if s.grade < 0 <= s.last_grade else ""
         why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
@@ -144,6 +145,9 @@ def _print(watch: Watch, many: bool) -> None:
     console.table(
         ("finding", "now", "why, or what is missing", "edition"), rows, title=f"{who}today, day {day_text(watch.today)}"
     )
+    if scores := score_rows(watch):
+        console.table(("score", "value", "why, or what is missing", "edition"), scores, title="Risk scores")
+    _list("Risk scores that the record does not allow", closed_scores(watch))
     _list("Changed in 24 hours", watch.changed)
     _list("Risk of infection", watch.infection)
     considered: list[tuple[str, ...]] = []
@@ -205,10 +209,17 @@ def _state(state: State) -> dict[str, object]:
         "unverified": bool(state.unverified),
         "missing": state.missing,
         "flags": state.flags,
-        "because": [
-            {"day": r.day, "analyte": r.analyte, "value": r.value, "below": r.below_lloq, "source": r.where_from}
-            for r in state.because
-        ],
+        "because": [_row(row) for row in state.because],
+    }
+
+
+def _row(row: Row) -> dict[str, object]:
+    return {
+        "day": row.day,
+        "analyte": row.analyte,
+        "value": row.value,
+        "below": row.below_lloq,
+        "source": row.where_from,
     }
 
 
@@ -220,9 +231,28 @@ def _emit(watch: Watch) -> None:
     console.emit(
         "today", **own, day=watch.today, age=watch.age, weight=watch.weight, product=watch.product, scale=watch.scale
     )
-    for state in (*watch.now, *watch.scores):
+    for state in (*watch.now, *watch.hematotoxicity):
         last = {"last_grade": None if state.last_grade < 0 else state.last_grade, "last_day": state.last_day}
         console.emit("finding", **own, **_state(state), **last)
+    for one in watch.risk_scores:
+        console.emit(
+            "score",
+            **own,
+            score=one.name,
+            title=one.title,
+            low=one.low,
+            high=one.high,
+            verdict=one.verdict,
+            state=str(one),
+            first_day=one.first_day,
+            last_day=one.last_day,
+            points=dict(one.points),
+            missing=one.missing,
+            flags=one.flags,
+            edition=one.edition,
+            unverified=bool(one.unverified),
+            because=[_row(row) for row in one.because],
+        )
     for text in watch.changed:
         console.emit("changed", **own, text=text)
     console.emit("infection", **own, factors=watch.infection, unknown=watch.infection_unknown)

@@ -11,7 +11,7 @@ from vein2vein.report import facts
 from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render
 from vein2vein.report.figures_toxicity import draw_grades
 from vein2vein.report.look import axis_name, color, look, mark
-from vein2vein.ward.monitor import Watch
+from vein2vein.ward.monitor import WardRound
 from vein2vein.ward.states import title
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HALF = 1 / 2  # the day from d to d + 1 is drawn around d, under its grade
 LOGARITHMIC = ("crp", "ferritin", "neutrophils", "platelets", "transgene", "car_t_cells", "b_cells")
 
 
-def daily(watch: Watch, name: str, last: int) -> tuple[Any, Any]:
+def daily(watch: WardRound, name: str, last: int) -> tuple[Any, Any]:
     """Grade and least grade of each day 0 to last, shape (last + 1,); -2 where the record holds nothing."""
     found, least = np.full(last + 1, facts.NOT_OBSERVED), np.zeros(last + 1, dtype=int)
     for day in watch.days:
@@ -34,7 +34,7 @@ def daily(watch: Watch, name: str, last: int) -> tuple[Any, Any]:
     return found, least
 
 
-def timeline(watch: Watch) -> Picture | None:
+def timeline(watch: WardRound) -> Picture | None:
     """The first weeks: strips of grades, signs, laboratory values, treatments."""
     last = int(min(max(np.ceil(watch.today), look("windows", "tick_acute")), look("windows", "early")))
     if watch.today < 0:
@@ -74,7 +74,7 @@ def timeline(watch: Watch) -> Picture | None:
     )  # fmt: skip
 
 
-def treatments(watch: Watch, last: float = np.inf) -> dict[str, list[float]]:
+def treatments(watch: WardRound, last: float = np.inf) -> dict[str, list[float]]:
     """Days on which each treatment was given, in the window of the figure."""
     found: dict[str, list[float]] = {}
     for day in watch.days:
@@ -101,7 +101,7 @@ def _strips(axes: Axes, strips: list[tuple[Any, Any]], names: list[str]) -> None
     axes.set_title("Worst grade of the day")
 
 
-def _points(axes: Axes, watch: Watch, name: str, at: Any, window: Any) -> None:
+def _points(axes: Axes, watch: WardRound, name: str, at: Any, window: Any) -> None:
     values = watch.course.values[name][0]
     there = window & np.isfinite(values)
     below = watch.course.below_lloq.get(name)
@@ -150,7 +150,7 @@ def _ticks(axes: Axes, given: dict[str, list[float]]) -> None:
     axes.grid(False)
 
 
-def follow_up(watch: Watch) -> Picture | None:
+def follow_up(watch: WardRound) -> Picture | None:
     """The months after the first weeks: cells, B cells, immunoglobulin, counts; None where the record ends before."""
     if watch.today <= look("windows", "early"):
         return None

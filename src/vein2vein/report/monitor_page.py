@@ -18,8 +18,9 @@ from vein2vein.report.figures_monitor import follow_up, timeline
 from vein2vein.report.look import unit_name
 from vein2vein.report.text import number
 from vein2vein.therapy.product import all_products
-from vein2vein.ward.monitor import ADVISED, Decision, Watch
-from vein2vein.ward.states import Day, State, amounts, day_text, in_words, name_of, shown_value, title
+from vein2vein.ward.monitor import ADVISED, Decision, WardRound
+from vein2vein.ward.scores import PatientScore
+from vein2vein.ward.states import Day, Standing, amounts, day_text, in_words, name_of, shown_value, title
 
 VALUES = (  # 0: the lowest of the day, 1: the highest
     ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
@@ -41,7 +42,7 @@ def dose_words(one: Suggestion) -> str:
     return f"{number(one.dose)} {one.unit}{every}"
 
 
-def advised(watch: Watch) -> str:
+def advised(watch: WardRound) -> str:
     """By which scale the advice is given; "" where it is the one that is shown."""
     shown, advised_by = crs_scales()[watch.scale], finding_words(ADVISED)
     if shown.name == ADVISED:
@@ -49,7 +50,7 @@ def advised(watch: Watch) -> str:
     return f"for {advised_by.short} by the {advised_by.scale_title} grade, not by the scale shown"
 
 
-def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+def due_rows(watch: WardRound) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
     """What is overdue, what comes next, and what holds all the time: (heading, rows)."""
     groups: dict[str, list[tuple[str, str, str, str]]] = {"Overdue": [], "Next": [], "Standing advice": []}
     for one in watch.due:
@@ -63,7 +64,7 @@ def due_rows(watch: Watch) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
     return list(groups.items())
 
 
-def summary(watch: Watch) -> list[str]:
+def summary(watch: WardRound) -> list[str]:
     """Who, when and how things stand, in sentences."""
     known = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
     if watch.product:
@@ -77,7 +78,7 @@ def summary(watch: Watch) -> list[str]:
     ]
 
 
-def weight_words(watch: Watch) -> str:
+def weight_words(watch: WardRound) -> str:
     """The weight, or that it is unknown."""
     return f"{watch.weight:g} kg" if np.isfinite(watch.weight) else "weight unknown"
 
@@ -88,12 +89,12 @@ def product_title(name: str) -> str:
     return found.title if found is not None else name
 
 
-def write_monitor_report(watch: Watch, path: str | Path, *, force: bool = False) -> Path:
+def write_monitor_report(watch: WardRound, path: str | Path, *, force: bool = False) -> Path:
     """Write the page of one patient's record: one self-contained HTML file.
 
     Parameters
     ----------
-    watch : Watch
+    watch : WardRound
         From ``monitor``.
     path : str or Path
     force : bool
@@ -108,11 +109,12 @@ def write_monitor_report(watch: Watch, path: str | Path, *, force: bool = False)
     return write_text(target, monitor_page(watch), force=force)
 
 
-def monitor_page(watch: Watch) -> str:
+def monitor_page(watch: WardRound) -> str:
     """Return the page of one patient's record as HTML text."""
     before = {s.name: s for s in watch.before}
     now = [
-        {**_cell(s), "before": _cell(before[s.name]) if s.name in before else None} for s in (*watch.now, *watch.scores)
+        {**_cell(s), "before": _cell(before[s.name]) if s.name in before else None}
+        for s in (*watch.now, *watch.hematotoxicity)
     ]
     shown = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least > 0 for d in watch.days)]
     heads = [finding_words(n).short for n in shown]
@@ -133,11 +135,34 @@ def monitor_page(watch: Watch) -> str:
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
         headers=heads, never=", ".join(never), days=days, decisions=[_decision(d) for d in watch.decisions],
         aside=[str(one) for one in watch.set_aside], notes=watch.notes, criteria=_criteria(watch),
-        provenance=_provenance(watch),
+        scores=score_rows(watch), closed=closed_scores(watch), provenance=_provenance(watch),
     )  # fmt: skip
 
 
-def _cell(s: State) -> dict[str, Any]:
+def score_rows(watch: WardRound) -> list[tuple[str, str, str, str]]:
+    """Risk scores that the record allows: (score, what it says, why or what is missing, edition)."""
+    return [
+        (
+            one.title, str(one),
+            "; ".join([*(shown_value(row) for row in one.because), *missing_words(one), *one.flags]),
+            f"{edition_title(one.edition)}{', in part unverified' if one.unverified else ''}",
+        )
+        for one in watch.risk_scores
+        if one.allowed
+    ]  # fmt: skip
+
+
+def missing_words(one: PatientScore) -> list[str]:
+    """What a score lacks, as one sentence part; [] where it lacks nothing."""
+    return [f"missing: {', '.join(name_of(name) for name in one.missing)}"] if one.missing else []
+
+
+def closed_scores(watch: WardRound) -> list[str]:
+    """Risk scores of which the record holds nothing, with what they would need."""
+    return [f"{one.title} ({'; '.join(missing_words(one))})" for one in watch.risk_scores if not one.allowed]
+
+
+def _cell(s: Standing) -> dict[str, Any]:
     aged = s.grade < 0 and np.isfinite(s.last_day)
     return {
         "title": s.title, "grade": s.grade, "at_least": s.at_least, "short": str(s.grade), "words": str(s),
@@ -175,7 +200,7 @@ def _value(name: str, found: tuple[float, float, bool], which: int) -> str:
     return f"{name_of(name).split(' (')[0]} {'<' if found[2] else ''}{number(found[which], 4)}{unit}"
 
 
-def _consider(watch: Watch, one: Suggestion, day: float) -> dict[str, Any]:
+def _consider(watch: WardRound, one: Suggestion, day: float) -> dict[str, Any]:
     aged = f", last known on day {day_text(day)}" if watch.today - day >= 1 else ""
     return {
         "finding": title(one.finding), "state": f"{in_words(one.finding, one.grade)}{aged}", "text": one.text,
@@ -192,10 +217,10 @@ def _decision(d: Decision) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _criteria(watch: Watch) -> list[dict[str, Any]]:
+def _criteria(watch: WardRound) -> list[dict[str, Any]]:
     from vein2vein.clinic.criteria import unverified
 
-    names = dict.fromkeys(s.edition.partition(":")[0] for s in (*watch.now, *watch.scores))
+    names = dict.fromkeys(s.edition.partition(":")[0] for s in (*watch.now, *watch.hematotoxicity, *watch.risk_scores))
     out = []
     for name in (*names, "guidance", "dosing", "schedule"):
         if name in editions():
@@ -207,7 +232,7 @@ def _criteria(watch: Watch) -> list[dict[str, Any]]:
     return out
 
 
-def _provenance(watch: Watch) -> list[tuple[str, str]]:
+def _provenance(watch: WardRound) -> list[tuple[str, str]]:
     rows = len(list(watch.course.rows()))
     return [
         ("Record", Path(watch.file).name if watch.file else "a course"), ("Values read", str(rows)),

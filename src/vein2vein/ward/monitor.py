@@ -25,15 +25,16 @@ from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.ward.scores import PatientScore, risk_scores
 from vein2vein.ward.states import (
     Day,
-    State,
+    Standing,
     amount,
     day_text,
     days_of,
     given_on,
+    hematotoxicity_of,
     in_words,
-    scores_of,
     shown_value,
     state_at,
     title,
@@ -63,7 +64,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Watch:
+class WardRound:
     """One patient's record as a ward sees it.
 
     Attributes
@@ -77,10 +78,12 @@ class Watch:
     product, disease : str
     course, findings
         Of this patient alone, up to today, with the clinicians' decisions.
-    now, before : tuple of State
+    now, before : tuple of Standing
         Today, and a day earlier.
-    scores : tuple of State
+    hematotoxicity : tuple of Standing
         Summaries of the whole course: ICAHT, T-ICAHT.
+    risk_scores : tuple of PatientScore
+        What the record allows of CAR-HEMATOTOX, EASIX, HLH-2004, HScore, MAS 2016, CARTOX and the early predictions.
     infection : tuple of str
         Factors that raise the risk of infection now; ``infection_unknown`` what would be needed to say more.
     changed : tuple of str
@@ -103,9 +106,10 @@ class Watch:
     disease: str
     course: Course
     findings: Mapping[str, Grades]
-    now: tuple[State, ...]
-    before: tuple[State, ...]
-    scores: tuple[State, ...]
+    now: tuple[Standing, ...]
+    before: tuple[Standing, ...]
+    hematotoxicity: tuple[Standing, ...]
+    risk_scores: tuple[PatientScore, ...]
     infection: tuple[str, ...]
     infection_unknown: tuple[str, ...]
     changed: tuple[str, ...]
@@ -125,7 +129,7 @@ def monitor(
     product: str | None = None,
     weight: float | None = None,
     age: float | None = None,
-) -> tuple[Watch, ...]:
+) -> tuple[WardRound, ...]:
     """Grade a record and say what matters today, for each of its patients.
 
     Parameters
@@ -143,7 +147,7 @@ def monitor(
 
     Returns
     -------
-    tuple of Watch
+    tuple of WardRound
         One for each patient, in the order of the record.
 
     Raises
@@ -166,7 +170,7 @@ def monitor(
 def _watch(
     record: Record | Course, whole: Course, i: int, scale: str, product: Product | None, weight: float | None,
     age: float | None,
-) -> Watch:  # fmt: skip
+) -> WardRound:  # fmt: skip
     facts = None if isinstance(record, Course) else record.facts
     kg = weight if weight is not None else float(facts.weight[i]) if facts else np.nan
     years = age if age is not None else float(facts.age[i]) if facts else np.nan
@@ -192,14 +196,14 @@ def _watch(
     today = float(course.days[-1])
     now = tuple(state_at(found[n], course, today, n) for n in names)
     before = tuple(state_at(found[n], course, today - 1, n) for n in names)
-    scores = scores_of(course)
+    hematotoxicity, risks = hematotoxicity_of(course), risk_scores(course, years, _recent())
     name = product.name if product else ""
     infection, open_ = _infection(now, course, today)
     costimulation = product.costimulation if product else ""
-    return Watch(
+    return WardRound(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
         name, "" if facts is None else facts.disease[i], course,
-        {name: found[name] for name in names}, now, before, scores, infection, open_,
+        {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today),
         () if np.isfinite(died) else due(course, today, name, findings=found),
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
@@ -239,7 +243,7 @@ def _own(course: Course, i: int) -> Course:
     return one.at(one.days[known]) if known.any() else one
 
 
-def _infection(states: Iterable[State], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _infection(states: Iterable[Standing], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Factors of infection that are there now, and what is not known of the others."""
     factors: list[str] = []
     open_: list[str] = []
@@ -278,7 +282,7 @@ def _bedside(name: str) -> bool:
     return name.startswith("crs_") or name in ("icans", "cres")
 
 
-def _changed(now: tuple[State, ...], before: tuple[State, ...], course: Course, today: float) -> tuple[str, ...]:
+def _changed(now: tuple[Standing, ...], before: tuple[Standing, ...], course: Course, today: float) -> tuple[str, ...]:
     told: list[str] = []
     for new, old in zip(now, before):
         if (new.grade, new.at_least) == (old.grade, old.at_least) or str(new) == str(old):
@@ -352,12 +356,12 @@ def _decision(one: Override, computed: str) -> Decision:
     )
 
 
-def missing_now(watch: Watch) -> dict[str, tuple[str, ...]]:
+def missing_now(watch: WardRound) -> dict[str, tuple[str, ...]]:
     """What would be needed to grade today, by analyte: the titles of the findings that wait for it."""
     today = watch.course.between(watch.today, watch.today)
     known = {name for name in today.values if today.measured(name)}
     out: dict[str, list[str]] = {}
-    for state in (*watch.now, *watch.scores):
+    for state in (*watch.now, *watch.hematotoxicity):
         if state.grade < 0:
             for name in (n for n in state.missing if n not in known):
                 out.setdefault(name, []).append(state.title)

@@ -15,13 +15,13 @@ from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lackin
 from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
 from vein2vein.clinic.words import finding_words
 from vein2vein.therapy.course import Course, Row
+from vein2vein.ward.scores import SO_FAR
 
-SO_FAR = "so far: the window is not over"
 ALWAYS_LOW = "low at every count from the start until now"
 
 
 @dataclass(frozen=True)
-class State:
+class Standing:
     """A finding now, or over one day.
 
     Attributes
@@ -62,7 +62,7 @@ class Day:
     """One day of the record: states by finding, values by analyte (lowest and highest), treatments given."""
 
     day: int
-    states: Mapping[str, State]
+    states: Mapping[str, Standing]
     values: Mapping[str, tuple[float, float, bool]]
     given: tuple[Row, ...]
 
@@ -80,12 +80,12 @@ def in_words(name: str, found: int, at_least: int = 0) -> str:
     return states[min(found, len(states) - 1)] if states else f"grade {found}"
 
 
-def state_of(grades: Grades, course: Course, column: int, name: str) -> State:
+def state_of(grades: Grades, course: Course, column: int, name: str) -> Standing:
     """A finding at one column of a course of one patient."""
     day = float(grades.days[column])
     patient = int(course.patients[0])
     settled = int(grades.grade[0, column])
-    return State(
+    return Standing(
         name, title(name), grades.edition, settled, int(grades.at_least[0, column]), day,
         lacking(grades, course, patient, day) if settled < 0 else (),
         tuple(text for text, cells in grades.flags.items() if cells[0, column]), because(grades, course, patient, day),
@@ -103,7 +103,7 @@ def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     return int(columns[order[-1]])
 
 
-def state_at(grades: Grades, course: Course, day: float, name: str) -> State:
+def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
     """The latest that is known in the 24 hours up to a day, else not gradable with the last settled grade."""
     recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1))
     past = np.flatnonzero((grades.days <= day) & (grades.grade[0] >= 0))
@@ -117,14 +117,14 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> State:
         return replace(state_of(grades, course, int(known[-1]), name), **last)
     if recent.size:
         return replace(state_of(grades, course, int(recent[-1]), name), **last)
-    empty = State(name, title(name), grades.edition, NOT_GRADABLE, 0, day, unverified=grades.unverified)
+    empty = Standing(name, title(name), grades.edition, NOT_GRADABLE, 0, day, unverified=grades.unverified)
     return replace(empty, **last)
 
 
-def scores_of(course: Course) -> tuple[State, ...]:
+def hematotoxicity_of(course: Course) -> tuple[Standing, ...]:
     """Hematotoxicity over the course so far; () where no count was measured. The late window only once it has begun."""
     today = float(course.days[-1])
-    out: list[State] = []
+    out: list[Standing] = []
     for name, reads, rules, grader in (
         ("icaht", "neutrophils", edition("icaht_2023"), grade_icaht),
         ("t_icaht", "platelets", edition("t_icaht_2024"), grade_t_icaht),
@@ -140,7 +140,7 @@ def scores_of(course: Course) -> tuple[State, ...]:
                 flags = (*flags, ALWAYS_LOW)
             missing = (reads,) if settled < 0 else ()
             out.append(
-                State(key, title(key), rules.name, settled, 0, today, missing, flags, (), unverified(rules.name))
+                Standing(key, title(key), rules.name, settled, 0, today, missing, flags, (), unverified(rules.name))
             )
     return tuple(out)
 

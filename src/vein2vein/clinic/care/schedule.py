@@ -109,7 +109,7 @@ def due(
     position : int
         Place of the patient in the course.
     findings : mapping of str to Grades, optional
-        For rows that hold at a grade of cytokine release syndrome: ``crs_astct`` is among them. Without findings
+        For rows that hold at a grade of cytokine release syndrome: the usual scale is among them. Without findings
         these rows are left out.
     horizon : float, optional
         Days ahead; default that of the edition. The next visit of each kind is told however far it is.
@@ -190,9 +190,11 @@ def _holds(row: ScheduleRow, course: Course, position: int, day: float, findings
     if not np.isnan(row.crs_at_least):
         if findings is None:
             return False
-        name = words.usual_crs()  # the grade that rows of the schedule name
+        name = words.usual_crs()
         if name not in findings:
-            raise InputError(f"the schedule reads the finding '{name}', which was not graded; grade it too.")
+            raise InputError(
+                f"the schedule reads the finding '{name}', which was not graded; grade it with the others."
+            )
         crs = findings[name]
         past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))
         return bool(past.size and crs.grade[position, past[-1]] >= row.crs_at_least)

@@ -162,7 +162,7 @@ def suggest(
     """
     scale = scale or words.usual_crs()
     if scale not in findings:
-        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it with the others.")
+        raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it too.")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
     crs = _now(findings.get(scale), position, now)

@@ -154,7 +154,8 @@ def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str
     n = course.shape[0]
     until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
     daily = _daily_lowest(course, "platelets", int(v["late_last_day"]), until)
-    split, gap = int(v["early_last_day"]) + 1, int(v["gap_filled"])
+    split = int(v["early_last_day"]) + 1
+    gap = int(edition("icaht_2023").values["gap_filled"])  # as for neutrophils: the proposal names no gap of its own
     first = _interpolated(daily[:, :split], gap, until)
     low, very_low = (first < v["low"]).sum(axis=1), (first < v["very_low"]).sum(axis=1)
     early = np.zeros(n, dtype=np.int8)

@@ -7,6 +7,7 @@ and what was not done: a test that was not done leaves the verdict incomplete, i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.grades import Flags, Floats
 from vein2vein.clinic.grades.organs import ORGANS, organ_grade
-from vein2vein.clinic.grades.risk_scores import Score, gathered, points_of
+from vein2vein.clinic.grades.risk_scores import RiskScore, gathered, points_of
 from vein2vein.therapy.course import Course
 
 LOWEST = ("hemoglobin", "platelets", "neutrophils", "white_cells", "fibrinogen")
@@ -30,16 +31,28 @@ _LINEAGES = ("lineage_red", "lineage_platelets", "lineage_neutrophils")
 def extremes(course: Course, first: float, last: float) -> dict[str, Floats]:
     """Most abnormal value of every analyte that the definitions read, from day to day, and organ grades; (n,)."""
     part = course.between(first, last)
-    found: dict[str, Floats] = {}
+    worst: dict[str, Floats] = {}
     for names, pick, empty in ((LOWEST, np.fmin, np.nan), (HIGHEST, np.fmax, np.nan)):
         for name in names:
             if name in part:
-                found[name] = pick.reduce(part.values[name], axis=1, initial=empty)
+                worst[name] = pick.reduce(part.values[name], axis=1, initial=empty)
     for name, column in ORGANS.items():
-        if any(course.measured(analyte) for analyte in _reads(column)):
-            grades = organ_grade(course, column)[:, (course.days >= first) & (course.days <= last)]
-            found[name] = grades.max(axis=1, initial=0).astype(float)
-    return found
+        drawn = np.zeros(course.shape[0], dtype=bool)
+        for analyte in _reads(column):
+            drawn |= np.isfinite(part.dense(analyte)).any(axis=1)
+        grades = organ_grade(course, column)[:, (course.days >= first) & (course.days <= last)]
+        if drawn.any():  # an organ whose values were not drawn in these days is not a healthy one
+            worst[name] = np.where(drawn, grades.max(axis=1, initial=0), np.nan)
+    return worst
+
+
+def read_by(criteria: str) -> tuple[str, ...]:
+    """Analytes that a definition reads, of an organ grade those behind it."""
+    organs = {"organs": ("splenomegaly", "hepatomegaly"), "lineages": ()}
+    names: list[str] = []
+    for level in edition(criteria).levels:
+        names += _reads(ORGANS[level.reads]) if level.reads in ORGANS else organs.get(level.reads, (level.reads,))
+    return tuple(dict.fromkeys(names))
 
 
 def _reads(column: str) -> tuple[str, ...]:
@@ -48,8 +61,8 @@ def _reads(column: str) -> tuple[str, ...]:
 
 def _counted(
     name: str, rules: Edition, parts: Mapping[str, tuple[Floats, Floats, Flags]], required: str | None = None
-) -> Score:
-    """Score of met criteria: a verdict from how many are met, and how many could be."""
+) -> RiskScore:
+    """RiskScore of met criteria: a verdict from how many are met, and how many could be."""
     others = {part: found for part, found in parts.items() if part != required}
     low, high = (np.sum([found[i] for found in others.values()], axis=0) for i in (0, 1))
     surely, maybe = low >= rules.values["needed"], high >= rules.values["needed"]
@@ -61,10 +74,10 @@ def _counted(
     verdict = np.where((verdict == NOT_MET) & incomplete & maybe, INCOMPLETE, verdict)
     missing = {part: cells for part, cells in missing.items() if cells.any()}
     points = {part: found[0] for part, found in parts.items()}
-    return Score(name, rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
+    return RiskScore(name, rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
 
 
-def hlh_2004(values: Mapping[str, ArrayLike], *, age: ArrayLike = np.inf, criteria: str = "hlh_2004") -> Score:
+def hlh_2004(values: Mapping[str, ArrayLike], *, age: ArrayLike = np.inf, criteria: str = "hlh_2004") -> RiskScore:
     """HLH-2004: how many of eight criteria are met; ``met`` from five on.
 
     Parameters
@@ -88,19 +101,13 @@ def hlh_2004(values: Mapping[str, ArrayLike], *, age: ArrayLike = np.inf, criter
     needed = rules.values["lineages_needed"]
     few = tuple((np.sum([c[i] for c in counts], axis=0) >= needed).astype(float) for i in (0, 1))
     single["cytopenias"] = (few[0], few[1], np.logical_or.reduce([c[2] for c in counts]))
-    found = _counted("hlh_2004", rules, single)
+    score = _counted("hlh_2004", rules, single)
     cuts = [one for one in rules.levels if one.operator in ("at_least", "at_most") and one.value > 1]
     equal = np.logical_or.reduce([known[one.reads] == one.value for one in cuts])
-    return _flagged(found, equal)
-
-
-def _flagged(score: Score, equal: Flags) -> Score:
-    from dataclasses import replace
-
     return replace(score, flags={EQUAL: equal}) if equal.any() else score
 
 
-def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") -> Score:
+def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") -> RiskScore:
     """HScore: points from 0 to 337, with a lower and an upper bound where something was not done.
 
     Parameters
@@ -138,22 +145,22 @@ def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") ->
     verdict = np.select([low >= v["cut"], high < v["cut"]], ["likely", "unlikely"], "not gradable")
     missing = {name: part[2] for name, part in parts.items() if part[2].any()}
     points = {name: part[0] for name, part in parts.items()}
-    return Score("hscore", rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
+    return RiskScore("hscore", rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
 
 
-def _required_and_some(name: str, criteria: str, values: Mapping[str, ArrayLike]) -> Score:
+def _required_and_some(name: str, criteria: str, values: Mapping[str, ArrayLike]) -> RiskScore:
     rules = edition(criteria)
     known = gathered(values, tuple(dict.fromkeys(level.reads for level in rules.levels)))
     columns = dict.fromkeys(level.column for level in rules.levels)
     return _counted(name, rules, {part: points_of(rules, part, known) for part in columns}, "required")
 
 
-def mas_2016(values: Mapping[str, ArrayLike], *, criteria: str = "mas_2016") -> Score:
+def mas_2016(values: Mapping[str, ArrayLike], *, criteria: str = "mas_2016") -> RiskScore:
     """MAS 2016: ferritin and two of platelets, AST, triglycerides and fibrinogen."""
     return _required_and_some("mas_2016", criteria, values)
 
 
-def hlh_cartox(values: Mapping[str, ArrayLike], *, criteria: str = "hlh_cartox_2018") -> Score:
+def hlh_cartox(values: Mapping[str, ArrayLike], *, criteria: str = "hlh_cartox_2018") -> RiskScore:
     """HLH after CAR-T cells by CARTOX: peak ferritin and two of liver, kidney, lung and hemophagocytosis.
 
     Parameters

@@ -19,7 +19,6 @@ from vein2vein.clinic.grades.organs import lowest_before
 from vein2vein.therapy.course import Course
 
 NONE, POSSIBLE, PROBABLE = 0, 1, 2
-CRS_SCALE = "astct"  # a panel of the ASTCT named the syndrome: read beside the grade of its own
 STATES = ("none", "possible", "probable")
 TRANSAMINASES = ("ast", "alt")
 COUNTS = ("platelets", "neutrophils")
@@ -51,7 +50,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     age : array_like, shape (n,)
         Years; a probable syndrome asks that cytokine release syndrome resolves, which is graded by age.
     crs : Grades, optional
-        From ``grade_crs(course, age=age, scale=CRS_SCALE)``, to save grading twice.
+        From ``grade_crs`` of the same course by the usual scale, to save grading twice.
     criteria : str
         Edition.
 
@@ -65,13 +64,13 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     high, no_ferritin, rising = _ferritin(course, rules)
     features = {
         "transaminases": _transaminases(course, rules),
-        "fibrinogen": _below(course, "fibrinogen", v),
+        "fibrinogen": _below(course, "fibrinogen", v["fibrinogen"], v),
         "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.zeros(course.shape, dtype=bool)),
         "cytopenia": _cytopenia(course, v),
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
     most = least + np.sum([unknown & ~met for met, unknown in features.values()], axis=0)
-    resolving = _resolving(course, grade_crs(course, age=age, scale=CRS_SCALE) if crs is None else crs, rising, v)
+    resolving = _resolving(course, _usual_crs(course, age) if crs is None else crs, rising, v)
     states: list[Whole] = []
     for ferritin, count in ((high, least), (high | no_ferritin, most)):
         possible = ferritin & (count >= v["possible_features"])
@@ -100,6 +99,10 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
         "iec_hs", rules.name, course.days, graded, grade, {n: c for n, c in missing.items() if c.any()}, shown,
         {"state": (), **READS}, flags, {}, unverified(rules.name),
     )  # fmt: skip
+
+
+def _usual_crs(course: Course, age: ArrayLike) -> Grades:
+    return grade_crs(course, age=age, scale=words.findings()[words.usual_crs()].scale)
 
 
 def _met(course: Course, name: str, v: Mapping[str, float], abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
@@ -141,17 +144,19 @@ def _above(limit: Floats) -> Callable[[Floats], Flags]:
     return lambda values: values > limit
 
 
-def _below(course: Course, name: str, v: Mapping[str, float]) -> tuple[Flags, Flags]:
-    return _met(course, name, v, lambda x: x < v[name])
+def _below(course: Course, name: str, limit: float, v: Mapping[str, float]) -> tuple[Flags, Flags]:
+    return _met(course, name, v, lambda x: x < limit)
 
 
 def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    blood = edition("ctcae_v5_blood")
+    limits = {level.reads: level.value for level in blood.levels if level.grade == blood.top}
     for name in COUNTS:
-        low, open_ = _below(course, name, v)
-        above = before(latest(course.dense(name) >= v[name]))
+        low, open_ = _below(course, name, limits[name], v)
+        above = before(latest(course.dense(name) >= limits[name]))
         since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
         met |= low & late & (above >= 0) & since
         unknown &= open_ | (low & (above < 0))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Floats, compare
+from vein2vein.clinic.grades.grades import Flags, Floats, carried, compare, last_value
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -24,7 +24,7 @@ TRANSFUSED = "platelets were transfused a short time before"
 
 
 @dataclass(frozen=True)
-class Score:
+class RiskScore:
     """A sum of points of each patient, arrays (n,).
 
     Attributes
@@ -75,13 +75,11 @@ def gathered(values: Mapping[str, ArrayLike], names: tuple[str, ...]) -> dict[st
 
 def latest_values(course: Course, names: tuple[str, ...], day: float, window: float) -> dict[str, Floats]:
     """Last value of each analyte up to a day, no older than ``window`` days; shape (n,)."""
-    from vein2vein.clinic.grades.grades import last_value
-
     part = course.between(day - window, day)
     return {name: last_value(part, name) for name in names}
 
 
-def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hematotox_2021") -> Score:
+def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hematotox_2021") -> RiskScore:
     """CAR-HEMATOTOX from values drawn before lymphodepletion (about day -5).
 
     Parameters
@@ -93,7 +91,7 @@ def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hemat
 
     Returns
     -------
-    Score
+    RiskScore
         Verdict ``high``, ``low`` or ``not gradable``. Developed in large B-cell lymphoma only.
     """
     rules = edition(criteria)
@@ -106,7 +104,7 @@ def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hemat
     flags = {ON_THE_CUT: on_cut} if on_cut.any() else {}
     missing = {name: part[2] for name, part in parts.items() if part[2].any()}
     points = {name: part[0] for name, part in parts.items()}
-    return Score("car_hematotox", rules.name, low, high, verdict, points, missing, flags, unverified(rules.name))
+    return RiskScore("car_hematotox", rules.name, low, high, verdict, points, missing, flags, unverified(rules.name))
 
 
 def easix(values: Mapping[str, ArrayLike], kind: str = "easix") -> Floats:
@@ -130,19 +128,17 @@ def easix(values: Mapping[str, ArrayLike], kind: str = "easix") -> Floats:
     return known["ldh"] * factor / platelets
 
 
-def easix_course(course: Course, kind: str = "easix", window: float = 1.0) -> tuple[Floats, dict[str, Flags]]:
-    """EASIX at every cell from values no older than ``window`` days, shape (n, k), and its flags."""
-    from vein2vein.clinic.grades.grades import carried
-
+def easix_course(course: Course, kind: str = "easix", window: float | None = None) -> tuple[Floats, dict[str, Flags]]:
+    """EASIX at every cell from values no older than ``window`` days (default: the edition's), (n, k), and its flags."""
+    window = edition("easix").values["lasts"] if window is None else window
     if kind not in EASIX:
         raise InputError(unknown("kind of EASIX", kind, EASIX))
     n, k = course.shape
     values = {name: carried(course, name, window).ravel() for name in EASIX[kind]}
     found = easix(values, kind).reshape(n, k)
-    given = carried(course.__class__(course.patients, course.days, {
-        "platelet_transfusion": np.where(course.dense("platelet_transfusion") >= 1, 1.0, np.nan)
-    }), "platelet_transfusion", edition("easix").values["transfused"])  # fmt: skip
-    flagged = np.isfinite(given)
+    bags = np.where(course.dense("platelet_transfusion") >= 1, 1.0, np.nan)
+    given = Course(course.patients, course.days, {"platelet_transfusion": bags})
+    flagged = np.isfinite(carried(given, "platelet_transfusion", edition("easix").values["transfused"]))
     return found, {TRANSFUSED: flagged} if flagged.any() else {}
 
 
@@ -151,7 +147,7 @@ def easix_positive(value: ArrayLike) -> Flags:
     return np.asarray(value, dtype=float) > edition("easix").values["positive"]
 
 
-def early_prediction(course: Course, tree: str, *, criteria: str = "early_prediction") -> Score:
+def early_prediction(course: Course, tree: str, *, criteria: str = "early_prediction") -> RiskScore:
     """Whether the first 36 hours predict grade 4 to 5 toxicity: ``positive``, ``negative`` or ``not gradable``.
 
     Parameters
@@ -175,4 +171,4 @@ def early_prediction(course: Course, tree: str, *, criteria: str = "early_predic
     high = low + np.sum(list(absent.values()), axis=0)
     verdict = np.select([low == len(levels), high < len(levels)], ["positive", "negative"], "not gradable")
     missing = {name: cells for name, cells in absent.items() if cells.any()}
-    return Score(tree, rules.name, low, high, verdict, met, missing, {}, unverified(rules.name))
+    return RiskScore(tree, rules.name, low, high, verdict, met, missing, {}, unverified(rules.name))
