@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from vein2vein.errors import InputError
-from vein2vein.files import WriteError, check_target, checksum, make_folder, strays, write_bytes, write_text
+from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
 from vein2vein.runs.store import MANIFEST, Columns, comparison_table, read_manifest, read_parquet, write_table
@@ -155,7 +155,7 @@ def chunk_files(folder: str | Path, manifest: dict[str, Any]) -> dict[str, list[
 
 def holds_large(folder: str | Path) -> bool:
     """Whether a folder holds a large run, complete or not."""
-    return (Path(folder) / MANIFEST).exists() and "chunks" in read_manifest(folder)
+    return is_regular(Path(folder) / MANIFEST) and "chunks" in read_manifest(folder)
 
 
 # Beginning, or going on
@@ -176,6 +176,7 @@ def _identity(work: Work, count: int) -> dict[str, Any]:
 def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool) -> dict[str, Any]:
     """The manifest of the run that the folder holds, else that of a new one."""
     identity = _identity(work, count)
+    check_target(folder / MANIFEST, force=True)  # a pipe there would be waited for
     if force and (folder / MANIFEST).exists():
         _clear(folder)
     if (folder / MANIFEST).exists():

@@ -128,6 +128,8 @@ def _filled(column: Any) -> NDArray[Any]:
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Read what a results folder says of itself; a folder without a manifest is not complete."""
+    if (Path(folder) / MANIFEST).is_fifo():
+        raise InputError("is a pipe, not the manifest of a run.", file=Path(folder) / MANIFEST)
     try:
         return json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
