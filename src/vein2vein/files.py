@@ -102,6 +102,14 @@ def check_target(path: str | Path, *, force: bool = False) -> Path:
     return path
 
 
+def is_regular(path: str | Path) -> bool:
+    """Whether a regular file stands at a path itself, not behind a link: one that can be read without waiting."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def make_folder(folder: str | Path) -> Path:
     """Make a folder, with those above it; one that exists, or a link to one, is taken as it is.
 

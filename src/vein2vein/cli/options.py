@@ -43,12 +43,14 @@ class Command(click.Command):
 
 
 class _Path(click.Path):
-    """A path that names something: "" (an empty variable of a shell) is not the present folder."""
+    """A path that names something: "" (an empty variable of a shell) is not the present folder, ``--force`` no file."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Read a path."""
         if not value:
             self.fail("the name is empty; give the name of a file or folder.", param, ctx)
+        if value.startswith("-"):
+            self.fail(f"'{value}' looks like an option; a name that begins so is written ./{value}.", param, ctx)
         return Path(value)
 
 

@@ -27,7 +27,7 @@ from typing import cast
 from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, whole
 from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
-from vein2vein.files import WriteError, check_target, checksum, make_folder, strays, write_bytes, write_text
+from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
 from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
@@ -165,7 +165,7 @@ def chunk_files(folder: str | Path, manifest: LargeManifest) -> dict[str, list[P
 
 def holds_large(folder: str | Path) -> bool:
     """Whether a folder holds a large run, complete or not."""
-    return (Path(folder) / MANIFEST).exists() and "chunks" in read_manifest(folder)
+    return is_regular(Path(folder) / MANIFEST) and "chunks" in read_manifest(folder)
 
 
 # Beginning, or going on
@@ -186,6 +186,7 @@ def _identity(work: Work, count: int) -> dict[str, str | int]:
 def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool) -> LargeManifest:
     """The manifest of the run that the folder holds, else that of a new one."""
     identity = _identity(work, count)
+    check_target(folder / MANIFEST, force=True)  # a pipe there would be waited for
     if force and (folder / MANIFEST).exists():
         _clear(folder)
     if (folder / MANIFEST).exists():

@@ -197,6 +197,8 @@ def _filled(column: Cells) -> Cells:
 
 def read_manifest(folder: str | Path) -> Manifest | LargeManifest:
     """Read what a results folder says of itself; a folder without a manifest is not complete."""
+    if (Path(folder) / MANIFEST).is_fifo():
+        raise InputError("is a pipe, not the manifest of a run.", file=Path(folder) / MANIFEST)
     try:
         found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
