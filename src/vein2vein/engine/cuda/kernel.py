@@ -197,7 +197,7 @@ def _tables(method: Method) -> str:
 
 
 def _implicit(
-    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Plan, method: Method
+    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Elimination, method: Method
 ) -> str:
     """Jacobian, factors of W = diagonal - J without pivoting, and the solution with them."""
     if not method.implicit:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from vein2vein.engine.llvm.vector_math import Assembly
 
 
-class Program(Assembly):
+class Function(Assembly):
     """Collects a function with branches and loops; its local variables are made once, at its entry."""
 
     def __init__(self, width: int, fused: bool = True) -> None:
@@ -104,16 +104,16 @@ class Program(Assembly):
 class Leave:
     """Way out of a cycle."""
 
-    def __init__(self, program: Program, after: str) -> None:
-        self._program = program
+    def __init__(self, function: Function, after: str) -> None:
+        self._function = function
         self._after = after
 
     def unless(self, condition: str) -> None:
         """Leave where a single bit is not set."""
-        going = self._program.name("on")
-        self._program.do(f"br i1 {condition}, label {going}, label {self._after}")
-        self._program.lines.append(f"{going[1:]}:")
+        going = self._function.name("on")
+        self._function.do(f"br i1 {condition}, label {going}, label {self._after}")
+        self._function.lines.append(f"{going[1:]}:")
 
     def now(self, mask: str) -> None:
         """Leave where no lane of a mask is set."""
-        self.unless(self._program.any(mask))
+        self.unless(self._function.any(mask))

@@ -54,8 +54,8 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Patient:
-    """Where one patient's integration stands: state (states,), day, next step (0: not known), status and counts."""
+class Segment:
+    """Where one patient stands in a segment: state (states,), day, next step (0: not known), status and counts."""
 
     state: Vector
     day: float
@@ -127,26 +127,26 @@ def _inward(rate: float, value: float, low: float, high: float) -> float:
 
 
 def advance(
-    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Patient:
+    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Segment:
     """Carry one patient forward to the day ``until``, or to where the solver had to give up.
 
     Parameters
     ----------
     parameters, levels : ndarray (parameters,), (levels,)
     """
-    if patient.status != tableau.OK or until <= patient.day:
-        return patient
+    if segment.status != tableau.OK or until <= segment.day:
+        return segment
     with np.errstate(all="ignore"):
-        return _advance(model, patient, parameters, levels, float(until), control)
+        return _advance(model, segment, parameters, levels, float(until), control)
 
 
 def _advance(
-    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Patient:
+    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Segment:
     p = Names(zip(model.parameters, parameters.tolist()))
     u = Names(zip(model.level_names, levels.tolist()))
-    t, x, step = patient.day, patient.state, patient.step
+    t, x, step = segment.day, segment.state, segment.step
     least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
     before = tableau.ERROR_AT_START
     steps = rejected = 0
@@ -165,6 +165,7 @@ def _advance(
         k, new, error = attempt(model, t, x, k[0], h, p, u, control)
         if error <= 1:
             wanted = h * growth(error, before, control.method)
+            # A step cut short to end at a day does not shorten the ones to come.
             step = wanted if h >= step else max(step, wanted)
             before = max(error, tableau.ERROR_FLOOR)
             t, x, k = after, new, k[-1:]
@@ -175,7 +176,7 @@ def _advance(
             if step < least:
                 status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
                 break
-    return Patient(x, t, step, status, patient.steps + steps, patient.rejected + rejected)
+    return Segment(x, t, step, status, segment.steps + steps, segment.rejected + rejected)
 
 
 def attempt(

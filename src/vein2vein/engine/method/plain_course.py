@@ -1,4 +1,4 @@
-"""Whole courses by the readable solver, one patient at a time: the truth for the compiled driver of ``course.py``.
+"""Whole courses by the readable solver, one patient at a time: the truth for the code of ``llvm/course.py``.
 
 A course is cut into segments that end at the next dose, at the day on which an event may fire again, or at the end. At
 the beginning of a segment come the doses of that day, then the events whose condition holds, then the outputs of that
