@@ -249,7 +249,8 @@ def take(run: Run, rows: ArrayLike) -> Run:
 
 
 def _advance_plain(run: Run, until: float) -> run_segment.Segments:
-    after, names = [], run.model.level_names
+    after: list[plain.Segment] = []
+    names = run.model.level_names
     for i in range(len(run.state)):
         control = run.control
         if tableau.PACE in names and (pace := run.levels[i, names.index(tableau.PACE)]) > 0:

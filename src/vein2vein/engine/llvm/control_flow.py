@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from vein2vein.engine.llvm.vector_math import Assembly
@@ -54,7 +54,7 @@ class Function(Assembly):
         self.store(self.select(mask, value, self.load(pointer, index)), pointer, index)
 
     @contextmanager
-    def when(self, condition: str) -> Iterator[None]:
+    def when(self, condition: str) -> Generator[None]:
         """Run the body where a single bit is set."""
         inside, after = self.name("then"), self.name("then")
         self.do(f"br i1 {condition}, label {inside}, label {after}")
@@ -64,7 +64,7 @@ class Function(Assembly):
         self.lines.append(f"{after[1:]}:")
 
     @contextmanager
-    def cycle(self) -> Iterator[Leave]:
+    def cycle(self) -> Generator[Leave]:
         """Repeat the body until it leaves."""
         head, after = self.label("cycle"), self.name("left")
         yield Leave(self, after)
@@ -72,7 +72,7 @@ class Function(Assembly):
         self.lines.append(f"{after[1:]}:")
 
     @contextmanager
-    def each_lane(self, mask: str) -> Iterator[str]:
+    def each_lane(self, mask: str) -> Generator[str]:
         """Run the body for every lane of a mask; gives its number."""
         flags, counter = (self.local(self.name(stem)[1:], kind) for stem, kind in (("f", self.integers), ("n", "i64")))
         self.flag(mask, flags)

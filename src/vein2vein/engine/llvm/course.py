@@ -310,7 +310,7 @@ class _CourseCode:
     def _account(self, accepted: str, refused: str, error: str) -> None:
         """Count the step; lanes that fail hand over and fall idle."""
         a = self.a
-        tried = []
+        tried: list[str] = []
         for name, mask in (("steps", accepted), ("rejected", refused)):
             one = a.put(f"zext {a.mask} {mask} to {a.integers}")
             total = a.bits("add", a.numbers(f"%at_{name}"), one)

@@ -116,7 +116,8 @@ def functions(
     model: Model, gives: Sequence[str], events: Sequence[Event], wanted: Sequence[Summary], width: int, fused: bool
 ) -> tuple[list[str], CourseParts]:
     """Assembly of the functions for doses, conditions and summaries, and what they keep."""
-    text, given = [], []
+    text: list[str] = []
+    given: list[Given] = []
     names = (model.state_names, model.parameters, model.level_names)
     for i, name in enumerate(gives):
         if name in model.level_names:
@@ -125,7 +126,8 @@ def functions(
         g, outputs = dose(model, name)
         given.append(Given(name, tuple(model.state_names.index(s) for s in outputs)))
         text.append(straight(f"dose{i}", g, list(outputs.values()), width, fused))
-    watched, observed = [], ()
+    watched: list[tuple[int, ...]] = []
+    observed: tuple[int, ...] = ()
     for i, event in enumerate(events):
         g, outputs = record(model.name, _valued(event.condition), *names)
         watched.append(_states(g, [outputs["value"]]))
@@ -140,7 +142,8 @@ def functions(
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
-    places, results = 0, []
+    places = 0
+    results: list[int] = []
     for s in wanted:
         places += len(summaries.start(s.kind))
         results.append(places - 1)
@@ -182,7 +185,8 @@ def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], wi
     base = points * len(quantities)
     total = sum(len(summaries.start(s.kind)) for s in wanted)
     leaves = [Expression(g, g.leaf("state", i), name) for i in range(base + total + 1)]
-    outputs, place = [], base
+    outputs: list[Any] = []
+    place = base
     for s in wanted:
         size = len(summaries.start(s.kind))
         y = leaves[points * quantities[s.of] : points * (quantities[s.of] + 1)]

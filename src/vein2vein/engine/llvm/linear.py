@@ -55,7 +55,9 @@ def plan(size: int, pattern: Iterable[Entry]) -> Elimination:
         rows[i].add(j)
         columns[j].add(i)
     left = set(range(size))
-    order, below, right = [], [], []
+    order: list[int] = []
+    below: list[tuple[int, ...]] = []
+    right: list[tuple[int, ...]] = []
     while left:
         pivot = min(left, key=lambda k: ((len(rows[k]) - 1) * (len(columns[k]) - 1), k))
         left.remove(pivot)

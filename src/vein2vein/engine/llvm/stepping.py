@@ -217,9 +217,9 @@ def inside(
 
 def _weighted(a: Assembly, weights: Sequence[tuple[int, str]], i: str | int) -> str:
     """Weighted sum of the stages of a state, in two halves that do not wait for each other."""
-    sums = []
+    sums: list[str] = []
     for part in (weights[0::2], weights[1::2]):
-        total = None
+        total: str | None = None
         for j, weight in part:
             k = a.load(f"%k{j}", i)
             total = a.fma(weight, k, total) if total else a.binary("fmul", weight, k)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
         raise
     except Exception as error:  # the author's own code, whatever is wrong with it
         raise InputError(f"model {model.name}: its equations fail: {type(error).__name__}: {error}") from error
-    if not isinstance(rate, Mapping) or len(rate) != len(names):
+    if not isinstance(cast("object", rate), Mapping) or len(rate) != len(names):
         raise _unfit(model, rate)
     try:
         return np.array([float(rate[name]) for name in names])
@@ -116,9 +116,10 @@ def _unfit(model: Model, rate: object) -> InputError:
         return InputError(
             f"model {model.name}: what the equations give is {type(rate).__name__}; return a mapping of name to value"
         )
-    misfit(model, rate)
-    odd = next(name for name in model.state_names if not is_number(rate[name]))
-    return InputError(f"model {model.name}: the rate of {odd} is {rate[odd]!r}; give one number")
+    found = cast("Mapping[str, object]", rate)
+    misfit(model, found)
+    odd = next(name for name in model.state_names if not is_number(found[name]))
+    return InputError(f"model {model.name}: the rate of {odd} is {found[odd]!r}; give one number")
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:

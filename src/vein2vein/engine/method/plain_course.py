@@ -139,7 +139,7 @@ def _run(course: Course, days: Vector, doses: list[Dose], values: NDArray[np.flo
 
 def _rearmed(course: Course) -> list[float]:
     """Days to come on which an event may fire again."""
-    found = []
+    found: list[float] = []
     for event, fired in zip(course.request.events, course.fired):
         if 0 < len(fired) < event.most and fired[-1] + event.interval > course.t:
             found.append(fired[-1] + event.interval)

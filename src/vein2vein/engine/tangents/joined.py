@@ -256,7 +256,7 @@ def _jump(
     kinds = {(c.surface, c.rising, c.how) for c in crossings}
     for surface, rising, how in sorted(kinds):
         i = np.array([j for j, c in enumerate(crossings) if (c.surface, c.rising, c.how) == (surface, rising, how)])
-        some, day = rows[i], np.array([crossings[j].day for j in i])
+        some, day = rows[i], np.array([crossings[int(j)].day for j in i], dtype=float)
         x, tangents = plan.extended.split(course.joined[some])
         q = tangents.shape[2]
         delay = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -122,8 +122,8 @@ def sensitivities(
     backend, max_step, max_steps, threads, width
         As for ``solve.begin``.
     """
-    if not isinstance(method, str) or method not in (METHOD, "auto"):
-        told = method if isinstance(method, str) else checks.shown(method)
+    if not isinstance(cast("object", method), str) or method not in (METHOD, "auto"):
+        told = checks.text_of(method)
         raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
     asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
@@ -200,7 +200,7 @@ def _follow(
 def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[checks.Given]) -> Matrix:
     """Typical size (q,) of what is varied: the model's example, the same whoever is solved together, or the largest."""
     of = {"parameter": run.parameters, "state": run.state}
-    sizes = []
+    sizes: list[float] = []
     for d in directions:
         values = doses[d.index][2] if d.kind == "dose" else of[d.kind][:, d.index]
         typical = abs(float(run.model.example.get(d.name, 0.0)))
