@@ -245,7 +245,7 @@ def day_of(day: object) -> float:
     """One finite day."""
     if not is_number(day) or not np.isfinite(day):
         raise InputError(f"a day is {shown(day)}; give a finite number of days")
-    return float(_not_tiny(np.asarray(day, dtype=float)))
+    return 0.0 if abs(day) < tableau.LEAST_STEP else float(day)
 
 
 def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:

@@ -144,6 +144,16 @@ class Model:
         """Names of the inputs that are held at a level, in the order of the level matrix."""
         return tuple(i.name for i in self.inputs if i.kind == "level")
 
+    @cached_property
+    def limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Scales, lower and upper bounds of the states (states,), not to be written to."""
+        found = tuple(
+            np.array([getattr(s, what) for s in self.states], dtype=float) for what in ("scale", "low", "high")
+        )
+        for array in found:
+            array.flags.writeable = False
+        return found[0], found[1], found[2]
+
 
 def _named(what: str, name: object) -> None:
     if not isinstance(name, str) or not name:

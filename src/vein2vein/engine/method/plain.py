@@ -26,6 +26,8 @@ from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
 
+_TINY = float(np.finfo(float).tiny)
+
 
 @dataclass(frozen=True)
 class Control:
@@ -73,12 +75,12 @@ def control(
     method: tableau.Method = tableau.TSIT5,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
-    scale = np.array([s.scale for s in model.states], dtype=float)
+    scale, low, high = model.limits
     return Control(
         rtol=rtol,
-        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), np.finfo(float).tiny),
-        low=np.array([s.low for s in model.states], dtype=float),
-        high=np.array([s.high for s in model.states], dtype=float),
+        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), _TINY),
+        low=low,
+        high=high,
         max_step=max_step,
         max_steps=max_steps,
         method=method,
