@@ -1,4 +1,4 @@
-"""How fast the engine solves a cohort: microseconds per patient, first call and warm start.
+"""How fast the engine solves many patients: microseconds per patient, first call and warm start.
 
     python benchmarks/engine_throughput.py [patients] [reference]
 

@@ -23,7 +23,7 @@ from problem import case
 
 from vein2vein.engine import choice, solve
 from vein2vein.engine.llvm import machine
-from vein2vein.engine.llvm.control_flow import Program
+from vein2vein.engine.llvm.control_flow import Function
 from vein2vein.engine.method.summaries import Summary
 
 KERNEL_LOOPS, CHAINS, UNROLLED, ROUNDS = 2_000_000, 12, 4, 3
@@ -34,7 +34,7 @@ RTOL = 1e-5
 def peak() -> float:
     """Floating-point operations per second of one core in fused multiply-adds."""
     width = machine.natural_width()
-    a = Program(width, True)
+    a = Function(width, True)
     factor, summand = a.number(0.999999), a.number(1e-6)
 
     def body(_: str, sums: list[str]) -> list[str]:

@@ -110,7 +110,15 @@ def own_cache(tmp_path_factory):
 
 
 WIDTHS = (1, 2, 4, 8)
-WIDTHLESS = ("test_trace", "test_arguments", "test_kept", "test_order", "test_plain", "test_cuda", "test_processor")
+WIDTHLESS = (
+    "test_trace",
+    "test_arguments",
+    "test_kept",
+    "test_scheduling",
+    "test_plain",
+    "test_cuda",
+    "test_processor",
+)
 
 
 def pytest_generate_tests(metafunc):

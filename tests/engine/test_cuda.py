@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -183,6 +184,36 @@ def test_the_text_has_every_part_once(models):
             assert len(re.findall(rf"^(?:DEVICE|LARGE) \w+ {function}\(", text, re.MULTILINE)) == 1
         assert ("factor(double" in text) == (name != "tsit5")
         assert "#include" not in text.split("#else")[0], "a run-time compiler has no headers"
+
+
+SHOWN = Request(("bolus", "infusion"), (), (Summary("exposure", "area", "central"),))
+
+
+def test_the_file_shows_what_is_written_for_a_model(models):
+    text = kernel.STEPS.read_text()
+    shown = text[text.index(kernel.BEGIN) + len(kernel.BEGIN) : text.index(kernel.END)]
+    written = "\n".join(kernel.generated(models["two_compartment"], SHOWN, tableau.TSIT5))
+    assert shown.strip() == written.strip()
+    whole = kernel.source(models["two_compartment"], SHOWN, tableau.TSIT5)
+    assert whole.split() == text.replace(kernel.BEGIN, "").replace(kernel.END, "").split()
+
+
+@needs_gcc
+def test_the_file_is_c_as_it_stands():
+    command = [GCC, "-x", "c", "-std=c11", "-Wall", "-Werror", "-fsyntax-only", kernel.STEPS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:2000]
+
+
+@needs_nvcc
+def test_the_file_is_cuda_as_it_stands(tmp_path):
+    command = [NVCC, "-ptx", "-arch=sm_90", "-Werror", "all-warnings", "-o", tmp_path / "courses.ptx", kernel.STEPS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[:2000]
+
+
+def test_the_file_is_part_of_the_package():
+    assert (resources.files("vein2vein.engine.cuda") / "courses.cu").read_text().startswith("/* Whole courses")
 
 
 def test_numbers_are_exact():

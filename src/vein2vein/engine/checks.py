@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,18 @@ Dose = tuple[ArrayLike, str, ArrayLike]
 Given = tuple[Matrix, str, Matrix]
 """A dose that was checked: days () or (n,), input name, amounts () or (n,)."""
 Levels = ArrayLike | Mapping[str, ArrayLike]
-Item = TypeVar("Item")
+
+
+class Named(Protocol):
+    """What has a name of its own: an event, a summary."""
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        ...
+
+
+Item = TypeVar("Item", bound=Named)
 
 WIDTHS = (1, 2, 4, 8)
 _LEAST_RTOL, _MOST_RTOL = 1e-14, 0.1
@@ -28,7 +39,7 @@ _SHOWN = 60
 def shown(value: object) -> str:
     """A value as it may stand in a sentence: short, on one line."""
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+        return f"an array of shape {np.shape(cast('ArrayLike', value))}"
     text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -38,14 +49,18 @@ def floats(values: object) -> Matrix | None:
     if type(values) is float:
         return np.asarray(values)
     try:
-        raw = (
-            np.ma.filled(values.astype(float), np.nan) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
-        )
+        masked, given = isinstance(values, np.ma.MaskedArray), cast("ArrayLike", values)
+        raw: NDArray[Any] = np.ma.asarray(given, dtype=float).filled(np.nan) if masked else np.asarray(given)
     except (ValueError, TypeError):
         return None
     if raw.dtype.kind not in "iuf":
         return None
     return np.asarray(raw, dtype=float)
+
+
+def text_of(value: object) -> str:
+    """A name as it was given; what is no text, as it may stand in a sentence."""
+    return value if isinstance(value, str) else shown(value)
 
 
 def model_of(model: object) -> Model:
@@ -101,7 +116,7 @@ def width_of(width: object) -> int | None:
 def backend_of(backend: object, known: Sequence[str]) -> str:
     """Backend by its name."""
     if not isinstance(backend, str) or backend not in known:
-        raise InputError(unknown("backend", backend if isinstance(backend, str) else shown(backend), known))
+        raise InputError(unknown("backend", text_of(backend), known))
     return backend
 
 
@@ -109,7 +124,7 @@ def method_of(model: Model, name: object) -> tableau.Method:
     """Method by its name; "auto" chooses by the model."""
     known = ("auto", *tableau.METHODS)
     if not isinstance(name, str) or name not in known:
-        raise InputError(unknown("method", name if isinstance(name, str) else shown(name), known))
+        raise InputError(unknown("method", text_of(name), known))
     return choice.choose(model) if name == "auto" else tableau.METHODS[name]
 
 
@@ -122,10 +137,11 @@ def flag_of(value: object, name: str) -> bool:
 
 def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
     """Names in a list; a single text is refused, since its letters would be taken for names."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    listed: object = names
+    if isinstance(listed, str) or not isinstance(listed, Iterable):
         raise InputError(f"{what} is {shown(names)}; give {expected}")
-    found = tuple(names)
-    for name in found:
+    found = tuple(cast("Iterable[str]", names))
+    for name in cast("tuple[object, ...]", found):
         if not isinstance(name, str):
             raise InputError(f"{what} holds {shown(name)}; give {expected}")
     return found
@@ -133,12 +149,11 @@ def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
 
 def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
     """Checked events or summaries, each with a name of its own."""
-    if isinstance(items, tuple) and not items:
-        return ()
-    if not isinstance(items, Iterable) or isinstance(items, (str, bytes, Mapping)):
+    listed: object = items
+    if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
         raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
     found: dict[str, Item] = {}
-    for item in items:
+    for item in cast("Iterable[object]", items):
         if not isinstance(item, kind):
             raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
         name = str(check(item).name)
@@ -150,16 +165,19 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
 
 def doses_of(model: Model, doses: object) -> list[Dose]:
     """Doses as (day, input name, amount), days and amounts as they were given."""
-    if isinstance(doses, (str, Mapping)) or not isinstance(doses, Iterable):
+    listed: object = doses
+    if isinstance(listed, (str, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
     found: list[Dose] = []
-    for number, given in enumerate(doses):
-        if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(("day", "name", "amount")):
-            raise InputError(f"dose number {number} (from 0) is {shown(given)}; give (day, input name, amount)")
-        day, name, amount = given
+    for number, told in enumerate(cast("Iterable[object]", doses)):
+        given = cast("Sequence[object]", told)
+        one: object = told
+        if not isinstance(one, Sequence) or isinstance(one, str) or len(given) != len(("day", "name", "amount")):
+            raise InputError(f"dose number {number} (from 0) is {shown(told)}; give (day, input name, amount)")
+        day, name, amount = cast("tuple[ArrayLike, object, ArrayLike]", given)
         if not isinstance(name, str) or name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', str(name), known)}")
+            raise InputError(f"model {model.name}: {unknown('input', text_of(name), known)}")
         found.append((day, name, amount))
     return found
 
@@ -227,7 +245,7 @@ def day_of(day: object) -> float:
     """One finite day."""
     if not is_number(day) or not np.isfinite(day):
         raise InputError(f"a day is {shown(day)}; give a finite number of days")
-    return float(_not_tiny(np.asarray(day, dtype=float)))
+    return 0.0 if abs(day) < tableau.LEAST_STEP else float(day)
 
 
 def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:

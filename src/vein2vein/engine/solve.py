@@ -216,21 +216,21 @@ def advance(run: Run, until: float, *, state: ArrayLike | None = None, levels: L
         run = replace(run, levels=checks.levels_of(run.model, levels, n))
     if until == run.day:
         return run
-    lanes = run_segment.Lanes(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
+    segments = run_segment.Segments(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
     if run.compiled is not None and run.packed is not None:
-        ready = (run.compiled, lanes, run.packed, run.levels)
-        lanes = run_segment.advance(*ready, run.day, until, run.control, run.threads)
+        ready = (run.compiled, segments, run.packed, run.levels)
+        segments = run_segment.advance(*ready, run.day, until, run.control, run.threads)
     else:
-        lanes = _advance_plain(run, until)
+        segments = _advance_plain(run, until)
     return replace(
         run,
         day=until,
-        state=lanes.state,
-        reached=lanes.reached,
-        step=lanes.step,
-        status=lanes.status,
-        steps=lanes.steps,
-        rejected=lanes.rejected,
+        state=segments.state,
+        reached=segments.reached,
+        step=segments.step,
+        status=segments.status,
+        steps=segments.steps,
+        rejected=segments.rejected,
     )
 
 
@@ -250,13 +250,14 @@ def take(run: Run, rows: ArrayLike) -> Run:
     return replace(run, **taken)
 
 
-def _advance_plain(run: Run, until: float) -> run_segment.Lanes:
-    after, names = [], run.model.level_names
+def _advance_plain(run: Run, until: float) -> run_segment.Segments:
+    after: list[plain.Segment] = []
+    names = run.model.level_names
     for i in range(len(run.state)):
         control = run.control
         if tableau.PACE in names and (pace := run.levels[i, names.index(tableau.PACE)]) > 0:
             control = replace(control, max_step=control.max_step / pace)
-        patient = plain.Patient(
+        patient = plain.Segment(
             run.state[i],
             float(run.reached[i]),
             float(run.step[i]),
@@ -265,7 +266,7 @@ def _advance_plain(run: Run, until: float) -> run_segment.Lanes:
             int(run.rejected[i]),
         )
         after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, control))
-    return run_segment.Lanes(
+    return run_segment.Segments(
         state=np.array([a.state for a in after]).reshape(run.state.shape),
         reached=np.array([a.day for a in after]),
         step=np.array([a.step for a in after]),

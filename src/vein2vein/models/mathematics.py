@@ -7,9 +7,10 @@ An equation has no data-dependent Python branch; it says ``where``, ``minimum``,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 TINY = 1e-300
 
@@ -55,7 +56,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     for operand in (condition, x, y):
         if hasattr(operand, "choose") and not isinstance(operand, np.ndarray | np.generic):
             return operand.choose(condition, x, y)
-    return np.where(np.asarray(condition) != 0, x, y)
+    return cast("NDArray[np.float64]", np.where(np.asarray(condition) != 0, x, y))
 
 
 def positive_part(x: Any) -> Any:

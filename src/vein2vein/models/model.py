@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,11 +111,11 @@ class Model:
     states: tuple[State, ...]
     inputs: tuple[Input, ...]
     parameters: tuple[str, ...]
-    equations: Callable[[Quantity, Names, Names, Names], Mapping[str, Quantity | float]]
+    equations: Callable[[Quantity | float, Names, Names, Names], Mapping[str, Quantity | float]]
     initial: Callable[[Names], Mapping[str, Quantity | float]]
     apply_dose: Callable[[str, Quantity, Names, Names], Mapping[str, Quantity | float]]
-    observables: Callable[[Quantity, Names, Names, Names], Mapping[str, Quantity | float]]
-    example: Mapping[str, float] = field(default_factory=dict)
+    observables: Callable[[Quantity | float, Names, Names, Names], Mapping[str, Quantity | float]]
+    example: Mapping[str, float] = field(default_factory=dict[str, float])
     example_doses: tuple[tuple[float, str, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,6 +147,16 @@ class Model:
         """Names of the inputs that are held at a level, in the order of the level matrix."""
         return tuple(i.name for i in self.inputs if i.kind == "level")
 
+    @cached_property
+    def limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Scales, lower and upper bounds of the states (states,), not to be written to."""
+        found = tuple(
+            np.array([getattr(s, what) for s in self.states], dtype=float) for what in ("scale", "low", "high")
+        )
+        for array in found:
+            array.flags.writeable = False
+        return found[0], found[1], found[2]
+
 
 def _named(what: str, name: object) -> None:
     if not isinstance(name, str) or not name:
@@ -160,7 +170,7 @@ def is_number(value: object) -> TypeGuard[float]:
     if isinstance(value, (bool, np.bool_)):
         return False
     if isinstance(value, np.ndarray):
-        return value.ndim == 0 and value.dtype.kind in "iuf"
+        return np.ndim(cast("ArrayLike", value)) == 0 and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
     return isinstance(value, (int, float, np.integer, np.floating))
 
 
@@ -227,13 +237,14 @@ def _returned(model: Model, what: str, values: object) -> Mapping[str, object]:
         raise InputError(
             f"model {model.name}: what {what} gives is {type(values).__name__}; return a mapping of state name to value"
         )
-    odd = [str(name) for name in values if name not in model.state_names]
+    found = cast("Mapping[str, object]", values)
+    odd = [str(name) for name in found if name not in model.state_names]
     if odd:
         raise InputError(
             f"model {model.name}: {what} names a state that does not exist: "
             f"{unknown('state', odd[0], model.state_names)}"
         )
-    return values
+    return found
 
 
 def _column(model: Model, name: str, value: object, n: int) -> NDArray[np.float64]:

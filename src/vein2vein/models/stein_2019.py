@@ -117,7 +117,8 @@ def full_model_cmax(
 
 
 def _states() -> tuple[State, ...]:
-    file, numbers = card(), []
+    file = card()
+    numbers: list[State] = []
     for name in file.table("states"):
         here = ("states", name)
         numbers.append(

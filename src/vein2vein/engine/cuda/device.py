@@ -1,9 +1,9 @@
 """The GPU backend (optional extra ``gpu``): whole courses of n patients on the device, one patient per thread.
 
-The program of ``kernel.py`` is compiled by NVRTC when it is first needed. States, parameters and doses go to the
+The text of ``kernel.py`` is compiled by NVRTC when it is first needed. States, parameters and doses go to the
 device once; summaries are made there, so that only they come back. This file alone imports an accelerator library.
 
-It has been compiled for sm_90 and its program run on a processor against the other backends. It has not been run on a
+It has been compiled for sm_90 and its text run on a processor against the other backends. It has not been run on a
 GPU yet; no speed is claimed.
 """
 
@@ -30,7 +30,7 @@ Matrix = NDArray[np.float64]
 THREADS = 64
 """Per block: every thread holds its patient's stages, so few fit on a multiprocessor at a time."""
 _OPTIONS = ("-std=c++17",)
-_programs: Kept[Any] = Kept(64)
+_kernels: Kept[Any] = Kept(64)
 
 
 @lru_cache(maxsize=1)
@@ -60,12 +60,12 @@ def available() -> bool:
     return True
 
 
-def _program(model: Model, request: Request, method: tableau.Method) -> Any:
+def _kernel(model: Model, request: Request, method: tableau.Method) -> Any:
     def compiled() -> Any:
         return _library().RawModule(code=kernel.source(model, request, method), options=_OPTIONS)
 
     facts = content.course(model, request.gives, (s.of for s in request.wanted))
-    return _programs.get((facts, request, method.name), compiled)
+    return _kernels.get((facts, request, method.name), compiled)
 
 
 def columns(rows: Any) -> Matrix:
@@ -76,7 +76,7 @@ def columns(rows: Any) -> Matrix:
 def arguments(
     parameters: Matrix, state: Matrix, levels: Matrix, days: Matrix, doses: Doses, control: Control
 ) -> list[Any]:
-    """What the program takes before its results: arrays and whole numbers, in its order."""
+    """What the kernel takes before its results: arrays and whole numbers, in its order."""
     counted = max(int(np.isfinite(control.absolute).sum()), 1)
     numbers = np.array([control.rtol, control.max_step, 1.0 / counted, days[0], days[-1]])
     before = [len(state), columns(state), columns(parameters), columns(levels)]
@@ -86,7 +86,7 @@ def arguments(
 
 
 def room(n: int, states: int, levels: int, days: int, request: Request) -> dict[str, Any]:
-    """Arrays for the results, in the order in which the program writes them."""
+    """Arrays for the results, in the order in which the kernel writes them."""
     counts = {name: np.zeros(n, dtype=np.int64) for name in ("status", "steps", "rejected")}
     return {
         "values": np.full((days, states, n), np.nan) if request.outputs else None,
@@ -137,7 +137,7 @@ def follow(
     found = room(n, state.shape[1], levels.shape[1], len(days), request)
     if n == 0:
         return collect(found, n)
-    courses = _program(model, request, control.method).get_function("courses")
+    courses = _kernel(model, request, control.method).get_function("courses")
     given = arguments(parameters, state, levels, days, doses, control)
     device = {name: None if array is None else cupy.asarray(array) for name, array in found.items()}
     nothing = cupy.zeros(1)

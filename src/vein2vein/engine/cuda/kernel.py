@@ -1,8 +1,8 @@
-"""Writes a recorded model and the solver's steps as CUDA C: one patient per thread, doubles, summaries on the device.
+"""Writes a recorded model as CUDA C and puts it into ``courses.cu``: one patient per thread, doubles, summaries there.
 
-The text is one program for two compilers. NVRTC or nvcc make a kernel of it; a C compiler makes a plain loop over the
-patients of it, by which the tests hold it equal to the other backends on a machine without a GPU. The steps are those
-of ``plain_course.py`` (dated doses, dense output, summaries); events are left to the other backends.
+The text is for two compilers. NVRTC or nvcc make a kernel of it; a C compiler makes a plain loop over the patients of
+it, by which the tests hold it equal to the other backends on a machine without a GPU. The steps are those of
+``plain_course.py`` (doses, dense output, summaries); events are left to the other backends.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from vein2vein.engine.cuda.kernel_steps import DRIVER, HEAD
 from vein2vein.engine.llvm import linear
 from vein2vein.engine.method import summaries, tableau
 from vein2vein.engine.method.request import Request
@@ -22,6 +23,10 @@ from vein2vein.engine.trace.differentiated import dose
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed
 from vein2vein.engine.trace.recording import record, trace
 from vein2vein.models.model import Model
+
+STEPS = Path(__file__).with_name("courses.cu")
+"""What no model changes; the lines between ``BEGIN`` and ``END`` give way to those of the model that is solved."""
+BEGIN, END = "/* generated: begin */\n", "/* generated: end */"
 
 _C = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "exp": "exp({})",
@@ -84,8 +89,21 @@ def number(value: float) -> str:
     return f"({value!r})" if value < 0 else repr(value)
 
 
+@cache
+def steps() -> tuple[str, str]:
+    """What stands before and after the lines that are generated."""
+    text = STEPS.read_text(encoding="utf-8")
+    return text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
+
+
 def source(model: Model, request: Request, method: Method) -> str:
-    """The whole program for a model, what may be given and what is summarized, and a method."""
+    """The whole text for a model, what may be given and what is summarized, and a method."""
+    before, after = steps()
+    return "\n".join([before, *generated(model, request, method), after]) + "\n"
+
+
+def generated(model: Model, request: Request, method: Method) -> list[str]:
+    """The lines of a model, in parts: sizes, numbers of the method, rates, Jacobian, doses and summaries."""
     traced = trace(model)
     slope = slopes(traced) if method.implicit else None
     jacobian = list(slope.jacobian.values()) if slope else []
@@ -98,8 +116,7 @@ def source(model: Model, request: Request, method: Method) -> str:
         "CARRIED": max(sum(len(summaries.start(s.kind)) for s in request.wanted), 1),
         "JACOBIAN": max(len(jacobian), 1), "FACTORS": len(plan.slots) if slope else 1, "IMPLICIT": int(method.implicit),
     }  # fmt: skip
-    parts = [
-        HEAD,
+    return [
         *(f"#define {name} {value}" for name, value in sizes.items()),
         _tables(method),
         _function("prepare", f"{_PATIENT}, const double *u, double *kept", _kept(writer)),
@@ -107,9 +124,7 @@ def source(model: Model, request: Request, method: Method) -> str:
         _implicit(writer, jacobian, list(slope.by_time) if slope else [], by_time, plan, method),
         _gives(model, request.gives),
         _summaries(model, request),
-        DRIVER,
     ]
-    return "\n".join(parts) + "\n"
 
 
 def _steady_values(g: Graph, outputs: Sequence[int]) -> dict[int, int]:
@@ -182,7 +197,7 @@ def _tables(method: Method) -> str:
 
 
 def _implicit(
-    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Plan, method: Method
+    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Elimination, method: Method
 ) -> str:
     """Jacobian, factors of W = diagonal - J without pivoting, and the solution with them."""
     if not method.implicit:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from vein2vein.engine.llvm.vector_math import Assembly
 
 
-class Program(Assembly):
+class Function(Assembly):
     """Collects a function with branches and loops; its local variables are made once, at its entry."""
 
     def __init__(self, width: int, fused: bool = True) -> None:
@@ -54,7 +54,7 @@ class Program(Assembly):
         self.store(self.select(mask, value, self.load(pointer, index)), pointer, index)
 
     @contextmanager
-    def when(self, condition: str) -> Iterator[None]:
+    def when(self, condition: str) -> Generator[None]:
         """Run the body where a single bit is set."""
         inside, after = self.name("then"), self.name("then")
         self.do(f"br i1 {condition}, label {inside}, label {after}")
@@ -64,7 +64,7 @@ class Program(Assembly):
         self.lines.append(f"{after[1:]}:")
 
     @contextmanager
-    def cycle(self) -> Iterator[Leave]:
+    def cycle(self) -> Generator[Leave]:
         """Repeat the body until it leaves."""
         head, after = self.label("cycle"), self.name("left")
         yield Leave(self, after)
@@ -72,7 +72,7 @@ class Program(Assembly):
         self.lines.append(f"{after[1:]}:")
 
     @contextmanager
-    def each_lane(self, mask: str) -> Iterator[str]:
+    def each_lane(self, mask: str) -> Generator[str]:
         """Run the body for every lane of a mask; gives its number."""
         flags, counter = (self.local(self.name(stem)[1:], kind) for stem, kind in (("f", self.integers), ("n", "i64")))
         self.flag(mask, flags)
@@ -104,16 +104,16 @@ class Program(Assembly):
 class Leave:
     """Way out of a cycle."""
 
-    def __init__(self, program: Program, after: str) -> None:
-        self._program = program
+    def __init__(self, function: Function, after: str) -> None:
+        self._function = function
         self._after = after
 
     def unless(self, condition: str) -> None:
         """Leave where a single bit is not set."""
-        going = self._program.name("on")
-        self._program.do(f"br i1 {condition}, label {going}, label {self._after}")
-        self._program.lines.append(f"{going[1:]}:")
+        going = self._function.name("on")
+        self._function.do(f"br i1 {condition}, label {going}, label {self._after}")
+        self._function.lines.append(f"{going[1:]}:")
 
     def now(self, mask: str) -> None:
         """Leave where no lane of a mask is set."""
-        self.unless(self._program.any(mask))
+        self.unless(self._function.any(mask))

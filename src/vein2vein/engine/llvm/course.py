@@ -1,7 +1,7 @@
-"""Writes the driver of whole courses as LLVM assembly: dated doses, events, dense output and summaries in one call.
+"""Writes whole courses as LLVM assembly: doses, events, dense output and summaries in one call.
 
 The same course as in ``plain_course.py``, for a vector of patients at a time. A lane that has finished its patient
-takes the next one. Lanes never touch each other: what one does is masked in the others.
+takes the next one. CourseParts never touch each other: what one does is masked in the others.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vein2vein.engine.llvm import stepping
-from vein2vein.engine.llvm.control_flow import Leave, Program
+from vein2vein.engine.llvm.control_flow import Function, Leave
 from vein2vein.engine.llvm.course_parts import (
-    Lanes,
+    CourseParts,
     end_at_event,
     events_at_arrival,
     events_in_step,
@@ -31,7 +31,7 @@ from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.recording import Traced
 
-NAME = "dated"
+NAME = "course"
 NUMBERS = ("max_steps", "count_days")
 REALS = ("begins", "ends", "rtols", "max_steps_size", "inverse_count", "leasts")
 PLACES = (
@@ -43,21 +43,21 @@ _INFINITY = float("inf")
 
 
 def module(traced: Traced, request: Request, method: Method, width: int, fused: bool) -> str:
-    """Assembly of the driver of a recorded model."""
+    """Assembly for the courses of a recorded model."""
     body, layout = stepping.model_functions(traced, width, fused, method)
-    extra, lanes = functions(traced.model, request.gives, request.events, request.wanted, width, fused)
-    driver = _Driver(Program(width, fused), layout, lanes, request)
-    parts = [*declarations(width), f"declare i1 @llvm.vector.reduce.and.v{width}i1(<{width} x i1>)"]
-    return "\n".join([*parts, body, *extra, driver.text(), f"attributes #0 = {ATTRIBUTES}", ""])
+    extra, parts = functions(traced.model, request.gives, request.events, request.wanted, width, fused)
+    code = _CourseCode(Function(width, fused), layout, parts, request)
+    begin = [*declarations(width), f"declare i1 @llvm.vector.reduce.and.v{width}i1(<{width} x i1>)"]
+    return "\n".join([*begin, body, *extra, code.text(), f"attributes #0 = {ATTRIBUTES}", ""])
 
 
-class _Driver:
+class _CourseCode:
     """Writes the one function; its parts share the names of the local arrays."""
 
-    def __init__(self, a: Program, layout: Layout, lanes: Lanes, request: Request) -> None:
+    def __init__(self, a: Function, layout: Layout, parts: CourseParts, request: Request) -> None:
         self.a = a
         self.layout = layout
-        self.lanes = lanes
+        self.parts = parts
         self.request = request
 
     def text(self) -> str:
@@ -79,7 +79,7 @@ class _Driver:
         a, layout = self.a, self.layout
         count = layout.states
         sizes = [("x", count), ("p", layout.parameters), ("u", layout.levels), *stepping.arrays(layout)]
-        sizes += [("node", count), ("rate", count), *self.lanes.arrays]
+        sizes += [("node", count), ("rate", count), *self.parts.arrays]
         for name, length in sizes:
             a.local(name, a.vector, max(length, 1))
             for i in range(length) if name in ("x", "p", "u") else ():
@@ -102,7 +102,7 @@ class _Driver:
         ):
             a.local(f"at_{name}", a.integers)
             a.entry.append(f"  store {a.integers} zeroinitializer, ptr %at_{name}, align 8")
-        for name in (*self.lanes.counters, *self.lanes.flags):
+        for name in (*self.parts.counters, *self.parts.flags):
             a.local(name, a.integers)
             a.entry.append(f"  store {a.integers} zeroinitializer, ptr %{name}, align 8")
         a.local("at_solved", a.mask)
@@ -122,7 +122,13 @@ class _Driver:
         a.set("%first", "%following")
 
     def _refill(self, patients: Leave) -> None:
-        """Give idle lanes the next patients; leave when all lanes are idle and nobody is left."""
+        """Give idle lanes the next patients; leave when all lanes are idle and nobody is left.
+
+        Patients need very different numbers of steps. If a vector waited for its slowest lane before all were filled
+        anew, most lanes would compute in vain; so each lane takes the next patient as soon as it has handed one over.
+        The vector computes on with lanes at different days, which is why nothing here may depend on a common time.
+        Everything that a lane holds must be set here: what is left over from the patient before would leak.
+        """
         a, layout = self.a, self.layout
         idle = a.flags("%at_idle")
         more = a.put(f"icmp ult i64 {a.get('%following')}, %last", "c")
@@ -138,14 +144,14 @@ class _Driver:
                 a.set(a.get("%dose_last", number), "%at_dose_last", lane)
                 self._next_dose(lane)
                 zeros = ("status", "steps", "rejected", "output", "idle")
-                for name in (*(f"at_{z}" for z in zeros), *self.lanes.counters, *self.lanes.flags):
+                for name in (*(f"at_{z}" for z in zeros), *self.parts.counters, *self.parts.flags):
                     a.set("0", f"%{name}", lane)
                 a.set("1", "%at_changed", lane)
                 for name in ("t", "stop"):
                     a.set("%begins", f"%at_{name}", lane, "double")
                 first = a.get("%days", 0, "double") if self.request.outputs else "0x7FF0000000000000"
                 a.set(first, "%at_output_day", lane, "double")
-                for name, values in self.lanes.starts:
+                for name, values in self.parts.starts:
                     for i, value in enumerate(values):
                         place = a.whole("add", lane, i * a.width)
                         a.set(value, f"%{name}", place, "double")
@@ -179,8 +185,8 @@ class _Driver:
                         a.set(a.whole("add", number, 1), "%at_dose", lane)
                         a.set("1", "%at_changed", lane)
                         self._next_dose(lane)
-                    give_doses(a, self.lanes, due)
-            events_at_arrival(a, self.lanes, arrived())
+                    give_doses(a, self.parts, due)
+            events_at_arrival(a, self.parts, arrived())
             if self.request.outputs:
                 with a.cycle() as loop:
                     due = a.masks("and", arrived(), a.compare("ole", a.load("%at_output_day"), a.load("%at_t")))
@@ -199,9 +205,9 @@ class _Driver:
             a.set(a.get("%at_t", lane, "double"), "%reached_all", number, "double")
             for name in ("status", "steps", "rejected"):
                 a.set(a.get(f"%at_{name}", lane), f"%{name}_all", number)
-            if self.lanes.results:
-                place = a.whole("mul", number, len(self.lanes.results))
-                for i, slot in enumerate(self.lanes.results):
+            if self.parts.results:
+                place = a.whole("mul", number, len(self.parts.results))
+                for i, slot in enumerate(self.parts.results):
                     value = a.get("%carried", a.whole("add", lane, slot * a.width), "double")
                     a.set(value, "%results", a.whole("add", place, i), "double")
             a.set("1", "%at_idle", lane)
@@ -210,19 +216,19 @@ class _Driver:
         """Where the next segment ends; after a change, rates and a first step anew."""
         a = self.a
         stop = lesser(a, self.constants["ends"], a.load("%at_next_dose"), steady=True)
-        for rearm, waits in self.lanes.waiting(a):
+        for rearm, waits in self.parts.waiting(a):
             stop = a.select(a.masks("and", waits, a.compare("olt", rearm, stop)), rearm, stop)
         a.put_where(arrived, stop, "%at_stop")
         changed = a.masks("and", arrived, a.flags("%at_changed"))
         with a.when(a.any(changed)):
             a.do("call void @prepare(ptr %p, ptr %u, ptr %kept)")
             self._restart(changed)
-            self.lanes.observe(a, changed)
+            self.parts.observe(a, changed)
             kept = a.masks("and", a.flags("%at_changed"), a.inverse(changed))
             a.flag(kept, "%at_changed")
 
     def _restart(self, changed: str) -> None:
-        """First step after a change (``dated_plain.start_step``)."""
+        """First step after a change (``plain_course.start_step``)."""
         a, layout, constants = self.a, self.layout, self.constants
         t = a.load("%at_t")
         stepping.call_rates(a, t, "%x", "%rate")
@@ -279,7 +285,7 @@ class _Driver:
         accepted = a.masks("and", active, a.compare("ole", error, a.number(1.0)))
         refused = a.masks("xor", active, accepted)
         after = a.select(last, stop, a.binary("fadd", t, h))
-        if events_in_step(a, layout, self.lanes, accepted, t, after, h):
+        if events_in_step(a, layout, self.parts, accepted, t, after, h):
             after = a.load("%at_after")
         if self.request.outputs:
             with a.cycle() as loop:
@@ -288,10 +294,10 @@ class _Driver:
                 share = a.binary("fdiv", a.binary("fsub", a.load("%at_output_day"), t), h)
                 stepping.inside(a, layout, share, h, "%node")
                 write_outputs(a, layout, due, "%node")
-        observe_step(a, layout, self.lanes, t, after, h)
+        observe_step(a, layout, self.parts, t, after, h)
         if self.request.events:
-            end_at_event(a, layout, self.lanes, accepted, h)
-        reduce_step(a, self.lanes, accepted, t, after, h)
+            end_at_event(a, layout, self.parts, accepted, h)
+        reduce_step(a, self.parts, accepted, t, after, h)
         stepping.keep(a, layout, accepted)
         a.put_where(accepted, after, "%at_t")
         stepping.control(a, layout.method, size, h, error, accepted, refused)
@@ -304,7 +310,7 @@ class _Driver:
     def _account(self, accepted: str, refused: str, error: str) -> None:
         """Count the step; lanes that fail hand over and fall idle."""
         a = self.a
-        tried = []
+        tried: list[str] = []
         for name, mask in (("steps", accepted), ("rejected", refused)):
             one = a.put(f"zext {a.mask} {mask} to {a.integers}")
             total = a.bits("add", a.numbers(f"%at_{name}"), one)

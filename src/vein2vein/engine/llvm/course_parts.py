@@ -1,4 +1,4 @@
-"""Parts of the driver of courses: what is given, events, outputs and summaries (see ``course.py``)."""
+"""Parts of a course: what is given, events, outputs and summaries (see ``course.py``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vein2vein.engine.llvm import stepping
-from vein2vein.engine.llvm.control_flow import Program
+from vein2vein.engine.llvm.control_flow import Function
 from vein2vein.engine.llvm.equations import straight
 from vein2vein.engine.llvm.stepping import Layout
 from vein2vein.engine.llvm.vector_math import double, lesser
@@ -31,7 +31,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Lanes:
+class CourseParts:
     """What events, doses and summaries keep per lane.
 
     Attributes
@@ -95,7 +95,7 @@ class Lanes:
         rearm = [(f"rearm{i}", [double(float("-inf"))]) for i in range(len(self.events))]
         return [("carried", [double(v) for v in begin]), *rearm]
 
-    def waiting(self, a: Program) -> Iterator[tuple[str, str]]:
+    def waiting(self, a: Function) -> Iterator[tuple[str, str]]:
         """Per event that may fire again: when it may, and in which lanes that is still to come."""
         for i, event in enumerate(self.events):
             if event.most > 1:
@@ -103,7 +103,7 @@ class Lanes:
                 left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{i}')}, {a.integer(event.most)}", "m")
                 yield rearm, a.masks("and", left, a.compare("olt", a.load("%at_t"), rearm))
 
-    def observe(self, a: Program, changed: str) -> None:
+    def observe(self, a: Function, changed: str) -> None:
         """Values of the summarized quantities where a segment begins."""
         if self.wanted:
             t = a.load("%at_t")
@@ -114,9 +114,10 @@ class Lanes:
 
 def functions(
     model: Model, gives: Sequence[str], events: Sequence[Event], wanted: Sequence[Summary], width: int, fused: bool
-) -> tuple[list[str], Lanes]:
+) -> tuple[list[str], CourseParts]:
     """Assembly of the functions for doses, conditions and summaries, and what they keep."""
-    text, given = [], []
+    text: list[str] = []
+    given: list[Given] = []
     names = (model.state_names, model.parameters, model.level_names)
     for i, name in enumerate(gives):
         if name in model.level_names:
@@ -125,7 +126,8 @@ def functions(
         g, outputs = dose(model, name)
         given.append(Given(name, tuple(model.state_names.index(s) for s in outputs)))
         text.append(straight(f"dose{i}", g, list(outputs.values()), width, fused))
-    watched, observed = [], ()
+    watched: list[tuple[int, ...]] = []
+    observed: tuple[int, ...] = ()
     for i, event in enumerate(events):
         g, outputs = record(model.name, _valued(event.condition), *names)
         watched.append(_states(g, [outputs["value"]]))
@@ -140,14 +142,15 @@ def functions(
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
-    places, results = 0, []
+    places = 0
+    results: list[int] = []
     for s in wanted:
         places += len(summaries.start(s.kind))
         results.append(places - 1)
-    lanes = Lanes(
+    parts = CourseParts(
         tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results), tuple(watched), observed
     )
-    return text, lanes
+    return text, parts
 
 
 def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
@@ -182,7 +185,8 @@ def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], wi
     base = points * len(quantities)
     total = sum(len(summaries.start(s.kind)) for s in wanted)
     leaves = [Expression(g, g.leaf("state", i), name) for i in range(base + total + 1)]
-    outputs, place = [], base
+    outputs: list[Any] = []
+    place = base
     for s in wanted:
         size = len(summaries.start(s.kind))
         y = leaves[points * quantities[s.of] : points * (quantities[s.of] + 1)]
@@ -192,18 +196,18 @@ def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], wi
     return straight("reduce", g, [o.node if isinstance(o, Expression) else g.const(o) for o in outputs], width, fused)
 
 
-def give_doses(a: Program, lanes: Lanes, due: str) -> None:
+def give_doses(a: Function, parts: CourseParts, due: str) -> None:
     """Give each lane that is due what it is due; an amount of 0 changes nothing."""
     amount = a.load("%at_amount")
     given = a.masks("and", due, a.compare("une", amount, a.number(0.0)))
-    for i, what in enumerate(lanes.gives):
+    for i, what in enumerate(parts.gives):
         this = a.put(f"icmp eq {a.integers} {a.numbers('%at_what')}, {a.integer(i)}", "m")
         chosen = a.masks("and", due if what.level is not None else given, this)
         with a.when(a.any(chosen)):
             _give(a, i, what, amount, chosen)
 
 
-def _give(a: Program, number: int, what: Given, amount: str, chosen: str) -> None:
+def _give(a: Function, number: int, what: Given, amount: str, chosen: str) -> None:
     if what.level is not None:
         a.put_where(chosen, amount, "%u", what.level)
         return
@@ -212,28 +216,28 @@ def _give(a: Program, number: int, what: Given, amount: str, chosen: str) -> Non
         a.put_where(chosen, a.load("%node", i), "%x", state)
 
 
-def _condition(a: Program, number: int, t: str, x: str) -> str:
+def _condition(a: Function, number: int, t: str, x: str) -> str:
     a.do(f"call void @condition{number}({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %g)")
     return a.load("%g")
 
 
-def _armed(a: Program, number: int, event: Event, t: str) -> str:
+def _armed(a: Function, number: int, event: Event, t: str) -> str:
     left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{number}')}, {a.integer(event.most)}", "m")
     return a.masks("and", left, a.compare("ole", a.load(f"%rearm{number}"), t))
 
 
-def events_at_arrival(a: Program, lanes: Lanes, arrived: str) -> None:
+def events_at_arrival(a: Function, parts: CourseParts, arrived: str) -> None:
     """Fire what was crossed in the last step, or holds here."""
     before = 0
-    total = sum(e.most for e in lanes.events)
-    for i, event in enumerate(lanes.events):
+    total = sum(e.most for e in parts.events)
+    for i, event in enumerate(parts.events):
         t = a.load("%at_t")
         holds = a.compare("oge", _condition(a, i, t, "%x"), a.number(0.0))
         holds = a.masks("or", holds, a.flags(f"%firing{i}"))
         fires = a.masks("and", arrived, a.masks("and", _armed(a, i, event, t), holds))
         with a.when(a.any(fires)):
-            number = next(k for k, g in enumerate(lanes.gives) if g.name == event.give)
-            _give(a, number, lanes.gives[number], a.number(event.amount), fires)
+            number = next(k for k, g in enumerate(parts.gives) if g.name == event.give)
+            _give(a, number, parts.gives[number], a.number(event.amount), fires)
             with a.each_lane(fires) as lane:
                 count = a.get(f"%fired{i}", lane)
                 place = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), total), a.whole("add", count, before))
@@ -245,18 +249,18 @@ def events_at_arrival(a: Program, lanes: Lanes, arrived: str) -> None:
         before += event.most
 
 
-def events_in_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> bool:
+def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: str, t: str, after: str, h: str) -> bool:
     """Find the first crossing in the step and mark what fires; whether there are events at all."""
-    if not lanes.events:
+    if not parts.events:
         return False
     a.store(a.number(1.0), "%cut")
     a.store(after, "%at_after")
-    for i, event in enumerate(lanes.events):
+    for i, event in enumerate(parts.events):
         looked = a.masks("and", accepted, _armed(a, i, event, t))
         with a.when(a.any(looked)):
-            crosses = _looks(a, layout, lanes, i, looked, t, h)
+            crosses = _looks(a, layout, parts, i, looked, t, h)
             with a.when(a.any(crosses)):
-                _locate(a, layout, lanes, i, t, h)
+                _locate(a, layout, parts, i, t, h)
                 found = a.load("%high_share")
                 a.put_where(crosses, found, "%cut")
                 a.put_where(crosses, a.fma(found, h, t), "%at_after")
@@ -267,12 +271,12 @@ def events_in_step(a: Program, layout: Layout, lanes: Lanes, accepted: str, t: s
     return True
 
 
-def _looks(a: Program, layout: Layout, lanes: Lanes, number: int, looked: str, t: str, h: str) -> str:
+def _looks(a: Function, layout: Layout, parts: CourseParts, number: int, looked: str, t: str, h: str) -> str:
     """Mask of the lanes in which a condition comes to hold; the first place where it was seen to: ``%end_share``."""
     zero, cut = a.number(0.0), a.load("%cut")
     open_ = looked
     for look in LOOKS:
-        value = _value(a, layout, lanes, number, look, t, h)
+        value = _value(a, layout, parts, number, look, t, h)
         holds = a.masks("and", a.compare("oge", value, zero), a.compare("olt", a.number(look), cut))
         holds = a.masks("and", open_, holds)
         a.put_where(holds, a.number(look), "%end_share")
@@ -281,25 +285,25 @@ def _looks(a: Program, layout: Layout, lanes: Lanes, number: int, looked: str, t
     if number == 0:
         value = _condition(a, number, a.load("%at_after"), "%new")
     else:
-        value = _value(a, layout, lanes, number, cut, t, h)
+        value = _value(a, layout, parts, number, cut, t, h)
     holds = a.masks("and", open_, a.compare("oge", value, zero))
     a.put_where(holds, cut, "%end_share")
     a.put_where(holds, value, "%end_g")
     return a.masks("and", looked, a.inverse(a.masks("and", open_, a.inverse(holds))))
 
 
-def _value(a: Program, layout: Layout, lanes: Lanes, number: int, share: str | float, t: str, h: str) -> str:
+def _value(a: Function, layout: Layout, parts: CourseParts, number: int, share: str | float, t: str, h: str) -> str:
     """Value of a condition at a share of the step."""
-    stepping.inside(a, layout, share, h, "%node", lanes.watched[number])
+    stepping.inside(a, layout, share, h, "%node", parts.watched[number])
     return _condition(a, number, a.fma(share if isinstance(share, str) else a.number(share), h, t), "%node")
 
 
-def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str, h: str) -> None:
+def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str, h: str) -> None:
     """Where an event was crossed, the step and its segment end there; what needs the whole step comes before."""
     one = a.number(1.0)
     ends = a.compare("olt", a.load("%cut"), one)
     fires = a.flags("%firing0")
-    for i in range(1, len(lanes.events)):
+    for i in range(1, len(parts.events)):
         fires = a.masks("or", fires, a.flags(f"%firing{i}"))
     fires = a.masks("and", accepted, fires)
     with a.when(a.any(fires)):
@@ -314,7 +318,7 @@ def end_at_event(a: Program, layout: Layout, lanes: Lanes, accepted: str, h: str
         a.loop(layout.states, [], body)
 
 
-def _locate(a: Program, layout: Layout, lanes: Lanes, number: int, t: str, h: str) -> None:
+def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str, h: str) -> None:
     """Root of a condition within the step by false position (``events.locate``), the same number of rounds for all."""
     a.store(a.number(0.0), "%low_share")
     start = _condition(a, number, t, "%x")
@@ -333,7 +337,7 @@ def _locate(a: Program, layout: Layout, lanes: Lanes, number: int, t: str, h: st
         rise = a.binary("fsub", high_g, low_g)
         back = a.binary("fdiv", a.binary("fmul", high_g, a.binary("fsub", high, low)), rise)
         share = a.select(a.compare("olt", a.number(0.0), rise), a.binary("fsub", high, back), high)
-        value = _value(a, layout, lanes, number, share, t, h)
+        value = _value(a, layout, parts, number, share, t, h)
         above = a.compare("oge", value, a.number(0.0))
         below = a.inverse(above)
         # The side that stays counts half, so that it gives way.
@@ -343,7 +347,7 @@ def _locate(a: Program, layout: Layout, lanes: Lanes, number: int, t: str, h: st
         a.put_where(below, share, "%low_share")
 
 
-def write_outputs(a: Program, layout: Layout, due: str, source: str) -> None:
+def write_outputs(a: Function, layout: Layout, due: str, source: str) -> None:
     """Write the states of the lanes that are due and go on to their next day."""
     with a.each_lane(due) as lane:
         number = a.get("%at_output", lane)
@@ -356,42 +360,42 @@ def write_outputs(a: Program, layout: Layout, due: str, source: str) -> None:
             a.set(a.get("%days", following, "double"), "%at_output_day", lane, "double")
 
 
-def observe_step(a: Program, layout: Layout, lanes: Lanes, t: str, after: str, h: str) -> None:
+def observe_step(a: Function, layout: Layout, parts: CourseParts, t: str, after: str, h: str) -> None:
     """What is summarized, within the step as far as it goes; comes before the step is cut."""
-    if not lanes.wanted:
+    if not parts.wanted:
         return
     cut = _reach(a, t, after, h)
     for place, point in enumerate(POINTS[1:-1], start=1):
         share = a.binary("fmul", cut, a.number(point))
-        stepping.inside(a, layout, share, h, "%node", lanes.observed)
-        _observe(a, lanes, a.fma(share, h, t), "%node", place)
+        stepping.inside(a, layout, share, h, "%node", parts.observed)
+        _observe(a, parts, a.fma(share, h, t), "%node", place)
 
 
-def reduce_step(a: Program, lanes: Lanes, accepted: str, t: str, after: str, h: str) -> None:
+def reduce_step(a: Function, parts: CourseParts, accepted: str, t: str, after: str, h: str) -> None:
     """Bring the summaries forward over the step, as far as it goes."""
-    if not lanes.wanted:
+    if not parts.wanted:
         return
-    points, count = len(POINTS), lanes.quantities
+    points, count = len(POINTS), parts.quantities
     length = a.binary("fsub", after, t)
     end = a.binary("fmul", _reach(a, t, after, h), a.number(POINTS[-1]))
-    _observe(a, lanes, a.fma(end, h, t), "%new", points - 1)
+    _observe(a, parts, a.fma(end, h, t), "%new", points - 1)
     for i in range(count):
         a.store(a.load("%y", i), "%mixed", points * i)
-    for i in range(lanes.carried):
+    for i in range(parts.carried):
         a.store(a.load("%carried", i), "%mixed", points * count + i)
-    a.store(length, "%mixed", points * count + lanes.carried)
+    a.store(length, "%mixed", points * count + parts.carried)
     a.do(f"call void @reduce({a.vector} {t}, ptr %mixed, ptr %p, ptr %u, ptr %reduced)")
-    for i in range(lanes.carried):
+    for i in range(parts.carried):
         a.put_where(accepted, a.load("%reduced", i), "%carried", i)
     for i in range(count):
         a.put_where(accepted, a.load("%mixed", points * i + points - 1), "%y", i)
 
 
-def _reach(a: Program, t: str, after: str, h: str) -> str:
+def _reach(a: Function, t: str, after: str, h: str) -> str:
     return lesser(a, a.number(1.0), a.binary("fdiv", a.binary("fsub", after, t), h), steady=True)
 
 
-def _observe(a: Program, lanes: Lanes, t: str, x: str, place: int) -> None:
+def _observe(a: Function, parts: CourseParts, t: str, x: str, place: int) -> None:
     a.do(f"call void @observe({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %reduced)")
-    for i in range(lanes.quantities):
+    for i in range(parts.quantities):
         a.store(a.load("%reduced", i), "%mixed", len(POINTS) * i + place)

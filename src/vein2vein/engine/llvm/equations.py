@@ -28,7 +28,7 @@ class _Plan:
     order: list[int]
     used: dict[int, int]
     steady: dict[int, bool]
-    kept: dict[tuple[int, bool], int] = field(default_factory=dict)
+    kept: dict[tuple[int, bool], int] = field(default_factory=dict[tuple[int, bool], int])
 
     def slot(self, node: int, reciprocal: bool = False) -> int:
         return self.kept.setdefault((node, reciprocal), len(self.kept))

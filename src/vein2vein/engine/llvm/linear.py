@@ -22,7 +22,7 @@ NEGLIGIBLE = 1e-250
 
 
 @dataclass(frozen=True)
-class Plan:
+class Elimination:
     """How to factor a matrix with a given pattern.
 
     Attributes
@@ -46,7 +46,7 @@ class Plan:
     slots: dict[Entry, int]
 
 
-def plan(size: int, pattern: Iterable[Entry]) -> Plan:
+def plan(size: int, pattern: Iterable[Entry]) -> Elimination:
     """Order of elimination (least product of row and column counts first) and the fill-in that it brings."""
     entries = tuple(pattern)
     rows = {i: {i} for i in range(size)}
@@ -55,7 +55,9 @@ def plan(size: int, pattern: Iterable[Entry]) -> Plan:
         rows[i].add(j)
         columns[j].add(i)
     left = set(range(size))
-    order, below, right = [], [], []
+    order: list[int] = []
+    below: list[tuple[int, ...]] = []
+    right: list[tuple[int, ...]] = []
     while left:
         pivot = min(left, key=lambda k: ((len(rows[k]) - 1) * (len(columns[k]) - 1), k))
         left.remove(pivot)
@@ -73,17 +75,17 @@ def plan(size: int, pattern: Iterable[Entry]) -> Plan:
     for k, down, across in zip(order, below, right):
         for entry in [(k, k), *((k, j) for j in across), *((i, k) for i in down)]:
             slots[entry] = len(slots)
-    return Plan(size, entries, tuple(order), tuple(below), tuple(right), slots)
+    return Elimination(size, entries, tuple(order), tuple(below), tuple(right), slots)
 
 
-def operations(p: Plan) -> tuple[int, int]:
+def operations(p: Elimination) -> tuple[int, int]:
     """Additions, multiplications and divisions of a factorization and of a solution."""
     factor = sum(1 + len(d) * (1 + 2 * len(r)) for d, r in zip(p.below, p.right))
     solve = sum(1 + 2 * len(d) + 2 * len(r) for d, r in zip(p.below, p.right))
     return factor, solve
 
 
-def solve(p: Plan, diagonal: float, jacobian: Sequence[float], b: Sequence[float]) -> list[float]:
+def solve(p: Elimination, diagonal: float, jacobian: Sequence[float], b: Sequence[float]) -> list[float]:
     """Solution of (diagonal - J) k = b by the plan, in plain Python; the twin of the generated code."""
     value = dict.fromkeys(p.slots, 0.0)
     for entry, number in zip(p.pattern, jacobian):
@@ -103,14 +105,14 @@ def solve(p: Plan, diagonal: float, jacobian: Sequence[float], b: Sequence[float
     return k_vector
 
 
-def functions(p: Plan, width: int, fused: bool) -> str:
+def functions(p: Elimination, width: int, fused: bool) -> str:
     """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b)`` and ``residual``."""
     return "\n".join(
         [_factor(p, Assembly(width, fused)), _solve(p, Assembly(width, fused)), _residual(p, width, fused)]
     )
 
 
-def _factor(p: Plan, a: Assembly) -> str:
+def _factor(p: Elimination, a: Assembly) -> str:
     value: dict[Entry, str] = {}
     places = {entry: i for i, entry in enumerate(p.pattern)}
     for entry in p.slots:
@@ -134,7 +136,7 @@ def _factor(p: Plan, a: Assembly) -> str:
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
-def _solve(p: Plan, a: Assembly) -> str:
+def _solve(p: Elimination, a: Assembly) -> str:
     value = [a.load("%b", i) for i in range(p.size)]
     for k, down in zip(p.order, p.below):
         for i in down:
@@ -149,7 +151,7 @@ def _solve(p: Plan, a: Assembly) -> str:
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
-def _residual(p: Plan, width: int, fused: bool) -> str:
+def _residual(p: Elimination, width: int, fused: bool) -> str:
     """Function whose value is above 0, or not a number, where a row of a solution leaves too large a residual."""
     a = Assembly(width, fused)
     worst = a.number(-1.0)

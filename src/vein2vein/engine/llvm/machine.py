@@ -34,13 +34,13 @@ def natural_width() -> int:
     return 2
 
 
-@lru_cache(maxsize=1)
-def _features() -> frozenset[str]:
-    return frozenset(host()[2].split(","))
+@lru_cache(maxsize=4)
+def _flags(features: str) -> frozenset[str]:
+    return frozenset(features.split(","))
 
 
 def _has(feature: str) -> bool:
-    return f"+{feature}" in _features()
+    return f"+{feature}" in _flags(host()[2])
 
 
 def fused() -> bool:

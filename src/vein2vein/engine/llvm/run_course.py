@@ -1,4 +1,4 @@
-"""Whole courses of n patients by the compiled driver of ``course.py``, on all cores."""
+"""Whole courses of n patients by the code of ``course.py``, on all cores."""
 
 from __future__ import annotations
 

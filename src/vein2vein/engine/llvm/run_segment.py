@@ -122,8 +122,8 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """Where n patients' integration stands: the records of ``plain.Patient`` as arrays."""
+class Segments:
+    """Where n patients stand in their segments: the records of ``plain.Segment`` as arrays."""
 
     state: Matrix
     reached: Matrix
@@ -135,33 +135,33 @@ class Lanes:
 
 def advance(
     compiled: Compiled,
-    lanes: Lanes,
+    segments: Segments,
     parameters: Matrix,
     levels: Matrix,
     day: float,
     until: float,
     control: Control,
     threads: int | None = None,
-) -> Lanes:
+) -> Segments:
     """Carry n patients from a day to another.
 
     Parameters
     ----------
-    lanes : Lanes
+    segments : Segments
         State (n, states); all others (n,).
     parameters : ndarray (groups, parameters, width)
         Packed once by ``pack``.
     levels : ndarray (n, levels)
     """
-    n, width = len(lanes.state), compiled.width
+    n, width = len(segments.state), compiled.width
     if n == 0:  # the compiled loops run at least once
-        return lanes
-    x, u = pack(lanes.state, width), pack(levels, width)
-    h = _lanes(lanes.step, width, np.float64, 0.0)
-    reached = _lanes(lanes.reached, width, np.float64, day)
+        return segments
+    x, u = pack(segments.state, width), pack(levels, width)
+    h = _lanes(segments.step, width, np.float64, 0.0)
+    reached = _lanes(segments.reached, width, np.float64, day)
     # A lane that only fills the last group is idle: any status but 0 will do.
-    status = _lanes(lanes.status, width, np.int64, tableau.TOO_MANY_STEPS)
-    steps, rejected = (_lanes(c, width, np.int64, 0) for c in (lanes.steps, lanes.rejected))
+    status = _lanes(segments.status, width, np.int64, tableau.TOO_MANY_STEPS)
+    steps, rejected = (_lanes(c, width, np.int64, 0) for c in (segments.steps, segments.rejected))
     counted = max(int(np.isfinite(control.absolute).sum()), 1)
     least = tableau.LEAST_STEP * max(1.0, abs(day), abs(until))
 
@@ -175,7 +175,7 @@ def advance(
         )  # fmt: skip
 
     share(run, len(x), threads)
-    return Lanes(unpack(x, n), reached[:n], h[:n], status[:n], steps[:n], rejected[:n])
+    return Segments(unpack(x, n), reached[:n], h[:n], status[:n], steps[:n], rejected[:n])
 
 
 def rates(compiled: Compiled, day: float, state: Matrix, parameters: Matrix, levels: Matrix) -> Matrix:

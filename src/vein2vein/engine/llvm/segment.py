@@ -172,7 +172,7 @@ def account(
     limit: str,
 ) -> str:
     """Count the step, find the lanes that fail, and return those that go on."""
-    tried = []
+    tried: list[str] = []
     for name, mask in (("steps", accepted), ("rejected", refused)):
         one = a.put(f"zext {a.mask} {mask} to {a.integers}")
         total = a.bits("add", a.put(f"load {a.integers}, ptr %at_{name}"), one)

@@ -217,9 +217,9 @@ def inside(
 
 def _weighted(a: Assembly, weights: Sequence[tuple[int, str]], i: str | int) -> str:
     """Weighted sum of the stages of a state, in two halves that do not wait for each other."""
-    sums = []
+    sums: list[str] = []
     for part in (weights[0::2], weights[1::2]):
-        total = None
+        total: str | None = None
         for j, weight in part:
             k = a.load(f"%k{j}", i)
             total = a.fma(weight, k, total) if total else a.binary("fmul", weight, k)
@@ -295,6 +295,7 @@ def control(a: Assembly, method: Method, step: str, h: str, error: str, accepted
     """Next step size (``plain.growth``, ``plain.shrinkage``); ``%at_before``: logarithm of the error before."""
     now, earlier, rejected = tableau.exponents(method)
     before = a.load("%at_before")
+    # All in logarithms: one logarithm and one exponential serve both powers, and accepted and refused lanes alike.
     shrink, safety = a.number(tableau.SHRINK), a.number(tableau.SAFETY)
     floored = lesser(a, a.number(tableau.ERROR_FLOOR), error, greater=True, steady=True)
     log_error = logarithm(a, floored, ordinary=True)
@@ -303,7 +304,10 @@ def control(a: Assembly, method: Method, step: str, h: str, error: str, accepted
     factor = a.binary("fmul", safety, exponential(a, power))
     factor = a.select(a.compare("olt", shrink, factor), factor, shrink)
     wanted = a.binary("fmul", h, lesser(a, a.number(tableau.GROW), factor, steady=True))
+    # A step that was cut short to end at a day says little about longer ones: unless it asks for more, the length from
+    # before the cut stays. Otherwise every output or dose would cost a restart with crumbs.
     held = a.masks("and", a.compare("olt", h, step), a.compare("olt", wanted, step))
     wanted = a.select(held, step, wanted)
     a.store(a.select(accepted, wanted, a.select(refused, a.binary("fmul", h, factor), step)), "%at_h")
+    # A refused step leaves the error before as it was: it belongs to the step that led here.
     a.store(a.select(accepted, log_error, before), "%at_before")

@@ -225,7 +225,7 @@ def logarithm(a: Assembly, x: str, ordinary: bool = False) -> str:
 
     With ``ordinary`` the operand is known not to be below the least normal number, which saves seven instructions.
     """
-    lifted = x
+    lifted, shift = x, None
     if not ordinary:
         tiny = a.compare("olt", x, a.number(LEAST_NORMAL))
         lifted = a.select(tiny, a.binary("fmul", x, a.number(2.0**54)), x)
@@ -236,7 +236,7 @@ def logarithm(a: Assembly, x: str, ordinary: bool = False) -> str:
     rounder_bits = struct.unpack("<q", struct.pack("<d", _ROUNDER))[0]
     as_double = a.cast(a.bits("add", biased, a.integer(rounder_bits - _BIAS)), a.integers, a.vector)
     k = a.binary("fsub", as_double, a.number(_ROUNDER))
-    k = k if ordinary else a.binary("fadd", k, shift)
+    k = k if shift is None else a.binary("fadd", k, shift)
     mantissa = a.bits("add", a.bits("and", raised, a.integer(_MANTISSA)), a.integer(_SQRT_HALF_BITS))
     f = a.binary("fsub", a.cast(mantissa, a.integers, a.vector), a.number(1.0))
     s = a.binary("fdiv", f, a.binary("fadd", f, a.number(2.0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -71,12 +71,13 @@ def locate(value: Callable[[float], float], at_start: float, at_end: float, end:
 def check(event: Event, model: Model) -> Event:
     """Return the event; refuse one that does not fit the model."""
     known = [i.name for i in model.inputs]
-    if not isinstance(event.name, str) or not event.name:
+    name, condition, gives = (cast("object", v) for v in (event.name, event.condition, event.give))
+    if not isinstance(name, str) or not name:
         raise InputError(f"an event is called {event.name!r}; give it a name of one letter or more")
-    if not callable(event.condition) or not isinstance(event.condition, Hashable):
+    if not callable(event.condition) or not isinstance(condition, Hashable):
         raise InputError(f"event {event.name}: the condition is {event.condition!r}; give a function of (t, x, p, u)")
-    if not isinstance(event.give, str) or event.give not in known:
-        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(event.give), known)}")
+    if not isinstance(gives, str) or gives not in known:
+        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(gives), known)}")
     if not is_number(event.amount) or not np.isfinite(event.amount):
         raise InputError(f"event {event.name}: the amount is {event.amount!r}; give a finite number")
     if not is_whole(event.most) or not 1 <= event.most <= MOST:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from vein2vein.errors import InputError
 from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
+
+_TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Patient:
-    """Where one patient's integration stands: state (states,), day, next step (0: not known), status and counts."""
+class Segment:
+    """Where one patient stands in a segment: state (states,), day, next step (0: not known), status and counts."""
 
     state: Vector
     day: float
@@ -73,12 +75,12 @@ def control(
     method: tableau.Method = tableau.TSIT5,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
-    scale = np.array([s.scale for s in model.states], dtype=float)
+    scale, low, high = model.limits
     return Control(
         rtol=rtol,
-        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), np.finfo(float).tiny),
-        low=np.array([s.low for s in model.states], dtype=float),
-        high=np.array([s.high for s in model.states], dtype=float),
+        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), _TINY),
+        low=low,
+        high=high,
         max_step=max_step,
         max_steps=max_steps,
         method=method,
@@ -102,7 +104,7 @@ def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
         raise
     except Exception as error:  # the author's own code, whatever is wrong with it
         raise InputError(f"model {model.name}: its equations fail: {type(error).__name__}: {error}") from error
-    if not isinstance(rate, Mapping) or len(rate) != len(names):
+    if not isinstance(cast("object", rate), Mapping) or len(rate) != len(names):
         raise _unfit(model, rate)
     try:
         return np.array([float(rate[name]) for name in names])
@@ -116,9 +118,10 @@ def _unfit(model: Model, rate: object) -> InputError:
         return InputError(
             f"model {model.name}: what the equations give is {type(rate).__name__}; return a mapping of name to value"
         )
-    misfit(model, rate)
-    odd = next(name for name in model.state_names if not is_number(rate[name]))
-    return InputError(f"model {model.name}: the rate of {odd} is {rate[odd]!r}; give one number")
+    found = cast("Mapping[str, object]", rate)
+    misfit(model, found)
+    odd = next(name for name in model.state_names if not is_number(found[name]))
+    return InputError(f"model {model.name}: the rate of {odd} is {found[odd]!r}; give one number")
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:
@@ -127,26 +130,26 @@ def _inward(rate: float, value: float, low: float, high: float) -> float:
 
 
 def advance(
-    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Patient:
+    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Segment:
     """Carry one patient forward to the day ``until``, or to where the solver had to give up.
 
     Parameters
     ----------
     parameters, levels : ndarray (parameters,), (levels,)
     """
-    if patient.status != tableau.OK or until <= patient.day:
-        return patient
+    if segment.status != tableau.OK or until <= segment.day:
+        return segment
     with np.errstate(all="ignore"):
-        return _advance(model, patient, parameters, levels, float(until), control)
+        return _advance(model, segment, parameters, levels, float(until), control)
 
 
 def _advance(
-    model: Model, patient: Patient, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Patient:
+    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
+) -> Segment:
     p = Names(zip(model.parameters, parameters.tolist()))
     u = Names(zip(model.level_names, levels.tolist()))
-    t, x, step = patient.day, patient.state, patient.step
+    t, x, step = segment.day, segment.state, segment.step
     least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
     before = tableau.ERROR_AT_START
     steps = rejected = 0
@@ -165,6 +168,7 @@ def _advance(
         k, new, error = attempt(model, t, x, k[0], h, p, u, control)
         if error <= 1:
             wanted = h * growth(error, before, control.method)
+            # A step cut short to end at a day does not shorten the ones to come.
             step = wanted if h >= step else max(step, wanted)
             before = max(error, tableau.ERROR_FLOOR)
             t, x, k = after, new, k[-1:]
@@ -175,7 +179,7 @@ def _advance(
             if step < least:
                 status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
                 break
-    return Patient(x, t, step, status, patient.steps + steps, patient.rejected + rejected)
+    return Segment(x, t, step, status, segment.steps + steps, segment.rejected + rejected)
 
 
 def attempt(

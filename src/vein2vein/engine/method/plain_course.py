@@ -1,4 +1,4 @@
-"""Whole courses by the readable solver, one patient at a time: the truth for the compiled driver of ``course.py``.
+"""Whole courses by the readable solver, one patient at a time: the truth for the code of ``llvm/course.py``.
 
 A course is cut into segments that end at the next dose, at the day on which an event may fire again, or at the end. At
 the beginning of a segment come the doses of that day, then the events whose condition holds, then the outputs of that
@@ -139,7 +139,7 @@ def _run(course: Course, days: Vector, doses: list[Dose], values: NDArray[np.flo
 
 def _rearmed(course: Course) -> list[float]:
     """Days to come on which an event may fire again."""
-    found = []
+    found: list[float] = []
     for event, fired in zip(course.request.events, course.fired):
         if 0 < len(fired) < event.most and fired[-1] + event.interval > course.t:
             found.append(fired[-1] + event.interval)

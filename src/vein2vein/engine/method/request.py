@@ -16,12 +16,12 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Request:
-    """What a compiled driver of courses is made for.
+    """What the code of courses is made for.
 
     Attributes
     ----------
     gives : tuple of str
-        Inputs of the model that are dated or fired.
+        Inputs of the model that are given on a day or by an event.
     events : tuple of Event
     wanted : tuple of Summary
     outputs : bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,11 +46,12 @@ class Summary:
 
 def check(summary: Summary, model: Model) -> Summary:
     """Return the summary; refuse one that makes no sense."""
-    if not isinstance(summary.name, str) or not summary.name:
+    name, kind, of = (cast("object", v) for v in (summary.name, summary.kind, summary.of))
+    if not isinstance(name, str) or not name:
         raise InputError(f"a summary is called {summary.name!r}; give it a name of one letter or more")
-    if not isinstance(summary.kind, str) or summary.kind not in KINDS:
-        raise InputError(f"summary {summary.name}: {unknown('kind', str(summary.kind), KINDS)}")
-    if not isinstance(summary.of, str) and not (callable(summary.of) and isinstance(summary.of, Hashable)):
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(f"summary {summary.name}: {unknown('kind', str(kind), KINDS)}")
+    if not isinstance(of, str) and not (isinstance(of, Hashable) and callable(of)):
         raise InputError(
             f"summary {summary.name}: it is of {summary.of!r}; name a state or observable of model {model.name}, "
             "or give a function of (t, x, p, u)"
@@ -73,7 +74,7 @@ def quantity(summary: Summary, model: Model) -> Callable[[Any, Any, Any, Any], A
 
     def observable(t: Any, x: Any, p: Any, u: Any) -> Any:
         values = model.observables(t, x, p, u)
-        if not isinstance(values, Mapping):
+        if not isinstance(cast("object", values), Mapping):
             raise InputError(
                 f"summary {summary.name}: model {model.name}: the observables are {type(values).__name__}; "
                 "let them be a mapping of name to value"

@@ -217,20 +217,35 @@ def exponents(method: Method) -> tuple[float, float, float]:
     return EXPONENT_NOW * share, EXPONENT_BEFORE * share, EXPONENT_REJECTED * share
 
 
-# Step control for an error estimate of order 4. Without a share of the error before, explicit steps are refused at the
-# limit of stability; with a larger one they grow too slowly after a dose.
+# Step control. The error of a step grows with its length to the power 5 (an estimate of order 4, and one more), so the
+# length that would just be allowed is h * error ** (-1/5), if the next step is like this one.
+#
+# After an accepted step the factor is SAFETY * error ** -EXPONENT_NOW * error_before ** EXPONENT_BEFORE, a proportional
+# and integral controller: an error that rises from step to step holds the next one back before it is refused. Without a
+# share of the error before, explicit steps swing around the limit of stability, where every few of them are refused;
+# with a larger share they grow too slowly after a dose. The two exponents leave 0.11 for an error that does not change.
 EXPONENT_NOW = 0.17
 EXPONENT_BEFORE = 0.06
+# After a rejected step the error before says nothing about the length that is right, and the full power is taken, from
+# this step alone. The error before stays that of the last accepted step.
 EXPONENT_REJECTED = 1 / 5
+# An estimate is only an estimate: aim a little below what is allowed, so that the next step is seldom refused.
 SAFETY = 0.9
+# An error far from 1 is outside the range in which the power holds; a value that is not finite has no error at all, and
+# the step shrinks by the same bound.
 SHRINK = 0.2
 GROW = 5.0
+# An error of 0 (nothing moves) would ask for an endless step now, and for none at all as the error before.
 ERROR_FLOOR = 1e-8
 ERROR_AT_START = 1.0
 FIRST_STEP = 0.01
 FIRST_STEP_GROWTH = 100.0
 FIRST_STEP_LEAST = 1e-9
+# A segment that ends within a hundredth of a step is ended by this step: the alternative is one more step, a crumb that
+# costs as much as any other.
 STRETCH = 1.01
+# Below this length, in units of the day (or of 1), t + h is hardly another number than t. A refused step that would
+# have to be shorter ends the patient's course with a status: the equations jump, or are too stiff for the method.
 LEAST_STEP = 1e-13
 
 REFERENCE_RTOL = 1e-5

@@ -4,14 +4,14 @@
     found.gradients[patient, day, state, direction]
 
 The tangents are solved with the states, as one generated system (``tangent.py``), and jump at doses and wherever the
-path has a corner (``jumps.py``). They are the derivatives of the equations at the asked tolerance, not differences.
+path has a corner (``corners.py``). They are the derivatives of the equations at the asked tolerance, not differences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +20,8 @@ from vein2vein.engine import checks, solve
 from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.tangents import course as courses
-from vein2vein.engine.tangents import jumps, tangent
+from vein2vein.engine.tangents import corners as corners_of
+from vein2vein.engine.tangents import joined, tangent
 from vein2vein.engine.tangents.tangent import Direction, Matrix
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
@@ -49,7 +49,7 @@ class Sensitivities:
     gradients : ndarray (n, k, m, q)
         Change of a value per unit of the quantity.
     status, steps : ndarray of int (n,)
-    crossings : mapping of patient to tuple of jumps.Crossing
+    crossings : mapping of patient to tuple of corners_of.Crossing
         Where the path had a corner (comparisons in the equations, events), in order.
     """
 
@@ -60,13 +60,13 @@ class Sensitivities:
     gradients: Matrix
     status: NDArray[np.int64]
     steps: NDArray[np.int64]
-    crossings: Mapping[int, tuple[jumps.Crossing, ...]]
+    crossings: Mapping[int, tuple[corners_of.Crossing, ...]]
 
 
 Scheduled = tuple[float, int, str, Matrix]
 """What is given: day, number of the dose, input, amount () or (n,)."""
 
-_plans: Kept[courses.Plan] = Kept(64)
+_plans: Kept[joined.Prepared] = Kept(64)
 
 
 def sensitivities(
@@ -122,8 +122,8 @@ def sensitivities(
     backend, max_step, max_steps, threads, width
         As for ``solve.begin``.
     """
-    if not isinstance(method, str) or method not in (METHOD, "auto"):
-        told = method if isinstance(method, str) else checks.shown(method)
+    if not isinstance(cast("object", method), str) or method not in (METHOD, "auto"):
+        told = checks.text_of(method)
         raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
     asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
@@ -149,11 +149,11 @@ def sensitivities(
             max_step=max_step, max_steps=max_steps, threads=threads, width=width,
         )  # fmt: skip
 
-    crossings: dict[int, tuple[jumps.Crossing, ...]] = {}
+    crossings: dict[int, tuple[corners_of.Crossing, ...]] = {}
     for rows, schedule in _schedules(given, n):
         part = plain if len(rows) == n else solve.take(plain, rows)
-        course = courses.begin(plan, part, state is None, begun)
-        course.run = replace(course.run, control=courses.tolerances(plan, course.run.control, sizes))
+        course = joined.begin(plan, part, state is None, begun)
+        course.run = replace(course.run, control=joined.tolerances(plan, course.run.control, sizes))
         _follow(plan, course, part.parameters, asked, schedule, rows, found)
         crossings |= {int(rows[row]): tuple(met) for row, met in course.crossings.items()}
     return replace(found, crossings=dict(sorted(crossings.items())))
@@ -177,30 +177,30 @@ def _schedules(doses: Sequence[checks.Given], n: int) -> Iterator[tuple[NDArray[
 
 
 def _follow(
-    plan: courses.Plan, course: courses.Course, p: Matrix, asked: Matrix, schedule: list[Scheduled],
+    plan: joined.Prepared, course: joined.JoinedCourses, p: Matrix, asked: Matrix, schedule: list[Scheduled],
     rows: NDArray[np.int64], found: Sensitivities,
 ) -> None:  # fmt: skip
     """Carry some patients through the asked days and write what is found in their rows."""
     if not schedule or schedule[0][0] > asked[0]:
-        courses.fire_held(plan, course, p)
+        joined.fire_held(plan, course, p)
     for j, day in enumerate(asked.tolist()):
         while schedule and schedule[0][0] <= day:
             when, number, name, amount = schedule.pop(0)
-            courses.advance(plan, course, p, when)
-            courses.dated_dose(plan, course, p, number, name, amount)
+            joined.advance(plan, course, p, when)
+            joined.given_dose(plan, course, p, number, name, amount)
             if not schedule or schedule[0][0] > when:
-                courses.fire_held(plan, course, p)
-        courses.advance(plan, course, p, day)
+                joined.fire_held(plan, course, p)
+        joined.advance(plan, course, p, day)
         well = course.status == tableau.OK
-        values, slopes = courses.observe(plan, course, p, day)
+        values, slopes = joined.observe(plan, course, p, day)
         found.values[rows[well], j], found.gradients[rows[well], j] = values[well], slopes[well]
     found.status[rows], found.steps[rows] = course.status, course.steps
 
 
 def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[checks.Given]) -> Matrix:
-    """Typical size (q,) of what is varied: the model's example, which is the same for every cohort, or the largest."""
+    """Typical size (q,) of what is varied: the model's example, the same whoever is solved together, or the largest."""
     of = {"parameter": run.parameters, "state": run.state}
-    sizes = []
+    sizes: list[float] = []
     for d in directions:
         values = doses[d.index][2] if d.kind == "dose" else of[d.kind][:, d.index]
         typical = abs(float(run.model.example.get(d.name, 0.0)))
@@ -211,7 +211,7 @@ def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[chec
 def _plan(
     model: Model, directions: tuple[Direction, ...], doses: Sequence[checks.Given], events: tuple[Event, ...],
     outputs: Sequence[str] | None, corners: bool,
-) -> courses.Plan:  # fmt: skip
+) -> joined.Prepared:  # fmt: skip
     inputs = {*(name for _, name, _ in doses), *(e.give for e in events)} - set(model.level_names)
     of = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
     facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
@@ -222,16 +222,16 @@ def _plan(
         None if outputs is None else tuple(outputs), corners,
     )  # fmt: skip
 
-    def prepared() -> courses.Plan:
+    def prepared() -> joined.Prepared:
         recorded = {name: dose(model, name) for name in sorted(inputs)}
         begin = initial(model)
-        which = jumps.surfaces(model, events) if corners else jumps.surfaces(model, events)[: len(events)]
+        which = corners_of.surfaces(model, events) if corners else corners_of.surfaces(model, events)[: len(events)]
         paced = bool(which)
         scout = tangent.extend(model, (), {}, begin, paced=True) if paced else None
-        links = jumps.links(which, model)
-        joined = tangent.extend(model, directions, recorded, begin, given=of, links=links, paced=paced)
+        links = corners_of.links(which, model)
+        system = tangent.extend(model, directions, recorded, begin, given=of, links=links, paced=paced)
         read = None if outputs is None else _outputs(model, outputs)
-        return courses.Plan(model, begin, recorded, which, joined, scout, read)
+        return joined.Prepared(model, begin, recorded, which, system, scout, read)
 
     return _plans.get(key, prepared)
 

@@ -11,6 +11,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from vein2vein.engine.trace.recording import Unrecordable, record, trace
 from vein2vein.errors import InputError, unknown
@@ -117,7 +118,9 @@ def example(model: Model) -> str:
     return once(model, "example", lambda m: digest(sorted(m.example.items()), m.example_doses))
 
 
-def _function(model: Model, function: Callable[..., Mapping[str, object]], what: str, of_states: bool = False) -> str:
+def _function(
+    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: bool = False
+) -> str:
     graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
     odd = [name for name in outputs if of_states and name not in model.state_names]
     if odd:

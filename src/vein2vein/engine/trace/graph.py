@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 Node = tuple[str, tuple[Any, ...]]
 
 LEAVES = ("const", "time", "state", "parameter", "level")
 COMMUTATIVE = ("add", "mul", "min", "max")
+
+
+def _less(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    return np.where(np.less(x, y), 1.0, 0.0)
+
+
+def _choose(c: ArrayLike, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    return np.where(np.asarray(c) != 0, x, y)
+
 
 NUMPY: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -28,8 +38,8 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "sqrt": np.sqrt,
     "min": np.minimum,
     "max": np.maximum,
-    "less": lambda x, y: np.where(np.less(x, y), 1.0, 0.0),
-    "choose": lambda c, x, y: np.where(np.asarray(c) != 0, x, y),
+    "less": _less,
+    "choose": _choose,
 }
 
 

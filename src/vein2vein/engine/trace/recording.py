@@ -7,16 +7,17 @@ not known) is refused with the model's name and the line.
 
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vein2vein.engine.trace.graph import Graph, evaluate, needed
 from vein2vein.errors import InputError, nearest
@@ -74,12 +75,13 @@ class Expression:
         self._name = name
 
     def _apply(self, op: str, *operands: Any) -> Expression:
-        node = self.graph.apply(op, *(self._node(o) for o in operands))
+        node = self.graph.apply(op, *(self.node_of(o) for o in operands))
         if op == "div":
             self.graph.lines.setdefault(node, _place()[0])
         return Expression(self.graph, node, self._name)
 
-    def _node(self, value: Any) -> int:
+    def node_of(self, value: Any) -> int:
+        """Node of an operand: another expression, or a number."""
         if isinstance(value, Expression):
             return value.node
         try:
@@ -122,7 +124,7 @@ class Expression:
         return self._apply("max", self, self._apply("neg", self))
 
     def __pow__(self, n: Any) -> Expression:
-        exponent = self.graph.value(self._node(n))
+        exponent = self.graph.value(self.node_of(n))
         if exponent == 1 / 2:
             return self.sqrt()
         if exponent is not None and exponent == int(exponent) and abs(exponent) <= _INTEGER_POWERS:
@@ -240,7 +242,9 @@ class Names:
 
 def _place() -> tuple[str, int]:
     """Where the model's author is being called: file, line and function as text, and the line."""
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
+    if frame is None:  # not every Python keeps frames
+        return "equations", 0
     while frame.f_back is not None and (frame.f_code.co_filename in _OWN_FILES or _is_numpy(frame.f_code.co_filename)):
         frame = frame.f_back
     code = frame.f_code
@@ -295,12 +299,12 @@ def record(
             "return a mapping of name to value"
         )
     outputs: dict[str, int] = {}
-    for key, value in result.items():
-        if not isinstance(value, Expression) and np.ndim(value) > 0:
+    for key, value in cast("Mapping[str, object]", result).items():
+        if not isinstance(value, Expression) and np.ndim(cast("ArrayLike", value)) > 0:
             raise InputError(f"model {name}: the value of '{key}' ({what}, line {line}) is an array; give one number")
-        if not isinstance(value, Expression) and np.asarray(value).dtype.kind not in "iufb":
+        if not isinstance(value, Expression) and np.asarray(cast("ArrayLike", value)).dtype.kind not in "iufb":
             raise InputError(f"model {name}: the value of '{key}' ({what}, line {line}) is {value!r}; give one number")
-        outputs[str(key)] = t._node(value)
+        outputs[str(key)] = t.node_of(value)
     return g, outputs
 
 

@@ -94,7 +94,7 @@ def extinction_probability(x: Any, p: Any) -> dict[str, NDArray[np.float64]]:
     ----------
     x, p : names of the states and of the parameters, each an array (n,)
     """
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for clone in CLONES:
         founders = np.asarray(getattr(p, f"N0_{clone}"), dtype=float)
         lines = np.maximum(quotient(getattr(x, f"Z_{clone}"), p) * founders, np.finfo(float).tiny)

@@ -59,15 +59,11 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         "white_cells": white,
         "neutrophils": x.N5,
         "platelets": x.Q4,
-        "hemoglobin": maximum(
-            p.hb_low + p.hb_marrow * sqrt(marrow_function(burden, p)) - p.hb_mac * x.MAC, p.hb_floor
-        ),
+        "hemoglobin": maximum(p.hb_low + p.hb_marrow * sqrt(marrow_function(burden, p)) - p.hb_mac * x.MAC, p.hb_floor),
         "ldh": ldh + p.ldh_mac * x.MAC,
         "creatinine": p.Cr0 * (1 + p.cr_leak * x.LK * x.LK),
         "ast": p.ast0 + p.ast_mac * x.MAC * x.MAC,
-        "fibrinogen": maximum(
-            p.fib0 + p.fib_crp * x.CRP / (x.CRP + p.fib_K) - p.fib_mac * x.MAC * x.MAC, p.fib_floor
-        ),
+        "fibrinogen": maximum(p.fib0 + p.fib_crp * x.CRP / (x.CRP + p.fib_K) - p.fib_mac * x.MAC * x.MAC, p.fib_floor),
         "igg": x.Gp,
         "il6": x.IL6,
         "ifn_gamma": p.ifn0 * x.IFN,

@@ -1,11 +1,12 @@
-"""The part of the GPU program that no model changes: steps, step control and the course of one patient, in CUDA C.
+/* Whole courses of n patients on a GPU: steps, step control and the course of one patient, in CUDA C.
 
-Twin of ``plain.py`` and ``plain_course.py``, line by line; what is generated stands between ``HEAD`` and ``DRIVER``.
-Arrays that differ between patients lie with the patients side by side (column after column), so that the threads of a
-warp read neighbors.
-"""
+   Twin of plain.py and plain_course.py, line by line. The text is one program for two compilers: NVRTC or nvcc make a
+   kernel of it, one patient per thread; a C compiler makes a loop over the patients of it. Arrays that differ between
+   patients lie with the patients side by side (column after column), so that the threads of a warp read neighbors.
 
-HEAD = r"""
+   What stands between the two marks belongs to one model, request and method. kernel.py puts other lines there before it
+   compiles; those that stand here are what it writes for a model of two compartments, so that this file can be read,
+   checked and compiled as it is. */
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define DEVICE static __device__
 #define LARGE static __device__ __noinline__
@@ -22,9 +23,111 @@ HEAD = r"""
 
 DEVICE double lesser(double a, double b) { return (a < b || a != a) ? a : b; }
 DEVICE double greater(double a, double b) { return (b < a || a != a) ? a : b; }
-"""
+/* generated: begin */
+#define STATES 2
+#define LEVELS 1
+#define KEPT 3
+#define STAGES 7
+#define WANTED 1
+#define CARRIED 1
+#define JACOBIAN 1
+#define FACTORS 1
+#define IMPLICIT 0
+#define GAMMA 0.0
+#define EXPONENT_NOW 0.17
+#define EXPONENT_BEFORE 0.06
+#define EXPONENT_REJECTED 0.2
+#define START_POWER 0.2
+#define SAFETY 0.9
+#define SHRINK 0.2
+#define GROW 5.0
+#define ERROR_FLOOR 1e-08
+#define ERROR_AT_START 1.0
+#define FIRST_STEP 0.01
+#define FIRST_STEP_GROWTH 100.0
+#define FIRST_STEP_LEAST 1e-09
+#define STRETCH 1.01
+#define LEAST_STEP 1e-13
+#define OK 0
+#define STEP_TOO_SMALL 1
+#define TOO_MANY_STEPS 2
+#define NOT_FINITE 3
+#define DENSE_ROWS 7
+#define POINTS 5
+TABLE double NODES[1][7] = {{0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0}};
+TABLE double WEIGHTS[7][6] = {{0.0, 0.0, 0.0, 0.0, 0.0, 0.0}, {0.161, 0.0, 0.0, 0.0, 0.0, 0.0}, {(-0.008480655492356989), 0.335480655492357, 0.0, 0.0, 0.0, 0.0}, {2.8971530571054935, (-6.359448489975075), 4.3622954328695815, 0.0, 0.0, 0.0}, {5.325864828439257, (-11.748883564062828), 7.4955393428898365, (-0.09249506636175525), 0.0, 0.0}, {5.86145544294642, (-12.92096931784711), 8.159367898576159, (-0.071584973281401), (-0.028269050394068383), 0.0}, {0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, (-3.290069515436081), 2.324710524099774}};
+TABLE double DENSE[7][4] = {{1.0, (-2.763706197274826), 2.9132554618219126, (-1.0530884977290216)}, {0.0, 0.13169999999999998, (-0.2234), 0.1017}, {0.0, 3.9302962368947516, (-5.941033872131505), 2.490627285651253}, {0.0, (-12.411077166933676), 30.33818863028232, (-16.548102889244902)}, {0.0, 37.50931341651104, (-88.1789048947664), 47.37952196281928}, {0.0, (-27.896526289197286), 65.09189467479366, (-34.87065786149661)}, {0.0, 1.5, (-4.0), 2.5}};
+TABLE double PLACES[1][5] = {{0.0, 0.25, 0.5, 0.75, 1.0}};
+TABLE double ERRORS[1][7] = {{(-0.001780011052225777), (-0.0008164344596567469), 0.007880878010261995, (-0.1447110071732629), 0.5823571654525552, (-0.45808210592918697), 0.015151515151515152}};
+LARGE void prepare(const double *p, long long n, long long patient, const double *u, double *kept) {
+  const double v8 = P(0) + P(2);
+  const double v9 = v8 / P(1);
+  const double v12 = P(2) / P(3);
+  const double v15 = P(2) / P(1);
+  kept[0] = v9;
+  kept[1] = v12;
+  kept[2] = v15;
+}
+LARGE void rates(double t, const double *x, const double *p, long long n, long long patient, const double *u, const double *kept, double *out) {
+  const double v10 = x[0] * kept[0];
+  const double v11 = u[0] - v10;
+  const double v13 = x[1] * kept[1];
+  const double v14 = v11 + v13;
+  const double v16 = x[0] * kept[2];
+  const double v17 = v16 - v13;
+  out[0] = v14;
+  out[1] = v17;
+}
 
-DRIVER = r"""
+LARGE void give(int what, double amount, double *x, const double *p, long long n, long long patient, double *u) {
+  switch (what) {
+  case 0: {
+    const double v9 = x[0] + amount;
+    const double y0 = v9;
+    x[0] = y0;
+    break;
+  }
+  case 1: u[0] = amount; break;
+  default: break;
+  }
+}
+#define WATCHED 1
+TABLE int watched[1] = {0};
+LARGE void begin_summaries(double *carried, int *result_at) {
+  carried[0] = 0.0;
+  result_at[0] = 0;
+}
+LARGE double quantity(int which, double t, const double *x, const double *p, long long n, long long patient, const double *u) {
+  switch (which) {
+  case 0: {
+  const double q0 = x[0];
+  return q0;
+  }
+  default: return 0.0;
+  }
+}
+LARGE void update(int which, const double *y, double t, double h, double *carried) {
+  switch (which) {
+  case 0: {
+  const double v9 = y[0] * 0.07777777777777778;
+  const double v12 = y[1] * 0.35555555555555557;
+  const double v13 = v9 + v12;
+  const double v15 = y[2] * 0.13333333333333333;
+  const double v16 = v13 + v15;
+  const double v17 = y[3] * 0.35555555555555557;
+  const double v18 = v16 + v17;
+  const double v19 = y[4] * 0.07777777777777778;
+  const double v20 = v18 + v19;
+  const double v21 = h * v20;
+  const double v22 = carried[0] + v21;
+  const double r0 = v22;
+  carried[0] = r0;
+  break;
+  }
+  default: break;
+  }
+}
+/* generated: end */
 typedef struct {
   const double *absolute, *low, *high;
   double rtol, max_step, inverse_count, begins, ends;
@@ -277,4 +380,3 @@ void all_rates(RATES_ARGUMENTS) {
   for (long long patient = 0; patient < n; patient++) one_rates(patient, n, t, x, p, u, out);
 }
 #endif
-"""

@@ -1,4 +1,4 @@
-"""Courses in one call: dense output, dated doses, events and summaries, compiled, readable and in closed form."""
+"""Courses in one call: dense output, doses, events and summaries, compiled, readable and in closed form."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,9 @@
-"""Where a path has a corner: comparisons in a model's equations that change, and events that the state calls for.
+"""Corners of a path: where comparisons in a model's equations change, and where events fire that the state calls for.
 
-At a crossing at t*, which itself moves with the parameters by dt*/dp, a tangent S jumps:
+A solution is continuous at a corner; its derivatives are not: a patient with a slightly larger parameter reaches the
+corner a little earlier or later, and moves on the other side for that long. The equations of the tangents know nothing
+of this, since a comparison has derivative 0; a tangent that is only solved through a corner is wrong ever after. At a
+crossing at t*, which itself moves with the parameters by dt*/dp, a tangent S jumps:
 
     S+ = D_x (S- + f- dt*/dp) + D_p - f+ dt*/dp
 
@@ -26,6 +29,7 @@ from vein2vein.engine.trace.graph import Graph, needed
 from vein2vein.engine.trace.recording import record
 from vein2vein.models.model import Model, give
 
+# A comparison that comes and goes between two looks is missed, so looks are close where things happen, after a dose.
 TICK = 0.5
 """Least days between two looks at the comparisons."""
 WIDER = 0.05
@@ -276,6 +280,8 @@ def _roots(
 
     All are located together, by false position that halves a side which stays twice (Illinois), with bisections.
     """
+    # Each guess is a solution from the day on which all stood: steps begin short there and see the corner sharply. The
+    # day just after the crossing is kept, so that the state given on lies beyond the corner and is not met again.
     found = np.full(crossed.shape, np.inf)
     i, k = np.nonzero(crossed)
     if not len(i):

@@ -1,4 +1,4 @@
-"""Patients on their way with their tangents: steps, dated doses, corners; the moving parts of ``sensitivity.py``."""
+"""Patients on their way with their tangents: steps, doses, corners; the moving parts of ``sensitivity.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vein2vein.engine import solve
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
-from vein2vein.engine.tangents import jumps, tangent
+from vein2vein.engine.tangents import corners, tangent
 from vein2vein.engine.tangents.tangent import DOSE, PACE, Direction, Extended, Matrix
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.models.model import Model, give
@@ -22,20 +22,20 @@ Begin = Callable[[Model, Matrix, Matrix, float, Matrix], solve.Run]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Prepared:
     """What is prepared once for a model, its directions, doses and events."""
 
     model: Model
     start: Recorded
     doses: Mapping[str, Recorded]
-    surfaces: Sequence[jumps.Surface]
+    surfaces: Sequence[corners.Surface]
     extended: Extended
     scout: Extended | None
     outputs: Recorded | None
 
 
 @dataclass
-class Course:
+class JoinedCourses:
     """Where the patients stand: joined states (n, s + tangents), levels (n, l) and their tangents (n, l, q).
 
     ``step`` (n,) holds the lengths of their next steps in days, 0 where none is known.
@@ -48,14 +48,14 @@ class Course:
     status: NDArray[np.int64]
     steps: NDArray[np.int64]
     scout: solve.Run | None
-    memory: jumps.Memory
+    memory: corners.Memory
     delays: dict[tuple[int, int], Matrix]
-    crossings: dict[int, list[jumps.Crossing]]
+    crossings: dict[int, list[corners.Crossing]]
     since: float
     step: Matrix
 
 
-def tolerances(plan: Plan, control: Control, sizes: Matrix) -> Control:
+def tolerances(plan: Prepared, control: Control, sizes: Matrix) -> Control:
     """Tolerances of the joined system: a tangent times the size of what is varied is held like its state.
 
     The error is a mean over states and tangents; all tolerances are tightened so that the states weigh as when alone.
@@ -68,7 +68,7 @@ def tolerances(plan: Plan, control: Control, sizes: Matrix) -> Control:
     return replace(control, absolute=absolute * tighter, rtol=control.rtol * tighter)
 
 
-def begin(plan: Plan, plain: solve.Run, own_start: bool, begun: Begin) -> Course:
+def begin(plan: Prepared, plain: solve.Run, own_start: bool, begun: Begin) -> JoinedCourses:
     """Patients at their start; ``own_start``: the states are the model's own and move with the parameters."""
     model, extended = plan.model, plan.extended
     n, q, count = len(plain.parameters), len(extended.directions), len(model.states)
@@ -90,8 +90,8 @@ def begin(plan: Plan, plain: solve.Run, own_start: bool, begun: Begin) -> Course
         scout = begun(plan.scout.joined, p, plain.state, plain.day, clock)
     zeros = np.zeros(n, dtype=np.int64)
     shape = (n, len(plan.surfaces))
-    memory = jumps.Memory(np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf))
-    return Course(
+    memory = corners.Memory(np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf))
+    return JoinedCourses(
         run, joined, levels.copy(), level_tangents, zeros, zeros.copy(), scout, memory, {}, {}, plain.day, np.zeros(n)
     )
 
@@ -102,7 +102,7 @@ def _fixed(directions: Sequence[Direction]) -> dict[tuple[str, int], Matrix]:
     return {("parameter", d.index): unit[j] for j, d in enumerate(directions) if d.kind == "parameter"}
 
 
-def _seeds(plan: Plan, level_tangents: Matrix) -> dict[tuple[str, int], Matrix]:
+def _seeds(plan: Prepared, level_tangents: Matrix) -> dict[tuple[str, int], Matrix]:
     seeds = _fixed(plan.extended.directions)
     for level in range(level_tangents.shape[1]):
         seeds["level", level] = level_tangents[:, level]
@@ -131,8 +131,8 @@ def _days(step: Matrix, pace: Matrix) -> Matrix:
 
 
 def _flow(
-    course: Course, extended: Extended, begun: solve.Run, step: Matrix | None = None, span: float = 1.0
-) -> jumps.Flow:
+    course: JoinedCourses, extended: Extended, begun: solve.Run, step: Matrix | None = None, span: float = 1.0
+) -> corners.Flow:
     """Carry some patients over days of their own; one that fails keeps its last state and a status.
 
     Each patient's clock is paced so that ``span`` days of the run are its own: nobody's steps depend on the others.
@@ -169,11 +169,11 @@ def _flow(
     return flow
 
 
-def fire_held(plan: Plan, course: Course, p: Matrix) -> None:
+def fire_held(plan: Prepared, course: JoinedCourses, p: Matrix) -> None:
     """Events whose condition holds now, on a fixed day."""
     for _ in range(len(plan.surfaces)):
         x = course.joined[:, : len(plan.model.states)]
-        jumps.held(plan.surfaces, plan.model, course.memory, course.run.day, x, p, course.levels)
+        corners.held(plan.surfaces, plan.model, course.memory, course.run.day, x, p, course.levels)
         found = _collect(course)
         if not found:
             break
@@ -182,7 +182,7 @@ def fire_held(plan: Plan, course: Course, p: Matrix) -> None:
                 _jump(plan, course, p, np.array([row]), [crossing])
 
 
-def _collect(course: Course) -> dict[int, list[jumps.Crossing]]:
+def _collect(course: JoinedCourses) -> dict[int, list[corners.Crossing]]:
     found, course.memory.found = course.memory.found, {}
     for row, crossings in found.items():
         crossings.sort(key=lambda c: c.day)
@@ -190,7 +190,7 @@ def _collect(course: Course) -> dict[int, list[jumps.Crossing]]:
     return found
 
 
-def advance(plan: Plan, course: Course, p: Matrix, until: float) -> None:
+def advance(plan: Prepared, course: JoinedCourses, p: Matrix, until: float) -> None:
     """Carry everyone to a day through all corners on the way."""
     day = course.run.day
     if until <= day:
@@ -211,7 +211,7 @@ def advance(plan: Plan, course: Course, p: Matrix, until: float) -> None:
     course.run = replace(course.run, day=until)
 
 
-def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, list[jumps.Crossing]]:
+def _scouted(plan: Prepared, course: JoinedCourses, p: Matrix, until: float) -> dict[int, list[corners.Crossing]]:
     """Find what each patient crosses on the way to a day, on the states alone."""
     scout, extended = course.scout, plan.scout
     if scout is None or extended is None:
@@ -220,11 +220,11 @@ def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, l
     none, steps = course.level_tangents[:, :, :0], course.steps.copy()
     flow, called = _flow(course, extended, scout), any(s.event for s in plan.surfaces)
     parts: list[Any] = []
-    side = jumps.distances(plan.surfaces, scout.day, x, p, u) > 0
+    side = corners.distances(plan.surfaces, scout.day, x, p, u) > 0
     while scout.day < until:
-        tick = min(scout.day + max(jumps.TICK, jumps.WIDER * (scout.day - course.since)), until)
+        tick = min(scout.day + max(corners.TICK, corners.WIDER * (scout.day - course.since)), until)
         ahead = solve.advance(scout, tick, state=x, levels=_clock(extended, u, none))
-        before, side = side, jumps.distances(plan.surfaces, tick, ahead.state, p, u) > 0
+        before, side = side, corners.distances(plan.surfaces, tick, ahead.state, p, u) > 0
         wakes = np.zeros(len(p), dtype=bool)
         for k, surface in enumerate(plan.surfaces):
             if surface.event is not None:
@@ -237,24 +237,26 @@ def _scouted(plan: Plan, course: Course, p: Matrix, until: float) -> dict[int, l
             part = (hit, x_before[hit], p[hit], u_before[hit], *span)
             if called:
                 x, u = x.copy(), u.copy()
-                x[hit], u[hit] = jumps.follow(plan.surfaces, plan.model, course.memory, flow, *part)
-                side[hit] = jumps.distances(plan.surfaces, tick, x[hit], p[hit], u[hit]) > 0
+                x[hit], u[hit] = corners.follow(plan.surfaces, plan.model, course.memory, flow, *part)
+                side[hit] = corners.distances(plan.surfaces, tick, x[hit], p[hit], u[hit]) > 0
             else:
                 parts.append(part)
         scout = ahead
     if parts:  # nothing that is crossed changes the path: all can be located together
         whole = [np.concatenate(pieces) for pieces in zip(*parts)]
-        jumps.follow(plan.surfaces, plan.model, course.memory, flow, *whole)
+        corners.follow(plan.surfaces, plan.model, course.memory, flow, *whole)
     course.scout, course.steps = scout, steps
     return _collect(course)
 
 
-def _jump(plan: Plan, course: Course, p: Matrix, rows: NDArray[np.int64], crossings: Sequence[jumps.Crossing]) -> None:
+def _jump(
+    plan: Prepared, course: JoinedCourses, p: Matrix, rows: NDArray[np.int64], crossings: Sequence[corners.Crossing]
+) -> None:
     """Let the tangents of these patients jump; ``crossings`` holds one for each."""
     kinds = {(c.surface, c.rising, c.how) for c in crossings}
     for surface, rising, how in sorted(kinds):
         i = np.array([j for j, c in enumerate(crossings) if (c.surface, c.rising, c.how) == (surface, rising, how)])
-        some, day = rows[i], np.array([crossings[j].day for j in i])
+        some, day = rows[i], np.array([crossings[int(j)].day for j in i], dtype=float)
         x, tangents = plan.extended.split(course.joined[some])
         q = tangents.shape[2]
         delay = None
@@ -264,7 +266,7 @@ def _jump(plan: Plan, course: Course, p: Matrix, rows: NDArray[np.int64], crossi
             delay = np.stack([course.delays[int(row), surface] for row in some])
         seeds = _seeds(plan, course.level_tangents[some])
         crossed = plan.surfaces[surface]
-        x, levels, tangents, delay = jumps.jump(
+        x, levels, tangents, delay = corners.jump(
             crossed, plan.model, rising, day, x, p[some], course.levels[some], tangents, seeds, delay
         )
         course.joined[some], course.levels[some] = plan.extended.join(x, tangents), levels
@@ -273,8 +275,8 @@ def _jump(plan: Plan, course: Course, p: Matrix, rows: NDArray[np.int64], crossi
         course.delays.update({(int(row), surface): delay[j] for j, row in enumerate(some)})
 
 
-def dated_dose(plan: Plan, course: Course, p: Matrix, number: int, name: str, amount: Any) -> None:
-    """A dated dose: the states change, and the tangents with them."""
+def given_dose(plan: Prepared, course: JoinedCourses, p: Matrix, number: int, name: str, amount: Any) -> None:
+    """A dose: the states change, and the tangents with them."""
     model, extended = plan.model, plan.extended
     course.since = course.run.day
     own = np.array([d.name == f"{DOSE}{number}" for d in extended.directions], dtype=float)
@@ -296,7 +298,7 @@ def dated_dose(plan: Plan, course: Course, p: Matrix, number: int, name: str, am
     course.joined = extended.join(give(model, name, amounts, x, p), tangents)
 
 
-def observe(plan: Plan, course: Course, p: Matrix, day: float) -> tuple[Matrix, Matrix]:
+def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tuple[Matrix, Matrix]:
     """Outputs (n, m) now, and their derivatives (n, m, q)."""
     x, tangents = plan.extended.split(course.joined)
     if plan.outputs is None:

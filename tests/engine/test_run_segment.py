@@ -15,7 +15,7 @@ WIDTHS = (1, 2, 4, 8)
 
 @pytest.mark.parametrize("name", ["decay", "logistic", "two_compartment", "lotka_volterra", "cytokine"])
 @pytest.mark.parametrize("method", ["tsit5", "rodas4", "rodas5p"])
-def test_batch_equals_plain(models, patients, name, method):
+def test_compiled_equals_plain(models, patients, name, method):
     model = models[name]
     rng = np.random.default_rng(4)
     p = patients(3) if name == "cytokine" else rng.uniform(0.3, 1.5, (3, len(model.parameters)))
