@@ -14,11 +14,20 @@ import pytest
 
 import vein2vein
 from vein2vein.inference import posterior
+from vein2vein.inference.calibration import calibrate as library
+from vein2vein.inference.calibration import fitted_rows as fitted
+from vein2vein.inference.calibration import gauss_newton as newton
+from vein2vein.inference.calibration import runs, search
+from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
+from vein2vein.inference.calibration.runs import Result
+from vein2vein.inference.calibration.write_cards import FOLDERS
 from vein2vein.inference.posterior import Factor, Posterior
+from vein2vein.inference.qualification import scored_rows
 from vein2vein.models.reference import model as reference
 from vein2vein.trials.trial import load_trial
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "qualification"
+STAGED = read_free_numbers(SCRIPTS / "calibration.toml")
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
     Factor("feng_sd", "feng", "sd", ("brexucabtagene_autoleucel",), 0.2),
@@ -30,8 +39,6 @@ FACTORS = (
 @pytest.fixture
 def script(monkeypatch):
     """Load a script of the folder qualification/ as a module."""
-    if not SCRIPTS.is_dir():
-        pytest.skip(f"the calibration scripts are not part of an installed package: {SCRIPTS} is not there")
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
     def load(name):
@@ -56,8 +63,7 @@ def linear_problem(factors=5, rows=9):
     return slope, residual, exact, -exact @ slope @ residual
 
 
-def test_a_step_finds_the_posterior_of_a_linear_problem_wherever_it_begins(script):
-    newton = script("gauss_newton")
+def test_a_step_finds_the_posterior_of_a_linear_problem_wherever_it_begins():
     slope, residual, exact, mean = linear_problem()
     np.testing.assert_allclose(newton.target(slope, residual, np.zeros(5)), mean, atol=1e-5)
     begin = np.array([0.3, -0.2, 0.1, 0.0, 0.4])
@@ -65,8 +71,7 @@ def test_a_step_finds_the_posterior_of_a_linear_problem_wherever_it_begins(scrip
     np.testing.assert_allclose(newton.covariance(slope), exact, atol=1e-12)
 
 
-def test_draws_have_the_estimate_as_mean_and_the_posteriors_covariance_and_stay_in_reach(script):
-    newton = script("gauss_newton")
+def test_draws_have_the_estimate_as_mean_and_the_posteriors_covariance_and_stay_in_reach():
     _, _, exact, mean = linear_problem()
     draws = newton.drawn(mean, exact, 20_000, np.random.default_rng(1))
     np.testing.assert_allclose(draws.mean(axis=0), mean, atol=1e-9)
@@ -79,8 +84,7 @@ def test_draws_have_the_estimate_as_mean_and_the_posteriors_covariance_and_stay_
     np.testing.assert_allclose(wide.mean(axis=0), edge, atol=1e-9)
 
 
-def test_errors_grow_until_they_explain_the_residuals(script):
-    newton = script("gauss_newton")
+def test_errors_grow_until_they_explain_the_residuals():
     slope = np.zeros((3, 40))
     slope[0, 0] = 1e6  # one row is spent on a factor
     residual = np.concatenate([[0.0], np.full(39, 2.0)])
@@ -90,22 +94,19 @@ def test_errors_grow_until_they_explain_the_residuals(script):
     assert np.all(np.diag(newton.covariance(slope, 2.0)) > np.diag(newton.covariance(slope)))
 
 
-def test_a_step_stays_within_the_bounds(script):
-    newton = script("gauss_newton")
+def test_a_step_stays_within_the_bounds():
     found = newton.target(np.full((2, 30), 0.5), np.full(30, -20.0), np.zeros(2))
     np.testing.assert_allclose(found, newton.BOUND)
 
 
-def test_a_row_far_from_its_data_pulls_no_harder_than_one_at_its_edge(script):
-    newton = script("gauss_newton")
+def test_a_row_far_from_its_data_pulls_no_harder_than_one_at_its_edge():
     far, farther = (newton.target(np.array([[0.2]]), np.array([-off]), np.zeros(1)) for off in (5.0, 50.0))
     np.testing.assert_allclose([far, farther], 0.2 * newton.HUBER, rtol=1e-6)
     missing = newton.residuals(np.array([np.nan, 1.0]), np.zeros(2), np.full(2, 0.5))
     assert missing.tolist() == [newton.FAR, 2.0]
 
 
-def test_rows_out_of_reach_or_not_produced_have_no_sensitivity_and_small_ones_are_noise(script):
-    newton = script("gauss_newton")
+def test_rows_out_of_reach_or_not_produced_have_no_sensitivity_and_small_ones_are_noise():
     base, by = np.array([1.0, 1.0, np.nan, 1.0]), np.array([0.5, -0.5])
     moved = np.array([[2.0, np.nan, 2.0, 1.01], [2.0, 2.0, 2.0, 2.0]])
     allowed = np.array([[True, True, True, True], [False, True, True, True]])
@@ -114,9 +115,7 @@ def test_rows_out_of_reach_or_not_produced_have_no_sensitivity_and_small_ones_ar
     np.testing.assert_allclose(found, [[whole, 0, 0, 0], [0, -whole, 0, -4.0 + newton.SMALL]])
 
 
-def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance(script):
-    script("gauss_newton")
-    fitted = script("fitted_rows")
+def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance():
     fields = {
         "value": 50.0,
         "low": np.nan,
@@ -143,45 +142,44 @@ def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance(scri
     assert fitted.tolerance_of(hazard) == pytest.approx(np.log(2))
 
 
-def test_a_factor_reaches_the_rows_whose_patients_meet_its_card(script):
-    script("gauss_newton")
-    fitted = script("fitted_rows")
+def test_a_factor_reaches_the_rows_whose_patients_meet_its_card():
     trials = [load_trial("karmma"), load_trial("zuma_3")]
     factors = [replace(FACTORS[0]), FACTORS[2], replace(FACTORS[1], cards=("idecabtagene_vicleucel",))]
-    found, first = fitted.reach(factors, trials), len(fitted.scored(trials[0]))
+    found, first = fitted.reach(factors, trials), len(scored_rows(trials[0]))
     assert found[0].all()
     assert not found[1, :first].any() and found[1, first:].all()
     assert found[2, :first].all() and not found[2, first:].any()
 
 
+def free(*stages):
+    return FreeNumbers(FACTORS, stages or ("kinetics",) * len(FACTORS), STAGED.judged_by)
+
+
 @pytest.fixture
 def calibration(script, tmp_path, monkeypatch):
     """A calibration of two trials in a model in which every row follows the first factor; what was run, the files."""
-    for name in ("gauss_newton", "tables", "kept"):
-        script(name)
-    fitted, calibrate, ran, fails, seeds = script("fitted_rows"), script("calibrate"), [], [], []
+    ran, fails, seeds, trials = [], [], [], ("karmma", "zuma_3")
     monkeypatch.setattr(posterior, "bundled", lambda: tmp_path / "posterior.csv")
-    monkeypatch.setattr(calibrate, "simulated", lambda *_: None)
-    monkeypatch.setattr(calibrate, "free_numbers", lambda _: (list(FACTORS), ["kinetics"] * len(FACTORS)))
-    trials = {name: fitted.scored(load_trial(name)) for name in ("karmma", "zuma_3")}
+    monkeypatch.setattr(runs, "simulated", lambda *_: None)
+    monkeypatch.setattr(library, "read_free_numbers", lambda *_: free())
 
     def quick(task):
-        label, factors, logs, names = task[:4]
-        ran.append((label, tuple(names)))
-        seeds.append((label, task[5]))
-        if label in fails:
-            fails.remove(label)
-            return label, None, 0.0, "made to fail"
+        ran.append((task.label, tuple(trial.name for trial in task.trials)))
+        seeds.append((task.label, task.seed))
+        if task.label in fails:
+            fails.remove(task.label)
+            return Result(task.label, None, 0.0, "made to fail")
         goals = [
-            fitted.on_scale(row, row.value) + fitted.error_of(row) * (3 * logs[0] / factors[0].prior_sd - 1.5)
-            for name in names for row in trials[name]
-        ]  # fmt: skip
-        return label, np.column_stack([goals, np.full(len(goals), 1e-3)]), 0.0, ""
+            fitted.on_scale(row, row.value) + fitted.error_of(row) * (3 * task.logs[0] / task.factors[0].prior_sd - 1.5)
+            for trial in task.trials
+            for row in scored_rows(trial)
+        ]
+        return Result(task.label, np.column_stack([goals, np.full(len(goals), 1e-3)]), 0.0)
 
-    monkeypatch.setattr(calibrate, "run_one", quick)
+    monkeypatch.setattr(runs, "run_one", quick)
     call = ["--trials", *trials, "--workers", "1", "--out", str(tmp_path / "out.json"), "--write"]
     told = {"ran": ran, "fails": fails, "seeds": seeds, "folder": tmp_path}
-    return SimpleNamespace(main=calibrate.main, call=call, script=calibrate, **told)
+    return SimpleNamespace(main=script("calibrate").main, call=call, **told)
 
 
 def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibration, capsys):
@@ -202,14 +200,14 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     ran = dict(calibration.ran)
     assert ran["step 0: base"] == ran["step 1: K_A moved"] == ran["step 0: 0.25 of the step"] == ("karmma", "zuma_3")
     assert ran["step 0: g_of_adult moved"] == ("zuma_3",)  # the only trial whose patients meet that card
-    assert len(calibration.ran) == len(ran) == 2 * (1 + len(FACTORS) + 3) + calibration.script.DRAWS
+    assert len(calibration.ran) == len(ran) == 2 * (1 + len(FACTORS) + 3) + search.DRAWS
     seeds = {seed for label, seed in calibration.seeds if "draw" in label}
-    assert len(seeds) == calibration.script.DRAWS  # each has its own luck
+    assert len(seeds) == search.DRAWS  # each has its own luck
 
 
 def test_stages_move_in_order_each_for_its_rows_and_those_before(calibration, monkeypatch, capsys):
-    stages = ["kinetics", "kinetics", "tumor", "survival"]
-    monkeypatch.setattr(calibration.script, "free_numbers", lambda _: (list(FACTORS), stages))
+    stages = ("kinetics", "kinetics", "tumor", "survival")
+    monkeypatch.setattr(library, "read_free_numbers", lambda *_: free(*stages))
     assert calibration.main([*calibration.call, "--staged", "--steps", "1"]) == 0
     said, ran = capsys.readouterr().out, [label for label, _ in calibration.ran]
     moved = [{one.split()[2] for one in ran if one.startswith(f"step {k}: ") and "moved" in one} for k in range(4)]
@@ -225,16 +223,13 @@ def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
     told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
     assert told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.03) and told["polish"] == 4
     polished = [label for label, _ in calibration.ran if label.startswith("polish 0")]
-    assert len(polished) == calibration.script.LUCKS
-    assert len({seed for label, seed in calibration.seeds if label.startswith("polish")}) == calibration.script.LUCKS
+    assert len(polished) == search.LUCKS
+    assert len({seed for label, seed in calibration.seeds if label.startswith("polish")}) == search.LUCKS
 
 
-def test_every_row_of_the_trials_judges_a_stage_that_has_factors(script):
-    script("gauss_newton")
-    fitted = script("fitted_rows")
-    rows = [row for name in ("eliana", "juliet", "seattle") for row in fitted.scored(load_trial(name))]
-    order, of_rows = fitted.stages_of_rows(rows)
-    assert set(of_rows) == set(order) == set(fitted.free_numbers()[1])
+def test_every_row_of_the_trials_judges_a_stage_that_has_factors():
+    rows = [row for name in ("eliana", "juliet", "seattle") for row in scored_rows(load_trial(name))]
+    assert set(STAGED.stages_of(rows)) == set(STAGED.judged_by) == set(STAGED.stages)
 
 
 def test_without_steps_the_sample_lies_around_the_cards(calibration):
@@ -254,17 +249,17 @@ def test_a_calibration_goes_on_where_it_was_ended_to_the_same_result(calibration
     assert calibration.main(call) == 0
     assert calibration.ran == []  # all of it was kept
     (calibration.folder / "out.npz").unlink()
-    usual = calibration.script.run_one
+    usual = runs.run_one
 
     def ended(task):
         if len(calibration.ran) == 11:
             raise KeyboardInterrupt
         return usual(task)
 
-    monkeypatch.setattr(calibration.script, "run_one", ended)
+    monkeypatch.setattr(runs, "run_one", ended)
     with pytest.raises(KeyboardInterrupt):
         calibration.main(call)
-    monkeypatch.setattr(calibration.script, "run_one", usual)
+    monkeypatch.setattr(runs, "run_one", usual)
     assert calibration.main(call) == 0
     assert [label for label, _ in calibration.ran] == every  # each once, before or after
     assert np.array_equal(posterior.read_posterior(calibration.folder / "posterior.csv").logs, whole)
@@ -297,11 +292,9 @@ def test_options_that_make_no_sense_are_refused(script, wrong, capsys):
     assert "expected" in capsys.readouterr().err
 
 
-def test_every_free_number_of_the_calibration_is_on_a_card(script):
-    script("gauss_newton")
-    factors, stages = script("fitted_rows").free_numbers()
-    assert len(factors) == len(stages) > 50
-    for factor in factors:
+def test_every_free_number_of_the_calibration_is_on_a_card():
+    assert len(STAGED.factors) == len(STAGED.stages) > 50
+    for factor in STAGED.factors:
         for card in factor.cards:
             whole = {**reference.parameters().parameters, **posterior.card_parameters(card).parameters}
             posterior.scaled(
@@ -314,7 +307,7 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
     write_cards = script("write_cards")
     package = tmp_path / "vein2vein"
     source = Path(vein2vein.__file__).parent
-    for folder in write_cards.FOLDERS:
+    for folder in FOLDERS:
         shutil.copytree(source / folder, package / folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     before = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.toml")}
     mean = np.log([2.0, 1.5, 0.5, 1.1])

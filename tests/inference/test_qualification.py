@@ -138,6 +138,7 @@ def test_gain_compares_over_the_same_rows():
 
 def test_every_row_of_the_fixed_list_is_scored_with_its_tolerance(shared):
     bundled = {row.trial for row in published_rows()}
+    assert len(bundled) > 5
     with open(shared / "trials" / "scored.csv", encoding="utf-8") as file:
         wanted = sorted(
             repr((r["trial"], r["arm"], r["quantity"], r["definition"], float(r["value"]), r["unit"],
@@ -157,12 +158,14 @@ def test_no_published_outcome_that_was_read_is_left_out_of_the_files(shared):
     with open(shared / "trials" / "calibration.csv", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["confidence"] == "memory"]
     recalled = {(r["trial"], r["arm"], r["quantity"], r["definition"]) for r in rows}
+    assert recalled and published_rows()
     for row in published_rows():
         assert (row.trial, row.arm, row.quantity, row.definition) not in recalled
 
 
 def test_every_endpoint_that_is_scored_has_a_kind():
     used = {row.endpoint for name in list_trials() for row in scored_rows(load_trial(name))}
+    assert len(used) > 20
     assert used <= set(kinds())
     assert set(kinds()) <= set(ENDPOINTS)
 
@@ -177,7 +180,10 @@ def test_bundled_trials_run_and_produce_their_scored_rows(name):
     assert len(produced) >= len(rows) / 2
     for row in produced:
         assert row.low <= row.simulated <= row.high
-    assert trial.arms == () or {arm.product.name for arm in trial.arms}
+    stated = {row.arm: row for row in rows}
+    products = {arm.product.name for arm in trial.arms} if trial.arms else {trial.product.name}
+    assert {name for row in stated.values() for name in row.product.split("+")} <= products
+    assert {row.file for row in rows} == {trial.name}
 
 
 def five_weeks(trial):
@@ -239,7 +245,7 @@ def test_a_posterior_sample_widens_the_intervals():
     alone = {row.quantity: row for row in score_trial(trial, patients=60, sets=[rare])}
     same = {row.quantity: row for row in score_trial(trial, patients=60, sets=rare)}
     both = {row.quantity: row for row in score_trial(trial, patients=60, sets=[rare, common])}
-    assert alone == same or repr(alone) == repr(same)
+    assert len(alone) > 1 and repr(alone) == repr(same)  # as text, since NaN is not equal to itself
     one, two = alone["CR_CRi_rate"], both["CR_CRi_rate"]
     assert two.low < one.low and two.high - two.low > one.high - one.low
 

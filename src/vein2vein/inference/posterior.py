@@ -12,18 +12,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as but
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
-from vein2vein.errors import InputError
+from vein2vein.errors import InputError, unknown
 from vein2vein.files import write_text
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import Parameter, ParameterSet, Spread
@@ -93,7 +93,7 @@ class Posterior:
     factors: tuple[Factor, ...]
     logs: NDArray[np.float64]
     cards: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
 
     @property
     def is_current(self) -> bool:
@@ -151,7 +151,7 @@ def scaled(parameter: Parameter, what: str, factor: float) -> Parameter:
 
 def constants_under(one: object) -> Constants:
     """The constants of bedside, covariates and hazards under a set; the bundled ones for anything but a ``Member``."""
-    factors = one.factors if isinstance(one, Member) else {}
+    factors: Mapping[tuple[str, str, str], float] = one.factors if isinstance(one, Member) else {}
     values = ((card, name, factor) for (card, name, what), factor in factors.items() if what == VALUE)
     own = {(card, name): factor for card, name, factor in values if card in CONSTANTS}
     return scaled_constants(bundled_constants(), own, "parameter set") if own else bundled_constants()
@@ -171,11 +171,14 @@ def choose(posterior: Posterior, count: int, seed: int) -> list[Member]:
 # Which cards
 
 
-def hash_of_cards(factors: Iterable[Factor]) -> str:
-    """Hash of every value and spread of the general sets and of the cards that factors name; wording does not count."""
+def hash_of_cards(factors: Iterable[Factor], own: Mapping[str, ParameterSet] | None = None) -> str:
+    """Hash of every value and spread of the general sets and of the cards that factors name; wording does not count.
+
+    ``own``: numbers of cards that do not come with vein2vein, by name.
+    """
     named = {card for factor in factors for card in factor.cards}
     general = {REFERENCE: reference.parameters(), **constant_parameters()}
-    sets = {**general, **{name: card_parameters(name) for name in named - set(general)}}
+    sets = {**general, **{name: card_parameters(name, own) for name in named - set(general)}}
     lines = [
         f"{card} {name} {p.value!r} {(p.spread.kind, p.spread.sd) if p.spread else None}"
         for card, found in sorted(sets.items())
@@ -184,16 +187,24 @@ def hash_of_cards(factors: Iterable[Factor]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:HASH]
 
 
-def card_parameters(name: str) -> ParameterSet:
-    """Numbers of a general set, or of a product or disease card, by its name."""
+def card_parameters(name: str, own: Mapping[str, ParameterSet] | None = None) -> ParameterSet:
+    """Numbers of a general set, or of a product or disease card, by its name; ``own`` ones come first.
+
+    Raises
+    ------
+    InputError
+        There is no such card, with the nearest names.
+    """
+    if own and name in own:
+        return own[name]
     if name == REFERENCE:
         return reference.parameters(patient=False)
     if name in CONSTANTS:
         return constant_parameters()[name]
-    for found in (all_products(), all_diseases()):
-        if name in found:
-            return found[name].parameters
-    raise InputError(f"found the card '{name}', expected a product, a disease, {REFERENCE} or {', '.join(CONSTANTS)}.")
+    bundled_cards = {**all_products(), **all_diseases()}
+    if name in bundled_cards:
+        return bundled_cards[name].parameters
+    raise InputError(unknown("card", name, {*bundled_cards, *(own or {}), REFERENCE, *CONSTANTS}, most=6))
 
 
 def _number(parameter: Parameter | None, what: str) -> float | None:
@@ -226,14 +237,14 @@ def read_posterior(path: Path | None = None) -> Posterior:
     lines = path.read_text(encoding="utf-8").splitlines()
     head = [line.removeprefix(MARK.strip()).strip() for line in lines if line.startswith(MARK.strip())]
     card = parse_card("\n".join(head), path.name)
-    factors = []
+    factors: list[Factor] = []
     for name in card.table("factors"):
-        here = ("factors", name)
-        cards = card.get(*here, "cards")
-        if not isinstance(cards, list) or not cards:
-            raise card.error((*here, "cards"), f"found {cards!r}, expected a list of names of cards.")
+        here = ("factors", str(name))
+        cards = card.texts(*here, "cards")
+        if not cards:
+            raise card.error((*here, "cards"), "missing; expected a list of names of cards.")
         what, prior = card.string(*here, "what", choices=WHATS), card.number(*here, "prior_sd", low=0.0)
-        factors.append(Factor(name, card.string(*here, "parameter"), what, tuple(cards), prior))
+        factors.append(Factor(str(name), card.string(*here, "parameter"), what, cards, prior))
     names, *rows = list(csv.reader(lines[len(head) :])) or [[]]
     if names != [factor.name for factor in factors]:
         raise InputError("the columns are not the factors of the header, in their order.", file=path.name)
@@ -291,10 +302,10 @@ def write_posterior(posterior: Posterior, path: Path) -> None:
     write_text(path, "\n".join([MARK + line for line in lines] + body) + "\n", force=True, durable=True)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as TOML writes it."""
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_text(one) for one in value)}]"
+        return f"[{', '.join(_text(one) for one in cast(Sequence[object], value))}]"
     return f"{value!r}"

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
 from vein2vein.inference.posterior import Member, Posterior, choose, constants_under, overlay
 from vein2vein.inference.scoring import (
     OTHER,
+    NotRun,
     Score,
     ScoredRow,
     distance,
@@ -31,12 +31,13 @@ from vein2vein.inference.scoring import (
 )
 from vein2vein.parameters import ParameterSet, read_parameters
 from vein2vein.runs.scheduler import compute_here, compute_in
-from vein2vein.trials.comparison import LEVEL, RESAMPLES, beside, resampled
+from vein2vein.trials.comparison import LEVEL, RESAMPLES, Row, beside, resampled
 from vein2vein.trials.published import Published
 from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at, list_trials, load_trial
 
 Sets = ParameterSet | Member | Mapping[str, ParameterSet] | None
 Progress = Callable[[float, str], None]
+Part = tuple[int, NDArray[np.float64] | None, str]  # of a row: who counts, what drawn trials gave, or why nothing
 READ = "read"
 
 __all__ = [
@@ -53,7 +54,7 @@ class Qualification:
     overall: Score
     trials: tuple[Score, ...]
     kinds: tuple[Score, ...]
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, object]
 
 
 def scored_rows(trial: Trial) -> tuple[Published, ...]:
@@ -133,7 +134,7 @@ def score(
     task = partial(_part, chosen, counts, sample, seed)
     spans = [(i * len(sample) + j, 0) for j in range(len(sample)) for i in range(len(chosen))]
     compute = compute_here if jobs == 1 else partial(compute_in, jobs)
-    parts: dict[int, Any] = {}
+    parts: dict[int, list[Part]] = {}
     for (at, _), part in compute(task, spans):
         parts[at] = part
         if progress:
@@ -145,9 +146,16 @@ def score(
     return tuple(found)
 
 
-def score_trial(trial: Trial, **options: Any) -> list[ScoredRow]:
+def score_trial(
+    trial: Trial,
+    *,
+    patients: int | None = None,
+    seed: int = 1,
+    sets: Sets | Sequence[Sets] | Posterior = None,
+    jobs: int = 1,
+) -> list[ScoredRow]:
     """Score the rows of one trial; see ``score``."""
-    return list(score([trial], **options))
+    return list(score([trial], patients=patients, seed=seed, sets=sets, jobs=jobs))
 
 
 def _sample(sets: Sets | Sequence[Sets] | Posterior, seed: int) -> list[Sets]:
@@ -166,7 +174,7 @@ def _enrolled(trial: Trial, sets: int) -> int:
 
 def _part(
     trials: Sequence[Trial], counts: Sequence[int], sample: Sequence[Sets], seed: int, at: int, _: int
-) -> list[tuple[int, Any, str]]:
+) -> list[Part]:
     """One trial under one set: for each row what ``resampled`` gives. Each set has patients of its own."""
     trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
     count = counts[at // len(sample)]
@@ -181,7 +189,7 @@ def _part(
     return list(found)
 
 
-def _pooled(row: Published, parts: Sequence[tuple[int, Any, str]]) -> Any:
+def _pooled(row: Published, parts: Sequence[Part]) -> Row:
     """The row beside the simulated trials of every set: each of them was drawn under one set."""
     results = [result for _, result, _ in parts if result is not None]
     missing = next((why for _, result, why in parts if result is None), "")
@@ -191,11 +199,10 @@ def _pooled(row: Published, parts: Sequence[tuple[int, Any, str]]) -> Any:
 
 def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredRow, ...]:
     """The scored rows of trials as published, nothing simulated: what baselines are made from."""
-    empty = SimpleNamespace(simulated=np.nan, low=np.nan, high=np.nan, inside=False, missing="not run")
     loaded = [
         one if isinstance(one, Trial) else load_trial(one) for one in (list_trials() if trials is None else trials)
     ]
-    return tuple(judge(trial, stated, empty) for trial in loaded for stated in scored_rows(trial))
+    return tuple(judge(trial, stated, NotRun()) for trial in loaded for stated in scored_rows(trial))
 
 
 def qualify(

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from types import SimpleNamespace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from vein2vein.cards import parse_card
+from vein2vein.cards import Card, parse_card
 from vein2vein.parameters import read_parameters
 from vein2vein.trials.published import BY_INTERVAL, Published
+from vein2vein.trials.trial import Trial
 
 OTHER = "other"
 PERCENT = 100  # unit factor
@@ -122,16 +122,67 @@ class Score:
         return 1 - self.error_there / self.baseline_error if self.compared else float("nan")
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers of the scoring; what each means stands in qualification.toml."""
+
+    patients: float
+    worst: float
+    sets: float
+    under_each: float
+    spare: float
+
+
+class Simulated(Protocol):
+    """What stands beside a published row: a ``comparison.Row``, or ``NOT_RUN``."""
+
+    @property
+    def simulated(self) -> float:
+        """Median over simulated trials; NaN: not produced."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """Low end of the interval."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """High end of the interval."""
+        ...
+
+    @property
+    def inside(self) -> bool | None:
+        """Whether the published value lies in it."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """Why nothing was simulated; "" where it was."""
+        ...
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Nothing was simulated."""
+
+    simulated: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    inside: bool | None = None
+    missing: str = "not run"
+
+
 @cache
-def _card() -> Any:
+def _card() -> Card:
     text = resources.files("vein2vein").joinpath("inference", "qualification.toml").read_text(encoding="utf-8")
     return parse_card(text, "qualification.toml")
 
 
 @cache
-def numbers() -> SimpleNamespace:
+def numbers() -> Numbers:
     """The numbers of the scoring."""
-    return SimpleNamespace(**read_parameters(_card(), "parameters").values())
+    return Numbers(**read_parameters(_card(), "parameters").values())
 
 
 @cache
@@ -140,13 +191,13 @@ def kinds() -> dict[str, str]:
     return {endpoint: kind for kind, listed in _card().table("kinds").items() for endpoint in listed}
 
 
-def judge(trial: Any, stated: Published, row: Any) -> ScoredRow:
+def judge(trial: Trial, stated: Published, row: Simulated) -> ScoredRow:
     """Score one row of the comparison of a trial."""
     error = distance(row.simulated, stated)
     inside = bool(row.inside)
     close = bool(error <= 1)
-    named = [arm for arm in trial.arms if arm.name in (stated.arms or (arm.name,))]
-    products, diseases = ({getattr(one, what).name for one in (named or [trial])} for what in ("product", "disease"))
+    treated = [arm for arm in trial.arms if arm.name in (stated.arms or (arm.name,))] or [trial]
+    products, diseases = {one.product.name for one in treated}, {one.disease.name for one in treated}
     return ScoredRow(
         file=trial.name, trial=stated.trial, arm=stated.arm, quantity=stated.quantity, definition=stated.definition,
         unit=stated.unit, source=stated.source, kind=kinds().get(stated.endpoint, OTHER),

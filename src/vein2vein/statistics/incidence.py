@@ -67,7 +67,7 @@ def _variance(ordered: Ordered, wanted: Flags, before: Floats, value: Floats) ->
         whole = np.take_along_axis(running, last, -1)
         return (whole - np.take_along_axis(running - which, first, -1)).astype(np.float64)
 
-    ends = np.arange(last.shape[-1]) == last  # each time is counted once
+    ends = np.equal(last, np.arange(int(last.shape[-1])))  # each time is counted once
     d, d1 = (np.where(ends, count(which), 0.0) for which in (ordered.codes > 0, wanted))
     # after the last event nobody is left, and F(t) - F(s) is 0 for every later t
     hazard = d / (n * np.where(d < n, n - d, np.inf))

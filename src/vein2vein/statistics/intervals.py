@@ -1,5 +1,8 @@
 """Intervals: the ends of a central one, quantiles by rank, confidence limits of a probability between 0 and 1."""
 
+# pyright: reportMissingTypeStubs=false
+# (SciPy brings no stubs)
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,5 +1,8 @@
 """The log-rank test: whether survival differs between groups, also within strata."""
 
+# pyright: reportMissingTypeStubs=false
+# (SciPy brings no stubs)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -84,7 +84,8 @@ def last_place(times: Floats) -> NDArray[np.intp]:
     """For each patient in the order of time the place of the last one with the same time, shape (..., n)."""
     last = np.ones(times.shape, dtype=bool)
     last[..., :-1] = times[..., 1:] != times[..., :-1]
-    place = np.where(last, np.arange(times.shape[-1]), times.shape[-1])
+    count = int(times.shape[-1])
+    place: NDArray[np.intp] = np.where(last, np.arange(count), count)
     found: NDArray[np.intp] = np.minimum.accumulate(place[..., ::-1], axis=-1)
     return found[..., ::-1]
 

@@ -5,21 +5,25 @@ What is minimized is Huber's loss of the residuals (in errors of the data) and h
 logarithm of the posterior, but for rows that the model cannot reach, which pull no harder than one at ``HUBER`` errors.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# (SciPy brings no stubs)
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-HUBER = 2.0  # errors from its data beyond which a row pulls no harder
-FAR = 8.0  # errors from its data that a row that is not produced counts as
-SMALL = 0.25  # errors a prior standard deviation that a sensitivity is made smaller by: what is below is taken as noise
-BOUND = 2.0  # prior standard deviations that the estimate may move
-REACH = 3.0  # prior standard deviations that a draw may lie from the prior's median
-CENTERED, ROUNDS = 1e-12, 200  # how well, and in how many rounds at most, draws are centered
+Flags = NDArray[np.bool_]
+HUBER = 2.0  # solver coefficient: errors from its data beyond which a row pulls no harder
+FAR = 8.0  # solver coefficient: errors from its data that a row that is not produced counts as
+SMALL = 0.25  # solver coefficient: errors a prior sd that a sensitivity is made smaller by; what is below is noise
+BOUND = 2.0  # solver coefficient: prior standard deviations that the estimate may move
+REACH = 3.0  # solver coefficient: prior standard deviations that a draw may lie from the prior's median
+CENTERED, ROUNDS = 1e-12, 200  # solver coefficients: how well, and in how many rounds at most, draws are centered
 
 
-def sensitivities(moved: Floats, base: Floats, error: Floats, by: Floats, allowed: NDArray[np.bool_]) -> Floats:
+def sensitivities(moved: Floats, base: Floats, error: Floats, by: Floats, allowed: Flags) -> Floats:
     """Change of each row, in errors, for each factor moved by one prior standard deviation.
 
     Parameters
@@ -49,9 +53,7 @@ def loss(residual: Floats, point: Floats) -> float:
     return float(np.where(size < HUBER, size**2 / 2, HUBER * (size - HUBER / 2)).sum() + point @ point / 2)
 
 
-def target(
-    sensitivity: Floats, residual: Floats, point: Floats, moving: NDArray[np.bool_] | None = None
-) -> Floats:
+def target(sensitivity: Floats, residual: Floats, point: Floats, moving: Flags | None = None) -> Floats:
     """Where the loss is least if rows follow the sensitivities from ``point`` on, within the bounds; shape (factors,).
 
     Parameters
@@ -71,16 +73,15 @@ def target(
 
     free = np.ones(len(point), dtype=bool) if moving is None else moving
     bounds = [(-BOUND, BOUND) if may else (here, here) for may, here in zip(free, point, strict=True)]
-    found = minimize(
-        linear, point, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8},
-    )  # fmt: skip
-    return np.asarray(found.x)
+    options = {"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8}  # solver coefficients
+    found = minimize(linear, point, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return np.asarray(found.x, dtype=np.float64)
 
 
 def covariance(sensitivity: Floats, scale: float = 1.0) -> Floats:
     """Covariance of the posterior in prior standard deviations, shape (factors, factors); errors times ``scale``."""
-    return np.linalg.inv(sensitivity @ sensitivity.T / scale**2 + np.eye(len(sensitivity)))
+    found = np.linalg.inv(sensitivity @ sensitivity.T / scale**2 + np.eye(len(sensitivity)))
+    return np.asarray(found, dtype=np.float64)
 
 
 def error_scale(sensitivity: Floats, residual: Floats) -> float:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from gauss_newton import Floats
 
-NORMAL_90 = 1.645  # half-width of a normal distribution's 90 % interval
+from vein2vein.inference.calibration.gauss_newton import Floats
+from vein2vein.inference.posterior import Factor
+from vein2vein.trials.published import Published
+
+NORMAL_90 = 1.645  # unit factor: half-width of a normal distribution's 90 % interval
 TOGETHER, MOST = 0.3, 25  # correlations shown: how strong at least, and how many
 
 
@@ -17,7 +19,7 @@ def within(outcome: Floats, data: Floats, tolerance: Floats) -> int:
     return int((np.abs(outcome - data) <= tolerance).sum())
 
 
-def by_row(outcome: Floats, rows: list, data: Floats, error: Floats) -> Iterator[str]:
+def by_row(outcome: Floats, rows: Sequence[Published], data: Floats, error: Floats) -> Iterator[str]:
     """Each row: data and simulated value on the row's scale, and their distance in errors."""
     yield "rows: data, simulated (log10 or ln where the tolerance is relative), distance in errors"
     for row, value, goal, sd in zip(rows, outcome, data, error):
@@ -26,7 +28,7 @@ def by_row(outcome: Floats, rows: list, data: Floats, error: Floats) -> Iterator
 
 
 def identifiability(
-    point: Floats, spread: Floats, factors: list, stages: list[str], facts: dict[str, Any]
+    point: Floats, spread: Floats, factors: Sequence[Factor], stages: Sequence[str], facts: Mapping[str, object]
 ) -> Iterator[str]:
     """Markdown: what the data decided of each factor, and which factors they decided only together.
 
@@ -36,10 +38,14 @@ def identifiability(
         Estimate in prior standard deviations.
     spread : ndarray, shape (factors, factors)
         Its covariance, same unit.
+    factors, stages : sequences, (factors,)
+    facts : mapping
+        How the calibration was made, told at the end.
     """
     sd, prior = np.sqrt(np.diag(spread)), np.array([factor.prior_sd for factor in factors])
     yield "| factor | stage | of | median | 90 % interval | posterior / prior sd |\n|---|---|---|---|---|---|"
-    for j in np.argsort(sd, kind="stable"):
+    order: list[int] = np.argsort(sd, kind="stable").tolist()
+    for j in order:
         factor, ends = factors[j], np.array([-NORMAL_90, 0.0, NORMAL_90])
         low, middle, high = np.exp((point[j] + ends * sd[j]) * prior[j])
         of = f"{factor.what} of {factor.parameter} in {', '.join(factor.cards)}"

@@ -1,0 +1,203 @@
+"""Calibrate numbers of cards to published rows of trials, stage by stage and then together, with their uncertainty.
+
+What is free stands in a file (``free_numbers``); the scored rows of the trials are the data. With ``staged`` each stage
+first moves its own factors, held against its rows and those of the stages before it. In each step every factor that may
+move is moved a little by itself, with the same virtual patients and the same luck, in the trials whose patients meet
+its cards; the step that these sensitivities call for (``gauss_newton``) is tried whole and in parts, and the best is
+kept. The posterior is normal around the last point.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vein2vein.errors import InputError
+from vein2vein.inference.calibration import gauss_newton, runs, tables
+from vein2vein.inference.calibration.fitted_rows import Problem, problem_of
+from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
+from vein2vein.inference.calibration.gauss_newton import Floats
+from vein2vein.inference.calibration.kept import resumed
+from vein2vein.inference.calibration.runs import Settings, Work, check_settings
+from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
+from vein2vein.inference.posterior import Member, Posterior, hash_of_cards
+from vein2vein.parameters import ParameterSet
+from vein2vein.trials.trial import Trial, load_trial
+
+SETS = 200  # solver coefficient: parameter sets of the sample
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a calibration found.
+
+    Attributes
+    ----------
+    sample : Posterior
+        Parameter sets, to run trials under; ``sample.facts`` tells how they were made.
+    free : FreeNumbers
+    problem : Problem
+        The rows, their data and their errors.
+    estimate : ndarray, shape (factors,)
+        Logarithms of the factors, in standard deviations of their priors.
+    covariance : ndarray, shape (factors, factors)
+        Same unit.
+    outcome : ndarray, shape (rows,)
+        Simulated rows where it ended, on the scale of each.
+    """
+
+    sample: Posterior
+    free: FreeNumbers
+    problem: Problem
+    estimate: Floats
+    covariance: Floats
+    outcome: Floats
+
+    def identifiability(self) -> str:
+        """What the data decided of each factor, as a Markdown table."""
+        factors, stages = self.free.factors, self.free.stages
+        return "\n".join(tables.identifiability(self.estimate, self.covariance, factors, stages, self.sample.facts))
+
+    def rows(self) -> str:
+        """How far each row is from its data, a line for each."""
+        return "\n".join(tables.by_row(self.outcome, self.problem.rows, self.problem.data, self.problem.error))
+
+
+def calibrate(
+    free: str | Path | FreeNumbers,
+    trials: Iterable[str | Path | Trial],
+    settings: Settings | None = None,
+    *,
+    keep: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Calibration:
+    """Calibrate numbers of cards, one's own or those of vein2vein, to the scored rows of trials.
+
+    Parameters
+    ----------
+    free : str, Path or FreeNumbers
+        What may change: a file (see ``read_free_numbers``) or what was read from it.
+    trials : iterable of str, Path or Trial
+        Names, paths or trials; their rows with a tolerance are the data. A product or disease card of one's own is
+        named in the trial file by its path, and in ``free`` by the name that it gives itself.
+    settings : Settings, optional
+    keep : str or Path, optional
+        A file (.npz) in which every run that ended is kept: the same call, or one with more steps, goes on from there.
+    say : callable (text), optional
+        Told the progress.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    InputError
+        Settings, numbers or trials that make no sense; no scored row; or nothing could be run at the cards' numbers.
+
+    Notes
+    -----
+    With several workers, call it below ``if __name__ == "__main__":``, as each worker imports the calling script.
+
+    Examples
+    --------
+    >>> found = calibrate("free.toml", ["my.toml"], Settings(steps=1, patients=40))  # doctest: +SKIP
+    >>> print(found.identifiability())                                               # doctest: +SKIP
+    >>> qualify(["my.toml"], sets=found.sample)                                      # doctest: +SKIP
+    """
+    settings = settings or Settings()
+    check_settings(settings)
+    tell: Callable[[str], None] = say or (lambda _: None)
+    loaded = [one if isinstance(one, Trial) else load_trial(one) for one in trials]
+    own = cards_of(loaded)
+    free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
+    problem, cards = problem_of(free.factors, loaded), hash_of_cards(free.factors, own)
+    kept = resumed(None if keep is None else Path(keep), _key(settings, problem, free, cards, own), tell)
+    runs.simulated(loaded[0], Member({}), 2, settings.seed)  # all is compiled before the workers begin
+    tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(loaded)} trials")
+    return _search(Work(problem, kept, settings, tell), free, cards)
+
+
+def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
+    """Go through the steps, and draw the sample around where they end."""
+    problem, settings = work.problem, work.settings
+    point = np.zeros(len(free.factors))
+    there = outcome = before = None
+    for step, (moving, judged) in enumerate(plan_of(free, problem, settings)):
+        there = linearized(work, point, step, moving)
+        outcome = there.outcome
+        before = tables.within(outcome, problem.data, problem.tolerance) if before is None else before
+        if settings.steps or not moving.all():
+            point, outcome = stepped(work, point, there, step, moving, judged)
+    assert there is not None and outcome is not None and before is not None  # a plan has at least one step
+    point, outcome, sensitivity = polished(work, point, outcome, there)
+    point, outcome = centered(work, point, outcome, sensitivity)
+    scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
+    spread = gauss_newton.covariance(sensitivity, scale)
+    draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(settings.seed))
+    facts = _facts(work, scale, before, tables.within(outcome, problem.data, problem.tolerance))
+    sample = Posterior(problem.factors, draws * problem.prior, cards, facts)
+    return Calibration(sample, free, problem, point, spread, outcome)
+
+
+def cards_of(trials: Iterable[Trial]) -> dict[str, ParameterSet]:
+    """The numbers of the product and disease cards of some trials and their arms, by the names of the cards.
+
+    Raises
+    ------
+    InputError
+        Two cards with other numbers have one name: a factor on it would mean both.
+    """
+    found: dict[str, ParameterSet] = {}
+    for trial in trials:
+        for arm in (trial, *trial.arms):
+            for card in (arm.product, arm.disease):
+                if found.setdefault(card.name, card.parameters).parameters != card.parameters.parameters:
+                    text = f"found two cards of the name '{card.name}' with other numbers; give one another name."
+                    raise InputError(text, field="trials")
+    return found
+
+
+def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, own: Mapping[str, ParameterSet]) -> str:
+    """What makes runs comparable: options, priors, data and cards; more steps of the same are the same."""
+    told = [
+        settings.patients,
+        settings.difference,
+        settings.seed,
+        settings.staged,
+        problem.names,
+        [trial.text for trial in problem.trials],
+        problem.data.tolist(),
+        problem.error.tolist(),
+        cards,
+        free,
+        {name: one.values() for name, one in sorted(own.items())},
+    ]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _facts(work: Work, scale: float, before: int, after: int) -> dict[str, object]:
+    from vein2vein import __version__
+
+    settings, problem = work.settings, work.problem
+    return {
+        "version": __version__,
+        "seed": settings.seed,
+        "staged": "yes" if settings.staged else "no",
+        "steps": settings.steps,
+        "patients": settings.patients,
+        "difference": settings.difference,
+        "error_scale": round(scale, 2),
+        "rows": len(problem.data),
+        "within_before": before,
+        "polish": settings.polish,
+        "corrections": settings.corrections,
+        "within_after": after,
+        "seconds": round(work.kept.seconds),
+        "workers": settings.workers,
+        "trials": list(problem.names),
+    }

@@ -1,0 +1,94 @@
+"""What a calibration may change: factors on numbers of cards, with their priors, read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vein2vein.cards import Card, read_card
+from vein2vein.errors import unknown
+from vein2vein.inference.posterior import REFERENCE, VALUE, WHATS, Factor, card_parameters
+from vein2vein.inference.scoring import kinds
+from vein2vein.parameters import ParameterSet
+from vein2vein.trials.published import Published
+
+FIELDS = ("parameter", "what", "cards", "sd", "stage")
+
+
+@dataclass(frozen=True)
+class FreeNumbers:
+    """What is free, and what judges it.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+    stages : tuple of str
+        The stage of each factor.
+    judged_by : mapping of str to tuple of str
+        The stages in order, and the endpoints, or kinds of them, that judge each.
+    """
+
+    factors: tuple[Factor, ...]
+    stages: tuple[str, ...]
+    judged_by: Mapping[str, tuple[str, ...]]
+
+    def stages_of(self, rows: Iterable[Published]) -> list[str]:
+        """The first stage that each row judges: by its endpoint, else by the kind of its endpoint, else the last."""
+        of = {one: stage for stage, judged in self.judged_by.items() for one in judged}
+        last = list(self.judged_by)[-1]
+        return [of.get(row.endpoint) or of.get(kinds().get(row.endpoint, ""), last) for row in rows]
+
+
+def read_free_numbers(path: str | Path, own: Mapping[str, ParameterSet] | None = None) -> FreeNumbers:
+    """Read what is free: a table ``[free.NAME]`` for each factor, log-normal around the cards' present value.
+
+    Parameters
+    ----------
+    path : str or Path
+        TOML: ``[stages]`` with a list of endpoints for each, in order; ``[groups]`` of cards (optional); ``[free]``
+        with ``cards``, ``sd`` (of the natural logarithm), ``stage`` and, where they are not the name and the value,
+        ``parameter`` and ``what`` ("value" or "sd").
+    own : mapping of str to ParameterSet, optional
+        The numbers of cards that do not come with vein2vein, by the names of the cards.
+
+    Raises
+    ------
+    InputError
+        A field is unknown, missing or out of its bounds, or a card has no such number: file, line and field.
+    """
+    card = read_card(path)
+    card.refuse_unknown(("stages", "groups", "free"))
+    stages = {name: card.texts("stages", name) for name in _names(card, "stages")}
+    groups = {name: card.texts("groups", name) for name in card.table("groups", default={})}
+    found = [_factor(card, name, groups, own or {}) for name in _names(card, "free")]
+    return FreeNumbers(
+        tuple(found), tuple(str(card.string("free", one.name, "stage", choices=stages)) for one in found), stages
+    )
+
+
+def _names(card: Card, table: str) -> list[str]:
+    names = [str(name) for name in card.table(table)]
+    if not names:
+        raise card.error((table,), f"found nothing below [{table}], expected at least one entry.")
+    return names
+
+
+def _factor(card: Card, name: str, groups: Mapping[str, tuple[str, ...]], own: Mapping[str, ParameterSet]) -> Factor:
+    here = ("free", name)
+    card.refuse_unknown(FIELDS, *here)
+    parameter = str(card.string(*here, "parameter", default=name))
+    what = str(card.string(*here, "what", choices=WHATS, default=VALUE))
+    cards = tuple(one for listed in card.texts(*here, "cards") for one in groups.get(listed, (listed,)))
+    if not cards:
+        raise card.error((*here, "cards"), "missing; expected a list of names of cards or groups of them.")
+    sd = float(card.number(*here, "sd", low=0.0))
+    if not 0 < sd < float("inf"):
+        raise card.error((*here, "sd"), f"found {sd:g}, expected a finite standard deviation above 0.")
+    general = card_parameters(REFERENCE).parameters
+    for one in cards:
+        known = card_parameters(one, own).parameters
+        if parameter not in known and parameter not in general:
+            said = unknown(f"parameter of the card {one}", parameter, {**known, **general}, most=6)
+            raise card.error((*here, "parameter"), said)
+    return Factor(name, parameter, what, cards, sd)

@@ -1,0 +1,174 @@
+"""The steps of a calibration: sensitivities, steps by stage and together, cheap steps after them, the centered mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vein2vein.errors import InputError
+from vein2vein.inference.calibration import gauss_newton
+from vein2vein.inference.calibration.fitted_rows import Problem
+from vein2vein.inference.calibration.free_numbers import FreeNumbers
+from vein2vein.inference.calibration.gauss_newton import BOUND, Flags, Floats
+from vein2vein.inference.calibration.runs import Settings, Work, complete
+from vein2vein.inference.calibration.tables import within
+from vein2vein.trials.trial import Trial
+
+FRACTIONS = (1.0, 0.5, 0.25)  # solver coefficients: of a step, that are tried
+DRAWS = 60  # solver coefficient: draws of the posterior that are run in a correction
+CORRECTED = 0.4  # solver coefficient: of the step that a correction takes, since sensitivities belong to another point
+LUCKS, POLISH = 4, 500  # solver coefficients: runs behind a row of a cheap step, and how much later their seeds are
+TRUST, MENDED = 1.0, 0.7  # solver coefficients: how far the first goes, how much of what it did sensitivities take
+FARTHER = 1.5  # solver coefficient: how much farther the next goes after one that gained what it promised
+CORRECTION = 1000  # solver coefficient: the first draw's own luck is this seed later than the first step's
+LEAST = 1e-12  # solver coefficient: in place of the length of a step that is none
+
+
+@dataclass(frozen=True)
+class Linearized:
+    """Rows at a point, and how they follow the factors from there.
+
+    Attributes
+    ----------
+    outcome : ndarray, shape (rows,)
+    error : ndarray, shape (rows,)
+        Of the data, with the simulation's.
+    sensitivity : ndarray, shape (factors, rows)
+        Change in errors for one prior standard deviation.
+    """
+
+    outcome: Floats
+    error: Floats
+    sensitivity: Floats
+
+
+def linearized(work: Work, point: Floats, step: int, moving: Flags) -> Linearized:
+    """Run a point, and each factor moved by itself. Factors that do not move now are not run: sensitivity 0.
+
+    Raises
+    ------
+    InputError
+        The run at the point itself fails every time.
+    """
+    problem, difference = work.problem, work.settings.difference
+    by = np.where(point + difference > BOUND, -difference, difference)
+    wanted: dict[str, tuple[Floats, list[Trial]]] = {f"step {step}: base": (point, list(problem.trials))}
+    for j, factor in enumerate(problem.factors):
+        here: list[Trial] = (
+            [problem.trials[i] for i in np.unique(problem.owner[problem.allowed[j]])] if moving[j] else []
+        )
+        wanted[f"step {step}: {factor.name} moved"] = (point + by[j] * (np.arange(len(point)) == j), here)
+    able = {label: one for label, one in wanted.items() if one[1]}  # the others reach no row
+    found = dict(zip(able, complete(work, able, step), strict=True))
+    base, noise = next(iter(found.values())).T
+    if not np.isfinite(base).any():
+        raise InputError("the run without any factor moved fails, or produces no row; see what was told above.")
+    error = np.hypot(problem.error, np.nan_to_num(noise))
+    nothing = np.full((len(base), 2), np.nan)
+    moved = np.array([found.get(label, nothing)[:, 0] for label in list(wanted)[1:]])
+    return Linearized(base, error, gauss_newton.sensitivities(moved, base, error, by, problem.allowed))
+
+
+def stepped(
+    work: Work, point: Floats, there: Linearized, step: int, moving: Flags, judged: Flags
+) -> tuple[Floats, Floats]:
+    """The best of the fractions of the step that the sensitivities call for, and its rows; or nothing moves.
+
+    Only the factors that are ``moving`` move, for the rows that are ``judged`` now.
+    """
+    problem, base, error = work.problem, there.outcome, there.error
+    residual = np.where(judged, gauss_newton.residuals(base, problem.data, error), 0)
+    sensitivity = np.where(judged, there.sensitivity, 0)
+    goal = gauss_newton.target(sensitivity, residual, point, moving)
+    expected = gauss_newton.loss(residual + (goal - point) @ sensitivity, goal)
+    points = [point, *(point + fraction * (goal - point) for fraction in FRACTIONS)]
+    labels = [f"step {step}: {fraction:g} of the step" for fraction in FRACTIONS]
+    wanted = {label: (one, list(problem.trials)) for label, one in zip(labels, points[1:])}
+    outcomes = [base, *(found[:, 0] for found in complete(work, wanted, step))]
+    losses = [
+        gauss_newton.loss(gauss_newton.residuals(outcome, problem.data, error)[judged], one)
+        for outcome, one in zip(outcomes, points)
+    ]
+    work.say(f"step {step}: loss expected of the whole step {expected:.1f}")
+    for name, outcome, one in zip(["base", *labels], outcomes, losses):
+        near = within(outcome[judged], problem.data[judged], problem.tolerance[judged])
+        work.say(f"  {name}: loss {one:.1f}, {near} of {judged.sum()} rows within tolerance")
+    best = int(np.argmin(losses))
+    return points[best], outcomes[best]
+
+
+def polished(work: Work, point: Floats, outcome: Floats, there: Linearized) -> tuple[Floats, Floats, Floats]:
+    """Where steps that reuse the sensitivities end, the rows there, and the sensitivities mended by what steps did.
+
+    Rows are means over several runs, each with luck of its own but the same in every step, so that no step follows the
+    luck of one. After each step the sensitivities take a part of what it did otherwise than they said (Broyden). A step
+    is held within a distance that grows when a step gains what it promised and is halved when it does not.
+    """
+    problem, error, sensitivity = work.problem, there.error, there.sensitivity
+    if not work.settings.polish:
+        return point, outcome, sensitivity
+    trust, outcome = TRUST, _mean_rows(work, "polish: base", point)
+    for k in range(work.settings.polish):
+        residual = gauss_newton.residuals(outcome, problem.data, error)
+        before = gauss_newton.loss(residual, point)
+        step = gauss_newton.target(sensitivity, residual, point) - point
+        step *= min(1.0, trust / max(float(np.linalg.norm(step)), LEAST))
+        goal, promised = point + step, gauss_newton.loss(residual + step @ sensitivity, point + step)
+        rows = _mean_rows(work, f"polish {k}", goal)
+        after = gauss_newton.loss(gauss_newton.residuals(rows, problem.data, error), goal)
+        near = within(rows, problem.data, problem.tolerance)
+        work.say(f"polish {k}: loss {before:.1f} to {after:.1f} ({promised:.1f} promised), {near} within")
+        other = np.nan_to_num((rows - outcome) / error) - step @ sensitivity
+        sensitivity = sensitivity + MENDED * np.outer(step, other) / max(step @ step, LEAST) * problem.allowed
+        if after < before:
+            trust *= FARTHER if before - after > (before - promised) / 2 else 1
+            point, outcome = goal, rows
+        else:
+            trust /= 2
+    return point, outcome, sensitivity
+
+
+def _mean_rows(work: Work, label: str, point: Floats) -> Floats:
+    """Rows at a point, means over runs with luck of their own; NaN where no run produces one."""
+    wanted = {f"{label}, luck {i}": (point, list(work.problem.trials)) for i in range(LUCKS)}
+    found = np.array(complete(work, wanted, POLISH, own_luck=True))[..., 0]
+    missing = np.isnan(found).all(axis=0)
+    return np.where(missing, np.nan, np.nanmean(np.where(missing, 0, found), axis=0))
+
+
+def centered(work: Work, point: Floats, outcome: Floats, sensitivity: Floats) -> tuple[Floats, Floats]:
+    """A mean from which the rows of the posterior's draws, not those at the mean, lie near the data; those rows.
+
+    Rows bend: the median of what the draws simulate is not what their mean simulates. Each correction runs some draws
+    and takes a part of the step that the sensitivities call for from their medians.
+    """
+    problem = work.problem
+    for k in range(work.settings.corrections):
+        luck = np.random.default_rng(work.settings.seed + k)
+        scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
+        draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity, scale), DRAWS, luck)
+        wanted = {f"correction {k}: draw {j}": (draw, list(problem.trials)) for j, draw in enumerate(draws)}
+        found = np.array(complete(work, wanted, CORRECTION * (k + 1), own_luck=True))[..., 0]
+        missing = np.isnan(found).all(axis=0)
+        outcome = np.where(missing, np.nan, np.nanmedian(np.where(missing, 0, found), axis=0))
+        near = within(outcome, problem.data, problem.tolerance)
+        work.say(f"correction {k}: {near} of {len(outcome)} medians of the draws within tolerance before it")
+        residual = gauss_newton.residuals(outcome, problem.data, problem.error)
+        point = point + CORRECTED * (gauss_newton.target(sensitivity, residual, point) - point)
+    return point, outcome
+
+
+def plan_of(free: FreeNumbers, problem: Problem, settings: Settings) -> list[tuple[Flags, Flags]]:
+    """For each step, which factors move and which rows judge it.
+
+    First each stage for itself, if so asked, with the rows of the stages up to it; then all together, at least once.
+    """
+    order, of_rows = list(free.judged_by), free.stages_of(problem.rows)
+    by_stage = [
+        (np.array([one == stage for one in free.stages]), np.array([order.index(one) <= at for one in of_rows]))
+        for at, stage in enumerate(order)
+        if stage in free.stages
+    ]
+    everything = np.ones(len(free.stages), dtype=bool), np.ones(len(problem.rows), dtype=bool)
+    return [*(by_stage if settings.staged else []), *[everything] * max(settings.steps, 1)]
