@@ -69,6 +69,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write every change and what became of it to this file")
     parser.add_argument("--list", action="store_true", help="only show the changes that would be tried")
     parser.add_argument("--at", nargs="*", default=[], help="only those of the draw at FILE:LINE (as printed)")
+    parser.add_argument(
+        "--again",
+        type=Path,
+        help="only what survived in an earlier --json of the same source, to see what new tests do",
+    )
     parser.add_argument("--child", choices=("cover", "serve"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -78,6 +83,11 @@ def main() -> None:
     mutants, sites = drawn(ROOT, options.room, options.count, options.seed)
     if options.at:
         mutants = [m for m in mutants if f"{m.file}:{m.line}" in options.at]
+    whole = len(mutants)
+    if options.again:
+        earlier = json.loads(options.again.read_text(encoding="utf-8"))["mutants"]
+        lived = {(m["file"], m["line"], m["before"], m["after"]) for m in earlier if m["fate"] in LIVED}
+        mutants = [m for m in mutants if (m.file, m.line, m.before, m.after) in lived]
     print(f"{options.room}: {len(mutants)} changes at {sites} sites, seed {options.seed}", flush=True)
     if options.list:
         for mutant in mutants:
@@ -98,6 +108,8 @@ def main() -> None:
     for mutant, fate in zip(mutants, fates):
         if mutant in lived:
             print(f"{told(mutant)}   [{fate['fate']}]")
+    if options.again:
+        shown += whole - len(mutants)  # the others were noticed by tests that are still there
     share, took = 100 * len(lived) / max(shown, 1), time.monotonic() - started
     print(f"{options.room}: {len(lived)} of {shown} survived, {share:.0f} % ({took:.0f} s)")
     if options.json:
