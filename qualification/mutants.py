@@ -83,11 +83,12 @@ def main() -> None:
     mutants, sites = drawn(ROOT, options.room, options.count, options.seed)
     if options.at:
         mutants = [m for m in mutants if f"{m.file}:{m.line}" in options.at]
-    whole = len(mutants)
+    noticed = 0
     if options.again:
         earlier = json.loads(options.again.read_text(encoding="utf-8"))["mutants"]
         lived = {(m["file"], m["line"], m["before"], m["after"]) for m in earlier if m["fate"] in LIVED}
         mutants = [m for m in mutants if (m.file, m.line, m.before, m.after) in lived]
+        noticed = sum(m["fate"].startswith("killed") for m in earlier)  # by tests that are still there
     print(f"{options.room}: {len(mutants)} changes at {sites} sites, seed {options.seed}", flush=True)
     if options.list:
         for mutant in mutants:
@@ -108,8 +109,7 @@ def main() -> None:
     for mutant, fate in zip(mutants, fates):
         if mutant in lived:
             print(f"{told(mutant)}   [{fate['fate']}]")
-    if options.again:
-        shown += whole - len(mutants)  # the others were noticed by tests that are still there
+    shown += noticed
     share, took = 100 * len(lived) / max(shown, 1), time.monotonic() - started
     print(f"{options.room}: {len(lived)} of {shown} survived, {share:.0f} % ({took:.0f} s)")
     if options.json:
