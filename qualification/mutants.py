@@ -23,6 +23,7 @@ import importlib
 import json
 import os
 import queue
+import random
 import resource
 import shutil
 import signal
@@ -64,9 +65,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1e6, help="stop after so long: what was tried is a sample")
     parser.add_argument("--json", type=Path, help="write every change and what became of it to this file")
     parser.add_argument("--list", action="store_true", help="only show the changes that would be tried")
     parser.add_argument("--at", nargs="*", default=[], help="only those of the draw at FILE:LINE (as printed)")
+    parser.add_argument(
+        "--again",
+        type=Path,
+        help="only what survived in an earlier --json of the same source, to see what new tests do",
+    )
     parser.add_argument("--child", choices=("cover", "serve"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -76,6 +83,12 @@ def main() -> None:
     mutants, sites = drawn(ROOT, options.room, options.count, options.seed)
     if options.at:
         mutants = [m for m in mutants if f"{m.file}:{m.line}" in options.at]
+    noticed = 0
+    if options.again:
+        earlier = json.loads(options.again.read_text(encoding="utf-8"))["mutants"]
+        lived = {(m["file"], m["line"], m["before"], m["after"]) for m in earlier if m["fate"] in LIVED}
+        mutants = [m for m in mutants if (m.file, m.line, m.before, m.after) in lived]
+        noticed = sum(m["fate"].startswith("killed") for m in earlier)  # by tests that are still there
     print(f"{options.room}: {len(mutants)} changes at {sites} sites, seed {options.seed}", flush=True)
     if options.list:
         for mutant in mutants:
@@ -90,21 +103,22 @@ def main() -> None:
             shutil.rmtree(other)
             shutil.copytree(copies[0], other)  # with what was compiled
         print(f"{len(facts)} tests take {sum(f['cpu'] for f in facts.values()):.0f} s", flush=True)
-        fates = tried(mutants, facts, copies, options.room)
+        fates = tried(mutants, facts, copies, options.room, options.minutes)
+    shown = sum(fate["fate"] != "not tried" for fate in fates)
     lived = [m for m, fate in zip(mutants, fates) if fate["fate"] in LIVED]
     for mutant, fate in zip(mutants, fates):
         if mutant in lived:
             print(f"{told(mutant)}   [{fate['fate']}]")
-    share = 100 * len(lived) / max(len(mutants), 1)
-    print(
-        f"{options.room}: {len(lived)} of {len(mutants)} survived, {share:.0f} % ({time.monotonic() - started:.0f} s)"
-    )
+    shown += noticed
+    share, took = 100 * len(lived) / max(shown, 1), time.monotonic() - started
+    print(f"{options.room}: {len(lived)} of {shown} survived, {share:.0f} % ({took:.0f} s)")
     if options.json:
         rows = [
             {"file": m.file, "line": m.line, "kind": m.kind, "before": m.before, "after": m.after, **fate}
             for m, fate in zip(mutants, fates)
         ]
-        found = {"room": options.room, "seed": options.seed, "sites": sites, "survived": len(lived), "mutants": rows}
+        found = {"room": options.room, "seed": options.seed, "sites": sites, "tried": shown, "survived": len(lived)}
+        found["mutants"] = rows
         options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
@@ -185,12 +199,17 @@ def chosen(mutant: Mutant, facts: dict[str, Any]) -> list[str]:
     return sorted((name for name, runs in ran.items() if runs), key=order)
 
 
-def tried(mutants: list[Mutant], facts: dict[str, Any], copies: list[Path], room: str) -> list[dict[str, Any]]:
+def tried(
+    mutants: list[Mutant], facts: dict[str, Any], copies: list[Path], room: str, minutes: float
+) -> list[dict[str, Any]]:
     """What became of each change."""
-    fates: list[dict[str, Any]] = [{} for _ in mutants]
+    fates: list[dict[str, Any]] = [{"fate": "not tried"} for _ in mutants]
+    end = time.monotonic() + 60 * minutes
     waiting: queue.Queue[int] = queue.Queue()
     failed: list[str] = []
-    for i in range(len(mutants)):
+    order = list(range(len(mutants)))
+    random.Random(len(order)).shuffle(order)  # so that what a short run has tried is no choice of files
+    for i in order:
         waiting.put(i)
 
     def work(copy: Path) -> None:
@@ -213,6 +232,8 @@ def tried(mutants: list[Mutant], facts: dict[str, Any], copies: list[Path], room
         with contextlib.suppress(queue.Empty):
             while True:
                 i = waiting.get_nowait()
+                if time.monotonic() > end:
+                    continue
                 names = chosen(mutants[i], facts)
                 fates[i] = {"fate": "not executed", "tests": 0}
                 if names:

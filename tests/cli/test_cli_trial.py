@@ -1,12 +1,15 @@
 """vein2vein trial, run for real in a handful of patients."""
 
 import json
+from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from vein2vein.cli import main
+from vein2vein.trials.trial import load_trial, run_trial
 
 PATIENTS = "8"
 
@@ -95,7 +98,12 @@ def test_for_machines_every_line_is_an_event(finished, tmp_path):
     report = next(event for event in events if event["event"] == "report")
     assert Path(report["path"]).is_file()
     rows = [event for event in events if event["event"] == "row"]
-    assert all(row["missing"] or row["simulated"] is not None or row["quantity"] for row in rows)
+    expected = run_trial(load_trial("eliana"), patients=int(PATIENTS), seed=3).comparison
+    assert len(rows) == len(expected) > 150
+    for row, one in zip(rows, expected):
+        told = {name: None if isinstance(v, float) and not isfinite(v) else v for name, v in asdict(one).items()}
+        assert row == {"event": "row", **told}
+    assert any(row["missing"] for row in rows) and any(row["inside"] is False for row in rows)
     last = [event for event in events if event["event"] == "progress"][-1]
     assert last["fraction"] == 1
 

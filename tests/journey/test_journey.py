@@ -41,7 +41,9 @@ def test_the_never_infused_have_no_course(cohort):
 
 
 def test_the_dead_are_not_measured(cohort):
-    for i in np.flatnonzero(np.isfinite(cohort.outcome.death_day) & cohort.infused):
+    dead = np.flatnonzero(np.isfinite(cohort.outcome.death_day) & cohort.infused)
+    assert dead.size
+    for i in dead:
         after = cohort.course.days > cohort.outcome.death_day[i]
         assert np.isnan(cohort.course.dense("temperature")[i, after]).all()
 

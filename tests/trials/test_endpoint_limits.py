@@ -121,6 +121,15 @@ def test_numbers_at_their_limits(journey, name, arguments, expected):
     np.testing.assert_allclose(read(name, journey, **arguments), expected)
 
 
+def test_the_mildest_syndrome_with_organ_support_counts(journey):
+    mild = {"crs_penn": SimpleNamespace(grade=np.minimum(journey.findings["crs_penn"].grade, 1))}
+    seen = replace(journey, findings=mild)
+    wanted = {**PENN, "vasopressor_days": 2, "device": "ventilator"}
+    assert yes(read("crs_organ_support", seen, **wanted)) == [0, 1]
+    none = {"crs_penn": SimpleNamespace(grade=np.minimum(journey.findings["crs_penn"].grade, 0))}
+    assert yes(read("crs_organ_support", replace(journey, findings=none), **wanted)) == []
+
+
 def test_icans_is_read_from_its_own_scale(journey):
     graded = replace(journey, findings={**journey.findings, "icans": journey.findings["neurologic_event"]})
     assert yes(read("icans", graded, grade=1, until=56)) == [1, 5]

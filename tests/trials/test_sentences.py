@@ -97,6 +97,8 @@ REFUSED = [
      "gives -1 to -1 days, expected 0 to 7305; give it low and high."),
     (WAITING, 'law = "fixed"\nvalue = 7306', "waiting.vein_to_vein",
      "gives 7306 to 7306 days, expected 0 to 7305; give it low and high."),
+    (WAITING, 'law = "uniform"\nlow = -14\nhigh = -4', "waiting.vein_to_vein",
+     "gives -13.99 to -4.011 days, expected 0 to 7305; give it low and high."),
     ('unit = "day"', 'unit = "month"', "waiting.vein_to_vein.unit",
      "found 'month', expected 'day'; give the numbers of this law in days."),
     (WAITING, 'law = "by_age"\npoints = [[1, 2, 3]]', "waiting.vein_to_vein.law",
@@ -248,8 +250,20 @@ def test_what_is_refused_is_said_in_one_sentence(old, new, field, sentence):
     assert caught.value.file == "my.toml" and caught.value.line
 
 
-# the last value on the right side of each limit
+SOURCED = 'source = "hay_2017"\nwhere = "x"\nhow = "reported"\nwhy = "x"\n'
+
+# the last value on the right side of each limit, and every field that a table may have
 ACCEPTED = [
+    ("[size]", f"[size]\n{SOURCED}"),
+    ("[cutoffs.early]", f"[cutoffs.early]\n{SOURCED}"),
+    ("[enrollment]", f"[enrollment]\n{SOURCED}"),
+    ("[endpoints]", f"[endpoints]\n{SOURCED}"),
+    ("[assay.transgene]", f"[assay.transgene]\n{SOURCED}"),
+    ('how = "assumed"\nwhy = "A guess."\n\n[enrollment]', f"{SOURCED}\n[enrollment]"),
+    ("", ARMS + SOURCED),
+    ("", f"[transplant]\nshare = 0\nfirst_day = 60\nlast_day = 60\n{SOURCED}"),
+    ("", f"[transplant]\nshare = 1\nfirst_day = 0\nlast_day = 7305\n{SOURCED}"),
+    ('[trial]', '[trial]\npublished_as = "U"\nregistry = "N"\nphase = "1"\nsource = "hay_2017"'),
     ('name = "uno"', 'name = "' + "d" * 100 + '"'),
     ("sample = 10", "sample = 1"),
     ("sample = 10", 'sample = 10\nlloq = 1\nunit = "copies/ug"\nhow = "assumed"\nwhy = "x"'),

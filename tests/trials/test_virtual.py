@@ -1,5 +1,7 @@
 """Virtual patients: each depends on the seed and its number alone; laws have the medians that they state."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,27 @@ def test_companions_share_what_is_known():
         assert len(np.unique(getattr(many, name))) > 5, name
         assert getattr(many, name)[0] == getattr(one, name)[0], "the first is the patient itself"
     assert np.all(many.baseline["ferritin"] == 900)
+    assert many.number.tolist() == list(range(200)) and many.known == one.known
+    assert np.isnan(many.leukapheresis_day).all()
+    dated = replace(one, leukapheresis_day=np.array([-30.0]), lymphodepletion_day=np.array([-4.0]))
+    same = companions(dated, 3, seed=5)
+    assert same.leukapheresis_day.tolist() == [-30] * 3 and same.lymphodepletion_day.tolist() == [-4] * 3
+    with pytest.raises(ValueError, match="found 200"):
+        companions(many, 3, seed=5)
+
+
+def test_companions_follow_the_laws_that_are_given_for_what_is_not_known():
+    one, _ = patient_from_card(parse_card('disease = "pediatric_b_all"\nage = 11\nweight = 39\n', "p.toml"))
+    fixed = _laws(
+        '[population.prior_hsct]\nlaw = "fixed"\nvalue = 1\nhow = "assumed"\nwhy = "x"\n'
+        '[population.age]\nlaw = "fixed"\nvalue = 5\nhow = "assumed"\nwhy = "x"\n'
+    )
+    plain, own = companions(one, 40, seed=5), companions(one, 40, 5, fixed)
+    assert own.prior_hsct[1:].all() and not plain.prior_hsct[1:].all()
+    assert (own.age == 11).all()  # what is known goes before a law
+    np.testing.assert_array_equal(own.burden[0], one.burden[0])
+    with_laws = virtual_patients("pediatric_b_all", 5, seed=1, laws=fixed)
+    assert (with_laws.age == 5).all() and with_laws.number.tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
