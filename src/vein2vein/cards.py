@@ -17,19 +17,14 @@ from typing import Any
 
 from vein2vein import units
 from vein2vein.errors import InputError, unknown
+from vein2vein.toml_lines import lines_of
 
 LARGEST_CARD_BYTES = 2_000_000
 LONGEST_SHOWN = 60  # characters of a value in a message
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _DIGITS = re.compile(r"\d{4000}")
 _HIDDEN = ("Cc", "Cf", "Co", "Zl", "Zp")  # kinds of characters that steer a terminal or a page
 _ALLOWED = "\n\t\u200c\u200d"  # joiners are letters of some scripts
 _REQUIRED: Any = object()
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(p.strip().strip("\"'") for p in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted))
 
 
 def _shown(value: Any) -> str:
@@ -72,33 +67,15 @@ class Card:
 
     @cached_property
     def lines(self) -> dict[tuple[str, ...], int]:
-        """Line number of each field path; list tables carry their index, as in ("arms", "0", "name")."""
-        found: dict[tuple[str, ...], int] = {}
-        table: tuple[str, ...] = ()
-        counts: dict[tuple[str, ...], int] = {}
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            if header := _HEADER.match(line):
-                table = _parts(header.group(1))
-                if line.lstrip().startswith("[["):
-                    counts[table] = counts.get(table, -1) + 1
-                    table = (*table, str(counts[table]))
-                else:
-                    for cut in range(len(table), 0, -1):
-                        if table[:cut] in counts:
-                            table = (*table[:cut], str(counts[table[:cut]]), *table[cut:])
-                            break
-                found.setdefault(table, number)
-            elif key := _KEY.match(line):
-                found.setdefault((*table, *_parts(key.group(1))), number)
-        return found
+        """Line of each field path; list tables carry their index, as in ("arms", "0", "name")."""
+        return lines_of(self.text).line
 
     def line(self, *path: str) -> int | None:
         """Line of a field, or of the nearest table that holds it."""
         for cut in range(len(path), 0, -1):
-            for known in (path[:cut], (*path[:cut], "0")):
-                if known in self.lines:
-                    return self.lines[known]
-        return next((number for known, number in self.lines.items() if known[: len(path)] == path), None)
+            if path[:cut] in self.lines:
+                return self.lines[path[:cut]]
+        return None
 
     def error(self, path: Iterable[str], text: str) -> InputError:
         """An error that names this file, the line and the field."""
@@ -213,9 +190,14 @@ def parse_card(text: str, file: str) -> Card:
     try:
         card = Card(file, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:
+        if twice := lines_of(text).twice:
+            name = ".".join(twice.path)
+            shown = f"the table [{name}]" if twice.what == "table" else f"the field {name}"
+            where = f"lines {twice.first} and {twice.second}" if twice.first < twice.second else f"line {twice.second}"
+            said = f"not valid TOML: {shown} is given twice, on {where}; keep one of them."
+            raise InputError(said, file=file, line=twice.second, field=name) from None
         at = re.search(r"line (\d+)", str(problem))
         reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
-        reason = "a field or a table is given twice" if reason.startswith("Cannot ") else reason
         raise InputError(
             f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes.",
             file=file,
