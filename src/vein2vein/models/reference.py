@@ -53,9 +53,9 @@ What differs from the specification, and why
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-from vein2vein.cards import Card, parse_card
+from vein2vein import general_sets
+from vein2vein.cards import Card, bundled_card
 from vein2vein.models import hazards
 from vein2vein.models.assay import Assay, read_assays
 from vein2vein.models.extinction import extinction_probability, founded, removed
@@ -66,8 +66,6 @@ from vein2vein.models.reference_equations import equations
 from vein2vein.models.reference_observables import deauville, observables
 from vein2vein.parameters import ParameterSet, read_parameters
 
-HAZARDS = ("neutropenia_limit", "igg_limit", "nrm_inf", "nrm_igg", "h_leth", "lethal_share", "lethal_power")
-
 __all__ = [
     "MODEL", "assay", "clone_sizes", "deauville", "extinction_probability", "founded", "parameters", "removed",
 ]  # fmt: skip
@@ -75,15 +73,14 @@ __all__ = [
 
 @cache
 def _card() -> Card:
-    path = Path(__file__).with_name("reference.toml")
-    return parse_card(path.read_text(encoding="utf-8"), path.name)
+    return bundled_card(general_sets.REFERENCE)
 
 
 @cache
 def _sets() -> tuple[ParameterSet, ParameterSet]:
     """What the equations read, and the traits that only the making of a patient and the journey read."""
     read = read_parameters(_card())
-    shared = {name: hazards.parameters().parameters[name] for name in HAZARDS}
+    shared = {name: hazards.parameters().parameters[name] for name in _card().texts("hazards")}
     equations_read = ParameterSet(read.name, {**read.parameters, **shared}, read.history, read.correlations)
     return equations_read, read_parameters(_card(), "traits")
 
