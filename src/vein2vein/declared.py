@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from vein2vein.cards import Card
 from vein2vein.errors import InputError
@@ -59,6 +59,7 @@ class Form:
     names: Words | None = None
     given: tuple[str, ...] = ()
     about: Callable[[str], dict[str, Any]] | None = None
+    absent: bool = False  # it is read where the table is missing, too
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,9 @@ def listed(
     )
 
 
-def part(meaning: str, example: str = "", names: Words | None = None) -> Says:
+def part(meaning: str, example: str = "", filled: bool = False, names: Words | None = None) -> Says:
     """Declare a table inside, or a list of tables; ``names`` are those that a table of tables or texts may have."""
-    return Says(meaning, example=example, names=names)
+    return Says(meaning, example=example, filled=filled, names=names)
 
 
 def formed(meaning: str, form: Form) -> Says:
@@ -308,18 +309,30 @@ def read(card: Card, kind: type[Kind], *path: str, given: Mapping[str, Any] | No
         card.table(*path)
     asked = [one for one in fields_of(kind) if one.name not in given]
     card.refuse_unknown([one.label for one in asked], *path)
-    values = dict(given)
+    values, missing = dict(given), list[Field]()
     for one in asked:
         here = (*path, one.label)
         raw = card.get(*here)
-        if raw is None:
-            if one.required:
-                card.required(*here, expected=expectation(one))
-            continue
         form = one.says.form
+        if raw is None and not (form and form.absent):
+            missing += [one] if one.required else []
+            continue
         values[one.name] = form.read(card, here) if form else _made(card, one, one.type, raw, here)
+    if missing:
+        _refuse_missing(card, missing, [(one, values[one.name]) for one in asked if one.name in values], path)
     with located(card, *path):
         return kind(**values)
+
+
+def _refuse_missing(
+    card: Card, missing: list[Field], there: list[tuple[Field, Any]], path: tuple[str, ...]
+) -> NoReturn:
+    """Refuse a field that is missing, after what is wrong with those that are there."""
+    for one, value in there:
+        if found := _fault(one, one.type, value):
+            raise card.error((*path, one.label, *found[0]), found[1])
+    here, expected = (*path, missing[0].label), expectation(missing[0])
+    raise card.error(here, f"missing; expected {expected}. Add the line '{here[-1]} = ...'.")
 
 
 class located:

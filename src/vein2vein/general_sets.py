@@ -46,4 +46,5 @@ def over(general: Callable[[], ParameterSet]) -> Form:
         names=lambda: names_for_cards(general()),
         given=("name",),
         about=about,
+        absent=True,
     )
