@@ -121,7 +121,7 @@ def listed(
     )
 
 
-def part(meaning: str, example: str = "", filled: bool = False, names: Words | None = None) -> Says:
+def part(meaning: str, example: str = "", *, filled: bool = False, names: Words | None = None) -> Says:
     """Declare a table inside, or a list of tables; ``names`` are those that a table of tables or texts may have."""
     return Says(meaning, example=example, filled=filled, names=names)
 
@@ -261,17 +261,17 @@ def _fault(one: Field, kind: Any, value: Any) -> tuple[tuple[str, ...], str] | N
 def _fault_of_list(one: Field, inside: tuple[Any, ...], value: Any) -> tuple[tuple[str, ...], str] | None:
     says = one.says
     if not isinstance(value, tuple | list):
-        return (), f"found {shown(value)}, expected a list such as {says.example}."
+        return (), f"found {shown(value)}, expected {_a_list(one)}."
     if says.filled and not value:
-        return (), f"found an empty list, expected one such as {says.example}."
+        return (), f"found an empty list, expected {_a_list(one)}."
     open_ended = len(inside) == 2 and inside[1] is Ellipsis
     if not open_ended and len(value) != len(inside):
-        return (), f"found {shown(list(value))}, expected {len(inside)} values such as {says.example}."
+        return (), f"found {shown(list(value))}, expected {len(inside)} values, as in {says.example}."
     for i, item in enumerate(value):
         if found := _fault(one, inside[0] if open_ended else inside[i], item):
             return (str(i), *found[0]), found[1]
     if says.ascending and list(value) != sorted(set(value)):
-        return (), f"found {shown(list(value))}, expected them in ascending order, each once, such as {says.example}."
+        return (), f"found {shown(list(value))}, expected {says.example} in ascending order."
     return None
 
 
@@ -360,11 +360,18 @@ def expectation(one: Field) -> str:
     if one.type is bool:
         return "true or false"
     if get_origin(one.type) is tuple:
-        return f"a list such as {says.example}"
+        return _a_list(one)
     if get_origin(one.type) in (dict, Mapping):
         return "a table"
     choices = words(says.choices)
     return "text" if choices is None else "one of " + ", ".join(choices)
+
+
+def _a_list(one: Field) -> str:
+    inside = get_args(one.type)[0]
+    if isinstance(inside, type) and issubclass(inside, Record):
+        return f"tables: write [[{one.label}]] above each"
+    return f"a list of {one.says.example}"
 
 
 def _made(card: Card, one: Field, kind: Any, raw: Any, path: tuple[str, ...]) -> Any:

@@ -32,15 +32,13 @@ def expected_number(
 ) -> str:
     """The number that a field takes, in words: ``low`` and ``high`` belong to it, ``above`` and ``below`` do not."""
     tail = "" if unit in (None, "", "1") else f" {unit}"
-    ends = [f"above {above:g}"] if above > -INF else []
-    ends += [f"below {below:g}"] if below < INF else []
     if low > -INF and high < INF:
-        ends = [f"from {low:g} to {high:g}", *ends]
-    elif low > -INF:
-        ends = [f"of {low:g} or more", *ends]
-    elif high < INF:
-        ends = [f"of {high:g} or less", *ends]
-    return f"a number {' and '.join(ends)}{tail}" if ends else f"a number{f' in{tail}' if tail else ''}"
+        return f"a number from {low:g} to {high:g}{tail}"
+    ends = [f"from {low:g}"] if low > -INF else [f"above {above:g}"] if above > -INF else []
+    ends += [f"at most {high:g}"] if high < INF else [f"below {below:g}"] if below < INF else []
+    if ends == [f"from {low:g}"]:
+        return f"a number of {low:g}{tail} or more"
+    return f"a number {', '.join(ends)}{tail}" if ends else f"a number{f' in{tail}' if tail else ''}"
 
 
 def number_fault(

@@ -220,9 +220,7 @@ def _unit_bounds() -> Mapping[str, tuple[float, float, str]]:
     }
 
 
-def read_parameters(
-    card: Card, *path: str, name: str | None = None, over: ParameterSet | None = None
-) -> ParameterSet:
+def read_parameters(card: Card, *path: str, name: str | None = None, over: ParameterSet | None = None) -> ParameterSet:
     """Read the parameter tables below ``path`` of a card (default: ``parameters``).
 
     A table holds symbol, meaning, value, unit, spread = { kind, sd }, source, where, how, why, low, high.

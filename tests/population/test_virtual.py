@@ -113,8 +113,14 @@ def test_companions_share_what_is_known():
         ('[population.age]\nlaw = "bernoulli"\nprobability = 1.5\n', "found 1.5, expected a number from 0 to 1"),
         ('[population.age]\nlaw = "fixed"\nvalue = 5\nhow = "assumed"\n', "why: missing"),
         ('[population.age]\nlaw = "fixed"\nvalue = 5\nhow = "reported"\n', "source: missing"),
-        ('[population.age]\nlaw = "by_age"\npoints = [[5, 1, 0], [2, 1, 0]]\nhow = "assumed"\nwhy = "x"\n', "ascending ages"),
-        ('[population.age]\nlaw = "uniform"\nlow = 5\nhigh = 2\nhow = "assumed"\nwhy = "x"\n', "found low 5 above high 2"),
+        (
+            '[population.age]\nlaw = "by_age"\npoints = [[5, 1, 0], [2, 1, 0]]\nhow = "assumed"\nwhy = "x"\n',
+            "ascending ages",
+        ),
+        (
+            '[population.age]\nlaw = "uniform"\nlow = 5\nhigh = 2\nhow = "assumed"\nwhy = "x"\n',
+            "found low 5 above high 2",
+        ),
         ('[population.ago]\nlaw = "fixed"\nvalue = 5\n', "unknown field 'ago'; did you mean age"),
     ],
 )

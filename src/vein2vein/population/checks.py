@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vein2vein import units
 from vein2vein.cards import Card, parse_card
 from vein2vein.errors import InputError
 from vein2vein.population.arms import Arm
 from vein2vein.population.endpoints import ENDPOINTS, KINETIC
 from vein2vein.population.published import LONGEST, Published, arguments_of
 from vein2vein.population.virtual import draw_patients
-from vein2vein.therapy.disease import Disease, population_laws
+from vein2vein.therapy.disease import Disease, population_laws, same_unit
 from vein2vein.therapy.infusion import check_dose, read_requested_dose
 from vein2vein.therapy.laws import Law, draw
 from vein2vein.therapy.patient import limits_of
@@ -54,7 +53,6 @@ def check_names(card: Card) -> None:
 def check_tables(card: Card) -> None:
     """Refuse fields that nothing reads in the tables of visits, enrollment, assays and arguments."""
     facts = ("source", "where", "how", "why")
-    card.refuse_unknown((*Plan.__dataclass_fields__, *facts), "visits")
     card.refuse_unknown(("accrual", *facts), "enrollment")
     arguments = {name for endpoint in ENDPOINTS for name in arguments_of(endpoint)}
     card.refuse_unknown(sorted({"scale", "until", *arguments, *facts}), "endpoints")
@@ -96,7 +94,7 @@ def check_population(
     usual = population_laws(disease)
     for name, law in laws.items():
         expected = usual[name].unit if name in usual else ""
-        if law.unit and not _same(law.unit, expected):
+        if law.unit and not same_unit(law.unit, expected):
             shown = f"'{expected}'" if expected else "no unit"
             text = f"found '{law.unit}', expected {shown}; give the numbers of this law in that unit."
             raise card.error(place(name, "unit"), text)
@@ -147,22 +145,13 @@ def check_apart(trials: Sequence[Trial]) -> None:
         files[trial.name] = trial.file
 
 
-def _same(unit: str, expected: str) -> bool:
-    if unit == expected:
-        return True
-    try:
-        return units.convert(1.0, unit, expected) == 1.0
-    except InputError:
-        return False
-
-
 def check_waiting(card: Card, laws: Mapping[str, Law]) -> None:
     """Refuse a waiting time that is no number of days."""
     law = laws.get("vein_to_vein")
     if law is None:
         return
     here = ("waiting", "vein_to_vein")
-    if law.unit and not _same(law.unit, "day"):
+    if law.unit and not same_unit(law.unit, "day"):
         raise card.error((*here, "unit"), f"found '{law.unit}', expected 'day'; give the numbers of this law in days.")
     try:
         days = draw(laws, np.arange(DRAWN), seed=0)["vein_to_vein"]
@@ -199,9 +188,6 @@ def check_visits(
                 f"found day {late[0]:g}, but follow_up ends on day {plan.follow_up:g}; leave it out or follow longer."
             )
             raise card.error(("visits", name), text)
-    if plan.watch_step > plan.watch_until:
-        text = f"found {plan.watch_step:g}, expected at most watch_until, {plan.watch_until:g} days."
-        raise card.error(("visits", "watch_step"), text)
     seen: dict[str, int] = {}
     asked = [
         replace(row, value=0.0, low=0.0, high=0.0, spread="", tolerance=0.0, tolerance_kind="") for row in published

@@ -53,6 +53,7 @@ from vein2vein.therapy.law_kinds import DESCRIPTION, KINDS
 
 Floats = NDArray[np.float64]
 
+
 @dataclass(frozen=True)
 class Law:
     """The distribution of one field.

@@ -267,6 +267,8 @@ def _disease(card: Card) -> Disease:
     try:
         return find_disease(name)
     except InputError as problem:
+        if problem.file and problem.line:
+            raise
         raise card.error(("disease",), problem.text) from None
 
 

@@ -15,8 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein import general_sets
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
 from vein2vein.declared import (
-    HOW, Form, Record, Says, Sourced, formed, listed, number, part, read, text, unsourced,
-)  # fmt: skip
+    HOW,
+    Form,
+    Record,
+    Says,
+    Sourced,
+    formed,
+    listed,
+    number,
+    part,
+    read,
+    text,
+    unsourced,
+)
 from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
@@ -26,6 +37,7 @@ from vein2vein.therapy import vocabulary as words
 Floats = NDArray[np.float64]
 FOLDER = Path(__file__).with_name("products")
 
+
 @dataclass(frozen=True)
 class Drug(Record):
     """A conditioning drug: mg per m2 of body surface on each of the days (infusion = day 0)."""
@@ -33,7 +45,8 @@ class Drug(Record):
     name: Annotated[str, text("Drug", words.DRUGS, label="drug")]
     dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0, high=words.DRUG_DOSE)]
     days: Annotated[
-        tuple[float, ...], listed("Days before the infusion on day 0", "[-5, -4, -3]", low=-words.DAYS_BEFORE)
+        tuple[float, ...],
+        listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", low=-words.DAYS_BEFORE),
     ]
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -49,7 +62,7 @@ class Regimen(Sourced):
 
     name: Annotated[str, text("Name by which it is asked for")]
     title: Annotated[str, text("Drugs and doses in words")]
-    drugs: Annotated[tuple[Drug, ...], part("Drugs, their doses and days", "[[drugs]] tables")]
+    drugs: Annotated[tuple[Drug, ...], part("Drugs, their doses and days")]
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,13 @@ class Split(Record):
     """A dose in several infusions: [day, cells] of each, by the burden before it."""
 
     blasts_above: Annotated[float, number("Marrow blasts above which the high split holds", "%", 0, words.BLASTS)]
-    low: Annotated[Infusions, listed("Infusions up to that border", "[[0, 1e8], [9, 3e8]]", low=0, filled=True)]
-    high: Annotated[Infusions, listed("Infusions above it", "[[0, 1e7], [9, 4e8]]", low=0, filled=True)]
+    low: Annotated[
+        Infusions,
+        listed("Infusions up to that border", "[day, cells] such as [[0, 1e8], [9, 3e8]]", low=0, filled=True),
+    ]
+    high: Annotated[
+        Infusions, listed("Infusions above it", "[day, cells] such as [[0, 1e7], [9, 4e8]]", low=0, filled=True)
+    ]
 
 
 def _per_kg(meaning: str) -> Says:
@@ -96,7 +114,7 @@ class DoseRule(Record):
         The infusions of a dose that is given in several.
     """
 
-    weight_border: Annotated[float, number("Dosed by weight up to here, in all above", "kg", 0, words.WEIGHT)] = math.inf
+    weight_border: Annotated[float, number("By weight up to here, in all above", "kg", 0, words.WEIGHT)] = math.inf
     low_per_kg: Annotated[float, _per_kg("Lowest dose")] = math.nan
     target_per_kg: Annotated[float, _per_kg("Dose aimed at")] = math.nan
     high_per_kg: Annotated[float, _per_kg("Highest dose")] = math.nan
@@ -146,14 +164,12 @@ class Indication(Sourced):
 
     name: Annotated[str, text("Short name of the use")]
     text: Annotated[str, text("The use in words")]
-    diseases: Annotated[tuple[str, ...], listed("Disease cards that it covers", '["lbcl"]')]
+    diseases: Annotated[tuple[str, ...], listed("Disease cards that it covers", 'names such as ["lbcl"]')]
     age_low: Annotated[float, number("Lowest age", "year", 0, words.AGE)] = 0.0
     age_below: Annotated[float, number("Age from which it is not for", "year", above=0, high=words.AGE)] = math.inf
     lines_low: Annotated[float, number("Fewest earlier lines of therapy", low=0, high=words.LINES)] = 0.0
     dose: Annotated[DoseRule, part("The dose rule of the label")]
-    regimens: Annotated[
-        tuple[Regimen, ...], part("Lymphodepletion; the first is the usual one", "[[indications.regimens]] tables", True)
-    ]
+    regimens: Annotated[tuple[Regimen, ...], part("Lymphodepletion, the usual one first", filled=True)]
     window_low: Annotated[float, number("Fewest days from lymphodepletion to infusion", "day", 0, words.WINDOW)]
     window_high: Annotated[float, number("Most days from lymphodepletion to infusion", "day", 0, words.WINDOW)]
 
@@ -170,7 +186,9 @@ class Indication(Sourced):
 class Boxed(Sourced):
     """Boxed warnings of a label."""
 
-    boxed: Annotated[tuple[str, ...], listed("Boxed warnings of the label", '["cytokine release syndrome"]')] = ()
+    boxed: Annotated[
+        tuple[str, ...], listed("Boxed warnings of the label", 'texts such as ["cytokine release syndrome"]')
+    ] = ()
 
 
 _WARNINGS = Form(read=lambda card, path: read(card, Boxed, *path).boxed, kinds=lambda: {"": Boxed})
@@ -230,7 +248,7 @@ class Product(Sourced):
     name: Annotated[str, text("Nonproprietary name, with underscores")]
     title: Annotated[str, text("Name in print")]
     brand: Annotated[str, text("Brand")] = ""
-    synonyms: Annotated[tuple[str, ...], listed("Other names", '["tisa-cel"]')] = ()
+    synonyms: Annotated[tuple[str, ...], listed("Other names", 'names such as ["tisa-cel"]')] = ()
     target_a: Annotated[str, text("Antigen", words.ANTIGENS)]
     target_b: Annotated[str, text("Second antigen", words.ANTIGENS)] = ""
     design: Annotated[str, text("One target, either of two, or both", words.DESIGNS)]
@@ -241,7 +259,7 @@ class Product(Sourced):
         default_factory=dict
     )
     warnings: Annotated[tuple[str, ...], formed("Boxed warnings of the label", _WARNINGS)] = ()
-    indications: Annotated[tuple[Indication, ...], part("Approved uses", "[[indications]] tables", True)]
+    indications: Annotated[tuple[Indication, ...], part("Approved uses", filled=True)]
     parameters: Annotated[ParameterSet, formed("Numbers of the reference model", over(general_sets.reference))]
     process: Annotated[ParameterSet, formed("Numbers of its manufacturing", over(manufacturing.general))]
 
