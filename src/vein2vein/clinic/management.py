@@ -14,30 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.analytes import all_analytes
-from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.cards import bundled_cards, find_card
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades import Floats, Grades, at_last, last, last_value, latest, take
-from vein2vein.errors import InputError, unknown
+from vein2vein.clinic.policy_card import CRS_SCALES, NEEDED, PolicyCard, given_fields
+from vein2vein.declared import located, read
+from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
 FOLDER = Path(__file__).with_name("policies")
 STEROIDS = ("dexamethasone", "methylprednisolone")
-CRS_SCALES = ("crs_astct", "crs_lee2014", "crs_penn")
-_FIELDS = {
-    "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
-    "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),
-    "gcsf": ("from_day", "start_below", "stop_at", "mark", "why"),
-    "immunoglobulin": ("rule", "mark", "why"),
-    "antipyretic": ("from_grade", "mark", "why"),
-}
-_WHEN = ("crs_at_least", "icans_at_least", "after_tocilizumab", "costimulation", "mark", "why")
-_DOSE = ("from_grade", "treatment", "mg", "mg_per_kg", "every", "mark", "why")
-_DATED = ("treatment", "from_day", "until_day", "every", "mg", "mg_per_kg", "mark", "why")
-_TAPER = ("until", "share")
-_TEXTS = ("rule", "costimulation", "mark", "why")
-_LISTS = ("when", "dose", "taper")
 
 
 @dataclass(frozen=True)
@@ -83,61 +70,20 @@ def read_policy(name: str | Path) -> Policy:
         Unknown policy (with the nearest names), or a field that nothing reads: file, line and field.
     """
     card = find_card(name, FOLDER, "policy")
-    card.refuse_unknown(("title", "source", "where", "based_on", "scale", "dosing", "dated", *_FIELDS))
-    _check(card)
-    base = read_policy(card.string("based_on")) if card.get("based_on") else None
+    told = read(card, PolicyCard)
+    base = None
+    if told.based_on:
+        with located(card, "based_on"):
+            base = read_policy(told.based_on)
     table = dict(base.table) if base else {}
-    for part in _FIELDS:
-        if card.get(part) is not None:
-            table[part] = {**table.get(part, {}), **card.table(part)}
-    if card.get("dated") is not None:
-        table["dated"] = list(card.get("dated"))
-    dosing = dict(base.dosing if base else edition("dosing").values)
-    for rule in card.table("dosing", default={}):
-        if rule not in dosing:
-            raise card.error(("dosing", rule), unknown("dose rule", rule, dosing))
-        dosing[rule] = card.number("dosing", rule, low=0)
-    scale = card.string("scale", choices=CRS_SCALES, default=base.scale if base else CRS_SCALES[0])
-    return Policy(
-        Path(card.file).stem, card.string("title"), card.string("source"), card.string("where"), scale, table, dosing
-    )
-
-
-def _check(card: Card) -> None:
-    for part, allowed in _FIELDS.items():
-        card.table(part, default={})
-        card.refuse_unknown(allowed, part)
-        _values(card, part)
-    required = {
-        "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
-        "gcsf": ("from_day", "start_below", "stop_at"), "immunoglobulin": ("rule",), "antipyretic": ("from_grade",),
-    }  # fmt: skip
-    if not card.get("based_on"):
-        for part, names in required.items():
-            if card.get(part) is not None:
-                for name in names:
-                    card.required(part, name, expected="a value")
-    for path, allowed in (
-        (("steroid", "when"), _WHEN),
-        (("steroid", "dose"), _DOSE),
-        (("steroid", "taper"), _TAPER),
-        (("dated",), _DATED),
-    ):
-        for index in range(len(card.tables(*path))):
-            card.refuse_unknown(allowed, *path, str(index))
-            _values(card, *path, str(index))
-
-
-def _values(card: Card, *path: str) -> None:
-    """Each field of a table holds what its kind asks for; what is a list of tables is looked at by itself."""
-    for name in card.table(*path, default={}):
-        if name == "treatment":
-            drugs = [drug for drug, a in all_analytes().items() if a.kind == "treatment"]
-            card.string(*path, name, choices=drugs)
-        elif name in _TEXTS:
-            card.string(*path, name)
-        elif name not in _LISTS:
-            card.number(*path, name, low=0)
+    for part in NEEDED:
+        if (given := getattr(told, part)) is not None:
+            table[part] = {**table.get(part, {}), **given_fields(given)}
+    if told.dated is not None:
+        table["dated"] = [given_fields(one) for one in told.dated]
+    dosing = {**(base.dosing if base else edition("dosing").values), **told.dosing}
+    scale = told.scale or (base.scale if base else CRS_SCALES[0])
+    return Policy(Path(card.file).stem, told.title, told.source, told.where, scale, table, dosing)
 
 
 def tocilizumab_dose(weight: ArrayLike, dosing: Mapping[str, float] | None = None) -> Floats:

@@ -34,3 +34,5 @@ LOG_SD = _most("log_sd")
 BLASTS = _most("blasts")  # %
 MARROW = _most("marrow")  # e6/kg
 SHORTEST, LONGEST = float(_CARD.number("limits", "step", "least")), _most("step")  # days
+GRADE = _most("grade")
+NEUTROPHILS = _most("neutrophils")  # 10^9/L
