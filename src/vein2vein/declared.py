@@ -7,8 +7,8 @@ A kind of card is a ``Record`` whose fields say what they mean, their unit, boun
         name: Annotated[str, text("Drug of the regimen", drugs, label="drug")]
         dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0)]
 
-``read`` makes the record from a table of a card: unknown names, missing fields, units and every fault with file, line
-and field. Made in Python, the same record meets the same checks. ``schema`` in ``card_schema`` writes it for editors.
+``card_reading.read`` makes the record from a table of a card: unknown names, missing fields, units and every fault with
+file, line and field. Made in Python, the same record meets the same checks. ``card_schema`` writes it for editors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from vein2vein.cards import Card
 from vein2vein.errors import InputError
@@ -157,7 +157,7 @@ class Record:
     def __post_init__(self) -> None:
         for one in fields_of(type(self)):
             value = getattr(self, one.name)
-            if not _is(value, one.default) and (found := _fault(one, one.type, value)):
+            if not _is(value, one.default) and (found := fault_of(one, one.type, value)):
                 where, said = found
                 raise InputError(said, field=".".join((one.label, *where)))
         for where, said in self.faults():
@@ -189,9 +189,6 @@ def unsourced(how: str, key: str, why: str, what: str = "a fact") -> Iterator[tu
             source(key)
         except InputError as problem:
             yield "source", problem.text
-
-
-Kind = TypeVar("Kind", bound=Record)
 
 
 @cache
@@ -233,7 +230,7 @@ def _is(value: Any, default: Any) -> bool:
 # Checking
 
 
-def _fault(one: Field, kind: Any, value: Any) -> tuple[tuple[str, ...], str] | None:
+def fault_of(one: Field, kind: Any, value: Any) -> tuple[tuple[str, ...], str] | None:
     """What is wrong with a value: where inside it, and the sentence."""
     says = one.says
     if says.form is not None:
@@ -268,7 +265,7 @@ def _fault_of_list(one: Field, inside: tuple[Any, ...], value: Any) -> tuple[tup
     if not open_ended and len(value) != len(inside):
         return (), f"found {shown(list(value))}, expected {len(inside)} values, as in {says.example}."
     for i, item in enumerate(value):
-        if found := _fault(one, inside[0] if open_ended else inside[i], item):
+        if found := fault_of(one, inside[0] if open_ended else inside[i], item):
             return (str(i), *found[0]), found[1]
     if says.ascending and list(value) != sorted(set(value)):
         return (), f"found {shown(list(value))}, expected {says.example} in ascending order."
@@ -279,75 +276,12 @@ def _fault_of_table(one: Field, inside: Any, value: Any) -> tuple[tuple[str, ...
     if not isinstance(value, Mapping):
         return (), f"found {shown(value)}, expected a table."
     for name, item in value.items():
-        if found := _fault(one, inside, item):
+        if found := fault_of(one, inside, item):
             return (str(name), *found[0]), found[1]
     return None
 
 
-# Reading
-
-
-def read(card: Card, kind: type[Kind], *path: str, given: Mapping[str, Any] | None = None) -> Kind:
-    """Read a record from a table of a card.
-
-    Parameters
-    ----------
-    card : Card
-    kind : type of Record
-    path : str
-        Table; none: the whole card.
-    given : mapping of str to object, optional
-        Fields that do not stand in the table, such as a name that is the table's own.
-
-    Raises
-    ------
-    InputError
-        A name is unknown, a field missing or wrong: file, line, field and how to mend it.
-    """
-    given = given or {}
-    if path:
-        card.table(*path)
-    asked = [one for one in fields_of(kind) if one.name not in given]
-    card.refuse_unknown([one.label for one in asked], *path)
-    values, missing = dict(given), list[Field]()
-    for one in asked:
-        here = (*path, one.label)
-        raw = card.get(*here)
-        form = one.says.form
-        if raw is None and not (form and form.absent):
-            missing += [one] if one.required else []
-            continue
-        values[one.name] = form.read(card, here) if form else _made(card, one, one.type, raw, here)
-    if missing:
-        _refuse_missing(card, missing, [(one, values[one.name]) for one in asked if one.name in values], path)
-    with located(card, *path):
-        return kind(**values)
-
-
-def _refuse_missing(
-    card: Card, missing: list[Field], there: list[tuple[Field, Any]], path: tuple[str, ...]
-) -> NoReturn:
-    """Refuse a field that is missing, after what is wrong with those that are there."""
-    for one, value in there:
-        if found := _fault(one, one.type, value):
-            raise card.error((*path, one.label, *found[0]), found[1])
-    here, expected = (*path, missing[0].label), expectation(missing[0])
-    raise card.error(here, f"missing; expected {expected}. Add the line '{here[-1]} = ...'.")
-
-
-class located:
-    """Give an error of a record the file and the line of the table that it was read from."""
-
-    def __init__(self, card: Card, *path: str) -> None:
-        self.card, self.path = card, path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, InputError) and problem.file is None:
-            inside = tuple(problem.field.split(".")) if problem.field else ()
-            raise self.card.error((*self.path, *inside), problem.text) from None
+# In words
 
 
 def expectation(one: Field) -> str:
@@ -372,39 +306,3 @@ def _a_list(one: Field) -> str:
     if isinstance(inside, type) and issubclass(inside, Record):
         return f"tables: write [[{one.label}]] above each"
     return f"a list of {one.says.example}"
-
-
-def _made(card: Card, one: Field, kind: Any, raw: Any, path: tuple[str, ...]) -> Any:
-    """The value of a field from what the card holds; what does not fit is left for the record to refuse."""
-    says = one.says
-    if kind in (float, int):
-        value = card.converted(raw, says.unit, *path, expected=says.expected)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return value
-        try:
-            number = float(value)
-        except OverflowError:
-            return value
-        return int(number) if kind is int and math.isfinite(number) and number == int(number) else number
-    if get_origin(kind) is tuple and isinstance(raw, list):
-        inside = get_args(kind)
-        open_ended = len(inside) == 2 and inside[1] is Ellipsis
-        kinds = [inside[0]] * len(raw) if open_ended else [*inside, *([object] * len(raw))]
-        return tuple(_made(card, one, kinds[i], item, (*path, str(i))) for i, item in enumerate(raw))
-    if isinstance(kind, type) and issubclass(kind, Record):
-        if not isinstance(raw, Mapping):
-            example = f" such as {says.example}" if says.example else ""
-            raise card.error(path, f"found {shown(raw)}, expected a table{example}.")
-        return read(card, kind, *path)
-    if get_origin(kind) in (dict, Mapping) and isinstance(raw, Mapping):
-        if (names := words(says.names)) is not None:
-            card.refuse_unknown(names, *path)
-        inside = get_args(kind)[1]
-        return {name: _made(card, one, inside, item, (*path, name)) for name, item in raw.items()}
-    return raw
-
-
-def read_tagged(card: Card, kinds: Mapping[str, type[Kind]], tag: str, *path: str) -> Kind:
-    """Read a table whose field ``tag`` names its kind."""
-    card.table(*path)
-    return read(card, kinds[card.string(*path, tag, choices=kinds)], *path)

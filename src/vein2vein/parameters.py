@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import units
+from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_card, parse_card
-from vein2vein.declared import HOW, Record, located, number, part, read, text, unsourced
+from vein2vein.declared import HOW, Record, number, part, text, unsourced
 from vein2vein.errors import InputError, unknown
 from vein2vein.faults import number_fault
 from vein2vein.randomness import normals
@@ -111,6 +112,11 @@ class Correlation(Record):
     where: Annotated[str, text("Place in the source")] = ""
     how: Annotated[str, text("How it was obtained", HOW)] = ""
     why: Annotated[str, text("Reasoning behind what is assumed")] = ""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One parameter twice."""
+        if self.first == self.second:
+            yield "second", f"found '{self.second}' twice; expected two parameters."
 
 
 @dataclass(frozen=True)

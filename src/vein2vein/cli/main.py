@@ -25,6 +25,7 @@ from vein2vein.cli import (
     monitor,
     qualify,
     respond,
+    schema,
     simulate,
     trial,
 )
@@ -70,6 +71,7 @@ commands.add_command(respond.command)
 commands.add_command(check.command)
 commands.add_command(qualify.command)
 commands.add_command(compare.command)
+commands.add_command(schema.command)
 for _catalog in catalogue.commands:
     commands.add_command(_catalog)
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.card_reading import located, read
 from vein2vein.cards import bundled_cards, find_card
 from vein2vein.clinic.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades import Floats, Grades, at_last, last, last_value, latest, take
 from vein2vein.clinic.policy_card import CRS_SCALES, NEEDED, PolicyCard, given_fields
-from vein2vein.declared import located, read
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 

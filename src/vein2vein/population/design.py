@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vein2vein.card_reading import read
 from vein2vein.cards import Card
-from vein2vein.declared import read
 from vein2vein.errors import InputError, unknown
 from vein2vein.population.arms import Arm
 from vein2vein.population.published import LONGEST, MOST

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 from vein2vein import general_sets, units
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_card, bundled_cards, find_card, is_path
-from vein2vein.declared import Sourced, formed, listed, number, read, text
+from vein2vein.declared import Sourced, formed, listed, number, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet

@@ -19,8 +19,6 @@ class LawCard(Record):
 
     law: Annotated[str, text("Kind of the law")]
     unit: Annotated[str, text("Unit of the numbers")] = ""
-    low: Annotated[float, number("Least value")] | None = None
-    high: Annotated[float, number("Largest value")] | None = None
     how: Annotated[str, text("How it was obtained", HOW)]
     source: Annotated[str, text("Key of the source in sources.bib")] = ""
     where: Annotated[str, text("Place in the source")] = ""
@@ -28,27 +26,36 @@ class LawCard(Record):
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Least above largest; no provenance."""
-        if self.low is not None and self.high is not None and self.low > self.high:
-            yield "high", f"found low {self.low:g} above high {self.high:g}; expected low <= high."
+        low, high = getattr(self, "low", None), getattr(self, "high", None)
+        if low is not None and high is not None and low > high:
+            yield "high", f"found low {low:g} above high {high:g}; expected low <= high."
         yield from unsourced(self.how, self.source, self.why, "a law")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed(LawCard):
+class Limited(LawCard):
+    """A law that may be given limits."""
+
+    low: Annotated[float, number("Least value")] | None = None
+    high: Annotated[float, number("Largest value")] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Limited):
     """The same for all."""
 
     value: Annotated[float, number("Value of every patient")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bernoulli(LawCard):
+class Bernoulli(Limited):
     """Yes or no."""
 
     probability: Annotated[float, number("Share of the patients who have it", low=0, high=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoValues(LawCard):
+class TwoValues(Limited):
     """One of two values."""
 
     value: Annotated[float, number("Value of the others")]
@@ -65,7 +72,7 @@ class Uniform(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Normal(LawCard):
+class Normal(Limited):
     """Normal, truncated at low and high."""
 
     mean: Annotated[float, number("Mean before truncation")]
@@ -73,7 +80,7 @@ class Normal(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lognormal(LawCard):
+class Lognormal(Limited):
     """Log-normal, truncated at low and high."""
 
     median: Annotated[float, number("Median before truncation", above=0)]
@@ -81,7 +88,7 @@ class Lognormal(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Logitnormal(LawCard):
+class Logitnormal(Limited):
     """A share whose logit is normal."""
 
     location: Annotated[float, number("Mean of the logit")]
@@ -106,11 +113,12 @@ class Poisson(LawCard):
 
     mean: Annotated[float, number("Mean count", low=0)]
     plus: Annotated[float, number("Added to the count")] | None = None
+    low: Annotated[float, number("Least value")] | None = None
     high: Annotated[float, number("Largest value", low=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShiftedGamma(LawCard):
+class ShiftedGamma(Limited):
     """A gamma variable and a least value."""
 
     shift: Annotated[float, number("Added to the gamma variable")]
@@ -119,7 +127,7 @@ class ShiftedGamma(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByAge(LawCard):
+class ByAge(Limited):
     """Log-normal around a median that follows age along straight lines."""
 
     points: Annotated[tuple[Row, ...], listed("Rows of age, median and sd of ln", ROWS, filled=True)]
@@ -136,7 +144,7 @@ class ByAge(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShareOf(LawCard):
+class ShareOf(Limited):
     """A share of another field."""
 
     of: Annotated[str, text("The other field")]
@@ -146,7 +154,7 @@ class ShareOf(LawCard):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlastsOfBurden(LawCard):
+class BlastsOfBurden(Limited):
     """Blasts in blood that follow the burden x = burden/full: scale*x/(1 - min(x, cap)), log-normal around it."""
 
     scale: Annotated[float, number("Blasts at low burden, for each full marrow", above=0)]

@@ -45,8 +45,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from vein2vein.card_reading import read_tagged
 from vein2vein.cards import Card
-from vein2vein.declared import Form, fields_of, read_tagged
+from vein2vein.declared import Form, fields_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.law_kinds import DESCRIPTION, KINDS
@@ -78,7 +79,9 @@ class Law:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(unknown("law", self.kind, KINDS), field="law")
-        rows = {name: _rows(value) if name.startswith("points") else value for name, value in self.numbers.items()}
+        rows: dict[str, Any] = {
+            name: _rows(value) if name.startswith("points") else value for name, value in self.numbers.items()
+        }
         kind = KINDS[self.kind]
         taken = {one.name for one in fields_of(kind)}
         if odd := sorted(set(rows) - taken):

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, read_card
-from vein2vein.declared import Record, fields_of, read
+from vein2vein.declared import Record, fields_of
 from vein2vein.errors import InputError
 from vein2vein.faults import number_fault
 from vein2vein.therapy import laws, manufacturing

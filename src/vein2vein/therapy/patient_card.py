@@ -93,18 +93,22 @@ def patient_card() -> type[Any]:
     """The record of a patient's card: ``PatientFacts`` and every fact, day and analyte that has a range."""
     ranges = {name: _ranged(titles(name)) for name in ("fields", "days")}
     measured = [
-        (name, Annotated[float, number(one.title, one.unit, one.low, one.high)] | None, None)
+        (name, _may_lack(Annotated[float, number(one.title, one.unit, one.low, one.high)]), None)
         for name, one in all_analytes().items()
         if one.kind != "treatment"
     ]
     days = make_dataclass("Days", ranges["days"], bases=(PatientDays,), frozen=True, kw_only=True)
     baseline = make_dataclass("Baseline", measured, bases=(Record,), frozen=True, kw_only=True)
     tables = [
-        ("days", Annotated[days, part("Known days before the infusion on day 0")] | None, None),
-        ("baseline", Annotated[baseline, part("Values measured before conditioning")] | None, None),
+        ("days", _may_lack(Annotated[days, part("Known days before the infusion on day 0")]), None),
+        ("baseline", _may_lack(Annotated[baseline, part("Values measured before conditioning")]), None),
     ]
     columns = [*ranges["fields"], *tables]
     return make_dataclass("PatientCard", columns, bases=(PatientFacts,), frozen=True, kw_only=True)
+
+
+def _may_lack(hint: Any) -> Any:
+    return hint | None
 
 
 def _ranged(titles: Mapping[str, Any]) -> list[Any]:
@@ -112,5 +116,5 @@ def _ranged(titles: Mapping[str, Any]) -> list[Any]:
     columns: list[Any] = []
     for name, limits in titles.items():
         hint = Annotated[float, number(limits["title"], limits["unit"], limits["low"], limits["high"])]
-        columns.append((name, hint) if limits.get("required") else (name, hint | None, None))
+        columns.append((name, hint) if limits.get("required") else (name, _may_lack(hint), None))
     return columns

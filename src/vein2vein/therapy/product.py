@@ -13,21 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import general_sets
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.declared import (
-    HOW,
-    Form,
-    Record,
-    Says,
-    Sourced,
-    formed,
-    listed,
-    number,
-    part,
-    read,
-    text,
-    unsourced,
-)
+from vein2vein.declared import HOW, Form, Record, Says, Sourced, formed, listed, number, part, text, unsourced
 from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
@@ -158,12 +146,15 @@ class DoseRule(Record):
         return self.split.high if self.split else ()
 
 
+_said = text  # a field of the next record has this name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Indication(Sourced):
     """One approved use."""
 
-    name: Annotated[str, text("Short name of the use")]
-    text: Annotated[str, text("The use in words")]
+    name: Annotated[str, _said("Short name of the use")]
+    text: Annotated[str, _said("The use in words")]
     diseases: Annotated[tuple[str, ...], listed("Disease cards that it covers", 'names such as ["lbcl"]')]
     age_low: Annotated[float, number("Lowest age", "year", 0, words.AGE)] = 0.0
     age_below: Annotated[float, number("Age from which it is not for", "year", above=0, high=words.AGE)] = math.inf

@@ -9,8 +9,9 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_card
-from vein2vein.declared import HOW, Record, Says, listed, number, read, text, unsourced
+from vein2vein.declared import HOW, Record, Says, listed, number, text, unsourced
 from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
