@@ -178,6 +178,20 @@ class Sourced(Record):
         yield from unsourced(self.how, self.source, self.why)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Noted(Record):
+    """A record that may say where it comes from."""
+
+    source: Annotated[str, text("Key of the source in sources.bib")] = ""
+    where: Annotated[str, text("Place in the source")] = ""
+    how: Annotated[str, text("How it was obtained", HOW)] = ""
+    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A provenance that is not whole."""
+        yield from unsourced(self.how, self.source, self.why)
+
+
 def unsourced(how: str, key: str, why: str, what: str = "a fact") -> Iterator[tuple[str, str]]:
     """What is missing of the provenance of a fact."""
     if how == "assumed" and not why:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein import units
 from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_card, parse_card
-from vein2vein.declared import HOW, Record, number, part, text, unsourced
+from vein2vein.declared import HOW, Noted, Record, number, part, text, unsourced
 from vein2vein.errors import InputError, unknown
 from vein2vein.faults import number_fault
 from vein2vein.randomness import normals
@@ -101,22 +101,19 @@ class Parameter(Record):
         return max(self.low, self.least), min(self.high, self.most)
 
 
-@dataclass(frozen=True)
-class Correlation(Record):
+@dataclass(frozen=True, kw_only=True)
+class Correlation(Noted):
     """How the patients' deviations of two parameters go together."""
 
     first: Annotated[str, text("Name of a parameter")]
     second: Annotated[str, text("Name of another parameter")]
     value: Annotated[float, number("Correlation of the two deviations", above=-1, below=1)]
-    source: Annotated[str, text("Key of the source in sources.bib")] = ""
-    where: Annotated[str, text("Place in the source")] = ""
-    how: Annotated[str, text("How it was obtained", HOW)] = ""
-    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """One parameter twice."""
         if self.first == self.second:
             yield "second", f"found '{self.second}' twice; expected two parameters."
+        yield from super().faults()
 
 
 @dataclass(frozen=True)

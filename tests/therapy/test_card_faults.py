@@ -125,7 +125,7 @@ FAULTS = [
         "'year'",
     ),
     (CLL, "probability = 0.65", "probability = 6.5", 1, "population.male.probability", "from 0 to 1"),
-    (CLL, 'law = "normal"\nmean = 65\nsd = 12\nlow = 18', 'law = "uniform"', 1, "population.age.low", "missing"),
+    (CLL, 'law = "normal"\nmean = 65\nsd = 12\nlow = 18', 'law = "uniform"', 0, "population.age.low", "missing"),
     (CLL, "[population.male]", "[population.mle]", 1, "population.mle", "did you mean male"),
 ]
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein import general_sets
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.declared import HOW, Form, Record, Says, Sourced, formed, listed, number, part, text, unsourced
+from vein2vein.declared import Form, Noted, Record, Says, Sourced, formed, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
@@ -87,7 +87,7 @@ def _total(meaning: str) -> Says:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoseRule(Record):
+class DoseRule(Noted):
     """Label dose of viable CAR-positive T cells; NaN where a rule is per kg or in total only.
 
     Attributes
@@ -112,14 +112,10 @@ class DoseRule(Record):
     cap: Annotated[float, _total("Never more than this")] = math.inf
     scatter: Annotated[float, number("Sd of ln of the filled dose", low=0, high=words.LOG_SD)] = math.nan
     split: Annotated[Split, part("A dose in several infusions")] | None = None
-    source: Annotated[str, text("Key of the source in sources.bib")] = ""
-    where: Annotated[str, text("Place in the source")] = ""
-    how: Annotated[str, text("How it was obtained", HOW)] = ""
-    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Doses that are missing or out of order; no provenance."""
-        yield from unsourced(self.how, self.source, self.why)
+        yield from super().faults()
         kinds = (("per_kg", self.weight_border > 0), ("total", self.weight_border < math.inf))
         for kind in (name for name, used in kinds if used):
             given = {f"{part}_{kind}": getattr(self, f"{part}_{kind}") for part in ("low", "target", "high")}
@@ -186,7 +182,7 @@ _WARNINGS = Form(read=lambda card, path: read(card, Boxed, *path).boxed, kinds=l
 
 
 @dataclass(frozen=True, kw_only=True)
-class Construct(Record):
+class Construct(Noted):
     """What a receptor is made of."""
 
     binder: Annotated[str, text("What binds the antigen")] = ""
@@ -194,14 +190,6 @@ class Construct(Record):
     transmembrane: Annotated[str, text("Part in the membrane")] = ""
     cells: Annotated[str, text("Starting cells and their activation")] = ""
     tag: Annotated[str, text("Marker by which the cells are selected or removed")] = ""
-    source: Annotated[str, text("Key of the source in sources.bib")] = ""
-    where: Annotated[str, text("Place in the source")] = ""
-    how: Annotated[str, text("How it was obtained", HOW)] = ""
-    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
-
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """A provenance that is not whole."""
-        yield from unsourced(self.how, self.source, self.why)
 
 
 def _read_construct(card: Card, path: tuple[str, ...]) -> dict[str, str]:

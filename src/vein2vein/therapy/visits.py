@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_card
-from vein2vein.declared import HOW, Record, Says, listed, number, text, unsourced
+from vein2vein.declared import Noted, Record, Says, listed, number
 from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
@@ -60,25 +60,24 @@ class Plan(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visits(Plan):
+class Visits(Noted, Plan):
     """The visits of a trial card: a plan, and where it comes from."""
-
-    source: Annotated[str, text("Key of the source in sources.bib")] = ""
-    where: Annotated[str, text("Place in the source")] = ""
-    how: Annotated[str, text("How it was obtained", HOW)] = ""
-    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A step longer than its span; a provenance that is not whole."""
         if self.watch_step > self.watch_until:
             said = f"found {self.watch_step:g}, expected at most watch_until, {self.watch_until:g} days."
             yield "watch_step", said
-        yield from unsourced(self.how, self.source, self.why)
+        yield from super().faults()
 
 
 def read_plan(card: Card | None = None, *path: str) -> Plan:
     """Read the plan of a trial card; what it leaves out comes from visits.toml."""
-    given = read(card, Visits, *path) if card and card.get(*path) is not None else Visits()
+    return plan_of(read(card, Visits, *path) if card and card.get(*path) is not None else Visits())
+
+
+def plan_of(given: Visits) -> Plan:
+    """The plan of the visits of a trial card: those up to the end of follow-up."""
     end = given.follow_up
     seen = {
         name: tuple(day for day in days if day <= end)
