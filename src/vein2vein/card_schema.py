@@ -53,6 +53,8 @@ def _first_line(kind: type[Record]) -> str:
 def _property(one: Field, known: dict[str, Any]) -> dict[str, Any]:
     says = one.says
     found = _form(says.form, known) if says.form else _of(one.type, says, known)
+    if "enum" in found and one.default == "":
+        found = {**found, "enum": [*found["enum"], ""]}  # the default may be written out
     said = f"{says.meaning} ({says.unit})" if says.unit not in (None, "", "1") else says.meaning
     return {"description": said, **({"allOf": [found]} if "$ref" in found else found)}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from vein2vein.errors import unknown
 
 LONGEST_SHOWN = 60  # characters of a value in a message
+MOST_SHOWN = 20  # words of a closed list in a message
 INF = math.inf
 
 
@@ -84,7 +85,7 @@ def text_fault(name: str, value: object, choices: Iterable[str] | None = None) -
     """What speaks against a text for the field of this name; "" where nothing does."""
     known = None if choices is None else list(choices)
     if not isinstance(value, str):
-        expected = "text" if known is None else "one of " + ", ".join(known)
+        expected = "text" if known is None or len(known) > MOST_SHOWN else "one of " + ", ".join(known)
         return f"found {shown(value)}, expected {expected}, in quotes."
     if known is not None and value not in known:
         return unknown(name, value, known)

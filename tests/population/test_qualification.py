@@ -275,7 +275,7 @@ FAULTS = [
     ('endpoint = "crs"', 'endpoint = "crs"\ntolerance_kind = "published interval"', "published.2.lo95", "missing"),
     ('endpoint = "responded"', 'endpoint = "responded"\narms = ["low"]', "published.0.arms", "unknown arm"),
     ('scale = "astct"', 'scale = "asct"', "endpoints.scale", "astct"),
-    ("disease_visits = [28,", "disease_visits = [-7, 28,", "visits.disease_visits", "from 0"),
+    ("disease_visits = [28,", "disease_visits = [-7, 28,", "visits.disease_visits.0", "from 0"),
     ('time = "6 months"', 'time = "18 months"', "published.1.time", "cannot be seen"),
     ("disease_visits = [28, 90, 180, 270, 365]", "disease_visits = [120, 180]", "endpoints.response_by",
      "first disease visit"),

@@ -52,10 +52,17 @@ def _policy() -> Any:
     return PolicyCard
 
 
+def _trial() -> Any:
+    from vein2vein.population.trial_card import trial_card
+
+    return trial_card()
+
+
 KINDS = {
     "product": CardKind("A CAR T-cell product", _product),
     "disease": CardKind("A disease: its facts, model numbers and population", _disease),
     "patient": CardKind("One patient before leukapheresis", _patient),
+    "trial": CardKind("A trial: who was enrolled, what was done, what was published", _trial),
     "policy": CardKind("A treatment policy: what is given when", _policy),
 }
 
@@ -98,7 +105,7 @@ def fields_text() -> str:
 def command(kind: str | None, out: Path | None, fields: bool, force: bool) -> None:
     """Print what a kind of card may hold, as JSON Schema: editors complete and check fields by it.
 
-    Kinds: product, disease, patient, policy. Without a kind: their list, or with --out a file of each.
+    Kinds: product, disease, patient, trial, policy. Without a kind: their list, or with --out a file of each.
     """
     if fields:
         click.echo(fields_text())

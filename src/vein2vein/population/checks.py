@@ -12,8 +12,8 @@ import numpy as np
 from vein2vein.cards import Card, parse_card
 from vein2vein.errors import InputError
 from vein2vein.population.arms import Arm
-from vein2vein.population.endpoints import ENDPOINTS, KINETIC
-from vein2vein.population.published import LONGEST, Published, arguments_of
+from vein2vein.population.endpoints import KINETIC
+from vein2vein.population.published import LONGEST, Published
 from vein2vein.population.virtual import draw_patients
 from vein2vein.therapy.disease import Disease, population_laws, same_unit
 from vein2vein.therapy.infusion import check_dose, read_requested_dose
@@ -48,22 +48,6 @@ def check_names(card: Card) -> None:
             raise card.error(path, f"found {text[:HIGHEST_NAME]!r}, expected one line of text that is not empty.")
         if path[-1] == "name" and len(text) > HIGHEST_NAME:
             raise card.error(path, f"found {len(text)} characters, expected a name of at most {HIGHEST_NAME}.")
-
-
-def check_tables(card: Card) -> None:
-    """Refuse fields that nothing reads in the tables of visits, enrollment, assays and arguments."""
-    facts = ("source", "where", "how", "why")
-    card.refuse_unknown(("accrual", *facts), "enrollment")
-    arguments = {name for endpoint in ENDPOINTS for name in arguments_of(endpoint)}
-    card.refuse_unknown(sorted({"scale", "until", *arguments, *facts}), "endpoints")
-    for name in card.table("assay", default={}):
-        here = ("assay", name)
-        card.refuse_unknown(("kind", "sd", "lloq", "sample", "unit", *facts), *here)
-        for key in ("sd", "lloq", "sample"):
-            if math.isinf(card.number(*here, key, low=0.0, default=0.0)):
-                raise card.error((*here, key), "found inf, expected a finite number.")
-        if card.number(*here, "sample", low=0.0, default=1.0) == 0:
-            raise card.error((*here, "sample"), "found 0, expected cells looked at, above 0.")
 
 
 # Patients and doses
@@ -164,9 +148,6 @@ def check_waiting(card: Card, laws: Mapping[str, Law]) -> None:
 
 def check_sizes(card: Card, arms: Sequence[Arm], enrolled: int) -> None:
     """Refuse arms that hold more patients than the trial."""
-    for i, arm in enumerate(arms):
-        if arm.size != int(arm.size):
-            raise card.error(("arms", str(i), "size"), f"found {arm.size:g}, expected a whole number of patients.")
     total = sum(arm.size for arm in arms)
     if enrolled and total > enrolled:
         text = f"found {total:g} patients in the arms together, expected at most the {enrolled} who were enrolled."

@@ -5,8 +5,9 @@ What its parts say together is checked by ``design``, ``published`` and ``checks
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cache
 from typing import Annotated, Any
 
@@ -142,13 +143,14 @@ class ArmCard(Noted):
 class Arguments(Record):
     """Arguments of endpoints by name; those that are numbers of another kind are added by ``with_arguments``."""
 
-    scale: Annotated[str, text("Scale of cytokine release syndrome", SCALES)] = ""
     event: Annotated[str, text("What ends the time", ("OS", "EFS", "PFS", "RFS", "DOR"))] = ""
     clock: Annotated[str, text("Day from which time is counted", ("infusion", "enrolment"))] = ""
     device: Annotated[str, text("Oxygen device", DEVICES)] = ""
     antigen: Annotated[str, text("Antigen of the relapse", ("any", "positive", "negative"))] = ""
     line: Annotated[str, text("Blood line", ("neutrophils", "platelets"))] = ""
-    reasons: Annotated[tuple[str, ...], listed("Reasons", 'reasons such as ["death"]', choices=REASONS, filled=True)] = ()
+    reasons: Annotated[
+        tuple[str, ...], listed("Reasons", 'reasons such as ["death"]', choices=REASONS, filled=True)
+    ] = ()
     responses: Annotated[
         tuple[str, ...], listed("Responses that count", 'responses such as ["CR"]', choices=RESPONSES, filled=True)
     ] = ()
@@ -162,7 +164,6 @@ class Arguments(Record):
     before_transplant: Annotated[bool, flag("Only before a transplantation")] | None = None
     censor_transplant: Annotated[bool, flag("Follow-up ends at a transplantation")] | None = None
     severe: Annotated[bool, flag("Only what is severe")] | None = None
-    until: Annotated[float, _day("Last day that counts")] | None = None
     day: Annotated[float, _day("Day")] | None = None
     within: Annotated[float, _day("Days within which it counts")] | None = None
     landmark: Annotated[float, _day("Landmark")] | None = None
@@ -171,10 +172,15 @@ class Arguments(Record):
     grade: Annotated[int, number("Lowest grade that counts", low=1, high=HIGHEST_GRADE)] | None = None
 
 
+ARGUMENTS = ("scale", "until", *Arguments.__dataclass_fields__)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RowCard(Arguments):
     """A published number and the endpoint that computes the same."""
 
+    scale: Annotated[str, text("Scale of cytokine release syndrome", SCALES)] = ""
+    until: Annotated[float, _day("Last day that counts")] | None = None
     trial: Annotated[str, text("Trial in the publication")] = ""
     arm: Annotated[str, text("Arm in the publication")] = ""
     quantity: Annotated[str, text("What was published")]
@@ -223,10 +229,13 @@ class RowCard(Arguments):
 class EndpointsCard(Noted, Arguments):
     """Arguments that endpoints take where a row gives none."""
 
+    scale: Annotated[str, text("The trial's scale of cytokine release syndrome", SCALES)]
+    until: Annotated[float, number("Last day of the safety analyses", "day", 1, LONGEST)]
+
 
 def with_arguments(kind: type[Arguments]) -> type[Any]:
     """A record with every argument of every endpoint: what ``Arguments`` does not name is a number."""
-    named = {name for one in kind.__mro__ for name in one.__dict__.get("__annotations__", {})}
+    named = {one.name for one in fields(kind)}
     more: list[Any] = []
     for name in sorted({name for endpoint in ENDPOINTS for name in arguments_of(endpoint)} - named):
         hint: Any = Annotated[float, number(f"Limit of the endpoint ({name.replace('_', ' ')})", low=0)]
@@ -236,8 +245,6 @@ def with_arguments(kind: type[Arguments]) -> type[Any]:
 
 def arguments_of(endpoint: str) -> list[str]:
     """Arguments that an endpoint takes from the trial file, by name."""
-    import inspect
-
     if not endpoint:
         return []
     return [p.name for p in inspect.signature(ENDPOINTS[endpoint].read).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -276,7 +283,7 @@ class TrialTables(Record):
     """The tables of a trial file; [endpoints] and [[published]] are added by ``trial_card``."""
 
     trial: Annotated[TrialFacts, part("What the trial is")]
-    size: Annotated[Size, part("How many patients")] = Size()
+    size: Annotated[Size, part("How many patients")] = field(default_factory=Size)
     population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FIELDS))] = field(
         default_factory=dict
     )
@@ -284,8 +291,8 @@ class TrialTables(Record):
         default_factory=dict
     )
     transplant: Annotated[Transplant, part("Transplantation in remission")] | None = None
-    visits: Annotated[Visits, part("When patients are seen")] = Visits()
-    enrollment: Annotated[Enrollment, part("Enrollment over time")] = Enrollment()
+    visits: Annotated[Visits, part("When patients are seen")] = field(default_factory=Visits)
+    enrollment: Annotated[Enrollment, part("Enrollment over time")] = field(default_factory=Enrollment)
     cutoffs: Annotated[Mapping[str, Cutoff], part("Data cut-offs, each under its name")] = field(default_factory=dict)
     assay: Annotated[dict[str, Assay], formed("Assays of the trial, by analyte", ASSAYS)] = field(default_factory=dict)
     arms: Annotated[tuple[ArmCard, ...], part("Arms", filled=True)] = ()
