@@ -74,7 +74,7 @@ def read_arms(
 ) -> tuple[Arm, ...]:
     """The arms: [[arms]]; what an arm leaves out is as in [trial]."""
     arms: list[Arm] = []
-    for i, one in enumerate(told.arms):
+    for i, one in enumerate(told.arms or ()):
         here = ("arms", str(i))
         own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
         own_product = found(card, find_product, *here, "product") if one.product else product

@@ -218,7 +218,7 @@ def _argument(card: Card, name: str, row: Any, common: Any, *here: str) -> Any:
     """An argument of an endpoint: from the row, else from the table [endpoints]."""
     for told in (row, common):
         value = getattr(told, name)
-        if value is not None and value != "" and value != ():
+        if value is not None and value != "":
             return value
     (one,) = (one for one in fields_of(type(row)) if one.name == name)
     card.required(*here, name, expected=expectation(one))

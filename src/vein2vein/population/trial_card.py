@@ -148,19 +148,28 @@ class Arguments(Record):
     device: Annotated[str, text("Oxygen device", DEVICES)] = ""
     antigen: Annotated[str, text("Antigen of the relapse", ("any", "positive", "negative"))] = ""
     line: Annotated[str, text("Blood line", ("neutrophils", "platelets"))] = ""
-    reasons: Annotated[
-        tuple[str, ...], listed("Reasons", 'reasons such as ["death"]', choices=REASONS, filled=True)
-    ] = ()
-    responses: Annotated[
-        tuple[str, ...], listed("Responses that count", 'responses such as ["CR"]', choices=RESPONSES, filled=True)
-    ] = ()
-    treatments: Annotated[
-        tuple[str, ...], listed("Drugs", 'drugs such as ["tocilizumab"]', choices=treatments, filled=True)
-    ] = ()
-    lines: Annotated[
-        tuple[str, ...],
-        listed("Cytopenias", 'lines such as ["neutropenia"]', choices=("neutropenia", "thrombocytopenia"), filled=True),
-    ] = ()
+    reasons: (
+        Annotated[tuple[str, ...], listed("Reasons", 'reasons such as ["death"]', choices=REASONS, filled=True)] | None
+    ) = None
+    responses: (
+        Annotated[
+            tuple[str, ...], listed("Responses that count", 'responses such as ["CR"]', choices=RESPONSES, filled=True)
+        ]
+        | None
+    ) = None
+    treatments: (
+        Annotated[tuple[str, ...], listed("Drugs", 'drugs such as ["tocilizumab"]', choices=treatments, filled=True)]
+        | None
+    ) = None
+    lines: (
+        Annotated[
+            tuple[str, ...],
+            listed(
+                "Cytopenias", 'lines such as ["neutropenia"]', choices=("neutropenia", "thrombocytopenia"), filled=True
+            ),
+        ]
+        | None
+    ) = None
     before_transplant: Annotated[bool, flag("Only before a transplantation")] | None = None
     censor_transplant: Annotated[bool, flag("Follow-up ends at a transplantation")] | None = None
     severe: Annotated[bool, flag("Only what is severe")] | None = None
@@ -295,7 +304,7 @@ class TrialTables(Record):
     enrollment: Annotated[Enrollment, part("Enrollment over time")] = field(default_factory=Enrollment)
     cutoffs: Annotated[Mapping[str, Cutoff], part("Data cut-offs, each under its name")] = field(default_factory=dict)
     assay: Annotated[dict[str, Assay], formed("Assays of the trial, by analyte", ASSAYS)] = field(default_factory=dict)
-    arms: Annotated[tuple[ArmCard, ...], part("Arms", filled=True)] = ()
+    arms: Annotated[tuple[ArmCard, ...], part("Arms", filled=True)] | None = None
     regimens: Annotated[dict[str, Regimen], formed("Lymphodepletion of the trial's own", _REGIMENS)] = field(
         default_factory=dict
     )
