@@ -45,6 +45,9 @@ def read(card: Card, kind: type[Kind], *path: str, given: Mapping[str, Any] | No
             missing += [one] if one.required else []
             continue
         values[one.name] = form.read(card, here) if form else _made(card, one, one.type, raw, here)
+    for one in asked:  # what stands in a card is given, even where it is the default for "not given"
+        if isinstance(value := values.get(one.name), float) and math.isnan(value) and one.name not in given:
+            raise card.error((*path, one.label), f"found nan, expected {one.says.expected}.")
     if missing:
         _refuse_missing(card, missing, [(one, values[one.name]) for one in asked if one.name in values], path)
     with located(card, *path):

@@ -137,6 +137,10 @@ AGE = 'law = "normal"\nmean = 45\nsd = 14'
 DRUGS = OWN[OWN.index("drugs = [") : OWN.index("\nhow")]
 
 # what is written instead of what; the field that is named; a part of what is said
+MOVED = (
+    "[cutoffs.early]",
+    "[transplant]\nshare = 0.5\nfirst_day = 90\nlast_day = 30\n[cutoffs.early]",
+)
 FAULTS = [
     # unknown names
     ("adult_b_all", "adult_ball", "trial.disease", "did you mean adult_b_all"),
@@ -218,6 +222,16 @@ FAULTS = [
     ("vein_to_vein]", "bridging_share]", "waiting.bridging_share.law", "expected bernoulli"),
     ("sample = 10", "sample = 0", "assay.transgene.sample", "above 0"),
     ("sample = 10", "sd = inf", "assay.transgene.sd", "finite"),
+    ("sample = 10", "lloq = -1", "assay.transgene.lloq", "found -1"),
+    ("sample = 10", 'unit = "kg"', "assay.transgene.unit", "expected 'copies/ug'"),
+    # time after the infusion
+    (*MOVED, "transplant.last_day", "as first_day"),
+    ("[cutoffs.early]", "[transplant]\nshare = 1.5\n[cutoffs.early]", "transplant.share", "from 0 to 1"),
+    ("[cutoffs.early]", "[enrollment]\naccrual = -5\n[cutoffs.early]", "enrollment.accrual", "found -5 day"),
+    ("follow_up = 365", "follow_up = 365\ncontact_every = nan", "visits.contact_every", "found nan"),
+    ('responses = ["CR", "CRi"]', 'responses = ["CR", "CIr"]', "endpoints.responses.1", "CRi"),
+    ('responses = ["CR", "CRi"]', "responses = []", "endpoints.responses", "an empty list"),
+    ("censor_transplant = false", 'censor_transplant = "no"', "endpoints.censor_transplant", "true or false"),
     # visits
     ("[28, 90, 365]", "[-60, 90, 365]", "visits.disease_visits.0", "0 day or more"),
     ("[28, 90, 365]", "[90, 28, 365]", "visits.disease_visits", "ascending"),

@@ -99,6 +99,10 @@ FAULTS = [
     (TISA, DOSED, DOSED.replace("0.2e6", "9e6"), 2, "indications.0.dose.target_per_kg", "low <= target <= high"),
     (TISA, DOSED, DOSED.replace("0.2e6", "-1"), 1, "indications.0.dose.low_per_kg", "found -1"),
     (TISA, "scatter = 0.4", "scatter = -0.4", 1, "indications.0.dose.scatter", "found -0.4"),
+    (TISA, "scatter = 0.4", "scatter = nan", 1, "indications.0.dose.scatter", "found nan"),
+    (TISA, "age_below = 26", "age_below = nan", 1, "indications.0.age_below", "found nan"),
+    (TISA, "lines_low = 1", "lines_low = nan", 1, "indications.0.lines_low", "found nan"),
+    (PEDIATRIC, "marrow_full = 14000", "marrow_full = nan", 1, "marrow_full", "found nan"),
     (TISA, "weight_border = 50", "weight_border = -50", 1, "indications.0.dose.weight_border", "found -50 kg"),
     (TISA, "dose = 30,", "dose = -30,", 1, "indications.0.regimens.0.drugs.0.dose", "found -30"),
     (
@@ -249,6 +253,7 @@ def test_an_overlay_in_another_unit_is_converted_or_refused():
         (lambda: product.Drug("fludarabine", 30.0, (3.0,)), "days", "before the infusion"),
         (lambda: product.DoseRule(how="assumed", why="x", low_total=1.0), "low_per_kg", "missing"),
         (lambda: visits.Plan(follow_up=-1.0), "follow_up", "found -1"),
+        (lambda: visits.Plan(follow_up=math.nan), "follow_up", "found nan"),
         (lambda: visits.Plan(disease_visits=(90.0, 28.0)), "disease_visits", "ascending"),
         (lambda: Law("age", "normal", {"mean": 3.0, "sd": -1.0}), "sd", "found -1"),
         (lambda: Law("age", "norml", {}), "law", "did you mean normal"),

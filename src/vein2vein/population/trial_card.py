@@ -44,7 +44,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def treatments() -> list[str]:
+def drugs() -> list[str]:
     """What may be given, by name."""
     return [name for name, one in analytes.all_analytes().items() if one.kind == "treatment"]
 
@@ -158,7 +158,7 @@ class Arguments(Record):
         | None
     ) = None
     treatments: (
-        Annotated[tuple[str, ...], listed("Drugs", 'drugs such as ["tocilizumab"]', choices=treatments, filled=True)]
+        Annotated[tuple[str, ...], listed("Drugs", 'drugs such as ["tocilizumab"]', choices=drugs, filled=True)]
         | None
     ) = None
     lines: (
