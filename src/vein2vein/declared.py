@@ -238,7 +238,9 @@ def _is(value: Any, default: Any) -> bool:
     """Whether a value is the default: nobody gave it."""
     if value is default:
         return True
-    return isinstance(value, float) and isinstance(default, float) and (value == default or (math.isnan(value) and math.isnan(default)))
+    if not isinstance(value, float) or not isinstance(default, float):
+        return False
+    return value == default or (math.isnan(value) and math.isnan(default))
 
 
 # Checking
