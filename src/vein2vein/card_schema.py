@@ -47,7 +47,9 @@ def _table(
 
 
 def _first_line(kind: type[Record]) -> str:
-    return (kind.__doc__ or "").strip().split("\n")[0]
+    """What a kind is; one that was made while running is what its base is."""
+    said = (one.__doc__ or "" for one in kind.__mro__ if not (one.__doc__ or "").startswith(f"{one.__name__}("))
+    return next(said).strip().split("\n")[0]
 
 
 def _property(one: Field, known: dict[str, Any]) -> dict[str, Any]:
