@@ -41,7 +41,6 @@ UNIT_FACTORS = {
 ELSEWHERE = {
     "models/mathematics.py": {1e-300: "the smallest divisor"},
     "models/model.py": {1e-6: "solver: default absolute tolerance"},
-    "therapy/visits.py": {0.25: "shortest and", 7300: "longest time that a field of the trial file may hold"},
 }
 
 

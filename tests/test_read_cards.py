@@ -28,7 +28,7 @@ def test_marks_of_other_editors_do_no_harm(tmp_path, saved):
     "saved, said",
     [
         (b"a = " + b"[" * 5000, "nested too deeply"),
-        (b"a = 1\na = 2\n", "line 2: not valid TOML .a field or a table is given twice"),
+        (b"a = 1\na = 2\n", "line 2, a: not valid TOML: the field a is given twice, on lines 1 and 2; keep one"),
         (b"# \xe9\n", "not UTF-8"),
         (b"#" * (LARGEST_CARD_BYTES + 1), "larger than 2 MB"),
     ],

@@ -22,7 +22,12 @@ from vein2vein.models.model import Model as Model
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
 from vein2vein.runs.store import read_table as read_table, write_trial as write_trial
 from vein2vein.statistics.survival import kaplan_meier as kaplan_meier
-from vein2vein.trials.trial import Trial as Trial, TrialResult as TrialResult, load_trial as load_trial, run_trial as run_trial
+from vein2vein.trials.trial import (
+    Trial as Trial,
+    TrialResult as TrialResult,
+    load_trial as load_trial,
+    run_trial as run_trial,
+)
 from vein2vein.trials.virtual_patients import companions as companions, virtual_patients as virtual_patients
 from vein2vein.ward.monitor import monitor as monitor
 from vein2vein.report.patient import write_patient_report as write_patient_report

@@ -9,43 +9,22 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from vein2vein import units
 from vein2vein.errors import InputError, unknown
+from vein2vein.faults import expected_number, flag_fault, number_fault, shown, text_fault
+from vein2vein.toml_lines import lines_of
 
 LARGEST_CARD_BYTES = 2_000_000
-LONGEST_SHOWN = 60  # characters of a value in a message
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_\-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _DIGITS = re.compile(r"\d{4000}")
 _HIDDEN = ("Cc", "Cf", "Co", "Zl", "Zp")  # kinds of characters that steer a terminal or a page
 _ALLOWED = "\n\t\u200c\u200d"  # joiners are letters of some scripts
 _REQUIRED: Any = object()
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(p.strip().strip("\"'") for p in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", dotted))
-
-
-def _shown(value: Any) -> str:
-    """A value as its file writes it, cut to a line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value) if isinstance(value, str | int | float | list | Mapping) else str(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
-def _short(value: float) -> str:
-    """A number in a message; a whole number may lie beyond any float."""
-    try:
-        return f"{value:g}"
-    except OverflowError:
-        return "a number too large to compute with"
 
 
 def _hidden(text: str) -> bool:
@@ -72,33 +51,15 @@ class Card:
 
     @cached_property
     def lines(self) -> dict[tuple[str, ...], int]:
-        """Line number of each field path; list tables carry their index, as in ("arms", "0", "name")."""
-        found: dict[tuple[str, ...], int] = {}
-        table: tuple[str, ...] = ()
-        counts: dict[tuple[str, ...], int] = {}
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            if header := _HEADER.match(line):
-                table = _parts(header.group(1))
-                if line.lstrip().startswith("[["):
-                    counts[table] = counts.get(table, -1) + 1
-                    table = (*table, str(counts[table]))
-                else:
-                    for cut in range(len(table), 0, -1):
-                        if table[:cut] in counts:
-                            table = (*table[:cut], str(counts[table[:cut]]), *table[cut:])
-                            break
-                found.setdefault(table, number)
-            elif key := _KEY.match(line):
-                found.setdefault((*table, *_parts(key.group(1))), number)
-        return found
+        """Line of each field path; list tables carry their index, as in ("arms", "0", "name")."""
+        return lines_of(self.text).line
 
     def line(self, *path: str) -> int | None:
         """Line of a field, or of the nearest table that holds it."""
         for cut in range(len(path), 0, -1):
-            for known in (path[:cut], (*path[:cut], "0")):
-                if known in self.lines:
-                    return self.lines[known]
-        return next((number for known, number in self.lines.items() if known[: len(path)] == path), None)
+            if path[:cut] in self.lines:
+                return self.lines[path[:cut]]
+        return None
 
     def error(self, path: Iterable[str], text: str) -> InputError:
         """An error that names this file, the line and the field."""
@@ -124,17 +85,12 @@ class Card:
             raise self.error(path, f"missing; expected {expected}. Add the line '{path[-1]} = ...'.")
         return value
 
-    def string(self, *path: str, choices: Iterable[str] | None = None, default: Any = _REQUIRED) -> Any:
+    def string(self, *path: str, choices: Collection[str] | None = None, default: Any = _REQUIRED) -> Any:
         """Text at a path, if given one of the choices."""
-        known = None if choices is None else list(choices)
-        expected = "text" if known is None else "one of " + ", ".join(known)
+        expected = "text" if choices is None else "one of " + ", ".join(choices)
         value = self.required(*path, expected=expected) if default is _REQUIRED else self.get(*path, default=default)
-        if value is default:
-            return value
-        if not isinstance(value, str):
-            raise self.error(path, f"found {_shown(value)}, expected {expected}, in quotes.")
-        if known is not None and value not in known:
-            raise self.error(path, unknown(path[-1], value, known))
+        if value is not default and (fault := text_fault(path[-1], value, choices)):
+            raise self.error(path, fault)
         return value
 
     def number(
@@ -146,41 +102,36 @@ class Card:
         default: Any = _REQUIRED,
     ) -> Any:
         """Number at a path in the canonical ``unit``; text such as "39 kg" is converted, out of range is refused."""
-        unit_shown = "" if unit in (None, "1") else unit
-        shown = f" {unit_shown}" if unit_shown else ""
-        if low == float("-inf") and high == float("inf"):
-            expected = f"a number{f' in {unit_shown}' if unit_shown else ''}"
-        else:
-            expected = f"a number from {low:g} to {high:g}{shown}"
+        expected = expected_number(unit, low, high)
         value = self.required(*path, expected=expected) if default is _REQUIRED else self.get(*path, default=default)
         if value is default:
             return value
-        if isinstance(value, str):
-            try:
-                value = units.read_quantity(value, unit)
-            except InputError as problem:
-                raise self.error(path, f"{problem.text} Expected {expected}.") from None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(path, f"found {_shown(value)}, expected {expected}.")
-        if not low <= value <= high:
-            raise self.error(path, f"found {_short(value)}{shown}, expected {expected}.")
+        value = self.converted(value, unit, *path, expected=expected)
+        if fault := number_fault(value, unit, low, high):
+            raise self.error(path, fault)
+        return float(value)
+
+    def converted(self, value: Any, unit: str | None, *path: str, expected: str) -> Any:
+        """What a field holds, text such as "39 kg" as the number in the canonical unit."""
+        if not isinstance(value, str):
+            return value
         try:
-            return float(value)
-        except OverflowError:
-            raise self.error(path, f"found a number too large to compute with, expected {expected}.") from None
+            return units.read_quantity(value, unit)
+        except InputError as problem:
+            raise self.error(path, f"{problem.text} Expected {expected}.") from None
 
     def texts(self, *path: str) -> tuple[str, ...]:
         """List of texts at a path; empty where it is missing."""
         value = self.get(*path, default=[])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise self.error(path, f"found {_shown(value)}, expected a list of texts such as ['one', 'two'].")
+            raise self.error(path, f"found {shown(value)}, expected a list of texts such as ['one', 'two'].")
         return tuple(value)
 
     def tables(self, *path: str) -> list[Mapping[str, Any]]:
         """List of tables at a path; empty where it is missing."""
         value = self.get(*path, default=[])
         if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-            raise self.error(path, f"found {_shown(value)}, expected tables: write [[{'.'.join(path)}]] above each.")
+            raise self.error(path, f"found {shown(value)}, expected tables: write [[{'.'.join(path)}]] above each.")
         return value
 
     def flag(self, *path: str, default: Any = _REQUIRED) -> Any:
@@ -189,23 +140,23 @@ class Card:
             value = self.required(*path, expected="true or false")
         else:
             value = self.get(*path, default=default)
-        if value is not default and not isinstance(value, bool):
-            raise self.error(path, f"found {_shown(value)}, expected true or false (no quotes).")
+        if value is not default and (fault := flag_fault(value)):
+            raise self.error(path, fault)
         return value
 
     def table(self, *path: str, default: Any = _REQUIRED) -> Any:
         """Table at a path."""
         value = self.required(*path, expected="a table") if default is _REQUIRED else self.get(*path, default=default)
         if value is not default and not isinstance(value, Mapping):
-            raise self.error(path, f"found {_shown(value)}, expected a table: [{'.'.join(path)}] above its fields.")
+            raise self.error(path, f"found {shown(value)}, expected a table: [{'.'.join(path)}] above its fields.")
         return value
 
-    def refuse_unknown(self, allowed: Iterable[str], *path: str) -> None:
-        """Refuse fields of a table that nothing reads, naming the nearest ones that exist."""
+    def refuse_unknown(self, allowed: Iterable[str], *path: str, what: str = "field") -> None:
+        """Refuse names in a table that nothing reads, naming the nearest ones that exist."""
         allowed = list(allowed)
         for key in self.table(*path, default={}) if path else self.data:
             if key not in allowed:
-                raise self.error((*path, key), unknown("field", key, allowed))
+                raise self.error((*path, key), unknown(what, key, allowed))
 
 
 def parse_card(text: str, file: str) -> Card:
@@ -213,9 +164,14 @@ def parse_card(text: str, file: str) -> Card:
     try:
         card = Card(file, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:
+        if twice := lines_of(text).twice:
+            name = ".".join(twice.path)
+            shown = f"the table [{name}]" if twice.what == "table" else f"the field {name}"
+            where = f"lines {twice.first} and {twice.second}" if twice.first < twice.second else f"line {twice.second}"
+            said = f"not valid TOML: {shown} is given twice, on {where}; keep one of them."
+            raise InputError(said, file=file, line=twice.second, field=name) from None
         at = re.search(r"line (\d+)", str(problem))
         reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
-        reason = "a field or a table is given twice" if reason.startswith("Cannot ") else reason
         raise InputError(
             f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes.",
             file=file,
@@ -236,12 +192,12 @@ def parse_card(text: str, file: str) -> Card:
 def _refuse_hidden(card: Card, value: Any, path: tuple[str, ...]) -> None:
     """Refuse control characters, as in escape codes, and marks that turn the direction of writing."""
     if isinstance(value, str) and _hidden(value):
-        text = f"found {_shown(value)}, which holds a control character; expected plain text."
+        text = f"found {shown(value)}, which holds a control character; expected plain text."
         raise card.error(path, text)
     inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inside:
         if _hidden(str(key)):
-            text = f"found the name {_shown(key)}, which holds a control character; expected plain letters."
+            text = f"found the name {shown(key)}, which holds a control character; expected plain letters."
             raise card.error(path, text)
         _refuse_hidden(card, one, (*path, str(key)))
 
@@ -276,6 +232,13 @@ def read_card(path: str | Path) -> Card:
         reason = problem.strerror or type(problem).__name__
         raise InputError(f"cannot be read ({reason}); expected a TOML file.", file=path) from None
     return parse_card(text, str(path))
+
+
+@cache
+def bundled_card(name: str) -> Card:
+    """A card that comes with vein2vein, by its place in it, such as ``models/reference.toml``."""
+    path = Path(__file__).parent.joinpath(*name.split("/"))
+    return parse_card(path.read_text(encoding="utf-8"), path.name)
 
 
 def bundled_cards(folder: Path) -> dict[str, Path]:

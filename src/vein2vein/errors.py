@@ -21,9 +21,7 @@ class InputError(ValueError):
         self.file = None if file is None else str(file)
         self.line = line
         self.field = field
-        place = ", ".join(
-            part for part in (self.file, f"line {line}" if line else None, field) if part
-        )
+        place = ", ".join(part for part in (self.file, f"line {line}" if line else None, field) if part)
         super().__init__(f"{place}: {text}" if place else text)
 
 

@@ -6,36 +6,44 @@ A set is never edited. A variant is an overlay with a name and a reason: ``gener
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.cards import Card, parse_card
-from vein2vein.errors import unknown
+from vein2vein import units
+from vein2vein.card_reading import located, read
+from vein2vein.cards import Card, bundled_card, parse_card
+from vein2vein.declared import HOW, Noted, Record, number, part, text, unsourced
+from vein2vein.errors import InputError, unknown
+from vein2vein.faults import number_fault
 from vein2vein.randomness import normals
 from vein2vein.records import described
 
-HOW = ("reported", "converted", "digitized", "fitted", "calibrated", "assumed")
-_FIELDS = (
-    "symbol", "meaning", "value", "unit", "spread", "source", "where", "how", "why", "low", "high", "given_by", "latex",
-)  # fmt: skip
-_SPREADS = ("lognormal", "normal", "log10normal")
+__all__ = [
+    "HOW", "PATIENT", "Parameter", "ParameterSet", "Spread", "as_matrix", "individual_values", "laid_over",
+    "names_for_cards", "read_parameter_file", "read_parameters",
+]  # fmt: skip
+
+SPREADS = ("lognormal", "normal", "log10normal")
+PATIENT = "patient"  # gives what is made for each patient and stands on no card
 
 
 @dataclass(frozen=True)
-class Spread:
+class Spread(Record):
     """Spread between patients: ``lognormal`` (sd of ln), ``log10normal`` (sd of log10) or ``normal`` (sd)."""
 
-    kind: str
-    sd: float
+    kind: Annotated[str, text("Law of the spread between patients", SPREADS)]
+    sd: Annotated[float, number("Its sd: of ln, of log10, or in the parameter's unit", low=0)]
 
 
 @described
 @dataclass(frozen=True)
-class Parameter:
+class Parameter(Record):
     """One number of a model, with all that a reader needs to judge it.
 
     Attributes
@@ -52,23 +60,62 @@ class Parameter:
     why : str
         The reasoning behind an assumed number.
     low, high : float
-        Bounds outside of which a value is refused.
+        Limits at which a patient's own value is held.
+    least, most : float
+        What a card may say; draws are not held there.
+    bounds : str
+        Why these.
     """
 
-    name: str
-    symbol: str
-    meaning: str
-    value: float | None
-    unit: str
-    spread: Spread | None = None
-    source: str = ""
-    where: str = ""
-    how: str = ""
-    why: str = ""
-    low: float = -math.inf
-    high: float = math.inf
-    given_by: str = ""
-    latex: str = ""
+    name: Annotated[str, text("Name, as the table is called")]
+    symbol: Annotated[str, text("Symbol in print")] = ""
+    meaning: Annotated[str, text("What the number is")] = ""
+    value: Annotated[float, number("Typical value")] | None = None
+    unit: Annotated[str, text("Unit of the value; converted to that of the general set")] = ""
+    spread: Annotated[Spread, part("Spread between patients", '{ kind = "lognormal", sd = 0.3 }')] | None = None
+    source: Annotated[str, text("Key of the source in sources.bib")] = ""
+    where: Annotated[str, text("Place in the source")] = ""
+    how: Annotated[str, text("How it was obtained", HOW)] = ""
+    why: Annotated[str, text("Reasoning behind what is assumed")] = ""
+    low: Annotated[float, number("Least value of a patient: draws are held there", endless=True)] = -math.inf
+    high: Annotated[float, number("Largest value of a patient: draws are held there", endless=True)] = math.inf
+    given_by: Annotated[str, text("Card that gives the value: product, disease or patient")] = ""
+    latex: Annotated[str, text("Symbol in LaTeX")] = ""
+    least: Annotated[float, number("Least value that a card may give", endless=True)] = -math.inf
+    most: Annotated[float, number("Largest value that a card may give", endless=True)] = math.inf
+    bounds: Annotated[str, text("Why these least and largest values")] = ""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What its fields get wrong together."""
+        for lower, upper in (("low", "high"), ("least", "most")):
+            first, second = getattr(self, lower), getattr(self, upper)
+            if first > second:
+                yield upper, f"found {lower} {first:g} above {upper} {second:g}; expected {lower} <= {upper}."
+        if self.value is not None:
+            least, most = self.range
+            if said := number_fault(self.value, self.unit, least, most):
+                yield "value", said
+        yield from unsourced(self.how, self.source, self.why, "a number")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and largest value that is taken."""
+        return max(self.low, self.least), min(self.high, self.most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlation(Noted):
+    """How the patients' deviations of two parameters go together."""
+
+    first: Annotated[str, text("Name of a parameter")]
+    second: Annotated[str, text("Name of another parameter")]
+    value: Annotated[float, number("Correlation of the two deviations", above=-1, below=1)]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One parameter twice."""
+        if self.first == self.second:
+            yield "second", f"found '{self.second}' twice; expected two parameters."
+        yield from super().faults()
 
 
 @described
@@ -91,18 +138,29 @@ class ParameterSet:
     history: tuple[str, ...] = ()
     correlations: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for (first, second), value in self.correlations.items():
+            Correlation(first=first, second=second, value=value)
+        _factor(sorted({name for pair in self.correlations for name in pair}), self.correlations)
+
     def overlay(self, other: ParameterSet) -> ParameterSet:
-        """Return this set with the other's numbers laid over it; meanings and units stay as declared here."""
+        """Return this set with the other's numbers laid over it; meanings and units stay as declared here.
+
+        Raises
+        ------
+        InputError
+            A number has no place here, another kind of unit, or is out of its bounds.
+        """
+        for name in other.parameters:
+            if name not in self.parameters:
+                raise InputError(unknown("parameter", name, self.parameters), field=name)
+        return self.joined(other)
+
+    def joined(self, other: ParameterSet) -> ParameterSet:
+        """Return this set with the other's numbers over it, those that it does not hold yet among them."""
         merged = dict(self.parameters)
         for name, new in other.parameters.items():
-            old = merged.get(name)
-            if old is not None:
-                new = replace(
-                    new, symbol=new.symbol or old.symbol, meaning=new.meaning or old.meaning, unit=new.unit or old.unit,
-                    latex=new.latex or old.latex, low=max(new.low, old.low), high=min(new.high, old.high),
-                    given_by=old.given_by, spread=new.spread if new.spread is not None else old.spread,
-                )  # fmt: skip
-            merged[name] = new
+            merged[name] = laid_over(merged[name], new) if name in merged else new
         history = (*self.history, *(other.history or (other.name,)))
         return ParameterSet(self.name, merged, history, {**self.correlations, **other.correlations})
 
@@ -115,11 +173,73 @@ class ParameterSet:
         return {name: p.value for name, p in self.parameters.items() if p.value is not None}
 
 
-def read_parameters(card: Card, *path: str, name: str | None = None) -> ParameterSet:
+def laid_over(old: Parameter, new: Parameter) -> Parameter:
+    """A number in the place of another: in its unit, within its bounds, with its meaning where it has none."""
+    try:
+        new = _in_unit(new, old.unit)
+        return replace(
+            new, symbol=new.symbol or old.symbol, meaning=new.meaning or old.meaning, latex=new.latex or old.latex,
+            low=max(new.low, old.low), high=min(new.high, old.high), least=max(new.least, old.least),
+            most=min(new.most, old.most), bounds=new.bounds or old.bounds, given_by=old.given_by,
+            spread=new.spread if new.spread is not None else old.spread,
+        )  # fmt: skip
+    except InputError as problem:
+        raise InputError(problem.text, field=".".join(one for one in (old.name, problem.field) if one)) from None
+
+
+def _in_unit(parameter: Parameter, unit: str) -> Parameter:
+    """A parameter in another unit of its kind; one without unit is taken to be in it."""
+    own = parameter.unit
+    if not unit or own == unit:
+        return parameter
+    if not own:
+        return replace(parameter, unit=unit)
+    try:
+        at_zero, at_one = (units.convert(x, own, unit) for x in (0.0, 1.0))
+    except InputError as problem:
+        said = f"{problem.text.removesuffix('.')}; expected {unit}."
+        raise InputError(said, field="unit") from None
+    if (at_zero, at_one) == (0.0, 1.0):
+        return replace(parameter, unit=unit)
+    moved = {
+        name: units.convert(value, own, unit)
+        for name in ("value", "low", "high", "least", "most")
+        if (value := getattr(parameter, name)) is not None and math.isfinite(value)
+    }
+    spread = parameter.spread
+    if spread is not None and spread.kind == "normal":
+        spread = Spread(spread.kind, spread.sd * (at_one - at_zero))
+    return replace(parameter, unit=unit, spread=spread, **moved)
+
+
+# Reading
+
+
+@cache
+def _unit_bounds() -> Mapping[str, tuple[float, float, str]]:
+    """Least and largest number of each unit, and why."""
+    card = bundled_card("parameter_bounds.toml")
+    return {
+        unit: (card.number(*here, "least"), card.number(*here, "most"), card.string(*here, "why"))
+        for unit in card.table("units")
+        for here in [("units", unit)]
+    }
+
+
+def read_parameters(card: Card, *path: str, name: str | None = None, over: ParameterSet | None = None) -> ParameterSet:
     """Read the parameter tables below ``path`` of a card (default: ``parameters``).
 
     A table holds symbol, meaning, value, unit, spread = { kind, sd }, source, where, how, why, low, high.
     ``given_by`` in place of ``value`` declares a parameter whose number a product or disease card brings.
+
+    Parameters
+    ----------
+    card : Card
+    path : str
+    name : str, optional
+        Of the set; by default that of the card.
+    over : ParameterSet, optional
+        The general set: names, units and bounds are those of its parameters.
 
     Raises
     ------
@@ -127,41 +247,54 @@ def read_parameters(card: Card, *path: str, name: str | None = None) -> Paramete
         A field is unknown, missing or out of its bounds: file, line and field.
     """
     path = path or ("parameters",)
-    found: dict[str, Parameter] = {}
-    for key in card.table(*path, default={}):
-        here = (*path, key)
-        card.refuse_unknown(_FIELDS, *here)
-        given_by = card.string(*here, "given_by", default="")
-        low = card.number(*here, "low", default=-math.inf)
-        high = card.number(*here, "high", default=math.inf)
-        optional = {"default": None} if given_by else {}
-        value = card.number(*here, "value", low=low, high=high, **optional)
-        spread = None
-        if card.get(*here, "spread") is not None:
-            spread = Spread(
-                card.string(*here, "spread", "kind", choices=_SPREADS), card.number(*here, "spread", "sd", low=0.0)
-            )
-        how = card.string(*here, "how", choices=HOW, default="") if given_by else card.string(*here, "how", choices=HOW)
-        why = card.string(*here, "why", default="")
-        source = card.string(*here, "source", default="")
-        if how == "assumed" and not why:
-            raise card.error((*here, "why"), "missing; an assumed number needs its reasoning: add why = \"...\".")
-        if how and how != "assumed" and not source:
-            text = "missing; a number that is not assumed needs its source: add source = \"key\"."
-            raise card.error((*here, "source"), text)
-        found[key] = Parameter(
-            key, card.string(*here, "symbol", default=key), card.string(*here, "meaning", default=""), value,
-            card.string(*here, "unit", default=""), spread, source, card.string(*here, "where", default=""), how, why,
-            low, high, given_by, card.string(*here, "latex", default=""),
-        )  # fmt: skip
+    tables = card.table(*path, default={})
+    if over is not None:
+        card.refuse_unknown(names_for_cards(over), *path, what="parameter")
+    found = {key: _read_one(card, (*path, key), over) for key in tables}
     label = name or str(card.get("name", default=Path(card.file).stem))
-    pairs = {}
-    for index, row in enumerate(card.get("correlations", default=[])):
-        first, second, value = row.get("first"), row.get("second"), row.get("value")
-        if not isinstance(value, int | float) or not -1 < value < 1:
-            raise card.error(("correlations", str(index)), f"found {value!r}, expected a correlation between -1 and 1.")
-        pairs[(str(first), str(second))] = float(value)
-    return ParameterSet(label, found, (label,), pairs)
+    pairs: dict[tuple[str, str], float] = {}
+    for index in range(len(card.tables("correlations")) if path == ("parameters",) else 0):
+        here = ("correlations", str(index))
+        pair = read(card, Correlation, *here)
+        for end in ("first", "second"):
+            if (named := getattr(pair, end)) not in found:
+                raise card.error((*here, end), unknown("parameter", named, found))
+        pairs[(pair.first, pair.second)] = pair.value
+    with located(card):
+        return ParameterSet(label, found, (label,), pairs)
+
+
+def _read_one(card: Card, here: tuple[str, ...], over: ParameterSet | None) -> Parameter:
+    found = read(card, Parameter, *here, given={"name": here[-1]})
+    if found.value is None and not found.given_by:
+        card.required(*here, "value", expected=f"a number in {found.unit}" if found.unit else "a number")
+    if not found.how and not found.given_by:
+        card.required(*here, "how", expected="one of " + ", ".join(HOW))
+    with located(card, *here):
+        found = replace(found, symbol=found.symbol or found.name)
+        if over is None:
+            return _bounded(found)
+        old = over.parameters[found.name]
+        own = _in_unit(found, old.unit)
+        least, most = max(own.least, old.least, old.low), min(own.most, old.most, old.high)
+        if own.value is not None and (said := number_fault(own.value, own.unit, least, most)):
+            raise InputError(said, field="value")
+        return own
+
+
+def _bounded(parameter: Parameter) -> Parameter:
+    """A parameter with the bounds of its unit where it gives none itself."""
+    least, most, why = _unit_bounds().get(parameter.unit, (-math.inf, math.inf, ""))
+    own = (parameter.least, parameter.most)
+    return replace(
+        parameter, least=own[0] if own[0] > -math.inf else least, most=own[1] if own[1] < math.inf else most,
+        bounds=parameter.bounds or why,
+    )  # fmt: skip
+
+
+def names_for_cards(general: ParameterSet) -> list[str]:
+    """Parameters of a general set that a card may give: all that are not made for each patient."""
+    return [name for name, one in general.parameters.items() if one.given_by != PATIENT]
 
 
 def read_parameter_file(path: Path) -> ParameterSet:
@@ -214,24 +347,34 @@ def individual_values(
 def _deviations(parameters: ParameterSet, ids: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.float64]]:
     spread = [n for n, p in parameters.parameters.items() if p.spread is not None and p.spread.sd > 0]
     drawn = {name: normals(seed, f"parameter:{name}", ids)[:, 0] for name in spread}
-    linked = sorted({n for pair in parameters.correlations for n in pair if n in drawn})
     for pair in parameters.correlations:
         for name in pair:
             if name not in parameters.parameters:
-                raise ValueError(unknown("parameter in a correlation", name, parameters.parameters))
+                raise InputError(unknown("parameter in a correlation", name, parameters.parameters))
+    linked = sorted({n for pair in parameters.correlations for n in pair if n in drawn})
     if linked:
-        matrix = np.eye(len(linked))
-        for (first, second), value in parameters.correlations.items():
-            if first in drawn and second in drawn:
-                i, j = linked.index(first), linked.index(second)
-                matrix[i, j] = matrix[j, i] = value
-        factor, own = np.linalg.cholesky(matrix), [drawn[n] for n in linked]
+        factor, own = _factor(linked, parameters.correlations), [drawn[n] for n in linked]
         for i, name in enumerate(linked):  # summed term by term: a matrix product would round by the number of patients
             whole = factor[i, i] * own[i]
             for j in range(i):
                 whole = whole + factor[i, j] * own[j]
             drawn[name] = whole
     return drawn
+
+
+def _factor(names: list[str], correlations: Mapping[tuple[str, str], float]) -> NDArray[np.float64]:
+    """Lower triangle that gives independent deviations these correlations, shape (k, k)."""
+    matrix = np.eye(len(names))
+    for (first, second), value in correlations.items():
+        if first in names and second in names:
+            i, j = names.index(first), names.index(second)
+            matrix[i, j] = matrix[j, i] = value
+    try:
+        return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        shown = ", ".join(f"{first} and {second} {value:g}" for (first, second), value in correlations.items())
+        said = f"found correlations that cannot hold together ({shown}); expected smaller ones."
+        raise InputError(said, field="correlations") from None
 
 
 def as_matrix(values: Mapping[str, ArrayLike], names: Iterable[str], count: int) -> NDArray[np.float64]:

@@ -35,9 +35,7 @@ def run(*args):
 
 
 def program(*args, **options):
-    done = subprocess.run(
-        [sys.executable, "-m", "vein2vein", *args], capture_output=True, timeout=120, **options
-    )
+    done = subprocess.run([sys.executable, "-m", "vein2vein", *args], capture_output=True, timeout=120, **options)
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
@@ -183,8 +181,11 @@ def test_two_arms_and_two_policies_are_compared_in_the_same_patients(here):
 
 
 def test_commands_named_in_files_and_help_exist(here):
-    texts = [path.read_text(encoding="utf-8") for path in Path(main.__file__).parents[1].rglob("*.[tc][os][mv]*")
-             if path.parent.name != "locales"]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in Path(main.__file__).parents[1].rglob("*.[tc][os][mv]*")
+        if path.parent.name != "locales"
+    ]
     texts += [run(name, "--help")[1] for name in NAMES]
     named = set(re.findall(r"\bvein2vein ([a-z]+)\b(?! comes| knows| can)", "\n".join(texts)))
     words = {"comes", "knows", "can", "developers", "graded", "has", "is", "does", "reads", "monitor"}

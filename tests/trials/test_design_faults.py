@@ -137,6 +137,10 @@ AGE = 'law = "normal"\nmean = 45\nsd = 14'
 DRUGS = OWN[OWN.index("drugs = [") : OWN.index("\nhow")]
 
 # what is written instead of what; the field that is named; a part of what is said
+MOVED = (
+    "[cutoffs.early]",
+    "[transplant]\nshare = 0.5\nfirst_day = 90\nlast_day = 30\n[cutoffs.early]",
+)
 FAULTS = [
     # unknown names
     ("adult_b_all", "adult_ball", "trial.disease", "did you mean adult_b_all"),
@@ -173,7 +177,7 @@ FAULTS = [
     ("dose = 25,", "dose = inf,", "regimens.light.drugs.0.dose", "at most"),
     ("[-5, -4, -3]", '"x"', "regimens.light.drugs.0.days", "a list of days"),
     ("[-5, -4, -3]", "5", "regimens.light.drugs.0.days", "a list of days"),
-    ("[-5, -4, -3]", "[nan]", "regimens.light.drugs.0", "before the infusion"),
+    ("[-5, -4, -3]", "[nan]", "regimens.light.drugs.0.days.0", "found nan"),
     ("[-5, -4, -3]", "[-5000]", "regimens.light.drugs.0.days", "-5000"),
     (DRUGS, "drugs = 3", "regimens.light.drugs", "expected tables"),
     ("[regimens.light]", "[regimens.none]", "regimens.none", 'conditioning = "none"'),
@@ -206,7 +210,7 @@ FAULTS = [
     ("low = 18\nhigh = 80", "low = 90\nhigh = 80", "population.age.high", "low <= high"),
     ("low = 18\nhigh = 80", "low = -300\nhigh = -200", "population.age", "expected 0 to 100"),
     (f"{AGE}\nlow = 18\nhigh = 80", 'law = "poisson"\nmean = 45\nhigh = 1e12', "population.age.high", "10000"),
-    (AGE, 'law = "by_age"\npoints = [[1, nan, 2]]', "population.age.points", "expected rows"),
+    (AGE, 'law = "by_age"\npoints = [[1, nan, 2]]', "population.age.points.0.1", "found nan"),
     (AGE, 'law = "by_age"\npoints = [[1, 3, 2]]', "population.age", "lean on itself"),
     (AGE, 'law = "share_of"\nof = "wieght"\nmedian = 0.5\nlogit_sd = 1', "population.age.of", "another field"),
     (AGE, 'law = "share_of"\nof = "weight"\nmedian = 5\nlogit_sd = 1', "population.age.median", "below 1"),
@@ -218,12 +222,22 @@ FAULTS = [
     ("vein_to_vein]", "bridging_share]", "waiting.bridging_share.law", "expected bernoulli"),
     ("sample = 10", "sample = 0", "assay.transgene.sample", "above 0"),
     ("sample = 10", "sd = inf", "assay.transgene.sd", "finite"),
+    ("sample = 10", "lloq = -1", "assay.transgene.lloq", "found -1"),
+    ("sample = 10", 'unit = "kg"', "assay.transgene.unit", "expected 'copies/ug'"),
+    # time after the infusion
+    (*MOVED, "transplant.last_day", "as first_day"),
+    ("[cutoffs.early]", "[transplant]\nshare = 1.5\n[cutoffs.early]", "transplant.share", "from 0 to 1"),
+    ("[cutoffs.early]", "[enrollment]\naccrual = -5\n[cutoffs.early]", "enrollment.accrual", "found -5 day"),
+    ("follow_up = 365", "follow_up = 365\ncontact_every = nan", "visits.contact_every", "found nan"),
+    ('responses = ["CR", "CRi"]', 'responses = ["CR", "CIr"]', "endpoints.responses.1", "CRi"),
+    ('responses = ["CR", "CRi"]', "responses = []", "endpoints.responses", "an empty list"),
+    ("censor_transplant = false", 'censor_transplant = "no"', "endpoints.censor_transplant", "true or false"),
     # visits
-    ("[28, 90, 365]", "[-60, 90, 365]", "visits.disease_visits", "days from 0 upwards"),
+    ("[28, 90, 365]", "[-60, 90, 365]", "visits.disease_visits.0", "0 day or more"),
     ("[28, 90, 365]", "[90, 28, 365]", "visits.disease_visits", "ascending"),
-    ("[28, 90, 365]", "[28, nan, 365]", "visits.disease_visits", "ascending"),
+    ("[28, 90, 365]", "[28, nan, 365]", "visits.disease_visits.1", "found nan"),
     ("[28, 90, 365]", "[28, 90, 3650]", "visits.disease_visits", "follow_up ends on day 365"),
-    ("[1, 7, 28]", "[]", "visits.kinetics_samples", "ascending"),
+    ("[1, 7, 28]", "[]", "visits.kinetics_samples", "found an empty list"),
     ("[1, 7, 28]", "[7]", "published.3.endpoint", "kinetics_samples"),
     ("follow_up = 365", "follow_up = -5", "visits.follow_up", "-5"),
     ("follow_up = 365", "follow_up = 365\nwatch_step = 50", "visits.watch_step", "watch_until"),

@@ -104,7 +104,7 @@ FAULTS = [
     ("probability = 0.1", "probability = 1.0", "waiting.screening_failure.probability", "nobody"),
     ("lo95 = 64", "lo95 = 84", "published.0.lo95", "84 to 91"),
     ('reason = "admission to intensive care is not simulated"', "", "published.4.reason", "says why"),
-    ('responses = ["CR", "CRh", "CRi"]', 'responses = ["CRx"]', "endpoints.responses", "CR"),
+    ('responses = ["CR", "CRh", "CRi"]', 'responses = ["RC"]', "endpoints.responses.0", "CR"),
     ("[visits]", "[visit]", "visit", "visits"),
     ('endpoint = "cmax"', 'endpoint = "cmax"\nsource = "nobody_1900"', "published.3.source", "nobody_1900"),
     ('# dose = "3.1e6/kg"', 'dose = "3.1 spoons"  #', "trial.dose", "3.1e6/kg"),

@@ -132,12 +132,18 @@ def test_companions_follow_the_laws_that_are_given_for_what_is_not_known():
     [
         ('[population.age]\nlaw = "norml"\n', "line 2, population.age.law: unknown law 'norml'; did you mean normal"),
         ('[population.age]\nlaw = "normal"\nmean = 5\nhow = "assumed"\nwhy = "x"\n', "population.age.sd: missing"),
-        ('[population.age]\nlaw = "normal"\nmean = 5\nsd = -1\n', "found -1, expected a number from 0"),
+        ('[population.age]\nlaw = "normal"\nmean = 5\nsd = -1\n', "found -1, expected a number above 0"),
         ('[population.age]\nlaw = "bernoulli"\nprobability = 1.5\n', "found 1.5, expected a number from 0 to 1"),
         ('[population.age]\nlaw = "fixed"\nvalue = 5\nhow = "assumed"\n', "why: missing"),
         ('[population.age]\nlaw = "fixed"\nvalue = 5\nhow = "reported"\n', "source: missing"),
-        ('[population.age]\nlaw = "by_age"\npoints = [[5, 1, 0], [2, 1, 0]]\n', "ascending ages"),
-        ('[population.age]\nlaw = "uniform"\nlow = 5\nhigh = 2\n', "found low 5 above high 2"),
+        (
+            '[population.age]\nlaw = "by_age"\npoints = [[5, 1, 0], [2, 1, 0]]\nhow = "assumed"\nwhy = "x"\n',
+            "ascending ages",
+        ),
+        (
+            '[population.age]\nlaw = "uniform"\nlow = 5\nhigh = 2\nhow = "assumed"\nwhy = "x"\n',
+            "found low 5 above high 2",
+        ),
         ('[population.ago]\nlaw = "fixed"\nvalue = 5\n', "unknown field 'ago'; did you mean age"),
     ],
 )

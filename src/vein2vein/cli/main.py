@@ -26,6 +26,7 @@ from vein2vein.cli import (
     monitor,
     qualify,
     respond,
+    schema,
     simulate,
     trial,
 )
@@ -72,6 +73,7 @@ commands.add_command(respond.command)
 commands.add_command(check.command)
 commands.add_command(qualify.command)
 commands.add_command(compare.command)
+commands.add_command(schema.command)
 for _catalog in catalogue.commands:
     commands.add_command(_catalog)
 

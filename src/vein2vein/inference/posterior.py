@@ -144,7 +144,7 @@ def scaled(parameter: Parameter, what: str, factor: float) -> Parameter:
     if number is None:
         raise ValueError(f"{parameter.name} has no {what} for a factor to change")
     if what == VALUE:
-        return but(parameter, value=float(np.clip(number * factor, parameter.low, parameter.high)))
+        return but(parameter, value=float(np.clip(number * factor, *parameter.range)))
     assert parameter.spread is not None
     return but(parameter, spread=Spread(parameter.spread.kind, number * factor))
 

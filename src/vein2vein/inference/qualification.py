@@ -89,7 +89,7 @@ def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
         return None
     found = chosen[0]
     for one in chosen[1:]:
-        found = found.overlay(one)
+        found = found.joined(one)
     return found
 
 

@@ -28,7 +28,6 @@ Quantity: TypeAlias = NDArray[np.float64]
 KINDS = ("dose", "level")
 
 
-
 @dataclass(frozen=True)
 class State:
     """One dynamic quantity.

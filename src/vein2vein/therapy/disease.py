@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from vein2vein.cards import Card, bundled_cards, find_card, is_path, parse_card
+from vein2vein import general_sets, units
+from vein2vein.card_reading import read
+from vein2vein.cards import Card, bundled_card, bundled_cards, find_card, is_path
+from vein2vein.declared import Sourced, formed, listed, number, text
 from vein2vein.errors import InputError, unknown
-from vein2vein.parameters import HOW, ParameterSet, read_parameters
+from vein2vein.general_sets import over
+from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
-from vein2vein.sources import source as cited
-from vein2vein.therapy.laws import Law, read_laws
+from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.laws import Law, laws_form, read_laws
 
 FOLDER = Path(__file__).with_name("diseases")
 FIELDS = (
@@ -19,12 +26,11 @@ FIELDS = (
     "fitness_prior", "burden", "antigen_density_a", "antigen_density_b", "b_cells_per_kg", "lymphocytes", "cd3",
     "circulating_blasts", "creatinine_clearance",
 )  # fmt: skip
-LINEAGES = ("leukemia", "lymphoma", "myeloma", "solid")
 
 
 @described
-@dataclass(frozen=True)
-class Disease:
+@dataclass(frozen=True, kw_only=True)
+class Disease(Sourced):
     """A disease.
 
     Attributes
@@ -44,49 +50,64 @@ class Disease:
     synonyms : tuple of str
     """
 
-    name: str
-    title: str
-    lineage: str
-    antigen_a: str
-    antigen_b: str
-    marrow_full: float
-    calibrated_on: tuple[str, ...]
-    parameters: ParameterSet
-    population: dict[str, Law]
-    synonyms: tuple[str, ...] = ()
+    name: Annotated[str, text("Name by which it is asked for")]
+    title: Annotated[str, text("Name in print")]
+    synonyms: Annotated[tuple[str, ...], listed("Other names", 'names such as ["dlbcl"]')] = ()
+    lineage: Annotated[str, text("Kind of disease: by which rules its response is assessed", words.LINEAGES)]
+    antigen_a: Annotated[str, text("First antigen on the tumor", words.ANTIGENS)]
+    antigen_b: Annotated[str, text("Second antigen on the tumor", words.ANTIGENS)] = ""
+    marrow_full: Annotated[float, number("Cells of a marrow full of tumor", "e6/kg", above=0, high=words.MARROW)] = (
+        math.nan
+    )
+    calibrated_on: Annotated[
+        tuple[str, ...], listed("Trials that its numbers were calibrated on", 'names such as ["eliana"]')
+    ] = ()
+    parameters: Annotated[ParameterSet, formed("Numbers of the reference model", over(general_sets.reference))]
+    population: Annotated[dict[str, Law], formed("Laws of its population", laws_form(FIELDS))] = field(
+        default_factory=dict
+    )
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Antigens that are one, a leukemia without marrow, laws in another unit; no provenance."""
+        if self.antigen_a == self.antigen_b:
+            yield "antigen_b", f"found '{self.antigen_b}', which is antigen_a; expected another or none."
+        if self.lineage == "leukemia" and math.isnan(self.marrow_full):
+            yield "marrow_full", "missing; a leukemia is counted in the marrow: add the cells of a full one (e6/kg)."
+        for name, law in self.population.items():
+            expected = unit_of(name)
+            if law.unit and not same_unit(law.unit, expected):
+                said = f"found '{law.unit}', expected '{expected}'; give the numbers of this law in that unit."
+                yield f"population.{name}.unit", said
+        yield from super().faults()
+
+
+def unit_of(name: str) -> str:
+    """Unit of a field of a patient: that of the general law, of patient_fields.toml, else 1e6 cells per kg or none."""
+    if name in general_laws() and general_laws()[name].unit:
+        return general_laws()[name].unit
+    usual = "e6/kg" if name.endswith("_per_kg") else "1"
+    return str(bundled_card("therapy/patient_fields.toml").get("fields", name, "unit", default=usual))
+
+
+def same_unit(unit: str, expected: str) -> bool:
+    """Whether numbers in one unit are those in the other."""
+    if unit == expected:
+        return True
+    try:
+        return units.convert(1.0, unit, expected) == 1.0
+    except InputError:
+        return False
 
 
 def read_disease(card: Card) -> Disease:
     """Read and check a disease card; a complaint names file, line and field."""
-    card.refuse_unknown(
-        ("name", "title", "lineage", "antigen_a", "antigen_b", "marrow_full", "calibrated_on", "synonyms", "parameters",
-         "population", "source", "where", "how", "why"),
-    )  # fmt: skip
-    card.string("how", choices=HOW)
-    if key := card.string("source", default=""):
-        try:
-            cited(key)
-        except InputError as problem:
-            raise card.error(("source",), problem.text) from None
-    return Disease(
-        card.string("name"),
-        card.string("title"),
-        card.string("lineage", choices=LINEAGES),
-        card.string("antigen_a"),
-        card.string("antigen_b", default=""),
-        card.number("marrow_full", unit="e6/kg", low=0, default=float("nan")),
-        card.texts("calibrated_on"),
-        read_parameters(card, "parameters", name=card.string("name")),
-        read_laws(card, "population", fields=FIELDS),
-        card.texts("synonyms"),
-    )
+    return read(card, Disease)
 
 
 @cache
 def general_laws() -> dict[str, Law]:
     """Laws of a virtual patient where neither disease nor trial gives one."""
-    path = Path(__file__).with_name("population.toml")
-    return read_laws(parse_card(path.read_text(encoding="utf-8"), path.name), "population", fields=FIELDS)
+    return read_laws(bundled_card("therapy/population.toml"), "population", fields=FIELDS)
 
 
 def population_laws(disease: Disease, own: dict[str, Law] | None = None) -> dict[str, Law]:

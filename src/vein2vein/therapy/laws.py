@@ -37,7 +37,7 @@ Every law uses one uniform number per patient, named by the field, so that a cha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,30 +45,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from vein2vein.card_reading import read_tagged
 from vein2vein.cards import Card
-from vein2vein.parameters import HOW
+from vein2vein.declared import Form, fields_of
+from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import uniforms
+from vein2vein.therapy.law_kinds import DESCRIPTION, KINDS
 
 Floats = NDArray[np.float64]
-
-_NUMBERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "fixed": (("value",), ()),
-    "bernoulli": (("probability",), ()),
-    "two_values": (("value", "other", "share"), ()),
-    "uniform": (("low", "high"), ()),
-    "normal": (("mean", "sd"), ()),
-    "lognormal": (("median", "sd"), ()),
-    "logitnormal": (("location", "sd"), ("scale", "cap")),
-    "beta": (("alpha", "beta", "low", "high"), ()),
-    "poisson": (("mean", "high"), ("plus",)),
-    "shifted_gamma": (("shift", "shape", "scale"), ()),
-    "by_age": (("points",), ("points_female",)),
-    "share_of": (("of", "median", "logit_sd"), ("factor",)),
-    "blasts_of_burden": (("scale", "cap", "full", "sd"), ()),
-}
-_DESCRIPTION = ("law", "unit", "source", "where", "how", "why")
-_SHARES = ("probability", "share", "cap")
-_POSITIVE = ("sd", "median", "alpha", "beta", "shape", "scale", "logit_sd", "full")
 
 
 @dataclass(frozen=True)
@@ -92,15 +76,31 @@ class Law:
     how: str = ""
     why: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(unknown("law", self.kind, KINDS), field="law")
+        rows: dict[str, Any] = {
+            name: _rows(value) if name.startswith("points") else value for name, value in self.numbers.items()
+        }
+        kind = KINDS[self.kind]
+        taken = {one.name for one in fields_of(kind)}
+        if odd := sorted(set(rows) - taken):
+            raise InputError(unknown("field", odd[0], taken), field=odd[0])
+        kind(law=self.kind, how="assumed", why="made in Python", **rows)
 
-def read_laws(card: Card, *path: str, fields: Iterable[str] | None = None) -> dict[str, Law]:
+
+def _rows(points: ArrayLike) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in np.atleast_2d(np.asarray(points, dtype=float)))
+
+
+def read_laws(card: Card, *path: str, fields: Collection[str] | None = None) -> dict[str, Law]:
     """Read the laws below ``path`` of a card (default: ``population``); an absent table holds no laws.
 
     Parameters
     ----------
     card : Card
     path : str
-    fields : iterable of str, optional
+    fields : collection of str, optional
         Names that a law may have.
 
     Raises
@@ -117,61 +117,21 @@ def read_laws(card: Card, *path: str, fields: Iterable[str] | None = None) -> di
 
 def read_law(card: Card, *path: str) -> Law:
     """Read one law at a path of a card."""
-    card.table(*path)
-    kind = card.string(*path, "law", choices=_NUMBERS)
-    needed, optional = _NUMBERS[kind]
-    card.refuse_unknown({*_DESCRIPTION, *needed, *optional, "low", "high"}, *path)
-    unit = card.string(*path, "unit", default="")
-    numbers: dict[str, Any] = {}
-    for name in (*needed, *optional, "low", "high"):
-        if name not in needed and card.get(*path, name) is None:
-            continue
-        if name == "of":
-            numbers[name] = card.string(*path, name)
-        elif name.startswith("points"):
-            numbers[name] = _points(card, *path, name)
-        else:
-            low = 0.0 if name in _POSITIVE or name in _SHARES else -math.inf
-            numbers[name] = card.number(*path, name, low=low, high=1.0 if name in _SHARES else math.inf)
-            if math.isinf(numbers[name]):
-                raise card.error((*path, name), f"found {numbers[name]:g}, expected a finite number.")
-            if name in _POSITIVE and numbers[name] == 0:
-                raise card.error((*path, name), "found 0, expected a number above 0; a law without spread is 'fixed'.")
-    if kind == "poisson":
-        card.number(*path, "mean", low=0.0)
-        card.number(*path, "high", low=0.0)
-    if kind == "share_of" and numbers["median"] >= 1:
-        raise card.error((*path, "median"), f"found {numbers['median']:g}, expected a share below 1.")
-    if "low" in numbers and "high" in numbers and numbers["low"] > numbers["high"]:
-        raise card.error(
-            (*path, "high"), f"found low {numbers['low']:g} above high {numbers['high']:g}; expected low <= high."
-        )
-    how = card.string(*path, "how", choices=HOW)
-    why, source = card.string(*path, "why", default=""), card.string(*path, "source", default="")
-    if how == "assumed" and not why:
-        raise card.error((*path, "why"), 'missing; an assumed law needs the reasoning behind it: add why = "...".')
-    if how != "assumed" and not source:
-        raise card.error((*path, "source"), 'missing; a law that is not assumed needs its source: add source = "key".')
-    return Law(path[-1], kind, numbers, unit, source, card.string(*path, "where", default=""), how, why)
+    found = read_tagged(card, KINDS, "law", *path)
+    given = {one.name: getattr(found, one.name) for one in fields_of(type(found)) if one.name not in DESCRIPTION}
+    numbers: dict[str, Any] = {name: value for name, value in given.items() if value is not None and value != ()}
+    for name in ("points", "points_female"):
+        if name in numbers:
+            numbers[name] = np.asarray(numbers[name], dtype=float)
+    return Law(path[-1], found.law, numbers, found.unit, found.source, found.where, found.how, found.why)
 
 
-def _points(card: Card, *path: str) -> Floats:
-    value = card.required(*path, expected="rows of [age, median, sd of ln]")
-    try:
-        points: Floats = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        points = np.empty((0, 0))
-    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or _impossible(points):
-        raise card.error(
-            path,
-            "expected rows of [age, median above 0, sd of ln] with ascending ages: [[2, 89, 0.05], [12, 150, 0.05]].",
-        )
-    return points
-
-
-def _impossible(points: Floats) -> bool:
-    bad = ~np.isfinite(points).all() or (points[:, 1] <= 0).any() or (points[:, 2] < 0).any()
-    return bool(bad or np.any(np.diff(points[:, 0]) <= 0))
+def laws_form(fields: Collection[str] | None = None) -> Form:
+    """How a card writes laws: a table of each under the name of its field."""
+    return Form(
+        read=lambda card, path: read_laws(card, *path, fields=fields), kinds=lambda: KINDS, tag="law", each=True,
+        names=fields,
+    )  # fmt: skip
 
 
 def draw(

@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.analytes import all_analytes
-from vein2vein.cards import Card, parse_card, read_card
+from vein2vein.card_reading import read
+from vein2vein.cards import Card, read_card
+from vein2vein.declared import Record, fields_of
 from vein2vein.errors import InputError
+from vein2vein.faults import number_fault
 from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
-from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws
+from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
+from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, ranges, titles
 
+__all__ = [
+    "FLAGS", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients", "patient_from_card",
+    "patient_name", "read_patient", "repeat", "select", "total_blood_volume",
+]  # fmt: skip
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 FLAGS = ("prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20", "fitness_prior")
@@ -126,6 +132,10 @@ def make_patients(
         return np.broadcast_to(np.asarray(value, dtype=kind), ids.shape).copy()
 
     columns = {name: column(values[name], bool if name in ("male", *FLAGS) else float) for name in FIELDS}
+    for name, found in columns.items():
+        if not np.all(np.isfinite(found) & (found >= 0)):
+            wrong = found[~(np.isfinite(found) & (found >= 0))][0]
+            raise InputError(number_fault(float(wrong), unit_of(name), 0.0, endless=False), field=name)
     day = {name: column((days or {}).get(name, np.nan)) for name in ("leukapheresis", "lymphodepletion")}
     return Patient(
         number=ids, disease=disease, **columns, baseline={name: column(v) for name, v in (baseline or {}).items()},
@@ -168,16 +178,6 @@ def total_blood_volume(patient: Patient) -> Floats:
     return np.where(patient.age >= v.adult_from, np.where(patient.male, male, female), child)
 
 
-@cache
-def _ranges() -> Card:
-    path = Path(__file__).with_name("patient_fields.toml")
-    return parse_card(path.read_text(encoding="utf-8"), path.name)
-
-
-def _titles(part: str) -> dict[str, Any]:
-    return dict(_ranges().table(part))
-
-
 def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
     """Read the card of one patient.
 
@@ -198,28 +198,25 @@ def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
 
 def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     """Make one patient from a card that was read; see ``read_patient``."""
-    known_fields = _titles("fields")
     _refuse_birth_date(card)
-    own = ("name", "disease", "sex", "days", "baseline", "last_given", "history")  # the last two: vein2vein eligible
-    card.refuse_unknown((*own, *FLAGS, *known_fields))
-    patient_name(card)
     disease = _disease(card)
+    told = read(card, patient_card())
     notes: list[str] = []
     given: dict[str, float] = {}
-    for name, limits in known_fields.items():
-        required = {} if limits.get("required") else {"default": None}
-        value = card.number(name, unit=limits["unit"], low=limits["low"], high=limits["high"], **required)
-        if value is not None:
+    for name, limits in titles("fields").items():
+        if (value := getattr(told, name)) is not None:
             given[name] = value
             notes += _unusual(limits, value)
-    for flag in FLAGS:
-        if card.get(flag) is not None:
-            given[flag] = float(card.flag(flag))
-    if card.get("sex") is not None:
-        given["male"] = float(card.string("sex", choices=("male", "female")) == "male")
+    for fact in FLAGS:
+        if (answer := getattr(told, fact)) is not None:
+            given[fact] = float(answer)
+    if told.sex:
+        given["male"] = float(told.sex == "male")
     given = _derived(card, disease, given)
-    days = _days(card, notes)
-    baseline = _baseline(card)
+    days = _given(told.days)
+    for name, limits in titles("days").items():
+        notes += _unusual(limits, days[name]) if name in days else []
+    baseline = _given(told.baseline)
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
     notes += _shape(values)
@@ -237,18 +234,8 @@ def _in_words(name: str, value: float) -> str:
         return f"sex {'male' if value else 'female'}"
     if name in FLAGS:
         return f"{name} {'yes' if value else 'no'}"
-    unit = _ranges().get("fields", name, "unit", default="e6/kg" if name.endswith("_per_kg") else "1")
+    unit = ranges().get("fields", name, "unit", default="e6/kg" if name.endswith("_per_kg") else "1")
     return f"{name} {value:.3g}{'' if unit == '1' else f' {unit}'}"
-
-
-def patient_name(card: Card) -> str:
-    """What the card calls the patient, "" where it does not say."""
-    name = card.string("name", default="")
-    longest = int(_constant("name_longest"))
-    if len(name) > longest or not (name.isprintable() or not name):
-        expected = f"expected a name of at most {longest} printable characters"
-        raise card.error(("name",), f"found {name[:longest]!r}; {expected}.")
-    return name
 
 
 def _refuse_birth_date(card: Card) -> None:
@@ -269,6 +256,8 @@ def _disease(card: Card) -> Disease:
     try:
         return find_disease(name)
     except InputError as problem:
+        if problem.file and problem.line:
+            raise
         raise card.error(("disease",), problem.text) from None
 
 
@@ -306,59 +295,29 @@ def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[s
                 ("metabolic_tumor_volume",),
                 f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).",
             )
-        values["burden"] = volume * _constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
+        values["burden"] = volume * constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
     share = values.get("cd3", 0.0) / 1000  # unit factor: cells/uL to 10^9/L
-    if share > values.get("lymphocytes", np.inf) * _constant("cd3_of_lymphocytes"):
+    if share > values.get("lymphocytes", np.inf) * constant("cd3_of_lymphocytes"):
         raise card.error(
             ("cd3",),
             f"found {values['cd3']:g} cells/uL, more T cells than all lymphocytes ({values['lymphocytes']:g} 10^9/L); "
             f"expected at most {1000 * values['lymphocytes']:g} cells/uL.",
         )
     if b_cells is not None:
-        values["b_cells_per_kg"] = b_cells / _constant("b_cells_per_ul")
+        values["b_cells_per_kg"] = b_cells / constant("b_cells_per_ul")
     return values
 
 
-def _constant(name: str) -> float:
-    return float(_ranges().number("constants", name, "value"))
-
-
-def _days(card: Card, notes: list[str]) -> dict[str, float]:
-    known = _titles("days")
-    if card.get("days") is None:
+def _given(part: Record | None) -> dict[str, float]:
+    """Numbers that were given in a part of the card."""
+    if part is None:
         return {}
-    card.table("days")
-    card.refuse_unknown(known, "days")
-    found = {}
-    for name, limits in known.items():
-        value = card.number("days", name, unit="day", low=limits["low"], high=limits["high"], default=None)
-        if value is not None:
-            found[name] = value
-            notes += _unusual(limits, value)
-    if len(found) == len(known) and found["leukapheresis"] >= found["lymphodepletion"]:
-        raise card.error(
-            ("days", "lymphodepletion"),
-            f"found day {found['lymphodepletion']:g}, not after leukapheresis on day {found['leukapheresis']:g}; "
-            "expected leukapheresis < lymphodepletion < 0 (infusion is day 0).",
-        )
-    return found
-
-
-def _baseline(card: Card) -> dict[str, float]:
-    if card.get("baseline") is None:
-        return {}
-    card.table("baseline")
-    known = {name: a for name, a in all_analytes().items() if a.kind != "treatment"}
-    card.refuse_unknown(known, "baseline")
-    return {
-        name: card.number("baseline", name, unit=known[name].unit, low=known[name].low, high=known[name].high)
-        for name in card.data["baseline"]
-    }
+    return {one.name: value for one in fields_of(type(part)) if (value := getattr(part, one.name)) is not None}
 
 
 def _shape(values: Mapping[str, Floats]) -> list[str]:
     index = float(values["weight"][0] / (values["height"][0] / 100) ** 2)  # unit factor
-    low, high = _constant("body_mass_index_low"), _constant("body_mass_index_high")
+    low, high = constant("body_mass_index_low"), constant("body_mass_index_high")
     return (
         []
         if low <= index <= high
@@ -369,9 +328,3 @@ def _shape(values: Mapping[str, Floats]) -> list[str]:
 def example_patient_text() -> str:
     """A commented card of one patient, for the user to change."""
     return Path(__file__).with_name("example_patient.toml").read_text(encoding="utf-8")
-
-
-def limits_of(name: str) -> tuple[float, float]:
-    """Lowest and highest value that a fact of a patient may have, in its unit; infinite where no limit is known."""
-    low, high = (float(_ranges().get("fields", name, end, default=float("nan"))) for end in ("low", "high"))
-    return (low if low == low else float("-inf")), (high if high == high else float("inf"))

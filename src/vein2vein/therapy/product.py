@@ -3,48 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import general_sets
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
+from vein2vein.declared import Form, Noted, Record, Says, Sourced, formed, listed, number, part, text
 from vein2vein.errors import InputError, unknown
-from vein2vein.parameters import HOW, ParameterSet, read_parameters
+from vein2vein.general_sets import over
+from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
-from vein2vein.sources import source as cited
 from vein2vein.therapy import manufacturing
+from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
 FOLDER = Path(__file__).with_name("products")
-DRUGS = ("fludarabine", "cyclophosphamide", "bendamustine", "alemtuzumab")
-DESIGNS = ("single", "or", "and")
-_PROVENANCE = ("source", "where", "how", "why")
 
 
 @dataclass(frozen=True)
-class Drug:
+class Drug(Record):
     """A conditioning drug: mg per m2 of body surface on each of the days (infusion = day 0)."""
 
-    name: str
-    dose: float
-    days: tuple[float, ...]
+    name: Annotated[str, text("Drug", words.DRUGS, label="drug")]
+    dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0, high=words.DRUG_DOSE)]
+    days: Annotated[
+        tuple[float, ...],
+        listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", low=-words.DAYS_BEFORE),
+    ]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Days that are none, not in order, or not before the infusion."""
+        days = list(self.days)
+        if not days or days[-1] >= 0 or days != sorted(set(days)):
+            yield "days", f"found the days {days}, expected ascending days before the infusion on day 0."
 
 
-@dataclass(frozen=True)
-class Regimen:
+@dataclass(frozen=True, kw_only=True)
+class Regimen(Sourced):
     """A lymphodepletion regimen."""
 
-    name: str
-    title: str
-    drugs: tuple[Drug, ...]
-    source: str = ""
-    where: str = ""
-    how: str = ""
-    why: str = ""
+    name: Annotated[str, text("Name by which it is asked for")]
+    title: Annotated[str, text("Drugs and doses in words")]
+    drugs: Annotated[tuple[Drug, ...], part("Drugs, their doses and days")]
 
 
 @dataclass(frozen=True)
@@ -55,81 +62,148 @@ class Dose:
     per_kg: bool = False
 
 
-@dataclass(frozen=True)
-class DoseRule:
-    """Label dose of viable CAR-positive T cells.
+Infusions = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split(Record):
+    """A dose in several infusions: [day, cells] of each, by the burden before it."""
+
+    blasts_above: Annotated[float, number("Marrow blasts above which the high split holds", "%", 0, words.BLASTS)]
+    low: Annotated[
+        Infusions,
+        listed("Infusions up to that border", "[day, cells] such as [[0, 1e8], [9, 3e8]]", low=0, filled=True),
+    ]
+    high: Annotated[
+        Infusions, listed("Infusions above it", "[day, cells] such as [[0, 1e7], [9, 4e8]]", low=0, filled=True)
+    ]
+
+
+def _per_kg(meaning: str) -> Says:
+    return number(f"{meaning} of viable CAR-positive cells by weight", "cells/kg", 0, words.CELLS_PER_KG)
+
+
+def _total(meaning: str) -> Says:
+    return number(f"{meaning} of viable CAR-positive cells in all", "cells", 0, words.CELLS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoseRule(Noted):
+    """Label dose of viable CAR-positive T cells; NaN where a rule is per kg or in total only.
 
     Attributes
     ----------
     weight_border : float
         Per kg up to and including this weight (kg), in total above it; 0: always in total, inf: always per kg.
-    low_per_kg, target_per_kg, high_per_kg : float
-        Cells per kg; NaN where the rule is in total only.
-    low_total, target_total, high_total : float
-        Cells; NaN where the rule is per kg only.
     cap : float
         Never more than this in total (cells).
     scatter : float
         Log-sd of the filled dose around the target; NaN: that of the process.
-    split_border : float
-        Marrow blasts (%) above which the high-burden split holds; NaN: one infusion.
-    split_low, split_high : tuple of (day, cells)
-        The infusions up to and above that border.
+    split : Split or None
+        The infusions of a dose that is given in several.
     """
 
-    weight_border: float = math.inf
-    low_per_kg: float = math.nan
-    target_per_kg: float = math.nan
-    high_per_kg: float = math.nan
-    low_total: float = math.nan
-    target_total: float = math.nan
-    high_total: float = math.nan
-    cap: float = math.inf
-    scatter: float = math.nan
-    split_border: float = math.nan
-    split_low: tuple[tuple[float, float], ...] = ()
-    split_high: tuple[tuple[float, float], ...] = ()
+    weight_border: Annotated[float, number("By weight up to here, in all above", "kg", 0, words.WEIGHT)] = math.inf
+    low_per_kg: Annotated[float, _per_kg("Lowest dose")] = math.nan
+    target_per_kg: Annotated[float, _per_kg("Dose aimed at")] = math.nan
+    high_per_kg: Annotated[float, _per_kg("Highest dose")] = math.nan
+    low_total: Annotated[float, _total("Lowest dose")] = math.nan
+    target_total: Annotated[float, _total("Dose aimed at")] = math.nan
+    high_total: Annotated[float, _total("Highest dose")] = math.nan
+    cap: Annotated[float, _total("Never more than this")] = math.inf
+    scatter: Annotated[float, number("Sd of ln of the filled dose", low=0, high=words.LOG_SD)] = math.nan
+    split: Annotated[Split, part("A dose in several infusions")] | None = None
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Doses that are missing or out of order; no provenance."""
+        yield from super().faults()
+        kinds = (("per_kg", self.weight_border > 0), ("total", self.weight_border < math.inf))
+        for kind in (name for name, used in kinds if used):
+            given = {f"{part}_{kind}": getattr(self, f"{part}_{kind}") for part in ("low", "target", "high")}
+            if absent := [name for name, value in given.items() if math.isnan(value)]:
+                yield absent[0], f"missing; expected {', '.join(given)}. Add the line '{absent[0]} = ...'."
+            low, target, high = given.values()
+            if not low <= target <= high:
+                said = f"found low {low:g}, target {target:g}, high {high:g}; expected low <= target <= high."
+                yield f"target_{kind}", said
+
+    @property
+    def split_border(self) -> float:
+        """Marrow blasts (%) above which the high-burden split holds; NaN: one infusion."""
+        return self.split.blasts_above if self.split else math.nan
+
+    @property
+    def split_low(self) -> Infusions:
+        """The infusions (day, cells) up to that border."""
+        return self.split.low if self.split else ()
+
+    @property
+    def split_high(self) -> Infusions:
+        """The infusions (day, cells) above it."""
+        return self.split.high if self.split else ()
 
 
-@dataclass(frozen=True)
-class Indication:
-    """One approved use.
+_said = text  # a field of the next record has this name
 
-    Attributes
-    ----------
-    name, text : str
-    diseases : tuple of str
-        Disease cards that it covers.
-    age_low, age_below : float
-        Years.
-    lines_low : float
-        Fewest earlier lines.
-    dose : DoseRule
-    regimens : tuple of Regimen
-        The first is the usual one.
-    window_low, window_high : float
-        Days from the last lymphodepletion dose to the infusion.
-    """
 
-    name: str
-    text: str
-    diseases: tuple[str, ...]
-    age_low: float
-    age_below: float
-    lines_low: float
-    dose: DoseRule
-    regimens: tuple[Regimen, ...]
-    window_low: float
-    window_high: float
-    source: str
-    where: str
-    how: str = "reported"
-    why: str = ""
+@dataclass(frozen=True, kw_only=True)
+class Indication(Sourced):
+    """One approved use."""
+
+    name: Annotated[str, _said("Short name of the use")]
+    text: Annotated[str, _said("The use in words")]
+    diseases: Annotated[tuple[str, ...], listed("Disease cards that it covers", 'names such as ["lbcl"]')]
+    age_low: Annotated[float, number("Lowest age", "year", 0, words.AGE)] = 0.0
+    age_below: Annotated[float, number("Age from which it is not for", "year", above=0, high=words.AGE)] = math.inf
+    lines_low: Annotated[float, number("Fewest earlier lines of therapy", low=0, high=words.LINES)] = 0.0
+    dose: Annotated[DoseRule, part("The dose rule of the label")]
+    regimens: Annotated[tuple[Regimen, ...], part("Lymphodepletion, the usual one first", filled=True)]
+    window_low: Annotated[float, number("Fewest days from lymphodepletion to infusion", "day", 0, words.WINDOW)]
+    window_high: Annotated[float, number("Most days from lymphodepletion to infusion", "day", 0, words.WINDOW)]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Ages or windows that nobody is in; no provenance."""
+        if self.age_low >= self.age_below:
+            yield "age_below", f"found {self.age_below:g} years, expected more than age_low, {self.age_low:g}."
+        if self.window_low > self.window_high:
+            yield "window_high", f"found {self.window_high:g} days, expected at least window_low, {self.window_low:g}."
+        yield from super().faults()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxed(Sourced):
+    """Boxed warnings of a label."""
+
+    boxed: Annotated[
+        tuple[str, ...], listed("Boxed warnings of the label", 'texts such as ["cytokine release syndrome"]')
+    ] = ()
+
+
+_WARNINGS = Form(read=lambda card, path: read(card, Boxed, *path).boxed, kinds=lambda: {"": Boxed})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Construct(Noted):
+    """What a receptor is made of."""
+
+    binder: Annotated[str, text("What binds the antigen")] = ""
+    hinge: Annotated[str, text("Hinge")] = ""
+    transmembrane: Annotated[str, text("Part in the membrane")] = ""
+    cells: Annotated[str, text("Starting cells and their activation")] = ""
+    tag: Annotated[str, text("Marker by which the cells are selected or removed")] = ""
+
+
+def _read_construct(card: Card, path: tuple[str, ...]) -> dict[str, str]:
+    made = read(card, Construct, *path)
+    return {name: getattr(made, name) for name in card.table(*path)}
+
+
+_CONSTRUCT = Form(read=_read_construct, kinds=lambda: {"": Construct})
 
 
 @described
-@dataclass(frozen=True)
-class Product:
+@dataclass(frozen=True, kw_only=True)
+class Product(Sourced):
     """A CAR T-cell product.
 
     Attributes
@@ -152,143 +226,37 @@ class Product:
     synonyms : tuple of str
     """
 
-    name: str
-    title: str
-    brand: str
-    target_a: str
-    target_b: str
-    design: str
-    costimulation: str
-    vector: str
-    readout: str
-    construct: Mapping[str, str]
-    indications: tuple[Indication, ...]
-    warnings: tuple[str, ...]
-    parameters: ParameterSet
-    process: ParameterSet
-    synonyms: tuple[str, ...] = ()
+    name: Annotated[str, text("Nonproprietary name, with underscores")]
+    title: Annotated[str, text("Name in print")]
+    brand: Annotated[str, text("Brand")] = ""
+    synonyms: Annotated[tuple[str, ...], listed("Other names", 'names such as ["tisa-cel"]')] = ()
+    target_a: Annotated[str, text("Antigen", words.ANTIGENS)]
+    target_b: Annotated[str, text("Second antigen", words.ANTIGENS)] = ""
+    design: Annotated[str, text("One target, either of two, or both", words.DESIGNS)]
+    costimulation: Annotated[str, text("Costimulation domain", words.COSTIMULATION)]
+    vector: Annotated[str, text("What carries the gene", words.VECTORS)]
+    readout: Annotated[str, text("How CAR-T cells are counted", words.READOUTS)]
+    construct: Annotated[Mapping[str, str], formed("What the receptor is made of", _CONSTRUCT)] = field(
+        default_factory=dict
+    )
+    warnings: Annotated[tuple[str, ...], formed("Boxed warnings of the label", _WARNINGS)] = ()
+    indications: Annotated[tuple[Indication, ...], part("Approved uses", filled=True)]
+    parameters: Annotated[ParameterSet, formed("Numbers of the reference model", over(general_sets.reference))]
+    process: Annotated[ParameterSet, formed("Numbers of its manufacturing", over(manufacturing.general))]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Targets that do not fit the design; no provenance."""
+        if (self.design == "single") != (self.target_b == ""):
+            found = f"found '{self.design}' with target_b = '{self.target_b}'"
+            yield "design", f"{found}; single has no target_b, or and and need one."
+        if self.target_a == self.target_b:
+            yield "target_b", f"found '{self.target_b}', the antigen of target_a; expected another."
+        yield from super().faults()
 
 
 def read_product(card: Card) -> Product:
     """Read and check a product card; a complaint names file, line and field."""
-    card.refuse_unknown(
-        ("name", "title", "brand", "synonyms", "target_a", "target_b", "design", "costimulation", "vector", "readout",
-         "construct", "warnings", "indications", "parameters", "process", *_PROVENANCE),
-    )  # fmt: skip
-    _provenance(card)
-    count = len(card.required("indications", expected="one [[indications]] table for each approved use"))
-    design = card.string("design", choices=DESIGNS)
-    target_b = card.string("target_b", default="")
-    if (design == "single") != (target_b == ""):
-        raise card.error(
-            ("design",), f"found '{design}' with target_b = '{target_b}'; single has no target_b, or and and need one."
-        )
-    if card.get("warnings") is not None:
-        _provenance(card, "warnings")
-    return Product(
-        card.string("name"),
-        card.string("title"),
-        card.string("brand", default=""),
-        card.string("target_a"),
-        target_b,
-        design,
-        card.string("costimulation"),
-        card.string("vector"),
-        card.string("readout", choices=("qPCR", "flow")),
-        {key: str(value) for key, value in card.table("construct", default={}).items()},
-        tuple(_indication(card, str(i)) for i in range(count)),
-        tuple(card.get("warnings", "boxed", default=())),
-        read_parameters(card, "parameters", name=card.string("name")),
-        read_parameters(card, "process", name=card.string("name")),
-        card.texts("synonyms"),
-    )
-
-
-def _provenance(card: Card, *path: str) -> dict[str, str]:
-    how = card.string(*path, "how", choices=HOW)
-    why, key = card.string(*path, "why", default=""), card.string(*path, "source", default="")
-    if how == "assumed" and not why:
-        raise card.error((*path, "why"), 'missing; an assumed fact needs the reasoning behind it: add why = "...".')
-    if how != "assumed" and not key:
-        raise card.error((*path, "source"), 'missing; a fact needs its source: add source = "key".')
-    if key:
-        try:
-            cited(key)
-        except InputError as problem:
-            raise card.error((*path, "source"), problem.text) from None
-    return {"source": key, "where": card.string(*path, "where", default=""), "how": how, "why": why}
-
-
-def _diseases(card: Card, *path: str) -> tuple[str, ...]:
-    card.required(*path, "diseases", expected="a list of disease cards")
-    return card.texts(*path, "diseases")
-
-
-def _indication(card: Card, index: str) -> Indication:
-    here = ("indications", index)
-    card.refuse_unknown(
-        ("name", "text", "diseases", "age_low", "age_below", "lines_low", "dose", "regimens", "window_low",
-         "window_high", *_PROVENANCE),
-        *here,
-    )  # fmt: skip
-    regimens = card.required(*here, "regimens", expected="one [[indications.regimens]] table for each regimen")
-    return Indication(
-        card.string(*here, "name"),
-        card.string(*here, "text"),
-        _diseases(card, *here),
-        card.number(*here, "age_low", unit="year", low=0, default=0.0),
-        card.number(*here, "age_below", unit="year", low=0, default=math.inf),
-        card.number(*here, "lines_low", low=0, default=0.0),
-        _dose(card, *here, "dose"),
-        tuple(read_regimen(card, *here, "regimens", str(i)) for i in range(len(regimens))),
-        card.number(*here, "window_low", unit="day", low=0),
-        card.number(*here, "window_high", unit="day", low=0),
-        **_provenance(card, *here),
-    )
-
-
-def _dose(card: Card, *path: str) -> DoseRule:
-    names = tuple(name for name in DoseRule.__dataclass_fields__ if not name.startswith("split"))
-    card.refuse_unknown((*names, "split", *_PROVENANCE), *path)
-    _provenance(card, *path)
-    numbers = {name: card.number(*path, name, low=0) for name in names if card.get(*path, name) is not None}
-    rule = DoseRule(**numbers)
-    if card.get(*path, "split") is not None:
-        at = (*path, "split")
-        card.refuse_unknown(("blasts_above", "low", "high"), *at)
-        low, high = (
-            tuple((float(d), float(c)) for d, c in card.required(*at, key, expected="[[day, cells], ...]"))
-            for key in ("low", "high")
-        )
-        rule = DoseRule(**numbers, split_border=card.number(*at, "blasts_above", low=0), split_low=low, split_high=high)
-    kinds = [k for k, used in (("per_kg", rule.weight_border > 0), ("total", rule.weight_border < math.inf)) if used]
-    for kind in kinds:
-        low, target, high = (getattr(rule, f"{part}_{kind}") for part in ("low", "target", "high"))
-        if not low <= target <= high:
-            raise card.error(
-                (*path, f"target_{kind}"),
-                f"found low {low:g}, target {target:g}, high {high:g}; expected low <= target <= high.",
-            )
-    return rule
-
-
-def read_regimen(card: Card, *path: str, given: str = "") -> Regimen:
-    """A lymphodepletion regimen of a product or trial card; ``given`` is its name where the table has none."""
-    card.refuse_unknown(("name", "title", "drugs", *_PROVENANCE), *path)
-    drugs = []
-    card.required(*path, "drugs", expected="a list of drugs")
-    for i in range(len(card.tables(*path, "drugs"))):
-        at = (*path, "drugs", str(i))
-        card.refuse_unknown(("drug", "dose", "days"), *at)
-        days = card.required(*at, "days", expected="a list of days before the infusion")
-        if not isinstance(days, list) or any(isinstance(d, bool) or not isinstance(d, int | float) for d in days):
-            raise card.error((*at, "days"), f"found {days!r}, expected a list of days such as [-5, -4, -3].")
-        days = tuple(float(day) for day in days)
-        if not days or not min(days) > -math.inf or max(days) >= 0 or list(days) != sorted(set(days)):
-            raise card.error(at, f"found the days {list(days)}, expected ascending days before the infusion on day 0.")
-        drugs.append(Drug(card.string(*at, "drug", choices=DRUGS), card.number(*at, "dose", low=0), days))
-    name = given or card.string(*path, "name")
-    return Regimen(name, card.string(*path, "title"), tuple(drugs), **_provenance(card, *path))
+    return read(card, Product)
 
 
 @cache
@@ -337,7 +305,7 @@ def find_regimen(indication: Indication, name: str = "") -> Regimen:
     if not name:
         return indication.regimens[0]
     if name == "none":
-        return Regimen("none", "no lymphodepletion", ())
+        return Regimen(name="none", title="no lymphodepletion", drugs=(), how="assumed", why="asked for")
     known = {regimen.name: regimen for regimen in indication.regimens}
     if name not in known:
         raise InputError(unknown("lymphodepletion regimen", name, [*known, "none"]))

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.cards import Card, parse_card
+from vein2vein.card_reading import read
+from vein2vein.cards import Card, bundled_card
+from vein2vein.declared import Noted, Record, Says, listed, number
 from vein2vein.records import described
+from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
 
 
+def _usual(name: str) -> float:
+    return float(bundled_card("therapy/visits.toml").number("plan", name))
+
+
+def _usual_days(name: str) -> tuple[float, ...]:
+    return tuple(float(day) for day in bundled_card("therapy/visits.toml").get("plan", name))
+
+
+def _step(meaning: str) -> Says:
+    return number(meaning, "day", words.SHORTEST, words.LONGEST)
+
+
+def _days(meaning: str) -> Says:
+    return listed(meaning, "days such as [28, 90, 180]", unit="day", low=0, ascending=True, filled=True)
+
+
 @described
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Record):
     """When the patient is seen. Days after the infusion.
 
     Attributes
@@ -30,43 +49,46 @@ class Plan:
         Days on which response is assessed and CAR-T are counted.
     """
 
-    watch_step: float
-    watch_until: float
-    contact_every: float
-    follow_up: float
-    disease_visits: tuple[float, ...]
-    kinetics_samples: tuple[float, ...]
+    watch_step: Annotated[float, _step("Step at which the ward grades")] = _usual("watch_step")
+    watch_until: Annotated[float, _step("Day up to which the ward grades at that step")] = _usual("watch_until")
+    contact_every: Annotated[float, _step("Step of the visits after that")] = _usual("contact_every")
+    follow_up: Annotated[float, _step("Last day of follow-up")] = _usual("follow_up")
+    disease_visits: Annotated[tuple[float, ...], _days("Days on which response is assessed")] = _usual_days(
+        "disease_visits"
+    )
+    kinetics_samples: Annotated[tuple[float, ...], _days("Days on which CAR-T are counted")] = _usual_days(
+        "kinetics_samples"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visits(Noted, Plan):
+    """The visits of a trial card: a plan, and where it comes from."""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A step longer than its span; a provenance that is not whole."""
+        if self.watch_step > self.watch_until:
+            said = f"found {self.watch_step:g}, expected at most watch_until, {self.watch_until:g} days."
+            yield "watch_step", said
+        yield from super().faults()
 
 
 def read_plan(card: Card | None = None, *path: str) -> Plan:
     """Read the plan of a trial card; what it leaves out comes from visits.toml."""
-    usual = _defaults()
-    days = {}
-    for name in ("disease_visits", "kinetics_samples"):
-        listed = card.get(*path, name) if card else None
-        listed = usual.get("plan", name) if listed is None else listed
-        where = (*path, name)
-        if not isinstance(listed, list) or any(isinstance(d, bool) or not isinstance(d, int | float) for d in listed):
-            raise (card or usual).error(where, f"found {listed!r}, expected a list of days such as [28, 90, 180].")
-        if not listed or sorted(set(listed)) != listed or not 0 <= listed[0] <= listed[-1] < float("inf"):
-            raise (card or usual).error(where, f"found {listed}, expected days from 0 upwards in ascending order.")
-        days[name] = tuple(float(d) for d in listed)
-    steps: dict[str, float] = {}
-    for name in ("watch_step", "watch_until", "contact_every", "follow_up"):
-        default = usual.number("plan", name)
-        steps[name] = card.number(*path, name, low=0.25, high=7300, default=default) if card else default
-    end = steps["follow_up"]
-    seen = {name: tuple(d for d in listed if d <= end) for name, listed in days.items()}
+    return plan_of(read(card, Visits, *path) if card and card.get(*path) is not None else Visits())
+
+
+def plan_of(given: Visits) -> Plan:
+    """The plan of the visits of a trial card: those up to the end of follow-up."""
+    end = given.follow_up
+    seen = {
+        name: tuple(day for day in days if day <= end)
+        for name, days in (("disease_visits", given.disease_visits), ("kinetics_samples", given.kinetics_samples))
+    }
     return Plan(
-        steps["watch_step"], steps["watch_until"], steps["contact_every"], steps["follow_up"],
-        seen["disease_visits"], seen["kinetics_samples"],
+        watch_step=given.watch_step, watch_until=given.watch_until, contact_every=given.contact_every, follow_up=end,
+        **seen,
     )  # fmt: skip
-
-
-@cache
-def _defaults() -> Card:
-    text = resources.files("vein2vein").joinpath("therapy", "visits.toml").read_text(encoding="utf-8")
-    return parse_card(text, "visits.toml")
 
 
 def monitoring_days(plan: Plan) -> Floats:

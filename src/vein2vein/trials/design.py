@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from vein2vein.cards import Card
 from vein2vein.errors import InputError, unknown
-from vein2vein.sources import source
-from vein2vein.therapy.disease import FIELDS, Disease, find_disease
+from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
-from vein2vein.therapy.laws import Law, read_laws
-from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen, read_regimen
+from vein2vein.therapy.laws import Law
+from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen
 from vein2vein.trials.arms import Arm
-from vein2vein.trials.published import LONGEST, MOST
+from vein2vein.trials.trial_card import TrialTables
 
 Named = TypeVar("Named")
-FACTS = ("source", "where", "how", "why")
-_ARM = ("name", "title", "size", "disease", "product", "dose", "conditioning", "population", *FACTS)
-MOST_DRUG, FIRST_DAY = 1e4, 60.0  # daily dose of a drug, days before infusion: limits of a regimen in a trial file
 _DOSE_UNITS = ("/kg", "cells")
 _EXAMPLES = '"3.1e6/kg" or "1e8 cells"'
 
@@ -45,65 +41,6 @@ def probability(card: Card, laws: Mapping[str, Law], name: str) -> float:
     return float(laws[name].numbers["probability"])
 
 
-def count(card: Card, *path: str, low: int = 0) -> int:
-    """A whole number of patients."""
-    value = card.number(*path, low=low, high=MOST, default=low)
-    if value != int(value):
-        raise card.error(path, f"found {value:g}, expected a whole number of patients.")
-    return int(value)
-
-
-def read_transplant(card: Card) -> tuple[float, float, float]:
-    """Share of remissions that are transplanted, first and last day."""
-    card.refuse_unknown(("share", "first_day", "last_day", *FACTS), "transplant")
-    if card.get("transplant") is None:
-        return 0.0, 0.0, 0.0
-    first = card.number("transplant", "first_day", unit="day", low=0.0, high=LONGEST)
-    return (
-        card.number("transplant", "share", low=0.0, high=1.0),
-        first,
-        card.number("transplant", "last_day", unit="day", low=first, high=LONGEST),
-    )
-
-
-def check_sources(card: Card) -> None:
-    """Refuse a source that is not in the list."""
-
-    def walk(here: object, path: tuple[str, ...]) -> None:
-        if isinstance(here, Mapping):
-            table = cast("Mapping[str, object]", here)
-            if "source" in table:
-                try:
-                    source(card.string(*path, "source"))
-                except InputError as problem:
-                    raise card.error((*path, "source"), problem.text) from None
-            for key, value in table.items():
-                walk(value, (*path, key))
-        elif isinstance(here, list):
-            for index, value in enumerate(cast("list[object]", here)):
-                walk(value, (*path, str(index)))
-
-    walk(card.data, ())
-
-
-def read_regimens(card: Card) -> dict[str, Regimen]:
-    """Lymphodepletion that the trial file describes itself: [regimens.<name>]."""
-    found = {name: read_regimen(card, "regimens", name, given=name) for name in card.table("regimens", default={})}
-    for name, regimen in found.items():
-        if name == "none" or not regimen.drugs:
-            text = "found no drugs" if name != "none" else "found 'none'"
-            raise card.error(("regimens", name), f'{text}; write conditioning = "none" for no lymphodepletion.')
-        for i, drug in enumerate(regimen.drugs):
-            at = ("regimens", name, "drugs", str(i))
-            if not 0 < drug.dose <= MOST_DRUG:
-                text = f"found {drug.dose:g}, expected a daily dose of {MOST_DRUG:g} mg/m2 at most."
-                raise card.error((*at, "dose"), text)
-            if min(drug.days) < -FIRST_DAY:
-                text = f"found day {min(drug.days):g}, expected days before the infusion, from {-FIRST_DAY:g} on."
-                raise card.error((*at, "days"), text)
-    return found
-
-
 def check_treatment(
     card: Card, product: Product, disease: Disease, regimens: Mapping[str, Regimen], *path: str
 ) -> None:
@@ -117,10 +54,13 @@ def check_treatment(
             known = [*regimens, *(regimen.name for regimen in indication.regimens), "none"]
             text = unknown("lymphodepletion regimen", conditioning, known)
             raise card.error((*path, "conditioning"), text) from None
-    dose = card.get(*path, "dose")
+
+
+def check_dose_text(card: Card, *path: str) -> None:
+    """Refuse a dose without unit, or that is none."""
+    dose, at = card.get(*path, "dose"), (*path, "dose")
     if dose is None:
         return
-    at = (*path, "dose")
     if not isinstance(dose, str) or not dose.strip().strip("+-.0123456789eE "):
         raise card.error(at, f"found {dose!r} without a unit; expected text such as {_EXAMPLES}.")
     if not dose.strip().endswith(_DOSE_UNITS):
@@ -130,33 +70,28 @@ def check_treatment(
         raise card.error(at, f"found {dose!r}, expected a dose above 0 such as {_EXAMPLES}.")
 
 
-def read_arms(card: Card, disease: Disease, product: Product, regimens: Mapping[str, Regimen]) -> tuple[Arm, ...]:
+def read_arms(
+    card: Card, told: TrialTables, disease: Disease, product: Product, regimens: Mapping[str, Regimen]
+) -> tuple[Arm, ...]:
     """The arms: [[arms]]; what an arm leaves out is as in [trial]."""
-    listed = cast("object", card.get("arms"))
-    if listed is None:
-        return ()
-    if not isinstance(listed, list) or not (arm_count := len(cast("list[object]", listed))):
-        raise card.error(("arms",), "found no arm; write one [[arms]] table for each arm, or leave arms out for one.")
     arms: list[Arm] = []
-    for i in range(arm_count):
+    for i, one in enumerate(told.arms or ()):
         here = ("arms", str(i))
-        card.refuse_unknown(_ARM, *here)
-        own_disease = found(card, find_disease, *here, "disease") if card.get(*here, "disease") else disease
-        own_product = found(card, find_product, *here, "product") if card.get(*here, "product") else product
+        own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
+        own_product = found(card, find_product, *here, "product") if one.product else product
         check_treatment(card, own_product, own_disease, regimens, *here)
-        name = card.string(*here, "name")
-        if name in [arm.name for arm in arms]:
-            raise card.error((*here, "name"), f"found '{name}' twice; each arm needs a name of its own.")
+        if one.name in [arm.name for arm in arms]:
+            raise card.error((*here, "name"), f"found '{one.name}' twice; each arm needs a name of its own.")
         arms.append(
             Arm(
-                name,
-                card.string(*here, "title", default=name),
-                card.number(*here, "size", low=1, high=MOST),
+                one.name,
+                one.title or one.name,
+                float(one.size),
                 own_disease,
                 own_product,
-                card.string(*here, "dose", default=card.string("trial", "dose", default="")),
-                card.string(*here, "conditioning", default=card.string("trial", "conditioning", default="")),
-                read_laws(card, *here, "population", fields=FIELDS),
+                one.dose or told.trial.dose,
+                one.conditioning or told.trial.conditioning,
+                one.population,
             )
         )
     return tuple(arms)

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 
-from vein2vein import analytes, units
+from vein2vein import units
+from vein2vein.card_reading import read
 from vein2vein.cards import Card
-from vein2vein.clinic.words import responses, simulated_scales
+from vein2vein.declared import Record, expectation, fields_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.records import described
-from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS
-from vein2vein.trials.endpoints.toxicity import DEVICES
+from vein2vein.trials.endpoints.measures import ENDPOINTS
+from vein2vein.trials.trial_card import (
+    ARGUMENTS,
+    BY_INTERVAL,
+    LONGEST,
+    MOST,
+    SCALES,
+    STATISTICS,
+    TOLERANCES,
+    UNITS,
+    RowCard,
+    arguments_of,
+    endpoints_card,
+    row_card,
+)
 
-SCALES = simulated_scales()
-REASONS = ("manufacturing failure", "death", "adverse event", "progression", "not eligible")
-LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
-MOST = 1e6  # limit of a number of patients in a trial file
-HIGHEST_GRADE = 5
-STATISTICS = ("median", "mean", "geometric mean", "maximum", "ratio")
+__all__ = [
+    "BY_INTERVAL", "LONGEST", "MOST", "SCALES", "STATISTICS", "TOLERANCES", "UNITS", "Published", "arguments_of",
+    "fits", "published", "read_published",
+]  # fmt: skip
+
 Argument = str | float | bool | tuple[str, ...]  # of an endpoint
-BY_INTERVAL = "published interval"
 PERCENT = 100.0  # unit factor
 _UNIT_OF_TOLERANCE = {"points": "%", "days": "days", "patients": "patients"}
-TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTERVAL)
-_FIELDS = (
-    "trial", "arm", "quantity", "definition", "value", "lo95", "hi95", "spread", "n", "unit", "source", "where",
-    "confidence", "kind", "endpoint", "among", "draw", "statistic", "time", "cutoff", "weight_from", "weight_to",
-    "reason", "arms", "blasts_from", "blasts_below", "tolerance", "tolerance_kind",
-)  # fmt: skip
-
-# unit as published -> unit of endpoints that is meant
-UNITS = {
-    "%": "%", "patients": "patients", "years": "year", "months": "month", "days": "day", "kg": "kg", "lines": "1",
-    "ratio": "1", "fold": "1", "fraction": "1", "hazard ratio": "1", "1/day": "1/day", "CAR+ cells": "cells",
-    "CAR+ viable T cells": "cells", "CAR+ cells/kg": "cells/kg", "CAR+ viable T cells/kg": "cells/kg",
-    "copies/ug gDNA": "copies/ug", "day*copies/ug gDNA": "day*copies/ug", "cells/uL": "cells/uL",
-    "day*cells/uL": "day*cells/uL", "mg/m2/day": "mg/m2/day", "mg*h/L": "mg*h/L",
-}  # fmt: skip
 
 
 @described
@@ -135,72 +132,58 @@ def day_of(row: Published, name: str) -> float | None:
     return number_of(row, name) if name in row.arguments else None
 
 
-def read_published(card: Card, index: str, cutoffs: Mapping[str, float], arms: Sequence[str] = ()) -> Published:
-    """Read and check one row ``[[published]]`` of a trial card with these data cut-offs and arms."""
+def read_published(card: Card, index: str, cutoffs: Iterable[str], arms: Sequence[str] = ()) -> Published:
+    """Read and check one row ``[[published]]`` of a card with these data cut-offs and arms."""
+    common = read(card, endpoints_card(), "endpoints")
+    return published(card, index, read(card, row_card(), "published", index), common, cutoffs, arms)
+
+
+def published(
+    card: Card, index: str, row: RowCard, common: Record, cutoffs: Iterable[str], arms: Sequence[str] = ()
+) -> Published:
+    """Make a published number of its row and the table [endpoints]; refuse what the two cannot mean.
+
+    Parameters
+    ----------
+    card : Card
+    index : str
+        Place of the row.
+    row, common : Record
+        See ``row_card`` and ``endpoints_card``.
+    cutoffs, arms : iterable of str
+        Names that the row may use.
+    """
     here = ("published", index)
-    name = card.string(*here, "endpoint", default="")
-    if name and name not in ENDPOINTS:
-        raise card.error((*here, "endpoint"), unknown("endpoint", name, ENDPOINTS))
+    name = row.endpoint
     wanted = arguments_of(name)
-    card.refuse_unknown((*_FIELDS, *wanted), *here)
-    unit = card.string(*here, "unit", choices=UNITS)
-    statistic = card.string(*here, "statistic", choices=STATISTICS, default="median")
-    time = card.number(*here, "time", unit="day", low=0.0, high=LONGEST, default=None)
-    value, low, high = (card.number(*here, end, default=np.nan) for end in ("value", "lo95", "hi95"))
-    for end, number in (("value", value), ("lo95", low), ("hi95", high)):
-        if np.isinf(number):
-            raise card.error((*here, end), f"found {number:g}, expected a finite number.")
-    card.number(*here, "value")
-    if low > high:
-        raise card.error((*here, "lo95"), f"found {low:g} above hi95 {high:g}, expected lo95 <= hi95.")
-    if low > value or high < value:
-        raise card.error((*here, "lo95"), f"found {low:g} to {high:g}, which does not hold the value {value:g}.")
-    n = card.number(*here, "n", low=1, high=MOST, default=np.nan)
-    reason = card.string(*here, "reason", default="")
-    if name and (problem := fits(name, unit, statistic=statistic, time=time)):
-        raise card.error((*here, "unit"), f"found '{unit}', which endpoint {name} cannot have; {problem}.")
-    if not name and not reason:
+    own = [one.label for one in fields_of(RowCard) if one.name not in ARGUMENTS]
+    card.refuse_unknown((*own, *wanted), *here)
+    low, high = (math.nan if end is None else end for end in (row.lo95, row.hi95))
+    n = math.nan if row.n is None else float(row.n)
+    if name and (problem := fits(name, row.unit, statistic=row.statistic, time=row.time)):
+        raise card.error((*here, "unit"), f"found '{row.unit}', which endpoint {name} cannot have; {problem}.")
+    if not name and not row.reason:
         raise card.error((*here, "reason"), 'missing; a row without endpoint says why: add reason = "...".')
-    problem = _beyond(name, unit, statistic, time, value, n)
+    problem = _beyond(name, row.unit, row.statistic, row.time, row.value, n)
     if problem:
         raise card.error((*here, problem[0]), problem[1])
-    draw = card.number(*here, "draw", low=1, high=MOST, default=0.0 if np.isnan(n) else n)
-    for key, count in (("n", n), ("draw", draw)):
-        if not np.isnan(count) and count != int(count):
-            raise card.error((*here, key), f"found {count:g}, expected a whole number of patients.")
-    for kind, lower, upper in (("kg", "weight_from", "weight_to"), (None, "blasts_from", "blasts_below")):
-        least = card.number(*here, lower, unit=kind, default=0.0)
-        most = card.number(*here, upper, unit=kind, default=np.inf)
-        if least >= most:
-            raise card.error((*here, upper), f"found {lower} {least:g} and {upper} {most:g}; nobody lies between them.")
+    if row.cutoff and row.cutoff not in cutoffs:
+        raise card.error((*here, "cutoff"), unknown("cutoff", row.cutoff, cutoffs))
+    _check_tolerance(card, row, *here)
     usual = card.string("trial", "published_as", default=card.string("trial", "name"))
     return Published(
-        trial=card.string(*here, "trial", default=usual),
-        arm=card.string(*here, "arm", default=""),
-        quantity=card.string(*here, "quantity"),
-        definition=card.string(*here, "definition", default=""),
-        value=value, low=low, high=high, spread=card.string(*here, "spread", default=""), n=n, unit=unit,
-        source=card.string(*here, "source", default=""), where=card.string(*here, "where", default=""),
-        confidence=card.string(*here, "confidence", choices=("read", "memory")),
-        kind=card.string(*here, "kind", choices=("outcome", "design"), default="outcome"),
-        endpoint=name,
-        arguments={argument: _argument(card, argument, *here) for argument in wanted},
-        among=card.string(*here, "among", choices=SETS, default="infused"),
-        draw=int(draw), statistic=statistic, time=time,
-        cutoff=card.string(*here, "cutoff", choices=["", *cutoffs], default=""),
-        weight_from=card.number(*here, "weight_from", unit="kg", low=0.0, default=0.0),
-        weight_to=card.number(*here, "weight_to", unit="kg", low=0.0, default=float("inf")),
-        reason=reason,
-        blasts_from=card.number(*here, "blasts_from", low=0.0, default=0.0),
-        blasts_below=card.number(*here, "blasts_below", low=0.0, default=float("inf")),
-        arms=_arms(card, arms, *here),
-        tolerance=card.number(*here, "tolerance", low=0.0, default=np.nan),
-        tolerance_kind=_tolerance_kind(card, unit, value, *here),
+        trial=row.trial or usual, arm=row.arm, quantity=row.quantity, definition=row.definition, value=row.value,
+        low=low, high=high, spread=row.spread, n=n, unit=row.unit, source=row.source, where=row.where,
+        confidence=row.confidence, kind=row.kind, endpoint=name,
+        arguments={argument: _argument(card, argument, row, common, *here) for argument in wanted},
+        among=row.among, draw=row.draw if row.draw is not None else row.n or 0, statistic=row.statistic, time=row.time,
+        cutoff=row.cutoff, weight_from=row.weight_from, weight_to=row.weight_to, reason=row.reason,
+        blasts_from=row.blasts_from, blasts_below=row.blasts_below, arms=_arms(card, row.arms, arms, *here),
+        tolerance=math.nan if row.tolerance is None else row.tolerance, tolerance_kind=row.tolerance_kind,
     )  # fmt: skip
 
 
-def _arms(card: Card, known: Sequence[str], *row: str) -> tuple[str, ...]:
-    named: tuple[str, ...] = card.texts(*row, "arms")
+def _arms(card: Card, named: tuple[str, ...], known: Sequence[str], *row: str) -> tuple[str, ...]:
     for name in named:
         if name not in known:
             raise card.error((*row, "arms"), unknown("arm", name, known))
@@ -227,18 +210,15 @@ def _beyond(
     return None
 
 
-def _tolerance_kind(card: Card, unit: str, value: float, *row: str) -> str:
-    tolerance = card.number(*row, "tolerance", low=0.0, default=None)
-    kind = card.string(*row, "tolerance_kind", choices=["", *TOLERANCES], default="")
-    if kind and kind != BY_INTERVAL and card.get(*row, "tolerance") is None:
+def _check_tolerance(card: Card, told: RowCard, *row: str) -> None:
+    tolerance, kind, unit, value = told.tolerance, told.tolerance_kind, told.unit, told.value
+    if kind and kind != BY_INTERVAL and tolerance is None:
         raise card.error((*row, "tolerance"), f"missing; a row scored in {kind} needs its tolerance.")
-    if kind == BY_INTERVAL and (card.get(*row, "lo95") is None or card.get(*row, "hi95") is None):
+    if kind == BY_INTERVAL and (told.lo95 is None or told.hi95 is None):
         raise card.error((*row, "lo95"), "missing; a row scored by its published interval needs lo95 and hi95.")
     if tolerance is not None and not kind:
         known = ", ".join(TOLERANCES)
         raise card.error((*row, "tolerance_kind"), f"missing; a tolerance needs its kind, one of {known}.")
-    if tolerance is not None and kind != BY_INTERVAL and not 0 < tolerance < np.inf:
-        raise card.error((*row, "tolerance"), f"found {tolerance:g}, expected a finite number above 0.")
     meant = _UNIT_OF_TOLERANCE.get(kind, unit)
     if meant != unit:
         raise card.error((*row, "tolerance_kind"), f"found '{kind}' for a value in {unit}, expected one for that unit.")
@@ -246,53 +226,16 @@ def _tolerance_kind(card: Card, unit: str, value: float, *row: str) -> str:
         raise card.error(
             (*row, "tolerance_kind"), f"found '{kind}' for the value {value:g}, expected 'points' or 'days'."
         )
-    return kind
 
 
-def arguments_of(endpoint: str) -> list[str]:
-    """Arguments that an endpoint takes from the trial file, by name."""
-    if not endpoint:
-        return []
-    return [p.name for p in inspect.signature(ENDPOINTS[endpoint].read).parameters.values() if p.kind is p.KEYWORD_ONLY]
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "scale": SCALES, "event": ("OS", "EFS", "PFS", "RFS", "DOR"), "clock": ("infusion", "enrolment"), "device": DEVICES,
-    "antigen": ("any", "positive", "negative"),
-    "line": ("neutrophils", "platelets"),
-}  # fmt: skip
-_LISTS: dict[str, Callable[[], Sequence[str]]] = {
-    "reasons": lambda: REASONS,
-    "responses": lambda: tuple(responses()),
-    "treatments": lambda: [n for n, a in analytes.all_analytes().items() if a.kind == "treatment"],
-    "lines": lambda: ("neutropenia", "thrombocytopenia"),
-}
-_FLAGS = ("before_transplant", "censor_transplant", "severe")
-_DAYS = ("until", "day", "within", "landmark", "response_by", "from_day")
-
-
-def _argument(card: Card, name: str, *row: str) -> Argument:
+def _argument(card: Card, name: str, row: RowCard, common: Record, *here: str) -> Argument:
     """An argument of an endpoint: from the row, else from the table [endpoints]."""
-    path = (*row, name)
-    if card.get(*path) is None and card.get("endpoints", name) is not None:
-        path = ("endpoints", name)
-    if name in _CHOICES:
-        return card.string(*path, choices=_CHOICES[name])
-    if name in _LISTS:
-        known = list(_LISTS[name]())
-        listed = card.required(*path, expected=f'a list such as ["{known[0]}"]')
-        if not isinstance(listed, list) or not listed:
-            raise card.error(path, f'found {listed!r}, expected a list such as ["{known[0]}"].')
-        named = tuple(str(item) for item in cast("list[object]", listed))
-        for item in named:
-            if item not in known:
-                raise card.error(path, unknown(name.removesuffix("s"), item, known))
-        return named
-    if name in _FLAGS:
-        return card.flag(*path)
-    if name == "grade":
-        return int(card.number(*path, low=1, high=HIGHEST_GRADE))
-    return card.number(*path, unit="day" if name in _DAYS else None, low=0.0)
+    for told in (row, common):
+        value = cast("Argument | None", getattr(told, name))
+        if value is not None and value != "":
+            return value
+    (one,) = (one for one in fields_of(type(row)) if one.name == name)
+    return cast("Argument", card.required(*here, name, expected=expectation(one)))  # it is missing: refused here
 
 
 def fits(endpoint: str, unit: str, *, statistic: str, time: float | None) -> str:

@@ -11,39 +11,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein import __version__, analytes
+from vein2vein import __version__
 from vein2vein.arguments import Progress, name_or_path, seed_of, whole
+from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.care.management import read_policy
-from vein2vein.errors import unknown
 from vein2vein.journey.journey import Journey, Provenance, join_journeys
 from vein2vein.parameters import ParameterSet
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
-from vein2vein.therapy.disease import FIELDS, Disease, find_disease
-from vein2vein.therapy.laws import Law, read_law, read_laws
+from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product, Regimen, find_product
-from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.therapy.visits import Plan, plan_of
 from vein2vein.trials import checks, design
 from vein2vein.trials.arms import Arm, arm_of
 from vein2vein.trials.comparison import Row, compare
-from vein2vein.trials.published import LONGEST, MOST, SCALES, Published, read_published
+from vein2vein.trials.published import MOST, Published, published
+from vein2vein.trials.trial_card import trial_card
 from vein2vein.trials.virtual_patients import draw_patients
-from vein2vein.virtual.assay import Assay, read_assays
+from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
-
-_TABLES = (
-    "trial", "size", "population", "waiting", "transplant", "visits", "enrollment", "cutoffs", "assay", "endpoints",
-    "published", "arms", "regimens",
-)  # fmt: skip
-_TRIAL = (
-    "name", "title", "published_as", "registry", "phase", "source", "disease", "product", "dose", "conditioning",
-    "policy",
-)  # fmt: skip
-_SIZE = ("patients", "enrolled", "infused", "source", "where", "how", "why")
-_FACTS = design.FACTS
 
 
 @described
@@ -180,79 +170,63 @@ def load_trial(name: str | Path) -> Trial:
 
 def read_trial(card: Card) -> Trial:
     """Read and check a trial card."""
-    card.refuse_unknown(_TABLES)
-    card.refuse_unknown(_TRIAL, "trial")
-    card.refuse_unknown(_SIZE, "size")
     checks.check_names(card)
-    checks.check_tables(card)
-    enrolled, infused = (design.count(card, "size", name) for name in ("enrolled", "infused"))
-    if infused > enrolled:
-        raise card.error(("size", "infused"), f"found {infused}, expected at most the {enrolled} who were enrolled.")
-    card.refuse_unknown(("vein_to_vein", "bridging_share", "screening_failure"), "waiting")
-    laws = {name: read_law(card, "waiting", name) for name in card.table("waiting", default={})}
-    failure = design.probability(card, laws, "screening_failure")
-    design.probability(card, laws, "bridging_share")
-    checks.check_waiting(card, laws)
+    for path in (("trial",), *(("arms", str(i)) for i in range(len(card.tables("arms"))))):
+        design.check_dose_text(card, *path)
+    told = read(card, trial_card())
+    failure = design.probability(card, told.waiting, "screening_failure")
+    design.probability(card, told.waiting, "bridging_share")
+    checks.check_waiting(card, told.waiting)
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
-    cutoffs: dict[str, float] = {}
-    for name in card.table("cutoffs", default={}):
-        card.refuse_unknown(("follow_up", *_FACTS), "cutoffs", name)
-        cutoffs[name] = card.number("cutoffs", name, "follow_up", unit="day", low=1, high=LONGEST)
-    for name in card.table("assay", default={}):
-        if name not in analytes.all_analytes():
-            raise card.error(("assay", name), unknown("analyte", name, analytes.all_analytes()))
-    design.check_sources(card)
+    cutoffs = {name: one.follow_up for name, one in told.cutoffs.items()}
     disease = design.found(card, find_disease, "trial", "disease")
     product = design.found(card, find_product, "trial", "product")
     design.found(card, read_policy, "trial", "policy")
-    regimens = design.read_regimens(card)
-    design.check_treatment(card, product, disease, regimens, "trial")
-    arms = design.read_arms(card, disease, product, regimens)
-    checks.check_sizes(card, arms, enrolled)
-    population = read_laws(card, "population", fields=FIELDS)
-    dose = card.string("trial", "dose", default="")
+    design.check_treatment(card, product, disease, told.regimens, "trial")
+    arms = design.read_arms(card, told, disease, product, told.regimens)
+    checks.check_sizes(card, arms, told.size.enrolled)
     if not arms:
-        checks.check_population(card, disease, population, product, dose, "trial")
+        checks.check_population(card, disease, told.population, product, told.trial.dose, "trial")
     for i, arm in enumerate(arms):
-        laws_of = {**population, **arm.population}
+        laws_of = {**told.population, **arm.population}
         checks.check_population(card, arm.disease, laws_of, arm.product, arm.dose, "arms", str(i))
-    plan = read_plan(card, "visits")
-    accrual = card.number("enrollment", "accrual", unit="day", low=0.0, high=LONGEST, default=0.0)
-    published = tuple(
-        read_published(card, str(i), cutoffs, [arm.name for arm in arms]) for i in range(len(card.tables("published")))
-    )
-    checks.check_visits(card, plan, published, disease, arms, cutoffs, accrual)
+    plan = plan_of(told.visits)
+    names = [arm.name for arm in arms]
+    rows = tuple(published(card, str(i), row, told.endpoints, cutoffs, names) for i, row in enumerate(told.published))
+    accrual = told.enrollment.accrual
+    checks.check_visits(card, plan, rows, disease, arms, cutoffs, accrual)
+    moved = told.transplant
     return Trial(
-        name=card.string("trial", "name"),
-        title=card.string("trial", "title"),
-        registry=card.string("trial", "registry", default=""),
-        phase=card.string("trial", "phase", default=""),
-        policy=card.string("trial", "policy"),
-        conditioning=card.string("trial", "conditioning", default=""),
-        scale=card.string("endpoints", "scale", choices=SCALES),
-        dose=dose,
+        name=told.trial.name,
+        title=told.trial.title,
+        registry=told.trial.registry,
+        phase=told.trial.phase,
+        policy=told.trial.policy,
+        conditioning=told.trial.conditioning,
+        scale=told.endpoints.scale,
+        dose=told.trial.dose,
         disease=disease,
         product=product,
-        patients=design.count(card, "size", "patients", low=1),
-        enrolled=enrolled,
-        infused=infused,
-        population=population,
-        vein_to_vein=laws.get("vein_to_vein"),
-        bridging_share=laws.get("bridging_share"),
+        patients=told.size.patients,
+        enrolled=told.size.enrolled,
+        infused=told.size.infused,
+        population=told.population,
+        vein_to_vein=told.waiting.get("vein_to_vein"),
+        bridging_share=told.waiting.get("bridging_share"),
         screening_failure=failure,
-        transplant=design.read_transplant(card),
+        transplant=(moved.share, moved.first_day, moved.last_day) if moved else (0.0, 0.0, 0.0),
         plan=plan,
         accrual=accrual,
         cutoffs=cutoffs,
-        assays=read_assays(card),
-        until=card.number("endpoints", "until", unit="day", low=1, high=LONGEST),
-        published=published,
+        assays=told.assay,
+        until=told.endpoints.until,
+        published=rows,
         file=card.file,
         text=card.text,
         arms=arms,
-        regimens=regimens,
+        regimens=told.regimens,
     )
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import card_reading
 from vein2vein.analytes import all_analytes
-from vein2vein.cards import Card, parse_card
+from vein2vein.cards import Card, bundled_card
+from vein2vein.declared import Form, Noted, Record, number, text
 from vein2vein.randomness import each_normals
 
 KINDS = ("lognormal", "normal", "proportional", "poisson")
 
 
 @dataclass(frozen=True)
-class Assay:
+class Assay(Record):
     """Error law of one analyte.
 
     Attributes
@@ -33,25 +35,44 @@ class Assay:
         Cells looked at per unit of the value (poisson only).
     """
 
-    kind: str
-    sd: float
-    lloq: float = 0.0
-    sample: float = 1.0
+    kind: Annotated[str, text("Law of the error", KINDS)]
+    sd: Annotated[float, number("Sd of ln, in the unit of the analyte, or as a share of the value", low=0)] = 0.0
+    lloq: Annotated[float, number("Lower limit of quantification, in the unit of the analyte", low=0)] = 0.0
+    sample: Annotated[float, number("Cells looked at for each unit of the value (poisson)", above=0)] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssayCard(Noted, Assay):
+    """An assay as a card gives it: its law, and where it comes from."""
+
+    unit: Annotated[str, text("Unit of sd and lloq: that of the analyte")] = ""
+
+
+def analytes() -> list[str]:
+    """What an assay may measure."""
+    return list(all_analytes())
 
 
 def read_assays(card: Card, *path: str) -> dict[str, Assay]:
     """Read the assay tables below ``path`` (default: ``assay``) of a card: kind, sd, lloq, sample, source, how, why."""
     path = path or ("assay",)
     found: dict[str, Assay] = {}
-    for name in card.table(*path, default={}):
-        here = (*path, name)
-        found[name] = Assay(
-            card.string(*here, "kind", choices=KINDS),
-            card.number(*here, "sd", low=0.0, default=0.0),
-            card.number(*here, "lloq", low=0.0, default=0.0),
-            card.number(*here, "sample", low=0.0, default=1.0),
-        )
+    table = card.table(*path, default={})
+    card.refuse_unknown(analytes(), *path, what="analyte")
+    for name in table:
+        one = card_reading.read(card, AssayCard, *path, name)
+        expected = all_analytes()[name].unit
+        if one.unit not in ("", expected):
+            raise card.error(
+                (*path, name, "unit"), f"found '{one.unit}', expected '{expected}'; give sd and lloq in it."
+            )
+        found[name] = Assay(one.kind, one.sd, one.lloq, one.sample)
     return found
+
+
+ASSAYS = Form(
+    read=lambda card, path: read_assays(card, *path), kinds=lambda: {"": AssayCard}, each=True, names=analytes
+)
 
 
 def read(
@@ -107,5 +128,4 @@ def read(
 @cache
 def usual() -> dict[str, Assay]:
     """Error and limit of quantification of each measured analyte, where a trial names no assay of its own."""
-    path = Path(__file__).with_name("assay.toml")
-    return read_assays(parse_card(path.read_text(encoding="utf-8"), path.name))
+    return read_assays(bundled_card("virtual/assay.toml"))

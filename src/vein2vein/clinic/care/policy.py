@@ -7,29 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from vein2vein.analytes import all_analytes
+from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_cards, find_card
-from vein2vein.clinic import words
+from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, given_fields
 from vein2vein.clinic.criteria import declared, edition
-from vein2vein.errors import unknown
 from vein2vein.records import described
 
 FOLDER = Path(__file__).with_name("policies")
-BY_WEIGHT = "tocilizumab"
-CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
-_FIELDS = {
-    "tocilizumab": ("from_grade", "waits", "or_grade", "or_lasts", "repeat_after", "mark", "why"),
-    "steroid": ("when", "dose", "stop_at_grade", "taper", "mark", "why"),
-    "gcsf": ("from_day", "start_below", "stop_at", "mark", "why"),
-    "immunoglobulin": ("rule", "mark", "why"),
-    "antipyretic": ("from_grade", "mark", "why"),
-}
-_WHEN = ("crs_at_least", "icans_at_least", "after_tocilizumab", "costimulation", "mark", "why")
-_DOSE = ("from_grade", "treatment", "mg", "mg_per_kg", "every", "mark", "why")
-_DATED = ("treatment", "from_day", "until_day", "every", "mg", "mg_per_kg", "mark", "why")
-_TAPER = ("until", "share")
-_TEXTS = ("rule", "costimulation", "mark", "why")
-_LISTS = ("when", "dose", "taper")
 
 
 @dataclass(frozen=True)
@@ -181,41 +165,40 @@ def read_policy(name: str | Path) -> Policy:
     InputError
         Unknown policy (with the nearest names), or a field that nothing reads: file, line and field.
     """
-    cards = _chain(find_card(name, FOLDER, "policy"))
-    card, tables = cards[-1], _laid_over(cards)
+    chain = _chain(find_card(name, FOLDER, "policy"))
+    card, told = chain[-1]
+    tables = _laid_over([one for _, one in chain])
     dosing = dict(edition("dosing").values)
-    scale = CRS_SCALES[0]
-    for one in cards:
-        for rule in one.table("dosing", default={}):
-            if rule not in dosing:
-                raise one.error(("dosing", rule), unknown("dose rule", rule, dosing))
-            dosing[rule] = one.number("dosing", rule, low=0)
-        scale = one.string("scale", choices=CRS_SCALES, default=scale)
+    for _, one in chain:
+        dosing |= one.dosing
+    scale = next((one.scale for _, one in reversed(chain) if one.scale), CRS_SCALES[0])
     toci, steroid, gcsf = (tables.get(part) for part in ("tocilizumab", "steroid", "gcsf"))
     antipyretic = tables.get("antipyretic")
     place = card.file
     return Policy(
         name=Path(card.file).stem,
-        title=card.string("title"),
-        source=card.string("source"),
-        where=card.string("where"),
+        title=told.title,
+        source=told.source,
+        where=told.where,
         scale=scale,
         tocilizumab=None if toci is None else declared(toci, TocilizumabRule, place),
         steroid=None if steroid is None else _steroid(steroid, place),
         gcsf=None if gcsf is None else declared(gcsf, GcsfRule, place),
         immunoglobulin=str(tables.get("immunoglobulin", {}).get("rule", "")),
         antipyretic_from=None if antipyretic is None else float(str(antipyretic["from_grade"])),
-        dated=tuple(declared(_told(row), DatedDose, place) for row in _last_dated(cards)),
+        dated=tuple(declared(_told(row), DatedDose, place) for row in _last_dated([one for _, one in chain])),
         dosing=dosing,
     )
 
 
-def _chain(card: Card) -> list[Card]:
+def _chain(card: Card) -> list[tuple[Card, PolicyCard]]:
     """The policy a card is based on, and so on, the card itself last; each checked."""
-    card.refuse_unknown(("title", "source", "where", "based_on", "scale", "dosing", "dated", *_FIELDS))
-    _check(card)
-    based_on = card.get("based_on")
-    return [*(_chain(find_card(card.string("based_on"), FOLDER, "policy")) if based_on else ()), card]
+    told = read(card, PolicyCard)
+    base: list[tuple[Card, PolicyCard]] = []
+    if told.based_on:
+        with located(card, "based_on"):
+            base = _chain(find_card(told.based_on, FOLDER, "policy"))
+    return [*base, (card, told)]
 
 
 def _told(row: Mapping[str, object]) -> dict[str, object]:
@@ -223,71 +206,26 @@ def _told(row: Mapping[str, object]) -> dict[str, object]:
     return {field: value for field, value in row.items() if field not in ("mark", "why")}
 
 
-def _laid_over(cards: list[Card]) -> dict[str, dict[str, object]]:
+def _laid_over(chain: list[PolicyCard]) -> dict[str, dict[str, object]]:
     """The tables of a chain of policies, field by field: the later card wins."""
     tables: dict[str, dict[str, object]] = {}
-    for card in cards:
-        for part in _FIELDS:
-            if card.get(part) is not None:
-                tables[part] = {**tables.get(part, {}), **_told(card.table(part))}
+    for told in chain:
+        for part in NEEDED:
+            if (given := getattr(told, part)) is not None:
+                tables[part] = {**tables.get(part, {}), **_told(given_fields(given))}
     return tables
 
 
-def _last_dated(cards: list[Card]) -> list[Mapping[str, object]]:
-    given = [card for card in cards if card.get("dated") is not None]
-    return list(given[-1].tables("dated")) if given else []
+def _last_dated(chain: list[PolicyCard]) -> list[dict[str, object]]:
+    given = [told.dated for told in chain if told.dated is not None]
+    return [given_fields(one) for one in given[-1]] if given else []
 
 
 def _steroid(table: Mapping[str, object], place: str) -> SteroidRule:
-    when, dose, taper = (cast("list[Mapping[str, object]]", table.get(part, [])) for part in _LISTS)
+    when, dose, taper = (cast("list[Mapping[str, object]]", table.get(part, [])) for part in ("when", "dose", "taper"))
     return SteroidRule(
         stop_at_grade=float(str(table["stop_at_grade"])),
         when=tuple(declared(_told(row), SteroidStart, place) for row in when),
         dose=tuple(declared(_told(row), SteroidDose, place) for row in dose),
         taper=tuple(declared(row, Taper, place) for row in taper),
     )
-
-
-def _check(card: Card) -> None:
-    for part, allowed in _FIELDS.items():
-        card.table(part, default={})
-        card.refuse_unknown(allowed, part)
-        _values(card, part)
-    required = {
-        "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
-        "gcsf": ("from_day", "start_below", "stop_at"), "immunoglobulin": ("rule",), "antipyretic": ("from_grade",),
-    }  # fmt: skip
-    if not card.get("based_on"):
-        for part, names in required.items():
-            if card.get(part) is not None:
-                for name in names:
-                    card.required(part, name, expected="a value")
-    amount = ("mg", "mg_per_kg")
-    for path, allowed, asked, either in (
-        (("steroid", "when"), _WHEN, (), ("crs_at_least", "icans_at_least")),
-        (("steroid", "dose"), _DOSE, ("treatment", "from_grade", "every"), amount),
-        (("steroid", "taper"), _TAPER, _TAPER, ()),
-        (("dated",), _DATED, ("treatment", "from_day", "until_day", "every"), amount),
-    ):
-        for index in range(len(card.tables(*path))):
-            here = (*path, str(index))
-            card.refuse_unknown(allowed, *here)
-            _values(card, *here)
-            for name in asked:
-                card.required(*here, name, expected="a value")
-            if either and not any(card.get(*here, name) is not None for name in either):
-                if card.get(*here, "treatment") == BY_WEIGHT:  # its dose is that of the dosing rules
-                    continue
-                raise card.error(here, f"found neither {' nor '.join(either)}; add one of them.")
-
-
-def _values(card: Card, *path: str) -> None:
-    """Each field of a table holds what its kind asks for; what is a list of tables is looked at by itself."""
-    for name in card.table(*path, default={}):
-        if name == "treatment":
-            drugs = [drug for drug, a in all_analytes().items() if a.kind == "treatment"]
-            card.string(*path, name, choices=drugs)
-        elif name in _TEXTS:
-            card.string(*path, name)
-        elif name not in _LISTS:
-            card.number(*path, name, low=0)

@@ -53,9 +53,9 @@ What differs from the specification, and why
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-from vein2vein.cards import Card, parse_card
+from vein2vein import general_sets
+from vein2vein.cards import Card, bundled_card
 from vein2vein.models.model import Input, Model, State
 from vein2vein.models.reference.doses import apply_dose, initial
 from vein2vein.models.reference.equations import equations
@@ -71,8 +71,7 @@ __all__ = [
 
 @cache
 def _card() -> Card:
-    path = Path(__file__).with_name("reference.toml")
-    return parse_card(path.read_text(encoding="utf-8"), path.name)
+    return bundled_card(general_sets.REFERENCE)
 
 
 @cache
