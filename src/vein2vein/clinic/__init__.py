@@ -1,1 +1,1 @@
-"""Room of vein2vein."""
+"""What is right for a patient, measured or virtual: grades of toxicity, response, care, and their criteria."""
