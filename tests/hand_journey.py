@@ -132,7 +132,10 @@ def hand_journey():
         infused=np.array([True, True, True, True, False, True]),
         not_infused_reason=np.array(["", "", "", "", "manufacturing failure", ""]),
         enrolment_day=enrolment,
-        plan=Plan(0.5, 28.0, 30.0, 365.0, (28.0, 56.0), (1.0, 8.0, 28.0, 180.0)),
+        plan=Plan(
+            watch_step=0.5, watch_until=28.0, contact_every=30.0, follow_up=365.0, disease_visits=(28.0, 56.0),
+            kinetics_samples=(1.0, 8.0, 28.0, 180.0),
+        ),
         course=Course(np.arange(6), DAYS, values, {"transgene": below}),
         findings={
             "crs_penn": graded("crs_penn", penn),

@@ -15,7 +15,9 @@ from vein2vein.therapy.course import Row
 from vein2vein.therapy.visits import Plan
 from vein2vein.trials.trial import load_trial
 
-SHORT = Plan(1.0, 2.0, 30.0, 3.0, (2.0,), (1.0, 2.0))
+SHORT = Plan(
+    watch_step=1.0, watch_until=2.0, contact_every=30.0, follow_up=3.0, disease_visits=(2.0,), kinetics_samples=(1.0, 2.0)
+)
 PATIENTS = vein2vein.virtual_patients("lbcl", 2, seed=1)
 JUNK = (
     None, True, 1.5, float("nan"), float("inf"), -1, 0, 10**30, "", "no such thing", "a\0b", "../nowhere.toml", b"x",

@@ -1,5 +1,5 @@
 # The public names with their types, for editors and type checkers; a test holds them equal to __init__.py.
-# ruff: noqa: I001, E501
+# ruff: noqa: I001
 
 from vein2vein.analytes import analyte as analyte
 from vein2vein.clinic.grades.crs import grade_crs as grade_crs

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vein2vein.randomness import uniforms
-from vein2vein.statistics.survival import hazard_ratio, kaplan_meier, median_time, value_at
+from vein2vein.statistics.hazard_ratio import hazard_ratio
+from vein2vein.statistics.survival import kaplan_meier, median_time, value_at
 from vein2vein.trials.comparison import (
     LEVEL,
     RESAMPLES,

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vein2vein.clinic.words import counted_responses
 from vein2vein.models.reference import model as reference
 from vein2vein.therapy.course import Course
 from vein2vein.trials.endpoints.measures import ENDPOINTS, KINETIC, SETS, NotProduced, recovery_day
-from vein2vein.trials.endpoints.reading import RESPONSES, to_relapse
+from vein2vein.trials.endpoints.reading import to_relapse
 
 NAN, INF = np.nan, np.inf
 PENN = {"scale": "penn", "until": 56}
@@ -168,7 +169,7 @@ def test_blasts_of_the_marrow_are_measured_or_of_the_burden(journey):
 
 
 def test_response_and_what_ends_it(journey):
-    assert RESPONSES == ("sCR", "CR", "CRh", "CRi", "VGPR", "PR")
+    assert set(counted_responses()) == {"sCR", "CR", "CRh", "CRi", "VGPR", "PR"}
     best = np.array(["CR", "CRi", "NR", "MR", "SD", "PD"])
     seen = replace(journey, outcome=replace(journey.outcome, best_response=best), infused=np.ones(6, bool))
     assert yes(SETS["non_responders"](seen, "penn", 56)) == [2, 3, 4, 5]
