@@ -82,6 +82,9 @@ class LargeManifest(Manifest):
     chunks: list[Stored]
 
 
+LARGE = frozenset({"state", "identity", "patients", "chunk", "chunks", "tables"})
+
+
 def write_trial(result: TrialResult, folder: str | Path) -> Path:
     """Write the results of a trial as Parquet tables with a manifest.
 
@@ -208,9 +211,10 @@ def read_manifest(folder: str | Path) -> Manifest | LargeManifest:
         raise InputError("is not valid JSON; run the trial again.", file=at, line=problem.lineno) from None
     except UnicodeDecodeError:
         raise InputError("is not a text; run the trial again.", file=Path(folder) / MANIFEST) from None
-    if not isinstance(found, dict) or "tables" not in found:
+    held = cast("dict[str, object]", found) if isinstance(found, dict) else None
+    if held is None or ("chunks" in held and not held.keys() >= LARGE):
         raise InputError("is not the manifest of a run; run the trial again.", file=Path(folder) / MANIFEST)
-    return cast("Manifest", found)
+    return cast("Manifest", held)
 
 
 def is_large(manifest: Manifest | LargeManifest) -> TypeGuard[LargeManifest]:
