@@ -115,7 +115,7 @@ def test_the_hash_follows_the_numbers_of_the_cards_and_nothing_else(monkeypatch)
     read = posterior.card_parameters
 
     def with_new(**changes):
-        def other(name):
+        def other(name, own=None):
             found = read(name)
             if name != "adult_b_all":
                 return found
