@@ -97,7 +97,7 @@ def write_pages(folder: Path, latex: Latex | None = None) -> list[Path]:
     }  # fmt: skip
     for name, (title, module) in SURROUNDINGS.items():
         texts[name] = set_page(title, module.parameters(), about=module.__doc__ or "")
-    written = []
+    written: list[Path] = []
     for name, text in texts.items():
         path = folder / f"{name}.md"
         path.write_text(text, encoding="utf-8")
