@@ -16,7 +16,12 @@ from vein2vein.therapy.visits import Plan
 from vein2vein.trials.trial import load_trial
 
 SHORT = Plan(
-    watch_step=1.0, watch_until=2.0, contact_every=30.0, follow_up=3.0, disease_visits=(2.0,), kinetics_samples=(1.0, 2.0)
+    watch_step=1.0,
+    watch_until=2.0,
+    contact_every=30.0,
+    follow_up=3.0,
+    disease_visits=(2.0,),
+    kinetics_samples=(1.0, 2.0),
 )
 PATIENTS = vein2vein.virtual_patients("lbcl", 2, seed=1)
 JUNK = (

@@ -1,5 +1,7 @@
 """What the patient's page says, without its words: when steps come, how often things happen in study and model."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from vein2vein.cards import Card, parse_card
+from vein2vein.clinic.words import lineage_words
+from vein2vein.journey.journey import Journey
 from vein2vein.sources import source as cited
 from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.patient import Patient
@@ -179,7 +183,7 @@ def use_of(patient: Patient, product: Product) -> tuple[Indication, Disease]:
 
 def published(product: Product, disease: str) -> dict[str, Rate]:
     """Published rates of a product in a disease, by line."""
-    found = {}
+    found: dict[str, Rate] = {}
     for row in numbers().data["rates"]:
         if row["product"] == product.name and disease in row["diseases"]:
             found[row["line"]] = Rate(
@@ -189,7 +193,7 @@ def published(product: Product, disease: str) -> dict[str, Rate]:
     return found
 
 
-def chances(product: Product, disease: Disease, spread: Any = None) -> list[Line]:
+def chances(product: Product, disease: Disease, spread: Journey | None = None) -> list[Line]:
     """What may happen: every line of the card, with its published rate and the share among the companions.
 
     Parameters
@@ -200,7 +204,7 @@ def chances(product: Product, disease: Disease, spread: Any = None) -> list[Line
         Companions who share what is known of the patient.
     """
     rates, fit = published(product, disease.name), fitting(product.name, disease.name)
-    found = []
+    found: list[Line] = []
     for name, line in numbers().table("lines").items():
         rate = rates.get(name)
         share = simulated(spread, line, rate, disease) if spread is not None and name in fit else None
@@ -216,7 +220,7 @@ def bibliography(lines: Iterable[Line], rules_in_use: Iterable[Rule]) -> list[st
     return [f"{cited(key)} ({'; '.join(places)})" for key, places in found.items()]
 
 
-def simulated(spread: Any, line: Mapping[str, Any], rate: Rate | None, disease: Disease) -> Share | None:
+def simulated(spread: Journey, line: Mapping[str, Any], rate: Rate | None, disease: Disease) -> Share | None:
     """How often a line came true among the companions; None where too few of them count or the model has it not."""
     from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
 
@@ -224,7 +228,7 @@ def simulated(spread: Any, line: Mapping[str, Any], rate: Rate | None, disease: 
     if "scale" in arguments and rate is not None and rate.scale:
         arguments["scale"] = rate.scale
     if "responses" in arguments:
-        arguments["responses"] = numbers().get("responses", disease.lineage, default=arguments["responses"])
+        arguments["responses"] = lineage_words(disease.lineage, disease.name).counts
     try:
         found = ENDPOINTS[line["endpoint"]].read(spread, **arguments)
     except NotProduced:

@@ -11,6 +11,7 @@ from vein2vein.errors import InputError
 from vein2vein.explain import facts
 from vein2vein.explain.languages import Catalog, Words, find_language, read_catalog
 from vein2vein.files import check_target, write_text
+from vein2vein.journey.journey import Journey
 from vein2vein.report import page
 from vein2vein.report.look import font
 from vein2vein.report.look import words as words_of_style
@@ -52,7 +53,7 @@ def write_explanation(
     path: str | Path,
     *,
     language: str = "en",
-    spread: Any = None,
+    spread: Journey | None = None,
     seed: int = 1,
     infusion_date: str | None = None,
     force: bool = False,
@@ -97,7 +98,7 @@ def explanation_page(
     product: Product,
     *,
     language: str | Catalog = "en",
-    spread: Any = None,
+    spread: Journey | None = None,
     seed: int = 1,
     infusion_date: str | None = None,
 ) -> str:
@@ -110,7 +111,8 @@ def explanation_page(
     checked = facts.comparable(patient, product)
     spread = spread if checked else None
     lines = facts.chances(product, disease, spread)
-    spoken = {"t": words, "catalog": catalog, "english": Words(read_catalog("en"))}
+    english = Words(read_catalog("en"))
+    spoken: dict[str, object] = {"t": words, "catalog": catalog, "english": english}
     return page.fill(
         "explain.html.j2",
         folder=TEMPLATES,
@@ -120,7 +122,7 @@ def explanation_page(
         age=words.number(float(patient.age[0])),
         weight=words.number(float(patient.weight[0])),
         date="" if day_zero is None else words.date(day_zero),
-        date_english="" if day_zero is None else spoken["english"].date(day_zero),
+        date_english="" if day_zero is None else english.date(day_zero),
         approved=facts.approved(patient, product),
         assumed=not _all_known(patient),
         steps=steps(words, plan, disease.lineage, day_zero),
@@ -168,7 +170,7 @@ def steps(words: Words, plan: facts.Timing, lineage: str, day_zero: datetime.dat
     drugs = [words.name(name) for name in plan.drugs]
     while len(drugs) > 1:
         drugs[:2] = [words("and", first=drugs[0], last=drugs[1])]
-    dated = [
+    dated: list[tuple[str, list[str], dict[str, Any]]] = [
         ("referral", [words("before_collection")], {}),
         ("collection", _collection(words, plan, day_zero), {}),
         ("making", [words("while_waiting")], {}),
@@ -234,7 +236,7 @@ def _last_year(words: Words, day_zero: datetime.date | None, rules: Any) -> list
 
 def groups(words: Words, lines: list[facts.Line], lineage: str, order: list[str]) -> list[dict[str, Any]]:
     """What may happen: for each group its title, explanation and lines (label, study, model, tenths, source)."""
-    found = []
+    found: list[dict[str, Any]] = []
     for group in order:
         mine = [line for line in lines if line.group == group]
         if not any(line.published or line.simulated for line in mine):

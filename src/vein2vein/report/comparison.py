@@ -1,5 +1,8 @@
 """The report of two designs on the same virtual patients."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -65,7 +68,12 @@ def differences_figure(result: Contrast) -> Picture | None:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axvline(0, color=color("soft"))
-        draw_intervals(axes, np.arange(len(rows)), [(r.difference, r.low, r.high) for r in rows], color("infused"))
+        draw_intervals(
+            axes,
+            np.arange(len(rows), dtype=np.float64),
+            [(r.difference, r.low, r.high) for r in rows],
+            color("infused"),
+        )
         axes.set_yticks(range(len(rows)), names)
         axes.invert_yaxis()
         axes.set_xlabel("Difference (points of percent), second design less first")

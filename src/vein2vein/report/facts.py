@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -301,10 +302,9 @@ def flat(mapping: Mapping[str, object], before: str = "") -> list[tuple[str, str
     for key, value in mapping.items():
         name = f"{before}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
-            inner: Mapping[str, object] = {str(k): v for k, v in value.items()}
-            rows += flat(inner, f"{name}: ")
+            rows += flat(cast("Mapping[str, object]", value), f"{name}: ")
         elif isinstance(value, list | tuple | set):
-            rows.append((name, ", ".join(str(v) for v in value)))
+            rows.append((name, ", ".join(str(one) for one in cast("Iterable[object]", value))))
         elif value is not None:
             rows.append((name, str(value)))
     return rows

@@ -3,6 +3,9 @@
 A figure keeps its text as text (searchable, readable by a screen reader), needs no font file and loads nothing.
 """
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 import re
@@ -82,7 +85,8 @@ def render(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_settings(name)):
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(_settings(name))
         place = layout or name
         margins = looks("margins", place) if place in style().table("margins") else ()
         size = (width or look("figure", "width"), height)
@@ -100,6 +104,8 @@ def _place(figure: Figure, margins: tuple[float, ...], labels: float) -> None:
     left, right, bottom, top, across, down = margins
     width, height = figure.get_size_inches()
     grid = figure.axes[0].get_gridspec()
+    if grid is None:
+        raise ValueError("margins are for figures of panels in a grid")
     panel = [
         (width - left - labels - right - across * (grid.ncols - 1)) / grid.ncols,
         (height - bottom - top - down * (grid.nrows - 1)) / grid.nrows,
@@ -120,7 +126,7 @@ def text_width(lines: Iterable[str], size: str) -> float:
     return max(points, default=0.0) / look("figure", "points")
 
 
-def _settings(name: str) -> dict[str, object]:
+def _settings(name: str) -> dict[Any, Any]:  # names of settings, as the plotting library types them
     ink, soft, size = color("ink"), color("soft"), look("figure", "font_size")
     return {
         "svg.fonttype": "none",
@@ -310,13 +316,16 @@ def log_axis(axes: Axes) -> None:
     """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    def between(value: float, _: Any) -> str:
+    def power(value: float, _: int) -> str:
+        return power_of_ten(value)
+
+    def between(value: float, _: int) -> str:
         low, high = axes.get_ylim()
         return f"{value:,g}" if high < low * look("figure", "log_minor_below") else ""
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(power))
     axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=looks("figure", "log_minor")))
     axes.yaxis.set_minor_formatter(FuncFormatter(between))
     axes.tick_params(axis="y", which="minor", length=0)

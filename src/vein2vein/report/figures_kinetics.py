@@ -1,5 +1,8 @@
 """Figures of cells: product quality, CAR-T in blood, tumor, B cells and immunoglobulin."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -169,7 +172,8 @@ def tumor_figure(journey: Journey, key: str = "") -> Picture | None:
     days = journey.course.days
 
     def draw(figure: Figure) -> None:
-        for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names):
+        panels: list[Axes] = list(figure.subplots(1, len(names), squeeze=False)[0])
+        for axes, name in zip(panels, names):
             values = facts.dense(journey, name)
             lowest = max(floor(name) or 0.0, np.nanmin(np.where(values > 0, values, np.nan)) / 2)
             visits = journey.plan.disease_visits
@@ -191,7 +195,7 @@ def tumor_figure(journey: Journey, key: str = "") -> Picture | None:
             axes.set_ylabel(axis_name(name))
             axes.set_xlabel("Months after infusion")
             axes.set_xlim(0)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
     first = facts.dense(journey, names[0])[:, days >= look("windows", "acute")]
     known = np.isfinite(first).any(axis=1)

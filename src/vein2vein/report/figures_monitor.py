@@ -1,5 +1,8 @@
 """The timeline of a record: strips of grades, signs and laboratory values below, treatments as ticks."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

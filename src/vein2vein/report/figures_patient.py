@@ -1,5 +1,8 @@
 """Figures of one patient: the days around the infusion, and the whole follow-up."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

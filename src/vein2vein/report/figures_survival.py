@@ -1,5 +1,8 @@
 """Survival curves with bands, numbers at risk and published landmarks, for the infused and the enrolled."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -225,7 +228,7 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        place = np.arange(len(shown))
+        place = np.arange(len(shown), dtype=np.float64)
         simulated = [(r.simulated, r.low, r.high) for r in shown]
         published = [(r.published, r.published_low, r.published_high) for r in shown]
         keys = [

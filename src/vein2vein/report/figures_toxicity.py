@@ -1,5 +1,8 @@
 """Figures of toxicity: grades by day and patient, treatments given, inflammation, blood counts."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -34,8 +37,9 @@ if TYPE_CHECKING:
 
 def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
     """Positions of patients, worst CRS first, earlier onset first within a grade."""
-    worst = crs.max(axis=1, initial=0)
-    onset = np.where((crs > 0).any(axis=1), (crs > 0).argmax(axis=1), crs.shape[1])
+    worst, ill = crs.max(axis=1, initial=0), crs > 0
+    first: NDArray[np.int64] = ill.argmax(axis=1).astype(np.int64)
+    onset = np.where(ill.any(axis=1), first, np.int64(crs.shape[1]))
     return np.lexsort((onset, -worst))
 
 
@@ -170,7 +174,7 @@ def draw_grades(axes: Axes, table: NDArray[np.int64]) -> None:
         axes.spines[edge].set_visible(False)
     if table.shape[0] <= look("figure", "most_rows_with_marks"):
         axes.hlines(
-            np.arange(1, table.shape[0]) - 1 / 2,
+            np.arange(1, table.shape[0], dtype=np.float64) - 1 / 2,
             -1 / 2,
             table.shape[1] - 1 / 2,
             color=color("paper"),
@@ -200,7 +204,7 @@ def treatment_figure(journey: Journey, key: str = "") -> Picture | None:
     last = int(look("windows", "early"))
     days = np.asarray(journey.course.days, dtype=float)
     grid = np.arange(-int(look("windows", "acute")), last + 1)
-    counts = {}
+    counts: dict[str, NDArray[np.int64]] = {}
     for name in names:
         flags = facts.given(journey, name) > 0
         counts[name] = np.array([flags[:, np.floor(days) == d].any(axis=1).sum() for d in grid])

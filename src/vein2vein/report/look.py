@@ -43,6 +43,7 @@ def looks(*path: str) -> tuple[float, ...]:
 @cache
 def texts(*path: str) -> tuple[str, ...]:
     """A list of texts of the style card."""
+    style().required(*path, expected="a list of texts")
     return style().texts(*path)
 
 

@@ -221,7 +221,7 @@ def _criteria(watch: WardRound) -> list[dict[str, Any]]:
     from vein2vein.clinic.criteria import unverified
 
     names = dict.fromkeys(s.edition.partition(":")[0] for s in (*watch.now, *watch.hematotoxicity, *watch.risk_scores))
-    out = []
+    out: list[dict[str, Any]] = []
     for name in (*names, "guidance", "dosing", "schedule"):
         if name in editions():
             found = edition(name)

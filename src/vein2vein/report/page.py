@@ -1,18 +1,24 @@
 """Pages: numbers as they are printed, templates filled in."""
 
+# pyright: reportUnknownMemberType=false
+# (the template library types its tables of names in part only)
+
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vein2vein.report.look import color, font, texts, words
 from vein2vein.report.text import number, percent, span
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 @cache
-def _templates(folder: Path | None) -> Any:
+def _templates(folder: Path | None) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     own = Path(str(resources.files("vein2vein.report").joinpath("templates")))
@@ -23,8 +29,10 @@ def _templates(folder: Path | None) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(number=number, percent=percent)
-    found.globals.update(inf=float("inf"), span=span, percent=percent, number=number)
+    filters: dict[str, Any] = {"number": number, "percent": percent}
+    names: dict[str, Any] = {"inf": float("inf"), "span": span, **filters}
+    found.filters |= filters
+    found.globals |= names
     return found
 
 

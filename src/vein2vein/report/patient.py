@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.analytes import analyte
 from vein2vein.clinic.care.eligibility import Eligibility
@@ -190,14 +192,14 @@ def known_facts(one: One) -> list[tuple[str, str]]:
         values = getattr(patient, field, None)
         if values is None:
             continue
-        value = np.broadcast_to(np.asarray(values), (len(patient.number),))[i]
+        value = np.broadcast_to(np.asarray(values), (patient.count,))[i]
         if value.dtype.kind == "b":
-            text = entry["yes"] if value else entry["no"]
+            text = str(entry["yes"] if value else entry["no"])
         elif np.isnan(float(value)):
             continue
         else:
-            text = f"{number(value)} {unit_name(entry['unit'])}".strip()
-        rows.append((entry["title"], text))
+            text = f"{number(float(value))} {unit_name(str(entry['unit']))}".strip()
+        rows.append((str(entry["title"]), text))
     return rows
 
 
@@ -243,24 +245,27 @@ def eligibility(record: Eligibility, index: int) -> str:
 def record_facts(record: object, index: int, step: str = "") -> list[str]:
     """One patient's fields of a step's record in words; empty and long ones are left out."""
     words = entries("steps", step)
-    found = []
-    for name, value in vars(record).items():
+    found: list[str] = []
+    held: dict[str, object] = dict(vars(record))
+    for name, value in held.items():
         if name.startswith("_") or value is None or words.get(name, {}).get("hide"):
             continue
         if isinstance(value, np.ndarray):
-            if value.ndim != 1 or index >= value.size:
+            cells = cast("NDArray[np.generic]", value)
+            if cells.ndim != 1 or index >= cells.size:
                 continue
-            value = value[index]
+            value = cast(object, cells[index])
         title = words.get(name, {}).get("title", name.replace("_", " "))
         if isinstance(value, bool | np.bool_):
-            found += [title] if value else []
-        elif isinstance(value, int | float | np.number):
-            factor, unit = words.get(name, {}).get("factor", 1), words.get(name, {}).get("unit", "")
-            found += [f"{title} {number(float(value) * factor)} {unit}".strip()] if np.isfinite(float(value)) else []
+            found += [str(title)] if value else []
+        elif isinstance(value, int | float | np.integer | np.floating):
+            amount = float(cast(float, value))
+            factor, unit = float(words.get(name, {}).get("factor", 1)), words.get(name, {}).get("unit", "")
+            found += [f"{title} {number(amount * factor)} {unit}".strip()] if np.isfinite(amount) else []
         elif isinstance(value, str) and value:
             found.append(f"{title}: {value}")
-        elif isinstance(getattr(value, "title", None), str):
-            found.append(f"{title}: {value.title}")
+        elif isinstance(named := getattr(value, "title", None), str) and not isinstance(value, str):
+            found.append(f"{title}: {named}")
     return found
 
 

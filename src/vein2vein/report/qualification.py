@@ -1,5 +1,8 @@
 """The report of a qualification: one self-contained HTML file, and the same as JSON."""
 
+# pyright: reportUnknownMemberType=false
+# (the plotting library types the options of its methods in part only)
+
 from __future__ import annotations
 
 import json
@@ -56,9 +59,7 @@ def as_data(result: Qualification) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float):  # and numpy's, which is one
         return float(value) if np.isfinite(value) else None
     return value
 

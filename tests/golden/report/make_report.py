@@ -148,8 +148,10 @@ def pages():
     left = int(np.flatnonzero(~one.infused)[0])
     first = int(np.flatnonzero(one.infused)[1])
     fewest = int(np.argmin(np.where(one.infused, one.outcome.death_day, np.inf)))
+    whole = trial_page(result())
     return {
-        "trial": text_of(trial_page(result())),
+        "style": re.search(r"<style>(.*?)</style>", whole, re.S).group(1).splitlines(),
+        "trial": text_of(whole),
         "two arms": text_of(trial_page(two_arms())),
         "patient with companions": text_of(patient_page(one, first, spread, "Ada")),
         "patient who died": text_of(patient_page(one, fewest)),
@@ -174,7 +176,10 @@ def text_of(page):
 def _flow_or_nothing(found):
     """A flow diagram is drawn by this package, shape by shape; other figures are compared as drawings."""
     svg = found.group()
-    return "\n".join(re.findall(r"<rect[^>]*>|<path[^>]*>|<text.*?</text>", svg)) if "Flow diagram" in svg else ""
+    if "Flow diagram" not in svg:
+        return ""
+    shapes = re.findall(r"<svg[^>]*>|<rect[^>]*>|<path[^>]*>|<text.*?</text>", svg)
+    return "\n".join(shape.replace("</text>", "").replace("<", "").replace(">", " ") for shape in shapes)
 
 
 def drawings():
