@@ -50,7 +50,7 @@ def floats(values: object) -> Matrix | None:
         return np.asarray(values)
     try:
         masked, given = isinstance(values, np.ma.MaskedArray), cast("ArrayLike", values)
-        raw: NDArray[Any] = np.ma.asarray(given, dtype=float).filled(np.nan) if masked else np.asarray(given)
+        raw = cast("NDArray[Any]", np.ma.asarray(given, dtype=float).filled(np.nan)) if masked else np.asarray(given)
     except (ValueError, TypeError):
         return None
     if raw.dtype.kind not in "iuf":
@@ -132,7 +132,7 @@ def flag_of(value: object, name: str) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} is {shown(value)}; give True or False")
-    return bool(value)
+    return bool(cast("bool", value))
 
 
 def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:

@@ -65,17 +65,8 @@ class CourseParts:
         ends = max(self.quantities, 1)
         mixed = len(POINTS) * self.quantities + self.carried + 1
         per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
-        more = [
-            ("cut", 1),
-            ("at_after", 1),
-            ("g", 1),
-            ("end_share", 1),
-            ("end_g", 1),
-            ("low_share", 1),
-            ("low_g", 1),
-            ("high_share", 1),
-            ("high_g", 1),
-        ]
+        singles = ("cut", "at_after", "g", "end_share", "end_g", "low_share", "low_g", "high_share", "high_g")
+        more = [(name, 1) for name in singles]
         return [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed), *per_event, *more]
 
     @property
