@@ -294,9 +294,7 @@ def test_what_is_ordered_is_what_the_policy_says_of_the_course_so_far(case, repl
             below_lloq={n: v[:, : j + 1] for n, v in course.below_lloq.items()},
         )  # fmt: skip
         found = monitoring.grade(so_far, age=own.age, weight=own.weight, scales=policy.reads, organs=False)
-        orders = treat(
-            policy, so_far, found, weight=own.weight, day=day, costimulation=journey.product.costimulation
-        )
+        orders = treat(policy, so_far, found, weight=own.weight, day=day, costimulation=journey.product.costimulation)
         alive = day <= end
         for name, amount in orders.items():
             np.testing.assert_array_equal(course.values[name][alive, j], np.broadcast_to(amount, who.shape)[alive])

@@ -67,9 +67,7 @@ def test_a_row_carries_what_was_published_and_what_was_simulated():
     assert (LEVEL, RESAMPLES) == (0.9, 400)
 
 
-@pytest.mark.parametrize(
-    ("value", "inside"), [(4.99, False), (5.0, True), (95.0, True), (95.01, False)]
-)
+@pytest.mark.parametrize(("value", "inside"), [(4.99, False), (5.0, True), (95.0, True), (95.01, False)])
 def test_the_ends_of_the_interval_lie_inside(value, inside):
     assert beside(row(value=value), 7, np.arange(1.0, 101.0), level=0.9).inside is inside
 
