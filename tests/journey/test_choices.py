@@ -13,12 +13,13 @@ from vein2vein.models.model import named, start
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
 from vein2vein.models.reference.model import parameters as general
-from vein2vein.parameters import ParameterSet
+from vein2vein.parameters import ParameterSet, individual_values
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
+from vein2vein.virtual import hazards
 from vein2vein.virtual.assay import Assay
 
 TISA = "tisagenlecleucel"
@@ -191,3 +192,23 @@ def test_where_nothing_is_due_nothing_changes(run):
     numbers, limits = np.arange(6), {clone: np.full(6, 1e9) for clone in CLONES}
     same, columns, ahead = late_loss.found(run, run.parameters, limits, numbers, SEED)
     assert same is run and columns is run.parameters and ahead is limits
+
+
+def test_who_drops_out_dies_then_or_lives_on_with_the_disease():
+    many = virtual_patients("pediatric_b_all", 60, seed=SEED)
+    told = simulate(many, TISA, plan=SHORT, seed=SEED, waiting_law=law("fixed", value=250.0), bridging_share=0.0)
+    waited, numbers = told.waiting, many.number
+    assert {"death", "progression", "adverse event"} <= set(waited.reason[waited.dropped])
+    drawn = individual_values(told.parameters, numbers, SEED)
+    for i in np.flatnonzero(waited.dropped):
+        expected = waited.drop_day[i]
+        if waited.reason[i] != "death":
+            later = hazards.death_after_progression(
+                waited.drop_day[[i]], drawn["mpp"][[i]], numbers[[i]], SEED, drawn["salvage"][[i]]
+            )
+            expected = later[0]
+        seen = expected <= 30
+        assert told.outcome.death_day[i] == (expected if seen else np.inf)
+        assert told.outcome.death_cause[i] == ("disease" if seen else "")
+        assert told.not_infused_reason[i] in ("manufacturing failure", waited.reason[i])
+    assert not told.infused[waited.dropped].any()
