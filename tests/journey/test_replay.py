@@ -71,7 +71,11 @@ def case(request, tmp_path_factory):
         choices = {**choices, "policy": path}
     patients, told = virtual_patients(disease, count, seed=SEED), []
     if request.param == "B-ALL":  # some need immunoglobulin
-        patients = replace(patients, baseline={"igg": np.where(np.arange(count) % 2, 150.0, 900.0)})
+        blood = {"creatinine": 0.7, "neutrophils": 2.0, "platelets": 110.0, "ferritin": 700.0, "crp": 12.0}
+        measured = {name: value * np.linspace(0.5, 1.5, count) for name, value in blood.items()}
+        patients = replace(patients, baseline={**measured, "igg": np.where(np.arange(count) % 2, 150.0, 900.0)})
+    if request.param == "myeloma":
+        patients = replace(patients, baseline={"m_protein": np.linspace(5.0, 50.0, count)})
     journey = simulate(
         patients, product, plan=PLAN, seed=SEED, progress=lambda share, text: told.append((share, text)), **choices
     )
