@@ -212,3 +212,12 @@ def test_who_drops_out_dies_then_or_lives_on_with_the_disease():
         assert told.outcome.death_cause[i] == ("disease" if seen else "")
         assert told.not_infused_reason[i] in ("manufacturing failure", waited.reason[i])
     assert not told.infused[waited.dropped].any()
+
+
+def test_a_treatment_that_nobody_needed_was_not_given(patients, tmp_path):
+    policy = 'title = "Own"\nsource = "reference_model_2026"\nwhere = "x"\nbased_on = "astct_2019"\n'
+    path = tmp_path / "own.toml"
+    path.write_text(f'{policy}[antipyretic]\nfrom_grade = 4\nmark = "D"\nwhy = "x"\n', encoding="utf-8")
+    told = simulate(patients, TISA, plan=replace(SHORT, follow_up=28.0), seed=SEED, policy=path)
+    assert not np.nan_to_num(told.course.dense("antipyretic")).any()
+    assert not [note for note in told.notes if "antipyretic" in note]
