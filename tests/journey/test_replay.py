@@ -70,6 +70,12 @@ def case(request, tmp_path_factory):
         path.write_text(OWN_POLICY, encoding="utf-8")
         choices = {**choices, "policy": path}
     patients, told = virtual_patients(disease, count, seed=SEED), []
+    if request.param == "B-ALL":  # some need immunoglobulin
+        blood = {"creatinine": 0.7, "neutrophils": 2.0, "platelets": 110.0, "ferritin": 700.0, "crp": 12.0}
+        measured = {name: value * np.linspace(0.5, 1.5, count) for name, value in blood.items()}
+        patients = replace(patients, baseline={**measured, "igg": np.where(np.arange(count) % 2, 150.0, 900.0)})
+    if request.param == "myeloma":
+        patients = replace(patients, baseline={"m_protein": np.linspace(5.0, 50.0, count)})
     journey = simulate(
         patients, product, plan=PLAN, seed=SEED, progress=lambda share, text: told.append((share, text)), **choices
     )
@@ -266,6 +272,10 @@ def test_what_is_seen_on_each_day_follows_from_the_orders_before_it(case, replay
     }  # fmt: skip
     for value in journey.course.values.values():
         assert np.isnan(value[~journey.infused]).all()
+    assert not any(flags[~journey.infused].any() for flags in journey.course.below_lloq.values())
+    if case.name == "B-ALL":
+        given = np.nan_to_num(journey.course.dense("ivig")[who]) > 0
+        assert given.any() and not given.any(axis=1).all()
     assert (journey.status == 0).all()
     np.testing.assert_array_equal(journey.outcome.last_day, PLAN.follow_up)
 
@@ -342,6 +352,7 @@ def test_response_is_read_off_the_course(case):
     assert journey.response.categories == found.categories
     never = ~journey.infused
     assert (journey.response.best[never] == "").all() and (journey.response.status[never] == -1).all()
+    assert (journey.response.relapse_antigen[never] == "").all()
     assert np.isinf(journey.response.relapse_day[never]).all() and not journey.response.mrd_negative[never].any()
     outcome, end = journey.outcome, np.minimum(journey.outcome.death_day, journey.outcome.last_day)
     for name in ("response_day", "relapse_day", "progression_day"):
