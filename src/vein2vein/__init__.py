@@ -51,6 +51,7 @@ _HOME = {
     "load_trial": "trials.trial",
     "run_trial": "trials.trial",
     "kaplan_meier": "statistics.survival",
+    "calibrate": "inference.calibration.calibrate",
     # results
     "write_trial": "runs.store",
     "read_table": "runs.store",
