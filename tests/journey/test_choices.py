@@ -8,7 +8,7 @@ import pytest
 from vein2vein.engine import solve as engine
 from vein2vein.journey import chart, late_loss
 from vein2vein.journey.chart import simulate
-from vein2vein.journey.day_loop import constants
+from vein2vein.journey.day_loop import loop_numbers
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
@@ -120,7 +120,7 @@ def test_a_patient_is_observed_to_the_last_day_that_could_be_computed(monkeypatc
 
 
 def test_constants_of_the_loop_are_those_of_their_card():
-    assert vars(constants()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
+    assert vars(loop_numbers()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
 
 
 # Late antigen loss
