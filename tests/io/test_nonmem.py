@@ -33,7 +33,7 @@ def result():
         infusion=SimpleNamespace(doses=((0.0, np.array([4.5e7, 0, 1e8])), (10.0, np.array([0, 0, 2e7])))),
         plan=SimpleNamespace(kinetics_samples=(1.0, 7.0, 28.0)),
         course=Course(np.arange(3), DAYS, values, {"transgene": below}),
-        outcome=SimpleNamespace(best_response=np.array(["CR", "", "NR"])),
+        outcome=SimpleNamespace(best_response=np.array(["CR", "", "NR"], dtype="<U4")),
     )  # fmt: skip
     return SimpleNamespace(journey=journey, trial=SimpleNamespace(assays={"transgene": SimpleNamespace(lloq=50.0)}))
 
@@ -118,3 +118,10 @@ def test_faults_name_file_line_and_field(result, tmp_path, old, new, line, field
 def test_unknown_analytes_are_refused(result, tmp_path):
     with pytest.raises(InputError, match="did you mean transgene"):
         write_nonmem(result, tmp_path / "n.csv", analytes=["transgen"])
+
+
+@pytest.mark.parametrize(("best", "told"), [("sCR", "1"), ("CR", "1"), ("CRi", "1"), ("VGPR", "0"), ("PR", "0")])
+def test_every_complete_response_counts_as_one(result, tmp_path, best, told):
+    result.journey.outcome.best_response[0] = best
+    rows = lines(write_nonmem(result, tmp_path / "n.csv"))
+    assert {r["RESP"] for r in rows if r["ID"] == "1"} == {told}

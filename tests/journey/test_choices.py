@@ -8,17 +8,19 @@ import pytest
 from vein2vein.engine import solve as engine
 from vein2vein.journey import chart, late_loss
 from vein2vein.journey.chart import simulate
-from vein2vein.journey.day_loop import constants
+from vein2vein.journey.day_loop import loop_numbers
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
 from vein2vein.models.reference.model import parameters as general
-from vein2vein.parameters import ParameterSet
+from vein2vein.parameters import ParameterSet, individual_values
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
+from vein2vein.virtual import hazards
 from vein2vein.virtual.assay import Assay
 
 TISA = "tisagenlecleucel"
@@ -118,7 +120,7 @@ def test_a_patient_is_observed_to_the_last_day_that_could_be_computed(monkeypatc
 
 
 def test_constants_of_the_loop_are_those_of_their_card():
-    assert vars(constants()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
+    assert vars(loop_numbers()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
 
 
 # Late antigen loss
@@ -191,3 +193,33 @@ def test_where_nothing_is_due_nothing_changes(run):
     numbers, limits = np.arange(6), {clone: np.full(6, 1e9) for clone in CLONES}
     same, columns, ahead = late_loss.found(run, run.parameters, limits, numbers, SEED)
     assert same is run and columns is run.parameters and ahead is limits
+
+
+def test_who_drops_out_dies_then_or_lives_on_with_the_disease():
+    many = virtual_patients("pediatric_b_all", 60, seed=SEED)
+    told = simulate(many, TISA, plan=SHORT, seed=SEED, waiting_law=law("fixed", value=250.0), bridging_share=0.0)
+    waited, numbers = told.waiting, many.number
+    assert {"death", "progression", "adverse event"} <= set(waited.reason[waited.dropped])
+    drawn = individual_values(told.parameters, numbers, SEED)
+    for i in np.flatnonzero(waited.dropped):
+        expected = waited.drop_day[i]
+        if waited.reason[i] != "death":
+            later = hazards.death_after_progression(
+                waited.drop_day[[i]], drawn["mpp"][[i]], numbers[[i]], SEED, drawn["salvage"][[i]]
+            )
+            expected = later[0]
+        seen = expected <= 30
+        assert told.outcome.death_day[i] == (expected if seen else np.inf)
+        assert told.outcome.death_cause[i] == ("disease" if seen else "")
+        assert told.not_infused_reason[i] in ("manufacturing failure", waited.reason[i])
+    assert not told.infused[waited.dropped].any()
+
+
+def test_a_treatment_that_nobody_needed_was_not_given(patients, usual, tmp_path):
+    mild = select(patients, np.flatnonzero(usual.findings["crs_astct"].grade.max(axis=1) < 4))
+    policy = 'title = "Own"\nsource = "reference_model_2026"\nwhere = "x"\nbased_on = "astct_2019"\n'
+    path = tmp_path / "own.toml"
+    path.write_text(f'{policy}[antipyretic]\nfrom_grade = 4\nmark = "D"\nwhy = "x"\n', encoding="utf-8")
+    told = simulate(mild, TISA, plan=SHORT, seed=SEED, policy=path)
+    assert told.infused.any() and not np.nan_to_num(told.course.dense("antipyretic")).any()
+    assert not [note for note in told.notes if "antipyretic" in note]

@@ -108,3 +108,16 @@ def test_no_step_claims_what_did_not_happen(journey):
     told = dict(steps(One(journey, row)))
     assert "Infusion" not in told and "Lymphodepletion" not in told and told["Not infused"]
     assert "Infusion" in dict(steps(One(journey, int(np.flatnonzero(journey.infused)[0]))))
+
+
+def test_the_highest_day_of_the_story_is_that_of_the_table(journey):
+    """Every reading of a day counts in both, not only the samples that a trial takes."""
+    for row in np.flatnonzero(journey.infused)[:12]:
+        one = One(journey, int(row))
+        told = re.match(r"CAR T cells in blood were highest on day (\S+): (\S+) copies/µg DNA\.", story(one)[0])
+        headers, rows = day_table(one)
+        column = [title for title, _ in headers].index("CAR transgene")
+        shown = {
+            r[0]: float(r[column].replace(",", "")) for r in rows if r[column] not in ("–",) and "×" not in r[column]
+        }
+        assert told is not None and shown[told[1]] == max(shown.values()) == float(told[2].replace(",", ""))

@@ -109,6 +109,8 @@ def test_companions_share_what_is_known():
     dated = replace(one, leukapheresis_day=np.array([-30.0]), lymphodepletion_day=np.array([-4.0]))
     same = companions(dated, 3, seed=5)
     assert same.leukapheresis_day.tolist() == [-30] * 3 and same.lymphodepletion_day.tolist() == [-4] * 3
+    undated = replace(one, leukapheresis_day=np.zeros(0), lymphodepletion_day=np.zeros(0))
+    np.testing.assert_array_equal(companions(undated, 200, seed=5).lymphocytes, many.lymphocytes)
     with pytest.raises(ValueError, match="found 200"):
         companions(many, 3, seed=5)
 
