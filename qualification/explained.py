@@ -26,7 +26,7 @@ def compared_rows() -> list[dict[str, str | float]]:
     ``simulated``, ``low`` and ``high`` are the median and the range of trials of the published size ``n``.
     """
     lines = facts.numbers().data["lines"]
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, str | float]] = []
     for one in facts.numbers().data["checked"]:
         trial = load_trial(one["trial"])
         table = run_trial(trial, patients=one["patients"], seed=one["seed"]).comparison
