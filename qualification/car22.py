@@ -280,7 +280,8 @@ def check(real: Cohort, trials: list[Cohort]) -> Iterator[str]:
 
 def picture(real: Cohort, trials: list[Cohort]) -> str:
     """The check as SVG: real percentiles as lines with marks, their simulated 90 % intervals as bands."""
-    from vein2vein.report.figures import axis_name, color, day_axis, log_axis, render
+    from vein2vein.report.figures import day_axis, log_axis, render
+    from vein2vein.report.look import axis_name, color
 
     looks = list(zip(SHARES, ("crp", "cells", "tumor"), ("v", "o", "^"), (":", "-", "--")))
 

@@ -80,6 +80,11 @@ def main() -> None:
         sys.path.insert(0, str(Path.cwd() / "src"))
         cover(options.tests, options.room, options.json) if options.child == "cover" else serve(options.room)
         return
+    sys.path.insert(0, str(ROOT / "src"))
+    from vein2vein.files import check_target, write_text
+
+    if options.json:
+        check_target(options.json, force=True)  # before an hour of work, not after it
     mutants, sites = drawn(ROOT, options.room, options.count, options.seed)
     if options.at:
         mutants = [m for m in mutants if f"{m.file}:{m.line}" in options.at]
@@ -119,7 +124,7 @@ def main() -> None:
         ]
         found = {"room": options.room, "seed": options.seed, "sites": sites, "tried": shown, "survived": len(lived)}
         found["mutants"] = rows
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        write_text(options.json, json.dumps(found, indent=1), force=True)
 
 
 def drawn(root: Path, room: str, count: int, seed: int) -> tuple[list[Mutant], int]:

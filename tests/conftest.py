@@ -51,7 +51,13 @@ def synthetic() -> ModuleType:
     return _load("synthetic")
 
 
+@pytest.fixture(scope="session")
+def hand() -> ModuleType:
+    """The module that writes journeys by hand."""
+    return _load("hand_journey")
+
+
 @pytest.fixture
-def journey() -> object:
+def journey(hand: ModuleType) -> object:
     """Six patients written by hand, so that every endpoint has an answer one can count."""
-    return _load("hand_journey").hand_journey()
+    return hand.hand_journey()

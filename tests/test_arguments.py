@@ -92,8 +92,7 @@ REFUSED = [
     ({"backend": "bach"}, "unknown backend 'bach'; did you mean batch"),
     ({"overlay": {"rho": 1.0}}, "overlay: found a dict, expected a ParameterSet"),
     ({"plan": "365 days"}, "plan: found '365 days', expected a Plan"),
-    ({"plan": replace(SHORT, watch_step=0.0)}, "plan.watch_step: found 0.0, expected a number of days above 0"),
-    ({"plan": replace(SHORT, disease_visits=(2.0, 1.0))}, "found days out of order"),
+    ({"plan": replace(SHORT, disease_visits=[2.0])}, "plan.disease_visits: found a list, expected a tuple of days"),
     ({"dose": "3.1e6 per kilo"}, "expected viable CAR"),
     ({"dose": 3.1e6}, "dose: found 3100000.0, expected text such as"),
     ({"dose": "nan/kg"}, "dose"),
@@ -109,6 +108,25 @@ def test_what_simulate_refuses(given_, said):
     with pytest.raises(InputError) as problem:
         vein2vein.simulate(PATIENTS, "yescarta", **given_)
     assert said in str(problem.value)
+
+
+PLANS = [
+    ({"watch_step": 0.0}, "watch_step: found 0 day, expected a number from 0.25 to 7300 day."),
+    ({"contact_every": float("nan")}, "contact_every: found nan day, expected a number from 0.25 to 7300 day."),
+    ({"follow_up": float("inf")}, "follow_up: found inf day, expected a number from 0.25 to 7300 day."),
+    ({"watch_until": "2"}, "watch_until: found '2', expected a number from 0.25 to 7300 day."),
+    ({"disease_visits": (-1.0,)}, "disease_visits.0: found -1 day, expected a number of 0 day or more."),
+    ({"kinetics_samples": (2.0, 1.0)},
+     "kinetics_samples: found [2.0, 1.0], expected days such as [28, 90, 180] in ascending order."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "said"), PLANS, ids=[said for _, said in PLANS])
+def test_visits_that_cannot_be_are_refused_where_they_are_made(changes, said):
+    with pytest.raises(InputError) as problem:
+        replace(SHORT, **changes)
+    assert str(problem.value) == said
+    assert replace(SHORT, disease_visits=(), kinetics_samples=()).disease_visits == ()
 
 
 FACTS = [

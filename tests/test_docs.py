@@ -86,5 +86,33 @@ def test_every_command_is_shown_in_the_docs():
     assert [name for name in commands.commands if f"vein2vein {name}" not in shown] == []
 
 
+def _lost(page):
+    """Files and rooms that a page names and that are not there; a bare name is a file beside one named before it."""
+    lost, package = [], ROOT / "src" / "vein2vein"
+    for paragraph in page.split("\n\n"):
+        folders = [package, ROOT]
+        for name in re.findall(r"`([\w./]+\.(?:py|toml)|[\w/]+/)`", paragraph):
+            there = [folder / name for folder in folders if (folder / name).exists()]
+            lost += [] if there else [name]
+            folders += [path.parent for path in there]
+    for rooms in re.findall(r"^\| (`[^|]+) \|", page, re.M):
+        for room in re.findall(r"`([\w/]+)`", rooms):
+            lost += [] if (package / room).is_dir() or (package / f"{room}.py").is_file() else [room]
+    return lost
+
+
+def test_the_files_and_rooms_of_the_architecture_are_there():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert not _lost(page)
+    walks = page.split("## Five walks")[1].split("\n## ")[0]
+    assert len(re.findall(r"`[\w/]+/\w+\.py`", walks)) > 30
+
+
+def test_the_search_for_lost_files_finds_them():
+    assert _lost("| `cli`, `attic` | x |\n\n`cli/main.py`, `trial.py`, `nothing.py`, `old/`\n\n`trial.py`") == [
+        "nothing.py", "old/", "trial.py", "attic",
+    ]  # fmt: skip
+
+
 def test_the_readme_warns_that_this_is_no_medical_device():
     assert "not a medical device" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -123,13 +123,10 @@ def test_an_unknown_public_name_is_an_attribute_error():
         vein2vein.no_such_name  # noqa: B018
 
 
-# Nobody calls these by an import: a model is found by its name, and what is left waits for the page of the ward.
+# A model is found by its name, not by an import; one module edits the cards for a script, beside the public calibrate.
 FOUND_BY_NAME = {f"vein2vein.models.{name}" for name in catalogue.model_names()}
-WAITING = {
-    "vein2vein.clinic.grades.hlh": "shown by monitor",
-    "vein2vein.clinic.grades.risk_scores": "shown by monitor",
-    "vein2vein.clinic.response.leukemia": "read by respond",
-}
+WAITING = {"vein2vein.clinic.response.leukemia"}  # classes that no record or report shows yet
+BY_SCRIPT = {"vein2vein.inference.calibration.write_cards": "qualification/write_cards.py"}
 
 
 def _imports(path, modules):
@@ -152,7 +149,10 @@ def test_a_command_or_a_public_name_reaches_every_module():
             reached.add(module)
             todo += _imports(files[module], files.keys())
     rooms = {module for module, path in files.items() if path.name == "__init__.py"}
-    assert set(files) - reached - rooms - set(WAITING) == set()
+    assert set(files) - reached - rooms == set(BY_SCRIPT) | WAITING
+    for module, script in BY_SCRIPT.items():
+        if (ROOT / script).is_file():
+            assert _imports(ROOT / script, {module})
 
 
 WRITES = {"write_text", "write_bytes", "replace", "rename", "link", "mkstemp", "NamedTemporaryFile", "savefig"}
@@ -173,6 +173,16 @@ def _writes(tree):
             yield node.lineno
 
 
+# Functions of the script that changes code: they write in children, inside the private copy of the tree that the script
+# made and removes, where importing files.py would import the code under test (or a change to it) too early.
+APART = {"mutants.py": ("cover", "serve")}
+
+
+def _without(tree, names):
+    tree.body = [node for node in tree.body if getattr(node, "name", "") not in names]
+    return tree
+
+
 def test_every_file_is_written_through_one_room():
     """Whole or not at all, never over a device, pipe or link: files.py; the null device of a closed stream apart."""
     scripts = sorted((ROOT / "qualification").glob("*.py"))
@@ -180,7 +190,7 @@ def test_every_file_is_written_through_one_room():
         f"{path.relative_to(ROOT)}:{line}"
         for path in [*FILES, *scripts]
         if path != PACKAGE / "files.py"
-        for line in _writes(ast.parse(path.read_text(encoding="utf-8")))
+        for line in _writes(_without(ast.parse(path.read_text(encoding="utf-8")), APART.get(path.name, ())))
         if "os.devnull" not in path.read_text(encoding="utf-8").splitlines()[line - 1]
     }
     assert not found
@@ -189,6 +199,9 @@ def test_every_file_is_written_through_one_room():
 def test_the_search_for_writers_finds_them():
     code = "path.write_text(x)\nos.replace(a, b)\nopen(p, 'w')\nwith p.open('xb') as f: pass\ntempfile.mkstemp()"
     assert len(list(_writes(ast.parse(code)))) == 5
+    assert (
+        len(list(_writes(_without(ast.parse("def f():\n os.replace(a, b)\ndef g():\n os.replace(a, b)"), ("f",))))) == 1
+    )
     assert not list(_writes(ast.parse("text.replace('a', 'b')\nreplace(record, a=1)\nopen(p)\nwrite_text(p, x)")))
 
 

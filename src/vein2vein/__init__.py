@@ -51,6 +51,9 @@ _HOME = {
     "load_trial": "trials.trial",
     "run_trial": "trials.trial",
     "kaplan_meier": "statistics.survival",
+    "cumulative_incidence": "statistics.incidence",
+    "log_rank": "statistics.log_rank",
+    "calibrate": "inference.calibration.calibrate",
     # results
     "write_trial": "runs.store",
     "read_table": "runs.store",

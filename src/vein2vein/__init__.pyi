@@ -12,6 +12,7 @@ from vein2vein.engine.solve import solve as solve
 from vein2vein.engine.tangents.jax_bridge import differentiable as differentiable
 from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
+from vein2vein.inference.calibration.calibrate import calibrate as calibrate
 from vein2vein.io.nonmem import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
 from vein2vein.io.record.write import write_record as write_record
@@ -21,6 +22,8 @@ from vein2vein.models.catalogue import find_model as find_model, find_parameters
 from vein2vein.models.model import Model as Model
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
 from vein2vein.runs.store import read_table as read_table, write_trial as write_trial
+from vein2vein.statistics.incidence import cumulative_incidence as cumulative_incidence
+from vein2vein.statistics.log_rank import log_rank as log_rank
 from vein2vein.statistics.survival import kaplan_meier as kaplan_meier
 from vein2vein.trials.trial import (
     Trial as Trial,

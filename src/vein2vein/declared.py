@@ -80,6 +80,7 @@ class Says:
     filled: bool = False
     names: Words | None = None
     label: str = ""  # name in a card, where it is another than the attribute's
+    each: str = ""  # what one of a list is called
 
     @property
     def expected(self) -> str:
@@ -113,12 +114,13 @@ def flag(meaning: str) -> Says:
 def listed(
     meaning: str, example: str, *, unit: str | None = None, low: float = -INF, high: float = INF,
     above: float = -INF, below: float = INF, choices: Words | None = None, ascending: bool = False,
-    filled: bool = False,
+    filled: bool = False, each: str = "",
 ) -> Says:  # fmt: skip
-    """Declare a list; bounds and choices hold for each item, ``filled`` asks for one at least."""
+    """Declare a list; bounds and choices hold for each item, called ``each``; ``filled`` asks for one at least."""
     return Says(
-        meaning, unit, low, high, above, below, choices=choices, example=example, ascending=ascending, filled=filled
-    )
+        meaning, unit, low, high, above, below, choices=choices, example=example, ascending=ascending, filled=filled,
+        each=each,
+    )  # fmt: skip
 
 
 def part(meaning: str, example: str = "", *, filled: bool = False, names: Words | None = None) -> Says:
@@ -258,7 +260,7 @@ def fault_of(one: Field, kind: Any, value: Any) -> tuple[tuple[str, ...], str] |
         )  # fmt: skip
         return ((), said) if said else None
     if kind is str:
-        said = text_fault(one.label, value, words(says.choices))
+        said = text_fault(says.each or one.label, value, words(says.choices))
         return ((), said) if said else None
     if kind is bool:
         return ((), flag_fault(value)) if flag_fault(value) else None
@@ -276,7 +278,7 @@ def _fault_of_list(one: Field, inside: tuple[Any, ...], value: Any) -> tuple[tup
     if not isinstance(value, tuple | list):
         return (), f"found {shown(value)}, expected {_a_list(one)}."
     if says.filled and not value:
-        return (), f"found an empty list, expected {_a_list(one)}."
+        return (), f"found an empty list, expected {_a_list(one)}{'' if one.required else '; or leave it out'}."
     open_ended = len(inside) == 2 and inside[1] is Ellipsis
     if not open_ended and len(value) != len(inside):
         return (), f"found {shown(list(value))}, expected {len(inside)} values, as in {says.example}."

@@ -29,6 +29,8 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return up to ``count`` known names that look most like ``name``, best first."""
     lower = {str(k).lower(): str(k) for k in known}
     found = difflib.get_close_matches(name.lower(), list(lower), n=count, cutoff=0.4)
+    swapped = [k for k in lower if sorted(k) == sorted(name.lower())]  # the commonest slip, and the least like by count
+    found = list(dict.fromkeys([*swapped, *found]))[:count]
     if not found:
         found = [k for k in lower if name.lower() in k or k in name.lower()][:count]
     return [lower[f] for f in found]

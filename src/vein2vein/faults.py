@@ -75,7 +75,7 @@ def number_fault(
     except OverflowError:
         return f"found a number too large to compute with, expected {expected}."
     if math.isinf(number) and not endless:
-        return f"found {number:g}, expected a finite number."
+        return f"found {number:g}, expected {expected.replace(' number', ' finite number', 1)}."
     if whole and number != int(number):
         return f"found {short(value)}{tail}, expected {expected}."
     return ""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
+SMALLEST = 0.5 * 2.0**-53  # the least of the uniform draws
 
 
 def _key(seed: int, purpose: str) -> NDArray[np.uint64]:

@@ -88,28 +88,49 @@ POLICY = 'title = "t"\nsource = "reference_model_2026"\nwhere = "w"\n'
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nuntil_day = 7\nevery = 1\n', "neither mg nor mg_per_kg"),
-        ('[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nuntil_day = 7\nmg = 100\n', "every"),
-        ('[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nevery = 1\nmg = 100\n', "until_day"),
-        ("[[dated]]\nfrom_day = 0\nuntil_day = 7\nevery = 1\nmg = 100\n", "treatment"),
+        (
+            '[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nuntil_day = 7\nevery = 1\n',
+            "dated.0.mg: missing; expected a dose of anakinra. Add the line 'mg = ...' or 'mg_per_kg = ...'",
+        ),
+        (
+            '[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nuntil_day = 7\nmg = 100\n',
+            "dated.0.every: missing; expected a number above 0",
+        ),
+        (
+            '[[dated]]\ntreatment = "anakinra"\nfrom_day = 0\nevery = 1\nmg = 100\n',
+            "dated.0.until_day: missing; expected a number from 0 to 7300 day",
+        ),
+        (
+            "[[dated]]\nfrom_day = 0\nuntil_day = 7\nevery = 1\nmg = 100\n",
+            "dated.0.treatment: missing; expected one of car_t_infusion, ",
+        ),
         (
             "[steroid]\nstop_at_grade = 1\nwhen = [{ after_tocilizumab = 1 }]\ndose = []\n",
-            "crs_at_least nor icans_at_least",
+            "steroid.when.0.crs_at_least: expected either crs_at_least or icans_at_least",
         ),
         (
             "[steroid]\nstop_at_grade = 1\nwhen = [{ crs_at_least = 3 }]\n"
             'dose = [{ from_grade = 0, treatment = "dexamethasone", every = 1 }]\n',
-            "neither mg nor mg_per_kg",
+            "steroid.dose.0.mg: missing; expected a dose of dexamethasone. Add the line 'mg = ...' or 'mg_per_kg = ",
         ),
         (
             "[steroid]\nstop_at_grade = 1\nwhen = [{ crs_at_least = 3 }]\n"
             'dose = [{ treatment = "dexamethasone", every = 1, mg = 10 }]\n',
-            "from_grade",
+            "steroid.dose.0.from_grade: missing; expected a number from 0 to 5",
         ),
-        ("[steroid]\nstop_at_grade = 1\nwhen = []\ndose = []\ntaper = [{ until = 1 }]\n", "share"),
-        ("[tocilizumab]\nfrom_grade = 2\n", "repeat_after"),
-        ("[gcsf]\nfrom_day = 1\nstart_below = 0.5\n", "stop_at"),
-        ("[dosing]\ntocilizumab_mg = 8\n", "tocilizumab_mg_per_kg"),
+        (
+            "[steroid]\nstop_at_grade = 1\nwhen = []\ndose = []\ntaper = [{ until = 1 }]\n",
+            "steroid.taper.0.share: missing; expected a number from 0 to 1",
+        ),
+        (
+            "[tocilizumab]\nfrom_grade = 2\n",
+            "tocilizumab.repeat_after: missing; a policy that is based on no other needs it",
+        ),
+        (
+            "[gcsf]\nfrom_day = 1\nstart_below = 0.5\n",
+            "gcsf.stop_at: missing; a policy that is based on no other needs it",
+        ),
+        ("[dosing]\ntocilizumab_mg = 8\n", "dosing.tocilizumab_mg: unknown field 'tocilizumab_mg'; did you mean"),
     ],
 )
 def test_a_policy_that_would_give_nothing_or_anything_is_refused(text, told, tmp_path):

@@ -10,7 +10,8 @@ from vein2vein.clinic.criteria import edition, editions
 from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, FINDINGS
 from vein2vein.clinic.response import imwg, iwcll, lugano, myeloma
 from vein2vein.errors import InputError
-from vein2vein.therapy.disease import LINEAGES, all_diseases
+from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.vocabulary import LINEAGES
 from vein2vein.trials.trial import list_trials, load_trial
 
 PACKAGE = Path(words.__file__).parents[1]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import vein2vein
 from vein2vein.cards import read_card
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration.calibrate import calibrate, cards_of
@@ -125,12 +126,34 @@ def test_a_card_that_is_not_there_is_refused(files):
         (Settings(patients=0), "patients"), (Settings(seed=-1), "seed"), (Settings(workers=0), "workers"),
         (Settings(difference=0), "difference"), (Settings(difference=2.5), "difference"),
         (Settings(difference=float("nan")), "difference"), (Settings(patients=20.5), "patients"),
+        (Settings(difference="0.7"), "difference"), (Settings(staged="no"), "staged"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(files, settings, field):
     with pytest.raises(InputError, match="expected") as caught:
         calibrate(files[2], [files[1]], settings)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"free": None}, "free: found None, expected the path of a file"),
+        ({"free": " "}, "free: found ' ', expected the path of a file"),
+        ({"trials": "eliana"}, "trials: found 'eliana', expected a list of trials"),
+        ({"trials": load_trial("eliana")}, "trials: found a Trial, expected a list of trials"),
+        ({"trials": 3}, "trials: found 3, expected a list of trials"),
+        ({"trials": []}, "trials: found none, expected one trial or more"),
+        ({"trials": [3]}, "trials: found 3, expected a trial, its name"),
+        ({"settings": {"steps": 1}}, "settings: found a dict, expected Settings"),
+        ({"keep": 3}, "keep: found 3, expected the path of a file"),
+        ({"say": "yes"}, "say: found 'yes', expected a function of a text"),
+    ],
+)
+def test_what_calibrate_refuses_of_a_python_caller(files, given, said):
+    with pytest.raises(InputError) as caught:
+        vein2vein.calibrate(**{"free": files[2], "trials": [files[1]], **given})
+    assert said in str(caught.value)
 
 
 def test_trials_without_data_or_given_twice_are_refused(files):

@@ -8,7 +8,7 @@ import pytest
 from vein2vein.engine import solve as engine
 from vein2vein.journey import chart, late_loss
 from vein2vein.journey.chart import simulate
-from vein2vein.journey.day_loop import constants
+from vein2vein.journey.day_loop import loop_numbers
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
@@ -16,6 +16,7 @@ from vein2vein.models.reference.model import parameters as general
 from vein2vein.parameters import ParameterSet, individual_values
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
@@ -119,7 +120,7 @@ def test_a_patient_is_observed_to_the_last_day_that_could_be_computed(monkeypatc
 
 
 def test_constants_of_the_loop_are_those_of_their_card():
-    assert vars(constants()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
+    assert vars(loop_numbers()) == {"ivig_covers": 28, "remission_blasts": 5, "aplasia_b_cells": 10, "tolerance": 5e-10}
 
 
 # Late antigen loss
@@ -212,3 +213,13 @@ def test_who_drops_out_dies_then_or_lives_on_with_the_disease():
         assert told.outcome.death_cause[i] == ("disease" if seen else "")
         assert told.not_infused_reason[i] in ("manufacturing failure", waited.reason[i])
     assert not told.infused[waited.dropped].any()
+
+
+def test_a_treatment_that_nobody_needed_was_not_given(patients, usual, tmp_path):
+    mild = select(patients, np.flatnonzero(usual.findings["crs_astct"].grade.max(axis=1) < 4))
+    policy = 'title = "Own"\nsource = "reference_model_2026"\nwhere = "x"\nbased_on = "astct_2019"\n'
+    path = tmp_path / "own.toml"
+    path.write_text(f'{policy}[antipyretic]\nfrom_grade = 4\nmark = "D"\nwhy = "x"\n', encoding="utf-8")
+    told = simulate(mild, TISA, plan=SHORT, seed=SEED, policy=path)
+    assert told.infused.any() and not np.nan_to_num(told.course.dense("antipyretic")).any()
+    assert not [note for note in told.notes if "antipyretic" in note]

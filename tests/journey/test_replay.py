@@ -19,6 +19,7 @@ from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.response import respond
 from vein2vein.engine import solve as engine
 from vein2vein.journey.chart import simulate
+from vein2vein.journey.day_loop import ward_limits
 from vein2vein.models.model import give, named, start
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
@@ -35,6 +36,7 @@ from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.trials.virtual_patients import virtual_patients
 from vein2vein.virtual import assay, bedside, covariates, hazards
+from vein2vein.virtual.constants import bundled
 
 USUAL = read_plan()
 PLAN = replace(
@@ -59,7 +61,7 @@ from_grade = 1
 mark = "D"
 why = "x"
 """
-SEED = 3
+SEED, CONSTANTS = 3, bundled()
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -70,6 +72,12 @@ def case(request, tmp_path_factory):
         path.write_text(OWN_POLICY, encoding="utf-8")
         choices = {**choices, "policy": path}
     patients, told = virtual_patients(disease, count, seed=SEED), []
+    if request.param == "B-ALL":  # some need immunoglobulin
+        blood = {"creatinine": 0.7, "neutrophils": 2.0, "platelets": 110.0, "ferritin": 700.0, "crp": 12.0}
+        measured = {name: value * np.linspace(0.5, 1.5, count) for name, value in blood.items()}
+        patients = replace(patients, baseline={**measured, "igg": np.where(np.arange(count) % 2, 150.0, 900.0)})
+    if request.param == "myeloma":
+        patients = replace(patients, baseline={"m_protein": np.linspace(5.0, 50.0, count)})
     journey = simulate(
         patients, product, plan=PLAN, seed=SEED, progress=lambda share, text: told.append((share, text)), **choices
     )
@@ -111,8 +119,10 @@ def steps_of(case):
     lot, four = release.release(expanded, apheresis, patient, product, SEED, asked)
     waited, five = wait(
         patient, lot, product, SEED, growth=drawn["g"], capacity=drawn["K0"], bridging_share=case.bridging_share,
-        dropout_hazard=lambda burden: hazards.dropout_hazard(burden, drawn["K0"]),
-        dropout_reason=lambda burden: hazards.dropout_reason(burden, drawn["K0"], patient.number, SEED),
+        dropout_hazard=lambda burden: hazards.dropout_hazard(CONSTANTS.hazards, burden, drawn["K0"]),
+        dropout_reason=lambda burden: hazards.dropout_reason(
+            CONSTANTS.hazards, burden, drawn["K0"], patient.number, SEED
+        ),
     )  # fmt: skip
     ready = after_waiting(patient, waited)
     made = np.flatnonzero(~lot.failed)
@@ -143,8 +153,8 @@ def columns_of(case, lot, ready, who, first):
     if product.target_a == disease.antigen_b:
         traits["antigen_density_a"], values["f_neg"] = own.antigen_density_b, values["f_neg_b"]
     found = covariates.individual(
-        values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=first, seed=SEED,
-        numbers=own.number,
+        CONSTANTS.covariates, values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=first,
+        seed=SEED, numbers=own.number, limits=ward_limits(),
     )  # fmt: skip
     return as_matrix(found, MODEL.parameters, who.size)
 
@@ -211,15 +221,24 @@ def replay(case):
         blasts[:, j] = truth.get("marrow_blasts", 0.0)
         hazard[:, j] = x.H_nrm
         interval = PLAN.watch_step if j == 0 else day - days[j - 1]
-        risk = bedside.infection_risk(truth["neutrophils"], x.DEX, truth["b_cells"] < 10, truth["igg"])
+        risk = bedside.infection_risk(
+            CONSTANTS.bedside, truth["neutrophils"], x.DEX, truth["b_cells"] < 10, truth["igg"]
+        )
         until, flagged, ill = bedside.infections(
-            risk, numbers=numbers, day=day, seed=SEED, interval=interval, until=until, flagged=flagged
+            CONSTANTS.bedside,
+            risk,
+            numbers=numbers,
+            day=day,
+            seed=SEED,
+            interval=interval,
+            until=until,
+            flagged=flagged,
         )
         signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
         written = bedside.bedside(
-            signs, age=own.age, weight=own.weight, numbers=numbers, day=day, seed=SEED,
+            CONSTANTS.bedside, signs, age=own.age, weight=own.weight, numbers=numbers, day=day, seed=SEED,
             interval=min(interval, PLAN.watch_step), infection_fever=day < until, flagged=flagged,
-            crs_now=crs[:, j - 1] if j else np.zeros(who.size, bool),
+            crs_now=crs[:, j - 1] if j else np.zeros(who.size, bool), limits=ward_limits(),
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=SEED)
         seen_days.append(({**read, **written, "infection": ill.astype(float), **today}, below))
@@ -266,6 +285,10 @@ def test_what_is_seen_on_each_day_follows_from_the_orders_before_it(case, replay
     }  # fmt: skip
     for value in journey.course.values.values():
         assert np.isnan(value[~journey.infused]).all()
+    assert not any(flags[~journey.infused].any() for flags in journey.course.below_lloq.values())
+    if case.name == "B-ALL":
+        given = np.nan_to_num(journey.course.dense("ivig")[who]) > 0
+        assert given.any() and not given.any(axis=1).all()
     assert (journey.status == 0).all()
     np.testing.assert_array_equal(journey.outcome.last_day, PLAN.follow_up)
 
@@ -307,7 +330,7 @@ def test_what_is_ordered_is_what_the_policy_says_of_the_course_so_far(case, repl
 def test_a_transplantation_is_on_the_first_day_in_remission_from_the_drawn_one_on(case, replayed):
     journey, who = case.journey, replayed.who
     share, first, last = case.transplant
-    due = hazards.transplant_day(share, journey.patient.number[who], SEED, first, last)
+    due = hazards.transplant_day(CONSTANTS.hazards, share, journey.patient.number[who], SEED, first, last)
     expected = np.full(who.size, np.inf)
     for i, day in enumerate(due):
         later = np.flatnonzero(replayed.days >= day)
@@ -342,6 +365,7 @@ def test_response_is_read_off_the_course(case):
     assert journey.response.categories == found.categories
     never = ~journey.infused
     assert (journey.response.best[never] == "").all() and (journey.response.status[never] == -1).all()
+    assert (journey.response.relapse_antigen[never] == "").all()
     assert np.isinf(journey.response.relapse_day[never]).all() and not journey.response.mrd_negative[never].any()
     outcome, end = journey.outcome, np.minimum(journey.outcome.death_day, journey.outcome.last_day)
     for name in ("response_day", "relapse_day", "progression_day"):
@@ -363,10 +387,15 @@ def test_death_comes_by_the_first_of_its_ways(case, replayed):
     added, total = np.zeros(who.size), np.zeros(replayed.hazard.shape)
     for j, day in enumerate(days):
         step = day - days[j - 1] if j else day
-        added = added + hazards.transplant_hazard(day, moved, background) * step
+        added = added + hazards.transplant_hazard(CONSTANTS.hazards, day, moved, background) * step
         total[:, j] = replayed.hazard[:, j] + added
     toxic, of_toxicity = hazards.toxicity_deaths(
-        days, journey.findings["crs_astct"].grade[who], journey.findings["icans"].grade[who], own, SEED
+        CONSTANTS.hazards,
+        days,
+        journey.findings["crs_astct"].grade[who],
+        journey.findings["icans"].grade[who],
+        own,
+        SEED,
     )
     other = hazards.crossing_day(days, total, hazards.clock(SEED, "without relapse", own))
     after = hazards.death_after_progression(lost, drawn["mpp"][who], own, SEED, drawn["salvage"][who])

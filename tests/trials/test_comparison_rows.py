@@ -1,7 +1,6 @@
 """A row of the comparison, number by number: who counts, what is drawn, how it is summed up, and what is said of it."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,14 +116,17 @@ def test_the_limits_of_weight_take_the_upper_one_in(journey):
     assert who(among="crs") == [0, 1, 3, 5]
 
 
-def with_arms(journey, arms):
-    patient = SimpleNamespace(**vars(journey.patient), arm=np.array(arms))
-    more = {"patient": patient, "waiting": SimpleNamespace(burden=np.array([140, 700, 1400, 7e3, 0, 350]))}
-    return SimpleNamespace(**{**vars(journey), **more, "disease": SimpleNamespace(marrow_full=14000.0)})
+def with_arms(journey, hand, arms):
+    named = list(dict.fromkeys(arms))
+    return dataclasses.replace(
+        journey, patient=dataclasses.replace(journey.patient, arm=np.array(arms)),
+        waiting=dataclasses.replace(journey.waiting, burden=np.array([140, 700, 1400, 7e3, 0, 350])),
+        arms=tuple(hand.facts(name) for name in named), arm=np.array([named.index(arm) for arm in arms]),
+    )  # fmt: skip
 
 
-def test_arms_and_blasts_choose_the_patients_of_a_row(journey):
-    seen = with_arms(journey, ["a", "a", "b", "b", "c", "c"])
+def test_arms_and_blasts_choose_the_patients_of_a_row(journey, hand):
+    seen = with_arms(journey, hand, ["a", "a", "b", "b", "c", "c"])
 
     def who(**more):
         found = patients_of(row(among="enrolled", **more), seen, scale="penn", until=56)

@@ -49,6 +49,8 @@ def test_designs_are_checked_before_they_run(base):
     with pytest.raises(InputError, match="flu_cy"):
         design(base, conditioning="flu_cyy")
     with pytest.raises(InputError, match="two diseases"):
+        contrast(base, load_trial("zuma_1"), patients=10)
+    with pytest.raises(InputError, match=r"juliet has 3 arms .*; choose one with --arm"):
         contrast(base, load_trial("juliet"), patients=10)
 
 

@@ -139,7 +139,8 @@ def test_the_second_design_meets_the_patients_of_the_first(base):
 
 
 def test_a_design_changes_only_what_is_asked_for(base):
-    armed = replace(load_trial("seattle"))
+    armed = design(load_trial("seattle"), arm="b_all")
+    assert (armed.name, armed.arms) == ("b_all", ())
     dose = design(armed, dose="1e6/kg")
     assert (dose.name, dose.dose, dose.product, dose.conditioning, dose.arms) == (
         "1e6/kg", "1e6/kg", armed.product, armed.conditioning, (),
@@ -159,9 +160,11 @@ def test_a_design_changes_only_what_is_asked_for(base):
 
 def test_two_diseases_are_refused_by_name(base):
     with pytest.raises(InputError) as caught:
-        check_pair(base, load_trial("juliet"))
+        check_pair(base, load_trial("zuma_1"))
     assert str(caught.value) == (
-        "found pediatric_b_all in eliana and lbcl in juliet; the same patients cannot have two diseases: compare "
+        "found pediatric_b_all in eliana and lbcl in zuma_1; the same patients cannot have two diseases: compare "
         "designs for one."
     )
     check_pair(base, base)
+    with pytest.raises(InputError, match="juliet has 3 arms"):
+        check_pair(base, load_trial("juliet"))

@@ -378,7 +378,7 @@ DESIGNS = [
 def test_a_design_that_cannot_be_leaves_no_folder(options, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.toml").write_text(OWN, encoding="utf-8")
-    assert cli.main(["compare", "--trial", "my.toml", *options]) == cli.BAD_INPUT
+    assert cli.main(["compare", "--trial", "my.toml", "--arm", "low", *options]) == cli.BAD_INPUT
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
 
@@ -406,6 +406,8 @@ def test_a_trial_with_nothing_to_score_is_not_scored(tmp_path, monkeypatch, caps
 def test_two_diseases_are_not_compared_and_leave_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.toml").write_text(OWN, encoding="utf-8")
-    assert cli.main(["compare", "my.toml", "juliet"]) == cli.BAD_INPUT
+    assert cli.main(["compare", "my.toml", "zuma_1"]) == cli.BAD_INPUT
+    assert "duo has 4 arms (low, high, shelf, dual)" in capsys.readouterr().err
+    assert cli.main(["compare", "eliana", "zuma_1"]) == cli.BAD_INPUT
     assert "cannot have two diseases" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]

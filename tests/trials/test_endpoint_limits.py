@@ -1,14 +1,16 @@
 """Endpoints at their limits, on the six patients written by hand, and those that need more than these patients show."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from vein2vein.clinic.words import counted_responses
 from vein2vein.models.reference import model as reference
+from vein2vein.parameters import ParameterSet
 from vein2vein.therapy.course import Course
+from vein2vein.therapy.kinetics import Kinetics
+from vein2vein.therapy.patient import Patient
 from vein2vein.trials.endpoints.measures import ENDPOINTS, KINETIC, SETS, NotProduced, recovery_day
 from vein2vein.trials.endpoints.reading import to_relapse
 
@@ -122,20 +124,20 @@ def test_numbers_at_their_limits(journey, name, arguments, expected):
     np.testing.assert_allclose(read(name, journey, **arguments), expected)
 
 
-def test_the_mildest_syndrome_with_organ_support_counts(journey):
-    mild = {"crs_penn": SimpleNamespace(grade=np.minimum(journey.findings["crs_penn"].grade, 1))}
+def test_the_mildest_syndrome_with_organ_support_counts(journey, hand):
+    mild = {"crs_penn": hand.graded("crs_penn", np.minimum(journey.findings["crs_penn"].grade, 1))}
     seen = replace(journey, findings=mild)
     wanted = {**PENN, "vasopressor_days": 2, "device": "ventilator"}
     assert yes(read("crs_organ_support", seen, **wanted)) == [0, 1]
-    none = {"crs_penn": SimpleNamespace(grade=np.minimum(journey.findings["crs_penn"].grade, 0))}
+    none = {"crs_penn": hand.graded("crs_penn", np.minimum(journey.findings["crs_penn"].grade, 0))}
     assert yes(read("crs_organ_support", replace(journey, findings=none), **wanted)) == []
 
 
 def test_icans_is_read_from_its_own_scale(journey):
-    graded = replace(journey, findings={**journey.findings, "icans": journey.findings["neurologic_event"]})
-    assert yes(read("icans", graded, grade=1, until=56)) == [1, 5]
-    assert yes(read("icans", graded, grade=3, until=56)) == [1]
-    np.testing.assert_array_equal(read("icans_onset", graded, grade=1, until=56), [NAN, 3, NAN, NAN, NAN, 8])
+    seen = replace(journey, findings={**journey.findings, "icans": journey.findings["neurologic_event"]})
+    assert yes(read("icans", seen, grade=1, until=56)) == [1, 5]
+    assert yes(read("icans", seen, grade=3, until=56)) == [1]
+    np.testing.assert_array_equal(read("icans_onset", seen, grade=1, until=56), [NAN, 3, NAN, NAN, NAN, 8])
 
 
 NOT_PRODUCED = [
@@ -144,7 +146,6 @@ NOT_PRODUCED = [
     ("count_recovered", {"line": "platelets", "above": 50, "day": 28}, "the journey does not measure platelets"),
     ("cmax_cells", {}, "the cells of this product are followed by transgene, not car_t_cells"),
     ("auc_0_28_cells", {}, "the cells of this product are followed by transgene, not car_t_cells"),
-    ("doubling_time", {}, "the journey does not give the kinetic parameter doubling_time"),
     ("relapse_by_mrd", {"landmark": 5, "above": 1e-4}, "the journey does not measure mrd up to day 5"),
 ]
 
@@ -156,14 +157,15 @@ def test_what_is_not_produced_is_named(journey, name, arguments, said):
     assert str(caught.value) == said
 
 
-def test_blasts_of_the_marrow_are_measured_or_of_the_burden(journey):
+def test_blasts_of_the_marrow_are_measured_or_of_the_burden(journey, hand):
     measured = np.array([NAN, 33, NAN, NAN, 0, NAN])
     seen = replace(journey, patient=replace(journey.patient, baseline={"marrow_blasts": measured}))
     np.testing.assert_allclose(read("marrow_blasts", seen), [50, 33, 1, 95, 0, 20])
-    bare = replace(seen, parameters=SimpleNamespace(values=dict))
+    arms = (hand.facts(parameters=ParameterSet("none", {}, ())),)
+    bare = replace(seen, arms=arms)
     np.testing.assert_allclose(read("marrow_blasts", bare), [NAN, 33, NAN, NAN, 0, NAN])
     with pytest.raises(NotProduced) as caught:
-        read("marrow_blasts", replace(journey, parameters=SimpleNamespace(values=dict)))
+        read("marrow_blasts", replace(journey, arms=arms))
     said = "the journey gives neither blasts in marrow at enrollment nor the capacity of the marrow"
     assert str(caught.value) == said
 
@@ -218,13 +220,13 @@ def test_time_to_relapse_ends_with_what_comes_first(journey):
     assert yes(to_relapse(tied)[1]) == [0, 2]  # a relapse on the last day is one
 
 
-def test_return_of_b_cells_counts_from_the_first_of_two_samples(journey):
+def test_return_of_b_cells_counts_from_the_first_of_two_samples(journey, hand):
     table = np.full((6, journey.course.days.size), -1)
     for patient, cells in enumerate(
         ([1, 0, 0, 1], [1, 0, 1, 0], [0, 0, 1, 0], [1, -1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0])
     ):
         table[patient, 6:] = cells  # days 28, 56, 180, 365
-    seen = replace(journey, findings={"b_cell_aplasia": SimpleNamespace(grade=table.astype(np.int8))})
+    seen = replace(journey, findings={"b_cell_aplasia": hand.graded("b_cell_aplasia", table)})
     np.testing.assert_array_equal(recovery_day(seen), [56, 365, 365, 180, INF, 365])
     time, event, among = read("b_cell_aplasia", seen)
     np.testing.assert_array_equal(time, [56, 200, 100, 50, 20, 365])
@@ -284,15 +286,16 @@ def test_persistence_ends_with_follow_up_and_with_the_limit_of_quantification(jo
         read("persistence", replace(journey, course=Course(journey.course.patients, journey.course.days, bare)))
 
 
-def test_kinetic_parameters_are_those_of_the_infused(journey):
+def test_kinetic_parameters_are_those_of_the_infused(journey, hand):
     names = ("cmax", "tmax", "auc_0_28", "doubling_time", "half_life_contraction", "half_life_terminal")
     given = {name: np.array([1.0, 2, 0, INF, 5, NAN]) + 10 * i * (np.arange(6) < 2) for i, name in enumerate(names)}
-    seen = replace(journey, kinetics=SimpleNamespace(analyte="transgene", **given))
+    seen = replace(journey, kinetics=hand.blank(Kinetics, 6, analyte="transgene", **given))
     for i, name in enumerate(names):
         np.testing.assert_array_equal(read(name, seen), [1 + 10 * i, 2 + 10 * i, NAN, NAN, NAN, NAN])
     np.testing.assert_allclose(read("contraction_rate", seen)[:2], np.log(2) / np.array([41, 42]))
     np.testing.assert_allclose(read("terminal_rate", seen)[:2], np.log(2) / np.array([51, 52]))
-    cells = replace(journey, kinetics=SimpleNamespace(analyte="car_t_cells", **given))
+    counted = hand.blank(Kinetics, 6, analyte="car_t_cells", **given)
+    cells = replace(journey, kinetics=counted, arms=(hand.facts(analyte="car_t_cells"),))
     np.testing.assert_array_equal(read("cmax_cells", cells)[:2], [1, 2])
     np.testing.assert_array_equal(read("auc_0_28_cells", cells)[:2], [21, 22])
     np.testing.assert_array_equal(read("tmax", cells)[:2], [11, 12])  # whatever the cells are counted by
@@ -317,7 +320,7 @@ def fitted(days, values, least_fit):
     return found if best >= least_fit else NAN
 
 
-def test_the_half_life_of_the_last_samples_is_the_best_line_through_them(journey):
+def test_the_half_life_of_the_last_samples_is_the_best_line_through_them(journey, hand):
     days = np.array([0, 1, 4, 7, 11, 14, 21, 28, 60, 90.0])
     luck = np.random.default_rng(7)
     values = np.exp(luck.normal(size=(80, days.size)) * luck.uniform(0.05, 1.5, (80, 1)) + 9 - 0.05 * days)
@@ -327,9 +330,10 @@ def test_the_half_life_of_the_last_samples_is_the_best_line_through_them(journey
     tmax = luck.choice(days[:5], 80)
     infused = luck.random(80) < 0.9
     course = Course(np.arange(80), days, {"transgene": values}, {"transgene": below})
-    seen = SimpleNamespace(
-        course=course, plan=SimpleNamespace(kinetics_samples=tuple(days)), infused=infused,
-        kinetics=SimpleNamespace(analyte="transgene", tmax=tmax),
+    seen = replace(
+        journey, patient=hand.blank(Patient, 80, disease="pediatric_b_all"), infused=infused, course=course,
+        arm=np.zeros(80, np.intp), plan=replace(journey.plan, kinetics_samples=tuple(days.tolist())),
+        kinetics=hand.blank(Kinetics, 80, analyte="transgene", tmax=tmax),
     )  # fmt: skip
     used = np.isfinite(values) & (values > 0) & ~below & (days > tmax[:, None])
     for least_fit in (0.0, 0.6, 0.9):
@@ -351,8 +355,7 @@ def test_relapse_by_the_exposure_to_fludarabine(journey):
     individual[:, at["CrCl"]] = values["CrClref"] * np.array([1, 2, 3, 4, 5, 6])
     amount = np.full(6, 80.0)
     doses = ((-5.0, "fludarabine", amount), (-3.0, "fludarabine", amount / 2), (-3.0, "cyclophosphamide", amount))
-    more = {"individual": individual, "conditioning": SimpleNamespace(doses=doses)}
-    seen = SimpleNamespace(**{**vars(journey), **more})
+    seen = replace(journey, individual=individual, conditioning=replace(journey.conditioning, doses=doses))
     expected = 120 * values["salt"] / (4 + values["CLren"] * np.array([1, 2, 3, 4, 5, 6]))
     np.testing.assert_allclose(read("fludarabine_auc", seen), np.where(journey.infused, expected, NAN))
     for lowest, exposed in ((0.0, []), (0.25, [3, 4, 5]), (0.5, [2, 3, 4, 5]), (1.0, [1, 2, 3, 4, 5])):
@@ -363,9 +366,9 @@ def test_relapse_by_the_exposure_to_fludarabine(journey):
         assert yes(among) == [0, 1, 2, 5]
         np.testing.assert_array_equal(time, to_relapse(journey)[0])
         np.testing.assert_array_equal(event, to_relapse(journey)[1])
-    none = SimpleNamespace(**{**vars(seen), "conditioning": SimpleNamespace(doses=())})
+    none = replace(seen, conditioning=replace(seen.conditioning, doses=()))
     np.testing.assert_array_equal(read("fludarabine_auc", none), np.where(journey.infused, 0.0, NAN))
-    nobody = SimpleNamespace(**{**vars(seen), "infused": np.zeros(6, bool)})
+    nobody = replace(seen, infused=np.zeros(6, bool))
     assert yes(read("relapse_by_fludarabine", nobody, lowest=0.5)[3]) == []
 
 

@@ -30,8 +30,8 @@ def _step(meaning: str) -> Says:
     return number(meaning, "day", words.SHORTEST, words.LONGEST)
 
 
-def _days(meaning: str) -> Says:
-    return listed(meaning, "days such as [28, 90, 180]", unit="day", low=0, ascending=True, filled=True)
+def _days(meaning: str, *, filled: bool = False) -> Says:
+    return listed(meaning, "days such as [28, 90, 180]", unit="day", low=0, ascending=True, filled=filled)
 
 
 @described
@@ -46,7 +46,7 @@ class Plan(Record):
     contact_every, follow_up : float
         Then a visit at this step up to the end.
     disease_visits, kinetics_samples : tuple of float
-        Days on which response is assessed and CAR-T are counted.
+        Days on which response is assessed and CAR-T are counted; none where follow-up ends before the first.
     """
 
     watch_step: Annotated[float, _step("Step at which the ward grades")] = _usual("watch_step")
@@ -64,6 +64,13 @@ class Plan(Record):
 @dataclass(frozen=True, kw_only=True)
 class Visits(Noted, Plan):
     """The visits of a trial card: a plan, and where it comes from."""
+
+    disease_visits: Annotated[tuple[float, ...], _days("Days on which response is assessed", filled=True)] = (
+        _usual_days("disease_visits")
+    )
+    kinetics_samples: Annotated[tuple[float, ...], _days("Days on which CAR-T are counted", filled=True)] = _usual_days(
+        "kinetics_samples"
+    )
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A step longer than its span; a provenance that is not whole."""

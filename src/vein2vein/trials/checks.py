@@ -10,9 +10,10 @@ import numpy as np
 
 from vein2vein.cards import Card
 from vein2vein.errors import InputError
-from vein2vein.therapy.disease import Disease, population_laws, same_unit
+from vein2vein.randomness import SMALLEST
+from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
 from vein2vein.therapy.infusion import check_dose, read_requested_dose
-from vein2vein.therapy.laws import Law, draw
+from vein2vein.therapy.laws import Law, draw, quantile
 from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
@@ -98,6 +99,13 @@ def check_population(
             text = (
                 f"gives nearly all patients {least:.4g} to {most:.4g} {laws[name].unit}".rstrip()
                 + f", expected {low:g} to {high:g}; change its numbers, or give it low and high."
+            )
+            raise card.error(place(name), text)
+        lowest = float(quantile(laws[name], np.full(DRAWN, SMALLEST), values).min())
+        if not lowest >= 0:
+            text = (
+                f"reaches {lowest:.4g} {unit_of(name)}".removesuffix(" 1")
+                + " in some patients, expected 0 or more; change its numbers, or give it low = 0."
             )
             raise card.error(place(name), text)
     if dose:

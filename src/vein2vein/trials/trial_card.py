@@ -15,7 +15,7 @@ from vein2vein import analytes
 from vein2vein.card_reading import read
 from vein2vein.cards import Card
 from vein2vein.clinic.words import responses, simulated_scales
-from vein2vein.declared import Form, Noted, Record, Says, flag, formed, listed, number, part, text, unsourced
+from vein2vein.declared import Form, Noted, Record, Says, Words, flag, formed, listed, number, part, text, unsourced
 from vein2vein.therapy.disease import FIELDS
 from vein2vein.therapy.laws import Law, laws_form
 from vein2vein.therapy.product import Regimen
@@ -33,6 +33,7 @@ TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTE
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
+CYTOPENIAS = ("neutropenia", "thrombocytopenia")
 WAITS = ("vein_to_vein", "bridging_share", "screening_failure")
 
 # unit as published -> unit of endpoints that is meant
@@ -56,6 +57,11 @@ def _day(meaning: str) -> Says:
 
 def _patients(meaning: str, least: float = 0) -> Says:
     return number(meaning, None, least, MOST)
+
+
+def _some(meaning: str, each: str, choices: Words, example: str) -> Says:
+    """A list of one at least, of closed words."""
+    return listed(meaning, f'{each}s such as ["{example}"]', choices=choices, filled=True, each=each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,27 +155,10 @@ class Arguments(Record):
     device: Annotated[str, text("Oxygen device", DEVICES)] = ""
     antigen: Annotated[str, text("Antigen of the relapse", ("any", "positive", "negative"))] = ""
     line: Annotated[str, text("Blood line", ("neutrophils", "platelets"))] = ""
-    reasons: (
-        Annotated[tuple[str, ...], listed("Reasons", 'reasons such as ["death"]', choices=REASONS, filled=True)] | None
-    ) = None
-    responses: (
-        Annotated[
-            tuple[str, ...], listed("Responses that count", 'responses such as ["CR"]', choices=RESPONSES, filled=True)
-        ]
-        | None
-    ) = None
-    treatments: (
-        Annotated[tuple[str, ...], listed("Drugs", 'drugs such as ["tocilizumab"]', choices=drugs, filled=True)] | None
-    ) = None
-    lines: (
-        Annotated[
-            tuple[str, ...],
-            listed(
-                "Cytopenias", 'lines such as ["neutropenia"]', choices=("neutropenia", "thrombocytopenia"), filled=True
-            ),
-        ]
-        | None
-    ) = None
+    reasons: Annotated[tuple[str, ...], _some("Reasons", "reason", REASONS, "death")] | None = None
+    responses: Annotated[tuple[str, ...], _some("Responses that count", "response", RESPONSES, "CR")] | None = None
+    treatments: Annotated[tuple[str, ...], _some("Drugs", "treatment", drugs, "tocilizumab")] | None = None
+    lines: Annotated[tuple[str, ...], _some("Cytopenias", "line", CYTOPENIAS, "neutropenia")] | None = None
     before_transplant: Annotated[bool, flag("Only before a transplantation")] | None = None
     censor_transplant: Annotated[bool, flag("Follow-up ends at a transplantation")] | None = None
     severe: Annotated[bool, flag("Only what is severe")] | None = None

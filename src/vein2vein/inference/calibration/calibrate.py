@@ -13,9 +13,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
+from vein2vein.arguments import name_or_path, of_kind, refusal
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration import gauss_newton, runs, tables
 from vein2vein.inference.calibration.fitted_rows import Problem, problem_of
@@ -85,6 +87,7 @@ def calibrate(
         Names, paths or trials; their rows with a tolerance are the data. A product or disease card of one's own is
         named in the trial file by its path, and in ``free`` by the name that it gives itself.
     settings : Settings, optional
+        Steps, patients of each run, seed, workers: ``vein2vein.inference.calibration.runs.Settings``.
     keep : str or Path, optional
         A file (.npz) in which every run that ended is kept: the same call, or one with more steps, goes on from there.
     say : callable (text), optional
@@ -97,7 +100,8 @@ def calibrate(
     Raises
     ------
     InputError
-        Settings, numbers or trials that make no sense; no scored row; or nothing could be run at the cards' numbers.
+        Arguments, settings, numbers or trials that make no sense; no scored row; or nothing could be run at the
+        cards' numbers.
 
     Notes
     -----
@@ -109,17 +113,48 @@ def calibrate(
     >>> print(found.identifiability())                                               # doctest: +SKIP
     >>> qualify(["my.toml"], sets=found.sample)                                      # doctest: +SKIP
     """
-    settings = settings or Settings()
-    check_settings(settings)
-    tell: Callable[[str], None] = say or (lambda _: None)
-    loaded = [one if isinstance(one, Trial) else load_trial(one) for one in trials]
+    settings = _settings(settings)
+    tell = _told(say)
+    path = None if keep is None else Path(name_or_path("keep", keep, "the path of a file (.npz), or None"))
+    if not isinstance(free, FreeNumbers):
+        free = name_or_path("free", free, "the path of a file that says what may change, or what was read from it")
+    loaded = _loaded(trials)
     own = cards_of(loaded)
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
     problem, cards = problem_of(free.factors, loaded), hash_of_cards(free.factors, own)
-    kept = resumed(None if keep is None else Path(keep), _key(settings, problem, free, cards, own), tell)
+    kept = resumed(path, _key(settings, problem, free, cards, own), tell)
     runs.simulated(loaded[0], Member({}), 2, settings.seed)  # all is compiled before the workers begin
     tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(loaded)} trials")
     return _search(Work(problem, kept, settings, tell), free, cards)
+
+
+def _settings(settings: object) -> Settings:
+    if settings is None:
+        return Settings()
+    found = of_kind("settings", settings, Settings, "Settings of vein2vein.inference.calibration.runs, or None")
+    check_settings(found)
+    return found
+
+
+def _told(say: Callable[[str], None] | None) -> Callable[[str], None]:
+    if say is None:
+        return lambda _: None
+    if not callable(say):
+        raise refusal("say", say, "a function of a text, or None")
+    return say
+
+
+def _loaded(trials: object) -> list[Trial]:
+    """The trials, by their names or as they are; one alone is no list of them."""
+    if isinstance(trials, str | bytes | Path | Trial | Mapping) or not isinstance(trials, Iterable):
+        raise refusal(
+            "trials", trials, "a list of trials, their names, or the paths of their files, such as ['eliana']"
+        )
+    listed = list(cast("Iterable[object]", trials))
+    if not listed:
+        raise InputError("found none, expected one trial or more.", field="trials")
+    expected = "a trial, its name, or the path of its file"
+    return [one if isinstance(one, Trial) else load_trial(name_or_path("trials", one, expected)) for one in listed]
 
 
 def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:

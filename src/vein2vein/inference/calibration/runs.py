@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from vein2vein.arguments import flag, number
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration.fitted_rows import RESAMPLES, Problem, middle_of
 from vein2vein.inference.calibration.gauss_newton import BOUND, Floats
@@ -100,9 +102,10 @@ def check_settings(settings: Settings) -> None:
         value: object = getattr(settings, name)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise InputError(f"found {value!r}, expected a whole number, {low} or more.", field=name)
-    if not 0 < settings.difference <= BOUND:
-        text = f"found {settings.difference:g}, expected a number above 0 and at most {BOUND:g}."
-        raise InputError(text, field="difference")
+    flag("staged", settings.staged)
+    difference = number("difference", settings.difference, low=-math.inf)
+    if not 0 < difference <= BOUND:
+        raise InputError(f"found {difference:g}, expected a number above 0 and at most {BOUND:g}.", field="difference")
 
 
 def simulated(trial: Trial, one: Member, patients: int, seed: int) -> list[tuple[float, float]]:
