@@ -77,7 +77,7 @@ def test_schemas_are_written_to_a_folder_and_overwritten_only_when_asked(tmp_pat
     assert {file.stem for file in folder.iterdir()} == set(KINDS)
     capsys.readouterr()
     assert main(["schema", "policy", "--out", str(folder)]) == BAD_INPUT
-    assert "give --force" in capsys.readouterr().err
+    assert "is not overwritten; choose another name or force it (--force" in capsys.readouterr().err
     assert main(["schema", "policy", "--out", str(folder), "--force"]) == 0
 
 

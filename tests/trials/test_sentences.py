@@ -6,8 +6,7 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.trials.checks import check_apart
-from vein2vein.trials.trial import Trial, read_trial
+from vein2vein.trials.trial import Trial, check_apart, read_trial
 
 OWN = Path(__file__).with_name("spoiled.toml").read_text(encoding="utf-8")
 ARMS = '\n[[arms]]\nname = "low"\nsize = 20\ndose = "1e8 cells"\n\n[[arms]]\nname = "high"\nsize = 40\ntitle = "High"\n'

@@ -12,6 +12,7 @@ import click
 
 from vein2vein.cli import console
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import write_text
 
 EXAMPLES = """\b
 Examples:
@@ -118,7 +119,7 @@ def command(kind: str | None, out: Path | None, fields: bool, force: bool) -> No
         console.table(("kind", "what it is"), [(name, one.title) for name, one in KINDS.items()])
         return
     texts = {name: schema_text(name) for name in chosen}
-    out.mkdir(parents=True, exist_ok=True)
+    console.new_folder(out, [f"{name}.json" for name in texts], force=force)
     for name, text in texts.items():
-        console.write_new(out / f"{name}.json", text, force=force)
+        write_text(out / f"{name}.json", text, force=force)
         click.echo(f"Schema: {out / f'{name}.json'}")
