@@ -88,7 +88,7 @@ REFUSED = [
     (DRUG, DRUG.replace("25", "0"), "regimens.light.drugs.0.dose",
      "found 0 mg/m^2, expected a number above 0, at most 10000 mg/m^2."),
     (DRUG, DRUG.replace("-5", "-61"), "regimens.light.drugs.0.days.0",
-     "found -61 day, expected a number of -60 day or more."),
+     "found -61, expected a number of -60 or more."),
     ("[regimens.light]", "[regimens.none]", "regimens.none",
      "found 'none'; write conditioning = \"none\" for no lymphodepletion."),
     (OWN[OWN.index("drugs = [") : OWN.index("\nhow")], "drugs = []", "regimens.light",
