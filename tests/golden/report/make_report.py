@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,65 @@ def journeys():
     return one, _same(synthetic().synthetic_journey(30, seed=11))
 
 
+def rounds():
+    """Records as a ward sees them, by name: the bundled example at three times, months of follow-up, and bare ones."""
+    from vein2vein.clinic.grades.monitoring import Override
+    from vein2vein.io.record.read import example_record_text, read_record
+    from vein2vein.therapy.course import Row, course_from_rows
+    from vein2vein.ward.monitor import monitor
+
+    def course(*rows):
+        return course_from_rows(
+            Row(0, day, name, value, len(below) > 0, "measured", f"r.csv:{i}")
+            for i, (day, name, value, *below) in enumerate(rows, start=2)
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.csv"
+        path.write_text(example_record_text(), encoding="utf-8")
+        example = read_record(path)
+    given = Override(0, 3.0, 3.9, "crs_astct", 1, "", "Dr. B", "day 4", "fluids for dehydration", "record.csv:70")
+    open_ = Override(0, 2.0, np.inf, "neutropenia", 2, "", "Dr. C", "day 2", "", "record.csv:71")
+    bare = replace(example, facts=replace(example.facts, weight=np.array([np.nan]), product=("own",)))
+    counts = ((-6.0, 0.8, 60.0), (0.5, 0.3, 45.0), (6.2, 0.1, 18.0), (14.0, 0.4, 22.0), (31.0, 1.6, 90.0))
+    late = [
+        *((day, "neutrophils", value) for day, value, _ in counts),
+        *((day, "platelets", value) for day, _, value in counts),
+        (-6.0, "hemoglobin", 8.0), (-6.0, "crp", 50.0), (-6.0, "ferritin", 2500.0), (-5.0, "fludarabine", 50.0),
+        (0.0, "car_t_infusion", 1.2e8), (3.0, "temperature", 38.5), (3.0, "ldh", 300.0), (3.0, "norepinephrine", 0.0),
+        (6.2, "spo2", 91.0), (6.2, "oxygen_flow", 3.0), (6.3, "dexamethasone", 10.0), (6.8, "dexamethasone", 10.0),
+        (7.0, "transgene", 21000.0), (60.0, "ivig", 20.0), (70.0, "transgene", 50.0, "<"), (90.0, "transgene", 320.0),
+        (31.0, "b_cells", 1.0, "<"), (90.0, "b_cells", 1.0, "<"), (200.0, "b_cells", 0.5), (31.0, "igg", 480.0),
+        (90.0, "igg", 390.0), (200.0, "igg", 330.0), (199.5, "infection", 1.0),
+    ]  # fmt: skip
+    made = {
+        "monitor, day 3": monitor(replace(example, overrides=(given, open_)), until=3.34),
+        "monitor, Penn": monitor(example, scale="penn", until=3.375),
+        "monitor, day 28": monitor(example),
+        "monitor, no weight": monitor(bare, until=3.34),
+        "monitor, follow-up": monitor(course(*late), age=40, weight=70.5, product="axicabtagene_ciloleucel"),
+        "monitor, day 0": monitor(course(*(r for r in late if r[0] <= 3)), age=40, weight=70, until=0.2),
+        "monitor, one day": monitor(course((1.0, "temperature", 39.0), (1.0, "ice", 10.0)), age=40, weight=70),
+        "monitor, before": monitor(course((-3.0, "neutrophils", 1.2)), age=40),
+    }
+    return {name: one for name, (one,) in made.items()}
+
+
+def monitor_text(watch):
+    """The page of a record, with what cells say under the pointer; without lists of thresholds and the version."""
+    from vein2vein import __version__
+    from vein2vein.report.monitor_page import monitor_page
+
+    page = re.sub(
+        r"<details>.*?</details>",
+        lambda d: re.search("<summary>.*?</summary>", d[0])[0],
+        monitor_page(watch),
+        flags=re.S,
+    )
+    page = re.sub(r'<span class="g gx" title="([^"]*)">', r"{\1} ", page)
+    return [line.replace(f"vein2vein | {__version__}", "vein2vein | 0") for line in text_of(page)]
+
+
 def pages():
     """Every page as text, figures left out."""
     from vein2vein.report.comparison import comparison_page
@@ -160,6 +220,7 @@ def pages():
         "patient of the second arm": text_of(patient_page(two_arms().journey, 3)),
         "comparison": text_of(comparison_page(contrast())),
         "qualification": text_of(qualification_page(qualification())),
+        **{name: monitor_text(watch) for name, watch in rounds().items()},
     }
 
 
@@ -185,6 +246,7 @@ def _flow_or_nothing(found):
 def drawings():
     """Every figure as a list of what stands in it."""
     from vein2vein.report.comparison import comparison_page
+    from vein2vein.report.monitor_page import monitor_page
     from vein2vein.report.patient import patient_page
     from vein2vein.report.qualification import qualification_page
     from vein2vein.report.trial import trial_page
@@ -200,6 +262,7 @@ def drawings():
             ("alone", lambda: patient_page(one, 3)),
             ("comparison", lambda: comparison_page(contrast())),
             ("qualification", lambda: qualification_page(qualification())),
+            *((name, lambda watch=watch: monitor_page(watch)) for name, watch in rounds().items()),
         ):
             found.clear()
             draw()
