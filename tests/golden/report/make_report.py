@@ -182,24 +182,19 @@ def rounds():
     return {name: one for name, (one,) in made.items()}
 
 
-def monitor_text(watch):
-    """The page of a record, with what cells say under the pointer; without lists of thresholds and the version."""
+def monitor_text(page):
+    """The lines of a record's page with what cells say under the pointer; no lists of thresholds, no version."""
     from vein2vein import __version__
-    from vein2vein.report.monitor_page import monitor_page
 
-    page = re.sub(
-        r"<details>.*?</details>",
-        lambda d: re.search("<summary>.*?</summary>", d[0])[0],
-        monitor_page(watch),
-        flags=re.S,
-    )
+    page = re.sub(r"(<summary>[^<]*</summary>).*?</details>", r"\1", page, flags=re.S)
     page = re.sub(r'<span class="g gx" title="([^"]*)">', r"{\1} ", page)
     return [line.replace(f"vein2vein | {__version__}", "vein2vein | 0") for line in text_of(page)]
 
 
-def pages():
-    """Every page as text, figures left out."""
+def sheets():
+    """Every page: (name, how it is made)."""
     from vein2vein.report.comparison import comparison_page
+    from vein2vein.report.monitor_page import monitor_page
     from vein2vein.report.patient import patient_page
     from vein2vein.report.qualification import qualification_page
     from vein2vein.report.trial import trial_page
@@ -208,20 +203,37 @@ def pages():
     left = int(np.flatnonzero(~one.infused)[0])
     first = int(np.flatnonzero(one.infused)[1])
     fewest = int(np.argmin(np.where(one.infused, one.outcome.death_day, np.inf)))
-    whole = trial_page(result())
     return {
-        "style": re.search(r"<style>(.*?)</style>", whole, re.S).group(1).splitlines(),
-        "trial": text_of(whole),
-        "two arms": text_of(trial_page(two_arms())),
-        "patient with companions": text_of(patient_page(one, first, spread, "Ada")),
-        "patient who died": text_of(patient_page(one, fewest)),
-        "patient below the limit": text_of(patient_page(one, 3)),
-        "patient not infused": text_of(patient_page(one, left)),
-        "patient of the second arm": text_of(patient_page(two_arms().journey, 3)),
-        "comparison": text_of(comparison_page(contrast())),
-        "qualification": text_of(qualification_page(qualification())),
-        **{name: monitor_text(watch) for name, watch in rounds().items()},
+        "trial": lambda: trial_page(result()),
+        "two arms": lambda: trial_page(two_arms()),
+        "patient with companions": lambda: patient_page(one, first, spread, "Ada"),
+        "patient who died": lambda: patient_page(one, fewest),
+        "patient below the limit": lambda: patient_page(one, 3),
+        "patient not infused": lambda: patient_page(one, left),
+        "patient of the second arm": lambda: patient_page(two_arms().journey, 3),
+        "comparison": lambda: comparison_page(contrast()),
+        "qualification": lambda: qualification_page(qualification()),
+        **{name: lambda watch=watch: monitor_page(watch) for name, watch in rounds().items()},
     }
+
+
+def held(name, write):
+    """What a page holds: its lines, and every figure as a list of what stands in it."""
+    with captured() as found:
+        page = write()
+    lines = monitor_text(page) if name.startswith("monitor") else text_of(page)
+    style = {"style": re.search(r"<style>(.*?)</style>", page, re.S).group(1).splitlines()} if name == "trial" else {}
+    return style | {name: lines}, {f"{name}: {figure}": drawn for figure, drawn in found.items()}
+
+
+def everything():
+    """Lines of all pages, and all figures."""
+    pages, drawings = {}, {}
+    for name, write in sheets().items():
+        lines, drawn = held(name, write)
+        pages |= lines
+        drawings |= drawn
+    return pages, drawings
 
 
 def text_of(page):
@@ -241,33 +253,6 @@ def _flow_or_nothing(found):
         return ""
     shapes = re.findall(r"<svg[^>]*>|<rect[^>]*>|<path[^>]*>|<text.*?</text>", svg)
     return "\n".join(shape.replace("</text>", "").replace("<", "").replace(">", " ") for shape in shapes)
-
-
-def drawings():
-    """Every figure as a list of what stands in it."""
-    from vein2vein.report.comparison import comparison_page
-    from vein2vein.report.monitor_page import monitor_page
-    from vein2vein.report.patient import patient_page
-    from vein2vein.report.qualification import qualification_page
-    from vein2vein.report.trial import trial_page
-
-    one, spread = journeys()
-    first = int(np.flatnonzero(one.infused)[1])
-    with captured() as found:
-        trial_page(result())
-        made = {f"trial: {name}": value for name, value in found.items()}
-        for title, draw in (
-            ("two arms", lambda: trial_page(two_arms())),
-            ("patient", lambda: patient_page(one, first, spread)),
-            ("alone", lambda: patient_page(one, 3)),
-            ("comparison", lambda: comparison_page(contrast())),
-            ("qualification", lambda: qualification_page(qualification())),
-            *((name, lambda watch=watch: monitor_page(watch)) for name, watch in rounds().items()),
-        ):
-            found.clear()
-            draw()
-            made |= {f"{title}: {name}": value for name, value in found.items()}
-    return made
 
 
 @contextmanager
@@ -388,6 +373,6 @@ def _numbers(values):
 
 
 if __name__ == "__main__":
-    for name, made in (("pages", pages()), ("drawings", drawings())):
+    for name, made in zip(("pages", "drawings"), everything()):
         text = json.dumps(made, indent=0, ensure_ascii=False, sort_keys=True)
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
