@@ -19,6 +19,7 @@ from vein2vein.clinic.grades.iec_hs import grade_iec_hs
 from vein2vein.clinic.grades.organs import ORGANS
 from vein2vein.clinic.grades.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
 from vein2vein.clinic.response.leukemia import cns_status, mrd_class
+from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.outcome import efs_second_line
 from vein2vein.clinic.response.response import Response, respond_all, respond_lymphoma
 from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
@@ -248,6 +249,13 @@ def _visits(case):
     _check_response(case, found)
 
 
+def _response_myeloma(case):
+    found = respond_myeloma(_course(case))
+    names = [found.categories[s] if s >= 0 else "?" for s in found.status[0][-len(case["status"]) :]]
+    assert names == case["status"]
+    _check_response(case, found)
+
+
 def _leukemia_sites(case):
     value = {k: (float("nan") if v == "-" else v) for k, v in case.items()}
     if "cns" in case:
@@ -290,7 +298,10 @@ def _cytopenia(case):
 
 
 def _b_cell_aplasia(case):
-    assert b_cell_aplasia(_one_day(case), case["definition"]).grade[0, 0] == case["state"]
+    found = b_cell_aplasia(_one_day(case), case["definition"])
+    assert found.grade[0, 0] == (-1 if case["state"] == "?" else case["state"])
+    assert set(found.missing) == set(case.get("missing", []))
+    assert list(found.flags) == ([case["flag"]] if "flag" in case else [])
 
 
 def _hypogammaglobulinemia(case):
@@ -323,6 +334,7 @@ CHECKS = {
     "immunoglobulin": _immunoglobulin,
     "response_b_all": _response_b_all,
     "response_lymphoma": _response_lymphoma,
+    "response_myeloma": _response_myeloma,
 }
 
 
