@@ -11,7 +11,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care.eligibility import eligible, reasons
 from vein2vein.clinic.criteria import edition, editions, read_edition, reference, with_sources
-from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, loss_day
+from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, early_loss, loss_day, unreadable_baseline
 from vein2vein.clinic.grades.crs import FACTS
 from vein2vein.clinic.grades.grades import first_day, worst
 from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
@@ -133,6 +133,14 @@ def test_definitions_of_b_cell_aplasia(definition, values, state):
 def test_aplasia_is_lost_at_the_first_of_two_samples_in_a_row(counts, day):
     found = b_cell_aplasia(one([0, 30, 60, 90, 120, 150], b_cells=counts))
     assert loss_day(found).tolist() == [day]
+
+
+def test_a_loss_within_six_months_is_early_and_an_antibody_within_six_months_spoils_the_baseline():
+    half_a_year = 6 * 30.4375
+    assert early_loss(np.array([30, half_a_year, half_a_year + 0.1, np.inf])).tolist() == [True, True, False, False]
+    assert early_loss(np.array([30, 31, 62]), months=1).tolist() == [True, False, False]
+    found = unreadable_baseline([0, half_a_year - 0.1, half_a_year, NAN])
+    assert found.tolist() == [True, True, False, False]
 
 
 def test_unknown_definition():

@@ -207,6 +207,22 @@ def test_a_product_has_its_own_rows():
     assert "daily monitoring for signs of CRS and neurotoxicity" not in told("obecabtagene_autoleucel")
 
 
+def test_only_a_product_that_is_watched_in_its_own_way_leaves_the_usual_watch_out():
+    def told(product):
+        return {d.what for d in due(chart([0.0]), 5.0, product)}
+
+    usual = told("")
+    assert told("tisagenlecleucel") == usual
+    own = told("obecabtagene_autoleucel")
+    assert usual - own >= {
+        "daily monitoring for signs of CRS and neurotoxicity", "monitoring goes on through the second week",
+    }  # fmt: skip
+    assert "daily monitoring, 14 days from the first infusion" in own - usual
+    assert "ICE, or CAPD below 12 years, every 8 hours in hospital" in own & usual
+    later = [{d.what for d in due(chart([0.0]), 40.0, name)} for name in ("ciltacabtagene_autoleucel", "")]
+    assert later[0] - later[1] == {"watch for myelodysplasia and leukemia"} and later[1] <= later[0]
+
+
 def test_conditions():
     course = sick(1.0, fluid_boluses=[1.0])
     findings = grade(course, age=[40.0])
