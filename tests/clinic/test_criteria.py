@@ -16,6 +16,7 @@ from vein2vein.clinic.grades.crs import FACTS
 from vein2vein.clinic.grades.grades import first_day, worst
 from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
 from vein2vein.clinic.grades.organs import ORGANS
+from vein2vein.clinic.grades.risk_scores import latest_values
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
@@ -141,6 +142,15 @@ def test_a_loss_within_six_months_is_early_and_an_antibody_within_six_months_spo
     assert early_loss(np.array([30, 31, 62]), months=1).tolist() == [True, False, False]
     found = unreadable_baseline([0, half_a_year - 0.1, half_a_year, NAN])
     assert found.tolist() == [True, True, False, False]
+
+
+def test_the_latest_values_are_no_older_than_asked():
+    course = one([-9, -5, -2, 0, 1], platelets=[150, 90, NAN, NAN, 30], crp=[5, NAN, NAN, NAN, 80])
+    found = latest_values(course, ("platelets", "crp", "ferritin"), day=0, window=7)
+    assert list(found) == ["platelets", "crp", "ferritin"]
+    assert found["platelets"].tolist() == [90] and np.isnan(found["crp"][0]) and np.isnan(found["ferritin"][0])
+    assert latest_values(course, ("crp",), day=1, window=7)["crp"].tolist() == [80]
+    assert latest_values(course, ("crp",), day=0, window=9)["crp"].tolist() == [5]
 
 
 def test_unknown_definition():

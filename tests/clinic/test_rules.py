@@ -63,6 +63,10 @@ def _check_grades(case, scale, grades, course):
             assert set(lacking(grades, course, 0, course.days[-1])) == set(case["missing"])
     if "flag" in case:
         assert any(case["flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+    if "no_flag" in case:
+        assert not any(case["no_flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+    for name, cells in grades.missing.items():
+        assert not cells[grades.grade >= 0].any(), f"{name} is said to be missing where there is a grade"
 
 
 def _crs(case):

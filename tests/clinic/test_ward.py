@@ -104,6 +104,14 @@ def test_tocilizumab_for_this_weight_at_grade_2():
     assert any("S54" in s.conflict for s in considered(course))
 
 
+def test_a_dose_that_may_not_be_given_yet_says_so_and_only_tocilizumab_is_held_back():
+    course = sick(0.9, 1.0, norepinephrine=[5.0, 5.0], tocilizumab=[560.0, NAN])
+    found = [s for s in considered(course) if s.treatment]
+    told = {s.treatment: s.blocked for s in found}
+    assert told.pop("tocilizumab") == ("the last dose was 2.4 hours ago; at least 8 hours",)
+    assert told and set(told.values()) == {()}
+
+
 @pytest.mark.parametrize(
     ("weight", "dose", "note"), [(29.9, 358.8, "steps down"), (30, 240, "steps down"), (120, 800, "capped")]
 )

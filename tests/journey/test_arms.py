@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.journey.journey import by_arm, join_journeys, per_patient, some_patients
+from vein2vein.journey.journey import by_arm, followed_by, join_journeys, per_patient, some_patients
 from vein2vein.records import axes
 from vein2vein.therapy.disease import find_disease
 from vein2vein.trials.endpoints.measures import ENDPOINTS
@@ -186,6 +186,21 @@ def test_what_only_another_arm_asks_is_told_apart_from_the_unknown(journey):
     assert found.patient.number.tolist() == [3, 0, 1, 2] and found.arm.tolist() == [1, 0, 0, 1]
     assert found.response.categories == ("CD19", "age", "blasts")
     assert found.response.status.tolist() == [[1, 2], [0, 1], [0, 1], [1, 2]]
+
+
+def test_a_single_journey_is_joined_by_its_order(journey):
+    found = join_journeys([journey], np.array([4, 0, 5]))
+    equal(found, some_patients(journey, np.array([4, 0, 5])))
+    assert found.patient.number.tolist() == [4, 0, 5] and found.arms == journey.arms
+    assert found.notes == journey.notes and found.provenance == journey.provenance
+
+
+def test_who_is_followed_by_an_analyte(journey):
+    both = some_patients(journey, np.arange(3))
+    cells = replace(both, arms=(replace(both.arms[0], analyte="car_t_cells"),))
+    joined = join_journeys([both, cells], np.array([0, 3, 1, 4]))
+    assert followed_by(joined, "transgene").tolist() == [True, False, True, False]
+    assert followed_by(joined, "car_t_cells").tolist() == [False, True, False, True]
 
 
 def test_per_patient_follows_the_arm(seattle):
