@@ -18,7 +18,7 @@ BUNDLED = {
     "disease": sorted(PACKAGE.rglob("diseases/*.toml")),
     "policy": sorted(PACKAGE.rglob("policies/*.toml")),
     "patient": [*PACKAGE.rglob("example_patient.toml")],
-    "trial": [*sorted(PACKAGE.rglob("trials/*.toml")), *PACKAGE.rglob("population/template.toml")],
+    "trial": [*sorted(PACKAGE.rglob("trials/cards/*.toml")), PACKAGE / "trials" / "template.toml"],
 }
 CARDS = [pytest.param(kind, file, id=f"{kind}-{file.stem}") for kind in KINDS for file in BUNDLED[kind]]
 
