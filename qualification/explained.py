@@ -9,7 +9,6 @@ shows the model only in lines whose published rate lies in the simulated range.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from vein2vein.explain import facts
 from vein2vein.files import write_text

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from vein2vein.declared import Field, Form, Record, Says, fields_of, words
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
+_QUANTITY = r"^\s*[+-]?[.,]?\d"  # text in place of a number begins with one: "39 kg"
 
 
 def schema(kind: type[Record], title: str) -> dict[str, Any]:
@@ -92,6 +93,7 @@ def _number(kind: Any, says: Says) -> dict[str, Any]:
     with_unit = says.unit not in (None, "", "1")  # text such as "39 kg" is converted
     return {
         "type": [plain, "string"] if with_unit else plain,
+        **({"pattern": _QUANTITY} if with_unit else {}),
         **{name: value for name, value in ends.items() if math.isfinite(value)},
     }
 
