@@ -24,6 +24,8 @@ SHORT = Plan(
     kinetics_samples=(1.0, 2.0),
 )
 PATIENTS = vein2vein.virtual_patients("lbcl", 2, seed=1)
+COURSE = vein2vein.course_from_rows([Row(1, 0.0, "crp", 3.0, False, "measured", "")])
+OUTCOME = vein2vein.simulate(PATIENTS, "yescarta", plan=SHORT).outcome
 JUNK = (
     None, True, 1.5, float("nan"), float("inf"), -1, 0, 10**30, "", "no such thing", "a\0b", "../nowhere.toml", b"x",
     [], [1, "2"], (), {}, {"x": 1}, {1: 2}, {1, 2}, object(), Path("nowhere.toml"), np.array([1.0, np.nan]),
@@ -53,6 +55,30 @@ DOORS = {
     "find_product": {"name": "yescarta"},
     "find_disease": {"name": "lbcl"},
     "course_from_rows": {"rows": [Row(1, 0.0, "crp", 3.0, False, "measured", "")]},
+    "kinetics": {"course": COURSE, "analyte": "transgene", "lloq": 0.0},
+    "grade": {"course": COURSE, "age": 40.0, "weight": 70.0, "scales": ("crs_astct",), "organs": True},
+    "grade_crs": {"course": COURSE, "age": 40.0, "weight": 70.0, "scale": "astct", "organs": True},
+    "grade_icans": {"course": COURSE, "age": 40.0, "criteria": "icans_astct_2019"},
+    "treat": {
+        "policy": read_policy("astct_2019"), "course": COURSE, "findings": vein2vein.grade(COURSE, age=40.0),
+        "weight": 70.0, "day": 0.0, "costimulation": "CD28",
+    },
+    "time_to_event": {
+        "outcome": OUTCOME, "endpoint": "OS", "clock": "infusion", "censor_hsct": False, "criteria": "endpoints",
+    },
+    "monitor": {
+        "record": COURSE, "scale": "astct", "until": None, "product": None, "weight": 70.0, "age": 40.0,
+    },
+    "read_policy": {"name": "astct_2019"},
+    "read_patient": {"path": "nowhere.toml"},
+    "read_record": {"path": "nowhere.csv"},
+    "analyte": {"name": "crp"},
+    "source": {"key": "reference_model_2026"},
+    "find_model": {"name": "reference"},
+    "find_parameters": {"name": "reference"},
+    "kaplan_meier": {"time": [1, 2], "event": [1, 0], "included": None},
+    "cumulative_incidence": {"time": [1, 2], "cause": [1, 2], "of": 1, "included": None},
+    "log_rank": {"time": [1, 2], "event": [1, 0], "group": [0, 1], "stratum": None, "included": None},
 }  # fmt: skip
 
 

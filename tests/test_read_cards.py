@@ -103,3 +103,10 @@ def test_a_card_of_one_s_own_is_refused_with_its_line(tmp_path, card, read, line
     with pytest.raises(InputError) as problem:
         read(str(file))
     assert problem.value.line in (at + 1, 33) and problem.value.file == str(file) and len(str(problem.value)) < 500
+
+
+@pytest.mark.parametrize("fault", ["b = " + "9" * 5000, "b = " + "[" * 3000], ids=["digits", "brackets"])
+def test_a_separator_that_is_no_line_end_of_toml_moves_no_line(fault):
+    with pytest.raises(InputError) as caught:
+        parse_card(f"# one\u2028line\na = 1\n{fault}\n", "own.toml")
+    assert caught.value.line == 3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from vein2vein.arguments import known
 from vein2vein.cards import parse_card
-from vein2vein.errors import InputError, unknown
 from vein2vein.records import described
 
 
@@ -59,7 +59,4 @@ def all_analytes() -> dict[str, Analyte]:
 
 def analyte(name: str) -> Analyte:
     """Return the analyte of this name; an unknown one is refused with the nearest names."""
-    try:
-        return all_analytes()[name]
-    except KeyError:
-        raise InputError(unknown("analyte", name, all_analytes())) from None
+    return all_analytes()[known("analyte", name, all_analytes())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -54,6 +54,7 @@ def seed_of(value: object) -> int:
 def number(name: str, value: object, *, low: float, high: float = math.inf, unit: str = "") -> float:
     """A finite number between two limits."""
     ends = f" of {low:g} or more" if math.isinf(high) else f" from {low:g} to {high:g}"
+    ends = " that is finite" if math.isinf(low) else ends
     expected = f"a number{ends}{f' {unit}' if unit else ''}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
         raise refusal(name, value, expected)
@@ -61,6 +62,20 @@ def number(name: str, value: object, *, low: float, high: float = math.inf, unit
     if not math.isfinite(found) or not low <= found <= high:
         raise refusal(name, found, expected)
     return found
+
+
+def per_patient(name: str, value: object, count: int, *, unit: str) -> None:
+    """Numbers, one for each of ``count`` patients or one for all; 0 or more, NaN where unknown."""
+    expected = f"a number of {unit} for each of {count} patients, 0 or more, nan where unknown"
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        raise refusal(name, value, expected) from None
+    if found.dtype.kind not in "iuf" or found.ndim > 1 or found.size not in (1, count):
+        raise refusal(name, value, expected)
+    wrong = found[(found < 0) | np.isinf(found)]
+    if wrong.size:
+        raise refusal(name, float(wrong[0]), expected)
 
 
 def flag(name: str, value: object) -> bool:
@@ -100,6 +115,22 @@ def name_or_path(name: str, value: object, expected: str) -> str | Path:
         raise refusal(name, value, expected)
     if "\0" in str(value):
         raise refusal(name, value, expected)
+    return value
+
+
+def path_of(name: str, value: object) -> str | Path:
+    """The path of a file."""
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise refusal(name, value, "the path of a file")
+    return value
+
+
+def known(name: str, value: object, things: Collection[str], most: int | None = None) -> str:
+    """A name of one of some things; another is refused with the nearest ones."""
+    if not isinstance(value, str):
+        raise refusal(name, value, f"the name of {'an' if name[0] in 'aeiou' else 'a'} {name}")
+    if value not in things:
+        raise InputError(unknown(name, value, things, most=most))
     return value
 
 

@@ -178,10 +178,10 @@ def parse_card(text: str, file: str) -> Card:
             line=int(at.group(1)) if at else None,
         ) from None
     except ValueError:  # the digits of a whole number are limited
-        line = next((i for i, one in enumerate(text.splitlines(), 1) if _DIGITS.search(one)), None)
+        line = next((i for i, one in enumerate(text.split("\n"), 1) if _DIGITS.search(one)), None)
         raise InputError("a number has thousands of digits; expected one such as 1e8.", file=file, line=line) from None
     except RecursionError:
-        depth = [one.count("[") + one.count("{") for one in text.splitlines()]
+        depth = [one.count("[") + one.count("{") for one in text.split("\n")]
         said = "brackets are nested too deeply; expected lines like 'name = value'."
         raise InputError(said, file=file, line=depth.index(max(depth)) + 1) from None
     if "\\" in text or not text.isascii():

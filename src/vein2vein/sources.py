@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from vein2vein.errors import InputError, unknown
+from vein2vein.arguments import known
 from vein2vein.records import described
 
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s]+)\s*,(.*?)\n\}", re.S)
@@ -40,7 +40,4 @@ def all_sources() -> dict[str, Source]:
 
 def source(key: str) -> Source:
     """Return the source with this key; an unknown key is refused with the nearest ones."""
-    try:
-        return all_sources()[key]
-    except KeyError:
-        raise InputError(unknown("source", key, all_sources(), most=12)) from None
+    return all_sources()[known("source", key, all_sources(), most=12)]

@@ -39,6 +39,10 @@ FAULTS = [
     (END, f"{END}{DAY.replace('mg = 10', '')}", 1, "dated.0.mg", "expected a dose of dexamethasone"),
     (END, "", -1, "immunoglobulin.rule", "Add the line 'rule = ...'."),
     (END, f"{END}[dosing]\ntocilizumab_most_mg = -800\n", 2, "dosing.tocilizumab_most_mg", "found -800"),
+    ("mg = 10\n", "mg = 1e30\n", 0, "steroid.dose.0.mg", "at most 10000"),
+    ("mg = 10\n", 'mg = "10 kg"\n', 0, "steroid.dose.0.mg", "at most 10000"),
+    ("stop_at = 1.0", "stop_at = 0.1", 0, "gcsf.stop_at", "at least start_below"),
+    (END, f"{END}[dosing]\ntocilizumab_most_mg = 1e30\n", 2, "dosing.tocilizumab_most_mg", "found 1e+30"),
     (END, f"{END}[dosing]\ntocilizumab_mostmg = 800\n", 2, "dosing.tocilizumab_mostmg", "tocilizumab_most_mg"),
 ]
 
@@ -62,6 +66,33 @@ def test_an_unknown_policy_below_is_refused_with_its_line(tmp_path):
     file.write_text('title = "t"\nsource = "clinical_rules_2026"\nwhere = "x"\nbased_on = "astct"\n', encoding="utf-8")
     with pytest.raises(InputError, match="line 4, based_on: unknown policy 'astct'; did you mean astct_2019"):
         read_policy(str(file))
+
+
+HEAD = 'title = "t"\nsource = "clinical_rules_2026"\nwhere = "x"\n'
+
+
+def test_a_policy_that_is_based_on_itself_is_refused(tmp_path):
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text(f'{HEAD}based_on = "{two}"\n', encoding="utf-8")
+    two.write_text(f'{HEAD}based_on = "{one}"\n', encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"line 4, based_on: found '.*one\.toml', which is based on this policy itself"
+    ):
+        read_policy(str(one))
+
+
+def test_what_no_policy_of_a_chain_gives_is_refused_with_its_line(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(f'{HEAD}based_on = "astct_2019"\n[antipyretic]\nwhy = "fever"\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 5, antipyretic.from_grade: missing; no policy below gives it either"):
+        read_policy(str(file))
+
+
+def test_steps_of_a_taper_ascend():
+    steps = (Taper(until=5.0, share=0.5), Taper(until=2.0, share=0.1))
+    with pytest.raises(InputError, match=r"taper.1.until: found day 2 after day 5"):
+        Steroid(taper=steps)
+    assert Steroid(taper=steps[::-1]).taper == steps[::-1]
 
 
 @pytest.mark.parametrize(

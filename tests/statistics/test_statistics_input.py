@@ -183,3 +183,16 @@ def test_events_that_are_not_one_for_each_patient_are_refused(name, count):
     field = "cause" if name == "cumulative_incidence" else "event"
     said = f"found the shape ({count},), expected (4,), that of time: one value for each patient"
     refused(lambda: ESTIMATES[name](TIME, np.ones(count)), field, said)
+
+
+def test_what_lies_under_a_mask_is_no_value(estimate):
+    refused(lambda: estimate(np.ma.array(TIME, mask=[True, False, False, False]), EVENT), "time", "masked")
+
+
+@pytest.mark.parametrize("cause", [1.5, "1", None, True, 0])
+def test_a_cause_that_is_no_number_of_one_is_refused(cause):
+    refused(lambda: cumulative_incidence(TIME, [1, 2, 0, 1], of=cause), "of", "the number of a cause")
+
+
+def test_groups_of_names_and_numbers_together_are_refused():
+    refused(lambda: log_rank(TIME, EVENT, ["a", None, 1, "b"]), "group", "names or numbers")

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein import arguments
 from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.words import complete_responses
 from vein2vein.errors import InputError, unknown
@@ -127,7 +128,9 @@ def write_nonmem(result: Result, path: str | Path, *, analytes: Sequence[str] | 
         Rows: ID (patient number + 1), TIME (days from infusion), DV, MDV, EVID (1 dose, 0 sample), AMT (viable CAR+
         cells), CMT (1 blood), BLQ, LLOQ, DVID (place in ``ANALYTES``, 0 dose), then covariates.
     """
-    journey, path = result.journey, Path(path)
+    if not hasattr(result, "journey") or not hasattr(result, "trial"):
+        raise arguments.refusal("result", result, "a TrialResult, as run_trial gives it")
+    journey, path = result.journey, Path(arguments.path_of("path", path))
     read = [READOUT[one.product.readout] for one in journey.arms]
     wanted = list(dict.fromkeys(read) if analytes is None else analytes)
     for name in wanted:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from vein2vein.errors import InputError, unknown
+from vein2vein.arguments import known
 from vein2vein.models.model import Model
 from vein2vein.parameters import ParameterSet
 
@@ -42,8 +42,7 @@ def all_models() -> dict[str, Model]:
 
 def find_module(name: str) -> ModuleType:
     """Return the module of a bundled model, which carries its description."""
-    if name not in model_names():
-        raise InputError(unknown("model", name, model_names()))
+    known("model", name, model_names())
     inside = ".model" if (FOLDER / name).is_dir() else ""
     return import_module(f"vein2vein.models.{name}{inside}")
 

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein import arguments
 from vein2vein.analytes import analyte
 from vein2vein.clinic.care.eligibility import Eligibility
 from vein2vein.clinic.response.outcome import Outcome
@@ -81,7 +82,12 @@ def write_patient_report(
     InputError
         The file exists and ``force`` is False, its folder does not exist, or there is no such patient.
     """
-    target = check_target(path, force=force)
+    arguments.of_kind("journey", journey, Journey, "a Journey, as simulate gives it")
+    if spread is not None:
+        arguments.of_kind("spread", spread, Journey, "a Journey, as simulate gives it, or None")
+    arguments.whole("index", index, low=0)
+    arguments.text("name", name)
+    target = check_target(arguments.path_of("path", path), force=arguments.flag("force", force))
     return write_text(target, patient_page(journey, index, spread, name), force=force)
 
 

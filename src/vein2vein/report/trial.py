@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vein2vein import arguments
 from vein2vein.analytes import analyte
 from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
 from vein2vein.files import check_target, write_text
@@ -59,7 +60,8 @@ def write_trial_report(result: TrialResult, path: str | Path, *, force: bool = F
     InputError
         The file exists and ``force`` is False, or its folder does not exist.
     """
-    target = check_target(path, force=force)
+    arguments.of_kind("result", result, TrialResult, "a TrialResult, as run_trial gives it")
+    target = check_target(arguments.path_of("path", path), force=arguments.flag("force", force))
     return write_text(target, trial_page(result), force=force)
 
 

@@ -25,9 +25,14 @@ def place(name: str, where: NDArray[np.intp] | tuple[int, ...]) -> str:
 def numbers(values: ArrayLike, name: str) -> Floats:
     """Values as floats; refused where they are no numbers, or rows of several lengths."""
     try:
+        if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+            said = "found masked values, expected a number for each patient; leave them out (included is false)."
+            raise InputError(said, field=name)  # what lies under a mask is no value, but NumPy would hand it over
         found = np.asarray(values)
         if found.dtype.kind not in "biuf":
             found = found.astype(np.float64) if found.dtype.kind == "O" else None
+    except InputError:
+        raise
     except (ValueError, TypeError):
         found = None
     if found is None:

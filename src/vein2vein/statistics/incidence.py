@@ -35,8 +35,8 @@ def cumulative_incidence(time: ArrayLike, cause: ArrayLike, *, of: int = 1, incl
     InputError
         A time, cause or shape that makes no sense, or a trial in which nobody counts: where, what was found.
     """
-    if of < 1:
-        raise InputError(f"found {of}, expected the number of a cause, 1 or more; 0 is censored.", field="of")
+    if isinstance(of, bool) or not isinstance(of, int | np.integer) or of < 1:
+        raise InputError(f"found {of!r}, expected the number of a cause, 1 or more; 0 is censored.", field="of")
     times, counted = checked_times(time, included)
     ordered = in_order(times, checked_causes(cause, times, counted), counted)
     wanted, last = ordered.codes == of, last_place(ordered.times)

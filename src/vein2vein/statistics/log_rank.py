@@ -101,7 +101,11 @@ def _labels(label: ArrayLike, times: Floats, counted: Flags, name: str) -> tuple
     if found.dtype.kind == "f" and (counted & np.isnan(found)).any():
         where = place(name, np.argwhere(counted & np.isnan(found))[0])
         raise InputError("found nan, expected a name or a number.", field=where)
-    names, places = np.unique(found[counted], return_inverse=True)
+    try:
+        names, places = np.unique(found[counted], return_inverse=True)
+    except TypeError:  # a name and a number cannot be put in order
+        said = "found several kinds of values, expected names or numbers, one kind for all."
+        raise InputError(said, field=name) from None
     return names, places
 
 

@@ -212,3 +212,9 @@ def _checked(rows: Iterable[Row]) -> list[Row]:
         number(f"rows[{i}].value", one.value, low=-math.inf)
         flag(f"rows[{i}].below_lloq", one.below_lloq)
     return listed
+
+
+def course_of(value: object) -> Course:
+    """The course that a Python caller gives; anything else is refused in a sentence."""
+    expected = "a Course, as course_from_rows and simulate(...).course give it"
+    return of_kind("course", value, Course, expected)

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import arguments
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.records import by_patient
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, course_of
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -72,6 +73,9 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
     lloq : float
         Limit of quantification, in the analyte's unit, besides what the course marks as below it.
     """
+    course_of(course)
+    arguments.text("analyte", analyte)
+    arguments.number("lloq", lloq, low=0)
     c = SimpleNamespace(**definitions().values())
     days = course.days
     values = course.dense(analyte).copy()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import arguments
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, read_card
 from vein2vein.declared import Record, fields_of
@@ -193,7 +194,7 @@ def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
     InputError
         A field is unknown, missing, in a wrong unit or out of its range: file, line, field and what was expected.
     """
-    return patient_from_card(read_card(path))
+    return patient_from_card(read_card(arguments.path_of("path", path)))
 
 
 def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:

@@ -6,6 +6,7 @@ those of ``clinic.grades.monitoring``, the same for real and virtual patients.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vein2vein import arguments
 from vein2vein.analytes import analyte
 from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
@@ -155,10 +157,19 @@ def monitor(
     InputError
         Unknown scale or product, or nothing up to that day.
     """
+    if not isinstance(record, Course):
+        arguments.of_kind("record", record, Record, "a Record, as read_record gives it, or a Course")
+    arguments.text("scale", scale)
+    weight = None if weight is None else arguments.number("weight", weight, low=0, unit="kg")
+    age = None if age is None else arguments.number("age", age, low=0, unit="years")
+    if product is not None:
+        arguments.name_or_path("product", product, "a product by its name, or the path of its card")
+    if until is not None:
+        arguments.number("until", until, low=-math.inf)
     if scale not in words.ward_scales():
         raise InputError(unknown("scale of cytokine release syndrome", scale, words.ward_scales()))
     scale = words.scale_named(scale)
-    chosen = find_product(product) if product else None
+    chosen = None if product is None else find_product(product)
     course = record if isinstance(record, Course) else record.course
     cut = course if until is None else course.until(until)
     if not cut.shape[1]:

@@ -6,17 +6,19 @@ of the course so far: it keeps no state, so a real patient's chart can be handed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import arguments
 from vein2vein.clinic.care.policy import Dose, GcsfRule, Policy, SteroidRule, TocilizumabRule, policies, read_policy
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take
 from vein2vein.errors import InputError
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, course_of
 
 STEROIDS = ("dexamethasone", "methylprednisolone")
 __all__ = [
@@ -82,6 +84,12 @@ def treat(
     dict of treatment to ndarray, shape (n,)
         Amount now, in the analyte's unit; 0 none. ``gcsf`` is a level: 1 on, 0 off.
     """
+    arguments.of_kind("policy", policy, Policy, "a Policy, as read_policy gives it")
+    arguments.per_patient("weight", weight, course_of(course).shape[0], unit="kg")
+    if day is not None:
+        arguments.number("day", day, low=-math.inf)
+    arguments.text("costimulation", costimulation)
+    arguments.mapping_of("findings", findings, "Grades by the name of the finding, as grade gives them")
     n, k = course.shape
     for name in policy.reads:
         if name not in findings:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from vein2vein.arguments import name_or_path
 from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, given_fields
 from vein2vein.clinic.criteria import declared, edition
+from vein2vein.errors import InputError
 from vein2vein.records import described
 
 FOLDER = Path(__file__).with_name("policies")
@@ -165,9 +168,15 @@ def read_policy(name: str | Path) -> Policy:
     InputError
         Unknown policy (with the nearest names), or a field that nothing reads: file, line and field.
     """
-    chain = _chain(find_card(name, FOLDER, "policy"))
+    expected = "a policy, its name or the path of its card"
+    chain = _chain(find_card(name_or_path("policy", name, expected), FOLDER, "policy"))
     card, told = chain[-1]
     tables = _laid_over([one for _, one in chain])
+    for part, given in tables.items():
+        for field in NEEDED[part]:
+            if field not in given:
+                said = f"missing; no policy below gives it either. Add the line '{field} = ...'."
+                raise card.error((part, field), said)
     dosing = dict(edition("dosing").values)
     for _, one in chain:
         dosing |= one.dosing
@@ -191,13 +200,17 @@ def read_policy(name: str | Path) -> Policy:
     )
 
 
-def _chain(card: Card) -> list[tuple[Card, PolicyCard]]:
+def _chain(card: Card, above: tuple[str, ...] = ()) -> list[tuple[Card, PolicyCard]]:
     """The policy a card is based on, and so on, the card itself last; each checked."""
+    above = (*above, os.path.realpath(card.file))
     told = read(card, PolicyCard)
     base: list[tuple[Card, PolicyCard]] = []
     if told.based_on:
         with located(card, "based_on"):
-            base = _chain(find_card(told.based_on, FOLDER, "policy"))
+            below = find_card(told.based_on, FOLDER, "policy")
+            if os.path.realpath(below.file) in above:
+                raise InputError(f"found '{told.based_on}', which is based on this policy itself; expected another.")
+            base = _chain(below, above)
     return [*base, (card, told)]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Any, cast
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.declared import Record, Says, fields_of, number, part, text
-from vein2vein.therapy.vocabulary import COSTIMULATION, GRADE, LONGEST, NEUTROPHILS
+from vein2vein.therapy.vocabulary import COSTIMULATION, GRADE, LONGEST, NEUTROPHILS, SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG
 
 CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 
@@ -85,8 +86,8 @@ class Amount(Marked):
     """How much of a drug: per kg, never above the fixed dose where both are given."""
 
     treatment: Annotated[str, text("Drug", drugs)]
-    mg: Annotated[float, number("Fixed or largest dose", "mg", above=0)] | None = None
-    mg_per_kg: Annotated[float, number("Dose by body weight", "mg/kg", above=0)] | None = None
+    mg: Annotated[float, number("Fixed or largest dose", "mg", above=0, high=SUPPORTIVE_DOSE)] | None = None
+    mg_per_kg: Annotated[float, number("Dose by body weight", "mg/kg", above=0, high=SUPPORTIVE_PER_KG)] | None = None
     every: Annotated[float, number("Days between doses", "day", above=0, high=LONGEST)]
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -133,6 +134,15 @@ class Steroid(Marked):
     stop_at_grade: Annotated[float, _grade("Grade at which the full dose ends")] | None = None
     taper: Annotated[tuple[Taper, ...], part("Steps after that")] = ()
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Steps of the taper out of order: the later one would never hold."""
+        for i, (one, after) in enumerate(pairwise(self.taper), 1):
+            if after.until <= one.until:
+                said = (
+                    f"found day {after.until:g} after day {one.until:g}, expected steps of the taper in order of days."
+                )
+                yield f"taper.{i}.until", said
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gcsf(Marked):
@@ -141,6 +151,11 @@ class Gcsf(Marked):
     from_day: Annotated[float, _days("First day")] | None = None
     start_below: Annotated[float, number("Neutrophils below which it starts", "10^9/L", 0, NEUTROPHILS)] | None = None
     stop_at: Annotated[float, number("Neutrophils at which it ends", "10^9/L", 0, NEUTROPHILS)] | None = None
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """An end below the beginning: it would end as it starts."""
+        if self.start_below is not None and self.stop_at is not None and self.stop_at < self.start_below:
+            yield "stop_at", f"found {self.stop_at:g}, expected at least start_below, {self.start_below:g} 10^9/L."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +187,9 @@ class PolicyCard(Record):
     where: Annotated[str, text("Place in the source")]
     based_on: Annotated[str, text("Policy over which these fields are laid")] = ""
     scale: Annotated[str, text("CRS scale that it reads", CRS_SCALES)] = ""
-    dosing: Annotated[Mapping[str, float], Says("Dose rules that differ", low=0, names=dose_rules)] = field(
-        default_factory=dict[str, float]
-    )
+    dosing: Annotated[
+        Mapping[str, float], Says("Dose rules that differ", low=0, high=SUPPORTIVE_DOSE, names=dose_rules)
+    ] = field(default_factory=dict[str, float])
     tocilizumab: Annotated[Tocilizumab, part("When tocilizumab is given")] | None = None
     steroid: Annotated[Steroid, part("When steroids are given")] | None = None
     gcsf: Annotated[Gcsf, part("When G-CSF is given")] | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import arguments
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
 from vein2vein.clinic.grades.facts import FACTS
@@ -21,7 +22,7 @@ from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.grades.past import Past
 from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, NOT_CHARTED, OXYGEN, Signs, bedside_signs, systolic_limit
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, course_of
 
 __all__ = ["FACTS", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
@@ -73,7 +74,9 @@ def grade_crs(
     Grades
         Not gradable where temperature, circulation or oxygen are unknown and what is known does not settle it.
     """
-    scale = words.scale_named(scale)
+    arguments.per_patient("age", age, course_of(course).shape[0], unit="years")
+    arguments.flag("organs", organs)
+    scale = words.scale_named(arguments.text("scale", scale))
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
     signs = bedside_signs(course, age, rules, past)

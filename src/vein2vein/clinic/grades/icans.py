@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein import arguments
 from vein2vein.clinic.criteria import edition, unverified
 from vein2vein.clinic.grades.grades import Flags, Grades, Whole, carried, ladder, lately, settle
 from vein2vein.clinic.grades.past import Past
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, course_of
 
 READS = {
     "score": ("ice", "capd"),
@@ -54,7 +55,8 @@ def grade_icans(
     Grades
         Seizure, motor weakness and edema that are not charted were not there; score and arousal must be known.
     """
-    rules = edition(criteria)
+    arguments.per_patient("age", age, course_of(course).shape[0], unit="years")
+    rules = edition(arguments.text("criteria", criteria))
     past, shape = past or Past(course), course.shape
     whole = past.course
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein import arguments
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
@@ -23,7 +24,7 @@ from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
 from vein2vein.clinic.grades.iec_hs import grade_iec_hs
 from vein2vein.clinic.grades.past import Growing, Past
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, course_of
 
 __all__ = ["ALL_FINDINGS", "FINDINGS", "Audit", "Override", "apply_overrides", "because", "grade", "lacking"]
 
@@ -111,12 +112,20 @@ def grade(
     dict of str to Grades
         Days on which nothing is known are not gradable (-1), never grade 0.
     """
+    count = course_of(course).shape[0]
+    arguments.per_patient("age", age, count, unit="years")
+    if weight is not None:
+        arguments.per_patient("weight", weight, count, unit="kg")
+    arguments.flag("organs", organs)
     grading = _Grading(course, _Person(np.asarray(age, dtype=float), weight, organs))
     return {name: grading.of(name) for name in _known_names(scales)}
 
 
 def _known_names(scales: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(scales)
+    expected = "names of scales such as ['crs_astct', 'icans']"
+    if isinstance(scales, str) or not isinstance(scales, Iterable):
+        raise arguments.refusal("scales", scales, expected)
+    names = tuple(arguments.text("scales", name) for name in scales)
     for name in names:
         if name not in ALL_FINDINGS:
             raise InputError(unknown("finding", name, ALL_FINDINGS))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein import arguments
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.grades import Flags, Floats
@@ -132,6 +133,11 @@ def time_to_event(
     InputError
         An unknown endpoint or clock, or a day of the outcome that makes no sense: which patient's, what was found.
     """
+    arguments.of_kind("outcome", outcome, Outcome, "an Outcome, as simulate(...).outcome gives it")
+    arguments.text("endpoint", endpoint)
+    arguments.text("clock", clock)
+    arguments.flag("censor_hsct", censor_hsct)
+    arguments.text("criteria", criteria)
     if endpoint not in ENDPOINTS:
         raise InputError(unknown("endpoint", endpoint, ENDPOINTS), field="endpoint")
     if clock not in CLOCKS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vein2vein import arguments
 from vein2vein.errors import InputError
 from vein2vein.io.record import tables
 from vein2vein.io.record.fhir import bundle
@@ -35,7 +36,7 @@ def read_record(path: str | Path, *, mapping: str | Path | TableMapping | None =
     InputError
         Nothing in the file can be used.
     """
-    path = Path(path)
+    path = Path(arguments.path_of("path", path))
     log = Log(str(path))
     how = _mapping(path, mapping, log)
     text = read_text(path, log, how.encoding)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vein2vein import arguments
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
@@ -51,6 +52,8 @@ def write_record(record: Record | Course, path: str | Path, form: str = "long") 
     form : str
         ``long``: one value in each row; ``wide``: one time in each row (without attributions and overrides).
     """
+    if not isinstance(record, Course):
+        arguments.of_kind("record", record, Record, "a Record, as read_record gives it, or a Course")
     course = record if isinstance(record, Course) else record.course
     facts = None if isinstance(record, Course) else record.facts
     overrides = () if isinstance(record, Course) else (*record.attributions, *record.overrides)
