@@ -293,6 +293,7 @@ def _axes(axes):
         "ticks": [[t.get_text() for t in axis.get_ticklabels()] for axis in (axes.xaxis, axes.yaxis)],
         "at": [_numbers(axes.get_xticks()), _numbers(axes.get_yticks())],
         "grid": [any(line.get_visible() for line in axis.get_gridlines()) for axis in (axes.xaxis, axes.yaxis)],
+        "marks": [axis.get_major_ticks(1)[0].tick1line.get_markersize() for axis in (axes.xaxis, axes.yaxis)],
         "frame": [spine.get_visible() for spine in axes.spines.values()] + [axes.axison],
         "lines": [_line(one) for one in axes.lines],
         "shapes": [_shapes(one) for one in axes.collections],
