@@ -279,6 +279,7 @@ def _early_prediction(case):
             assert (found.name, found.edition, found.verdict[0]) == (tree, "early_prediction", case[tree])
             reads = {"hay_2017": {"temperature", "mcp1"}, "gust_2017": {"temperature", "mcp1", "il6"}}[tree]
             assert set(found.points) == reads and set(found.missing) <= reads
+            assert all(cells.any() for cells in found.missing.values())
 
 
 def _efs_second_line(case):
