@@ -16,7 +16,7 @@ from vein2vein.clinic.grades.crs import FACTS
 from vein2vein.clinic.grades.grades import first_day, worst
 from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
 from vein2vein.clinic.grades.organs import ORGANS
-from vein2vein.clinic.grades.risk_scores import latest_values
+from vein2vein.clinic.grades.risk_scores import early_prediction, easix, latest_values
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
@@ -151,6 +151,13 @@ def test_the_latest_values_are_no_older_than_asked():
     assert found["platelets"].tolist() == [90] and np.isnan(found["crp"][0]) and np.isnan(found["ferritin"][0])
     assert latest_values(course, ("crp",), day=1, window=7)["crp"].tolist() == [80]
     assert latest_values(course, ("crp",), day=0, window=9)["crp"].tolist() == [5]
+
+
+def test_scores_of_an_unknown_kind_are_answered_with_the_nearest():
+    with pytest.raises(InputError, match=r"^unknown kind of EASIX 's_easx'; did you mean s_easix"):
+        easix({"ldh": 1.0}, "s_easx")
+    with pytest.raises(InputError, match=r"^unknown early prediction 'hay_2018'; did you mean hay_2017"):
+        early_prediction(one([0], temperature=[39]), "hay_2018")
 
 
 def test_unknown_definition():

@@ -8,6 +8,7 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
+from vein2vein.clinic.criteria import editions
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia, immunoglobulin_due
 from vein2vein.clinic.grades.cres import grade_cres
 from vein2vein.clinic.grades.crs import grade_crs
@@ -126,6 +127,7 @@ def _t_icaht(case):
 
 
 def _scored(case, found, points="points", verdict="verdict"):
+    assert found.edition in editions() and found.edition.startswith(found.name)
     if points in case:
         assert found.low[0] == found.high[0] == case[points]
     for name, bound in (("low", found.low), ("high", found.high)):
@@ -273,7 +275,11 @@ def _early_prediction(case):
     course = _course(case)
     for tree in ("hay_2017", "gust_2017"):
         if tree in case:
-            assert early_prediction(course, tree).verdict[0] == case[tree], tree
+            found = early_prediction(course, tree)
+            assert (found.name, found.edition, found.verdict[0]) == (tree, "early_prediction", case[tree])
+            reads = {"hay_2017": {"temperature", "mcp1"}, "gust_2017": {"temperature", "mcp1", "il6"}}[tree]
+            assert set(found.points) == reads and set(found.missing) <= reads
+            assert all(cells.any() for cells in found.missing.values())
 
 
 def _efs_second_line(case):
