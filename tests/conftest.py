@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,37 @@ def wide() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COLUMNS", raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def same_code() -> Iterator[None]:
+    """Programs that tests start run the package that is tested, in whatever folder they start."""
+    import vein2vein
+
+    home, before = str(Path(vein2vein.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([home, *filter(None, [before])]))
+        yield
+
+
+@pytest.fixture
+def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A device that is always full, to be aimed at with force.
+
+    The system's own is safe from whoever may not write its folder. Who may (root) gets one that nobody misses, so that
+    a defect of the code under test cannot take the device of the whole machine away.
+    """
+    system = Path("/dev/full")
+    if not system.is_char_device():
+        pytest.skip("no /dev/full on this system")
+    if not os.access(system.parent, os.W_OK):
+        return system
+    own = tmp_path_factory.mktemp("device") / "full"
+    try:
+        os.mknod(own, 0o666 | stat.S_IFCHR, system.stat().st_rdev)
+    except OSError:
+        pytest.skip("may write the folder of the devices, but not make one to try on")
+    return own
 
 
 @pytest.fixture(scope="session")

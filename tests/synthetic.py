@@ -132,7 +132,7 @@ def synthetic_journey(enrolled=97, seed=3, name="tisagenlecleucel", first=1):
     own = ParameterSet("product", {"kap": bigger, "rho": cited})
     arm = replace(
         base.arms[0],
-        product=replace(base.arms[0].product, name=name, title=name, parameters=own, indications=()),
+        product=replace(base.arms[0].product, name=name, title=name, parameters=own),
         disease=replace(base.arms[0].disease, parameters=ParameterSet("disease", {})),
         parameters=own,
     )

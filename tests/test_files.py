@@ -134,7 +134,7 @@ def test_a_process_that_is_killed_leaves_the_old_file_and_a_stray_that_is_known(
 # ---------------------------------------------------------------- what is refused
 
 
-def in_the_way(tmp_path):
+def in_the_way(tmp_path, device):
     """What is no regular file: (name, path, what the refusal says)."""
     kinds = {}
     (tmp_path / "file").write_text("mine")
@@ -154,7 +154,7 @@ def in_the_way(tmp_path):
     os.chdir(there)
     kinds["socket"] = "is a socket"
     found = {name: (tmp_path / name, said) for name, said in kinds.items()}
-    found["device"] = (Path("/dev/null"), "is a device")
+    found["device"] = (device, "is a device")
     found["through a dangling link"] = (tmp_path / "dangling" / "a", "is a symbolic link to nothing")
     found["no folder"] = (tmp_path / "no" / "a", "does not exist")
     found["through a file"] = (tmp_path / "file" / "a", "a file stands where its folder should be")
@@ -169,8 +169,8 @@ def in_the_way(tmp_path):
 
 @posix
 @pytest.mark.parametrize("force", [False, True])
-def test_what_is_no_regular_file_is_refused_and_left_as_it_is(tmp_path, force):
-    for name, (path, said) in in_the_way(tmp_path).items():
+def test_what_is_no_regular_file_is_refused_and_left_as_it_is(tmp_path, device, force):
+    for name, (path, said) in in_the_way(tmp_path, device).items():
         before = listing(tmp_path)
         for act in (
             lambda path=path: files.check_target(path, force=force),
@@ -181,7 +181,7 @@ def test_what_is_no_regular_file_is_refused_and_left_as_it_is(tmp_path, force):
             assert said in text_of(met), name
         assert listing(tmp_path) == before
     assert (tmp_path / "file").read_text() == "mine"
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert device.is_char_device()
 
 
 def test_an_existing_file_is_replaced_on_request_only(tmp_path):
@@ -221,11 +221,11 @@ def test_a_target_that_becomes_something_else_while_it_is_written_is_not_replace
 
 
 @posix
-def test_folders_are_made_and_refused(tmp_path):
+def test_folders_are_made_and_refused(tmp_path, device):
     assert files.make_folder(tmp_path / "a" / "b").is_dir()
     (tmp_path / "other").symlink_to(tmp_path / "a")
     assert files.make_folder(tmp_path / "other" / "c").is_dir() and (tmp_path / "a" / "c").is_dir()
-    for name, (path, _) in in_the_way(tmp_path).items():
+    for name, (path, _) in in_the_way(tmp_path, device).items():
         if name in ("no folder", "to_folder", "folder"):
             continue
         with pytest.raises(InputError) as met:

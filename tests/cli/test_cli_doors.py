@@ -5,7 +5,6 @@ import json
 import os
 import re
 import socket
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +115,8 @@ IDLE = [
     (["models", "reference", "--latex"], "--latex does nothing without --equations"),
     (["models", "reference", "--force"], "--force does nothing without --out"),
     (["models", "reference", "--equations", "--out", "pages"], "--equations does nothing with --out"),
+    (["schema", "policy", "--force"], "--force does nothing without --out"),
+    (["schema", "--fields", "--out", "schemas"], "--fields does nothing with --out"),
     (["simulate", "patient.toml", "--init", "new.toml"], "'patient.toml' does nothing with --init"),
     (["monitor", "record.csv", "--init", "new.csv"], "'record.csv' does nothing with --init"),
     (["respond", "visits.csv", "--init", "new.csv"], "'visits.csv' does nothing with --init"),
@@ -248,7 +249,7 @@ def test_pages_of_models_are_written_with_formulas(here):
 # ---------------------------------------------------------------- where a command writes
 
 
-def obstacles(folder):
+def obstacles(folder, device):
     """What stands where a command would write: (name, path, words of the refusal)."""
     (folder / "nothing").symlink_to(folder / "absent")
     os.mkfifo(folder / "pipe")
@@ -260,7 +261,7 @@ def obstacles(folder):
         bound.bind("socket")
     os.chdir(there)
     return {"nothing": folder / "nothing", "pipe": folder / "pipe", "link": folder / "link",
-            "socket": folder / "socket", "device": Path("/dev/full")}  # fmt: skip
+            "socket": folder / "socket", "device": device}  # fmt: skip
 
 
 FOLDERS = {
@@ -271,12 +272,13 @@ FOLDERS = {
     "qualify": ["qualify", "eliana", "--patients", "10", "--parameters", "typical"],
     "compare": ["compare", "--trial", "eliana", "--patients", "10", "--dose", "2e6/kg", "--dose", "3e6/kg"],
     "models": ["models", "stein_2019"],
+    "schema": ["schema", "policy"],
 }
 RESULTS = {
     "trial": ["report.html", "patients.parquet", "manifest.json"], "simulate": ["report.html", "journey.svg"],
     "monitor": ["report.html", "findings.csv", "findings.fhir.json"], "respond": ["response.csv"],
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
-    "models": ["stein_2019.md"],
+    "models": ["stein_2019.md"], "schema": ["policy.json"],
 }  # fmt: skip
 FILES = {"explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],
          **{f"{name} --init": [name, "--init"] for name in ("trial", "simulate", "monitor", "respond")}}  # fmt: skip
@@ -298,21 +300,21 @@ def test_the_tables_name_every_command_that_writes():
 
 @posix
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_folder_that_is_none_is_refused_before_anything_runs(ready, name):
+def test_a_folder_that_is_none_is_refused_before_anything_runs(ready, name, device):
     (ready / "in").mkdir()
-    found = obstacles(ready / "in")
+    found = obstacles(ready / "in", device)
     for path, force in itertools.product(found.values(), ([], ["--force"])):
         code, _, err = run(*FOLDERS[name], "--out", path, *force)
         refused(code, err, "cannot be a folder because")
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode) and (ready / "in" / "file").read_text() == "mine"
+    assert device.is_char_device() and (ready / "in" / "file").read_text() == "mine"
     (ready / "in" / "file").unlink()
 
 
 @posix
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_result_that_is_no_regular_file_is_refused_before_anything_runs(ready, name):
+def test_a_result_that_is_no_regular_file_is_refused_before_anything_runs(ready, name, device):
     (ready / "in").mkdir()
-    found = {**obstacles(ready / "in"), "folder": ready}
+    found = {**obstacles(ready / "in", device), "folder": ready}
     for number, (result, kind) in enumerate(itertools.product(RESULTS[name], found)):
         if kind == "device":
             continue  # a device cannot be made without being root: see the files below
@@ -345,13 +347,13 @@ def test_an_existing_result_is_kept_without_force(ready, name):
 
 @posix
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_never_written_over_what_is_none(ready, name):
+def test_a_file_is_never_written_over_what_is_none(ready, name, device):
     (ready / "in").mkdir()
-    for kind, path in {**obstacles(ready / "in"), "folder": ready}.items():
+    for kind, path in {**obstacles(ready / "in", device), "folder": ready}.items():
         code, _, err = run(*FILES[name], path, "--force")
         refused(code, err, "is a ")
         assert kind != "nothing" or not (ready / "in" / "absent").exists()
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode) and (ready / "in" / "file").read_text() == "mine"
+    assert device.is_char_device() and (ready / "in" / "file").read_text() == "mine"
     code, _, err = run(*FILES[name], ready / "in" / "file")
     refused(code, err, "exists already", "--force")
     code, _, err = run(*FILES[name], ready / "no" / "file")
@@ -398,10 +400,9 @@ def test_a_full_device_behind_stdout_is_one_sentence(here):
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "No space left" in done.stderr
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_force_onto_a_device_leaves_the_device(here):
-    before = os.stat("/dev/full").st_rdev
+def test_force_onto_a_device_leaves_the_device(here, device):
+    before = device.stat().st_rdev
     code, _, err = program("explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out",
-                           "/dev/full", "--force")  # fmt: skip
-    refused(code, err, "'/dev/full' is a device")
-    assert stat.S_ISCHR(os.stat("/dev/full").st_mode) and os.stat("/dev/full").st_rdev == before
+                           device, "--force")  # fmt: skip
+    refused(code, err, f"'{device}' is a device")
+    assert device.is_char_device() and device.stat().st_rdev == before

@@ -69,7 +69,7 @@ def test_qualify_scores_what_was_read_and_writes_report_and_data(trial, tmp_path
     data = json.loads((tmp_path / "out" / "qualification.json").read_text(encoding="utf-8"))
     assert data["rows"][0]["quantity"] == "CR_CRi_rate" and data["provenance"]["seed"] == 1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "CR/CRi" in page and "<svg" in page
+    assert '<th scope="row">CR/CRi<small>' in page and "<svg" in page
 
 
 def test_qualify_is_quiet_on_request_and_does_not_overwrite(trial, tmp_path, capsys):

@@ -18,8 +18,9 @@ BUNDLED = {
     "disease": sorted(PACKAGE.rglob("diseases/*.toml")),
     "policy": sorted(PACKAGE.rglob("policies/*.toml")),
     "patient": [*PACKAGE.rglob("example_patient.toml")],
-    "trial": [*sorted(PACKAGE.rglob("trials/*.toml")), *PACKAGE.rglob("population/template.toml")],
+    "trial": [*sorted(PACKAGE.rglob("trials/cards/*.toml")), *PACKAGE.rglob("trials/template.toml")],
 }
+LEAST = {"product": 15, "disease": 8, "policy": 5, "patient": 1, "trial": 12}
 CARDS = [pytest.param(kind, file, id=f"{kind}-{file.stem}") for kind in KINDS for file in BUNDLED[kind]]
 
 
@@ -38,6 +39,11 @@ def test_the_page_lists_the_fields_that_are_declared():
     page = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
     printed = page.split("<!-- fields:begin -->\n")[1].split("\n<!-- fields:end -->")[0]
     assert printed == fields_text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bundled_cards_of_every_kind_are_found(kind):
+    assert len(BUNDLED[kind]) >= LEAST[kind]
 
 
 @pytest.mark.parametrize(("kind", "file"), CARDS)
@@ -77,13 +83,43 @@ def test_schemas_are_written_to_a_folder_and_overwritten_only_when_asked(tmp_pat
     assert {file.stem for file in folder.iterdir()} == set(KINDS)
     capsys.readouterr()
     assert main(["schema", "policy", "--out", str(folder)]) == BAD_INPUT
-    assert "give --force" in capsys.readouterr().err
+    assert "is not overwritten; choose another name or force it (--force" in capsys.readouterr().err
+    (folder / "policy.json").write_text("mine", encoding="utf-8")
     assert main(["schema", "policy", "--out", str(folder), "--force"]) == 0
+    assert capsys.readouterr().out == f"Schema: {folder / 'policy.json'}\n"
+    assert (folder / "policy.json").read_text(encoding="utf-8") == schema_text("policy")
 
 
 def test_kinds_are_listed_and_an_unknown_one_gets_the_nearest(capsys):
     assert main(["schema"]) == 0
     shown = capsys.readouterr().out
     assert all(kind in shown for kind in KINDS)
+    assert main(["schema", "--quiet"]) == 0
+    assert capsys.readouterr().out.split() == list(KINDS)
     assert main(["schema", "prodct"]) == BAD_INPUT
     assert "unknown kind of card 'prodct'; did you mean product" in capsys.readouterr().err
+
+
+def events(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_kinds_schemas_and_fields_are_told_to_machines(capsys, tmp_path):
+    assert main(["schema", "--json"]) == 0
+    assert [(one["event"], one["name"]) for one in events(capsys)] == [("kind", name) for name in KINDS]
+    assert main(["schema", "policy", "--json"]) == 0
+    (told,) = events(capsys)
+    assert (told["event"], told["kind"], told["schema"]) == ("schema", "policy", json.loads(schema_text("policy")))
+    assert main(["schema", "policy", "--fields", "--json"]) == 0
+    fields = events(capsys)
+    assert {(one["event"], one["kind"]) for one in fields} == {("field", "policy")}
+    (title,) = [one for one in fields if one["field"] == "title"]
+    assert (title["needed"], title["meaning"]) == (True, "The policy in words")
+    assert main(["schema", "policy", "--out", str(tmp_path), "--json"]) == 0
+    assert events(capsys) == [{"event": "file", "path": str(tmp_path / "policy.json")}]
+
+
+def test_the_fields_of_one_kind_are_printed_alone(capsys):
+    assert main(["schema", "policy", "--fields"]) == 0
+    assert capsys.readouterr().out == fields_text(["policy"]) + "\n"
+    assert fields_text(["policy"]) in fields_text() and "### product" not in fields_text(["policy"])

@@ -11,11 +11,12 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care.eligibility import eligible, reasons
 from vein2vein.clinic.criteria import edition, editions, read_edition, reference, with_sources
-from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, loss_day
+from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, early_loss, loss_day, unreadable_baseline
 from vein2vein.clinic.grades.crs import FACTS
 from vein2vein.clinic.grades.grades import first_day, worst
 from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
 from vein2vein.clinic.grades.organs import ORGANS
+from vein2vein.clinic.grades.risk_scores import latest_values
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
@@ -133,6 +134,23 @@ def test_definitions_of_b_cell_aplasia(definition, values, state):
 def test_aplasia_is_lost_at_the_first_of_two_samples_in_a_row(counts, day):
     found = b_cell_aplasia(one([0, 30, 60, 90, 120, 150], b_cells=counts))
     assert loss_day(found).tolist() == [day]
+
+
+def test_a_loss_within_six_months_is_early_and_an_antibody_within_six_months_spoils_the_baseline():
+    half_a_year = 6 * 30.4375
+    assert early_loss(np.array([30, half_a_year, half_a_year + 0.1, np.inf])).tolist() == [True, True, False, False]
+    assert early_loss(np.array([30, 31, 62]), months=1).tolist() == [True, False, False]
+    found = unreadable_baseline([0, half_a_year - 0.1, half_a_year, NAN])
+    assert found.tolist() == [True, True, False, False]
+
+
+def test_the_latest_values_are_no_older_than_asked():
+    course = one([-9, -5, -2, 0, 1], platelets=[150, 90, NAN, NAN, 30], crp=[5, NAN, NAN, NAN, 80])
+    found = latest_values(course, ("platelets", "crp", "ferritin"), day=0, window=7)
+    assert list(found) == ["platelets", "crp", "ferritin"]
+    assert found["platelets"].tolist() == [90] and np.isnan(found["crp"][0]) and np.isnan(found["ferritin"][0])
+    assert latest_values(course, ("crp",), day=1, window=7)["crp"].tolist() == [80]
+    assert latest_values(course, ("crp",), day=0, window=9)["crp"].tolist() == [5]
 
 
 def test_unknown_definition():

@@ -6,7 +6,7 @@ import pytest
 
 import vein2vein
 from vein2vein.clinic.care.management import read_policy
-from vein2vein.clinic.care.policy_card import Amount, Dated, SteroidWhen
+from vein2vein.clinic.care.policy_card import Amount, Dated, Gcsf, PolicyCard, Steroid, SteroidWhen, Taper, given_fields
 from vein2vein.errors import InputError
 
 (ASTCT,) = Path(vein2vein.__file__).parent.rglob("policies/astct_2019.toml")
@@ -29,8 +29,15 @@ FAULTS = [
     ("start_below = 0.5", "start_below = -1", 0, "gcsf.start_below", "found -1"),
     ('rule = "routine"', 'rule = "routin"', 0, "immunoglobulin.rule", "did you mean routine"),
     ('scale = "crs_astct"', 'scale = "crs_asct"', 0, "scale", "did you mean crs_astct"),
-    (END, f"{END}{DAY.replace('until_day = 4', 'until_day = 1')}", 4, "dated.0.until_day", "day 2 or later"),
+    (
+        END,
+        f"{END}{DAY.replace('until_day = 4', 'until_day = 1')}",
+        4,
+        "dated.0.until_day",
+        "found day 1, expected day 2 or later, as from_day.",
+    ),
     (END, f"{END}{DAY.replace('mg = 10', '')}", 1, "dated.0.mg", "expected a dose of dexamethasone"),
+    (END, "", -1, "immunoglobulin.rule", "Add the line 'rule = ...'."),
     (END, f"{END}[dosing]\ntocilizumab_most_mg = -800\n", 2, "dosing.tocilizumab_most_mg", "found -800"),
     (END, f"{END}[dosing]\ntocilizumab_mostmg = 800\n", 2, "dosing.tocilizumab_mostmg", "tocilizumab_most_mg"),
 ]
@@ -68,3 +75,15 @@ def test_an_unknown_policy_below_is_refused_with_its_line(tmp_path):
 def test_rules_made_in_python_meet_the_same_checks(make):
     with pytest.raises(InputError):
         make()
+
+
+def test_a_record_is_told_by_what_its_card_gives():
+    when = (SteroidWhen(crs_at_least=2.0), SteroidWhen(icans_at_least=1.0, costimulation="CD28"))
+    assert given_fields(Steroid(when=when, stop_at_grade=1.0, mark="M", taper=(Taper(until=2.0, share=0.5),))) == {
+        "when": [{"crs_at_least": 2.0}, {"icans_at_least": 1.0, "costimulation": "CD28"}],
+        "stop_at_grade": 1.0, "mark": "M", "taper": [{"until": 2.0, "share": 0.5}],
+    }  # fmt: skip
+    card = PolicyCard(title="t", source="s", where="w", based_on="astct_2019", gcsf=Gcsf(from_day=0.0, mark="M"))
+    assert given_fields(card) == {
+        "title": "t", "source": "s", "where": "w", "based_on": "astct_2019", "gcsf": {"from_day": 0.0, "mark": "M"},
+    }  # fmt: skip

@@ -19,6 +19,7 @@ from vein2vein.clinic.grades.iec_hs import grade_iec_hs
 from vein2vein.clinic.grades.organs import ORGANS
 from vein2vein.clinic.grades.risk_scores import EASIX, car_hematotox, early_prediction, easix, easix_positive
 from vein2vein.clinic.response.leukemia import cns_status, mrd_class
+from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.outcome import efs_second_line
 from vein2vein.clinic.response.response import Response, respond_all, respond_lymphoma
 from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
@@ -62,6 +63,10 @@ def _check_grades(case, scale, grades, course):
             assert set(lacking(grades, course, 0, course.days[-1])) == set(case["missing"])
     if "flag" in case:
         assert any(case["flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+    if "no_flag" in case:
+        assert not any(case["no_flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+    for name, cells in grades.missing.items():
+        assert not cells[grades.grade >= 0].any(), f"{name} is said to be missing where there is a grade"
 
 
 def _crs(case):
@@ -240,11 +245,18 @@ def _visits(case):
     columns = range(len(course.days) - len(case["status"]), len(course.days))
     names = [found.categories[s] if s >= 0 else "?" for s in found.status[0][list(columns)]]
     assert names == case["status"], found.reasons
-    if "lacking" in case:
-        assert set(case["lacking"]) <= set(found.lacking[0, columns[-1]])
+    assert list(found.reasons[0, columns[-1]]) == case["said"]
+    assert sorted(found.lacking.get((0, columns[-1]), ())) == sorted(case.get("lacking", []))
     if "confirmed" in case:
         assert best_confirmed(found)[0] == case["confirmed"]
     assert all(found.reasons[0, c] for c in columns)
+    _check_response(case, found)
+
+
+def _response_myeloma(case):
+    found = respond_myeloma(_course(case))
+    names = [found.categories[s] if s >= 0 else "?" for s in found.status[0][-len(case["status"]) :]]
+    assert names == case["status"]
     _check_response(case, found)
 
 
@@ -290,7 +302,10 @@ def _cytopenia(case):
 
 
 def _b_cell_aplasia(case):
-    assert b_cell_aplasia(_one_day(case), case["definition"]).grade[0, 0] == case["state"]
+    found = b_cell_aplasia(_one_day(case), case["definition"])
+    assert found.grade[0, 0] == (-1 if case["state"] == "?" else case["state"])
+    assert set(found.missing) == set(case.get("missing", []))
+    assert list(found.flags) == ([case["flag"]] if "flag" in case else [])
 
 
 def _hypogammaglobulinemia(case):
@@ -323,6 +338,7 @@ CHECKS = {
     "immunoglobulin": _immunoglobulin,
     "response_b_all": _response_b_all,
     "response_lymphoma": _response_lymphoma,
+    "response_myeloma": _response_myeloma,
 }
 
 

@@ -60,6 +60,9 @@ def test_why_a_second_dose_waits(case, told):
         ({"mg": 10.0, "mg_per_kg": 0.5}, 12.0,
          (6.0, ("the sources give the adult dose: per kg for this weight is our choice",))),
         ({"mg": 10.0, "mg_per_kg": 0.5}, 70.0, (10.0, ())),
+        ({"mg": 30.0, "mg_per_kg": 0.5}, 39.9,
+         (19.95, ("the sources give the adult dose: per kg for this weight is our choice",))),
+        ({"mg": 30.0, "mg_per_kg": 0.5}, 40.0, (30.0, ())),  # from 40 kg on the adult dose
         ({"mg_per_kg": 2.0}, 70.0, (140.0, ())),
     ],
 )  # fmt: skip

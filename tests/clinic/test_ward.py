@@ -104,6 +104,14 @@ def test_tocilizumab_for_this_weight_at_grade_2():
     assert any("S54" in s.conflict for s in considered(course))
 
 
+def test_a_dose_that_may_not_be_given_yet_says_so_and_only_tocilizumab_is_held_back():
+    course = sick(0.9, 1.0, norepinephrine=[5.0, 5.0], tocilizumab=[560.0, NAN])
+    found = [s for s in considered(course) if s.treatment]
+    told = {s.treatment: s.blocked for s in found}
+    assert told.pop("tocilizumab") == ("the last dose was 2.4 hours ago; at least 8 hours",)
+    assert told and set(told.values()) == {()}
+
+
 @pytest.mark.parametrize(
     ("weight", "dose", "note"), [(29.9, 358.8, "steps down"), (30, 240, "steps down"), (120, 800, "capped")]
 )
@@ -205,6 +213,22 @@ def test_a_product_has_its_own_rows():
     assert any("8 weeks" in what for what in told("obecabtagene_autoleucel"))
     assert not any("8 weeks" in what for what in told("tisagenlecleucel"))
     assert "daily monitoring for signs of CRS and neurotoxicity" not in told("obecabtagene_autoleucel")
+
+
+def test_only_a_product_that_is_watched_in_its_own_way_leaves_the_usual_watch_out():
+    def told(product):
+        return {d.what for d in due(chart([0.0]), 5.0, product)}
+
+    usual = told("")
+    assert told("tisagenlecleucel") == usual
+    own = told("obecabtagene_autoleucel")
+    assert usual - own >= {
+        "daily monitoring for signs of CRS and neurotoxicity", "monitoring goes on through the second week",
+    }  # fmt: skip
+    assert "daily monitoring, 14 days from the first infusion" in own - usual
+    assert "ICE, or CAPD below 12 years, every 8 hours in hospital" in own & usual
+    later = [{d.what for d in due(chart([0.0]), 40.0, name)} for name in ("ciltacabtagene_autoleucel", "")]
+    assert later[0] - later[1] == {"watch for myelodysplasia and leukemia"} and later[1] <= later[0]
 
 
 def test_conditions():

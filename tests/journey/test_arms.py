@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
-from vein2vein.journey.journey import by_arm, join_journeys, per_patient, some_patients
+from vein2vein.journey.journey import by_arm, followed_by, join_journeys, per_patient, some_patients
 from vein2vein.records import axes
 from vein2vein.therapy.disease import find_disease
 from vein2vein.trials.endpoints.measures import ENDPOINTS
@@ -80,9 +80,13 @@ def test_blasts_before_lymphodepletion_are_known_only_where_the_disease_has_a_ma
 
 def test_a_card_that_differs_between_arms_is_not_that_of_the_first(seattle):
     assert seattle.product.name == "jcar014"
-    for what in ("disease", "parameters"):
-        with pytest.raises(InputError, match=r"the arms differ in it; read it by arm, from by_arm\(journey\)"):
+    for what, said, kinds in (("disease", "disease", 3), ("parameters", "set of numbers", 3)):
+        with pytest.raises(InputError) as problem:
             getattr(seattle, what)
+        found, expected = str(problem.value).split(" in one journey, ")
+        assert found.startswith("found ") and len(found.split(" and ")) == kinds
+        remedy = "the arms differ in it; read it by arm, from by_arm(journey)."
+        assert expected == f"expected one {said}: {remedy}"
     assert seattle.provenance["disease"] == "adult_b_all, cll, lbcl"
     assert {"adult_b_all", "lbcl", "cll"} <= set(seattle.provenance["parameter_sets"])
     assert len([name for name in seattle.provenance["criteria"] if name.startswith("response")]) > 1
@@ -160,6 +164,43 @@ def test_every_field_of_a_journey_and_its_records_says_its_axis(seattle):
                     assert len(one.grade if is_dataclass(one) else one) == len(WHO), (type(record).__name__, name)
 
     walk(seattle)
+
+
+def test_what_only_another_arm_asks_is_told_apart_from_the_unknown(journey):
+    def asked(rows, criteria, met):
+        part = some_patients(journey, np.array(rows))
+        table = np.array(met, dtype=np.int8)
+        reads, marks = tuple(f"reads {text}" for text in criteria), tuple(f"mark {text}" for text in criteria)
+        own = replace(part.eligibility, criteria=criteria, met=table, reads=reads, marks=marks)
+        status = np.array([[0, 1]] * len(rows), np.int8)
+        response = replace(part.response, categories=tuple(sorted(criteria)), status=status)
+        return replace(part, eligibility=own, response=response)
+
+    one = asked([0, 1], ("age", "CD19"), [[1, -1], [0, 1]])
+    other = asked([2, 3], ("blasts", "age"), [[-1, 1], [1, 0]])
+    found = join_journeys([one, other], np.array([3, 0, 1, 2]))
+    assert found.eligibility.criteria == ("age", "CD19", "blasts")
+    assert found.eligibility.reads == ("reads age", "reads CD19", "reads blasts")
+    assert found.eligibility.marks == ("mark age", "mark CD19", "mark blasts")
+    assert found.eligibility.met.tolist() == [[0, -2, 1], [1, -1, -2], [0, 1, -2], [1, -2, -1]]
+    assert found.patient.number.tolist() == [3, 0, 1, 2] and found.arm.tolist() == [1, 0, 0, 1]
+    assert found.response.categories == ("CD19", "age", "blasts")
+    assert found.response.status.tolist() == [[1, 2], [0, 1], [0, 1], [1, 2]]
+
+
+def test_a_single_journey_is_joined_by_its_order(journey):
+    found = join_journeys([journey], np.array([4, 0, 5]))
+    equal(found, some_patients(journey, np.array([4, 0, 5])))
+    assert found.patient.number.tolist() == [4, 0, 5] and found.arms == journey.arms
+    assert found.notes == journey.notes and found.provenance == journey.provenance
+
+
+def test_who_is_followed_by_an_analyte(journey):
+    both = some_patients(journey, np.arange(3))
+    cells = replace(both, arms=(replace(both.arms[0], analyte="car_t_cells"),))
+    joined = join_journeys([both, cells], np.array([0, 3, 1, 4]))
+    assert followed_by(joined, "transgene").tolist() == [True, False, True, False]
+    assert followed_by(joined, "car_t_cells").tolist() == [False, True, False, True]
 
 
 def test_per_patient_follows_the_arm(seattle):

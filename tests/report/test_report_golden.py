@@ -21,7 +21,7 @@ def made(synthetic):
     module = importlib.util.module_from_spec(spec)
     sys.modules["make_report"] = module
     spec.loader.exec_module(module)
-    return module
+    return module.everything()
 
 
 def differences(found, expected, at=""):
@@ -41,7 +41,7 @@ def differences(found, expected, at=""):
 
 def test_pages_hold_what_they_held(made):
     expected = json.loads((FOLDER / "pages.json").read_text(encoding="utf-8"))
-    found = made.pages()
+    found, _ = made
     assert set(found) == set(expected)
     for page, lines in expected.items():
         changed = [pair for pair in zip(found[page], lines) if pair[0] != pair[1]]
@@ -51,6 +51,6 @@ def test_pages_hold_what_they_held(made):
 
 def test_figures_hold_what_they_held(made):
     expected = json.loads((FOLDER / "drawings.json").read_text(encoding="utf-8"))
-    found = json.loads(json.dumps(made.drawings()))
+    found = json.loads(json.dumps(made[1]))
     told = differences(found, expected)
     assert not told, "\n".join([*told[:10], HOW])

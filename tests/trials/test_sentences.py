@@ -6,8 +6,7 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.trials.checks import check_apart
-from vein2vein.trials.trial import Trial, read_trial
+from vein2vein.trials.trial import Trial, check_apart, read_trial
 
 OWN = Path(__file__).with_name("spoiled.toml").read_text(encoding="utf-8")
 ARMS = '\n[[arms]]\nname = "low"\nsize = 20\ndose = "1e8 cells"\n\n[[arms]]\nname = "high"\nsize = 40\ntitle = "High"\n'
@@ -89,7 +88,7 @@ REFUSED = [
     (DRUG, DRUG.replace("25", "0"), "regimens.light.drugs.0.dose",
      "found 0 mg/m^2, expected a number above 0, at most 10000 mg/m^2."),
     (DRUG, DRUG.replace("-5", "-61"), "regimens.light.drugs.0.days.0",
-     "found -61 day, expected a number of -60 day or more."),
+     "found -61, expected a number of -60 or more."),
     ("[regimens.light]", "[regimens.none]", "regimens.none",
      "found 'none'; write conditioning = \"none\" for no lymphodepletion."),
     (OWN[OWN.index("drugs = [") : OWN.index("\nhow")], "drugs = []", "regimens.light",

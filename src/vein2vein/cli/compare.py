@@ -94,9 +94,8 @@ def command(
 def _designs(
     trials: tuple[str, ...], base: str | None, changes: Mapping[str, tuple[str, ...]], arms: tuple[str, ...]
 ) -> tuple[Trial, Trial]:
-    from vein2vein.trials.checks import check_apart
     from vein2vein.trials.contrast import check_pair, design
-    from vein2vein.trials.trial import load_trial
+    from vein2vein.trials.trial import check_apart, load_trial
 
     asked = ", ".join(f"--{name}" for name in (*changes, "arm"))
     if base is None and not trials:

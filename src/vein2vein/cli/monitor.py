@@ -15,8 +15,8 @@ from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
     from vein2vein.therapy.course import Row
-    from vein2vein.ward.monitor import Watch
-    from vein2vein.ward.states import State
+    from vein2vein.ward.monitor import WardRound
+    from vein2vein.ward.states import Standing
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
 TITLES = {"fhir": "FHIR"}  # where a kind of file is not written as its event
@@ -107,17 +107,17 @@ def command(
         console.tell(f"{TITLES.get(what, what.capitalize())}: {path}", what, for_machines, path=path)
 
 
-def _names(watches: tuple[Watch, ...]) -> list[tuple[str, str, str]]:
+def _names(watches: tuple[WardRound, ...]) -> list[tuple[str, str, str]]:
     if len(watches) == 1:
         return [(REPORT, FINDINGS, FHIR)]
     return [(_own(REPORT, w), _own(FINDINGS, w), _own(FHIR, w)) for w in watches]
 
 
-def _own(name: str, watch: Watch) -> str:
+def _own(name: str, watch: WardRound) -> str:
     return name.replace(".", f"-{watch.patient}.", 1)
 
 
-def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
+def _write(watch: WardRound, folder: Path, names: tuple[str, str, str], force: bool) -> list[tuple[str, Path]]:
     from vein2vein.io.record.findings import write_findings, write_findings_fhir
     from vein2vein.report.monitor_page import write_monitor_report
 
@@ -129,7 +129,7 @@ def _write(watch: Watch, folder: Path, names: tuple[str, str, str], force: bool)
     ]
 
 
-def _print(watch: Watch, many: bool) -> None:
+def _print(watch: WardRound, many: bool) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
     from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
     from vein2vein.ward.monitor import missing_now
@@ -183,7 +183,7 @@ def _print(watch: Watch, many: bool) -> None:
     )
 
 
-def _short(state: State) -> str:
+def _short(state: Standing) -> str:
     return str(state.grade) if state.grade >= 0 else f">={state.at_least}" if state.at_least > 0 else "?"
 
 
@@ -199,7 +199,7 @@ def _list(heading: str, lines: Sequence[str]) -> None:
         console.say("")
 
 
-def _state(state: State) -> dict[str, object]:
+def _state(state: Standing) -> dict[str, object]:
     return {
         "finding": state.name,
         "grade": state.grade if state.grade >= 0 else None,
@@ -224,7 +224,7 @@ def _row(row: Row) -> dict[str, object]:
     }
 
 
-def _emit(watch: Watch) -> None:
+def _emit(watch: WardRound) -> None:
     from vein2vein.clinic.criteria import reference
     from vein2vein.ward.monitor import missing_now
 
@@ -298,7 +298,7 @@ def _emit(watch: Watch) -> None:
         console.emit("decision", **own, **{name: getattr(d, name) for name in d.__dataclass_fields__})
 
 
-def _tell(watches: tuple[Watch, ...], for_machines: bool, quiet: bool) -> None:
+def _tell(watches: tuple[WardRound, ...], for_machines: bool, quiet: bool) -> None:
     aside = list(dict.fromkeys(one for watch in watches for one in watch.set_aside))
     if for_machines:
         for one in aside:

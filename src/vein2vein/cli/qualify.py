@@ -79,8 +79,7 @@ def command(
     from vein2vein.inference import qualification
     from vein2vein.inference.posterior import sample_for
     from vein2vein.report.qualification import write_qualification
-    from vein2vein.trials.checks import check_apart
-    from vein2vein.trials.trial import load_trial
+    from vein2vein.trials.trial import check_apart, load_trial
 
     chosen = [load_trial(name) for name in trials] or None
     check_apart(chosen or ())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vein2vein.cli import console
+from vein2vein.cli import console, options
 from vein2vein.errors import InputError, unknown
+from vein2vein.files import write_text
 
 EXAMPLES = """\b
 Examples:
@@ -67,8 +68,8 @@ KINDS = {
 }
 
 
-def schema_text(kind: str) -> str:
-    """The JSON Schema of a kind of card, as text.
+def schema_of(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind of card.
 
     Raises
     ------
@@ -80,15 +81,21 @@ def schema_text(kind: str) -> str:
     if kind not in KINDS:
         raise InputError(unknown("kind of card", kind, KINDS))
     one = KINDS[kind]
-    return json.dumps(schema(one.record(), one.title), indent=1, ensure_ascii=False) + "\n"
+    return schema(one.record(), one.title)
 
 
-def fields_text() -> str:
-    """The fields of every kind of card, as Markdown tables."""
+def schema_text(kind: str) -> str:
+    """The JSON Schema of a kind of card, as text."""
+    return json.dumps(schema_of(kind), indent=1, ensure_ascii=False) + "\n"
+
+
+def fields_text(kinds: Iterable[str] = KINDS) -> str:
+    """The fields of kinds of cards (default: every one), as Markdown tables."""
     from vein2vein.card_schema import rows
 
     lines: list[str] = []
-    for name, kind in KINDS.items():
+    for name in kinds:
+        kind = KINDS[name]
         lines += [f"### {name}", "", f"{kind.title}.", "", "| Field | Takes | Meaning |", "|---|---|---|"]
         for row in rows(kind.record()):
             takes = row.takes.replace("|", "\\|") + (" (needed)" if row.needed else "")
@@ -97,28 +104,60 @@ def fields_text() -> str:
     return "\n".join(lines)
 
 
-@click.command("schema", epilog=EXAMPLES)
+@click.command("schema", cls=options.Command, epilog=EXAMPLES)
 @click.argument("kind", required=False, metavar="[KIND]")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the schema of every kind there.")
+@options.out_folder("Write the schema of this kind, or of every one, into this folder.")
 @click.option("--fields", is_flag=True, help="Print every field with unit, bounds and meaning, as Markdown.")
-@click.option("--force", is_flag=True, help="Overwrite existing files.")
-def command(kind: str | None, out: Path | None, fields: bool, force: bool) -> None:
+@options.for_machines("kind, schema, field, file")
+@options.quiet("Names only, where the kinds are listed.")
+@options.force
+def command(kind: str | None, out: Path | None, fields: bool, for_machines: bool, quiet: bool, force: bool) -> None:
     """Print what a kind of card may hold, as JSON Schema: editors complete and check fields by it.
 
     Kinds: product, disease, patient, trial, policy. Without a kind: their list, or with --out a file of each.
     """
-    if fields:
-        click.echo(fields_text())
-        return
-    if kind is not None and out is None:
-        click.echo(schema_text(kind), nl=False)
-        return
-    chosen = [kind] if kind is not None else list(KINDS)
     if out is None:
+        options.needs("--out", "force")
+    else:
+        options.idle("--out", "fields")
+    if kind is not None and kind not in KINDS:
+        raise InputError(unknown("kind of card", kind, KINDS))
+    if out is not None:
+        _write(list(KINDS) if kind is None else [kind], out, for_machines, force)
+    elif fields:
+        _print_fields(list(KINDS) if kind is None else [kind], for_machines)
+    elif kind is None:
+        _list(for_machines, quiet)
+    elif for_machines:
+        console.emit("schema", kind=kind, schema=schema_of(kind))
+    else:
+        click.echo(schema_text(kind), nl=False)
+
+
+def _list(for_machines: bool, quiet: bool) -> None:
+    if for_machines:
+        for name, one in KINDS.items():
+            console.emit("kind", name=name, title=one.title)
+    elif quiet:
+        click.echo("\n".join(KINDS))
+    else:
         console.table(("kind", "what it is"), [(name, one.title) for name, one in KINDS.items()])
+
+
+def _print_fields(kinds: list[str], for_machines: bool) -> None:
+    from vein2vein.card_schema import rows
+
+    if not for_machines:
+        click.echo(fields_text(kinds))
         return
-    texts = {name: schema_text(name) for name in chosen}
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        console.write_new(out / f"{name}.json", text, force=force)
-        click.echo(f"Schema: {out / f'{name}.json'}")
+    for name in kinds:
+        for row in rows(KINDS[name].record()):
+            console.emit("field", kind=name, **vars(row))
+
+
+def _write(kinds: list[str], out: Path, for_machines: bool, force: bool) -> None:
+    texts = {f"{name}.json": schema_text(name) for name in kinds}
+    console.new_folder(out, texts, force=force)
+    for file, text in texts.items():
+        path = write_text(out / file, text, force=force)
+        console.tell(f"Schema: {path}", "file", for_machines, path=path)

@@ -38,6 +38,15 @@ READOUT = {"qPCR": "transgene", "flow": "car_t_cells"}
 TOCILIZUMAB, STEROIDS = ("tocilizumab",), ("dexamethasone", "methylprednisolone")
 
 
+class Given(Protocol):
+    """An arm of a journey, for its product."""
+
+    @property
+    def product(self) -> Product:
+        """With what."""
+        ...
+
+
 class Treated(Protocol):
     """What a data set is written from: of a journey, its course, plan, patients, doses and outcome."""
 
@@ -47,8 +56,8 @@ class Treated(Protocol):
         ...
 
     @property
-    def product(self) -> Product:
-        """With what."""
+    def arms(self) -> Sequence[Given]:
+        """The arms, for their products."""
         ...
 
     @property

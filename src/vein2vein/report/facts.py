@@ -354,7 +354,6 @@ def dose_limits(journey: Journey) -> tuple[Floats, Floats]:
     weight = np.asarray(journey.patient.weight, dtype=np.float64)
     low, high = np.full((2, weight.size), np.nan)
     for _, rows, arm in by_arm(journey):
-        if arm.product.indications:
-            rule = find_indication(arm.product, arm.disease.name)[0].dose
-            low[rows], _, high[rows] = dose_range(rule, weight[rows])
+        rule = find_indication(arm.product, arm.disease.name)[0].dose
+        low[rows], _, high[rows] = dose_range(rule, weight[rows])
     return low / weight, high / weight

@@ -35,7 +35,7 @@ class Drug(Record):
     dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0, high=words.DRUG_DOSE)]
     days: Annotated[
         tuple[float, ...],
-        listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", unit="day", low=-words.DAYS_BEFORE),
+        listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", low=-words.DAYS_BEFORE),
     ]
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vein2vein.cards import Card, parse_card
+from vein2vein.cards import Card
 from vein2vein.errors import InputError
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
@@ -22,9 +21,6 @@ from vein2vein.trials.arms import Arm
 from vein2vein.trials.endpoints.measures import KINETIC
 from vein2vein.trials.published import LONGEST, Published, day_of, number_of
 from vein2vein.trials.virtual_patients import draw_patients
-
-if TYPE_CHECKING:
-    from vein2vein.trials.trial import Trial
 
 DRAWN = 1000  # patients drawn to see whether laws and doses are possible
 NEARLY_ALL = (0.01, 0.99)  # shares of the drawn patients
@@ -125,16 +121,6 @@ def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str
     requested = read_requested_dose(dose or None)
     if requested is not None:
         check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product)
-
-
-def check_apart(trials: Sequence[Trial]) -> None:
-    """Refuse two trials of one name: their rows would be taken for those of one."""
-    files: dict[str, str] = {}
-    for trial in trials:
-        if trial.name in files:
-            text = f"found '{trial.name}', the name of {files[trial.name]} too, expected each name once; change one."
-            raise parse_card(trial.text, trial.file).error(("trial", "name"), text)
-        files[trial.name] = trial.file
 
 
 def check_waiting(card: Card, laws: Mapping[str, Law]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vein2vein import __version__
 from vein2vein.arguments import Progress, name_or_path, seed_of, whole
 from vein2vein.card_reading import read
-from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.cards import Card, bundled_cards, find_card, parse_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.journey.journey import Journey, Provenance, join_journeys
 from vein2vein.parameters import ParameterSet
@@ -228,6 +228,16 @@ def read_trial(card: Card) -> Trial:
         arms=arms,
         regimens=told.regimens,
     )
+
+
+def check_apart(trials: Sequence[Trial]) -> None:
+    """Refuse two trials of one name: their rows would be taken for those of one."""
+    files: dict[str, str] = {}
+    for trial in trials:
+        if trial.name in files:
+            text = f"found '{trial.name}', the name of {files[trial.name]} too, expected each name once; change one."
+            raise parse_card(trial.text, trial.file).error(("trial", "name"), text)
+        files[trial.name] = trial.file
 
 
 # Running it

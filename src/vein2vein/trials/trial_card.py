@@ -140,7 +140,9 @@ class ArmCard(Noted):
     product: Annotated[str, text("Product card")] = ""
     dose: Annotated[str, text("Dose")] = ""
     conditioning: Annotated[str, text("Lymphodepletion")] = ""
-    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FIELDS))] = field(default_factory=dict)
+    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FIELDS))] = field(
+        default_factory=dict[str, Law]
+    )
 
 
 # Published numbers
@@ -283,19 +285,23 @@ class TrialTables(Record):
     trial: Annotated[TrialFacts, part("What the trial is")]
     size: Annotated[Size, part("How many patients")] = field(default_factory=Size)
     population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FIELDS))] = field(
-        default_factory=dict
+        default_factory=dict[str, Law]
     )
     waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(WAITS))] = field(
-        default_factory=dict
+        default_factory=dict[str, Law]
     )
     transplant: Annotated[Transplant, part("Transplantation in remission")] | None = None
     visits: Annotated[Visits, part("When patients are seen")] = field(default_factory=Visits)
     enrollment: Annotated[Enrollment, part("Enrollment over time")] = field(default_factory=Enrollment)
-    cutoffs: Annotated[Mapping[str, Cutoff], part("Data cut-offs, each under its name")] = field(default_factory=dict)
-    assay: Annotated[dict[str, Assay], formed("Assays of the trial, by analyte", ASSAYS)] = field(default_factory=dict)
+    cutoffs: Annotated[Mapping[str, Cutoff], part("Data cut-offs, each under its name")] = field(
+        default_factory=dict[str, Cutoff]
+    )
+    assay: Annotated[dict[str, Assay], formed("Assays of the trial, by analyte", ASSAYS)] = field(
+        default_factory=dict[str, Assay]
+    )
     arms: Annotated[tuple[ArmCard, ...], part("Arms", filled=True)] | None = None
     regimens: Annotated[dict[str, Regimen], formed("Lymphodepletion of the trial's own", _REGIMENS)] = field(
-        default_factory=dict
+        default_factory=dict[str, Regimen]
     )
 
 

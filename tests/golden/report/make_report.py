@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -137,9 +138,63 @@ def journeys():
     return one, _same(synthetic().synthetic_journey(30, seed=11))
 
 
-def pages():
-    """Every page as text, figures left out."""
+def rounds():
+    """Records as a ward sees them, by name: the bundled example at three times, months of follow-up, and bare ones."""
+    from vein2vein.clinic.grades.monitoring import Override
+    from vein2vein.io.record.read import example_record_text, read_record
+    from vein2vein.therapy.course import Row, course_from_rows
+    from vein2vein.ward.monitor import monitor
+
+    def course(*rows):
+        return course_from_rows(
+            Row(0, day, name, value, len(below) > 0, "measured", f"r.csv:{i}")
+            for i, (day, name, value, *below) in enumerate(rows, start=2)
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.csv"
+        path.write_text(example_record_text(), encoding="utf-8")
+        example = read_record(path)
+    given = Override(0, 3.0, 3.9, "crs_astct", 1, "", "Dr. B", "day 4", "fluids for dehydration", "record.csv:70")
+    open_ = Override(0, 2.0, np.inf, "neutropenia", 2, "", "Dr. C", "day 2", "", "record.csv:71")
+    bare = replace(example, facts=replace(example.facts, weight=np.array([np.nan]), product=("own",)))
+    counts = ((-6.0, 0.8, 60.0), (0.5, 0.3, 45.0), (6.2, 0.1, 18.0), (14.0, 0.4, 22.0), (31.0, 1.6, 90.0))
+    late = [
+        *((day, "neutrophils", value) for day, value, _ in counts),
+        *((day, "platelets", value) for day, _, value in counts),
+        (-6.0, "hemoglobin", 8.0), (-6.0, "crp", 50.0), (-6.0, "ferritin", 2500.0), (-5.0, "fludarabine", 50.0),
+        (0.0, "car_t_infusion", 1.2e8), (3.0, "temperature", 38.5), (3.0, "ldh", 300.0), (3.0, "norepinephrine", 0.0),
+        (6.2, "spo2", 91.0), (6.2, "oxygen_flow", 3.0), (6.3, "dexamethasone", 10.0), (6.8, "dexamethasone", 10.0),
+        (7.0, "transgene", 21000.0), (60.0, "ivig", 20.0), (70.0, "transgene", 50.0, "<"), (90.0, "transgene", 320.0),
+        (31.0, "b_cells", 1.0, "<"), (90.0, "b_cells", 1.0, "<"), (200.0, "b_cells", 0.5), (31.0, "igg", 480.0),
+        (90.0, "igg", 390.0), (200.0, "igg", 330.0), (199.5, "infection", 1.0),
+    ]  # fmt: skip
+    made = {
+        "monitor, day 3": monitor(replace(example, overrides=(given, open_)), until=3.34),
+        "monitor, Penn": monitor(example, scale="penn", until=3.375),
+        "monitor, day 28": monitor(example),
+        "monitor, no weight": monitor(bare, until=3.34),
+        "monitor, follow-up": monitor(course(*late), age=40, weight=70.5, product="axicabtagene_ciloleucel"),
+        "monitor, day 0": monitor(course(*(r for r in late if r[0] <= 3)), age=40, weight=70, until=0.2),
+        "monitor, one day": monitor(course((1.0, "temperature", 39.0), (1.0, "ice", 10.0)), age=40, weight=70),
+        "monitor, before": monitor(course((-3.0, "neutrophils", 1.2)), age=40),
+    }
+    return {name: one for name, (one,) in made.items()}
+
+
+def monitor_text(page):
+    """The lines of a record's page with what cells say under the pointer; no lists of thresholds, no version."""
+    from vein2vein import __version__
+
+    page = re.sub(r"(<summary>[^<]*</summary>).*?</details>", r"\1", page, flags=re.S)
+    page = re.sub(r'<span class="g gx" title="([^"]*)">', r"{\1} ", page)
+    return [line.replace(f"vein2vein | {__version__}", "vein2vein | 0") for line in text_of(page)]
+
+
+def sheets():
+    """Every page: (name, how it is made)."""
     from vein2vein.report.comparison import comparison_page
+    from vein2vein.report.monitor_page import monitor_page
     from vein2vein.report.patient import patient_page
     from vein2vein.report.qualification import qualification_page
     from vein2vein.report.trial import trial_page
@@ -148,19 +203,37 @@ def pages():
     left = int(np.flatnonzero(~one.infused)[0])
     first = int(np.flatnonzero(one.infused)[1])
     fewest = int(np.argmin(np.where(one.infused, one.outcome.death_day, np.inf)))
-    whole = trial_page(result())
     return {
-        "style": re.search(r"<style>(.*?)</style>", whole, re.S).group(1).splitlines(),
-        "trial": text_of(whole),
-        "two arms": text_of(trial_page(two_arms())),
-        "patient with companions": text_of(patient_page(one, first, spread, "Ada")),
-        "patient who died": text_of(patient_page(one, fewest)),
-        "patient below the limit": text_of(patient_page(one, 3)),
-        "patient not infused": text_of(patient_page(one, left)),
-        "patient of the second arm": text_of(patient_page(two_arms().journey, 3)),
-        "comparison": text_of(comparison_page(contrast())),
-        "qualification": text_of(qualification_page(qualification())),
+        "trial": lambda: trial_page(result()),
+        "two arms": lambda: trial_page(two_arms()),
+        "patient with companions": lambda: patient_page(one, first, spread, "Ada"),
+        "patient who died": lambda: patient_page(one, fewest),
+        "patient below the limit": lambda: patient_page(one, 3),
+        "patient not infused": lambda: patient_page(one, left),
+        "patient of the second arm": lambda: patient_page(two_arms().journey, 3),
+        "comparison": lambda: comparison_page(contrast()),
+        "qualification": lambda: qualification_page(qualification()),
+        **{name: lambda watch=watch: monitor_page(watch) for name, watch in rounds().items()},
     }
+
+
+def held(name, write):
+    """What a page holds: its lines, and every figure as a list of what stands in it."""
+    with captured() as found:
+        page = write()
+    lines = monitor_text(page) if name.startswith("monitor") else text_of(page)
+    style = {"style": re.search(r"<style>(.*?)</style>", page, re.S).group(1).splitlines()} if name == "trial" else {}
+    return style | {name: lines}, {f"{name}: {figure}": drawn for figure, drawn in found.items()}
+
+
+def everything():
+    """Lines of all pages, and all figures."""
+    pages, drawings = {}, {}
+    for name, write in sheets().items():
+        lines, drawn = held(name, write)
+        pages |= lines
+        drawings |= drawn
+    return pages, drawings
 
 
 def text_of(page):
@@ -180,31 +253,6 @@ def _flow_or_nothing(found):
         return ""
     shapes = re.findall(r"<svg[^>]*>|<rect[^>]*>|<path[^>]*>|<text.*?</text>", svg)
     return "\n".join(shape.replace("</text>", "").replace("<", "").replace(">", " ") for shape in shapes)
-
-
-def drawings():
-    """Every figure as a list of what stands in it."""
-    from vein2vein.report.comparison import comparison_page
-    from vein2vein.report.patient import patient_page
-    from vein2vein.report.qualification import qualification_page
-    from vein2vein.report.trial import trial_page
-
-    one, spread = journeys()
-    first = int(np.flatnonzero(one.infused)[1])
-    with captured() as found:
-        trial_page(result())
-        made = {f"trial: {name}": value for name, value in found.items()}
-        for title, draw in (
-            ("two arms", lambda: trial_page(two_arms())),
-            ("patient", lambda: patient_page(one, first, spread)),
-            ("alone", lambda: patient_page(one, 3)),
-            ("comparison", lambda: comparison_page(contrast())),
-            ("qualification", lambda: qualification_page(qualification())),
-        ):
-            found.clear()
-            draw()
-            made |= {f"{title}: {name}": value for name, value in found.items()}
-    return made
 
 
 @contextmanager
@@ -325,6 +373,6 @@ def _numbers(values):
 
 
 if __name__ == "__main__":
-    for name, made in (("pages", pages()), ("drawings", drawings())):
+    for name, made in zip(("pages", "drawings"), everything()):
         text = json.dumps(made, indent=0, ensure_ascii=False, sort_keys=True)
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic import words
@@ -173,7 +173,7 @@ class PolicyCard(Record):
     based_on: Annotated[str, text("Policy over which these fields are laid")] = ""
     scale: Annotated[str, text("CRS scale that it reads", CRS_SCALES)] = ""
     dosing: Annotated[Mapping[str, float], Says("Dose rules that differ", low=0, names=dose_rules)] = field(
-        default_factory=dict
+        default_factory=dict[str, float]
     )
     tocilizumab: Annotated[Tocilizumab, part("When tocilizumab is given")] | None = None
     steroid: Annotated[Steroid, part("When steroids are given")] | None = None
@@ -194,12 +194,13 @@ class PolicyCard(Record):
 
 def given_fields(one: Record) -> dict[str, Any]:
     """What a record was given, by the names of its card: records inside as such tables, defaults left out."""
-    found = {}
+    found: dict[str, Any] = {}
     for field_ in fields_of(type(one)):
-        value = getattr(one, field_.name)
+        value: object = getattr(one, field_.name)
         if value is None or value == field_.default:
             continue
         if isinstance(value, tuple):
-            value = [given_fields(item) if isinstance(item, Record) else item for item in value]
+            items = cast(tuple[object, ...], value)
+            value = [given_fields(item) if isinstance(item, Record) else item for item in items]
         found[field_.label] = given_fields(value) if isinstance(value, Record) else value
     return found

@@ -116,7 +116,8 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
     state = np.logical_and.reduce(limits)
     is_known = np.logical_and.reduce(known)
     grade = np.where(is_known, state, NOT_GRADABLE).astype(np.int8)
-    missing = {"b_cells": ~is_known & ~lacks_share, "lymphocytes": lacks_share}
+    counted = np.isfinite(counts)  # then it is the share that is not known
+    missing = {"b_cells": ~is_known & ~counted, rule.percent_of: ~is_known & counted}
     missing = {name: cells for name, cells in missing.items() if cells.any()}
     shown = (state & is_known).astype(np.int8)
     return Grades(

@@ -2,8 +2,8 @@
 
 Forty states of the specification, five of what lags or outlasts its cause (AC, RP, TL, MD, BB), the depots of four
 drugs, and quadratures (extinction, hazards, areas). Cells are in 1e6 per kg, whole body; day 0 is the infusion; the
-start ``t0`` is the first conditioning day or earlier. The equations are in ``reference_equations``, the start and the
-doses in ``reference_doses``, what is measured in ``reference_observables``, the birth-death part in ``extinction``,
+start ``t0`` is the first conditioning day or earlier. The equations are in ``equations.py``, the start and the
+doses in ``doses.py``, what is measured in ``observables.py``, the birth-death part in ``extinction.py``,
 every number in ``reference.toml``.
 
 Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
