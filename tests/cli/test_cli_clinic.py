@@ -218,6 +218,28 @@ def test_what_the_card_does_not_give_is_unknown_and_never_the_median(patient):
     assert next(e for e in told if e["event"] == "label")["verdict"] == "unknown"
 
 
+def test_what_the_card_says_is_not_asked_for_again():
+    base = 'disease = "pediatric_b_all"\nage = 11\nweight = 39\n'
+    told = {}
+    for name, more in (
+        ("bare", ""),
+        ("few", 'marrow_blasts = "3 %"\nsex = "female"\n'),
+        ("boy", 'marrow_blasts = 65\nsex = "male"\n'),
+    ):
+        Path(f"{name}.toml").write_text(base + more, encoding="utf-8")
+        found = events(run("eligible", f"{name}.toml", "--json", "--product", "kymriah", "--criteria", "eliana")[1])
+        states = {e["field"]: e["state"] for e in found if e["event"] == "criterion"}
+        obtain = {e["field"] for e in found if e["event"] == "obtain"}
+        fields = ("marrow_blasts", "pregnancy_test")
+        told[name] = [states[field] for field in fields], [field in obtain for field in fields]
+    assert told == {
+        "bare": (["unknown", "unknown"], [True, True]),
+        "few": (["not met", "unknown"], [False, True]),
+        "boy": (["met", "met"], [False, False]),
+    }
+    assert "([last_given])" in run("eligible", "bare.toml")[1]
+
+
 def test_words_of_a_label_that_a_card_cannot_settle_are_unknown_until_confirmed():
     base = 'disease = "mm"\nage = 60\nweight = 80\nprior_lines = 4\n'
     verdict = {}

@@ -125,6 +125,13 @@ def test_a_trial_file_of_ones_own(tmp_path, monkeypatch):
     assert list(Path("vein2vein-results").glob("*-seed1/report.html"))
 
 
+def test_where_every_published_figure_is_from_memory_nothing_is_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("trial", "--init", "my.toml")[0] == 0
+    out = run("trial", "my.toml", "--patients", "20", "--out", "out")[1]
+    assert "No outcome is judged" in out and "0 of 0" not in out
+
+
 def test_a_mistake_in_a_trial_file_names_file_and_line(tmp_path):
     file = tmp_path / "my.toml"
     assert run("trial", "--init", file)[0] == 0

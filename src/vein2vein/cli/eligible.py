@@ -21,6 +21,8 @@ WORDS = {1: "met", 0: "not met", -1: "unknown"}
 RUNNING = {1: "still running", 0: "over", -1: "over by some sources only"}
 ALWAYS = ("eligibility_ebmt", "eligibility_apheresis")
 GIVEN, HISTORY = "last_given", "history"
+BLASTS, PREGNANCY = "marrow_blasts", "pregnancy_test"
+LAST_DOSES = f"days since the last dose of each drug ([{GIVEN}])"
 ASKS_MORE = ("refractory", "relapsed", "including")  # words of an approved use that a card cannot settle
 LONGEST = 36500.0  # days
 B_ALL, LYMPHOMA = ("pediatric_b_all", "adult_b_all"), ("lbcl",)
@@ -88,7 +90,7 @@ def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_m
 
     card = read_card(patient)
     history, given = _history(card), _given(card)
-    facts = known_facts(patient_from_card(card)[0])
+    facts = known_facts(card, patient_from_card(card)[0])
     chosen = [find_product(product)] if product else [p for p in all_products().values() if approved(p)]
     labels = [Label(one, *use) for one in chosen for use in judge_label(one, facts, history)]
     limits = [(name, eligible(facts, criteria=name)) for name in (*ALWAYS, *criteria)]
@@ -96,7 +98,7 @@ def command(patient: Path, product: str | None, criteria: tuple[str, ...], for_m
     obtain = dict.fromkeys(
         [f for *_, rows in labels for f, _, state in rows if state < 0 and not _excluded(rows)]
         + [field for _, found in limits for field in to_obtain(found, 0)]
-        + ([] if given else [f"days since the last dose of each drug ([{GIVEN}])"])
+        + ([] if given else [LAST_DOSES])
     )
     if for_machines:
         _emit(labels, limits, planned, obtain, quiet)
@@ -109,8 +111,8 @@ def approved(product: Product) -> bool:
     return any(use.how == "reported" for use in product.indications)
 
 
-def known_facts(patient: Patient) -> dict[str, object]:
-    """What the card says, and nothing that was assumed."""
+def known_facts(card: Card, patient: Patient) -> dict[str, object]:
+    """What the card says, and nothing that was assumed; a pregnancy test is not asked of a patient stated as male."""
     found: dict[str, object] = {"age": patient.age, "disease": patient.disease, "baseline": dict(patient.baseline)}
     for field, name in (
         ("prior_lines", "prior_lines"),
@@ -120,6 +122,10 @@ def known_facts(patient: Patient) -> dict[str, object]:
     ):
         if field in patient.known:
             found[name] = getattr(patient, field)
+    if card.get(BLASTS) is not None:  # the record of a patient holds the burden that follows from it
+        found[BLASTS] = card.number(BLASTS, unit="%", low=0, high=100)
+    if "male" in patient.known and bool(patient.male[0]):
+        found[PREGNANCY] = 0.0
     return found
 
 
@@ -206,7 +212,9 @@ def _words(field: str) -> str:
     from vein2vein.analytes import all_analytes
 
     found = all_analytes().get(field)
-    return found.title.split(" (0")[0] if found else field.replace("_", " ")
+    if found is not None:
+        return found.title.split(" (0")[0]
+    return field if field == LAST_DOSES else field.replace("_", " ")  # a name to type keeps its spelling
 
 
 def _unit(field: str, text: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vein2vein.ward.states import Standing
 
 REPORT, FINDINGS, FHIR, COPY = "report.html", "findings.csv", "findings.fhir.json", "record.csv"
+TITLES = {"fhir": "FHIR"}  # where a kind of file is not written as its event
 SHOWN_ASIDE = 10  # rows that the terminal lists; the page lists all
 EXAMPLES = """\b
 Examples:
@@ -103,7 +104,7 @@ def command(
             _print(watch, len(watches) > 1)
     _tell(watches, for_machines, quiet)
     for what, path in files:
-        console.tell(f"{what.capitalize()}: {path}", what, for_machines, path=path)
+        console.tell(f"{TITLES.get(what, what.capitalize())}: {path}", what, for_machines, path=path)
 
 
 def _names(watches: tuple[WardRound, ...]) -> list[tuple[str, str, str]]:

@@ -202,6 +202,9 @@ def _print_comparison(rows: Sequence[Row]) -> None:
     if absent:
         console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")
     judged = [r for r in outcomes if r.inside is not None]
+    if not judged:
+        console.say('No outcome is judged: none with confidence = "read" was produced.')
+        return
     within = sum(r.inside is True for r in judged)
     console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
 
