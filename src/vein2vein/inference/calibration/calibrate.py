@@ -148,7 +148,9 @@ def _loaded(trials: object) -> list[Trial]:
     """The trials, by their names or as they are; one alone is no list of them."""
     if isinstance(trials, str | bytes | Path | Trial | Mapping) or not isinstance(trials, Iterable):
         raise refusal(
-            "trials", trials, "a list of trials, their names, or the paths of their files, such as ['eliana']"
+            "trials",
+            cast("object", trials),
+            "a list of trials, their names, or the paths of their files, such as ['eliana']",
         )
     listed = list(cast("Iterable[object]", trials))
     if not listed:
