@@ -31,13 +31,13 @@ def test_ticks_of_a_logarithmic_axis(value, text):
     assert power_of_ten(value) == text
 
 
-def test_the_target_is_checked_before_the_work(tmp_path):
+def test_the_target_is_checked_before_the_work(tmp_path, result):
     from vein2vein.report.trial import write_trial_report
 
     path = tmp_path / "report.html"
     path.write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="not overwritten"):
-        write_trial_report(None, path)
+        write_trial_report(result, path)
 
 
 def test_quantiles_ignore_the_unmeasured_and_ask_for_enough_patients():

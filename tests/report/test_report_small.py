@@ -9,14 +9,17 @@ import pytest
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.words import lineage_words
+from vein2vein.journey.journey import NOT_ASKED
 from vein2vein.report import facts
 from vein2vein.report.figures import log_axis, render
+from vein2vein.report.figures_kinetics import quality_figure
 from vein2vein.report.figures_monitor import follow_up, near_mark, timeline, treatments
 from vein2vein.report.figures_patient import One, follow_up_figure, journey_figure
 from vein2vein.report.figures_survival import estimate, landmark
+from vein2vein.report.figures_toxicity import count_figure, inflammation_figure
 from vein2vein.report.flow import stages
 from vein2vein.report.look import look, looks, mark
-from vein2vein.report.patient import day_table
+from vein2vein.report.patient import day_table, eligibility
 from vein2vein.therapy.course import Row, course_from_rows
 from vein2vein.ward.monitor import monitor
 
@@ -217,3 +220,45 @@ def test_a_follow_up_of_three_months_is_needed_for_its_figure(small):
     ends = [replace(small.outcome, last_day=np.full(6, d), death_day=np.full(6, np.inf)) for d in (89.0, 90.0)]
     short, long = (follow_up_figure(One(replace(small, outcome=end), row)) for end in ends)
     assert short is None and long.title == "Follow-up to month 3"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "drawn"), [(2.0, 3.0, 2), (1.0, 4.0, 2), (2.0, 9.0, 1), (0.5, 3.0, 1), (0.5, 9.0, 0)]
+)
+def test_limits_are_drawn_where_they_are_the_same_for_all_and_fall_into_the_plot(low, high, drawn):
+    values = np.array([1.0, 2.0, 3.0, 4.0, np.nan])
+    row = facts.Quality("Viability", "%", values, np.full(5, low), np.array([high, np.nan, high, high, high]))
+    picture = quality_figure([row])
+    assert picture.svg.count("stroke-dasharray:") == drawn
+    apart = replace(row, low=low + np.arange(5.0) / 10, high=high + np.arange(5.0) / 10)
+    assert quality_figure([apart]).svg.count("stroke-dasharray:") == 0
+    assert picture.alt == "Histograms of product quality: Viability median 2.5 %."
+    assert quality_figure([replace(row, values=np.array([1.0, np.nan]))]) is None
+
+
+def test_criteria_are_counted_and_named_one_by_one(small):
+    record = small.eligibility
+    names = [str(one) for one in record.criteria]
+    met = np.ones_like(record.met)
+    assert eligibility(replace(record, met=met), 0) == f"{len(names)} of {len(names)} criteria met"
+    met[0, :2], met[0, 2:4] = 0, -1
+    told = eligibility(replace(record, met=met), 0)
+    assert told == (
+        f"{len(names) - 4} of {len(names)} criteria met. not met: {names[0]}; {names[1]}. "
+        f"Unknown: {names[2]}; {names[3]}"
+    )
+    met[0, 1], met[0, 3] = NOT_ASKED, NOT_ASKED
+    told = eligibility(replace(record, met=met), 0)
+    assert told == f"{len(names) - 4} of {len(names) - 2} criteria met. not met: {names[0]}. Unknown: {names[2]}"
+
+
+@pytest.mark.parametrize("draw", [inflammation_figure, count_figure])
+def test_what_was_measured_before_the_infusion_is_no_part_of_its_course(synthetic, draw):
+    journey = synthetic.synthetic_journey(20)
+    course = journey.course
+    days = np.concatenate([[-0.5], course.days[1:]])
+    told = []
+    for before in (np.nan, 1e-3, 1e6):
+        values = {name: np.hstack([np.full((20, 1), before), one[:, 1:]]) for name, one in course.values.items()}
+        told.append(draw(replace(journey, course=replace(course, days=days, values=values))).alt)
+    assert told[0] == told[1] == told[2]
