@@ -17,6 +17,7 @@ from vein2vein.clinic.grades.grades import first_day, worst
 from vein2vein.clinic.grades.hematotoxicity import grade_cytopenia
 from vein2vein.clinic.grades.organs import ORGANS
 from vein2vein.clinic.grades.risk_scores import early_prediction, easix, latest_values
+from vein2vein.clinic.grades.signs import systolic_limit
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
@@ -158,6 +159,14 @@ def test_scores_of_an_unknown_kind_are_answered_with_the_nearest():
         easix({"ldh": 1.0}, "s_easx")
     with pytest.raises(InputError, match=r"^unknown early prediction 'hay_2018'; did you mean hay_2017"):
         early_prediction(one([0], temperature=[39]), "hay_2018")
+
+
+@pytest.mark.parametrize(
+    ("years", "limit"),
+    [(0.0766, 60), (0.0767, 70), (0.99, 70), (1.0, 72), (5.0, 80), (10.0, 90), (10.1, 90), (40.0, 90)],
+)
+def test_the_least_systolic_pressure_by_age(years, limit):
+    assert systolic_limit(years, edition("crs_astct_2019")) == limit
 
 
 def test_unknown_definition():

@@ -64,6 +64,8 @@ def _check_grades(case, scale, grades, course):
             assert set(lacking(grades, course, 0, course.days[-1])) == set(case["missing"])
     if "flag" in case:
         assert any(case["flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
+    if "says" in case:  # the whole sentence
+        assert case["says"] in [text for text, cells in grades.flags.items() if cells[0, -1]]
     if "no_flag" in case:
         assert not any(case["no_flag"] in text and cells[0, -1] for text, cells in grades.flags.items())
     for name, cells in grades.missing.items():
