@@ -5,6 +5,8 @@ Every function names the argument and the position of the first wrong value, wha
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,7 +27,7 @@ def place(name: str, where: NDArray[np.intp] | tuple[int, ...]) -> str:
 def numbers(values: ArrayLike, name: str) -> Floats:
     """Values as floats; refused where they are no numbers, or rows of several lengths."""
     try:
-        if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+        if np.any(cast("NDArray[np.bool_]", getattr(values, "mask", False))):
             said = "found masked values, expected a number for each patient; leave them out (included is false)."
             raise InputError(said, field=name)  # what lies under a mask is no value, but NumPy would hand it over
         found = np.asarray(values)

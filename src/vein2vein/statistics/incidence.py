@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -35,7 +37,8 @@ def cumulative_incidence(time: ArrayLike, cause: ArrayLike, *, of: int = 1, incl
     InputError
         A time, cause or shape that makes no sense, or a trial in which nobody counts: where, what was found.
     """
-    if isinstance(of, bool) or not isinstance(of, int | np.integer) or of < 1:
+    given = cast("object", of)
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or of < 1:
         raise InputError(f"found {of!r}, expected the number of a cause, 1 or more; 0 is censored.", field="of")
     times, counted = checked_times(time, included)
     ordered = in_order(times, checked_causes(cause, times, counted), counted)

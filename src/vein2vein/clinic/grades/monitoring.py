@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -123,7 +124,8 @@ def grade(
 
 def _known_names(scales: Iterable[str]) -> tuple[str, ...]:
     expected = "names of scales such as ['crs_astct', 'icans']"
-    if isinstance(scales, str) or not isinstance(scales, Iterable):
+    given = cast("object", scales)
+    if isinstance(given, str) or not isinstance(given, Iterable):
         raise arguments.refusal("scales", scales, expected)
     names = tuple(arguments.text("scales", name) for name in scales)
     for name in names:
