@@ -96,6 +96,14 @@ FAULTS = [
     (TISA, "age_below = 26", "age_below = 26\nage_low = 30", 1, "indications.0.age_below", "more than age_low, 30"),
     (TISA, "age_below = 26", "age_below = -26", 1, "indications.0.age_below", "found -26"),
     (TISA, "window_low = 2", "window_low = 20", 2, "indications.0.window_high", "at least window_low, 20"),
+    (
+        TISA,
+        'diseases = ["pediatric_b_all", "adult_b_all"]',
+        'diseases = ["lbcl", "lbcl"]',
+        1,
+        "indications.0.diseases",
+        "'lbcl' twice",
+    ),
     (TISA, "window_low = 2", "window_low = nan", 1, "indications.0.window_low", "found nan"),
     (TISA, "lines_low = 1", "lines_low = -1", 1, "indications.0.lines_low", "found -1"),
     (TISA, DOSED, DOSED.replace("0.2e6", "9e6"), 2, "indications.0.dose.target_per_kg", "low <= target <= high"),
@@ -325,3 +333,14 @@ def test_impossible_correlations_are_refused_in_python_and_in_an_overlay():
         ParameterSet("own", names, (), {("a", "b"): 2.0})
     with pytest.raises(InputError, match="unknown parameter in a correlation 'd'"):
         individual_values(ParameterSet("own", names, (), {("a", "d"): 0.5}), [0], 1)
+
+
+def test_two_uses_or_two_regimens_of_one_name_are_refused():
+    tisa = product.find_product("tisagenlecleucel")
+    use = tisa.indications[0]
+    with pytest.raises(InputError, match="'b_all' twice; give each use a name of its own") as caught:
+        replace(tisa, indications=(use, use))
+    assert caught.value.field == "indications.1.name"
+    with pytest.raises(InputError, match="'flu_cy' twice; give each regimen a name of its own") as caught:
+        replace(use, regimens=(use.regimens[0], use.regimens[0]))
+    assert caught.value.field == "regimens.1.name"

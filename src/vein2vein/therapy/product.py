@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -167,6 +167,9 @@ class Indication(Sourced):
             yield "age_below", f"found {self.age_below:g} years, expected more than age_low, {self.age_low:g}."
         if self.window_low > self.window_high:
             yield "window_high", f"found {self.window_high:g} days, expected at least window_low, {self.window_low:g}."
+        yield from _twice("regimens", "regimen", self.regimens)
+        for name in sorted({one for one in self.diseases if self.diseases.count(one) > 1}):
+            yield "diseases", f"found '{name}' twice; name each disease once."
         yield from super().faults()
 
 
@@ -251,7 +254,16 @@ class Product(Sourced):
             yield "design", f"{found}; single has no target_b, or and and need one."
         if self.target_a == self.target_b:
             yield "target_b", f"found '{self.target_b}', the antigen of target_a; expected another."
+        yield from _twice("indications", "use", self.indications)
         yield from super().faults()
+
+
+def _twice(field: str, what: str, named: Sequence[Regimen | Indication]) -> Iterator[tuple[str, str]]:
+    """Two of one name: which of them is meant by it would be a guess."""
+    names = [one.name for one in named]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield f"{field}.{i}.name", f"found '{name}' twice; give each {what} a name of its own."
 
 
 def read_product(card: Card) -> Product:
