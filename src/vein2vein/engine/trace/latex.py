@@ -104,16 +104,26 @@ class Printer:
 
     def power(self, exponent: int) -> Printed | None:
         """e^(n ln x) as x^n, and e^(n (ln a - ln b)) as (a/b)^n."""
+        found = self.powered(exponent)
+        if found is None:
+            return None
+        n, base = found
+        if len(base) == 1:
+            return f"{{{self.text(base[0], ATOM)}}}^{{{self.text(n)}}}", POWER
+        a, b = (self.text(one) for one in base)
+        return rf"\left(\frac{{{a}}}{{{b}}}\right)^{{{self.text(n)}}}", POWER
+
+    def powered(self, exponent: int) -> tuple[int, tuple[int, ...]] | None:
+        """Of e^(n ln x) the nodes n and (x,), of e^(n (ln a - ln b)) n and (a, b); None of any other exponent."""
         op, args = self.g.nodes[exponent]
         if op != "mul" or exponent in self.shared:
             return None
         for n, inner in (args, args[::-1]):
             kind, below = self.g.nodes[inner]
             if kind == "log":
-                return f"{{{self.text(self.positive(below[0]), ATOM)}}}^{{{self.text(n)}}}", POWER
+                return n, (self.positive(below[0]),)
             if kind == "sub" and all(self.g.nodes[b][0] == "log" for b in below):
-                a, b = (self.text(self.positive(self.g.nodes[i][1][0])) for i in below)
-                return rf"\left(\frac{{{a}}}{{{b}}}\right)^{{{self.text(n)}}}", POWER
+                return n, tuple(self.positive(self.g.nodes[i][1][0]) for i in below)
         return None
 
     def positive(self, node: int) -> int:

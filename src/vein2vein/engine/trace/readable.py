@@ -56,14 +56,11 @@ class _Readable(Printer):
         return f"{op}({', '.join(self.text(a) for a in args)})", ATOM
 
     def power(self, exponent: int) -> Printed | None:
-        op, args = self.g.nodes[exponent]
-        if op != "mul" or exponent in self.shared:
+        found = self.powered(exponent)
+        if found is None:
             return None
-        for n, inner in (args, args[::-1]):
-            kind, below = self.g.nodes[inner]
-            if kind == "log":
-                return f"{self.text(self.positive(below[0]), ATOM)}^{self.text(n, ATOM)}", POWER
-            if kind == "sub" and all(self.g.nodes[b][0] == "log" for b in below):
-                a, b = (self.text(self.positive(self.g.nodes[i][1][0]), POWER) for i in below)
-                return f"({a} / {b})^{self.text(n, ATOM)}", POWER
-        return None
+        n, base = found
+        if len(base) == 1:
+            return f"{self.text(base[0], ATOM)}^{self.text(n, ATOM)}", POWER
+        a, b = (self.text(one, POWER) for one in base)
+        return f"({a} / {b})^{self.text(n, ATOM)}", POWER
