@@ -116,8 +116,13 @@ def population_laws(disease: Disease, own: dict[str, Law] | None = None) -> dict
 
 
 @cache
+def _one(name: str) -> Disease:
+    return read_disease(find_card(name, FOLDER, "disease"))
+
+
+@cache
 def _bundled() -> dict[str, Disease]:
-    return {name: read_disease(find_card(name, FOLDER, "disease")) for name in bundled_cards(FOLDER)}
+    return {name: _one(name) for name in bundled_cards(FOLDER)}
 
 
 def all_diseases() -> dict[str, Disease]:
@@ -137,6 +142,8 @@ def find_disease(name: str | Path) -> Disease:
     if is_path(text):
         return read_disease(find_card(name, FOLDER, "disease"))
     spelled = text.lower().replace("-", "_").replace(" ", "_")
+    if spelled in bundled_cards(FOLDER):  # the card's own name: the others need not be read
+        return _one(spelled)
     known = {
         n.lower().replace("-", "_").replace(" ", "_"): d for d in _bundled().values() for n in (d.name, *d.synonyms)
     }

@@ -272,8 +272,13 @@ def read_product(card: Card) -> Product:
 
 
 @cache
+def _one(name: str) -> Product:
+    return read_product(find_card(name, FOLDER, "product"))
+
+
+@cache
 def _bundled() -> dict[str, Product]:
-    return {name: read_product(find_card(name, FOLDER, "product")) for name in bundled_cards(FOLDER)}
+    return {name: _one(name) for name in bundled_cards(FOLDER)}
 
 
 def all_products() -> dict[str, Product]:
@@ -293,6 +298,9 @@ def find_product(name: str | Path) -> Product:
     if is_path(text):
         return read_product(find_card(name, FOLDER, "product"))
     spelled = _spelled(text)
+    for own in bundled_cards(FOLDER):
+        if _spelled(own) == spelled:  # the card's own name: the others need not be read
+            return _one(own)
     known = {_spelled(n): p for p in _bundled().values() for n in (p.name, p.title, p.brand, *p.synonyms) if n}
     if spelled in known:
         return known[spelled]
