@@ -7,9 +7,9 @@ NaN means that nothing was measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from vein2vein.records import by_patient
 
 ORIGINS = ("measured", "simulated", "forecast", "given")
 Dense = NDArray[np.float64]
+Marks = NDArray[np.bool_]
+_ROUNDING = 1e-9  # day: 0.1 ms, so that midnight computed from a clock is midnight
 
 
 class Row(NamedTuple):
@@ -49,11 +51,21 @@ class Course:
     values : mapping of analyte name to ndarray, shape (n, k)
         Canonical units; NaN: not measured. Treatments hold the amount given on that day.
     below_lloq : mapping of analyte name to ndarray of bool, shape (n, k)
-        Only for analytes with values below the limit of quantification (the value is then the limit).
+        Only for analytes with values below the limit of quantification (the value is then the limit). Of a score in
+        whole numbers: at most the value.
     origin : str
         measured, simulated, forecast or given; for all rows.
     where_from : mapping of analyte name to ndarray of str, shape (n, k)
         File and line of a measured value; empty for simulated courses.
+    above : mapping of analyte name to ndarray of bool, shape (n, k)
+        Values of which only a lower bound is known: more than the value; of a score in whole numbers, at least it. A
+        support that runs, or a drug that was given, in an amount that is not known is above 0.
+    unread : mapping of analyte name to ndarray of bool, shape (n, k)
+        Charted, but not understood: the value is NaN, and is unknown, not absent.
+    lasting : mapping of analyte name to ndarray of bool, shape (n, k)
+        Values that go on until the next one of the same analyte, however far: rates of a period whose end is known.
+    clock : ndarray, shape (n,)
+        Time of day of day 0 (0 to 1 day): dates change there. Empty: 0 for all, as where days are numbers.
     """
 
     patients: NDArray[np.int64]
@@ -62,6 +74,10 @@ class Course:
     below_lloq: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     origin: str = "simulated"
     where_from: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    above: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
+    unread: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
+    lasting: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
+    clock: Dense = field(default_factory=lambda: np.empty(0))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,6 +97,21 @@ class Course:
         """Whether any value of this analyte exists."""
         return name in self.values and bool(np.isfinite(self.values[name]).any())
 
+    def marked(self, marks: Mapping[str, Marks], name: str) -> Marks:
+        """Cells of one analyte that ``above``, ``unread``, ``lasting`` or ``below_lloq`` marks, shape (n, k)."""
+        found = marks.get(name)
+        return np.zeros(self.shape, dtype=bool) if found is None else found
+
+    def positive(self, name: str) -> Marks:
+        """Cells where more than none is charted, be the amount known or not; shape (n, k)."""
+        found = self.dense(name) > 0
+        return found | self.above[name] if name in self.above else found
+
+    def calendar(self) -> NDArray[np.int64]:
+        """Number of the calendar day of each cell, shape (n, k): the date of the infusion is 0, its eve -1."""
+        clock = self.clock if self.clock.size else np.zeros(self.shape[0])
+        return np.floor(self.days[None, :] + clock[:, None] + _ROUNDING).astype(np.int64)
+
     def until(self, day: float) -> Course:
         """The course up to and including that day, as one knew it then."""
         count = int(np.searchsorted(self.days, day, side="right"))
@@ -99,18 +130,22 @@ class Course:
     def of(self, patients: Iterable[int] | NDArray[np.int64]) -> Course:
         """The course of some patients, by position."""
         index = np.atleast_1d(np.asarray(list(patients) if not isinstance(patients, np.ndarray) else patients))
-        pick = {n: v[index] for n, v in self.values.items()}
-        return Course(
-            self.patients[index], self.days, pick, {n: v[index] for n, v in self.below_lloq.items()}, self.origin,
-            {n: v[index] for n, v in self.where_from.items()},
-        )  # fmt: skip
+        return replace(
+            self._cut(lambda cells: cells[index]),
+            patients=self.patients[index],
+            clock=self.clock[index] if self.clock.size else self.clock,
+        )
 
     def _columns(self, cut: slice | NDArray[np.intp]) -> Course:
-        return Course(
-            self.patients, self.days[cut], {n: v[:, cut] for n, v in self.values.items()},
-            {n: v[:, cut] for n, v in self.below_lloq.items()}, self.origin,
-            {n: v[:, cut] for n, v in self.where_from.items()},
-        )  # fmt: skip
+        return replace(self._cut(lambda cells: cells[:, cut]), days=self.days[cut])
+
+    def _cut(self, part: Callable[[NDArray[Any]], NDArray[Any]]) -> Course:
+        """The same part of every mapping of cells."""
+        parts: dict[str, Any] = {
+            name: {n: part(cells) for n, cells in getattr(self, name).items()}
+            for name in ("values", "below_lloq", "where_from", "above", "unread", "lasting")
+        }
+        return replace(self, **parts)
 
     def rows(self) -> Iterator[Row]:
         """Every value that exists as a row, by patient, day and analyte."""

@@ -48,6 +48,9 @@ class Grades:
         Earlier columns that a grade leans on (such as the fever at onset); -1: none.
     unverified : tuple of str
         What of these criteria was taken from memory and awaits a check against the publication.
+    looked : ndarray of bool, shape (n, k), or None
+        Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
+        gradable, and neither the newest state nor a day's worst is read from them.
     """
 
     scale: str
@@ -61,6 +64,7 @@ class Grades:
     flags: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
     anchors: Mapping[tuple[str, ...], Columns] = field(default_factory=dict[tuple[str, ...], Columns])
     unverified: tuple[str, ...] = ()
+    looked: Flags | None = None
 
 
 def at_column(grades: Grades, column: int) -> Grades:
@@ -76,6 +80,7 @@ def at_column(grades: Grades, column: int) -> Grades:
         grades, days=grades.days[column : column + 1], grade=one(grades.grade), at_least=one(grades.at_least),
         missing=cut(grades.missing), columns={name: one(cells) for name, cells in grades.columns.items()},
         flags=cut(grades.flags), anchors={name: one(cells) for name, cells in grades.anchors.items()},
+        looked=None if grades.looked is None else one(grades.looked),
     )  # fmt: skip
 
 

@@ -41,6 +41,9 @@ class Cells:
         self.numbers, self.zeros = numbers, zeros
         self.cells: dict[Cell, tuple[float, bool, str, int, str]] = {}
         self.spoiled: dict[Cell, str] = {}
+        self.unread: set[Cell] = set()  # charted, but not understood: unknown, not absent
+        self.above: set[Cell] = set()  # only a lower bound is known
+        self.lasting: set[Cell] = set()  # goes on until the next value of the analyte
         self.weights: dict[int, float] = {}
         self.overrides: list[Override] = []
         self.attributions: list[Override] = []

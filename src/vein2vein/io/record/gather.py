@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
@@ -164,8 +165,8 @@ def known_weights(
 
 
 def _course(work: Cells, patients: list[int]) -> Course:
-    days = np.array(sorted({day for _, day, _ in work.cells}), dtype=float)
-    found = sorted({name for _, _, name in work.cells})
+    days = np.array(sorted({day for _, day, _ in (*work.cells, *work.unread)}), dtype=float)
+    found = sorted({name for _, _, name in (*work.cells, *work.unread)})
     shape = (len(patients), len(days))
     if shape[0] * shape[1] * len(found) > MOST_CELLS:
         raise InputError(
@@ -181,4 +182,14 @@ def _course(work: Cells, patients: list[int]) -> Course:
         at = row[patient], column[day]
         values[name][at], below[name][at], source[name][at] = value, under, where
     kept = {name: flags for name, flags in below.items() if flags.any()}
-    return Course(np.array(patients, dtype=np.int64), days, values, kept, "measured", source)
+
+    def marks(cells: set[Cell]) -> dict[str, NDArray[np.bool_]]:
+        held = {name: np.zeros(shape, dtype=bool) for name in sorted({name for _, _, name in cells})}
+        for patient, day, name in cells:
+            held[name][row[patient], column[day]] = True
+        return held
+
+    return Course(
+        np.array(patients, dtype=np.int64), days, values, kept, "measured", source, marks(work.above),
+        marks(work.unread), marks(work.lasting),
+    )  # fmt: skip

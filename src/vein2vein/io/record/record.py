@@ -30,6 +30,10 @@ class SetAside:
     column : str
         Column of a table or element of a resource; "" for the whole line.
     what, found, expected, remedy : str
+    analyte : str
+        The analyte whose value, at its time, is therefore unknown; "" where nothing that is graded hangs on it.
+    patient : int
+        Patient number; -1 where the place belongs to none.
     """
 
     file: str
@@ -39,6 +43,8 @@ class SetAside:
     found: str
     expected: str
     remedy: str
+    analyte: str = ""
+    patient: int = -1
 
     def __str__(self) -> str:
         place = ", ".join(p for p in (self.file, f"line {self.line}" if self.line else "", self.column) if p)
@@ -59,13 +65,23 @@ class Log:
         self.counts: Counter[str] = Counter()
 
     def aside(
-        self, line: int | None, column: str, what: str, found: object = "", expected: str = "", remedy: str = ""
+        self,
+        line: int | None,
+        column: str,
+        what: str,
+        found: object = "",
+        expected: str = "",
+        remedy: str = "",
+        analyte: str = "",
+        patient: int = -1,
     ) -> None:
         """Set something aside."""
         if len(self.items) >= MOST_SET_ASIDE:
             self.more += 1
             return
-        self.items.append(SetAside(self.file, line, plain(column), what, plain(found), expected, remedy))
+        self.items.append(
+            SetAside(self.file, line, plain(column), what, plain(found), expected, remedy, analyte, patient)
+        )
 
     def full(self) -> bool:
         """Whether further things are counted only."""
@@ -86,7 +102,11 @@ class Log:
 
 
 class Entry(NamedTuple):
-    """One value as it stands in a file, before names, units and times are settled."""
+    """One value as it stands in a file, before names, units and times are settled.
+
+    ``until`` is the end of a period; ``running``: it has begun and no end is charted. ``unread``: what the file says
+    here is not understood, and the analyte ``name`` is therefore unknown at this time; ``value`` says it as it stands.
+    """
 
     patient: str
     time: Moment | None
@@ -99,6 +119,8 @@ class Entry(NamedTuple):
     comment: str = ""
     until: Moment | None = None
     limit: str = ""
+    running: bool = False
+    unread: bool = False
 
 
 @dataclass(frozen=True)
