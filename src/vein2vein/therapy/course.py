@@ -22,7 +22,6 @@ from vein2vein.records import by_patient
 ORIGINS = ("measured", "simulated", "forecast", "given")
 Dense = NDArray[np.float64]
 Marks = NDArray[np.bool_]
-_ROUNDING = 1e-9  # day: 0.1 ms, so that midnight computed from a clock is midnight
 
 
 class Row(NamedTuple):
@@ -110,7 +109,8 @@ class Course:
     def calendar(self) -> NDArray[np.int64]:
         """Number of the calendar day of each cell, shape (n, k): the date of the infusion is 0, its eve -1."""
         clock = self.clock if self.clock.size else np.zeros(self.shape[0])
-        return np.floor(self.days[None, :] + clock[:, None] + _ROUNDING).astype(np.int64)
+        numbered = np.round(self.days[None, :] + clock[:, None], decimals=6)  # midnight by a clock is midnight
+        return np.floor(numbered).astype(np.int64)
 
     def until(self, day: float) -> Course:
         """The course up to and including that day, as one knew it then."""
