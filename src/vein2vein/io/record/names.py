@@ -40,6 +40,8 @@ class Vocabulary:
     nothing, below : frozenset of str
     attributions : mapping of str to str
         Sign -> the analyte that says so.
+    two_meanings : frozenset of str
+        Names that a ward uses for two things: only their unit tells which.
     """
 
     names: Mapping[str, str]
@@ -51,6 +53,7 @@ class Vocabulary:
     nothing: frozenset[str]
     below: frozenset[str]
     attributions: Mapping[str, str]
+    two_meanings: frozenset[str] = frozenset()
     codes: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict[tuple[str, str], tuple[str, str]])
 
 
@@ -80,6 +83,7 @@ def vocabulary() -> Vocabulary:
         frozenset(normal(w) for w in data["nothing"]["words"]),
         frozenset(normal(w) for w in data["below"]["words"]),
         dict(data["attributions"]),
+        frozenset(normal(w) for w in data["two_meanings"]["names"]),
         _codes(),
     )
 

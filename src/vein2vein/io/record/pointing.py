@@ -1,0 +1,198 @@
+"""What a name that is not known may be: graded analytes that its unit, value, place or nearest name points to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any
+
+from vein2vein import units
+from vein2vein.cards import Card, parse_card
+from vein2vein.io.record import names
+
+LONGEST = 120  # letters of a name that are looked at
+SHORT = 3  # letters up to which a name that is not graded must be the whole name
+_NUMBER = re.compile(r"[<>=~\s]*([+-]?\d+(?:[.,]\d+)?)\s*")
+_OF_TEN = re.compile(r"\s*\d{1,2}\s*(?:/|of|out of)\s*10\b.*", re.IGNORECASE)
+_PRESSURE = re.compile(r"\s*\d{2,3}\s*/\s*\d{2,3}\b.*")
+
+
+@cache
+def word_card(topic: str) -> Card:
+    """One of the files in io/record/words."""
+    read = resources.files("vein2vein.io.record").joinpath("words", f"{topic}.toml").read_text(encoding="utf-8")
+    return parse_card(read, f"words/{topic}.toml")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What points where, from pointing.toml and not_graded.toml."""
+
+    runs: frozenset[str]  # names that are not graded, as runs of words
+    elsewhere: frozenset[str]  # words that take a graded name away
+    stems: tuple[str, ...]
+    starts: tuple[str, ...]
+    aliases: Mapping[str, str]  # names of graded analytes
+    units: Mapping[str, tuple[str, ...]]
+    numbers: tuple[Mapping[str, Any], ...]
+    places: Mapping[str, frozenset[str]]
+    drug_to: tuple[str, ...]
+    percent_to: tuple[str, ...]
+    shortest: int
+    two_slips: int
+
+
+@cache
+def _known() -> _Known:
+    card, besides = word_card("pointing"), word_card("not_graded").data
+    runs = frozenset(names.normal(n) for part in ("vital_signs", "laboratory", "drugs") for n in besides[part]["names"])
+    graded = set(card.texts("graded", "analytes"))
+    by_unit: dict[str, tuple[str, ...]] = {}
+    for kind in card.table("units").values():
+        by_unit |= {_spelled(unit): tuple(kind["to"]) for unit in kind["units"]}
+    drugs, shortest = besides["drugs"], int(card.number("graded", "shortest"))
+    places = card.table("places")
+    return _Known(
+        runs,
+        frozenset(names.normal(one) for one in besides["elsewhere"]["names"]),
+        tuple(drugs["stems"]),
+        tuple(drugs["starts"]),
+        {form: name for form, name in names.vocabulary().names.items() if name in graded and len(form) >= shortest},
+        by_unit,
+        tuple(card.table("numbers").values()),
+        {kind: frozenset(names.normal(one) for one in places[kind]) for kind in ("drug", "sign", "laboratory")},
+        tuple(places["drug_to"]),
+        tuple(places["sign_percent_to"]),
+        shortest,
+        int(card.number("graded", "two_slips")),
+    )
+
+
+@lru_cache(maxsize=20_000)
+def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tuple[str, ...]:
+    """Graded analytes that a name which is not known may mean; () where nothing points to any.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the file: a name, or the text of a code.
+    unit, value : str
+        As they stand beside it.
+    place : str
+        Where it stands: a category, domain or kind of resource, such as ``vital-signs``, ``LB`` or
+        ``MedicationAdministration``.
+
+    Notes
+    -----
+    What points makes the analyte unknown at that time. The usual names of a ward that no grade reads (a pulse, a
+    sodium, an antibiotic) are known and point nowhere, unless the unit is one of a pump of a vasopressor and the name
+    is one of those that mean two things (``NA``).
+    """
+    form = names.normal(name[:LONGEST])
+    known = _known()
+    by_unit = known.units.get(_spelled(unit), ()) if unit.strip() else ()
+    if form in names.vocabulary().two_meanings:
+        return by_unit
+    runs = _runs(form)
+    if not known.elsewhere.isdisjoint(runs) or any(" " in run for run in known.runs.intersection(runs)):
+        return ()
+    ordinary = not_graded(form)
+    if not ordinary and (near := _near(form.replace(" ", ""))):
+        return (near,)
+    if within := next((known.aliases[run] for run in runs if run in known.aliases), ""):
+        return (within,)
+    if ordinary:
+        return ()
+    if near := next((found for word in form.split() if (found := _near(word))), ""):
+        return (near,)
+    where = names.normal(place)
+    kind = next((kind for kind, spelled in known.places.items() if where in spelled), "")
+    if kind == "laboratory":
+        return ()
+    said = _by_value(value, bare=not unit.strip())
+    if kind == "drug":
+        return by_unit or known.drug_to
+    if by_unit:
+        return by_unit
+    if unit.strip() == "%" and kind == "sign":
+        return known.percent_to
+    return said
+
+
+def not_graded(form: str) -> bool:
+    """Whether a name in normal form holds one that is known and that no grade reads."""
+    known = _known()
+    if any(run == form or len(run) > SHORT for run in known.runs.intersection(_runs(form))):
+        return True
+    return any(w.endswith(known.stems) or w.startswith(known.starts) for w in form.split() if len(w) > SHORT)
+
+
+def _runs(form: str) -> list[str]:
+    """Every run of up to five whole words of a name, the longest first."""
+    words = form.split()
+    return [
+        " ".join(words[at : at + size])
+        for size in range(min(len(words), 5), 0, -1)
+        for at in range(len(words) - size + 1)
+    ]
+
+
+def _spelled(unit: str) -> str:
+    return units.spelled(unit).replace("hour", "h").lower()
+
+
+def _near(word: str) -> str:
+    """The graded analyte whose name is one or two slips of the hand away."""
+    known = _known()
+    if len(word) < known.shortest:
+        return ""
+    slips, alias = min((_slips(word, alias.replace(" ", "")), alias) for alias in known.aliases)
+    return known.aliases[alias] if slips <= (2 if len(word) >= known.two_slips else 1) else ""
+
+
+def _slips(one: str, other: str) -> int:
+    """Letters put in, left out, changed or swapped with their neighbor; 3 where there are more than two."""
+    if abs(len(one) - len(other)) > 2:
+        return 3
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        earlier, before, row = before, row, [i]
+        for j, against in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        if min(row) > 2:
+            return 3
+    return min(row[-1], 3)
+
+
+def _by_value(text: str, bare: bool) -> tuple[str, ...]:
+    """What a value by itself looks like: a device, a level of arousal, a score of ten, a pressure, a bare number."""
+    if _OF_TEN.fullmatch(text):
+        return ("ice",)
+    if _PRESSURE.fullmatch(text):
+        return ("systolic_bp",)
+    if match := _NUMBER.fullmatch(text):
+        number = float(match[1].replace(",", "."))
+        found = [
+            name
+            for size in _known().numbers
+            if bare and size["low"] <= number <= size["high"] and not (size["whole"] and number != round(number))
+            for name in size["to"]
+        ]
+        return tuple(dict.fromkeys(found))
+    form = names.normal(text)
+    vocabulary = names.vocabulary()
+    if not form or form in vocabulary.nothing or form in vocabulary.yes_no:
+        return ()
+    return tuple(name for name, words in vocabulary.words.items() if name in _by_words() and form in words)
+
+
+@cache
+def _by_words() -> frozenset[str]:
+    return frozenset({"oxygen_device", "arousal", "seizure", "cerebral_edema", "motor_weakness", "raised_pressure"})
