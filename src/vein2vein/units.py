@@ -48,6 +48,8 @@ def _registry() -> Any:
     registry.define("copy = [copy_count] = copies")
     registry.define("gigacells = 1e9 cell")
     registry.define("megacells = 1e6 cell")
+    registry.define("myriacell = 1e4 cell")
+    registry.define("standard_surface = [standard_surface]")  # 1.73 m2: such a rate is not one of the whole body
     return registry
 
 

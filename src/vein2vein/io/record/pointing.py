@@ -6,25 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import resources
 from typing import Any
 
 from vein2vein import units
-from vein2vein.cards import Card, parse_card
 from vein2vein.io.record import names
+from vein2vein.io.record.meanings import word_card
 
 LONGEST = 120  # letters of a name that are looked at
 SHORT = 3  # letters up to which a name that is not graded must be the whole name
 _NUMBER = re.compile(r"[<>=~\s]*([+-]?\d+(?:[.,]\d+)?)\s*")
 _OF_TEN = re.compile(r"\s*\d{1,2}\s*(?:/|of|out of)\s*10\b.*", re.IGNORECASE)
 _PRESSURE = re.compile(r"\s*\d{2,3}\s*/\s*\d{2,3}\b.*")
-
-
-@cache
-def word_card(topic: str) -> Card:
-    """One of the files in io/record/words."""
-    read = resources.files("vein2vein.io.record").joinpath("words", f"{topic}.toml").read_text(encoding="utf-8")
-    return parse_card(read, f"words/{topic}.toml")
 
 
 @dataclass(frozen=True)
