@@ -162,6 +162,11 @@ def _below_limit(entry: Entry, analyte: Analyte, sheet: Sheet) -> Meanings:
 
 def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings:
     name = analyte.name
+    if name == "gcs_total" and (match := _GCS.search(text)):
+        parts = [float(part) if part.isdigit() else UNREAD for part in match.groups()]
+        total = sum(parts)
+        own = () if math.isnan(total) else (Meaning(name, total),)
+        return (*own, *(Meaning(f"gcs_{kind}", part) for kind, part in zip(("eye", "verbal", "motor"), parts)))
     if not is_formula(text):
         text = _bare(analyte, text)
     if name == "systolic_bp" and (match := _PRESSURE.fullmatch(text)):
@@ -171,11 +176,6 @@ def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings
             most = OUT_OF[name]
             raise NotRead(f"not a score out of {most}", text, f"0 to {most}, or such as 8/{most}", "correct it")
         text = match[1] if not names.normal(_ASIDE.sub("", match[3])) or match[3][:1] == "(" else text
-    if name == "gcs_total" and (match := _GCS.search(text)):
-        parts = [float(part) if part.isdigit() else UNREAD for part in match.groups()]
-        total = sum(parts)
-        own = () if math.isnan(total) else (Meaning(name, total),)
-        return (*own, *(Meaning(f"gcs_{kind}", part) for kind, part in zip(("eye", "verbal", "motor"), parts)))
     if match := _RANGE.fullmatch(text):
         worst = word_card("flags").data["worst"]
         if name in worst["high"] or name in worst["low"]:
@@ -329,7 +329,10 @@ def _bounded(analyte: Analyte, amount: float, bound: str, entry: Entry) -> Meani
 def as_cell(meaning: Meaning) -> tuple[float, bool, bool]:
     """Value, whether the true one is below it, and whether it is above; of a whole number: at most, at least."""
     name, value, bound = meaning
-    if not is_whole(all_analytes()[name]):  # a bound that holds its own value is moved past it
+    known = all_analytes()[name]
+    if is_whole(known) and value == {AT_LEAST: known.high, AT_MOST: known.low}.get(bound):
+        bound = ""  # nothing is left beyond it
+    if not is_whole(known):  # a bound that holds its own value is moved past it
         value = {AT_MOST: float(np.nextafter(value, np.inf)), AT_LEAST: float(np.nextafter(value, -np.inf))}.get(
             bound, value
         )

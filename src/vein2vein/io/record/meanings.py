@@ -89,7 +89,9 @@ def phrases() -> Phrases:
                 meanings = _meanings(analyte, entry)
                 said.setdefault(analyte, {}).update({normal(words): meanings for words in entry["words"]})
         for analyte, entry in data.get("drop", {}).items():
-            drop[analyte] = frozenset(normal(word) for word in entry["words"])
+            drop[analyte] = frozenset(
+                (*map(normal, entry["words"]), *word_card("neurologic").data["negation"]["fills"])
+            )
         for analyte, entry in data.get("scale", {}).items():
             scales[analyte] = {
                 float(value): tuple(_also(says)) for value, says in entry.items() if value not in ("mark", "why")
@@ -145,6 +147,9 @@ def read_words(name: str, text: str, own: Mapping[str, float] | None = None) -> 
     form = normal(text)
     if own and form in own:
         return (Meaning(name, own[form]),)
+    if name in known.drop and not text[:1].isdigit():  # "> 5 min" and "< 5 min" are not the same
+        text = text.replace(">", " more than ").replace("<", " less than ")
+        form = normal(text)
     table = known.said.get(name, {})
     if form in table and "?" not in text:
         return table[form]
@@ -173,7 +178,8 @@ def _scan(text: str, table: Mapping[str, Meanings], drop: frozenset[str]) -> _Sc
     while at < len(words):
         for size in range(min(known.longest, len(words) - at), 0, -1):
             phrase = " ".join(words[at : at + size])
-            if phrase in table and not (size == 1 and phrase in known.negates) and phrase not in drop:
+            apart = phrase in drop or phrase in known.negates or phrase in known.doubts
+            if len(phrase) > 1 and phrase in table and not apart:
                 (scan.taken_back if negated else scan.found).append(table[phrase])
                 negated = False
                 at += size
@@ -208,8 +214,8 @@ def _scanned(name: str, text: str, table: Mapping[str, Meanings], amounts: list[
     others = [meaning for meanings in scan.found for meaning in meanings if meaning.analyte != name]
     for meanings in scan.taken_back:
         back = [meaning for meaning in meanings if meaning.analyte == name]
-        # only an absence may be taken for 0: not the absence of "room air", and not of what settles nothing
-        own += [Meaning(name, 0.0 if one.value > 0 and name != "arousal" else math.nan) for one in back]
+        # only the absence of a sign, or of any oxygen, is 0: not that of "room air", of one device, or of being alert
+        own += [Meaning(name, 0.0 if _takes_back(name, one) else math.nan) for one in back]
     settled = [meaning for meaning in own if not math.isnan(meaning.value)]
     if not settled:
         return (*own[:1], *others, *amounts)
@@ -219,6 +225,12 @@ def _scanned(name: str, text: str, table: Mapping[str, Meanings], amounts: list[
     if unsure and top <= 0:
         return (Meaning(name, math.nan), *others, *amounts)
     return (Meaning(name, top, "" if exact and not unsure else AT_LEAST), *others, *amounts)
+
+
+def _takes_back(name: str, said: Meaning) -> bool:
+    if name == "oxygen_device":
+        return said == Meaning(name, 1.0, AT_LEAST)
+    return said.value > 0 and name != "arousal"
 
 
 def _amounts(text: str) -> tuple[str, list[Meaning]]:
