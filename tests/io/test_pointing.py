@@ -41,7 +41,12 @@ PRESSOR = ("norepinephrine", "other_vasopressors")
         ("xqz", "%", "60", "vital-signs", ("fio2",)),
         # what the value looks like
         ("xqz", "", "nasal cannula", "", ("oxygen_device",)),
+        ("xqz", "", "NC 2 L", "", ("oxygen_device",)),
         ("xqz", "", "to voice", "", ("arousal",)),
+        ("xqz", "", "tonic-clonic", "", ("seizure",)),
+        ("xqz", "", "left hemiparesis", "", ("motor_weakness",)),
+        ("xqz", "", "none", "", ()),
+        ("xqz", "", "normal", "", ()),
         ("xqz", "", "118/72", "", ("systolic_bp",)),
         ("xqz", "", "8/10", "", ("ice",)),
         ("xqz", "", "8", "", ("ice", "capd", "fluid_boluses")),

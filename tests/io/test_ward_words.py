@@ -606,7 +606,8 @@ def value_of(meanings, name):
 def test_a_slip_of_the_hand_in_a_word_never_settles_less(data):
     """One letter left out, changed, doubled or swapped: the same, worse, a bound, or not understood."""
     name = data.draw(st.sampled_from(sorted(SEVERITY)))
-    text = data.draw(st.sampled_from([t for t in SEVERITY[name] if len(names.normal(t)) >= 5]))
+    words = [t for t in SEVERITY[name] if len(names.normal(t)) >= 5 and not re.search(r"\d", t)]
+    text = data.draw(st.sampled_from(words))
     at = data.draw(st.integers(0, len(text) - 2))
     letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz"))
     garbled = data.draw(

@@ -10,7 +10,7 @@ from typing import Any
 
 from vein2vein import units
 from vein2vein.io.record import names
-from vein2vein.io.record.meanings import word_card
+from vein2vein.io.record.meanings import read_words, word_card
 
 LONGEST = 120  # letters of a name that are looked at
 SHORT = 3  # letters up to which a name that is not graded must be the whole name
@@ -63,7 +63,6 @@ def _known() -> _Known:
     )
 
 
-@lru_cache(maxsize=20_000)
 def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tuple[str, ...]:
     """Graded analytes that a name which is not known may mean; () where nothing points to any.
 
@@ -80,15 +79,33 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
     Notes
     -----
     What points makes the analyte unknown at that time. The usual names of a ward that no grade reads (a pulse, a
-    sodium, an antibiotic) are known and point nowhere, unless the unit is one of a pump of a vasopressor and the name
-    is one of those that mean two things (``NA``).
+    sodium, an antibiotic) are known and point nowhere; of a name that means two things (``NA``) the unit decides.
     """
     form = names.normal(name[:LONGEST])
     known = _known()
-    by_unit = known.units.get(_spelled(unit), ()) if unit.strip() else ()
+    by_unit = known.units.get(_spelled(unit.strip()), ()) if unit.strip() else ()
     if form in names.vocabulary().two_meanings:
         return by_unit
-    runs = _runs(form)
+    by_name = _by_name(form)
+    if by_name is not None:
+        return by_name
+    where = names.normal(place)
+    kind = next((kind for kind, spelled in known.places.items() if where in spelled), "")
+    if kind == "laboratory":
+        return ()
+    if kind == "drug":
+        return by_unit or known.drug_to
+    if by_unit:
+        return by_unit
+    if unit.strip() == "%" and kind == "sign":
+        return known.percent_to
+    return _by_value(value.strip()[:LONGEST], bare=not unit.strip())
+
+
+@lru_cache(maxsize=20_000)
+def _by_name(form: str) -> tuple[str, ...] | None:
+    """What a name alone tells: the analyte it is near to, () where no grade reads it; None where it tells nothing."""
+    known, runs = _known(), _runs(form)
     if not known.elsewhere.isdisjoint(runs) or any(" " in run for run in known.runs.intersection(runs)):
         return ()
     ordinary = not_graded(form)
@@ -98,20 +115,8 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return (within,)
     if ordinary:
         return ()
-    if near := next((found for word in form.split() if (found := _near(word))), ""):
-        return (near,)
-    where = names.normal(place)
-    kind = next((kind for kind, spelled in known.places.items() if where in spelled), "")
-    if kind == "laboratory":
-        return ()
-    said = _by_value(value, bare=not unit.strip())
-    if kind == "drug":
-        return by_unit or known.drug_to
-    if by_unit:
-        return by_unit
-    if unit.strip() == "%" and kind == "sign":
-        return known.percent_to
-    return said
+    near = next((found for word in form.split() if (found := _near(word))), "")
+    return (near,) if near else None
 
 
 def not_graded(form: str) -> bool:
@@ -132,6 +137,7 @@ def _runs(form: str) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=2_000)
 def _spelled(unit: str) -> str:
     return units.spelled(unit).replace("hour", "h").lower()
 
@@ -178,13 +184,24 @@ def _by_value(text: str, bare: bool) -> tuple[str, ...]:
             for name in size["to"]
         ]
         return tuple(dict.fromkeys(found))
-    form = names.normal(text)
-    vocabulary = names.vocabulary()
-    if not form or form in vocabulary.nothing or form in vocabulary.yes_no:
+    if names.normal(text) in known_blanks():
         return ()
-    return tuple(name for name, words in vocabulary.words.items() if name in _by_words() and form in words)
+    return tuple(name for name, least in TOLD_BY_WORDS.items() if _tells(name, text, least))
+
+
+TOLD_BY_WORDS = {
+    "oxygen_device": 0, "arousal": 0, "seizure": 1, "motor_weakness": 1, "cerebral_edema": 1, "raised_pressure": 1,
+}  # fmt: skip
+"""Analytes that words alone show, and the least value that they must have: "no" and "none" are said of everything."""
+
+
+def _tells(name: str, text: str, least: float) -> bool:
+    meanings = read_words(name, text)
+    return bool(meanings) and meanings[0].analyte == name and meanings[0].value >= least
 
 
 @cache
-def _by_words() -> frozenset[str]:
-    return frozenset({"oxygen_device", "arousal", "seizure", "cerebral_edema", "motor_weakness", "raised_pressure"})
+def known_blanks() -> frozenset[str]:
+    """Words that are said of everything."""
+    known = names.vocabulary()
+    return known.nothing | frozenset(known.yes_no) | frozenset(word_card("pointing").texts("of_everything", "words"))
