@@ -33,6 +33,7 @@ class _Known:
     places: Mapping[str, frozenset[str]]
     drug_to: tuple[str, ...]
     percent_to: tuple[str, ...]
+    percent_names: tuple[str, ...]
     shortest: int
     two_slips: int
 
@@ -58,6 +59,7 @@ def _known() -> _Known:
         {kind: frozenset(names.normal(one) for one in places[kind]) for kind in ("drug", "sign", "laboratory")},
         tuple(places["drug_to"]),
         tuple(places["sign_percent_to"]),
+        tuple(places["percent_names"]),
         shortest,
         int(card.number("graded", "two_slips")),
     )
@@ -97,7 +99,7 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return by_unit or known.drug_to
     if by_unit:
         return by_unit
-    if unit.strip() == "%" and kind == "sign":
+    if unit.strip() == "%" and (kind == "sign" or any(_slips(form, short) <= 1 for short in known.percent_names)):
         return known.percent_to
     return _by_value(value.strip()[:LONGEST], bare=not unit.strip())
 
@@ -109,7 +111,7 @@ def _by_name(form: str) -> tuple[str, ...] | None:
     if not known.elsewhere.isdisjoint(runs) or any(" " in run for run in known.runs.intersection(runs)):
         return ()
     ordinary = not_graded(form)
-    if not ordinary and (near := _near(form.replace(" ", ""))):
+    if form not in known.runs and (near := _near(form.replace(" ", ""))):
         return (near,)
     if within := next((known.aliases[run] for run in runs if run in known.aliases), ""):
         return (within,)
@@ -184,8 +186,12 @@ def _by_value(text: str, bare: bool) -> tuple[str, ...]:
             for name in size["to"]
         ]
         return tuple(dict.fromkeys(found))
-    if names.normal(text) in known_blanks():
+    form = names.normal(text)
+    if form in known_blanks():
         return ()
+    pump = word_card("pointing").table("pump")
+    if form in map(names.normal, pump["words"]):
+        return tuple(pump["to"])
     return tuple(name for name, least in TOLD_BY_WORDS.items() if _tells(name, text, least))
 
 
@@ -204,4 +210,5 @@ def _tells(name: str, text: str, least: float) -> bool:
 def known_blanks() -> frozenset[str]:
     """Words that are said of everything."""
     known = names.vocabulary()
-    return known.nothing | frozenset(known.yes_no) | frozenset(word_card("pointing").texts("of_everything", "words"))
+    said = frozenset(known.yes_no) - frozenset(map(names.normal, word_card("pointing").texts("pump", "words")))
+    return known.nothing | said | frozenset(word_card("pointing").texts("of_everything", "words"))
