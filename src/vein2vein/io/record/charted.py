@@ -162,6 +162,8 @@ def _below_limit(entry: Entry, analyte: Analyte, sheet: Sheet) -> Meanings:
 
 def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings:
     name = analyte.name
+    if _PLAIN.fullmatch(text):
+        return _amount(entry, analyte, sheet, _parsed(entry, analyte, sheet, text))
     if name == "gcs_total" and (match := _GCS.search(text)):
         parts = [float(part) if part.isdigit() else UNREAD for part in match.groups()]
         total = sum(parts)
@@ -183,13 +185,16 @@ def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings
             value = max(ends) if name in worst["high"] else min(ends)
             sheet.log.note(f"a range of {analyte.title} was read as its worse end")
             return _amount(entry, analyte, sheet, Parsed(value, match[3].strip(), ""))
+    return _amount(entry, analyte, sheet, _parsed(entry, analyte, sheet, text))
+
+
+def _parsed(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Parsed:
     try:
-        parsed = parse_value(text, sheet.decimal)
+        return parse_value(text, sheet.decimal)
     except NotANumber as problem:
-        words = ", ".join(sorted(names.vocabulary().words.get(name, {}))[:8])
+        words = ", ".join(sorted(names.vocabulary().words.get(analyte.name, {}))[:8])
         expected = problem.expected + (f" or one of: {words}" if words else "")
         raise NotRead(problem.what, str(entry.value), expected, problem.remedy) from None
-    return _amount(entry, analyte, sheet, parsed)
 
 
 def _bare(analyte: Analyte, text: str) -> str:
@@ -202,7 +207,7 @@ def _bare(analyte: Analyte, text: str) -> str:
     inside = text[len(bare) :].strip(" ()").lower()
     if bare != text and inside not in _letters():  # a flag in brackets is read with the number
         text = bare
-    for word in _beside():
+    for word in _beside() if text[-1:].isalpha() else ():
         if text.lower().endswith(" " + word):
             text = text[: -len(word) - 1]
     return text.strip()

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -143,10 +143,21 @@ def read_words(name: str, text: str, own: Mapping[str, float] | None = None) -> 
     tuple of Meaning, or None
         () is understood and says nothing of any analyte; None is not understood.
     """
+    if not own:
+        return _read_usual(name, text) if len(text) <= LONGEST_TEXT else None
+    form = normal(text)
+    return (Meaning(name, own[form]),) if form in own else _read(name, text, own)
+
+
+@lru_cache(maxsize=20_000)
+def _read_usual(name: str, text: str) -> Meanings | None:
+    """A ward says the same few words thousands of times."""
+    return _read(name, text, {})
+
+
+def _read(name: str, text: str, own: Mapping[str, float]) -> Meanings | None:
     known = phrases()
     form = normal(text)
-    if own and form in own:
-        return (Meaning(name, own[form]),)
     if name in known.drop and not text[:1].isdigit():  # "> 5 min" and "< 5 min" are not the same
         text = text.replace(">", " more than ").replace("<", " less than ")
         form = normal(text)

@@ -117,7 +117,9 @@ def parse_value(text: str, decimal: str | None) -> Parsed:
     if not math.isfinite(value):
         raise NotANumber("not a finite number", "a number", "correct the number")
     tail = tail.strip()
-    if tail and (match := behind.match(" " + tail)):
+    if not tail:
+        return Parsed(value, tail, told or (bound or "").strip("~"))
+    if match := behind.match(" " + tail):
         rest = (" " + tail)[match.end() :]
         tail = rest.strip() if not rest or match[0][-1].isspace() or rest[0].isspace() else tail
     for flag in (letter + " " for letter in "Ll"):  # a flag between a number and its unit
