@@ -127,7 +127,12 @@ def test_flow_and_fraction_within_a_text(tmp_path, rows, device, flow, fio2):
 
 def test_devices_of_home_and_for_the_airway(tmp_path):
     assert told(read(tmp_path, "3,oxygen device,home CPAP,"), "oxygen_device", "home_oxygen") == "4 4"
-    assert told(read(tmp_path, "3,oxygen device,home O2 2 L,"), "oxygen_device", "home_oxygen") == "1 1"
+    assert (
+        told(read(tmp_path, "3,oxygen device,home O2 2 L,"), "oxygen_device", "home_oxygen", "home_oxygen_flow")
+        == "1 1 2"
+    )
+    record = read(tmp_path, "3,home_oxygen,NC 2 L,")
+    assert told(record, "oxygen_device", "home_oxygen", "home_oxygen_flow") == "- 1 2"
     record = read(tmp_path, "3,oxygen device,intubated for airway protection,")
     assert told(record, "oxygen_device", "airway_protection") == "5 1"
 
@@ -247,7 +252,8 @@ ICE = {
     "<=8": "<=8|≤8|at most 8",
     "<=7": "<8|less than 8",
     ">=9": ">8",
-    "?": "8/11|12/10|11|7.5|8/9|unable|UTA|unable to assess|unable to perform|intubated|sedated|asleep|refused"
+    "?": "10 (unable to write)|10 (yesterday)|10/10 (yesterday)|10/10 qzx"
+    "|8/11|12/10|11|7.5|8/9|unable|UTA|unable to assess|unable to perform|intubated|sedated|asleep|refused"
     "|language barrier|no interpreter|unknown|qzx|>10|8 qzx|no valorable|nicht beurteilbar|non évaluable",
     "-": "not done|NT|not tested|pending|",
 }
@@ -356,6 +362,13 @@ PUMPS = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "metarami
         ),
         *((word, "", "0") for word in ("0", "0.00", "no", "abgesetzt", "pausiert", "suspendido", "arrêté")),
         ("0", "mL/h", "0"),
+        ("0 (restarted at 5)", "", "?"),
+        ("running at 5 mL/h", "", ">0"),
+        ("started 0.05 mcg/kg/min", "", ">0"),
+        ("5 mcg/min qzx", "", ">0"),
+        ("previously on", "", "?"),
+        ("on hold", "", "0"),
+        ("remains on hold", "", "?"),
         ("unknown", "", "?"),
         ("qzx", "", "?"),
         ("-5", "mL/h", "?"),
@@ -532,6 +545,8 @@ def test_a_steroid_is_told_with_its_equivalence(tmp_path):
         ("temperature,Tmax 39.4,", "temperature", "39.4"),
         ("temperature,39.4 oral,", "temperature", "39.4"),
         ("temperature,98.6-101.2,degF", "temperature", "38.4444"),
+        ("temperature,36.8 (39.2 at 04:00),", "temperature", "?"),
+        ("temperature,39.2 → 36.8,", "temperature", "39.2"),
         ("temperature,febrile,", "temperature", ">38"),
         ("temperature,afebrile,", "temperature", "<38"),
         ("temperature,102,degC", "temperature", "?"),

@@ -13,6 +13,7 @@ import numpy as np
 from vein2vein.analytes import Analyte, all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names
+from vein2vein.io.record.beside import bare, letters
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.meanings import (
     AT_LEAST,
@@ -21,28 +22,30 @@ from vein2vein.io.record.meanings import (
     LONGEST_TEXT,
     Meaning,
     Meanings,
+    phrases,
     read_words,
     word_card,
 )
 from vein2vein.io.record.quantities import line_of, needs_unit, to_canonical, unverified_conversion
 from vein2vein.io.record.record import Entry, Log
 from vein2vein.io.record.values import NotANumber, Parsed, is_formula, parse_value
+from vein2vein.units import is_unit
 
 MOST_WHOLE = 50  # an analyte without unit that ends below this is a score or flag: whole numbers only
 UNREAD = math.nan
 ABOVE = ">"
 OUT_OF = {"ice": 10, "cartox_score": 10, "gcs_total": 15, "capd": 32}  # the most that a score is written out of
+AT_HOME = {"oxygen_device": "home_oxygen", "oxygen_flow": "home_oxygen_flow"}
 FLOW_LITERS = ("L", "l", "liters", "liter")
 VOLUMES = ("mL", "ml", "cc", "L", "l", "mL/kg", "ml/kg", "cc/kg")
 _PLAIN = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _PART = re.compile(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})\b\s*(.*)", re.IGNORECASE | re.DOTALL)
 _GCS = re.compile(r"E\s*(\d|C|NT)\D{0,3}V\s*(\d|T|NT)\D{0,3}M\s*(\d|NT)", re.IGNORECASE)
-_CHANGE = re.compile(r".*\d\s*(?:→|->|=>)\s*(?=[<>]?\d)", re.DOTALL)
-_RANGE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:-|–|—|\bto\b|\bbis\b)\s*(\d+(?:[.,]\d+)?)(.*)", re.IGNORECASE | re.DOTALL)
-_LABEL = re.compile(r"([A-Za-z][\w .%-]{0,30}?)\s*[:=]?\s*(?=[<>≤≥~+-]?\s*\d)")
+_RANGE = re.compile(
+    r"(\d+(?:[.,]\d+)?)\s*(?:→|->|=>|-|–|—|\bto\b|\bbis\b)\s*(\d+(?:[.,]\d+)?)(.*)", re.IGNORECASE | re.DOTALL
+)
 _PRESSURE = re.compile(r"(\d{2,3})\s*/\s*(\d{2,3})\b\s*(?:mm\s*\[?hg\]?)?\s*(\(.*\))?", re.IGNORECASE)
 _SATURATION = re.compile(r"(\d{2,3})\s*%?\s+(?=\D|\d+\s*l)(.+)", re.IGNORECASE | re.DOTALL)
-_ASIDE = re.compile(r"\s*\([^()]*\)$")
 
 
 class NotRead(Exception):
@@ -103,6 +106,8 @@ def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapp
     said = read_words(name, text, own)
     if said is not None:
         return said
+    if name == "home_oxygen" and (device := read_words("oxygen_device", text)) is not None:
+        return tuple(one._replace(analyte=AT_HOME[one.analyte]) for one in device if one.analyte in AT_HOME)
     if form in known.words.get(name, {}):
         return (Meaning(name, known.words[name][form]),)
     if graded and form in known.unknown:
@@ -116,7 +121,14 @@ def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapp
         ):
             return (Meaning(name, 1.0, AT_LEAST),)
     if analyte.kind in ("support", "treatment") and name not in ("oxygen_device", "home_oxygen"):
-        runs = form in known.running
+        words = frozenset(form.split())
+        runs = form in known.running or not (
+            words.isdisjoint(known.running)
+            or words & known.stopped
+            or _PLAIN.match(text)
+            or "?" in text
+            or {w for w in words if len(w) > 1} & (phrases().negates | phrases().doubts)
+        )
         if runs or form in known.stopped:
             return (_runs(analyte) if runs else Meaning(name, 0.0),)
     if analyte.unit == "1" and (analyte.low, analyte.high) == (0, 1) and form in known.yes_no:
@@ -170,14 +182,14 @@ def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings
         own = () if math.isnan(total) else (Meaning(name, total),)
         return (*own, *(Meaning(f"gcs_{kind}", part) for kind, part in zip(("eye", "verbal", "motor"), parts)))
     if not is_formula(text):
-        text = _bare(analyte, text)
+        text = bare(analyte, text)
     if name == "systolic_bp" and (match := _PRESSURE.fullmatch(text)):
         return _amount(entry, analyte, sheet, Parsed(float(match[1]), "", ""))
     if name in OUT_OF and (match := _PART.match(text)):
         if int(match[2]) != OUT_OF[name] or int(match[1]) > OUT_OF[name]:
             most = OUT_OF[name]
             raise NotRead(f"not a score out of {most}", text, f"0 to {most}, or such as 8/{most}", "correct it")
-        text = match[1] if not names.normal(_ASIDE.sub("", match[3])) or match[3][:1] == "(" else text
+        text = text if match[3].strip() else match[1]
     if match := _RANGE.fullmatch(text):
         worst = word_card("flags").data["worst"]
         if name in worst["high"] or name in worst["low"]:
@@ -197,32 +209,6 @@ def _parsed(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Parsed:
         raise NotRead(problem.what, str(entry.value), expected, problem.remedy) from None
 
 
-def _bare(analyte: Analyte, text: str) -> str:
-    """A text without its label, what came before a change, and words that say where or how it was taken."""
-    text = text.replace("\N{MINUS SIGN}", "-")
-    if (match := _LABEL.match(text)) and names.find_name(match[1]) == analyte.name:
-        text = text[match.end() :]
-    text = _CHANGE.sub("", text)
-    bare = _ASIDE.sub("", text)
-    inside = text[len(bare) :].strip(" ()").lower()
-    if bare != text and inside not in _letters():  # a flag in brackets is read with the number
-        text = bare
-    for word in _beside() if text[-1:].isalpha() else ():
-        if text.lower().endswith(" " + word):
-            text = text[: -len(word) - 1]
-    return text.strip()
-
-
-@cache
-def _beside() -> tuple[str, ...]:
-    return tuple(word_card("flags").texts("beside", "words"))
-
-
-@cache
-def _letters() -> frozenset[str]:
-    return frozenset(letter.lower() for letter in word_card("flags").texts("flags", "letters"))
-
-
 @cache
 def _pumps() -> frozenset[str]:
     return frozenset(word_card("support").texts("pumps", "analytes"))
@@ -235,7 +221,7 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
     given = mapping.units.get(entry.unit.strip(), entry.unit.strip())
     unit = mapping.units.get(unit, unit)
     usual = given or mapping.name_units.get(name, "")
-    if unit.lower() in _letters() and (usual or not _is_unit_of(name, unit)):
+    if unit.lower() in letters() and (usual or not _is_unit_of(name, unit)):
         unit = ""  # a flag, such as 0.4 L
     if unit and given and unit != given and _apart(name, unit, given):
         raise NotRead("two units in one row", f"{unit} and {given}", "one unit", "keep the right one")
@@ -250,8 +236,9 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
         return _of_motor(entry, value)
     if name == "fluid_boluses" and unit in VOLUMES:
         return (Meaning(name, 1.0, AT_LEAST) if value > 0 else Meaning(name, 0.0),)
+    whole_tail = not parsed.unit or is_unit(parsed.unit)  # of a 0, what stands behind it may say that it runs again
     switch = is_whole(analyte) and analyte.high == 1 and analyte.kind in ("support", "treatment")
-    if switch and value >= 0 and (value not in (0, 1) or unit not in ("", "1")):
+    if switch and (value > 0 or (value == 0 and whole_tail)) and (value not in (0, 1) or unit not in ("", "1")):
         return (Meaning(name, float(value > 0)),)
     open_ended = name in _pumps() or analyte.kind == "treatment"
     try:
@@ -271,7 +258,7 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
                 f"{analyte.title} {doing} in an amount that is not known (line {entry.line}: {problem.what})"
             )
             return (Meaning(name, 0.0, ABOVE),)
-        if open_ended and value == 0:
+        if open_ended and value == 0 and whole_tail:
             return (Meaning(name, 0.0),)
         raise
     if unverified_conversion(name, unit):

@@ -171,7 +171,15 @@ def _read(name: str, text: str, own: Mapping[str, float]) -> Meanings | None:
     amounts: list[Meaning] = []
     if name == "oxygen_device":
         text, amounts = _amounts(text)
-    return _scanned(name, text, table, amounts)
+    said = _scanned(name, text, table, amounts)
+    return (*said, *_of_home(said)) if said and name == "oxygen_device" else said
+
+
+def _of_home(said: Meanings) -> Meanings:
+    """The flow in a text about oxygen at home is the flow at home too."""
+    if not any(one.analyte == "home_oxygen" for one in said):
+        return ()
+    return tuple(one._replace(analyte="home_oxygen_flow") for one in said if one.analyte == "oxygen_flow")
 
 
 @dataclass
