@@ -182,6 +182,7 @@ def test_fever_in_fahrenheit_is_fever_exactly():
         ("car_t_cells", "copies/ug"),
         ("crp", "U/L"),
         ("temperature", "mg/dL"),
+        ("temperature", "%degC"),
         ("platelets", "furlong"),
         ("igg", "9^9^9^9"),
         ("igg", "m**(9)**(9)**(9)"),

@@ -118,6 +118,7 @@ def test_oxygen_devices(tmp_path, code, text):
         (["3,sats,94% 2L NC,"], "1", "2", "-"),
         (["3,sats,94% 2L NC,", "3,oxygen device,room air,"], "1", "2", "-"),  # of two devices the higher
         (["3,oxygen flow,500,mL/min"], "-", "0.5", "-"),
+        (["3,oxygen flow,15,mL/min"], "-", "?", "-"),  # L/min with a slip
     ],
 )
 def test_flow_and_fraction_within_a_text(tmp_path, rows, device, flow, fio2):
@@ -567,6 +568,9 @@ def test_a_steroid_is_told_with_its_equivalence(tmp_path):
         ("D-dimer,500,ng/mL{DDU}", "d_dimer", "-"),
         ("AST,3,ukat/L", "ast", "180"),
         ("CAPD,9/32,", "capd", "9"),
+        ("ICE,8,/10", "ice", "8"),
+        ("ICE,8,points", "ice", "8"),
+        ("ICE,8,qzx", "ice", "?"),
     ],
 )
 def test_numbers_with_what_stands_beside_them(tmp_path, row, analyte, code):

@@ -279,7 +279,8 @@ def _converted(analyte: Analyte, value: float, unit: str, weight: float) -> floa
 
 
 def _check_plausible(analyte: Analyte, value: float, amount: float, unit: str) -> None:
-    if analyte.low <= amount <= analyte.high:
+    slip = 0 < amount < _least(analyte.name)
+    if analyte.low <= amount <= analyte.high and not slip:
         return
     shown = "" if analyte.unit == "1" else f" {analyte.unit}"
     what, remedy = f"{analyte.title} is out of its plausible range", "correct the value or its unit"
@@ -292,6 +293,13 @@ def _check_plausible(analyte: Analyte, value: float, amount: float, unit: str) -
     elif analyte.name == "spo2" and 0.3 <= amount <= 1:
         remedy = f"write {value * 100:g} %"
     raise NotRead(what, f"{value:g} {unit}".strip(), f"{analyte.low:g} to {analyte.high:g}{shown}", remedy)
+
+
+def _least(name: str) -> float:
+    """The smallest amount that is charted and not none; less is a slip in the unit."""
+    if name == "oxygen_flow":
+        return float(word_card("oxygen").data["amounts"]["flow_least"]["value"])
+    return float(word_card("support").number("pumps", "least")) if name in _pumps() else 0.0
 
 
 def _of_motor(entry: Entry, value: float) -> Meanings:
