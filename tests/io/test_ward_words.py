@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 
 from vein2vein.analytes import all_analytes
 from vein2vein.io.record import names
+from vein2vein.io.record.cells import Cells
 from vein2vein.io.record.charted import is_whole
-from vein2vein.io.record.meanings import TOPICS, phrases
+from vein2vein.io.record.mapping import TableMapping
+from vein2vein.io.record.meanings import TOPICS, phrases, read_words
+from vein2vein.io.record.quantities import forget
 from vein2vein.io.record.read import read_record
+from vein2vein.io.record.record import Entry, Log
 from vein2vein.sources import all_sources
 
 WHO = ("1,weight,70,kg", "1,CRP,5,mg/L")
@@ -639,11 +643,51 @@ def test_a_slip_of_the_hand_in_a_word_never_settles_less(data):
             ]
         )
     )
-    from vein2vein.io.record.meanings import read_words
-
     right, _ = value_of(read_words(name, text), name)
     value, bound = value_of(read_words(name, garbled), name)
     assert math.isnan(value) or bound == ">=" or value >= right, (text, garbled)
+
+
+MEASURED = {  # value, unit, and the direction that is worse
+    "temperature": ("38.9", "degC", 1),
+    "systolic_bp": ("85", "mmHg", -1),
+    "oxygen_flow": ("8", "L/min", 1),
+    "fio2": ("60", "%", 1),
+    "norepinephrine": ("0.1", "ug/kg/min", 1),
+    "epinephrine": ("5", "ug/min", 1),
+    "neutrophils": ("400", "cells/uL", -1),
+    "platelets": ("14", "x10E3/uL", -1),
+    "spo2": ("88", "%", -1),
+    "ice": ("3", "points", -1),
+}
+
+
+def cell_of(name, value, unit):
+    """Value of one entry, whether it is only a bound, or NaN where it is unread."""
+    forget()
+    log = Log("record.csv")
+    cells = Cells("long table", TableMapping(), log, ".", {"": 0}, {"": 0.0})
+    cells.weights = {0: 70.0}
+    cells.take(Entry("", 3.0, name, value, unit, 1, "value"))
+    cells.flag()
+    cell = (0, 3.0, name)
+    assert (cell in cells.unread) == (cell not in cells.cells)
+    return (math.nan, False) if cell in cells.unread else (cells.cells[cell][0], cell in cells.above)
+
+
+@given(st.sampled_from(sorted(MEASURED)), st.data())
+def test_a_slip_of_the_hand_in_a_unit_never_settles_less(name, data):
+    value, unit, worse = MEASURED[name]
+    at = data.draw(st.integers(0, len(unit) - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyzLGMU%/* "))
+    garbled = data.draw(
+        st.sampled_from(
+            [unit[:at] + unit[at + 1 :], unit[:at] + letter + unit[at + 1 :], unit[:at] + letter + unit[at:]]
+        )
+    )
+    right, _ = cell_of(name, value, unit)
+    found, bound = cell_of(name, value, garbled)
+    assert math.isnan(found) or bound or worse * (found - right) >= -1e-9, (unit, garbled, found)
 
 
 # ---------------------------------------------------------------- the tables themselves
