@@ -226,6 +226,13 @@ def test_an_infection_charted_near_the_first_fever_asks_for_another_cause():
     assert not any("other cause" in text for text in grade_crs(early, age=np.array([54])).flags)
 
 
+def test_a_laboratory_value_that_was_not_understood_leaves_its_organ_open():
+    rows = [FEVER, AIR, (0, "systolic_bp", 110)]
+    assert crs(course(*rows), scale="lee2014") == settled(1)
+    assert crs(course(*rows, unread=[(-3, "creatinine")]), scale="lee2014") == at_least(1)
+    assert crs(course(*rows, (-1, "creatinine", 0.8), unread=[(-3, "creatinine")]), scale="lee2014") == settled(1)
+
+
 def test_every_sign_of_a_list_has_its_span():
     lists = edition("held_signs").lists
     for kind in ("vital", "oxygen", "pump", "examined", "seen", "stays"):

@@ -248,6 +248,9 @@ def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
                 organs[level.reads] = organ_grades(signs.past, ORGANS[level.reads])
             now, lately = organs[level.reads]
             holds = compare(now, level)
+            for name, cells in _unread_lately(course, ORGANS[level.reads]).items():
+                np.maximum(upper, (cells & ~holds) * grade, out=upper)
+                doubts[name] = doubts.get(name, NEVER) | (cells & ~holds)
             if (doubt := compare(lately, level) & ~holds).any():
                 np.maximum(upper, doubt * grade, out=upper)
                 for name in organ_reads(edition("ctcae_v5_organs").column(ORGANS[level.reads])):
@@ -259,6 +262,18 @@ def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
     for earned in columns.values():
         np.maximum(lower, earned, out=lower)
     return _Table(lower, np.maximum(lower, upper), columns, doubts, open_)
+
+
+def _unread_lately(course: Course, organ: str) -> dict[str, Flags]:
+    """By laboratory value of an organ, the cells whose last one was charted and not understood."""
+    rules, days = edition("ctcae_v5_organs"), course.days
+    found: dict[str, Flags] = {}
+    for name in organ_reads(rules.column(organ)):
+        if name in course.unread:
+            unread = latest(course.unread[name])
+            newer = (unread >= 0) & (unread > latest(np.isfinite(course.dense(name))))
+            found[name] = newer & (days[None, :] - days[np.maximum(unread, 0)] <= rules.values["carry"])
+    return found
 
 
 def _named(signs: Signs, lacking: str, doubt: Flags) -> Flags:
