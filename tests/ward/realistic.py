@@ -26,7 +26,7 @@ SEVERITIES = ("well", "mild", "moderate", "severe")
 HIGHEST = {"well": 0, "mild": 1, "moderate": 2, "severe": 4}
 PUMP_UNITS = {"norepinephrine": "ug/min", "epinephrine": "ug/min", "vasopressin": "U/min"}
 PUMP_EVERY = 4 * 60  # a running pump is charted at least so often (minutes)
-FORGOTTEN = 0.07  # share of sick rounds in which the temperature is normal for the moment, without any drug
+LAPSE = 0.07  # share of sick rounds in which the temperature is normal for the moment, without any drug
 # kinds of rows
 SIGN, NEURO, SUPPORT, LAB, DRUG, FACT = "sign", "neuro", "support", "lab", "drug", "fact"
 SIGNS = (SIGN, NEURO)
@@ -62,13 +62,14 @@ class Chart:
     severity: str
     spread: int
     every: int
+    lapses: bool
     age: float
     infusion: int
     lines: tuple[Line, ...]
 
     def __repr__(self) -> str:
         """How to make it again."""
-        pace = f", every={self.every}" if self.every else ""
+        pace = (f", every={self.every}" if self.every else "") + ("" if self.lapses else ", lapses=False")
         return f"make({self.seed}, {self.person!r}, {self.severity!r}, {self.spread}{pace})"
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
@@ -188,8 +189,7 @@ class _Pumps:
 
 def make(
     seed: int, person: str = "adult", severity: str = "moderate", spread: int = SPREAD, rounds: int = ROUNDS,
-    every: int = 0,
-    other_drugs: bool = True,
+    every: int = 0, other_drugs: bool = True, lapses: bool = True,
 ) -> Chart:  # fmt: skip
     """A chart.
 
@@ -208,6 +208,8 @@ def make(
         Hours between two rounds; 0: 4, 6 or 8, as drawn.
     other_drugs : bool
         Whether drugs are charted that no grade reads.
+    lapses : bool
+        Whether fever comes and goes without a drug: low pressure without fever is then no syndrome for a round.
     """
     draw = random.Random(f"{seed} {person} {severity} {spread} {rounds}")
     age, infusion = _age(draw, person), draw.randrange(DAY)
@@ -231,7 +233,7 @@ def make(
     words = draw.random() < 0.6  # this ward charts seizure, weakness and edema at every shift
     for i, (minute, level, nerve) in enumerate(zip(starts, levels, nerves)):
         state.look(level, minute)
-        _vitals(pen, pumps, state, i, minute, level, way, usual, draw)
+        _vitals(pen, pumps, state, i, minute, level, way, usual, draw, lapses)
         shift = (minute - 7 * 60) // (12 * 60)
         if shift != shift_seen:
             shift_seen = shift
@@ -244,7 +246,7 @@ def make(
             name, amount, unit = draw.choice(OTHER_DRUGS)
             pen.write(draw.randint(starts[0], starts[-1]), name, amount, unit, DRUG)
     lines = sorted(pen.lines, key=lambda line: (line.minute is not None, line.minute or 0))
-    return Chart(seed, person, severity, spread, every, age, infusion, tuple(lines))
+    return Chart(seed, person, severity, spread, every, lapses, age, infusion, tuple(lines))
 
 
 class _Care:
@@ -269,12 +271,17 @@ class _Care:
             self.tocilizumab > 0 or minute - self.steroid < 20 * 60 or 60 < minute - self.antipyretic < 6 * 60
         )
 
+    def no_drug(self, minute: int) -> bool:
+        """Nothing that takes fever away acts any longer, again by a wide margin."""
+        return self.tocilizumab < 0 and minute - self.steroid > 2 * DAY and minute - self.antipyretic > 12 * 60
+
 
 def _vitals(
-    pen: _Pen, pumps: _Pumps, state: _Care, i: int, minute: int, level: int, way: str, usual: float, draw: random.Random
-) -> None:
+    pen: _Pen, pumps: _Pumps, state: _Care, i: int, minute: int, level: int, way: str, usual: float,
+    draw: random.Random, lapses: bool,
+) -> None:  # fmt: skip
     febrile = level > 0 and not (state.hides_fever(minute) and draw.random() < 0.7)
-    if febrile and state.fever_seen and draw.random() < FORGOTTEN:
+    if febrile and lapses and state.fever_seen and state.no_drug(minute) and draw.random() < LAPSE:
         febrile = False
     state.fever_seen |= febrile
     temperature = draw.uniform(38.1, 40.4) if febrile else draw.uniform(36.1, 37.7)
@@ -364,16 +371,32 @@ def _labs(pen: _Pen, levels: list[int], starts: list[int], infusion: int, draw: 
 
 def charts(
     *, people: Iterable[str] = PEOPLE, severities: Iterable[str] = SEVERITIES, spreads: Iterable[int] = (0, SPREAD),
-    paces: Iterable[int] = (0,),
+    paces: Iterable[int] = (0,), lapses: bool = True,
 ) -> st.SearchStrategy[Chart]:  # fmt: skip
     """Any of these charts."""
     return st.builds(
         make, st.integers(0, 10**6), st.sampled_from(list(people)), st.sampled_from(list(severities)),
         st.sampled_from(list(spreads)), every=st.sampled_from(list(paces)),
+        lapses=st.just(lapses),
     )  # fmt: skip
 
 
 # ---------------------------------------------------------------- what a test does to a chart
+
+
+def complete(chart: Chart) -> dict[tuple[str, float], str]:
+    """Cells at the end of each round in which every sign of a syndrome was charted: they can be graded.
+
+    By finding and day since the infusion.
+    """
+    cells: dict[tuple[str, float], str] = {}
+    score = "ICE" if chart.age >= 12 else "CAPD"
+    signs = (("crs_astct", SIGN, {"temperature", "SBP", "oxygen device"}), ("icans", NEURO, {score, "arousal"}))
+    for name, kind, needed in signs:
+        for lines in chart.rounds(kind).values():
+            if needed <= {line.name for line in lines}:
+                cells[name, round(chart.day(max(line.minute for line in lines if line.minute is not None)), 6)] = kind
+    return cells
 
 
 def febrile(line: Line) -> bool:
