@@ -121,9 +121,16 @@ def _age(draw: random.Random, person: str) -> float:
 
 
 def _walk(draw: random.Random, highest: int, rounds: int) -> list[int]:
-    """Levels by round: nothing at first, then up and down by at most one or two, and mostly over in the end."""
-    levels, level, begins = [], 0, draw.randint(2, max(3, rounds // 2))
+    """Levels by round: nothing at first, then up and down by one or two, and mostly over in the end.
+
+    It also dips: a few rounds in which all is quiet, before it is as it was.
+    """
+    levels, level, begins, dip = [], 0, draw.randint(2, max(3, rounds // 2)), 0
     for i in range(rounds):
+        if dip:
+            dip -= 1
+            levels.append(0)
+            continue
         if highest and i >= begins:
             up = 0.5 if i < begins + rounds // 4 else 0.15
             chance = draw.random()
@@ -131,6 +138,8 @@ def _walk(draw: random.Random, highest: int, rounds: int) -> list[int]:
                 level = min(highest, level + draw.choice((1, 1, 2)))
             elif chance < up + 0.3:
                 level = max(0, level - draw.choice((1, 1, 2)))
+            elif level and chance > 0.92:
+                dip = draw.randint(1, 3)
         levels.append(level)
     return levels
 
@@ -261,7 +270,7 @@ class _Care:
         if level == 0:
             self.quiet_since = minute if self.quiet_since is None else self.quiet_since
             return
-        if self.quiet_since is not None and minute - self.quiet_since >= 20 * 60:  # a new episode begins with fever
+        if self.quiet_since is not None and minute - self.quiet_since >= 22 * 60:  # a new episode begins with fever
             self.tocilizumab, self.fever_seen = -(10**6), False
         self.quiet_since = None
 
@@ -422,6 +431,18 @@ def raises(chart: Chart, line: Line) -> bool:
             return line.value not in ("none", "no")
         case _:
             return (line.kind == SUPPORT and line.value != "0") or line.name in WAIVING
+
+
+def at_the_rounds(chart: Chart) -> Chart:
+    """The same with every dose and rate charted together with the signs before it, and nothing at a time of its own."""
+    times = sorted({line.minute for line in chart.lines if line.kind in SIGNS and line.minute is not None})
+    kept: dict[tuple[int | None, str], Line] = {}
+    for line in chart.lines:
+        if line.kind in (DRUG, SUPPORT) and line.minute is not None and line.minute > times[0]:
+            line = replace(line, minute=max(time for time in times if time <= line.minute))
+        if line.kind != LAB or line.name == "weight":
+            kept[line.minute, line.name] = line
+    return chart.with_lines(sorted(kept.values(), key=lambda line: (line.minute is not None, line.minute or 0)))
 
 
 def barriers(chart: Chart) -> set[int]:
