@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from bundles import LOCAL, LOINC, RXNORM, at, bundle, coded, observed, vitals
 from looking import look, loud
-from test_fhir_periods import LOCAL, LOINC, RXNORM, at, bundle, coded, observed, vitals
 
 LOW = vitals("20:00", 36.8, 80)  # afebrile, hypotensive: grade 2 where something took the fever away, else none
 FEVER = vitals("06:00", 39.4, 112)

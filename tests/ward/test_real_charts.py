@@ -462,7 +462,8 @@ def stays_gradable(count: int, spread: int, capsys: pytest.CaptureFixture[str]) 
     with capsys.disabled():
         print(
             f"\n{count} clean charts, signs {spread} minutes apart: {unknown} of {cells} cells not gradable "
-            f"({unknown / cells:.2%}), {alarms} loud sentences in {days} patient-days"
+            f"({unknown / cells:.2%}), {alarms} loud sentences in {days} patient-days, "
+            f"{alarms / days:.3f} alarms per patient-day"
         )
     assert cells > 40 * count
     assert unknown <= MOST_LOST * cells, "\n".join(told[:10])
