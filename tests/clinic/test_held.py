@@ -63,9 +63,9 @@ AIR = (0, "oxygen_device", 0)
         ([FEVER, (MINUTE, "systolic_bp", 78), (MINUTE, "oxygen_device", 0), (MINUTE, "norepinephrine", 8)], settled(3)),
         ([(0, "norepinephrine", 8), (1, "temperature", 39.2), (1, "systolic_bp", 95), (1, "oxygen_device", 0)],
          settled(3)),
-        ([FEVER, AIR, (7.9, "systolic_bp", 80), (7.9, "oxygen_device", 0)], settled(2)),
+        ([FEVER, AIR, (8.4, "systolic_bp", 80), (8.4, "oxygen_device", 0)], settled(2)),
         # a fever does not hold for longer than vital signs are apart
-        ([FEVER, AIR, (8.1, "systolic_bp", 80), (8.1, "oxygen_device", 0)], at_least(0)),
+        ([FEVER, AIR, (8.6, "systolic_bp", 80), (8.6, "oxygen_device", 0)], at_least(0)),
         # a normal reading settles two hours
         ([FEVER, AIR, (0, "systolic_bp", 118), (1.9, "temperature", 39)], settled(1)),
         ([FEVER, AIR, (0, "systolic_bp", 118), (2.1, "temperature", 39)], at_least(1)),
@@ -81,7 +81,7 @@ AIR = (0, "oxygen_device", 0)
         ([FEVER, (0, "systolic_bp", 110), (0, "oxygen_device", 2), (0, "oxygen_flow", 10), (1, "systolic_bp", 110),
           (1, "oxygen_device", 0)], settled(1)),
         # a pump that is not charted again: it holds for 12 hours, then it is neither stopped nor running
-        ([(0, "norepinephrine", 8), (11.9, "temperature", 39), (11.9, "systolic_bp", 110), (11.9, "oxygen_device", 0)],
+        ([(0, "norepinephrine", 8), (12.4, "temperature", 39), (12.4, "systolic_bp", 110), (12.4, "oxygen_device", 0)],
          settled(3)),
         ([(0, "norepinephrine", 8), (14, "temperature", 39), (14, "systolic_bp", 110), (14, "oxygen_device", 0)],
          at_least(1)),
@@ -141,15 +141,15 @@ AWAKE, CLEAR = (0, "arousal", 0), (0, "ice", 10)
 @pytest.mark.parametrize(
     ("rows", "marks", "age", "found"),
     [
-        ([CLEAR, AWAKE, (11, "arousal", 0)], {}, 54, settled(0)),
-        ([CLEAR, AWAKE, (13, "arousal", 0)], {}, 54, at_least(0)),
-        ([(0, "ice", 5), AWAKE, (11, "arousal", 0)], {}, 54, settled(2)),
+        ([CLEAR, AWAKE, (12.4, "arousal", 0)], {}, 54, settled(0)),
+        ([CLEAR, AWAKE, (12.6, "arousal", 0)], {}, 54, at_least(0)),
+        ([(0, "ice", 5), AWAKE, (12.4, "arousal", 0)], {}, 54, settled(2)),
         ([CLEAR, AWAKE, (5, "seizure", 1)], {}, 54, at_least(3)),
         ([CLEAR, AWAKE, (5, "arousal", 2)], {}, 54, at_least(2)),
-        ([(0, "seizure", 1), (11, "ice", 10), (11, "arousal", 0)], {}, 54, settled(3)),
-        ([(0, "seizure", 1), (13, "ice", 10), (13, "arousal", 0)], {}, 54, settled(0)),
-        ([(0, "motor_weakness", 1), (23, "ice", 10), (23, "arousal", 0)], {}, 54, settled(4)),
-        ([(0, "motor_weakness", 1), (25, "ice", 10), (25, "arousal", 0)], {}, 54, at_least(0)),
+        ([(0, "seizure", 1), (12.4, "ice", 10), (12.4, "arousal", 0)], {}, 54, settled(3)),
+        ([(0, "seizure", 1), (12.6, "ice", 10), (12.6, "arousal", 0)], {}, 54, settled(0)),
+        ([(0, "motor_weakness", 1), (24.4, "ice", 10), (24.4, "arousal", 0)], {}, 54, settled(4)),
+        ([(0, "motor_weakness", 1), (24.6, "ice", 10), (24.6, "arousal", 0)], {}, 54, at_least(0)),
         ([CLEAR, AWAKE], {"unread": [(0, "seizure")]}, 54, at_least(0)),
         ([CLEAR, AWAKE], {"unread": [(0, "motor_weakness")]}, 54, at_least(0)),
         ([CLEAR, AWAKE], {"unread": [(0, "cerebral_edema")]}, 54, at_least(0)),

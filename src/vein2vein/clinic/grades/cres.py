@@ -73,7 +73,7 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
     shown = {name: columns[name] for name in reads}
     return Grades(
         "cres", rules.name, course.days, grade, lower, missing, shown, reads, flags, {}, unverified(rules.name),
-        stands.source, stands.looked,
+        stands.source, stands.looked, stands.passing,
     )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def grade_crs(
     reads = {name: READS[name] for name in columns}
     return Grades(
         f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
-        unverified(rules.name), stands.source, looked,
+        unverified(rules.name), stands.source, looked, stands.passing,
     )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class Grades:
     looked : ndarray of bool, shape (n, k), or None
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
+    passing : ndarray of bool, shape (n, k), or None
+        Cells where a sign of an earlier round was about to be replaced by a milder one: a day's worst leaves them out.
     """
 
     scale: str
@@ -68,6 +70,7 @@ class Grades:
     unverified: tuple[str, ...] = ()
     source: Mapping[str, Columns] = field(default_factory=dict[str, Columns])
     looked: Flags | None = None
+    passing: Flags | None = None
 
 
 def at_column(grades: Grades, column: int) -> Grades:
@@ -85,6 +88,7 @@ def at_column(grades: Grades, column: int) -> Grades:
         flags=cut(grades.flags), anchors={name: one(cells) for name, cells in grades.anchors.items()},
         source={name: one(cells) for name, cells in grades.source.items()},
         looked=None if grades.looked is None else one(grades.looked),
+        passing=None if grades.passing is None else one(grades.passing),
     )  # fmt: skip
 
 

@@ -41,6 +41,9 @@ class Held:
         The value is a bound: the true one may be worse.
     source : mapping of analyte to ndarray of int, shape (n, k)
         Column of the reading that stands at each cell; -1: none.
+    passing : ndarray of bool, shape (n, k), or None
+        Cells where a severe reading of an earlier round still stands, and a milder one takes its place within this
+        round at the bed: it did not hold together with the signs of the round. Known only afterwards.
     """
 
     course: Course
@@ -48,6 +51,7 @@ class Held:
     unknown: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
     worse: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
     source: Mapping[str, Columns] = field(default_factory=dict[str, Columns])
+    passing: Flags | None = None
 
 
 class Span(NamedTuple):
@@ -70,7 +74,7 @@ def span(name: str) -> Span:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The readings of one analyte: own cells, the newest one up to each cell, and the newest worsening."""
+    """The readings of one analyte: the newest one up to each cell, its newest worsening, and those of each cell."""
 
     charted: Flags
     column: Columns
@@ -80,6 +84,8 @@ class _Reading:
     worse: Flags
     lasting: Flags
     worsened: Columns
+    own_steps: Whole
+    unread_there: Flags
 
 
 def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
@@ -96,7 +102,8 @@ def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
     """
     if course.origin == "simulated" or not course.shape[1]:
         return Held(course)
-    v = edition("held_signs").values
+    rules = edition("held_signs")
+    v, supports = rules.values, {*rules.lists["pump"], *rules.lists["oxygen"]}
     own = {name: _reading(course, name, step) for name, step in steps.items() if name in course}
     own |= {name: _reading(course, name, steps[name]) for name in course.unread if name in steps and name not in own}
     looked = np.zeros(course.shape, dtype=bool)
@@ -108,6 +115,7 @@ def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
     unknown: dict[str, Flags] = {}
     worse: dict[str, Flags] = {}
     source: dict[str, Columns] = {}
+    passing = np.zeros(course.shape, dtype=bool)
     for name, one in own.items():
         lasts = span(name)
         age = course.days[None, :] - course.days[np.maximum(one.column, 0)]
@@ -122,7 +130,25 @@ def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
         unknown[name] = there & ~holds & ((one.unread & (raises | one.lasting)) | (lapsed & ~one.lasting))
         worse[name] = holds & one.worse
         source[name] = np.where(holds, one.column, -1).astype(np.int32)
-    return Held(replace(course, values=values), looked, _somewhere(unknown), _somewhere(worse), source)
+        if name not in supports:  # one that was stopped ran up to its stop
+            passing |= holds & _passing(course, one, v)
+    return Held(replace(course, values=values), looked, _somewhere(unknown), _somewhere(worse), source, passing)
+
+
+def _passing(course: Course, one: _Reading, v: Mapping[str, float]) -> Flags:
+    """Cells where a severe reading of an earlier round gives way to a milder one within this round."""
+    days, k = course.days, course.shape[1]
+    near = v["round"] + v["tolerance"]
+    old = (one.steps > 0) & (days[None, :] - days[np.maximum(one.column, 0)] > near)
+    if not old.any():
+        return old
+    numbers = np.where(one.charted, np.arange(k), k)
+    upcoming = np.full(numbers.shape, k)
+    upcoming[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    following = np.minimum(upcoming, k - 1)
+    milder = ~np.take_along_axis(one.unread_there, following, axis=1)
+    milder &= np.take_along_axis(one.own_steps, following, axis=1) < one.steps
+    return old & (upcoming < k) & (days[following] - days[None, :] <= near) & milder
 
 
 def _somewhere(marks: Mapping[str, Flags]) -> dict[str, Flags]:
@@ -160,7 +186,7 @@ def _reading(course: Course, name: str, step: Callable[[Floats], Whole]) -> _Rea
     return _Reading(
         charted, column, take(values, column, np.nan), take(severity, column, 0), take(unread, column, False),
         take(worse, column, False), take(course.marked(course.lasting, name), column, False),
-        latest(charted & (severity > earlier)),
+        latest(charted & (severity > earlier)), severity, unread,
     )  # fmt: skip
 
 

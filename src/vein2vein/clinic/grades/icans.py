@@ -167,7 +167,7 @@ def grade_icans(
     reads = {name: READS[name] for name in columns}
     return Grades(
         "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name),
-        stands.source, stands.looked,
+        stands.source, stands.looked, stands.passing,
     )  # fmt: skip
 
 
