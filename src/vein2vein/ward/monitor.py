@@ -201,6 +201,10 @@ def _watch(
     found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
     found, decisions, refused, more = _decide(record, course, found)
     notes += more
+    together = found
+    if any(one.passing is not None and one.passing.any() for one in found.values()):
+        worst = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names), together=True)
+        together = _decide(record, course, worst)[0]
     died = _death(course)
     if np.isfinite(died):
         notes.append(_death_words(course, died))
@@ -218,7 +222,7 @@ def _watch(
         _changed(now, before, course, today),
         () if np.isfinite(died) else due(course, today, name, findings=found),
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
-        days_of(course, found, names), decisions,
+        days_of(course, together, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
     )  # fmt: skip
 

@@ -95,9 +95,8 @@ def state_of(grades: Grades, course: Course, column: int, name: str) -> Standing
 
 def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     """The column that decides: the highest grade, or what is known of it at least; where none is known, the last."""
-    for aside in (grades.looked if grades.looked is None else ~grades.looked, grades.passing):
-        if aside is not None and not aside[0, columns].all():
-            columns = columns[~aside[0, columns]]
+    if grades.looked is not None and grades.looked[0, columns].any():
+        columns = columns[grades.looked[0, columns]]
     known = np.maximum(
         grades.grade[0, columns], np.where(grades.at_least[0, columns] > 0, grades.at_least[0, columns], -1)
     )

@@ -24,7 +24,7 @@ NONE: Flags = np.zeros((1, 1), dtype=bool)
 FROM_ICE = "CARTOX-10 was not charted: ICE in its place (it asks for a command instead of the head of state)"
 
 
-def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
+def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018", together: bool = False) -> Grades:
     """Grade CRES at every cell: the highest of score, arousal, raised pressure, seizure, weakness and edema.
 
     Parameters
@@ -33,9 +33,11 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
         cartox_score (else ice), arousal; what else is charted. A seizure whose kind is unknown is at least grade 3.
     criteria : str
         Edition.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
     """
     rules = edition(criteria)
-    stands = held(course, _severity(rules))
+    stands = held(course, _severity(rules), together=together)
     course = stands.course
     open_ = {name: stands.unknown.get(name, NONE) | stands.worse.get(name, NONE) for name in SIGNS}
     looked = np.ones(course.shape, dtype=bool) if stands.looked is None else stands.looked

@@ -65,7 +65,7 @@ UNCONFIRMED = "hypotension or hypoxia is counted; no clinician has confirmed tha
 
 def grade_crs(
     course: Course, *, age: ArrayLike, weight: ArrayLike | None = None, scale: str = "astct", organs: bool = True,
-    past: Past | None = None,
+    past: Past | None = None, together: bool = False,
 ) -> Grades:  # fmt: skip
     """Grade cytokine release syndrome at every cell of a course.
 
@@ -83,6 +83,8 @@ def grade_crs(
         Whether organ toxicity counts where the scale knows it.
     past : Past, optional
         Of a course that grows, of which ``course`` is the newest column.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def grade_crs(
     scale = words.scale_named(arguments.text("scale", scale))
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
-    stands = Held(course) if past else held(course, severity(age, rules), ALSO)
+    stands = Held(course) if past else held(course, severity(age, rules), ALSO, together=together)
     course, looked = stands.course, stands.looked
     signs = bedside_signs(course, age, rules, past or Past(course, looked), stands)
     of = episodes(signs, rules)

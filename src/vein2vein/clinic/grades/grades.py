@@ -54,7 +54,8 @@ class Grades:
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
     passing : ndarray of bool, shape (n, k), or None
-        Cells where a sign of an earlier round was about to be replaced by a milder one: a day's worst leaves them out.
+        Cells where a sign of an earlier round was about to be replaced by a milder one: the worst of a day is graded
+        without it (``together``).
     """
 
     scale: str

@@ -43,7 +43,7 @@ class Held:
         Column of the reading that stands at each cell; -1: none.
     passing : ndarray of bool, shape (n, k), or None
         Cells where a severe reading of an earlier round still stands, and a milder one takes its place within this
-        round at the bed: it did not hold together with the signs of the round. Known only afterwards.
+        round at the bed: it did not hold together with the signs of this round. Known only afterwards.
     """
 
     course: Course
@@ -88,7 +88,7 @@ class _Reading:
     unread_there: Flags
 
 
-def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
+def held(course: Course, steps: Steps, also: Iterable[str] = (), *, together: bool = False) -> Held:
     """Let the signs of one scale hold for their spans.
 
     Parameters
@@ -99,11 +99,13 @@ def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
         The signs of the scale.
     also : iterable of str
         Analytes that are looked at when they are charted, and hold for no other cell.
+    together : bool
+        Leave out what is ``passing``: for the worst of a day, which is known afterwards.
     """
     if course.origin == "simulated" or not course.shape[1]:
         return Held(course)
     rules = edition("held_signs")
-    v, supports = rules.values, {*rules.lists["pump"], *rules.lists["oxygen"]}
+    v, pumps = rules.values, rules.lists["pump"]
     own = {name: _reading(course, name, step) for name, step in steps.items() if name in course}
     own |= {name: _reading(course, name, steps[name]) for name in course.unread if name in steps and name not in own}
     looked = np.zeros(course.shape, dtype=bool)
@@ -124,14 +126,17 @@ def held(course: Course, steps: Steps, also: Iterable[str] = ()) -> Held:
         severe = (one.steps > 0) & (raises | one.lasting)
         calm = (one.steps == 0) & ~one.unread & _at_most(age, lasts.settles, v)
         calm &= _undisturbed(course, name, own, v)
-        holds = there & (severe | calm) & ~_superseded(course, name, own, v)
+        stale = _superseded(course, name, own, v)
+        holds = there & (severe | calm) & ~stale
+        if name not in pumps:  # one that was stopped ran up to its stop
+            gone = holds & _passing(course, one, v)
+            passing |= gone
+            holds = holds & ~gone if together else holds
         values[name] = np.where(holds, one.values, np.nan)
         lapsed = _at_most(age, lasts.unknown, v) & ~raises & ((one.steps > 0) | one.unread)
-        unknown[name] = there & ~holds & ((one.unread & (raises | one.lasting)) | (lapsed & ~one.lasting))
+        unknown[name] = there & ~holds & ~stale & ((one.unread & (raises | one.lasting)) | (lapsed & ~one.lasting))
         worse[name] = holds & one.worse
         source[name] = np.where(holds, one.column, -1).astype(np.int32)
-        if name not in supports:  # one that was stopped ran up to its stop
-            passing |= holds & _passing(course, one, v)
     return Held(replace(course, values=values), looked, _somewhere(unknown), _somewhere(worse), source, passing)
 
 

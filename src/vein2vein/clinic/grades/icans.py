@@ -51,8 +51,9 @@ DELAYED = "developmental delay: CAPD in place of ICE"
 
 
 def grade_icans(
-    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None
-) -> Grades:
+    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None,
+    together: bool = False,
+) -> Grades:  # fmt: skip
     """Grade ICANS at every cell: the highest of score, arousal, seizure, motor weakness and edema.
 
     Parameters
@@ -65,6 +66,8 @@ def grade_icans(
         Edition.
     past : Past, optional
         Of a course that grows, of which ``course`` is the newest column.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def grade_icans(
     arguments.per_patient("age", age, course_of(course).shape[0], unit="years")
     rules = edition(arguments.text("criteria", criteria))
     shape = course.shape
-    stands = Held(course) if past else held(_awake(course), neurologic_severity(rules))
+    stands = Held(course) if past else held(_awake(course), neurologic_severity(rules), together=together)
     course = stands.course
     past = past or Past(course, stands.looked)
     whole = past.course
