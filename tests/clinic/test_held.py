@@ -110,6 +110,9 @@ def test_signs_of_cytokine_release_hold(rows, found):
         ([AIR, (0, "systolic_bp", 85)], {"unread": [(0, "temperature")]}, at_least(0)),
         ([FEVER, AIR, (0, "systolic_bp", 110), (10, "temperature", 39), (10, "systolic_bp", 110),
           (10, "oxygen_device", 0)], {"unread": [(0, "vasopressin")]}, at_least(1)),
+        ([FEVER, AIR, (0, "systolic_bp", 110)], {"unread": [(0, "fluid_boluses")]}, at_least(1)),
+        ([FEVER, AIR, (0, "systolic_bp", 110), (0, "fluid_boluses", 1), (2, "temperature", 39), (2, "systolic_bp", 110),
+          (2, "oxygen_device", 0)], {"unread": [(2, "fluid_boluses")]}, at_least(1)),
         # the newest word governs: what was not understood takes the place of an older reading
         ([FEVER, AIR, (0, "systolic_bp", 110), (1, "systolic_bp", 110), (1, "oxygen_device", 0)],
          {"unread": [(1, "temperature")]}, at_least(0)),

@@ -82,7 +82,7 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
     sick = signs.fever | circulation.hypotension | breathing.oxygen
     doubts = {
         "temperature": signs.no_temperature,
-        "systolic_bp": circulation.no_pressure | circulation.maybe_pressor,
+        "systolic_bp": circulation.no_pressure | circulation.maybe_pressor | circulation.maybe_bolus,
         "oxygen_device": breathing.uncharted | breathing.maybe_oxygen | breathing.maybe_assisted,
     }
     unsure = np.logical_or.reduce(list(doubts.values())) & ~sick

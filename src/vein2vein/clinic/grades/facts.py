@@ -54,7 +54,7 @@ def _fever(signs: Signs) -> Fact:
 
 def _hypotension(signs: Signs) -> Fact:
     c = signs.circulation
-    return Fact(c.hypotension, (c.no_pressure | c.maybe_pressor) & ~c.hypotension)
+    return Fact(c.hypotension, (c.no_pressure | c.maybe_pressor | c.maybe_bolus) & ~c.hypotension)
 
 
 def _unclear(signs: Signs) -> Flags:
@@ -77,7 +77,7 @@ def _several_vasopressors(signs: Signs) -> Fact:
 
 def _several_boluses(signs: Signs) -> Fact:
     c = signs.circulation
-    return Fact(c.boluses >= signs.limits["several_boluses"], c.uncharted)
+    return Fact(c.boluses >= signs.limits["several_boluses"], c.uncharted | c.maybe_bolus)
 
 
 def _high_dose_vasopressor(signs: Signs) -> Fact:

@@ -129,7 +129,7 @@ def held(course: Course, steps: Steps, also: Iterable[str] = (), *, together: bo
         stale = _superseded(course, name, own, v)
         holds = there & (severe | calm) & ~stale
         if name not in pumps:  # one that was stopped ran up to its stop
-            gone = holds & _passing(course, one, v)
+            gone = holds & _passing(course, own[DEVICE] if name in ITS_SETTINGS and DEVICE in own else one, v)
             passing |= gone
             holds = holds & ~gone if together else holds
         values[name] = np.where(holds, one.values, np.nan)

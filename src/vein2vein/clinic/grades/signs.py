@@ -45,6 +45,8 @@ class Circulation:
         Fluid boluses, and vasopressors besides vasopressin that run, by number.
     vasopressin, pressor, hypotension : ndarray of bool
         Vasopressin runs; any vasopressor runs; pressure is low for the age, or is supported.
+    maybe_bolus : ndarray of bool
+        Fluid boluses were charted and not understood.
     no_age : ndarray of bool
         Low for some ages, and the age is unknown.
     no_pressure, uncharted, maybe_pressor : ndarray of bool
@@ -64,6 +66,7 @@ class Circulation:
     no_pressure: Flags
     uncharted: Flags
     maybe_pressor: Flags
+    maybe_bolus: Flags
     low_mean: Flags
 
 
@@ -263,6 +266,7 @@ def _circulation(
         no_pressure=np.broadcast_to((np.isnan(pressure) | no_age) & ~aside, shape),
         uncharted=_uncharted(course, CIRCULATION) & ~aside,
         maybe_pressor=maybe_pressor,
+        maybe_bolus=_unknown(("fluid_boluses",), unknown, ~aside, running),
         low_mean=read(course, "mean_bp") < v["low_mean_pressure"],
     )
 
