@@ -7,19 +7,19 @@ those of ``clinic.grades.monitoring``, the same for real and virtual patients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from vein2vein import arguments
-from vein2vein.analytes import analyte
 from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.grades.monitoring import Override, apply_overrides, grade
 from vein2vein.errors import InputError, unknown
@@ -27,6 +27,8 @@ from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.ward.hematotoxicity import hematotoxicity_of
+from vein2vein.ward.infection import infection_factors
 from vein2vein.ward.scores import PatientScore, risk_scores
 from vein2vein.ward.states import (
     Day,
@@ -35,19 +37,13 @@ from vein2vein.ward.states import (
     day_text,
     days_of,
     given_on,
-    hematotoxicity_of,
     in_words,
-    shown_value,
     state_at,
     title,
 )
+from vein2vein.ward.unknown import unknown_lines
 
 ADVISED = words.usual_crs()  # the scale that advice and hyperinflammation read
-STEROIDS = ("dexamethasone", "methylprednisolone")
-RISKS = {  # finding -> the state from which it counts as a factor of infection
-    "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
-    "hypogammaglobulinemia": (1, "low immunoglobulin G"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +92,11 @@ class WardRound:
     decisions : tuple of Decision
     set_aside : tuple of SetAside
     notes : tuple of str
+    unknown : tuple of str
+        What of the findings was charted and not understood, a sentence for each analyte, that of today first: it
+        stands before everything else.
+    infused : datetime, date or None
+        Moment of day 0, where the record holds it: dates stand beside the days.
     """
 
     patient: int
@@ -121,6 +122,8 @@ class WardRound:
     decisions: tuple[Decision, ...]
     set_aside: tuple[SetAside, ...]
     notes: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+    infused: datetime | date | None = None
 
 
 def monitor(
@@ -209,7 +212,8 @@ def _watch(
     before = tuple(state_at(found[n], course, today - 1, n) for n in names)
     hematotoxicity, risks = hematotoxicity_of(course), risk_scores(course, years, _recent())
     name = product.name if product else ""
-    infection, open_ = _infection(now, course, today)
+    infused = _infused(record, i)
+    infection, open_ = infection_factors(now, course, today, _recent(), infused)
     costimulation = product.costimulation if product else ""
     return WardRound(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
@@ -220,7 +224,14 @@ def _watch(
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
         days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
+        unknown_lines(record, course, {name: found[name] for name in names}, infused), infused,
     )  # fmt: skip
+
+
+def _infused(record: Record | Course, i: int) -> datetime | date | None:
+    """Moment of day 0 of one patient, where the record holds it."""
+    known = () if isinstance(record, Course) else getattr(record.facts, "infused", ())
+    return known[i] if i < len(known) else None
 
 
 def _death(course: Course) -> float:
@@ -249,44 +260,9 @@ def _own(course: Course, i: int) -> Course:
     """The course of one patient, with the days of this patient only."""
     one = course.of([i])
     known = np.zeros(one.shape[1], dtype=bool)
-    for values in one.values.values():
-        known |= np.isfinite(values[0])
+    for name in one.values:
+        known |= charted(one, name)[0]
     return one.at(one.days[known]) if known.any() else one
-
-
-def _infection(states: Iterable[Standing], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Factors of infection that are there now, and what is not known of the others."""
-    factors: list[str] = []
-    open_: list[str] = []
-    for state in states:
-        if state.name not in RISKS:
-            continue
-        limit, words = RISKS[state.name]
-        value = max(state.grade, state.at_least if state.grade < 0 else -1)
-        value = state.last_grade if value < 1 and state.grade < 0 else value
-        if value >= limit:
-            aged = (
-                f" (last known on day {day_text(state.last_day)})" if state.grade < 0 and state.at_least < limit else ""
-            )
-            shown = "" if state.name == "b_cell_aplasia" else f", {in_words(state.name, value)}"
-            rows = "; ".join(shown_value(row) for row in state.because)
-            named = edition(state.edition.partition(":")[0]).title
-            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({named})")
-        elif state.grade < 0 and state.last_grade < 0:
-            open_ += state.missing or (state.name,)
-    recent = course.between(today - _recent(), today)
-    for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab"):
-        if name in recent and (recent.dense(name) > 0).any():
-            factors.append(f"{analyte(name).title.lower()} in the last week{_rows(recent, name)}")
-    if "infection" in recent and (recent.dense("infection") > 0).any():
-        factors.insert(0, f"an infection is charted in the last week{_rows(recent, 'infection')}")
-    return tuple(factors), tuple(dict.fromkeys(open_))
-
-
-def _rows(course: Course, name: str) -> str:
-    """The rows of a treatment or sign of one patient, as a reason."""
-    found = [row for row in course.rows() if row.analyte == name and row.value > 0]
-    return f": {'; '.join(shown_value(row) for row in found)}" if found else ""
 
 
 def _bedside(name: str) -> bool:

@@ -178,7 +178,7 @@ def _index(course: Course, name: str, kind: str, day: float, lasts: float, flags
 
 def _open(found: Range | None) -> bool:
     """Whether a value is missing, is a bound, or was not understood."""
-    return found is None or not found.low[0] == found.high[0]
+    return found is None or bool(found.low[0] != found.high[0])
 
 
 def _with_day(course: Course, day: float) -> Course:

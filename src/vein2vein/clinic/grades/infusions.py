@@ -1,0 +1,42 @@
+"""Infusions after the first: each has its own day 0, beside the course that counts from the first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.bounded import charted, ends
+from vein2vein.therapy.course import Course
+
+INFUSION = "car_t_infusion"
+MIDNIGHT = 2e-6  # days before it: dates are told to a millionth of a day
+
+
+def later_infusions(course: Course, position: int = 0) -> tuple[float, ...]:
+    """Days of the infusions after the first of one patient.
+
+    Doses on a few days in a row are fractions of one infusion (``fraction_days`` of criteria/icaht_2023.toml).
+    """
+    given = (charted(course, INFUSION) & (ends(course, INFUSION).high > 0))[position]
+    dates = course.calendar()[position]
+    found: list[float] = []
+    last = 0
+    for column in np.flatnonzero(given & (dates > 0)):
+        if dates[column] - last > edition("icaht_2023").values["fraction_days"]:
+            found.append(float(course.days[column]))
+        last = int(dates[column])
+    return tuple(found)
+
+
+def from_infusion(course: Course, day: float) -> Course:
+    """The same course with another infusion as its day 0."""
+    clock = course.clock if course.clock.size else np.zeros(course.shape[0])
+    return replace(course, days=course.days - day, clock=np.mod(clock + day, 1.0))
+
+
+def eve_of(course: Course, day: float, position: int = 0) -> float:
+    """The last moment of the date before an infusion, in days of the course."""
+    clock = float(course.clock[position]) if course.clock.size else 0.0
+    return float(np.floor(np.round(day + clock, decimals=6))) - clock - MIDNIGHT

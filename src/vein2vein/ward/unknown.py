@@ -1,0 +1,109 @@
+"""What the record says of a graded analyte that was not understood: the loud line on top of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+
+from vein2vein.clinic.grades import crs, icans
+from vein2vein.clinic.grades.grades import Grades
+from vein2vein.io.record.record import Record, SetAside
+from vein2vein.therapy.course import Course
+from vein2vein.ward.states import dated, name_of, title
+
+NOT_UNDERSTOOD = "Not understood, so what hangs on it is not gradable"
+PLACES = 3  # that a line lists; the rest are counted, and stand below with what was set aside
+SINCE = "charted anew since"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One thing that was not understood: when (NaN: its time is not known), what, where, and whether that is over."""
+
+    day: float
+    text: str
+    replaced: bool
+
+
+def unknown_lines(
+    record: Record | Course, course: Course, found: Mapping[str, Grades], infused: datetime | date | None
+) -> tuple[str, ...]:
+    """One sentence for each graded analyte that is unknown, that of today first; () where everything was understood.
+
+    Parameters
+    ----------
+    record : Record or Course
+        With what was set aside.
+    course : Course
+        Of one patient, up to today.
+    found : mapping of finding to Grades
+        The findings that are shown: what none of them reads stands below, with the rest of what was set aside.
+    infused : datetime, date or None
+        Day 0, where it is known.
+    """
+    if isinstance(record, Course) or not any(one.analyte for one in record.set_aside):
+        return ()
+    patient, today = int(course.patients[0]), float(course.days[-1])
+    alone = len(record.course.patients) == 1
+    reads = {name: _reads(grades) for name, grades in found.items()}
+    places: dict[str, list[_Place]] = {}
+    for one in record.set_aside:
+        whose = one.patient == patient or (alone and one.patient < 0)
+        if not whose or not any(one.analyte in names for names in reads.values()):
+            continue
+        day = _day(record.course, patient, one)
+        if np.isnan(day) or day <= today:
+            places.setdefault(one.analyte, []).append(_place(course, one, day, infused))
+    told: list[tuple[tuple[bool, float], str]] = []
+    for name, all_of_it in places.items():
+        open_ = [place for place in all_of_it if not place.replaced]
+        lately = [place for place in all_of_it if place.replaced and place.day > today - 1]
+        if not (open_ or lately):
+            continue  # over: it stands below, with what was set aside
+        listed = sorted(open_ or lately, key=_newest_first)
+        needed = ", ".join(title(finding) for finding, names in reads.items() if name in names)
+        told.append(((not open_, _newest_first(listed[0])), _sentence(name, listed, needed)))
+    return tuple(text for _, text in sorted(told))
+
+
+def _newest_first(place: _Place) -> float:
+    return -np.inf if np.isnan(place.day) else -place.day
+
+
+def _reads(grades: Grades) -> frozenset[str]:
+    """Analytes on which a finding hangs, charted or not."""
+    own = {"crs": crs.READS, "icans": icans.READS}.get(grades.scale.partition("_")[0], {})
+    names = (*grades.reads.values(), *own.values(), *grades.anchors)
+    return frozenset(name for some in names for name in some)
+
+
+def _day(course: Course, patient: int, one: SetAside) -> float:
+    """Day of the charting that was not understood; NaN where no cell of the course comes from its place."""
+    sources = course.where_from.get(one.analyte)
+    if sources is None or one.line is None:
+        return np.nan
+    row = int(np.flatnonzero(course.patients == patient)[0])
+    at = np.flatnonzero(sources[row] == f"{_base(one.file)}:{one.line}")
+    return float(course.days[at[0]]) if at.size else np.nan
+
+
+def _base(file: str) -> str:
+    return Path(file.replace("\\", "/")).name
+
+
+def _place(course: Course, one: SetAside, day: float, infused: datetime | date | None) -> _Place:
+    where = f"{_base(one.file)}:{one.line}" if one.line else _base(one.file)
+    what = f"'{one.found}'" if one.found else one.what
+    when = f", {dated(day, infused)}" if np.isfinite(day) else ""
+    later = course.days > day
+    replaced = bool(np.isfinite(course.dense(one.analyte)[0, later]).any())
+    return _Place(day, f"{what} ({where}{when}{f', {SINCE}' if replaced else ''})", replaced)
+
+
+def _sentence(name: str, places: list[_Place], needed: str) -> str:
+    more = f" and {len(places) - PLACES} more" if len(places) > PLACES else ""
+    return f"{name_of(name)}: {', '.join(place.text for place in places[:PLACES])}{more}; for {needed}"
