@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 
 import numpy as np
@@ -19,7 +19,7 @@ from vein2vein.io.record.identity import lookalike_words, nameless, numbers_of
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.people import FactReader, Known, facts_of
 from vein2vein.io.record.quantities import forget
-from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, Tally, plain
+from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, SetAside, Tally, plain
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
@@ -140,7 +140,7 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         facts,
         tuple(sorted(first.overrides, key=_order)),
         tuple(sorted(first.attributions, key=_order)),
-        tuple(item for one in kept for item in one.log.in_order()),
+        tuple(item for one in sources for item in _placed(one, numbers)),
         tuple(dict.fromkeys(note for one in kept for note in one.log.all_notes())),
         sum(reads),
         infusions,
@@ -148,6 +148,21 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         ungraded,
         tuple(dict.fromkeys(warnings)),
     )
+
+
+def _placed(source: Source, numbers: Mapping[str, int]) -> list[SetAside]:
+    """What was set aside of a file, by line, each with the patient whose line it is."""
+    items = list(source.log.in_order())
+    if not items or len(numbers) < 2:
+        return items
+    lines: dict[int, set[str]] = defaultdict(set)
+    for entry in source.entries:
+        lines[entry.line].add(entry.patient)
+    whose = {line: next(iter(labels)) for line, labels in lines.items() if len(labels) == 1}
+    return [
+        replace(item, patient=numbers.get(whose.get(item.line or 0, ""), -1)) if item.patient == -1 else item
+        for item in items
+    ]
 
 
 def tally_of(source: Source, read: int) -> Tally:

@@ -230,6 +230,28 @@ class Record:
         """
         return joined(self.courses, self.file)
 
+    def of(self, i: int) -> Record:
+        """The record of one of its patients, by position; rows of the file that are no one's are counted in a note."""
+        number, facts, cut = int(self.courses[i].patients[0]), self.facts, slice(i, i + 1)
+        if len(self.courses) == 1:
+            return self
+        nobodys = sum(one.patient == -1 for one in self.set_aside)
+        rows = "1 row was" if nobodys == 1 else f"{nobodys} rows were"
+        return replace(
+            self,
+            courses=self.courses[cut],
+            facts=replace(
+                facts, label=facts.label[cut], age=facts.age[cut], weight=facts.weight[cut], height=facts.height[cut],
+                sex=facts.sex[cut], disease=facts.disease[cut], product=facts.product[cut], dated=facts.dated[cut],
+                infused=facts.infused[cut],
+            ),
+            overrides=tuple(one for one in self.overrides if one.patient == number),
+            attributions=tuple(one for one in self.attributions if one.patient == number),
+            set_aside=tuple(one for one in self.set_aside if one.patient == number),
+            notes=(*self.notes, *([f"{rows} set aside that may be of any patient: see the ward list"] * (nobodys > 0))),
+            infusions=self.infusions[cut], tallies=(), ungraded=(), warnings=(),
+        )  # fmt: skip
+
 
 def joined(courses: Sequence[Course], file: str) -> Course:
     """Courses of several patients as one, at the days of any of them."""
