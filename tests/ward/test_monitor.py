@@ -140,7 +140,7 @@ def test_after_a_death_nothing_is_due_and_its_cause_is_asked_for(record):
     course = record.course
     dead = np.full(course.shape, np.nan)
     dead[0, -1] = 0
-    (watch,) = monitor(replace(record, course=replace(course, values={**course.values, "alive": dead})))
+    (watch,) = monitor(replace(record, courses=(replace(course, values={**course.values, "alive": dead}),)))
     assert not watch.due and not watch.consider
     assert any("not attributed" in note for note in watch.notes)
 

@@ -61,18 +61,9 @@ def _of_one(course: Course, last_day: float, today: float, whose: str, *, ended:
             if part == "early" and bool(np.any(getattr(found, "overridden", False))):
                 flags = (*flags, ALWAYS_LOW)
             key = f"{name}_{part}"
+            missing = (reads,) if settled < 0 else ()
+            told = title(key) + whose
             out.append(
-                Standing(
-                    key,
-                    title(key) + whose,
-                    rules.name,
-                    settled,
-                    least,
-                    today,
-                    (reads,) if settled < 0 else (),
-                    flags,
-                    (),
-                    unverified(rules.name),
-                )  # fmt: skip
+                Standing(key, told, rules.name, settled, least, today, missing, flags, (), unverified(rules.name))
             )
     return out

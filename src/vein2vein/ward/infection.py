@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 
 from vein2vein.analytes import analyte
 from vein2vein.clinic.criteria import edition
@@ -18,7 +18,7 @@ RISKS = {  # finding -> the state from which it counts as a factor of infection
 
 
 def infection_factors(
-    states: Iterable[Standing], course: Course, today: float, recent_days: float, infused: datetime | date | None
+    states: Iterable[Standing], course: Course, today: float, recent_days: float, infused: date | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Factors of infection that are there now, and what is not known of the others.
 
@@ -60,7 +60,7 @@ def infection_factors(
     return tuple(factors), tuple(dict.fromkeys(open_))
 
 
-def _rows(course: Course, name: str, infused: datetime | date | None) -> str:
+def _rows(course: Course, name: str, infused: date | None) -> str:
     """The rows of a treatment or sign of one patient, as a reason."""
     found = [row for row in course.rows() if row.analyte == name and row.value > 0]
     return f": {'; '.join(shown_value(row, infused) for row in found)}" if found else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -92,11 +92,15 @@ class WardRound:
     decisions : tuple of Decision
     set_aside : tuple of SetAside
     notes : tuple of str
+    label : str
+        The patient's own id in the file; "" where it names none.
+    infusions : tuple of float
+        Days of the infusions up to the last day of the record; day 0 is the first.
+    infused : datetime, date or None
+        Moment of day 0; None: not known, or de-identified.
     unknown : tuple of str
         What of the findings was charted and not understood, a sentence for each analyte, that of today first: it
         stands before everything else.
-    infused : datetime, date or None
-        Moment of day 0, where the record holds it: dates stand beside the days.
     """
 
     patient: int
@@ -122,8 +126,10 @@ class WardRound:
     decisions: tuple[Decision, ...]
     set_aside: tuple[SetAside, ...]
     notes: tuple[str, ...]
+    label: str = ""
+    infusions: tuple[float, ...] = ()
+    infused: date | None = None
     unknown: tuple[str, ...] = ()
-    infused: datetime | date | None = None
 
 
 def monitor(
@@ -173,16 +179,17 @@ def monitor(
         raise InputError(unknown("scale of cytokine release syndrome", scale, words.ward_scales()))
     scale = words.scale_named(scale)
     chosen = None if product is None else find_product(product)
-    course = record if isinstance(record, Course) else record.course
-    cut = course if until is None else course.until(until)
-    if not cut.shape[1]:
-        first = f"; its first row is on day {course.days[0]:g}" if course.shape[1] else ""
+    courses = [record.of([i]) for i in range(len(record.patients))] if isinstance(record, Course) else record.courses
+    cut = [one if until is None else one.until(until) for one in courses]
+    if not any(one.shape[1] for one in cut):
+        begun = [one.days[0] for one in courses if one.shape[1]]
+        first = f"; its first row is on day {min(begun):g}" if begun else ""
         raise InputError(f"the record holds nothing up to day {until or 0:g}{first}.")
-    return tuple(_watch(record, cut, i, scale, chosen, weight, age) for i in range(len(cut.patients)))
+    return tuple(_watch(record, one, i, scale, chosen, weight, age) for i, one in enumerate(cut) if one.shape[1])
 
 
 def _watch(
-    record: Record | Course, whole: Course, i: int, scale: str, product: Product | None, weight: float | None,
+    record: Record | Course, own: Course, i: int, scale: str, product: Product | None, weight: float | None,
     age: float | None,
 ) -> WardRound:  # fmt: skip
     facts = None if isinstance(record, Course) else record.facts
@@ -197,7 +204,7 @@ def _watch(
     for what, value in (("age", years), ("weight", kg)):
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
-    course = _own(whole, i)
+    course = _own(own)
     if f"crs_{scale}" != ADVISED:
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
@@ -212,7 +219,7 @@ def _watch(
     before = tuple(state_at(found[n], course, today - 1, n) for n in names)
     hematotoxicity, risks = hematotoxicity_of(course), risk_scores(course, years, _recent())
     name = product.name if product else ""
-    infused = _infused(record, i)
+    infused = None if facts is None or not facts.infused else facts.infused[i]
     infection, open_ = infection_factors(now, course, today, _recent(), infused)
     costimulation = product.costimulation if product else ""
     return WardRound(
@@ -224,14 +231,10 @@ def _watch(
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
         days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
-        unknown_lines(record, course, {name: found[name] for name in names}, infused), infused,
+        "" if facts is None else facts.label[i],
+        () if isinstance(record, Course) else tuple(day for day in record.infusions[i] if day <= today),
+        infused, unknown_lines(record, own, course, {name: found[name] for name in names}, infused),
     )  # fmt: skip
-
-
-def _infused(record: Record | Course, i: int) -> datetime | date | None:
-    """Moment of day 0 of one patient, where the record holds it."""
-    known = () if isinstance(record, Course) else getattr(record.facts, "infused", ())
-    return known[i] if i < len(known) else None
 
 
 def _death(course: Course) -> float:
@@ -256,13 +259,12 @@ def shown_findings(scale: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _own(course: Course, i: int) -> Course:
+def _own(one: Course) -> Course:
     """The course of one patient, with the days of this patient only."""
-    one = course.of([i])
     known = np.zeros(one.shape[1], dtype=bool)
     for name in one.values:
         known |= charted(one, name)[0]
-    return one.at(one.days[known]) if known.any() else one
+    return one.at(one.days[known]) if known.any() and not known.all() else one
 
 
 def _bedside(name: str) -> bool:

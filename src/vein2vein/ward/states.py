@@ -62,7 +62,7 @@ class Standing:
 
 
 class Span(NamedTuple):
-    """Lowest and highest value of one day (NaN: none was understood), the signs of bounds, and whether one was unread."""
+    """Lowest and highest value of one day (NaN: none was read), the signs of bounds, and whether one was not read."""
 
     low: float
     high: float
@@ -248,7 +248,7 @@ def day_text(day: float) -> str:
     return f"{day:.2f}".rstrip("0").rstrip(".")
 
 
-def moment_text(day: float, infused: datetime | date | None) -> str:
+def moment_text(day: float, infused: date | None) -> str:
     """Date and clock of a day of the record; "" where the date of the infusion is not known."""
     if infused is None or not np.isfinite(day):
         return ""
@@ -257,7 +257,7 @@ def moment_text(day: float, infused: datetime | date | None) -> str:
     return f"{infused + timedelta(days=int(np.floor(day))):%Y-%m-%d}"
 
 
-def date_text(number: int, infused: datetime | date | None) -> str:
+def date_text(number: int, infused: date | None) -> str:
     """Date of a calendar day, that of the infusion being 0; "" where it is not known."""
     if infused is None:
         return ""
@@ -265,7 +265,7 @@ def date_text(number: int, infused: datetime | date | None) -> str:
     return f"{first + timedelta(days=number):%Y-%m-%d}"
 
 
-def dated(day: float, infused: datetime | date | None) -> str:
+def dated(day: float, infused: date | None) -> str:
     """A day, with date and clock where they are known."""
     when = moment_text(day, infused)
     return f"day {day_text(day)} ({when})" if when else f"day {day_text(day)}"
@@ -277,7 +277,7 @@ def name_of(analyte_name: str) -> str:
     return found.title.split(" (0")[0].split(" (1")[0] if found else analyte_name.replace("_", " ")
 
 
-def shown_value(row: Row, infused: datetime | date | None = None) -> str:
+def shown_value(row: Row, infused: date | None = None) -> str:
     """A row as a reason: what, how much, when, and where it stands in the file."""
     found = analyte(row.analyte)
     unit = "" if found.unit == "1" else f" {found.unit}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ SINCE = "charted anew since"
 
 @dataclass(frozen=True)
 class _Place:
-    """One thing that was not understood: when (NaN: its time is not known), what, where, and whether that is over."""
+    """One thing that was not understood: when (NaN: not known), what and where, and whether a reading followed it."""
 
     day: float
     text: str
@@ -30,7 +30,7 @@ class _Place:
 
 
 def unknown_lines(
-    record: Record | Course, course: Course, found: Mapping[str, Grades], infused: datetime | date | None
+    record: Record | Course, own: Course, course: Course, found: Mapping[str, Grades], infused: date | None
 ) -> tuple[str, ...]:
     """One sentence for each graded analyte that is unknown, that of today first; () where everything was understood.
 
@@ -38,8 +38,8 @@ def unknown_lines(
     ----------
     record : Record or Course
         With what was set aside.
-    course : Course
-        Of one patient, up to today.
+    own, course : Course
+        Of one patient: as long as it is, and up to today.
     found : mapping of finding to Grades
         The findings that are shown: what none of them reads stands below, with the rest of what was set aside.
     infused : datetime, date or None
@@ -48,26 +48,24 @@ def unknown_lines(
     if isinstance(record, Course) or not any(one.analyte for one in record.set_aside):
         return ()
     patient, today = int(course.patients[0]), float(course.days[-1])
-    alone = len(record.course.patients) == 1
+    alone = len(record.facts.label) == 1
     reads = {name: _reads(grades) for name, grades in found.items()}
     places: dict[str, list[_Place]] = {}
     for one in record.set_aside:
         whose = one.patient == patient or (alone and one.patient < 0)
-        if not whose or not any(one.analyte in names for names in reads.values()):
-            continue
-        day = _day(record.course, patient, one)
-        if np.isnan(day) or day <= today:
-            places.setdefault(one.analyte, []).append(_place(course, one, day, infused))
-    told: list[tuple[tuple[bool, float], str]] = []
+        if whose and any(one.analyte in names for names in reads.values()):
+            day, exact = _day(own, today, one)
+            if not day > today:
+                places.setdefault(one.analyte, []).append(_place(course, one, day, exact, infused))
+    told: list[tuple[bool, float, str]] = []
     for name, all_of_it in places.items():
         open_ = [place for place in all_of_it if not place.replaced]
-        lately = [place for place in all_of_it if place.replaced and place.day > today - 1]
-        if not (open_ or lately):
-            continue  # over: it stands below, with what was set aside
-        listed = sorted(open_ or lately, key=_newest_first)
-        needed = ", ".join(title(finding) for finding, names in reads.items() if name in names)
-        told.append(((not open_, _newest_first(listed[0])), _sentence(name, listed, needed)))
-    return tuple(text for _, text in sorted(told))
+        listed = open_ or [place for place in all_of_it if place.day > today - 1]
+        if listed:  # else it is over, and stands below with what was set aside
+            listed.sort(key=_newest_first)
+            needed = ", ".join(title(finding) for finding, names in reads.items() if name in names)
+            told.append((not open_, _newest_first(listed[0]), _sentence(name, listed, needed)))
+    return tuple(text for *_, text in sorted(told))
 
 
 def _newest_first(place: _Place) -> float:
@@ -81,27 +79,32 @@ def _reads(grades: Grades) -> frozenset[str]:
     return frozenset(name for some in names for name in some)
 
 
-def _day(course: Course, patient: int, one: SetAside) -> float:
-    """Day of the charting that was not understood; NaN where no cell of the course comes from its place."""
-    sources = course.where_from.get(one.analyte)
-    if sources is None or one.line is None:
-        return np.nan
-    row = int(np.flatnonzero(course.patients == patient)[0])
-    at = np.flatnonzero(sources[row] == f"{_base(one.file)}:{one.line}")
-    return float(course.days[at[0]]) if at.size else np.nan
+def _day(own: Course, today: float, one: SetAside) -> tuple[float, bool]:
+    """Day of the charting at a place, and whether it is this one's: else that of the last charting of the analyte.
+
+    NaN where its time could not be read, inf where all are later than today.
+    """
+    sources = own.where_from.get(one.analyte)
+    if sources is not None and one.line is not None:
+        at = np.flatnonzero(sources[0] == f"{_base(one.file)}:{one.line}")
+        if at.size:
+            return float(own.days[at[0]]), True
+    days = own.days[own.marked(own.unread, one.analyte)[0]]
+    past = days[days <= today]
+    return float(past[-1] if past.size else np.inf if days.size else np.nan), False
 
 
 def _base(file: str) -> str:
     return Path(file.replace("\\", "/")).name
 
 
-def _place(course: Course, one: SetAside, day: float, infused: datetime | date | None) -> _Place:
+def _place(course: Course, one: SetAside, day: float, exact: bool, infused: date | None) -> _Place:
     where = f"{_base(one.file)}:{one.line}" if one.line else _base(one.file)
     what = f"'{one.found}'" if one.found else one.what
-    when = f", {dated(day, infused)}" if np.isfinite(day) else ""
-    later = course.days > day
-    replaced = bool(np.isfinite(course.dense(one.analyte)[0, later]).any())
-    return _Place(day, f"{what} ({where}{when}{f', {SINCE}' if replaced else ''})", replaced)
+    when = (f", {dated(day, infused)}" if exact else f", last on {dated(day, infused)}") if np.isfinite(day) else ""
+    known = np.isfinite(course.dense(one.analyte)[0])
+    replaced = bool(known[course.days > day].any())
+    return _Place(day, f"{what} ({where}{when}{f'; {SINCE}' if replaced else ''})", replaced)
 
 
 def _sentence(name: str, places: list[_Place], needed: str) -> str:
