@@ -233,7 +233,7 @@ def _watch(
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
         "" if facts is None else facts.label[i],
         () if isinstance(record, Course) else tuple(day for day in record.infusions[i] if day <= today),
-        infused, unknown_lines(record, own, course, {name: found[name] for name in names}, infused),
+        infused, unknown_lines(record, i, course, {name: found[name] for name in names}, infused),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ class _Place:
 
 
 def unknown_lines(
-    record: Record | Course, own: Course, course: Course, found: Mapping[str, Grades], infused: date | None
+    record: Record | Course, i: int, course: Course, found: Mapping[str, Grades], infused: date | None
 ) -> tuple[str, ...]:
     """One sentence for each graded analyte that is unknown, that of today first; () where everything was understood.
 
@@ -38,8 +38,10 @@ def unknown_lines(
     ----------
     record : Record or Course
         With what was set aside.
-    own, course : Course
-        Of one patient: as long as it is, and up to today.
+    i : int
+        Position of the patient in the record.
+    course : Course
+        Of this patient, up to today.
     found : mapping of finding to Grades
         The findings that are shown: what none of them reads stands below, with the rest of what was set aside.
     infused : datetime, date or None
@@ -47,6 +49,7 @@ def unknown_lines(
     """
     if isinstance(record, Course) or not any(one.analyte for one in record.set_aside):
         return ()
+    own = record.courses[i]
     patient, today = int(course.patients[0]), float(course.days[-1])
     alone = len(record.facts.label) == 1
     reads = {name: _reads(grades) for name, grades in found.items()}

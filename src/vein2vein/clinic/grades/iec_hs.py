@@ -135,6 +135,11 @@ def _met(
     return met, np.where(np.isnan(now.low), np.isnan(lately.low) | perhaps(lately), perhaps(now)) & ~met
 
 
+def _unclear(course: Course, name: str, v: Mapping[str, float], open_: Flags) -> Flags:
+    """Of the cells that are open, those where a value was drawn: another analyte that is normal does not close them."""
+    return open_ & np.isfinite(carried_ends(course, name, v["stands"]).low)
+
+
 def _ever(course: Course, name: str) -> tuple[Flags, Flags]:
     """Whether a sign has been found so far, and whether a charting that was not understood may have said so."""
     found = ends(course, name)
@@ -169,13 +174,15 @@ def _transaminases(course: Course, rules: Edition) -> tuple[Flags, Flags]:
     """Above so many times the limit, or the baseline where that was abnormal; it may have been, where it is unknown."""
     v = rules.values
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    unclear = np.zeros(course.shape, dtype=bool)
     for name in TRANSAMINASES:
         upper, base = v[f"{name}_upper_limit"], lowest_before(course, name, v["baseline_days"])
         most, least = (v["transaminase_times"] * np.fmax(end, upper) for end in (base.high, base.low))
         high, open_ = _met(course, name, v, _above(most, 0), _above(least, 1))
         met |= high & np.isfinite(base.low)
+        unclear |= _unclear(course, name, v, open_)
         unknown &= open_ | (high & np.isnan(base.low))
-    return met, unknown & ~met
+    return met, (unknown | unclear) & ~met
 
 
 def _above(limit: Floats, end: int) -> _Asks:
@@ -190,6 +197,7 @@ def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    unclear = np.zeros(course.shape, dtype=bool)
     blood = edition("ctcae_v5_blood")
     limits = {level.reads: level.value for level in blood.levels if level.grade == blood.top}
     for name in COUNTS:
@@ -197,8 +205,9 @@ def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
         above = before(latest(ends(course, name).low >= limits[name]))
         since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
         met |= low & late & (above >= 0) & since
+        unclear |= _unclear(course, name, v, open_)
         unknown &= open_ | (low & (above < 0))
-    return met, unknown & late & ~met
+    return met, (unknown | unclear) & late & ~met
 
 
 def _resolving(course: Course, crs: Grades, rising: Flags, v: Mapping[str, float]) -> Flags:
