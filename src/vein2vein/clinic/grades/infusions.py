@@ -11,7 +11,6 @@ from vein2vein.clinic.grades.bounded import charted, ends
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
-MIDNIGHT = 2e-6  # days before it: dates are told to a millionth of a day
 
 
 def later_infusions(course: Course, position: int = 0) -> tuple[float, ...]:
@@ -37,6 +36,7 @@ def from_infusion(course: Course, day: float) -> Course:
 
 
 def eve_of(course: Course, day: float, position: int = 0) -> float:
-    """The last moment of the date before an infusion, in days of the course."""
-    clock = float(course.clock[position]) if course.clock.size else 0.0
-    return float(np.floor(np.round(day + clock, decimals=6))) - clock - MIDNIGHT
+    """Last day of the course before the date of an infusion; -inf where there is none."""
+    dates = course.calendar()[position]
+    earlier = course.days[dates < dates[np.searchsorted(course.days, day)]]
+    return float(earlier[-1]) if earlier.size else -np.inf
