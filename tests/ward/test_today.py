@@ -6,10 +6,13 @@ from datetime import date, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vein2vein.clinic.care.schedule import due
 from vein2vein.clinic.care.suggestions import suggest
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.io.record.read import read_record
 from vein2vein.io.record.record import SetAside
 from vein2vein.report.monitor_page import monitor_page
@@ -316,6 +319,21 @@ def test_each_infusion_has_its_own_hematotoxicity():
     assert "infusion of day 45" in monitor_page(watch)
 
 
+def test_what_is_due_is_counted_from_the_last_treatment():
+    (watch,) = monitor(two_infusions(45), age=40, weight=70)
+    assert any(one.group == "watch" and one.when >= 45 for one in watch.due)
+    (visit,) = [one for one in watch.due if one.until - one.when == 7 and one.when == 45 + 28]
+    assert not visit.overdue
+    (split,) = monitor(two_infusions(9), age=40, weight=70)
+    assert any((one.when, one.until) == (28, 35) for one in split.due)
+
+
+def test_a_decision_of_a_clinician_is_a_look(record):
+    one = Override(0, 2.0, 5.0, "icans", 3, "", "Dr. B", "day 3", "", "record.csv:9")
+    (watch,) = monitor(replace(record, overrides=(one,)))
+    assert str(state(watch, "icans")) == "grade 3"
+
+
 def test_the_second_part_of_a_split_dose_ends_no_window():
     (watch,) = monitor(two_infusions(9), age=40, weight=70)
     first, second = watch.hematotoxicity
@@ -343,3 +361,27 @@ def test_a_late_or_infected_fever_brings_the_advice_to_look_for_its_cause(flag, 
     texts = [one.text for one in suggest(chart, {"crs_astct": found}, weight=70.0)]
     advice = [text for text in texts if "look for another cause" in text or "another cause of the fever" in text]
     assert bool(advice) == bool(told) and all(told in text for text in advice)
+
+
+# ---------------------------------------------------------------- properties
+
+COUNTS = st.sampled_from([0.05, 0.3, 0.5, 0.8, 1.2, 3.0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), COUNTS), min_size=2, max_size=14, unique_by=lambda row: row[0]), st.data()
+)
+def test_garbling_a_count_settles_no_lower_grade_of_a_day_or_of_today(rows, data):
+    rows = sorted(rows.items())
+    at = data.draw(st.integers(0, len(rows) - 1))
+    days, counts = [quarter / 4 for quarter, _ in rows], [count for _, count in rows]
+    (clean,) = monitor(course(days, neutrophils=counts), age=40, weight=70)
+    garbled = [NAN if i == at else count for i, count in enumerate(counts)]
+    (after,) = monitor(course(days, neutrophils=garbled, unread=[("neutrophils", at)]), age=40, weight=70)
+    pairs = [(state(w, n) for w in (clean, after)) for n in ("neutropenia", "icaht_early")]
+    pairs += [(d.states["neutropenia"] for d in days) for days in zip(clean.days, after.days)]
+    assert len(clean.days) == len(after.days)
+    for was, now in pairs:
+        assert now.grade < 0 or now.grade >= was.grade, (was, now)
+        assert now.at_least <= was.at_least

@@ -92,10 +92,12 @@ def summary(watch: WardRound) -> list[str]:
     if watch.product:
         known.append(product_title(watch.product))
     when = moment_text(watch.today, watch.infused)
+    later = [f", day {day_text(watch.today - day)} after that of day {day_text(day)}" for day in watch.infusions[1:]]
+    infusion = f"first infusion{''.join(later)}" if later else "infusion"
     words = [f"{s.title}: {s}" for s in watch.now if s.grade > 0 or (s.grade < 0 and s.at_least > 0)]
     open_ = [s.title for s in watch.now if s.grade < 0 and s.at_least <= 0]
     return [
-        f"Day {day_text(watch.today)}{f' ({when})' if when else ''} after the infusion; "
+        f"Day {day_text(watch.today)}{f' ({when})' if when else ''} after the {infusion}; "
         f"{', '.join(k for k in known if k)}.",
         f"Now: {'; '.join(words)}." if words else "No finding of grade 1 or more is known today.",
         *([f"Not gradable today: {', '.join(open_)}."] if open_ else []),

@@ -7,7 +7,7 @@ import numpy as np
 from vein2vein.clinic.criteria import edition, unverified
 from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
-from vein2vein.clinic.grades.infusions import eve_of, from_infusion, later_infusions
+from vein2vein.clinic.grades.infusions import apart, eve_of, from_infusion, later_infusions
 from vein2vein.therapy.course import Course
 from vein2vein.ward.scores import SO_FAR
 from vein2vein.ward.states import Standing, day_text, title
@@ -30,18 +30,11 @@ def hematotoxicity_of(course: Course) -> tuple[Standing, ...]:
     starts = (0.0, *later_infusions(course))
     out: list[Standing] = []
     for which, start in enumerate(starts):
-        following = [day for day in starts[which + 1 :] if _apart(course, start, day)]
+        following = [day for day in starts[which + 1 :] if apart(course, start, day)]
         end = min([today, *(eve_of(course, day) for day in following)])
         whose = f", infusion of day {day_text(start)}" if len(starts) > 1 else ""
         out += _of_one(from_infusion(course, start), end - start, today, whose, ended=bool(following))
     return tuple(out)
-
-
-def _apart(course: Course, first: float, second: float) -> bool:
-    """Whether an infusion is a new treatment, and not the second part of a split dose."""
-    clock = float(course.clock[0]) if course.clock.size else 0.0
-    days = np.floor(np.round([first + clock, second + clock], decimals=6))
-    return bool(days[1] - days[0] > edition("icaht_2023").values["split_dose_days"])
 
 
 def _of_one(course: Course, last_day: float, today: float, whose: str, *, ended: bool) -> list[Standing]:

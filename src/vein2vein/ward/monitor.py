@@ -7,7 +7,7 @@ those of ``clinic.grades.monitoring``, the same for real and virtual patients.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -21,7 +21,8 @@ from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
 from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
-from vein2vein.clinic.grades.monitoring import Override, apply_overrides, grade
+from vein2vein.clinic.grades.infusions import from_infusion, new_treatments
+from vein2vein.clinic.grades.monitoring import Audit, Override, apply_overrides, grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
@@ -38,6 +39,7 @@ from vein2vein.ward.states import (
     days_of,
     given_on,
     in_words,
+    looked_at,
     state_at,
     title,
 )
@@ -227,7 +229,7 @@ def _watch(
         name, "" if facts is None else facts.disease[i], course,
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today),
-        () if np.isfinite(died) else due(course, today, name, findings=found),
+        () if np.isfinite(died) else _due(course, found, today, name),
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
         days_of(course, found, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
@@ -326,6 +328,7 @@ def _decide(
                 notes.append(f"{one.where_from}: decides on {one.finding}, which is shown with --scale {other}")
                 continue
             found, audit = apply_overrides(found, [one], course)
+            found[one.finding] = _looked_too(found[one.finding], course, audit)
         except InputError as problem:
             what, _, remedy = problem.text.rstrip(".").partition("; ")
             file, _, line = one.where_from.rpartition(":")
@@ -335,6 +338,20 @@ def _decide(
         spans = sorted({in_words(one.finding, a.computed) for a in audit})
         told.append(_decision(one, ", ".join(spans) or "no reading of these days"))
     return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
+
+
+def _looked_too(grades: Grades, course: Course, audit: Iterable[Audit]) -> Grades:
+    """The same grades; where a clinician decided, the scale was looked at."""
+    decided = np.isin(grades.days, [one.day for one in audit])[None, :]
+    return replace(grades, looked=looked_at(grades, course)[None, :] | decided)
+
+
+def _due(course: Course, found: Mapping[str, Grades], today: float, product: str) -> tuple[Due, ...]:
+    """What is due, counted from the last infusion that is a treatment of its own; told in days of the record."""
+    start = max([0.0, *new_treatments(course)])
+    moved = {name: replace(grades, days=grades.days - start) for name, grades in found.items()}
+    listed = due(from_infusion(course, start), today - start, product, findings=moved)
+    return tuple(replace(one, when=one.when + start, until=one.until + start, last=one.last + start) for one in listed)
 
 
 def _decision(one: Override, computed: str) -> Decision:

@@ -29,6 +29,24 @@ def later_infusions(course: Course, position: int = 0) -> tuple[float, ...]:
     return tuple(found)
 
 
+def new_treatments(course: Course, position: int = 0) -> tuple[float, ...]:
+    """Of them, those that are a treatment of their own, and not the second part of a split dose."""
+    found: list[float] = []
+    first = 0.0
+    for day in later_infusions(course, position):
+        if apart(course, first, day, position):
+            found.append(day)
+            first = day
+    return tuple(found)
+
+
+def apart(course: Course, first: float, second: float, position: int = 0) -> bool:
+    """Whether an infusion is a new treatment (``split_dose_days`` of criteria/icaht_2023.toml)."""
+    clock = float(course.clock[position]) if course.clock.size else 0.0
+    dates = np.floor(np.round([first + clock, second + clock], decimals=6))
+    return bool(dates[1] - dates[0] > edition("icaht_2023").values["split_dose_days"])
+
+
 def from_infusion(course: Course, day: float) -> Course:
     """The same course with another infusion as its day 0."""
     clock = course.clock if course.clock.size else np.zeros(course.shape[0])
