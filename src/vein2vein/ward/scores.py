@@ -245,11 +245,17 @@ def _told(
 
 def _rows(course: Course, values: Mapping[str, Range | None], first: float, last: float) -> tuple[Row, ...]:
     """The rows that were read: of each analyte the last one with the value, or, behind a grade, the last one."""
-    part = course.between(first, last)
-    rows = [row for row in part.rows() if row.analyte in values]
-    told: dict[str, Row] = {}
-    for row in rows:
-        value = values[row.analyte]
-        if value is None or any(np.isclose(row.value, end[0], rtol=1e-12) for end in value):
-            told[row.analyte] = row
-    return tuple(told.values())
+    told: list[Row] = []
+    inside = (course.days >= first) & (course.days <= last)
+    for name in sorted(name for name in values if name in course):
+        cells = course.values[name][0]
+        found, there = values[name], inside & np.isfinite(cells)
+        if found is not None:
+            there &= np.logical_or.reduce([np.isclose(cells, end[0], rtol=1e-12, atol=0) for end in found])
+        if there.any():
+            column = int(np.flatnonzero(there)[-1])
+            below = bool(course.marked(course.below_lloq, name)[0, column])
+            source = str(course.where_from[name][0, column]) if name in course.where_from else ""
+            day, value = float(course.days[column]), float(cells[column])
+            told.append(Row(int(course.patients[0]), day, name, value, below, course.origin, source))
+    return tuple(sorted(told, key=lambda row: (row.day, row.analyte)))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,7 +137,7 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
     looked = columns[looked_at(grades, course)[columns]]
     seen = looked if looked.size else columns
     worst = state_of(grades, course, _best(grades, seen), name)
-    if worst.grade < 0 or worst.grade >= _highest(grades, name):
+    if worst.grade < 0 or worst.grade >= _highest(grades.edition.partition(":")[0], name):
         return worst
     unread = {n for names in (*grades.reads.values(), *grades.anchors) for n in names if n in course.unread}
     open_ = [
@@ -150,10 +151,10 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
     return replace(worst, grade=NOT_GRADABLE, at_least=max(worst.grade, 0), missing=lacks)
 
 
-def _highest(grades: Grades, name: str) -> int:
+@cache
+def _highest(criteria: str, name: str) -> int:
     """The highest grade of a living patient, or the worst state."""
-    known = grades.edition.partition(":")[0]
-    return (edition(known).top if known in editions() else 0) or highest_grade(name)
+    return (edition(criteria).top if criteria in editions() else 0) or highest_grade(name)
 
 
 def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
