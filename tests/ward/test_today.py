@@ -233,10 +233,25 @@ def test_the_newest_first_and_many_places_of_one_analyte_are_counted(record):
     assert second.startswith("Neutrophils")
 
 
+def test_a_course_without_a_file_tells_it_too():
+    (watch,) = monitor(course([1.0, 2.5], unread=[("norepinephrine", 1)], temperature=[37, 37]), age=40, weight=70)
+    assert watch.unknown == (
+        "Norepinephrine: last on day 2.5; for Cytokine release (ASTCT), Hyperinflammation (IEC-HS)",
+    )
+
+
+def test_a_place_whose_time_could_not_be_read_is_told(record):
+    aside = SetAside(record.file, 14, "time", "no time", "soon", "a time", "correct it", "norepinephrine", 0)
+    (watch,) = monitor(replace(record, set_aside=(aside,)))
+    (line,) = watch.unknown
+    assert line.startswith("Norepinephrine: 'soon' (record.csv:14);")
+
+
 def test_a_line_of_another_patient_is_not_told(record):
     changed = unread_at(record, "norepinephrine", 12, 3.4, "running fast")
-    changed = replace(changed, set_aside=tuple(replace(one, patient=9) for one in changed.set_aside))
-    assert monitor(changed)[0].unknown == ()
+    own = replace(changed.courses[0], unread={})
+    others = tuple(replace(one, patient=9) for one in changed.set_aside)
+    assert monitor(replace(changed, set_aside=others, courses=(own,)))[0].unknown == ()
 
 
 def test_hostile_words_stay_words(record):

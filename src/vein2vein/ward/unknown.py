@@ -47,19 +47,20 @@ def unknown_lines(
     infused : datetime, date or None
         Day 0, where it is known.
     """
-    if isinstance(record, Course) or not any(one.analyte for one in record.set_aside):
+    if not course.unread and (isinstance(record, Course) or not any(one.analyte for one in record.set_aside)):
         return ()
-    own = record.courses[i]
-    patient, today = int(course.patients[0]), float(course.days[-1])
-    alone = len(record.facts.label) == 1
+    today = float(course.days[-1])
     reads = {name: _reads(grades) for name, grades in found.items()}
     places: dict[str, list[_Place]] = {}
-    for one in record.set_aside:
-        whose = one.patient == patient or (alone and one.patient < 0)
-        if whose and any(one.analyte in names for names in reads.values()):
-            day, exact = _day(own, today, one)
+    for one in _aside(record, int(course.patients[0])):
+        if any(one.analyte in names for names in reads.values()):
+            day, exact = _day(course if isinstance(record, Course) else record.courses[i], today, one)
             if not day > today:
                 places.setdefault(one.analyte, []).append(_place(course, one, day, exact, infused))
+    for name, marks in course.unread.items():  # of more than a log can hold, or of a course without a file
+        if name not in places and marks[0].any() and any(name in names for names in reads.values()):
+            day = float(course.days[np.flatnonzero(marks[0])[-1]])
+            places[name] = [_Place(day, f"last on {dated(day, infused)}", _replaced(course, name, day))]
     told: list[tuple[bool, float, str]] = []
     for name, all_of_it in places.items():
         open_ = [place for place in all_of_it if not place.replaced]
@@ -82,17 +83,29 @@ def _reads(grades: Grades) -> frozenset[str]:
     return frozenset(name for some in names for name in some)
 
 
+def _aside(record: Record | Course, patient: int) -> list[SetAside]:
+    """What was set aside of one patient, and what may be of no other."""
+    if isinstance(record, Course):
+        return []
+    alone = len(record.facts.label) == 1
+    return [one for one in record.set_aside if one.analyte and (one.patient == patient or (alone and one.patient < 0))]
+
+
 def _day(own: Course, today: float, one: SetAside) -> tuple[float, bool]:
     """Day of the charting at a place, and whether it is this one's: else that of the last charting of the analyte.
 
-    NaN where its time could not be read, inf where all are later than today.
+    NaN where its time could not be read; inf where it is later than today, or where another row of that time was read.
     """
+    unread = own.marked(own.unread, one.analyte)[0]
+    day = float(getattr(one, "day", np.nan))
+    if np.isfinite(day):
+        return (day if unread[own.days == day].any() else np.inf), True
     sources = own.where_from.get(one.analyte)
     if sources is not None and one.line is not None:
         at = np.flatnonzero(sources[0] == f"{_base(one.file)}:{one.line}")
         if at.size:
             return float(own.days[at[0]]), True
-    days = own.days[own.marked(own.unread, one.analyte)[0]]
+    days = own.days[unread]
     past = days[days <= today]
     return float(past[-1] if past.size else np.inf if days.size else np.nan), False
 
@@ -105,9 +118,13 @@ def _place(course: Course, one: SetAside, day: float, exact: bool, infused: date
     where = f"{_base(one.file)}:{one.line}" if one.line else _base(one.file)
     what = f"'{one.found}'" if one.found else one.what
     when = (f", {dated(day, infused)}" if exact else f", last on {dated(day, infused)}") if np.isfinite(day) else ""
-    known = np.isfinite(course.dense(one.analyte)[0])
-    replaced = bool(known[course.days > day].any())
+    replaced = _replaced(course, one.analyte, day)
     return _Place(day, f"{what} ({where}{when}{f'; {SINCE}' if replaced else ''})", replaced)
+
+
+def _replaced(course: Course, name: str, day: float) -> bool:
+    """Whether a value was read after a day."""
+    return bool(np.isfinite(course.dense(name)[0, course.days > day]).any())
 
 
 def _sentence(name: str, places: list[_Place], needed: str) -> str:
