@@ -128,8 +128,8 @@ def monitor_page(watch: WardRound) -> str:
         for d, earlier in zip(watch.days, (None, *watch.days))
     ]  # fmt: skip
     return page.fill(
-        "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}", summary=summary(watch),
-        today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
+        "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
+        summary=summary(watch), today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],

@@ -132,7 +132,8 @@ def _cells(course: Course, name: str) -> dict[float, tuple[str, str]]:
     """Value and place by day, of one analyte of one patient."""
     if name not in course:
         return {}
-    row, out = course.values[name][0], {}
+    row = course.values[name][0]
+    out: dict[float, tuple[str, str]] = {}
     unread = course.marked(course.unread, name)[0]
     for at in np.flatnonzero(np.isfinite(row) | unread):
         sign = next((s for part, s in MARKS if course.marked(getattr(course, part), name)[0, at]), "")
