@@ -82,7 +82,7 @@ def corrections(
         if moved:
             notes.append(moved)
         who = int(new.courses[i].patients[0])
-        changed = _values(who, label, was, now)
+        changed = _values(who, label, was=was, now=now)
         if not changed and not moved and now.shape == was.shape and _same_facts(new, i, old, j):
             continue  # nothing to grade twice
         values += changed
@@ -115,7 +115,7 @@ def _same_facts(new: Record, i: int, old: Record, j: int) -> bool:
     return numbers and one.product[i] == two.product[j]
 
 
-def _values(patient: int, label: str, now: Course, was: Course) -> list[Corrected]:
+def _values(patient: int, label: str, *, was: Course, now: Course) -> list[Corrected]:
     """Values that changed, appeared or vanished, by day."""
     found: list[Corrected] = []
     for name in sorted({*now.values, *was.values}):
