@@ -121,8 +121,8 @@ def command(
         read = read_records(record, mapping=mapping, say=say)
         older = None if since is None else read_records(since, mapping=mapping)
     corrected = None if older is None else _corrected(read, older, asked, wanted)
-    read = deidentify(read) if private else read
     read = _selected(read, wanted) if wanted else read
+    read = deidentify(read) if private else read
     many = len(read.courses) > 1
     folder = out
     if out is None and (private or not many):

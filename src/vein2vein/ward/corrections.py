@@ -93,6 +93,9 @@ def corrections(
         ]
         if len(two) == 2:
             grades += _grades(who, label, two[0][0], two[1][0])
+    fresh = [label for label in new.facts.label if not alone and label not in before]
+    if fresh:
+        notes.append(f"not in the record before: {', '.join(map(repr, fresh))}")
     gone = [label for j, label in enumerate(old.facts.label) if j not in seen]
     if gone:
         notes.append(f"not in this record, but in the one before: {', '.join(map(repr, gone))}")
