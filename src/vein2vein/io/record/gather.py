@@ -24,7 +24,6 @@ from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
 SPLIT = 7.0  # days: doses of one product given in parts; a later infusion is another one
-SHARED = ("cells", "spoiled", "unread", "above", "lasting", "weights", "overrides", "attributions")
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
     "the time of the infusion",
@@ -197,8 +196,9 @@ def _fill(
     """Cells of each file, filled into one table, and how many values each gave."""
     works = [Cells(one.kind, one.mapping, one.log, one.decimal, numbers, zeros) for one in sources]
     for work in works[1:]:
-        for name in SHARED:
-            setattr(work, name, getattr(works[0], name))
+        for name, held in vars(works[0]).items():
+            if isinstance(held, dict | set | list):  # one table of cells for all files
+                setattr(work, name, held)
     analytes = all_analytes()
     reads = [0] * len(works)
     values: list[list[Entry]] = []
