@@ -23,7 +23,7 @@ from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, Se
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
-SPLIT = 7.0  # days: doses of one product given in parts; a later infusion is another one
+SPLIT = 3.0  # days up to which doses are parts of one infusion, as the graders take them
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
     "the time of the infusion",
@@ -272,7 +272,7 @@ def infusion_days(
     found: list[float] = []
     last = -np.inf
     for day in sorted(days):
-        if day - last >= SPLIT:
+        if day - last > SPLIT:
             found.append(float(day))
         last = day
     return tuple(found)
