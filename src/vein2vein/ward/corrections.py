@@ -82,7 +82,7 @@ def corrections(
         if moved:
             notes.append(moved)
         who = int(new.courses[i].patients[0])
-        changed = _values(who, label, was, now)
+        changed = _values(who, label, was=was, now=now)
         if not changed and not moved and now.shape == was.shape and _same_facts(new, i, old, j):
             continue  # nothing to grade twice
         values += changed
@@ -93,6 +93,9 @@ def corrections(
         ]
         if len(two) == 2:
             grades += _grades(who, label, two[0][0], two[1][0])
+    fresh = [label for label in new.facts.label if not alone and label not in before]
+    if fresh:
+        notes.append(f"not in the record before: {', '.join(map(repr, fresh))}")
     gone = [label for j, label in enumerate(old.facts.label) if j not in seen]
     if gone:
         notes.append(f"not in this record, but in the one before: {', '.join(map(repr, gone))}")
@@ -115,7 +118,7 @@ def _same_facts(new: Record, i: int, old: Record, j: int) -> bool:
     return numbers and one.product[i] == two.product[j]
 
 
-def _values(patient: int, label: str, now: Course, was: Course) -> list[Corrected]:
+def _values(patient: int, label: str, *, was: Course, now: Course) -> list[Corrected]:
     """Values that changed, appeared or vanished, by day."""
     found: list[Corrected] = []
     for name in sorted({*now.values, *was.values}):
@@ -132,7 +135,8 @@ def _cells(course: Course, name: str) -> dict[float, tuple[str, str]]:
     """Value and place by day, of one analyte of one patient."""
     if name not in course:
         return {}
-    row, out = course.values[name][0], {}
+    row = course.values[name][0]
+    out: dict[float, tuple[str, str]] = {}
     unread = course.marked(course.unread, name)[0]
     for at in np.flatnonzero(np.isfinite(row) | unread):
         sign = next((s for part, s in MARKS if course.marked(getattr(course, part), name)[0, at]), "")

@@ -197,7 +197,7 @@ def _watch(
     facts = None if isinstance(record, Course) else record.facts
     kg = weight if weight is not None else float(facts.weight[i]) if facts else np.nan
     years = age if age is not None else float(facts.age[i]) if facts else np.nan
-    notes = list(() if isinstance(record, Course) else record.notes)
+    notes = list(() if isinstance(record, Course) else (*record.warnings, *record.notes))
     told = "" if facts is None else facts.product[i]
     if product is None and told in all_products():
         product = find_product(told)

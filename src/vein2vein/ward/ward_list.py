@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from vein2vein.clinic.words import finding_words
 from vein2vein.ward.monitor import WardRound
 from vein2vein.ward.states import Standing, day_text, name_of
 
@@ -62,8 +64,20 @@ class WardLine:
     @property
     def day(self) -> str:
         """The day, and that after each further infusion."""
-        later = [f"day {day_text(self.today - one)} after that of day {day_text(one)}" for one in self.infusions[1:]]
-        return ", ".join([day_text(self.today), *later])
+        return days_since_infusions(self.today, self.infusions)
+
+
+def days_since_infusions(today: float, infusions: Sequence[float]) -> str:
+    """Today's day, and that after each further infusion."""
+    later = [
+        f"day {day_text(today - one)} after the {nth(number)} infusion" for number, one in enumerate(infusions[1:], 2)
+    ]
+    return ", ".join([day_text(today), *later])
+
+
+def nth(number: int) -> str:
+    """Which of several."""
+    return {2: "second", 3: "third", 4: "fourth"}.get(number, f"{number}th")
 
 
 def known(state: Standing) -> int:
@@ -85,7 +99,7 @@ def line_of(watch: WardRound) -> WardLine:
     down = [s for change, s in worse if change < 0 and s.grade >= 0]
     trend = 1 if up else -1 if down else 0
     moved = up or down
-    since = "; ".join(f"{s.title.split(' (')[0]}: {earlier[s.name]} a day earlier" for s in moved)
+    since = ", ".join(f"{finding_words(s.name).short} {mark(earlier[s.name])} to {mark(s)}" for s in moved)
     overdue = [one for one in watch.due if one.overdue]
     coming = [one for one in watch.due if not one.overdue and one.when >= watch.today]
     coming.sort(key=lambda one: one.when)
@@ -124,10 +138,12 @@ def in_order(lines: list[WardLine]) -> list[WardLine]:
     return sorted(lines, key=order)
 
 
+def mark(state: Standing) -> str:
+    """A state in the fewest signs."""
+    return str(state.grade) if state.grade >= 0 else f">={state.at_least}" if state.at_least > 0 else "?"
+
+
 def short(state: Standing) -> str:
-    """A state in a cell of a table."""
-    if state.grade >= 0:
-        return str(state.grade)
-    if state.at_least > 0:
-        return f">={state.at_least}"
-    return "?" if np.isnan(state.last_day) else f"? (day {day_text(state.last_day)}: {state.last_grade})"
+    """A state in a cell of a table; where nothing is known today, with the last known grade and its day."""
+    aged = "" if np.isnan(state.last_day) else f" (day {day_text(state.last_day)}: {state.last_grade})"
+    return f"?{aged}" if known(state) < 0 else mark(state)

@@ -48,7 +48,7 @@ def read_records(
     path = Path(arguments.path_of("path", path))
     if not path.is_dir():
         return read_record(path, mapping=mapping)
-    files, others = _files(path)
+    files, others = files_of(path)
     if not files:
         raise InputError(f"is a folder without a record; expected files that end in {', '.join(ENDINGS)}.", file=path)
     sources: list[Source] = []
@@ -77,7 +77,7 @@ def read_records(
     )
 
 
-def _files(folder: Path) -> tuple[list[Path], int]:
+def files_of(folder: Path) -> tuple[list[Path], int]:
     """Files that may be records, by name with numbers in their order; how many others there are."""
 
     def order(path: Path) -> list[tuple[int, str]]:
@@ -115,14 +115,16 @@ def _persons(sources: list[Source]) -> tuple[list[Source], list[str]]:
     warnings: list[str] = []
     for label, found in shared.items():
         kept = [found[0]]
+        own = [facts[at][label] for at in found]
+        two = any(_contradiction(one, other) for one in own for other in own)
         for at in found[1:]:
-            against = [why for other in kept if (why := _contradiction(facts[other][label], facts[at][label]))]
-            if against:
+            why = _apart([facts[other][label] for other in kept], facts[at][label], doubt=two)
+            if why:
                 name = Path(sources[at].log.file).name
                 renamed[at][label] = f"{label} ({name})"
                 warnings.append(
-                    f"patient {plain(label)!r} of {name} is another person than the one of "
-                    f"{Path(sources[kept[0]].log.file).name} ({against[0]}): they were kept apart"
+                    f"patient {plain(label)!r} of {name} may be another person than the one of "
+                    f"{Path(sources[kept[0]].log.file).name} ({why}): they were kept apart"
                 )
             else:
                 kept.append(at)
@@ -137,6 +139,19 @@ def _persons(sources: list[Source]) -> tuple[list[Source], list[str]]:
         if names else one
         for one, names in zip(sources, renamed)
     ], warnings  # fmt: skip
+
+
+def _apart(kept: list[Known], one: Known, *, doubt: bool) -> str:
+    """Why a patient is not taken as the one of the files before; ``doubt``: the name stands for two persons."""
+    against = next((why for other in kept if (why := _contradiction(other, one))), "")
+    if not against and doubt and not any(_agrees(other, one) for other in kept):
+        return "the name stands for two persons, and nothing says which"
+    return against
+
+
+def _agrees(one: Known, two: Known) -> bool:
+    same_sex = bool(one.sex) and one.sex == two.sex
+    return same_sex or (one.birth is not None and one.birth == two.birth) or abs(one.age - two.age) <= APART
 
 
 def _contradiction(one: Known, two: Known) -> str:

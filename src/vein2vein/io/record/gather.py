@@ -23,8 +23,7 @@ from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, Se
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
-SPLIT = 7.0  # days: doses of one product given in parts; a later infusion is another one
-SHARED = ("cells", "spoiled", "unread", "above", "lasting", "weights", "overrides", "attributions")
+SPLIT = 3.0  # days up to which doses are parts of one infusion, as the graders take them
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
     "the time of the infusion",
@@ -197,8 +196,9 @@ def _fill(
     """Cells of each file, filled into one table, and how many values each gave."""
     works = [Cells(one.kind, one.mapping, one.log, one.decimal, numbers, zeros) for one in sources]
     for work in works[1:]:
-        for name in SHARED:
-            setattr(work, name, getattr(works[0], name))
+        for name, held in vars(works[0]).items():
+            if isinstance(held, dict | set | list):  # one table of cells for all files
+                setattr(work, name, held)
     analytes = all_analytes()
     reads = [0] * len(works)
     values: list[list[Entry]] = []
@@ -272,7 +272,7 @@ def infusion_days(
     found: list[float] = []
     last = -np.inf
     for day in sorted(days):
-        if day - last >= SPLIT:
+        if day - last > SPLIT:
             found.append(float(day))
         last = day
     return tuple(found)

@@ -69,7 +69,7 @@ def nameless(entries: Sequence[Entry], log: Log) -> tuple[list[Entry], list[Entr
         f"{rows} no patient in a file of {among} (lines {where})",
         "",
         "the patient in every row",
-        "write whose they are; nothing is taken as the row above says",
+        "write whose they are",
     )
     names = ", ".join(dict.fromkeys(entry.name for entry in lost[: 10 * SHOWN]))
     then = "what they chart is unknown at its time" if len(named) == 1 else "they may be anyone's"

@@ -232,25 +232,34 @@ class Record:
 
     def of(self, i: int) -> Record:
         """The record of one of its patients, by position; rows of the file that are no one's are counted in a note."""
-        number, facts, cut = int(self.courses[i].patients[0]), self.facts, slice(i, i + 1)
-        if len(self.courses) == 1:
-            return self
-        nobodys = sum(one.patient == -1 for one in self.set_aside)
-        rows = "1 row was" if nobodys == 1 else f"{nobodys} rows were"
-        return replace(
-            self,
-            courses=self.courses[cut],
-            facts=replace(
-                facts, label=facts.label[cut], age=facts.age[cut], weight=facts.weight[cut], height=facts.height[cut],
-                sex=facts.sex[cut], disease=facts.disease[cut], product=facts.product[cut], dated=facts.dated[cut],
-                infused=facts.infused[cut],
-            ),
-            overrides=tuple(one for one in self.overrides if one.patient == number),
-            attributions=tuple(one for one in self.attributions if one.patient == number),
-            set_aside=tuple(one for one in self.set_aside if one.patient == number),
-            notes=(*self.notes, *([f"{rows} set aside that may be of any patient: see the ward list"] * (nobodys > 0))),
-            infusions=self.infusions[cut], tallies=(), ungraded=(), warnings=(),
-        )  # fmt: skip
+        return self if len(self.courses) == 1 else chosen(self, (i,))
+
+
+def chosen(record: Record, places: Sequence[int]) -> Record:
+    """The record of some of its patients, by position."""
+    facts, numbers = record.facts, {int(record.courses[i].patients[0]) for i in places}
+    called = [repr(plain(facts.label[i])) for i in places] + ["no patient"]
+    index = np.array(places, dtype=np.intp)
+    nobodys = sum(one.patient == -1 for one in record.set_aside)
+    rows = "1 row was" if nobodys == 1 else f"{nobodys} rows were"
+    told = (f"{rows} set aside that may be of any patient of the file",) if nobodys else ()
+    cut: dict[str, Any] = {
+        name: tuple(held[i] for i in places)
+        for name in ("label", "sex", "disease", "product", "dated", "infused")
+        if (held := getattr(facts, name))
+    }
+    return replace(
+        record,
+        courses=tuple(record.courses[i] for i in places),
+        facts=replace(facts, age=facts.age[index], weight=facts.weight[index], height=facts.height[index], **cut),
+        overrides=tuple(one for one in record.overrides if one.patient in numbers),
+        attributions=tuple(one for one in record.attributions if one.patient in numbers),
+        set_aside=tuple(one for one in record.set_aside if one.patient in numbers),
+        notes=(*record.notes, *told),
+        infusions=tuple(record.infusions[i] for i in places),
+        ungraded=(),
+        warnings=tuple(text for text in record.warnings if "patient" not in text or any(one in text for one in called)),
+    )
 
 
 def joined(courses: Sequence[Course], file: str) -> Course:

@@ -14,6 +14,7 @@ from vein2vein import units
 from vein2vein.clinic.response.visits import VISIT_ITEMS, Lesion
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import names, times
+from vein2vein.io.record.folder import files_of
 from vein2vein.io.record.gather import NO_ZERO, gather, zeros_of
 from vein2vein.io.record.identity import lookalike_words, numbers_of
 from vein2vein.io.record.mapping import TableMapping, read_mapping
@@ -112,6 +113,44 @@ def read_visits(
         raise InputError("holds neither items of a visit nor lesions.", file=path)
     notes = _notes(course, lesions, criteria, notes)
     return Visits(_with_days(course, lesions), lesions, log.in_order(), notes, tuple(labels), warnings)
+
+
+def read_visits_of(
+    path: str | Path, criteria: str = "lugano", *, mapping: str | Path | TableMapping | None = None
+) -> tuple[list[Visits], list[str]]:
+    """Read the visits of a file, or of each file of a folder, and what a person must know before reading a response.
+
+    A file of a folder that names no patient is of one, who is called as the file; one that cannot be read is told.
+
+    Raises
+    ------
+    InputError
+        Nothing in any file can be used.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        read = read_visits(path, criteria, mapping=mapping)
+        return [read], list(read.warnings)
+    found: list[Visits] = []
+    warnings: list[str] = []
+    problems: list[InputError] = []
+    seen: dict[str, str] = {}
+    for file in files_of(path)[0]:
+        try:
+            read = read_visits(file, criteria, mapping=mapping)
+        except InputError as problem:
+            problems.append(problem)
+            warnings.append(f"not read: {problem}")
+            continue
+        found.append(replace(read, labels=tuple(label or file.stem for label in read.labels)))
+        warnings += read.warnings
+        for label in found[-1].labels:
+            if label in seen:
+                warnings.append(f"patient {label!r} stands in {seen[label]} and in {file.name}: judged apart")
+            seen.setdefault(label, file.name)
+    if not found:
+        raise problems[0] if problems else InputError("is a folder without a record.", file=path)
+    return found, warnings
 
 
 def _line(lesion: Lesion) -> int:
