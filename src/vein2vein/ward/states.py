@@ -120,6 +120,9 @@ def looked_at(grades: Grades, course: Course) -> NDArray[np.bool_]:
 
 def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     """The column that decides: the highest grade, or what is known of it at least; where none is known, the last."""
+    for aside in (grades.looked if grades.looked is None else ~grades.looked, grades.passing):
+        if aside is not None and not aside[0, columns].all():
+            columns = columns[~aside[0, columns]]
     known = np.maximum(
         grades.grade[0, columns], np.where(grades.at_least[0, columns] > 0, grades.at_least[0, columns], -1)
     )

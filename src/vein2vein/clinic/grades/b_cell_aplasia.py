@@ -132,7 +132,7 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
         flags,
         {},
         ("definition of B-cell aplasia, from memory",) if rule.mark == "M" else (),
-        counted | charted(course, "b_cell_percent"),
+        looked=counted | charted(course, "b_cell_percent"),
     )
 
 

@@ -42,7 +42,7 @@ def grade_cytopenia(course: Course, name: str, criteria: str = "ctcae_v5_blood")
     missing = {analyte: open_} if (open_ := grade < 0).any() else {}
     return Grades(
         name, rules.name, course.days, grade, lower, missing, {name: lower}, {name: (analyte,)}, {}, {},
-        unverified(rules.name), charted(course, analyte),
+        unverified(rules.name), looked=charted(course, analyte),
     )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     flags = {text: cells for text, cells in flags.items() if cells.any()}
     return Grades(
         "iec_hs", rules.name, course.days, graded, grade, {n: c for n, c in missing.items() if c.any()}, shown,
-        {"state": (), **READS}, flags, {}, unverified(rules.name), _looked(course),
+        {"state": (), **READS}, flags, {}, unverified(rules.name), looked=_looked(course),
     )  # fmt: skip
 
 
