@@ -149,9 +149,10 @@ def test_the_latest_values_are_no_older_than_asked():
     course = one([-9, -5, -2, 0, 1], platelets=[150, 90, NAN, NAN, 30], crp=[5, NAN, NAN, NAN, 80])
     found = latest_values(course, ("platelets", "crp", "ferritin"), day=0, window=7)
     assert list(found) == ["platelets", "crp", "ferritin"]
-    assert found["platelets"].tolist() == [90] and np.isnan(found["crp"][0]) and np.isnan(found["ferritin"][0])
-    assert latest_values(course, ("crp",), day=1, window=7)["crp"].tolist() == [80]
-    assert latest_values(course, ("crp",), day=0, window=9)["crp"].tolist() == [5]
+    assert [end.tolist() for end in found["platelets"]] == [[90], [90]]
+    assert np.isnan(found["crp"].low[0]) and np.isnan(found["ferritin"].high[0])
+    assert latest_values(course, ("crp",), day=1, window=7)["crp"].low.tolist() == [80]
+    assert latest_values(course, ("crp",), day=0, window=9)["crp"].low.tolist() == [5]
 
 
 def test_scores_of_an_unknown_kind_are_answered_with_the_nearest():
