@@ -298,8 +298,10 @@ def _tell(read: Record, done: Sequence[Done], for_machines: bool, quiet: bool, *
             console.emit("warning", text=text)
         console.say(f"warning: {text}", stderr=True)
     if for_machines:
+        ids = {int(course.patients[0]): label for course, label in zip(read.courses, read.facts.label)}
         for one in aside:
-            console.emit("set_aside", **{name: getattr(one, name) for name in one.__dataclass_fields__})
+            fields = {name: getattr(one, name) for name in one.__dataclass_fields__}
+            console.emit("set_aside", **fields, id=ids.get(one.patient, ""))
     elif aside:
         rows = f"{len(aside)} rows were" if len(aside) > 1 else "1 row was"
         console.say(f"note: {rows} set aside; everything else was graded:", stderr=True)
