@@ -153,6 +153,17 @@ def test_many_patients_go_side_by_side_and_give_the_same(monkeypatch):
     assert run("monitor", "many.csv", "--json")[1] == alone and len(events(alone, "ward")) == 6
 
 
+def test_where_no_second_process_can_be_had_one_does_it_all(monkeypatch):
+    def refused(*_):
+        raise OSError("no more processes")
+
+    alone = run("monitor", "two.csv", "--json")[1]
+    monkeypatch.setattr("vein2vein.cli.monitor_cohort.MANY", 2)
+    monkeypatch.setattr("vein2vein.cli.monitor_cohort.cpu_count", lambda: 2)
+    monkeypatch.setattr("vein2vein.cli.monitor_cohort.ProcessPoolExecutor", refused)
+    assert run("monitor", "two.csv", "--json")[1] == alone
+
+
 def test_a_later_export_shows_what_it_corrects():
     Path("old.csv").write_text(TWO + "P2,3,neutrophils,1.2,10^9/L\n")
     Path("new.csv").write_text(TWO + "P2,3,neutrophils,0.4,10^9/L\nP2,4,neutrophils,0.1,10^9/L\n")

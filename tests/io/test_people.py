@@ -1,5 +1,6 @@
 """Whose data and which dates: ids, names that look alike, dates of birth, an own day 0, files of a folder."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -14,8 +15,9 @@ from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.identity import lookalikes, numbers_of
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.read import read_record
+from vein2vein.io.record.record import joined
 from vein2vein.io.record.times import NotATime
-from vein2vein.io.record.write import write_record
+from vein2vein.io.record.write import UNREAD, write_record
 from vein2vein.ward.monitor import monitor
 
 HEADER = "patient,time,analyte,value,unit"
@@ -217,6 +219,19 @@ def test_a_written_record_keeps_ids_marks_and_order(table, tmp_path):
     assert back.facts.label == ("P2", "P10") and back.courses[1].below_lloq["crp"].any()
 
 
+def test_what_is_a_bound_or_was_not_understood_is_written_as_such(table, tmp_path):
+    r = table(HEADER, infusion("A"), "A,2026-03-06 10:00,norepinephrine,5,ug/min", "A,2026-03-06 10:00,CRP,9,mg/L")
+    (course,) = r.courses
+    last = np.zeros(course.shape, dtype=bool)
+    last[0, -1] = True
+    hidden = {**course.values, "crp": np.full(course.shape, np.nan)}
+    marked = replace(course, values=hidden, above={"norepinephrine": last}, unread={"crp": last})
+    for form in ("long", "wide"):
+        text = write_record(replace(r, courses=(marked,)), tmp_path / f"{form}.csv", form).read_text()
+        assert ">5" in text and UNREAD in text
+    assert joined((marked,), "") is marked and joined((marked, r.courses[0]), "").unread["crp"].sum() == 1
+
+
 # ---------------------------------------------------------------- renaming, reordering
 
 
@@ -303,6 +318,19 @@ def test_a_broken_file_stops_none_of_the_others(folder):
     assert r.facts.label == ("P1",)
     assert {one.file.rsplit("/", 1)[-1] for one in r.tallies if one.problem} == {"bad.csv", "empty.csv", "cut.json"}
     assert sum("could not be read" in text for text in r.warnings) == 3 and any("1 other" in n for n in r.notes)
+
+
+def test_notes_and_places_of_a_folder_name_their_file(folder):
+    r = read_records(
+        folder(
+            a=(HEADER, infusion("P1"), "P1,2026-03-06,temperature,139,degC"),
+            b=(HEADER, infusion("P2"), "P2,x,CRP,1,mg/L"),
+        )
+    )
+    assert [(one.file.rsplit("/", 1)[-1], one.line, one.patient) for one in r.set_aside] == [
+        ("a.csv", 3, 0), ("b.csv", 3, -1),
+    ]  # fmt: skip
+    assert [(one.read, one.set_aside) for one in r.tallies] == [(1, 1), (1, 1)]
 
 
 def test_a_folder_without_anything_of_use_is_refused(folder, tmp_path):

@@ -46,7 +46,7 @@ Examples:
 
 
 @click.command("monitor", cls=options.Command, epilog=EXAMPLES)
-@click.argument("record", type=options.PATH, metavar="[RECORD]", required=False)
+@click.argument("record", type=options.INPUT, metavar="[RECORD]", required=False)
 @options.mapping
 @click.option(
     "--scale",
@@ -126,7 +126,8 @@ def command(
     many = len(read.courses) > 1
     folder = out
     if out is None and (private or not many):
-        folder = console.results_folder("record-monitor" if private else f"{record.stem}-monitor")
+        named = "record" if private or str(record) == options.STDIN else record.absolute().stem
+        folder = console.results_folder("-".join([named, *(() if private else file_names(wanted)), "monitor"]))
     how = How(for_machines, quiet, force, private)
     done, files = _many(read, asked, folder, wanted, how) if many else _one(read, asked, folder or Path(), how)
     if corrected is not None:
@@ -297,8 +298,10 @@ def _tell(read: Record, done: Sequence[Done], for_machines: bool, quiet: bool, *
             console.emit("warning", text=text)
         console.say(f"warning: {text}", stderr=True)
     if for_machines:
+        ids = {int(course.patients[0]): label for course, label in zip(read.courses, read.facts.label)}
         for one in aside:
-            console.emit("set_aside", **{name: getattr(one, name) for name in one.__dataclass_fields__})
+            fields = {name: getattr(one, name) for name in one.__dataclass_fields__}
+            console.emit("set_aside", **fields, id=ids.get(one.patient, ""))
     elif aside:
         rows = f"{len(aside)} rows were" if len(aside) > 1 else "1 row was"
         console.say(f"note: {rows} set aside; everything else was graded:", stderr=True)
@@ -334,4 +337,4 @@ def count_words(tallies: Sequence[Tally]) -> str:
     """What was read, set aside and not known of all files, in a sentence."""
     read, aside, unknown_ = (sum(getattr(one, name) for one in tallies) for name in ("read", "set_aside", "not_known"))
     told = f", {unknown_} rows with names that are not known" if unknown_ else ""
-    return f"Read: {read} values; set aside: {aside} places{told}."
+    return f"Read: {read} value{'s'[: read != 1]}; set aside: {aside} place{'s'[: aside != 1]}{told}."

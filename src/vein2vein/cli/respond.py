@@ -79,7 +79,7 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 
 
 @click.command("respond", cls=options.Command, epilog=EXAMPLES)
-@click.argument("visits", type=options.PATH, metavar="[VISITS.CSV]", required=False)
+@click.argument("visits", type=options.INPUT, metavar="[VISITS.CSV]", required=False)
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
 @click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
 @options.mapping

@@ -140,7 +140,7 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         tuple(sorted(first.overrides, key=_order)),
         tuple(sorted(first.attributions, key=_order)),
         tuple(item for one in sources for item in _placed(one, numbers)),
-        tuple(dict.fromkeys(note for one in kept for note in one.log.all_notes())),
+        tuple(dict.fromkeys(_noted(note, one, kept) for one in kept for note in one.log.all_notes())),
         sum(reads),
         infusions,
         tuple(tally_of(one, count) for one, count in zip(kept, reads)),
@@ -162,6 +162,12 @@ def _placed(source: Source, numbers: Mapping[str, int]) -> list[SetAside]:
         replace(item, patient=numbers.get(whose.get(item.line or 0, ""), -1)) if item.patient == -1 else item
         for item in items
     ]
+
+
+def _noted(note: str, source: Source, sources: Sequence[Source]) -> str:
+    """A note on a line, with its file where there are several."""
+    file = source.log.file.replace("\\", "/").rsplit("/", 1)[-1]
+    return f"{file}: {note}" if len(sources) > 1 and "line " in note else note
 
 
 def tally_of(source: Source, read: int) -> Tally:
