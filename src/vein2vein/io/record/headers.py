@@ -18,8 +18,10 @@ NEAR = 0.8  # likeness (share of letters in common) from which a known name is a
 SHORTEST_HINT = 4  # letters; shorter names are near to everything
 PRESSURE = ("bp", "blood pressure", "nibp", "abp", "art bp", "arterial bp", "cuff bp", "sbp dbp", "bp mmhg")
 """Names (normal form) under which a ward charts systolic and diastolic pressure in one cell."""
-PLACES = ("oral", "axillary", "rectal", "tympanic", "temporal", "core", "bladder", "arterial", "venous", "cuff", "invasive",
-          "blood", "serum", "plasma", "peripheral", "non invasive", "noninvasive")  # fmt: skip
+PLACES = frozenset(
+    {"oral", "axillary", "rectal", "tympanic", "temporal", "core", "bladder", "arterial", "venous", "cuff", "invasive"}
+    | {"noninvasive", "blood", "serum", "plasma", "peripheral"}
+)
 """Words in brackets behind a name that say where it was measured: no units."""
 
 
@@ -95,7 +97,9 @@ def columns_of(header: list[str], line: int, mapping: TableMapping, log: Log, ex
             found.ignored[index] = "an identifier"
             log.note("columns with names, addresses or other identifiers are in the file; they were not read")
         elif target in all_analytes() or target in names.FACTS:
-            found.items[index] = (target, unit or mapping.name_units.get(target, ""))
+            named, own_unit = split_name(cell, mapping.names)
+            own_unit = own_unit if named == target else unit
+            found.items[index] = (target, own_unit or mapping.name_units.get(target, ""))
         elif role:
             if role not in found.roles or role == "name":
                 found.roles[role] = (*found.roles.get(role, ()), index)

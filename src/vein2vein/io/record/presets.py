@@ -16,7 +16,9 @@ FILES = ("sdtm", "omop", "mimic", "flowsheet")
 ROLES = ("patient", "day", "date", "name", "value", "unit", "until", "limit", "author", "comment")
 """Columns of the long form that a preset fills, in this order."""
 NONE = "none"  # in a mapping: no public format is looked for
-MOST_TOLD = 12  # reasons why rows were not read
+MOST_TOLD = 12  # reasons why rows were not read, and codes of no use
+NO_ANALYTE = "code: "
+STUDY_DAY = "study day"
 INFUSION = "car_t_infusion"
 Row = tuple[int, list[str]]
 
@@ -109,9 +111,7 @@ def _sets(table: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
 @cache
 def _products() -> dict[str, str]:
     """Every name of a product: its infusion."""
-    found = (
-        name for p in all_products().values() for name in (p.name, p.title, p.brand, *p.synonyms) if len(name) > 3
-    )
+    found = (name for p in all_products().values() for name in (p.name, p.title, p.brand, *p.synonyms) if len(name) > 3)
     return {names.normal(name): INFUSION for name in found}
 
 
@@ -177,11 +177,11 @@ def standard_rows(
         target, fixed = _target(preset, key, text)
         if not target:
             if key or text:
-                left[f"known to be none of the analytes: {key or text}"] += 1
+                left[NO_ANALYTE + (key or text)] += 1
             continue
         patient, day, date, until, limit, author, comment = (_first(cells, columns) for columns in plain)
-        if not (day or date) and _first(cells, study_day):
-            left["only a study day, which counts from the start of the study treatment, not from the infusion"] += 1
+        if not (day or date) and (counted := _first(cells, study_day)):
+            date = f"{STUDY_DAY} {counted}"
         amount, amount_unit = _amount(preset, cells, value, unit, concepts)
         if amount_unit == "" and spelled:
             amount_unit = _first(cells, spelled)
@@ -190,6 +190,18 @@ def standard_rows(
         sign = preset.operators.get(_first(cells, operator), "") if operator else ""
         row = [patient, day, date, target, sign + amount, amount_unit, until, limit, author, comment]
         yield number, row
+
+
+def say_left_out(preset: Preset, left: Counter[str]) -> Iterator[str]:
+    """What was left out, in sentences."""
+    codes = {why.removeprefix(NO_ANALYTE): n for why, n in left.most_common() if why.startswith(NO_ANALYTE)}
+    if codes:
+        listed = ", ".join(f"{code[:40]} ({n})" for code, n in list(codes.items())[:MOST_TOLD])
+        more = f", and {len(codes) - MOST_TOLD} further" if len(codes) > MOST_TOLD else ""
+        yield f"{preset.title}: rows of codes that are none of the analytes were not read: {listed}{more}"
+    others = [(why, n) for why, n in left.most_common() if not why.startswith(NO_ANALYTE)]
+    for why, count in others[:MOST_TOLD]:
+        yield f"{preset.title}: {count} row{'s' if count > 1 else ''} not read, as {why}"
 
 
 def _left_out(cells: list[str], checks: Sequence[tuple[int, frozenset[str], bool, str]]) -> str:

@@ -17,8 +17,8 @@ from vein2vein.io.record.values import is_formula
 TIMELESS = ("age", "birth_date", "sex", "height", "disease", "product")
 MOST_POINTED = 5000  # unknown names (with their units and words) that are looked at one by one
 _PRESSURE = re.compile(
-    r"(?:[A-Za-z][A-Za-z .]{0,12}:?\s+)?(\d{2,3})\s*/\s*(?:\d{2,3}|palp(?:ated)?|p|-+)\s*(?:\((?:MAP:?\s*)?(\d{2,3})\))?"
-    r"\s*(?:mm\s*\[?hg\]?)?",
+    r"(?:[A-Za-z][A-Za-z .]{0,12}:?\s+)?(\d{2,3})\s*/\s*(?:\d{2,3}|palp(?:ated)?|p|-+)\s*"
+    r"(?:\((?:MAP:?\s*)?(\d{2,3})\))?\s*(?:mm\s*\[?hg\]?)?",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[<>=~]*\s*[+-]?[\d.,]+(?:\s*/\s*\d+)?")
@@ -58,9 +58,14 @@ class Unknown:
             rows_said = "" if count == 1 else f" ({count} rows)"
             if name:
                 self.log.aside(
-                    line, where or label, f"{what}{rows_said}; it may be {name}, which is therefore unknown here", label,
-                    "an analyte or LOINC code", f"name it in a mapping file: [analytes] '{label[:40]}' = '{name}'", name,
-                )  # fmt: skip
+                    line,
+                    where or label,
+                    f"{what}{rows_said}; it may be {name}, which is therefore unknown here",
+                    label,
+                    "an analyte or LOINC code",
+                    f"name it in a mapping file: [analytes] '{label[:40]}' = '{name}'",
+                    name,
+                )
                 continue
             hinted += 1
             close = near_names(label) if hinted <= MOST_HINTS else []
@@ -194,7 +199,7 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
         when = moment_of(cells, line, table, how, log, tuple(graded) or ("",))
         own = {role: cells[c].strip() for role, c in once.items() if role in ("patient", "limit", "author", "comment")}
         patient = own.get("patient", "")
-        found += [_unread(patient, when, *one, line, column) for *one, column in odd]
+        found += [_unread(patient, when, name, text, unit, line, column) for name, text, unit, column in odd]
         if when is None:
             lost = [one for one in filled if is_graded(one[1])]
             found += [_unread(patient, None, n, text, u, line, table.header[c]) for c, n, u, _, text in lost]
@@ -214,9 +219,7 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
     return found
 
 
-def _unknown_cells(
-    table: Table, cells: list[str], unknown: Unknown, line: int
-) -> list[tuple[str, str, str, str]]:
+def _unknown_cells(table: Table, cells: list[str], unknown: Unknown, line: int) -> list[tuple[str, str, str, str]]:
     """What stands in unknown columns that may be graded: analyte, value, unit, header."""
     found: list[tuple[str, str, str, str]] = []
     for column, header in table.unknown.items():

@@ -12,6 +12,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, presets, times
 from vein2vein.io.record.headers import columns_of
+from vein2vein.io.record.kinds import is_data_set
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.presets import Preset
 from vein2vein.io.record.record import Entry, Log, Moment
@@ -91,6 +92,13 @@ def read_table(text: str, mapping: TableMapping, log: Log, extra: Iterable[str] 
     number, header = next(listed, nothing)
     header = [cell.strip().strip("\ufeff") for cell in header]
     extra = tuple(extra)
+    if is_data_set(header) and not mapping.columns:
+        raise InputError(
+            "is a data set of population kinetics (NONMEM, Monolix, nlmixr), not the record of a ward; "
+            "'vein2vein check' says whether it is whole; to read it as a record, name its columns in a mapping file.",
+            file=log.file,
+            line=number or 1,
+        )
     if preset := _preset(header, mapping, extra):
         return _of_preset(preset, listed, header, delimiter, mapping, log)
     found = columns_of(header, number, mapping, log, extra)
@@ -155,8 +163,8 @@ def _of_preset(
     used = {c for columns in at.values() for c in columns if c >= 0}
     log.counts["columns not read"] += len(header) - len(used)
     log.note(f"read as {preset.title} (the preset {preset.name})")
-    for why, count in left.most_common(presets.MOST_TOLD):
-        log.note(f"{count} rows of {preset.title} were not read: {why}")
+    for sentence in presets.say_left_out(preset, left):
+        log.note(sentence)
     log.counts["rows of no use"] += sum(left.values())
     first = {role: next((header[c] for c in at.get(role, ()) if c >= 0), role) for role in presets.ROLES}
     shown = {**first, "name": next((header[c] for c in at.get("code", ()) if c >= 0), "name")}
@@ -267,6 +275,10 @@ def moment_of(
 
 def _dated(on: str, at: str, how: Times) -> Moment:
     text = on or at
+    if text.startswith(presets.STUDY_DAY):
+        raise times.NotATime(
+            "a study day counts from the start of the study's treatment, which may not be the infusion"
+        )
     since = None if how.form else times.relative_day(text)
     if since is not None:
         if on and at:
@@ -279,11 +291,13 @@ def _dated(on: str, at: str, how: Times) -> Moment:
 def _remedy(problem: str) -> str:
     if "apart" in problem:
         return "say date_order = 'dmy' or 'mdy' in a mapping file"
+    if "study day" in problem:
+        return "give dates; where it counts from the infusion, say so in a mapping file: [columns] LBDY = 'day'"
     if "spreadsheet" in problem:
-        return "say date_format = 'excel' in a mapping file (of several forms a list); days since infusion go under 'day'"
-    return (
-        "write times as 2026-03-05 14:30, or say date_format in a mapping file; days since infusion go under 'day'"
-    )
+        return (
+            "say date_format = 'excel' in a mapping file (of several forms a list); days since infusion go under 'day'"
+        )
+    return "write times as 2026-03-05 14:30, or say date_format in a mapping file; days since infusion go under 'day'"
 
 
 def until_of(cells: list[str], line: int, table: Table, how: Times, log: Log) -> Moment | None:
