@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from vein2vein import units
 from vein2vein.analytes import all_analytes
+from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
 from vein2vein.io.record.headers import columns_of, near_names, split_name
+from vein2vein.io.record.kinds import is_data_set
 from vein2vein.io.record.mapping import ROLES, TableMapping
 from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.presets import all_presets, find_preset, read_columns
 from vein2vein.io.record.record import Log
 from vein2vein.io.record.tables import Table, read_table, times_of
-from vein2vein.io.record.text import read_text, rows
+from vein2vein.io.record.text import find_delimiter, read_text, rows
+from vein2vein.io.record.values import NotANumber, parse_value
 
+SAMPLE = 40  # rows by which the columns of an unknown header are guessed
 MOST_NAMES = 60  # names of the rows that a proposal lists
 EXAMPLE = "2026-03-05T10:00:00"
 
@@ -53,7 +59,12 @@ def propose(path: str | Path, mapping: TableMapping) -> Proposal:
     """
     log = Log(str(path))
     text = read_text(path, log, mapping.encoding)
-    table = read_table(text, mapping, log)
+    try:
+        table = read_table(text, mapping, log)
+    except InputError:
+        if found := _guessed(text, mapping, path):
+            return found
+        raise
     how = times_of(table, mapping)
     header = _header(text, table.delimiter)
     lines = [f"# How {Path(path).name[:80]!r} is read. Lines with '#' are left to say: take the sign away and fill in."]
@@ -79,6 +90,59 @@ def propose(path: str | Path, mapping: TableMapping) -> Proposal:
     summary += [f"names that are not known: {', '.join(strange)}"[:300]] if strange else []
     lines += _rest(mapping, table)
     return Proposal(tuple(summary), "\n".join(lines) + "\n")
+
+
+def _guessed(text: str, mapping: TableMapping, path: str | Path) -> Proposal | None:
+    """For a table whose header says nothing: what its columns may be, by what stands in them; None for no table."""
+    delimiter = mapping.delimiter or find_delimiter([line for line in text[:100_000].splitlines() if line.strip()])
+    listed = [cells[:MOST_NAMES] for _, cells in islice(rows(text, delimiter, Log("")), SAMPLE)]
+    header = listed[0] if listed else []
+    if len(header) < 2 or len(listed) < 2 or is_data_set(header):
+        return None
+    columns = {c: [cells[c].strip() for cells in listed[1:] if len(cells) > c] for c in range(len(header))}
+    guesses = [(header[c].strip(), _role(cells)) for c, cells in columns.items()]
+    lines = [
+        f"# How {Path(path).name[:80]!r} may be read, guessed from what stands in its columns. Take the signs away",
+        "# where it is right, and correct what is not: time, date, day, name, value, unit, patient, an analyte, ignore",
+        f"delimiter = {_text(delimiter)}",
+        "",
+        "[columns]",
+        *(f"# {_text(cell)} = {_text(role)}" for cell, role in guesses if cell and cell.isprintable()),
+    ]
+    told = ", ".join(f"{cell} = {role}" for cell, role in guesses if role != "ignore")
+    return Proposal(
+        (f"not readable as it is; its columns may be: {told or 'nothing that is known'}"[:300],),
+        "\n".join(lines) + "\n",
+    )
+
+
+def _role(cells: list[str]) -> str:
+    """What a column may hold: most of its cells are times, names, numbers or units."""
+    filled = [cell for cell in cells if cell]
+    if not filled:
+        return "ignore"
+    for role, holds in (("time", _is_time), ("value", _is_number), ("name", _is_name), ("unit", units.is_unit)):
+        if sum(map(holds, filled)) > len(filled) / 2:
+            return role
+    return "ignore"
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(times.parse_moment(text, "dmy"))
+    except times.NotATime:
+        return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(parse_value(text, ".")) and not text.isalpha()
+    except NotANumber:
+        return False
+
+
+def _is_name(text: str) -> bool:
+    return bool(split_name(text, {})[0])
 
 
 def _header(text: str, delimiter: str) -> list[str]:

@@ -10,7 +10,7 @@ from vein2vein.errors import InputError
 from vein2vein.io.record import tables
 from vein2vein.io.record.fhir import bundle
 from vein2vein.io.record.gather import NO_ZERO, gather
-from vein2vein.io.record.kinds import LOOKED_AT, kind_of_text
+from vein2vein.io.record.kinds import LOOKED_AT
 from vein2vein.io.record.mapping import TableMapping, read_mapping
 from vein2vein.io.record.presets import all_presets
 from vein2vein.io.record.record import Entry, Log, Record
@@ -18,6 +18,7 @@ from vein2vein.io.record.text import is_stdin, name_of, read_text
 
 SIDECAR = ".toml"
 MOST_KINDS = 5  # kinds of resources that a sentence names
+_JSON = re.compile(r"\{(?!\\)|\[\s*(?![A-Z])")
 _KIND = re.compile(r'"resourceType"\s*:\s*"([A-Za-z]{1,40})"')
 
 
@@ -51,25 +52,18 @@ def read_logged(path: Path, log: Log, mapping: str | Path | TableMapping | None 
     how = mapping_of(path, mapping, log)
     text = read_text(path, log, how.encoding)
     try:
-        return _read(text, path, how, log)
+        return _read(text, how, log)
     except RecursionError:
         raise InputError("is nested too deeply; expected a table or a FHIR bundle.", file=log.file) from None
 
 
-def _read(text: str, path: Path, how: TableMapping, log: Log) -> Record:
-    ending = path.suffix.lower()
-    if kind := kind_of_text(text, ending):
-        raise kind.error(log.file)
+def _read(text: str, how: TableMapping, log: Log) -> Record:
     if looks_like_json(text):
         entries = bundle.read_entries(text, how, log)
         if not entries:
             raise InputError(_without_values(text, log), file=log.file, line=first_line(text))
         return gather(_with_infusions(entries, how, log), "FHIR", how, log)
-    try:
-        entries, form, decimal = tables.read_entries(text, how, log)
-    except InputError as problem:
-        kind = kind_of_text(text, ending, table=False)
-        raise kind.error(log.file) if kind else problem from None
+    entries, form, decimal = tables.read_entries(text, how, log)
     try:
         return gather(_with_infusions(entries, how, log), form, how, log, decimal)
     except InputError as problem:
@@ -131,7 +125,7 @@ def mapping_of(path: Path, mapping: str | Path | TableMapping | None, log: Log) 
 
 def looks_like_json(text: str) -> bool:
     """Whether a text begins as JSON does."""
-    return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+    return bool(_JSON.match(text.lstrip("\ufeff \t\r\n")[:LOOKED_AT]))
 
 
 def example_record_text() -> str:

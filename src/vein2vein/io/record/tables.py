@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, presets, times
 from vein2vein.io.record.headers import columns_of
-from vein2vein.io.record.kinds import is_data_set
+from vein2vein.io.record.kinds import is_data_set, kind_of_text
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.presets import Preset
 from vein2vein.io.record.record import Entry, Log, Moment
@@ -83,15 +84,26 @@ def read_table(text: str, mapping: TableMapping, log: Log, extra: Iterable[str] 
     Raises
     ------
     InputError
-        No header that says what the columns are.
+        No table, or no header that says what its columns are.
     """
+    ending = Path(log.file).suffix.lower()
+    if kind := kind_of_text(text, ending):
+        raise kind.error(log.file)
+    try:
+        return _table(text, mapping, log, tuple(extra))
+    except InputError:
+        if kind := kind_of_text(text, ending, table=False):  # no table, so its lines may show what else it is
+            raise kind.error(log.file) from None
+        raise
+
+
+def _table(text: str, mapping: TableMapping, log: Log, extra: tuple[str, ...]) -> Table:
     sample = [line for line in text[:200_000].split("\n")[: SAMPLE * 2] if line.strip() and not line.startswith("#")]
     delimiter = mapping.delimiter or find_delimiter([line.rstrip("\r") for line in sample[:SAMPLE]])
     listed = rows(text, delimiter, log)
     nothing: tuple[int, list[str]] = (0, [])
     number, header = next(listed, nothing)
     header = [cell.strip().strip("\ufeff") for cell in header]
-    extra = tuple(extra)
     if is_data_set(header) and not mapping.columns:
         raise InputError(
             "is a data set of population kinetics (NONMEM, Monolix, nlmixr), not the record of a ward; "
