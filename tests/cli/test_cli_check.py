@@ -45,7 +45,10 @@ def test_the_mapping_is_written_once_and_read_back(run):
     code, out, err = run("check", "record.csv", "--write-mapping", "m.toml")
     assert code == 0 and "Wrote m.toml" in out, err
     assert '# "Levophed gtt" =' in Path("m.toml").read_text()
-    assert run("check", "m.toml")[:2] == (0, "m.toml: fit (mapping of a record)\n  for: vein2vein monitor, respond and check (--mapping)\n")
+    assert run("check", "m.toml")[:2] == (
+        0,
+        "m.toml: fit (mapping of a record)\n  for: vein2vein monitor, respond and check (--mapping)\n",
+    )
     assert run("check", "record.csv", "--mapping", "m.toml")[0] == 0
     before = Path("m.toml").read_text()
     code, out, err = run("check", "record.csv", "--write-mapping", "m.toml")

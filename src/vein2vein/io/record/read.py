@@ -59,7 +59,12 @@ def read_logged(path: Path, log: Log, mapping: str | Path | TableMapping | None 
 
 def _read(text: str, how: TableMapping, log: Log) -> Record:
     if looks_like_json(text):
-        entries = bundle.read_entries(text, how, log)
+        try:
+            entries = bundle.read_entries(text, how, log)
+        except InputError as problem:
+            lines = [item.line for item in log.items if item.line]
+            line = problem.line or (lines[0] if lines else first_line(text))
+            raise InputError(problem.text, file=log.file, line=line) from None
         if not entries:
             raise InputError(_without_values(text, log), file=log.file, line=first_line(text))
         return gather(_with_infusions(entries, how, log), "FHIR", how, log)
