@@ -20,14 +20,38 @@ def check(tmp_path, *lines, start=b""):
     ("lines", "kind", "said"),
     [
         ((OWN, DOSE, SAMPLE), "NONMEM", "1 subject, 1 dose, 1 sample"),
-        ((OWN.replace(",", ";"), DOSE.replace(",", ";"), SAMPLE.replace(",", ";")), "NONMEM", "1 subject, 1 dose, 1 sample"),
-        ((OWN, DOSE, SAMPLE, "1,0,.,1,4,1e8,1,0,.,0", "1,8,900,0,0,0,1,0,50,1"), "NONMEM", "1 subject in 2 courses, 2 doses, 2 samples"),
-        (("C,ID,TIME,AMT,DV,EVID,MDV", ".,1,0,1e8,.,1,1", "C,1,3,.,high,0,0", ".,1,7,.,5000,0,0"), "NONMEM", "1 dose, 1 sample"),
-        (("ID,DATE,TIME,AMT,DV,EVID,MDV", "1,2024-01-01,10:00,1e8,.,1,1", "1,2024-01-08,09:00,.,5000,0,0"), "NONMEM", "1 sample"),
-        (("ID,TIME,AMT,DV,YTYPE,CENS,LIMIT,WT", "1,0,1e8,.,.,.,.,70", "1,7,.,5000,1,0,.,70", "1,28,.,50,1,1,0,70"), "Monolix", "2 samples, 1 of them below"),
-        (("id,time,amt,dv,evid,cmt,dvid", "1,0,100,0,101,1,", "1,1,0,5,0,2,cp", "2,0,100,0,101,1,"), "nlmixr", "2 subjects, 2 doses, 1 sample"),
+        (
+            (OWN.replace(",", ";"), DOSE.replace(",", ";"), SAMPLE.replace(",", ";")),
+            "NONMEM",
+            "1 subject, 1 dose, 1 sample",
+        ),
+        (
+            (OWN, DOSE, SAMPLE, "1,0,.,1,4,1e8,1,0,.,0", "1,8,900,0,0,0,1,0,50,1"),
+            "NONMEM",
+            "1 subject in 2 courses, 2 doses, 2 samples",
+        ),
+        (
+            ("C,ID,TIME,AMT,DV,EVID,MDV", ".,1,0,1e8,.,1,1", "C,1,3,.,high,0,0", ".,1,7,.,5000,0,0"),
+            "NONMEM",
+            "1 dose, 1 sample",
+        ),
+        (
+            ("ID,DATE,TIME,AMT,DV,EVID,MDV", "1,2024-01-01,10:00,1e8,.,1,1", "1,2024-01-08,09:00,.,5000,0,0"),
+            "NONMEM",
+            "1 sample",
+        ),
+        (
+            ("ID,TIME,AMT,DV,YTYPE,CENS,LIMIT,WT", "1,0,1e8,.,.,.,.,70", "1,7,.,5000,1,0,.,70", "1,28,.,50,1,1,0,70"),
+            "Monolix",
+            "2 samples, 1 of them below",
+        ),
+        (
+            ("id,time,amt,dv,evid,cmt,dvid", "1,0,100,0,101,1,", "1,1,0,5,0,2,cp", "2,0,100,0,101,1,"),
+            "nlmixr",
+            "2 subjects, 2 doses, 1 sample",
+        ),
     ],
-)  # fmt: skip
+)
 def test_whole_data_sets(tmp_path, lines, kind, said):
     report = check(tmp_path, *lines)
     assert report.fit and report.kind == f"{kind} data set" and said in report.uses[0], report
@@ -68,7 +92,7 @@ def test_a_byte_order_mark_and_other_delimiters_are_told(tmp_path):
 def test_a_data_set_is_no_record_of_a_ward_unless_a_mapping_says_so(tmp_path):
     path = tmp_path / "n.csv"
     path.write_text("\n".join(("ID,TIME,AMT,DV", "1,0,1e8,.", "1,7,.,39")))
-    with pytest.raises(InputError, match="population kinetics.*vein2vein check"):
+    with pytest.raises(InputError, match=r"population kinetics.*vein2vein check"):
         read_record(path)
     (tmp_path / "m.toml").write_text(
         'form = "wide"\n[columns]\nID = "patient"\nTIME = "day"\nAMT = "ignore"\nDV = "temperature"\n'

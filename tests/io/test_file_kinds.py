@@ -22,7 +22,12 @@ def zipped(*names):
 
 SAS = bytes.fromhex("000000000000000000000000c2ea8160b31411cfbd92080009c7318c181f1011") + b"\0" * 200
 KINDS = [
-    ("model.xml", b'<?xml version="1.0"?>\n<!-- made by x -->\n<sbml xmlns="http://www.sbml.org/x" level="3"/>', "SBML", "vein2vein models"),
+    (
+        "model.xml",
+        b'<?xml version="1.0"?>\n<!-- made by x -->\n<sbml xmlns="http://www.sbml.org/x" level="3"/>',
+        "SBML",
+        "vein2vein models",
+    ),
     ("model.sbml", b"<sbml/>", "SBML", "vein2vein models"),
     ("model.xml", b'<?xml version="1.0"?><PharmML xmlns="http://www.pharmml.org/x"/>', "PharmML", "data set"),
     ("odm.xml", b'<?xml version="1.0"?><ODM xmlns="http://www.cdisc.org/ns/odm/v1.3"/>', "ODM", "CSV"),
@@ -36,7 +41,12 @@ KINDS = [
     ("run1.mod", b"; x\n$PROB CAR-T\n$INPUT ID TIME DV\n$DATA n.csv IGNORE=@\n", "NONMEM", "$DATA"),
     ("fit.R", b"library(nlmixr2)\none <- function() {\n  ini({ tka <- 0.45 })\n}\n", "in R", "write.csv"),
     ("model.stan", b"data {\n  int N;\n}\nmodel {\n}\n", "Stan", "CSV"),
-    ("lb.xpt", b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!000000000000000000000000000000  ", "SAS transport", "LB, VS, EX and CM"),
+    (
+        "lb.xpt",
+        b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!000000000000000000000000000000  ",
+        "SAS transport",
+        "LB, VS, EX and CM",
+    ),
     ("lb.sas7bdat", SAS, "SAS data set", "CSV"),
     ("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"), "Excel workbook", "CSV"),
     ("a.docx", zipped("[Content_Types].xml", "word/document.xml"), "Word", "CSV"),
@@ -54,7 +64,7 @@ KINDS = [
     ("a.dta", b"<stata_dta><header>", "Stata data", "CSV"),
     ("a.rtf", b"{\\rtf1\\ansi hello}", "RTF", "CSV"),
     ("a.hl7", b"MSH|^~\\&|LAB|HOSP|||20260305||ORU^R01|1|P|2.5\rPID|1\r", "HL7 version 2", "FHIR"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "content", "what", "remedy"), KINDS, ids=lambda v: v if isinstance(v, str) else "")

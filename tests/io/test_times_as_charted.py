@@ -97,18 +97,35 @@ def test_with_a_declared_form_nothing_else_is_read(form):
 
 @pytest.mark.parametrize(
     ("text", "day"),
-    [("D+1", 1), ("T+3", 3), ("Day 1", 1), ("day -5", -5), ("Day +7", 7), ("d0", 0), ("Tag 3", 3), ("D+1.5", 1.5),
-     ("1", None), ("D", None), ("5 days", None), ("Dec 5", None)],
-)  # fmt: skip
+    [
+        ("D+1", 1),
+        ("T+3", 3),
+        ("Day 1", 1),
+        ("day -5", -5),
+        ("Day +7", 7),
+        ("d0", 0),
+        ("Tag 3", 3),
+        ("D+1.5", 1.5),
+        ("1", None),
+        ("D", None),
+        ("5 days", None),
+        ("Dec 5", None),
+    ],
+)
 def test_days_counted_from_the_infusion(text, day):
     assert relative_day(text) == day
 
 
 @pytest.mark.parametrize(
     ("text", "moment"),
-    [("24:00", datetime(2026, 3, 6)), ("10:00 PM", datetime(2026, 3, 5, 22)), ("0730", datetime(2026, 3, 5, 7, 30)),
-     ("7:30a", datetime(2026, 3, 5, 7, 30)), ("14:30:10", datetime(2026, 3, 5, 14, 30, 10))],
-)  # fmt: skip
+    [
+        ("24:00", datetime(2026, 3, 6)),
+        ("10:00 PM", datetime(2026, 3, 5, 22)),
+        ("0730", datetime(2026, 3, 5, 7, 30)),
+        ("7:30a", datetime(2026, 3, 5, 7, 30)),
+        ("14:30:10", datetime(2026, 3, 5, 14, 30, 10)),
+    ],
+)
 def test_times_of_day_beside_a_date(text, moment):
     assert with_clock(date(2026, 3, 5), text) == moment
 
@@ -123,8 +140,12 @@ def test_what_is_no_time_of_day(text):
 
 
 def days_of(table, first, second, **more):
-    record = table("time,analyte,value,unit", "2026-03-05 10:00,car_t_infusion,1e8,cells", f"{first},temperature,39,degC",
-                   f"{second},temperature,38,degC", **more)  # fmt: skip
+    rows = (
+        "2026-03-05 10:00,car_t_infusion,1e8,cells",
+        f"{first},temperature,39,degC",
+        f"{second},temperature,38,degC",
+    )
+    record = table("time,analyte,value,unit", *rows, **more)
     return record, record.course.days.tolist()
 
 

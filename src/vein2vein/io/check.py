@@ -14,10 +14,11 @@ from vein2vein.clinic.criteria import read_edition
 from vein2vein.errors import InputError
 from vein2vein.io.data_sets import read_data_set
 from vein2vein.io.record import names
+from vein2vein.io.record.entries import looks_like_json, mapping_of
 from vein2vein.io.record.kinds import is_data_set, kind_of_text
 from vein2vein.io.record.mapping import TableMapping, mapping_from_card, read_mapping
 from vein2vein.io.record.proposal import propose
-from vein2vein.io.record.read import looks_like_json, mapping_of, read_logged
+from vein2vein.io.record.read import read_logged
 from vein2vein.io.record.record import Log, SetAside
 from vein2vein.io.record.text import find_delimiter, is_stdin, name_of, read_text
 from vein2vein.io.record.visits import read_visits

@@ -10,11 +10,12 @@ from vein2vein.io.record import names, times
 from vein2vein.io.record.headers import MOST_HINTS, PRESSURE, near_names, split_name
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.pointing import points_to
-from vein2vein.io.record.record import Entry, Log, Moment
+from vein2vein.io.record.record import Entry, Log, Moment, plain
 from vein2vein.io.record.tables import WEIGHT, WHEN, Table, Times, is_graded, moment_of, times_of, until_of
 from vein2vein.io.record.values import is_formula
 
 TIMELESS = ("age", "birth_date", "sex", "height", "disease", "product")
+NOT_KNOWN = "not known"  # rows of unknown names, in ``Log.counts``
 MOST_POINTED = 5000  # unknown names (with their units and words) that are looked at one by one
 _PRESSURE = re.compile(
     r"(?:[A-Za-z][A-Za-z .]{0,12}:?\s+)?(\d{2,3})\s*/\s*(?:\d{2,3}|palp(?:ated)?|p|-+)\s*"
@@ -50,21 +51,17 @@ class Unknown:
             self.counts[label, name] += 1
 
     def say(self, where: str, what: str) -> None:
-        """Set every unknown name aside, once for each analyte that is therefore unknown."""
+        """Tell every unknown name: set aside once, or noted where it may be graded (its rows are unread entries)."""
         self.log.counts["names not known"] += len({label for label, _ in self.lines})
+        self.log.counts[NOT_KNOWN] += sum(self.counts.values())
         hinted = 0
         for (label, name), line in self.lines.items():
             count = self.counts[label, name]
             rows_said = "" if count == 1 else f" ({count} rows)"
             if name:
-                self.log.aside(
-                    line,
-                    where or label,
-                    f"{what}{rows_said}; it may be {name}, which is therefore unknown here",
-                    label,
-                    "an analyte or LOINC code",
-                    f"name it in a mapping file: [analytes] '{label[:40]}' = '{name}'",
-                    name,
+                self.log.note(
+                    f"'{plain(label)}'{rows_said} is not known and may be {name}, which is therefore unknown there; name "
+                    f"it in a mapping file: [analytes] '{plain(label)}' = '{name}'"
                 )
                 continue
             hinted += 1
