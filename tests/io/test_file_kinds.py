@@ -94,7 +94,7 @@ def test_a_table_is_a_table_whatever_words_stand_in_it(tmp_path, row):
     [
         ("{}", 1, "without a FHIR resource"),
         ("\n\n[]", None, "without a FHIR resource"),
-        ('\n{"resourceType": "Questionnaire", "status": "active"}', 2, "holds Questionnaire"),
+        ('\n{"resourceType": "Questionnaire", "status": "active"}', 2, "Questionnaire"),
         ('{"resourceType": "Bundle", "type": "searchset", "total": 0}', None, "FHIR"),
         (
             '{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Location"}}]}',

@@ -15,6 +15,7 @@ from vein2vein.errors import InputError
 from vein2vein.io.data_sets import read_data_set
 from vein2vein.io.record import names
 from vein2vein.io.record.entries import looks_like_json, mapping_of
+from vein2vein.io.record.gather import NO_ZERO
 from vein2vein.io.record.kinds import is_data_set, kind_of_text
 from vein2vein.io.record.mapping import TableMapping, mapping_from_card, read_mapping
 from vein2vein.io.record.proposal import propose
@@ -271,7 +272,8 @@ def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) ->
     try:
         record = read_logged(path, log, mapping)
     except InputError as problem:
-        rows = log.in_order() if log.counts["rows"] else ()  # what has to be mended, too
+        # what has to be mended, too; that day 0 is missing is said once
+        rows = tuple(one for one in log.in_order() if one.what != NO_ZERO[0]) if log.counts["rows"] else ()
         first = () if any(str(one) in problem.text for one in rows) else (_aside(path, problem),)
         return CheckReport(
             name_of(path), _kind(problem, kind), False, problems=(*first, *rows), notes=log.all_notes(), mapping=told,
@@ -310,11 +312,11 @@ def _proposed(path: Path, mapping: str | Path | TableMapping | None) -> tuple[tu
     return found.summary, found.text
 
 
-def uses_of(course: Course) -> tuple[str, ...]:
-    """What the values of a course can be judged for, and what each judgement lacks."""
+def uses_of(*courses: Course) -> tuple[str, ...]:
+    """What the values of courses can be judged for, and what each judgement lacks."""
     found: list[str] = []
     for name, groups in USES.items():
-        present = [any(course.measured(analyte) for analyte in group) for group in groups]
+        present = [any(course.measured(analyte) for course in courses for analyte in group) for group in groups]
         if all(present):
             found.append(name)
         elif any(present):

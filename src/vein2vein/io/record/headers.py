@@ -13,7 +13,7 @@ from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.record import Log
 from vein2vein.io.record.values import is_formula
 
-MOST_HINTS = 100  # unknown names for which near ones are looked up
+MOST_HINTS = 40  # unknown names for which near ones are looked up
 NEAR = 0.8  # likeness (share of letters in common) from which a known name is a hint
 SHORTEST_HINT = 4  # letters; shorter names are near to everything
 PRESSURE = ("bp", "blood pressure", "nibp", "abp", "art bp", "arterial bp", "cuff bp", "sbp dbp", "bp mmhg")

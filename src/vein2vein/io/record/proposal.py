@@ -179,7 +179,9 @@ def _of_times(mapping: TableMapping, order: str | None, form: str | tuple[str, .
 def _of_preset(header: list[str], table: Table, mapping: TableMapping) -> tuple[list[str], list[str]]:
     preset = find_preset(header, table.preset)
     at = read_columns(preset, header, mapping.columns) if preset else {}
-    found = [f"{header[c]} = {role}" for role, columns in at.items() for c in columns if c >= 0]
+    found = [
+        f"{header[c]} = {role}" for role, columns in at.items() for c in columns if c >= 0 and role in (*ROLES, "code")
+    ]
     return list(dict.fromkeys(found)), []
 
 

@@ -60,8 +60,8 @@ class Unknown:
             rows_said = "" if count == 1 else f" ({count} rows)"
             if name:
                 self.log.note(
-                    f"'{plain(label)}'{rows_said} is not known and may be {name}, which is therefore unknown there; name "
-                    f"it in a mapping file: [analytes] '{plain(label)}' = '{name}'"
+                    f"'{plain(label)}'{rows_said} is not known and may be {name}, which is therefore unknown there; "
+                    f"name it in a mapping file: [analytes] '{plain(label)}' = '{name}'"
                 )
                 continue
             hinted += 1
@@ -74,8 +74,17 @@ class Unknown:
             self.log.aside(line, where or label, f"{what}{rows_said}", label, "an analyte or LOINC code", hint)
 
 
-def _unread(patient: str, when: Moment | None, name: str, value: str, unit: str, line: int, column: str) -> Entry:
-    return Entry(patient, when, name, value, unit, line, column, unread=True)
+def _unread(
+    patient: str,
+    when: Moment | None,
+    name: str,
+    value: str,
+    unit: str,
+    line: int,
+    column: str,
+    until: Moment | None = None,
+) -> Entry:
+    return Entry(patient, when, name, value, unit, line, column, until=until, unread=True)
 
 
 def _counter(log: Log) -> Callable[[str], bool]:
@@ -130,7 +139,9 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             unknown.seen(label, line, may_be)
             if may_be:
                 when = moment_of(cells, line, table, how, log, may_be)
-                found += [_unread(patient, when, one, f"{label} {value}"[:80], unit, line, header) for one in may_be]
+                until = until_of(cells, line, table, how, log) if until_at >= 0 else None
+                text, named = f"{label} {value}"[:80], table.header[name_columns[0]]
+                found += [_unread(patient, when, one, text, unit, line, named, until) for one in may_be]
             continue
         constant = name in TIMELESS or (name == WEIGHT and not any(cells[c].strip() for c in when_at))
         when = None if constant else _infusion_time(cells, line, table, how, log, name, value)
