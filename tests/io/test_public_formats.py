@@ -247,6 +247,13 @@ def test_a_mapping_may_say_that_a_table_is_of_no_public_format(tmp_path):
     assert read_record(path, mapping=mapping).course.values["temperature"].tolist() == [[39]]
 
 
+def test_a_preset_that_a_mapping_names_and_whose_columns_are_not_there_is_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("day,analyte,value,unit\n1,temperature,39,degC\n")
+    with pytest.raises(InputError, match="has not the columns of CDISC SDTM: laboratory"):
+        read_record(path, mapping=TableMapping(preset="sdtm_lb"))
+
+
 def test_every_code_leads_to_an_analyte_or_to_a_name_that_points_to_one():
     from vein2vein.analytes import all_analytes
     from vein2vein.io.record.headers import split_name

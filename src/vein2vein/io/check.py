@@ -17,7 +17,7 @@ from vein2vein.io.record import names
 from vein2vein.io.record.entries import looks_like_json, mapping_of
 from vein2vein.io.record.gather import NO_ZERO
 from vein2vein.io.record.kinds import is_data_set, kind_of_text
-from vein2vein.io.record.mapping import TableMapping, mapping_from_card, read_mapping
+from vein2vein.io.record.mapping import TableMapping, mapping_from_card
 from vein2vein.io.record.proposal import propose
 from vein2vein.io.record.read import read_logged
 from vein2vein.io.record.record import Log, SetAside
@@ -145,8 +145,8 @@ def _told(problem: InputError) -> str:
 
 
 def _text(path: Path, mapping: str | Path | TableMapping | None) -> CheckReport:
-    how = mapping if isinstance(mapping, TableMapping) else read_mapping(mapping) if mapping else TableMapping()
     log = Log(name_of(path))
+    how = mapping_of(path, mapping, log)
     text = read_text(path, log, how.encoding)
     if looks_like_json(text):
         return _record(path, mapping, "FHIR")
@@ -171,6 +171,12 @@ def _aside(path: Path, problem: InputError) -> SetAside:
 def _folder(path: Path) -> CheckReport:
     manifest = path / MANIFEST
     if not manifest.is_file():
+        records = sum(file.suffix.lower() in (".csv", ".tsv", ".json", ".ndjson") for file in path.iterdir())
+        if records:
+            raise InputError(
+                f"is a folder of {records} files that may be records; check them: 'vein2vein check {path.name}/*'.",
+                file=path,
+            )
         raise InputError(
             f"is a folder without {MANIFEST}: not a results folder, or the run did not finish; run the trial again.",
             file=path,
