@@ -48,7 +48,11 @@ def test_what_is_written_is_read_back_and_gives_the_same_record(name, tmp_path):
     same(read_record(path), read_record(path, mapping=mapping))
 
 
-@pytest.mark.parametrize("path", sorted(FORMATS.glob("*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for p in FORMATS.glob("*.csv") if "_dm" not in p.stem and "_person" not in p.stem),
+    ids=lambda path: path.stem,
+)
 def test_the_mapping_of_a_public_format_names_its_preset_and_gives_the_same_record(path, tmp_path):
     label = path.read_text().splitlines()[1].split(",")[2 if path.stem.startswith("sdtm") else 0]
     label = {"omop": "7", "mimic": "10"}.get(path.stem.partition("_")[0], label)

@@ -239,6 +239,15 @@ def test_a_table_without_values_says_what_it_is_and_which_to_give(tmp_path, head
         read_record(path)
 
 
+def test_who_the_patients_are_is_read_where_the_values_stand_in_other_tables():
+    assert [(e.patient, e.name, e.value, e.unit) for e in entries("sdtm_dm")[0]] == [
+        ("CT1-001", "age", "54", "years"), ("CT1-001", "sex", "F", ""),
+    ]  # fmt: skip
+    assert [(e.patient, e.name, e.value) for e in entries("omop_person")[0]] == [
+        ("7", "sex", "female"), ("7", "birth_date", "1971-05-02 00:00:00"),
+    ]  # fmt: skip
+
+
 def test_a_mapping_may_say_that_a_table_is_of_no_public_format(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("subject_id,charttime,itemid,value,valueuom\n1,2026-03-06 10:00,temperature,39,degC\n")

@@ -15,6 +15,7 @@ from vein2vein.therapy.product import all_products
 FILES = ("sdtm", "omop", "mimic", "flowsheet")
 ROLES = ("patient", "day", "date", "name", "value", "unit", "until", "limit", "author", "comment")
 """Columns of the long form that a preset fills, in this order."""
+FACTS = ("age", "sex", "birth_date")
 NONE = "none"  # in a mapping: no public format is looked for
 MOST_TOLD = 12  # reasons why rows were not read, and codes of no use
 NO_ANALYTE = "code: "
@@ -51,7 +52,8 @@ class Preset:
     infusion : str
         Where the infusion stands.
     nothing : str
-        Why no row of this table is read; "" where rows are.
+        What a table holds that has no values; "" where it has. Of one that says who the patients are the ``FACTS`` are
+        read.
     """
 
     name: str
@@ -150,7 +152,7 @@ def read_columns(preset: Preset, header: Sequence[str], own: Mapping[str, str]) 
 def standard_rows(
     preset: Preset, listed: Iterable[Row], header: Sequence[str], own: Mapping[str, str], left: Counter[str]
 ) -> Iterator[Row]:
-    """Rows of a table of a public format as rows of the long form with the columns ``ROLES``.
+    """Rows of a table of a public format as rows of the long form with the columns ``ROLES``; a fact is a row, too.
 
     Parameters
     ----------
@@ -158,6 +160,9 @@ def standard_rows(
         Counts what was left out, by reason.
     """
     at = read_columns(preset, header, own)
+    if preset.nothing:
+        yield from _facts(preset, listed, at)
+        return
     code, label, value, unit = (at.get(role, []) for role in ("code", "label", "value", "unit"))
     operator, spelled, study_day = (at.get(role, []) for role in ("operator", "spelled", "study_day"))
     places = {names.normal(cell): index for index, cell in enumerate(header)}
@@ -190,6 +195,15 @@ def standard_rows(
         sign = preset.operators.get(_first(cells, operator), "") if operator else ""
         row = [patient, day, date, target, sign + amount, amount_unit, until, limit, author, comment]
         yield number, row
+
+
+def _facts(preset: Preset, listed: Iterable[Row], at: Mapping[str, list[int]]) -> Iterator[Row]:
+    for number, cells in listed:
+        patient, unit = _first(cells, at.get("patient", [])), _first(cells, at.get("age_unit", []))
+        for fact in FACTS:
+            if text := _first(cells, at.get(fact, [])):
+                value = preset.values.get(text, text)
+                yield number, [patient, "", "", fact, value, unit.lower() if fact == "age" else "", "", "", "", ""]
 
 
 def say_left_out(preset: Preset, left: Counter[str]) -> Iterator[str]:

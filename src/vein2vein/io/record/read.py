@@ -49,8 +49,10 @@ def read_logged(path: Path, log: Log, mapping: str | Path | TableMapping | None 
 
 
 def _where_it_stands(problem: InputError, form: str) -> InputError:
-    """The sentence that day 0 is missing, for a table of a public format: where the infusion stands in it."""
+    """The sentence for a table of a public format without values or without day 0: where these stand."""
     preset = next((one for one in all_presets().values() if one.title == form), None)
+    if preset is not None and preset.nothing:
+        return InputError(f"is a table of {preset.title}; it holds {preset.nothing}.", file=problem.file, line=1)
     if preset is None or not problem.text.startswith(NO_ZERO[0]):
         return problem
     return InputError(

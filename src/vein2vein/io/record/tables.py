@@ -161,10 +161,10 @@ def _of_preset(
     log: Log,
 ) -> Table:
     """A table of a public format in the long form."""
-    if preset.nothing:
+    if preset.nothing and not preset.columns:
         raise InputError(f"is a table of {preset.title}; it holds {preset.nothing}.", file=log.file, line=1)
     at = presets.read_columns(preset, header, mapping.columns)
-    if max((c for role in ("code", "label") for c in at.get(role, ())), default=-1) < 0:
+    if max((c for role in ("code", "label", *presets.FACTS) for c in at.get(role, ())), default=-1) < 0:
         raise InputError(
             f"has not the columns of {preset.title}; expected {' and '.join(group[0] for group in preset.needs)}.",
             file=log.file,
