@@ -70,7 +70,7 @@ def test_the_mapping_beside_a_record_is_used_and_a_folder_of_records_says_how_to
         'form = "wide"\n[columns]\nID = "patient"\nTIME = "day"\nAMT = "ignore"\nDV = "temperature"\n'
     )
     assert check_file(tmp_path / "r.csv").kind == "record of a patient (CSV), wide table"
-    assert "1 files that may be records" in str(check_file(tmp_path).problems[0])
+    assert "folder with records (1)" in str(check_file(tmp_path).problems[0])
 
 
 def test_results_folders(tmp_path):

@@ -1,5 +1,6 @@
 """Tables of public formats as they come: what is read of each without a mapping, what is left out, and why."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,17 @@ def test_with_the_infusion_in_a_mapping_the_values_stand_in_the_course(name, ana
 def test_the_end_of_a_period_goes_with_its_row():
     found, _ = entries("mimic_inputevents")
     assert [(e.time.hour, e.until.hour) for e in found] == [(20, 23), (23, 1)]
+
+
+def test_a_score_in_words_is_read_by_the_number_beside_it():
+    header = ["subject_id", "itemid", "charttime", "value", "valuenum", "valueuom"]
+    rows = [
+        (2, ["1", "228096", "2150-03-07", "-2 Light sedation", "-2", ""]),
+        (3, ["1", "51265", "2150-03-07", "<5", "", "K/uL"]),
+    ]
+    preset = presets.find_preset(header)
+    found = list(presets.standard_rows(preset, rows, header, {}, Counter()))
+    assert [(cells[3], cells[4], cells[5]) for _, cells in found] == [("RASS", "-2", ""), ("platelets", "<5", "K/uL")]
 
 
 def test_infusions_of_patients_who_are_not_in_the_file_are_told():

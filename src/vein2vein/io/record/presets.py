@@ -44,6 +44,8 @@ class Preset:
         What an unknown name of this table is: ``drug``, ``vital sign`` or "".
     closed : bool
         The codes are a closed list: one that is not in ``names`` is something else.
+    numbered : frozenset of str
+        Codes of which the last of the values is read, the number beside the words.
     empty : str
         Value of a row without one.
     only, never : mapping of header to frozenset of str
@@ -65,6 +67,7 @@ class Preset:
     products: bool
     place: str
     closed: bool
+    numbered: frozenset[str]
     empty: str
     only: Mapping[str, frozenset[str]]
     never: Mapping[str, frozenset[str]]
@@ -94,6 +97,7 @@ def all_presets() -> dict[str, Preset]:
                 table.get("products", False),
                 table.get("place", ""),
                 table.get("closed", False),
+                frozenset(table.get("numbered", ())),
                 table.get("empty", ""),
                 _sets(table.get("only", {})),
                 _sets(table.get("never", {})),
@@ -187,7 +191,8 @@ def standard_rows(
         patient, day, date, until, limit, author, comment = (_first(cells, columns) for columns in plain)
         if not (day or date) and (counted := _first(cells, study_day)):
             date = f"{STUDY_DAY} {counted}"
-        amount, amount_unit = _amount(preset, cells, value, unit, concepts)
+        columns = value[::-1] if key in preset.numbered else value
+        amount, amount_unit = _amount(preset, cells, columns, unit, concepts)
         if amount_unit == "" and spelled:
             amount_unit = _first(cells, spelled)
         if fixed:
