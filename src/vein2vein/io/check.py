@@ -174,7 +174,7 @@ def _folder(path: Path) -> CheckReport:
         records = sum(file.suffix.lower() in (".csv", ".tsv", ".json", ".ndjson") for file in path.iterdir())
         if records:
             raise InputError(
-                f"is a folder with records ({records}) and no results; check the files: 'vein2vein check {path.name}/*'.",
+                f"is a folder with records ({records}), not results; check them: 'vein2vein check {path.name}/*'.",
                 file=path,
             )
         raise InputError(
