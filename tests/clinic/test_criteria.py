@@ -260,7 +260,6 @@ def test_a_grade_4_count_has_its_limit_in_the_blood_grades_alone():
         ("bedside_signs", "adult_systolic", tuple(sorted(e for e in editions() if e.startswith("crs_")))),
         ("laboratory_limits", "ast_upper_limit", ("ctcae_v5_organs", "iec_hs_2023", "eligibility_ebmt")),
         ("laboratory_limits", "stands", ("ctcae_v5_organs", "iec_hs_2023")),
-        ("arousal", "arousal_lasts", ("icans_astct_2019", "cres_cartox_2018")),
         ("response_visits", "visit_slack", ("response_b_all_eliana", "response_lymphoma", "response_myeloma")),
     ],
 )
