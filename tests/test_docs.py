@@ -50,6 +50,43 @@ def test_the_python_of_the_docs_runs(page, block, tmp_path, monkeypatch):
     exec(compile(re.sub(r"patients=\d+", SMALL, block), name_of(page), "exec"), {})
 
 
+# Tables and mappings of the page on records: a CSV is read with the TOML that stands last before it in its section.
+def _tables_with_mappings():
+    page = ROOT / "docs" / "formats-record.md"
+    mapping, section = "", ""
+    for found in re.finditer(r"^## ([^\n]+)$|^```(toml|csv)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        if found[1]:
+            mapping, section = "", found[1]
+        elif found[2] == "toml":
+            mapping = found[3]
+        else:
+            yield pytest.param(mapping, found[3], id=f"{section}: {found[3].splitlines()[0]}")
+
+
+@pytest.mark.parametrize(("mapping", "rows"), [*_tables_with_mappings()])
+def test_the_tables_of_the_docs_are_read_whole_with_the_mappings_of_the_docs(mapping, rows, tmp_path):
+    from vein2vein.io.record.read import read_record
+
+    path = tmp_path / "record.csv"
+    latin = 'encoding = "latin-1"' in mapping
+    path.write_text(rows, encoding="latin-1" if latin else "utf-8")
+    if "car_t_infusion" not in rows and "infusion" not in mapping:
+        mapping += "\n[patient]\ninfusion = 2026-03-05T10:00:00\n"
+    (tmp_path / "mapping.toml").write_text(mapping, encoding="utf-8")
+    record = read_record(path, mapping=tmp_path / "mapping.toml")
+    assert record.set_aside == () and record.read >= len(rows.splitlines()) - 3
+
+
+def test_every_mapping_of_the_docs_is_one():
+    from vein2vein.cards import parse_card
+    from vein2vein.io.record.mapping import mapping_from_card
+
+    found = [block for page in PAGES for block in blocks(page, "toml") if page.name == "formats-record.md"]
+    assert len(found) >= 2 and len([*_tables_with_mappings()]) >= 4
+    for block in found:
+        mapping_from_card(parse_card(block, "mapping.toml"))
+
+
 def test_the_readme_shows_the_main_job_in_about_five_lines():
     (block,) = blocks(ROOT / "README.md", "python")
     assert len([line for line in block.splitlines() if line.strip()]) <= 6

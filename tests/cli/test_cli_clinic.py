@@ -90,7 +90,7 @@ def test_bad_rows_are_set_aside_and_the_good_ones_graded(record):
     for line in range(1, 5):
         assert f"line {len(record.read_text().splitlines()) - 4 + line}" in err
     days = [line.split() for line in out.splitlines()]
-    assert ["3", "2", "1", "?", "?", "?", "?", "?", "?", "Tocilizumab", "312", "mg"] in days
+    assert ["3", "2", "1", "4", "3", "?", "?", "?", "?", "Tocilizumab", "312", "mg"] in days  # by date: from 00:00
     page = Path("ward/report.html").read_text(encoding="utf-8")
     assert "Set aside" in page and "ICE" in page and "=cmd|calc" in page
 
@@ -144,7 +144,7 @@ def test_two_patients_have_two_pages():
     Path("two.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     code, out, _ = run("monitor", "two.csv", "--age", 50, "--weight", 70, "--out", "ward")
     assert code == 0
-    assert len(list(Path("ward").glob("report-*.html"))) == 2 and out.count("Report: ") == 2
+    assert len(list(Path("ward").glob("report-*.html"))) == 2 and "Ward list: ward/index.html" in out
 
 
 def bundle(*values):
@@ -168,14 +168,14 @@ def bundle(*values):
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}, indent=1)
 
 
-def test_a_bundle_is_graded_and_names_and_dates_stay_in_it():
+def test_a_bundle_is_graded_and_names_stay_in_it():
     Path("bundle.json").write_text(bundle(("8310-5", 102.2, "[degF]"), ("8480-6", 80, "mm[Hg]")), encoding="utf-8")
     code, out, err = run("monitor", "bundle.json", "--out", "ward", "--weight", 80)
     assert code == 0, err
     assert "at least grade 2" in out and "640 mg" in out
     for path in Path("ward").iterdir():
         content = path.read_text(encoding="utf-8")
-        assert "Doe" not in content and "2026-03" not in content and "1980" not in content, path.name
+        assert "Doe" not in content and "1980" not in content, path.name
     told = events(run("monitor", "bundle.json", "--out", "ward", "--force", "--json")[1])
     crs = next(e for e in told if e["event"] == "finding")
     assert crs["at_least"] == 2 and crs["because"][0]["source"].startswith("bundle.json:")

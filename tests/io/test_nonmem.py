@@ -102,6 +102,8 @@ def test_round_trip(result, tmp_path):
         ("9000.125", "9,000.125", 4, None, "fields"),
         ("9000.125", "high", 4, "DV", "expected a number"),
         (",50,1,", ",50,9,", 3, "DVID", "1 to"),
+        ("9000.125,0,0", "9000.125,1,4", 4, "EVID", "an ID of its own"),
+        ("9000.125,0,0", ".,0,0", 4, "DV", "no value"),
     ],
 )
 def test_faults_name_file_line_and_field(result, tmp_path, old, new, line, field, said):

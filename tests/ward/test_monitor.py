@@ -53,9 +53,15 @@ def test_a_dose_that_the_interval_forbids_says_so(record):
 
 def test_nothing_later_than_until_is_read(record):
     early, cut = monitor(record, until=3)[0], monitor(record, until=3.34)[0]
-    assert early.today < 3 and {d.day for d in early.days} <= {-2, 0, 2}
-    first = {d.day: {n: (s.grade, s.at_least) for n, s in d.states.items()} for d in early.days}
-    assert first == {d.day: {n: (s.grade, s.at_least) for n, s in d.states.items()} for d in cut.days if d.day < 3}
+    assert early.today < 3 and {d.day for d in early.days} == {-1, 0, 3}  # 06:00 of the third date
+    first, then = (
+        {d.day: {n: (s.grade, s.at_least) for n, s in d.states.items()} for d in w.days if d.day < 3}
+        for w in (early, cut)
+    )
+    assert first == then and len(first) == 2
+    for name, grades in early.findings.items():
+        known = cut.findings[name].grade[:, : grades.grade.shape[1]]
+        assert np.array_equal(grades.grade, known), name
 
 
 def test_not_gradable_is_never_zero_and_says_what_is_missing():
@@ -140,7 +146,7 @@ def test_after_a_death_nothing_is_due_and_its_cause_is_asked_for(record):
     course = record.course
     dead = np.full(course.shape, np.nan)
     dead[0, -1] = 0
-    (watch,) = monitor(replace(record, course=replace(course, values={**course.values, "alive": dead})))
+    (watch,) = monitor(replace(record, courses=(replace(course, values={**course.values, "alive": dead}),)))
     assert not watch.due and not watch.consider
     assert any("not attributed" in note for note in watch.notes)
 

@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vein2vein.cli import console, options
 from vein2vein.errors import InputError
+from vein2vein.files import check_target, write_text
 
+if TYPE_CHECKING:
+    from vein2vein.io.check import CheckReport
+
+STDIN = "-"
 UNFIT = 1
 MAPPED = ("record of a patient", "disease visits")  # kinds of file that a mapping is for
 EXAMPLES = """\b
 Examples:
   vein2vein check record.csv
   vein2vein check record.csv patient.toml trial.toml --json
+  vein2vein check export.csv --write-mapping mapping.toml
 """
 
 
+class _File(click.Path):
+    """A path; "-" is the standard input."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Read a path."""
+        return Path(STDIN) if value == STDIN else options.PATH.convert(value, param, ctx)
+
+
 @click.command("check", cls=options.Command, epilog=EXAMPLES)
-@click.argument("files", type=options.PATH, metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", type=_File(), metavar="FILE...", nargs=-1, required=True)
 @options.mapping
-@options.for_machines("problem, note, checked")
+@click.option(
+    "--write-mapping",
+    "written",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write the mapping with which the table is read as a file, for you to change.",
+)
+@options.for_machines("problem, note, mapping, checked")
 @options.quiet("Only one line, or event, for each file.")
-def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, quiet: bool) -> int:
+@options.force
+def command(
+    files: tuple[Path, ...], mapping: Path | None, written: Path | None, for_machines: bool, quiet: bool, force: bool
+) -> int:
     """Say whether files are fit for vein2vein, for what, and what is wrong, line by line.
 
-    Takes records (CSV, FHIR R4 as JSON), disease visits, cards (TOML), NONMEM data sets and results folders. Exit code
-    0: every file can be used (what is set aside is listed); 1: one cannot.
+    Takes records (CSV, FHIR R4 as JSON; - is the standard input), disease visits, cards (TOML), data sets of NONMEM,
+    Monolix and nlmixr, and results folders. Of a table it tells the mapping with which it is read. Exit code 0: every
+    file can be used (what is set aside is listed); 1: one cannot.
     """
+    if written is None:
+        options.needs("--write-mapping", "force")
+    elif len(files) != 1:
+        raise click.UsageError("--write-mapping takes one table; give one file.")
+    else:
+        check_target(written, force=force)
     from vein2vein.io.check import check_file
     from vein2vein.trials.trial import load_trial
 
@@ -36,39 +68,61 @@ def command(files: tuple[Path, ...], mapping: Path | None, for_machines: bool, q
     for file in files:
         found = check_file(file, mapping=mapping, readers={"trial card": load_trial})
         fit, mapped = fit and found.fit, mapped or found.kind.startswith(MAPPED)
+        (_tell_program if for_machines else _tell)(found, quiet)
+        if written is None:
+            continue
+        if not found.proposal:
+            raise InputError("is no table of a record, so there is no mapping to write.", file=found.file)
+        write_text(written, found.proposal, force=force)
         if for_machines:
-            for one in () if quiet else found.problems:
-                console.emit(
-                    "problem",
-                    file=one.file,
-                    line=one.line,
-                    column=one.column,
-                    what=one.what,
-                    found=one.found,
-                    expected=one.expected,
-                    remedy=one.remedy,
-                )
-            for note in () if quiet else found.notes:
-                console.emit("note", file=found.file, text=note)
-            console.emit(
-                "checked",
-                file=found.file,
-                kind=found.kind,
-                fit=found.fit,
-                uses=found.uses,
-                problems=len(found.problems),
-            )
-            continue
-        aside = f", {len(found.problems)} set aside" if found.fit and found.problems else ""
-        console.say(f"{found.file}: {'fit' if found.fit else 'not fit'} ({found.kind}{aside})")
-        if quiet:
-            continue
-        for use in found.uses:
-            console.say(f"  for: {use}")
-        for one in found.problems:
-            console.say(f"  {one}")
-        for note in found.notes:
-            console.say(f"  note: {note}")
+            console.emit("file", path=written)
+        else:
+            console.say(f"Wrote {written}. Change it, then: vein2vein monitor {found.file} --mapping {written}")
     if mapping is not None and fit and not mapped:
         raise InputError(f"--mapping {mapping} was used for no file: only records and visits are tables to map.")
     return 0 if fit else UNFIT
+
+
+def _tell_program(found: CheckReport, quiet: bool) -> None:
+    for one in () if quiet else found.problems:
+        console.emit(
+            "problem",
+            file=one.file,
+            line=one.line,
+            column=one.column,
+            what=one.what,
+            found=one.found,
+            expected=one.expected,
+            remedy=one.remedy,
+            analyte=one.analyte,
+        )
+    for note in () if quiet else found.notes:
+        console.emit("note", file=found.file, text=note)
+    for line in () if quiet else found.mapping:
+        console.emit("mapping", file=found.file, text=line)
+    console.emit(
+        "checked",
+        file=found.file,
+        kind=found.kind,
+        fit=found.fit,
+        uses=found.uses,
+        problems=len(found.problems),
+        counts=found.counts,
+    )
+
+
+def _tell(found: CheckReport, quiet: bool) -> None:
+    aside = f", {len(found.problems)} set aside" if found.fit and found.problems else ""
+    console.say(f"{found.file}: {'fit' if found.fit else 'not fit'} ({found.kind}{aside})")
+    if quiet:
+        return
+    for use in found.uses:
+        console.say(f"  for: {use}")
+    if found.counts:
+        console.say(f"  counts: {', '.join(f'{name} {count}' for name, count in found.counts.items())}")
+    for line in found.mapping:
+        console.say(f"  read with: {line}")
+    for one in found.problems:
+        console.say(f"  {one}")
+    for note in found.notes:
+        console.say(f"  note: {note}")

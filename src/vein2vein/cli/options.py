@@ -54,7 +54,17 @@ class _Path(click.Path):
         return Path(value)
 
 
+class _Input(_Path):
+    """A path; "-" is the standard input."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Read a path."""
+        return Path(value) if value == STDIN else super().convert(value, param, ctx)
+
+
+STDIN = "-"
 PATH = _Path()
+INPUT = _Input()
 
 
 # Refusing what would do nothing

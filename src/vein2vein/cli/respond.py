@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
@@ -24,6 +25,7 @@ class Visit(TypedDict):
     """A visit that was judged."""
 
     patient: int
+    id: str
     day: float
     response: str
     confirmed: bool | None
@@ -35,6 +37,7 @@ class Person(TypedDict):
     """Best response of a patient and the days that count."""
 
     patient: int
+    id: str
     best: str
     response_day: float
     mrd_negative: bool
@@ -57,6 +60,7 @@ Examples:
   vein2vein respond --init visits.csv
   vein2vein respond visits.csv --criteria lugano
   vein2vein respond record.csv --criteria all --out results --json
+  vein2vein respond records --criteria imwg
 """
 EXAMPLE = """\
 # Disease visits for: vein2vein respond visits.csv --criteria lugano
@@ -75,13 +79,13 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 
 
 @click.command("respond", cls=options.Command, epilog=EXAMPLES)
-@click.argument("visits", type=options.PATH, metavar="[VISITS.CSV]", required=False)
+@click.argument("visits", type=options.INPUT, metavar="[VISITS.CSV]", required=False)
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
 @click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
 @options.mapping
 @options.out_folder(f"Folder for {RESULT}.")
 @options.init("Write example visits to start from")
-@options.for_machines("visit, patient, set_aside, note")
+@options.for_machines("visit, patient, warning, set_aside, note")
 @options.quiet("No notes; only the responses and what was set aside.")
 @options.force
 def command(
@@ -96,6 +100,8 @@ def command(
     force: bool,
 ) -> None:
     """Judge disease visits by Lugano, iwCLL, IMWG or the leukemia criteria.
+
+    VISITS is a file of one patient or many, or a folder of such files; patients keep the ids of their files.
 
     Shows the response at each visit with its reason, or what is missing; then the best response and the days of
     event-free survival (EFS), progression-free survival (PFS) and duration of response (DOR) from these visits. A death
@@ -112,35 +118,45 @@ def command(
     if criteria is None:
         raise InputError(f"which criteria? Add --criteria with one of {', '.join(CRITERIA)}.")
     from vein2vein.clinic.response.visits import respond_visits
-    from vein2vein.io.record.visits import read_visits
+    from vein2vein.io.record.visits import read_visits_of
 
-    read = read_visits(visits, criteria, mapping=mapping)
-    found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
+    files, warnings = read_visits_of(visits, criteria, mapping=mapping)
+    rows: list[Visit] = []
+    people: list[Person] = []
+    by = ""
+    for read in files:
+        found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
+        by = found.edition
+        rows += judged(read.course, found, read.labels)
+        people += endpoints(read.course, found, read.labels)
     if out is not None:
         console.new_folder(out, (RESULT,), force=force)
-    rows, people = judged(read.course, found), endpoints(read.course, found)
     if for_machines:
         for row in rows:
             console.emit("visit", **row)
         for one in people:
-            console.emit("patient", **one, edition=found.edition)
+            console.emit("patient", **one, edition=by)
     else:
-        _print(rows, people, found.edition)
-    for one in read.set_aside:
+        _print(rows, people, by)
+    for text in warnings:
+        if for_machines:
+            console.emit("warning", text=text)
+        console.say(f"warning: {text}", stderr=True)
+    for one in (item for read in files for item in read.set_aside):
         if for_machines:
             console.emit("set_aside", text=str(one))
         else:
             console.say(f"set aside: {one}", stderr=True)
-    console.tell_notes(read.notes, for_machines=for_machines, quiet=quiet)
+    console.tell_notes((note for read in files for note in read.notes), for_machines=for_machines, quiet=quiet)
     if out is not None:
         from vein2vein.io.record.write import write_rows
 
-        header = ("patient", "day", "response", "confirmed", "reasons", "missing")
+        header = ("patient", "id", "day", "response", "confirmed", "reasons", "missing")
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
         console.tell(f"Responses: {path}", "file", for_machines, path=path)
 
 
-def judged(course: Course, found: Response) -> list[Visit]:
+def judged(course: Course, found: Response, labels: Sequence[str] = ()) -> list[Visit]:
     """One row for each visit that was judged, or would have been with more."""
     from vein2vein.clinic.criteria import edition
 
@@ -156,6 +172,7 @@ def judged(course: Course, found: Response) -> list[Visit]:
             rows.append(
                 {
                     "patient": int(patient),
+                    "id": labels[i] if labels else "",
                     "day": float(day),
                     "response": found.categories[status] if status >= 0 else "not evaluable",
                     "confirmed": confirmed,
@@ -166,7 +183,7 @@ def judged(course: Course, found: Response) -> list[Visit]:
     return rows
 
 
-def endpoints(course: Course, found: Response) -> list[Person]:
+def endpoints(course: Course, found: Response, labels: Sequence[str] = ()) -> list[Person]:
     """Best response and the days of the endpoints; an event where there is one, else the last evaluable visit.
 
     Days are those of ``clinic.outcome.time_to_event``. Without any evaluable visit there are none: not evaluable is no
@@ -206,6 +223,7 @@ def endpoints(course: Course, found: Response) -> list[Person]:
         events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
         own: Person = {
             "patient": int(patient),
+            "id": labels[i] if labels else "",
             "best": str(found.best[i]) if judged else "NE",
             "response_day": float(outcome.response_day[i]),
             "mrd_negative": bool(found.mrd_negative[i]),
@@ -237,7 +255,7 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
     words = {None: "", True: "yes", False: "no"}
     shown = [
         (
-            row["patient"],
+            row["id"] or row["patient"],
             console.number(row["day"]),
             row["response"],
             words[row["confirmed"]],
@@ -251,7 +269,7 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
         ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *(["EFS, 2nd line"] if second else [])),
         [
             (
-                one["patient"],
+                one["id"] or one["patient"],
                 one["best"],
                 _day(one["response_day"]),
                 _until(one["efs_day"], one["efs_event"]),

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vein2vein.cards import Card, read_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.clinic.criteria import read_edition
 from vein2vein.errors import InputError
-from vein2vein.io.nonmem import COLUMNS, read_nonmem
+from vein2vein.io.data_sets import read_data_set
 from vein2vein.io.record import names
+from vein2vein.io.record.entries import looks_like_json, mapping_of
+from vein2vein.io.record.gather import NO_ZERO
+from vein2vein.io.record.kinds import is_data_set, kind_of_text
 from vein2vein.io.record.mapping import TableMapping, mapping_from_card
-from vein2vein.io.record.read import looks_like_json, read_record
+from vein2vein.io.record.proposal import propose
+from vein2vein.io.record.read import read_logged
 from vein2vein.io.record.record import Log, SetAside
-from vein2vein.io.record.text import find_delimiter, read_text
+from vein2vein.io.record.text import find_delimiter, is_stdin, name_of, read_text
 from vein2vein.io.record.visits import read_visits
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import read_disease
@@ -24,6 +29,7 @@ from vein2vein.therapy.patient import patient_from_card
 from vein2vein.therapy.product import read_product
 
 MANIFEST = "manifest.json"
+COUNTED = ("rows", "names not known", "nothing measured", "columns not read", "rows of no use")
 # Which findings a record can give: every group needs one of its analytes.
 USES = {
     "cytokine release syndrome": (
@@ -57,7 +63,7 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     (
         "mapping of a record",
-        ("columns", "analytes", "time_zone", "date_format", "lloq"),
+        ("columns", "analytes", "time_zone", "date_format", "lloq", "form", "delimiter", "patient"),
         "vein2vein monitor, respond and check (--mapping)",
     ),
     (
@@ -85,6 +91,12 @@ class CheckReport:
     problems : tuple of SetAside
         What is wrong, by line.
     notes : tuple of str
+    counts : mapping of str to int
+        Of a record: values read, set aside, names not known, nothing measured, columns not read.
+    mapping : tuple of str
+        Of a table: in words, the mapping with which it is read.
+    proposal : str
+        That mapping as a file (TOML); reading the table with it gives the same.
     """
 
     file: str
@@ -93,6 +105,9 @@ class CheckReport:
     uses: tuple[str, ...] = ()
     problems: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    mapping: tuple[str, ...] = ()
+    proposal: str = ""
 
 
 def check_file(
@@ -103,7 +118,8 @@ def check_file(
     Parameters
     ----------
     path : path
-        A record (CSV, FHIR), visits, a card (TOML), a NONMEM data set, or a results folder.
+        A record (CSV, FHIR), visits, a card (TOML), a data set of NONMEM, Monolix or nlmixr, or a results folder; "-"
+        is the standard input.
     mapping : path or TableMapping, optional
         For records.
     readers : mapping of kind to callable, optional
@@ -111,16 +127,32 @@ def check_file(
     """
     path = Path(path)
     try:
+        if is_stdin(path):
+            return _text(path, mapping)
         if path.is_dir():
             return _folder(path)
         if path.suffix.lower() == ".toml":
             return _card(path, readers or {})
-        text = read_text(path, Log(str(path)))
-        if looks_like_json(text):
-            return _record(path, mapping, "FHIR")
-        return _table(path, text, mapping)
+        return _text(path, mapping)
     except InputError as problem:
-        return CheckReport(str(path), "unknown", False, problems=(_aside(path, problem),))
+        return CheckReport(name_of(path), _told(problem), False, problems=(_aside(path, problem),))
+
+
+def _told(problem: InputError) -> str:
+    """What a refused file is, where its sentence says so."""
+    match = re.match(r"is (?:an? )?(.+?), expected a CSV file", problem.text)
+    return match[1] if match else "unknown"
+
+
+def _text(path: Path, mapping: str | Path | TableMapping | None) -> CheckReport:
+    log = Log(name_of(path))
+    how = mapping_of(path, mapping, log)
+    text = read_text(path, log, how.encoding)
+    if looks_like_json(text):
+        return _record(path, mapping, "FHIR")
+    if kind := kind_of_text(text, path.suffix.lower()):
+        raise kind.error(log.file)
+    return _table(path, text, mapping, how)
 
 
 def _aside(path: Path, problem: InputError) -> SetAside:
@@ -139,6 +171,12 @@ def _aside(path: Path, problem: InputError) -> SetAside:
 def _folder(path: Path) -> CheckReport:
     manifest = path / MANIFEST
     if not manifest.is_file():
+        records = sum(file.suffix.lower() in (".csv", ".tsv", ".json", ".ndjson") for file in path.iterdir())
+        if records:
+            raise InputError(
+                f"is a folder with records ({records}), not results; check them: 'vein2vein check {path.name}/*'.",
+                file=path,
+            )
         raise InputError(
             f"is a folder without {MANIFEST}: not a results folder, or the run did not finish; run the trial again.",
             file=path,
@@ -203,39 +241,50 @@ def _kind_of_card(card: Card) -> tuple[str, str]:
     return best
 
 
-def _table(path: Path, text: str, mapping: str | Path | TableMapping | None) -> CheckReport:
+def _table(path: Path, text: str, mapping: str | Path | TableMapping | None, how: TableMapping) -> CheckReport:
     lines = [line for line in text[:100_000].splitlines() if line.strip() and not line.startswith("#")]
-    cells = lines[0].split(find_delimiter(lines[:50])) if lines else []
+    cells = lines[0].split(how.delimiter or find_delimiter(lines[:50])) if lines else []
     header = [cell.strip().strip('"\ufeff') for cell in cells]
-    if sum(name in header for name in COLUMNS) >= len(COLUMNS) - 2:
-        try:
-            course, _ = read_nonmem(path)
-        except InputError as problem:
-            return CheckReport(str(path), "NONMEM data set", False, problems=(_aside(path, problem),))
-        except (ValueError, IndexError, OverflowError) as problem:
-            fault = InputError(f"cannot be read as a NONMEM data set ({problem}); export it again.", file=path)
-            return CheckReport(str(path), "NONMEM data set", False, problems=(_aside(path, fault),))
-        return CheckReport(
-            str(path),
-            "NONMEM data set",
-            True,
-            (f"NONMEM and programs that read its data sets: {len(course.patients)} subjects",),
-        )
+    if is_data_set(header) and not how.columns:
+        return _data_set(path, text)
     if "lesion" in {names.normal(cell) for cell in header}:
         visits = read_visits(path, "lugano", mapping=mapping)
         return CheckReport(
-            str(path), "disease visits with lesions", True, ("vein2vein respond",), visits.set_aside, visits.notes
+            name_of(path), "disease visits with lesions", True, ("vein2vein respond",), visits.set_aside, visits.notes
         )
     return _record(path, mapping, "CSV")
 
 
+def _data_set(path: Path, text: str) -> CheckReport:
+    log = Log(name_of(path))
+    found = read_data_set(text, log)
+    notes = [*found.notes, *log.all_notes()]
+    if not is_stdin(path):
+        with open(path, "rb") as content:
+            marked = content.read(3) == b"\xef\xbb\xbf"
+        if marked:
+            notes.append(
+                "begins with a byte order mark, which NONMEM takes for a part of the first name: save without it"
+            )
+    uses = (found.use(),) if not log.items else ()
+    return CheckReport(name_of(path), f"{found.program} data set", not log.items, uses, log.in_order(), tuple(notes))
+
+
 def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) -> CheckReport:
     kind = "record of a patient (FHIR bundle)" if form == "FHIR" else "record of a patient (CSV)"
+    log, told, written = Log(name_of(path)), (), ""
+    if form == "CSV":
+        told, written = _proposed(path, mapping)
     try:
-        record = read_record(path, mapping=mapping)
+        record = read_logged(path, log, mapping)
     except InputError as problem:
-        return CheckReport(str(path), kind, False, problems=(_aside(path, problem),))
-    uses = uses_of(record.course)
+        # what has to be mended, too; that day 0 is missing is said once
+        rows = tuple(one for one in log.in_order() if one.what != NO_ZERO[0]) if log.counts["rows"] else ()
+        first = () if any(str(one) in problem.text for one in rows) else (_aside(path, problem),)
+        return CheckReport(
+            name_of(path), _kind(problem, kind), False, problems=(*first, *rows), notes=log.all_notes(), mapping=told,
+            proposal=written,
+        )  # fmt: skip
     notes = list(record.notes)
     missing = [
         name
@@ -244,14 +293,36 @@ def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) ->
     ]
     if missing:
         notes.append(f"not known: {' and '.join(missing)}; several scales and doses need it")
-    return CheckReport(str(path), f"{kind}, {record.kind}", True, uses, record.set_aside, tuple(notes))
+    counts = {
+        "values read": record.read,
+        "set aside": len(record.set_aside) + log.more,
+        **{name: log.counts[name] for name in COUNTED if form == "CSV"},
+    }
+    return CheckReport(
+        name_of(path), f"{kind}, {record.kind}", True, uses_of(record.course), record.set_aside, tuple(notes), counts,
+        told, written,
+    )  # fmt: skip
 
 
-def uses_of(course: Course) -> tuple[str, ...]:
-    """What the values of a course can be judged for, and what each judgement lacks."""
+def _kind(problem: InputError, otherwise: str) -> str:
+    told = _told(problem)
+    return otherwise if told == "unknown" else told
+
+
+def _proposed(path: Path, mapping: str | Path | TableMapping | None) -> tuple[tuple[str, ...], str]:
+    """The mapping with which a table is read: in words, and as a file."""
+    try:
+        found = propose(path, mapping_of(path, mapping, Log(name_of(path))))
+    except InputError:
+        return (), ""
+    return found.summary, found.text
+
+
+def uses_of(*courses: Course) -> tuple[str, ...]:
+    """What the values of courses can be judged for, and what each judgement lacks."""
     found: list[str] = []
     for name, groups in USES.items():
-        present = [any(course.measured(analyte) for analyte in group) for group in groups]
+        present = [any(course.measured(analyte) for course in courses for analyte in group) for group in groups]
         if all(present):
             found.append(name)
         elif any(present):

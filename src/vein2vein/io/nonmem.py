@@ -32,6 +32,7 @@ COLUMNS = ("ID", "TIME", "DV", "MDV", "EVID", "AMT", "CMT", "BLQ", "LLOQ", "DVID
 ANALYTES = ("transgene", "car_t_cells", "b_cells", "il6", "crp", "ferritin")  # DVID 1, 2, ... in this order
 DOSE = "car_t_infusion"
 MISSING = "."
+RESETS = (3, 4)  # EVID that begins a new course
 
 Line = tuple[str, str, int, int, str | int, int, int, str, int]
 """TIME, DV, MDV, EVID, AMT, CMT, BLQ, LLOQ, DVID."""
@@ -212,7 +213,7 @@ def read_nonmem(path: str | Path) -> tuple[Course, dict[str, Floats]]:
         A column or a number is missing or wrong: file, line, field.
     """
     path = Path(path)
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:
         lines = list(csv.reader(file))
     header = lines[0] if lines else []
     for name in COLUMNS:
@@ -228,6 +229,11 @@ def read_nonmem(path: str | Path) -> tuple[Course, dict[str, Floats]]:
         patient = int(cell["ID"]) - 1
         own.setdefault(patient, [cell[name] for name in extra])
         where = f"{path.name}:{number}"
+        if cell["EVID"] in RESETS:
+            text = f"found {cell['EVID']:g}: a new course of one subject; give each course an ID of its own."
+            raise InputError(text, file=path, line=number, field="EVID")
+        if cell["MDV"] == 0 and cell["EVID"] == 0 and cell["DV"] != cell["DV"]:
+            raise InputError("found no value; write MDV 1, or leave the row out.", file=path, line=number, field="DV")
         if cell["EVID"] == 1:
             rows.append(Row(patient, cell["TIME"], DOSE, cell["AMT"], False, "given", where))
         elif cell["MDV"] == 0:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PANELS = ("temperature", "systolic_bp", "ice", "capd", "crp", "ferritin", "neutrophils", "platelets")
 LATE_PANELS = ("transgene", "car_t_cells", "b_cells", "igg", "neutrophils", "platelets")
-HALF = 1 / 2  # the day from d to d + 1 is drawn around d, under its grade
+HALF = 1 / 2  # the date d is drawn around d, under its grade
 LOGARITHMIC = ("crp", "ferritin", "neutrophils", "platelets", "transgene", "car_t_cells", "b_cells")
 
 
@@ -46,6 +46,7 @@ def timeline(watch: WardRound) -> Picture | None:
     names = names or list(watch.findings)
     strips = [daily(watch, name, last) for name in names]
     days = watch.course.days
+    clock = float(watch.course.clock[0]) if watch.course.clock.size else 0.0
     window = (days >= look("windows", "before")) & (days <= last + 1)
     panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
     given = treatments(watch, last)
@@ -57,9 +58,9 @@ def timeline(watch: WardRound) -> Picture | None:
         )[:, 0]  # fmt: skip
         _strips(rows[0], strips, names)
         for axes, name in zip(rows[1:], panels):
-            _points(axes, watch, name, days - HALF, window)
+            _points(axes, watch, name, days + clock - HALF, window)
         if given:
-            _ticks(rows[-1], given)
+            _ticks(rows[-1], given, clock)
         first = min([float(days[window].min()), 0.0, *(float(min(d)) for d in given.values())])
         rows[-1].set_xlim(first - 1, last + 1 / 2)
         for axes in rows:
@@ -70,7 +71,7 @@ def timeline(watch: WardRound) -> Picture | None:
         "timeline", f"Grades by day, to day {last}",
         f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments.",
         draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(given) + 0.3 * bool(given),
-        caption="Worst grade of each day, counted from the hour of the infusion. Hatched: the day has rows but "
+        caption="Worst grade of each date, that of the infusion being day 0. Hatched: the day has rows but "
         "cannot be graded (at least a grade where a number with ≥ stands); empty: no rows. B-cell aplasia: "
         "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. Open circles: below the limit of the assay. The "
         "rows behind each grade stand in the table below.",
@@ -135,10 +136,10 @@ def near_mark(name: str, drawn: Floats) -> bool:
     return level is not None and bool(drawn.min() <= 2 * level.value and drawn.max() >= level.value / 2)
 
 
-def _ticks(axes: Axes, given: dict[str, list[float]]) -> None:
+def _ticks(axes: Axes, given: dict[str, list[float]], clock: float) -> None:
     for row, when in enumerate(given.values()):
         axes.plot(
-            np.array(when) - HALF,
+            np.array(when) + clock - HALF,
             np.full(len(when), row),
             linestyle="",
             marker="|",

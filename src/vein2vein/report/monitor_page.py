@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,21 @@ from vein2vein.report.text import number
 from vein2vein.therapy.product import all_products
 from vein2vein.ward.monitor import ADVISED, Decision, WardRound
 from vein2vein.ward.scores import PatientScore
-from vein2vein.ward.states import Day, Standing, amounts, day_text, in_words, name_of, shown_value, title
+from vein2vein.ward.states import (
+    Day,
+    Span,
+    Standing,
+    amounts,
+    date_text,
+    dated,
+    day_text,
+    in_words,
+    moment_text,
+    name_of,
+    shown_value,
+    title,
+)
+from vein2vein.ward.unknown import NOT_UNDERSTOOD
 
 VALUES = (  # 0: the lowest of the day, 1: the highest
     ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
@@ -57,11 +72,18 @@ def due_rows(watch: WardRound) -> list[tuple[str, list[tuple[str, str, str, str]
         standing = one.group in STANDING and not one.reads
         if not one.overdue and one.when > one.until:
             continue
-        when = f"from day {day_text(one.when)}" if standing else f"day {day_text(one.when)}"
-        last = f"day {day_text(one.last)}" if np.isfinite(one.last) else ("" if standing else "never")
+        when = f"{'from ' if standing else ''}{_date(one.when, watch)}"
+        last = dated(one.last, watch.infused) if np.isfinite(one.last) else ("" if standing else "never")
         key = "Overdue" if one.overdue else "Standing advice" if standing else "Next"
         groups[key].append((when, one.what, last, reference(one.mark)))
     return list(groups.items())
+
+
+def _date(day: float, watch: WardRound) -> str:
+    """A day, with its date where it is known: what is due is due by date."""
+    clock = float(watch.course.clock[0]) if watch.course.clock.size else 0.0
+    when = date_text(int(np.floor(round(day + clock, 6))), watch.infused)
+    return f"day {day_text(day)} ({when})" if when else f"day {day_text(day)}"
 
 
 def summary(watch: WardRound) -> list[str]:
@@ -69,10 +91,14 @@ def summary(watch: WardRound) -> list[str]:
     known = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
     if watch.product:
         known.append(product_title(watch.product))
+    when = moment_text(watch.today, watch.infused)
+    later = [f", day {day_text(watch.today - day)} after that of day {day_text(day)}" for day in watch.infusions[1:]]
+    infusion = f"first infusion{''.join(later)}" if later else "infusion"
     words = [f"{s.title}: {s}" for s in watch.now if s.grade > 0 or (s.grade < 0 and s.at_least > 0)]
     open_ = [s.title for s in watch.now if s.grade < 0 and s.at_least <= 0]
     return [
-        f"Day {day_text(watch.today)} after the infusion; {', '.join(k for k in known if k)}.",
+        f"Day {day_text(watch.today)}{f' ({when})' if when else ''} after the {infusion}; "
+        f"{', '.join(k for k in known if k)}.",
         f"Now: {'; '.join(words)}." if words else "No finding of grade 1 or more is known today.",
         *([f"Not gradable today: {', '.join(open_)}."] if open_ else []),
     ]
@@ -113,7 +139,7 @@ def monitor_page(watch: WardRound) -> str:
     """Return the page of one patient's record as HTML text."""
     before = {s.name: s for s in watch.before}
     now = [
-        {**_cell(s), "before": _cell(before[s.name]) if s.name in before else None}
+        {**_cell(s, watch.infused), "before": _cell(before[s.name], watch.infused) if s.name in before else None}
         for s in (*watch.now, *watch.hematotoxicity)
     ]
     shown = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least > 0 for d in watch.days)]
@@ -121,14 +147,17 @@ def monitor_page(watch: WardRound) -> str:
     never = [title(n) for n in watch.findings if n not in shown]
     days = [
         {
-            "day": d.day, "states": [_cell(d.states[n]) for n in shown],
+            "day": d.day, "date": date_text(d.day, watch.infused),
+            "states": [_cell(d.states[n], watch.infused) for n in shown],
             "range": _range(d),
-            "given": amounts(d.given), "because": _because(d, earlier),
+            "given": amounts(d.given), "because": _because(d, earlier, watch.infused),
         }
         for d, earlier in zip(watch.days, (None, *watch.days))
     ]  # fmt: skip
     return page.fill(
-        "monitor.html.j2", title=f"Patient {watch.patient}: day {day_text(watch.today)}", summary=summary(watch),
+        "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
+        summary=summary(watch), unknown=watch.unknown, not_understood=NOT_UNDERSTOOD,
+        moment=moment_text(watch.today, watch.infused),
         today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
@@ -144,7 +173,7 @@ def score_rows(watch: WardRound) -> list[tuple[str, str, str, str]]:
     return [
         (
             one.title, str(one),
-            "; ".join([*(shown_value(row) for row in one.because), *missing_words(one), *one.flags]),
+            "; ".join([*(shown_value(row, watch.infused) for row in one.because), *missing_words(one), *one.flags]),
             f"{edition_title(one.edition)}{', in part unverified' if one.unverified else ''}",
         )
         for one in watch.risk_scores
@@ -162,12 +191,13 @@ def closed_scores(watch: WardRound) -> list[str]:
     return [f"{one.title} ({'; '.join(missing_words(one))})" for one in watch.risk_scores if not one.allowed]
 
 
-def _cell(s: Standing) -> dict[str, Any]:
+def _cell(s: Standing, infused: date | None) -> dict[str, Any]:
     aged = s.grade < 0 and np.isfinite(s.last_day)
     return {
         "title": s.title, "grade": s.grade, "at_least": s.at_least, "short": str(s.grade), "words": str(s),
-        "last": f"last known on day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)}" if aged else "",
-        "because": [shown_value(row) for row in s.because], "missing": ", ".join(name_of(n) for n in s.missing),
+        "last": f"last known on {dated(s.last_day, infused)}: {in_words(s.name, s.last_grade)}" if aged else "",
+        "because": [shown_value(row, infused) for row in s.because],
+        "missing": ", ".join(name_of(n) for n in s.missing),
         "flags": s.flags, "edition": edition_title(s.edition), "unverified": bool(s.unverified),
     }  # fmt: skip
 
@@ -178,10 +208,10 @@ def edition_title(name: str) -> str:
     return edition(known).title if known in editions() else name.replace("_", " ")
 
 
-def _because(day: Day, earlier: Day | None) -> list[tuple[str, str]]:
+def _because(day: Day, earlier: Day | None, infused: date | None) -> list[tuple[str, str]]:
     """The rows behind each grade of a day; of a state that lasts, when it changes."""
     return [
-        (f"{s.title}, {s}", "; ".join(shown_value(row) for row in s.because))
+        (f"{s.title}, {s}", "; ".join(shown_value(row, infused) for row in s.because))
         for s in day.states.values()
         if s.because and max(s.grade, s.at_least) > 0
         and not (s.name in LASTING and earlier is not None and earlier.states[s.name].grade == s.grade)
@@ -190,14 +220,19 @@ def _because(day: Day, earlier: Day | None) -> list[tuple[str, str]]:
 
 def _range(day: Day) -> str:
     """The worst value of each analyte on one day."""
-    running = {n: v for n, v in day.values.items() if n not in SUPPORTS or v[1] > 0}
-    return "; ".join(_value(n, running[n], which) for n, which in VALUES if n in running)
+    shown = dict(VALUES)
+    more = [n for n, span in day.values.items() if span.unread and n not in shown]
+    running = {n: v for n, v in day.values.items() if n not in SUPPORTS or v.high > 0 or v.high_sign or v.unread}
+    return "; ".join(_value(n, running[n], shown.get(n, 0)) for n in (*shown, *more) if n in running)
 
 
-def _value(name: str, found: tuple[float, float, bool], which: int) -> str:
+def _value(name: str, found: Span, which: int) -> str:
     known = analyte(name)
     unit = "" if known.unit == "1" else f" {unit_name(known.unit)}"
-    return f"{name_of(name).split(' (')[0]} {'<' if found[2] else ''}{number(found[which], 4)}{unit}"
+    sign, value = (found.high_sign, found.high) if which else (found.low_sign, found.low)
+    told = [f"{sign}{number(value, 4)}{unit}"] if np.isfinite(value) else []
+    told += ["not understood"] if found.unread else []
+    return f"{name_of(name).split(' (')[0]} {', '.join(told)}"
 
 
 def _consider(watch: WardRound, one: Suggestion, day: float) -> dict[str, Any]:

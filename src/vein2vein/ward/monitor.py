@@ -9,24 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from vein2vein import arguments
-from vein2vein.analytes import analyte
 from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
-from vein2vein.clinic.criteria import edition
+from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
-from vein2vein.clinic.grades.monitoring import Override, apply_overrides, grade
+from vein2vein.clinic.grades.infusions import from_infusion, new_treatments
+from vein2vein.clinic.grades.monitoring import Audit, Override, apply_overrides, grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.ward.hematotoxicity import hematotoxicity_of
+from vein2vein.ward.infection import infection_factors
 from vein2vein.ward.scores import PatientScore, risk_scores
 from vein2vein.ward.states import (
     Day,
@@ -35,19 +38,14 @@ from vein2vein.ward.states import (
     day_text,
     days_of,
     given_on,
-    hematotoxicity_of,
     in_words,
-    shown_value,
+    looked_at,
     state_at,
     title,
 )
+from vein2vein.ward.unknown import unknown_lines
 
 ADVISED = words.usual_crs()  # the scale that advice and hyperinflammation read
-STEROIDS = ("dexamethasone", "methylprednisolone")
-RISKS = {  # finding -> the state from which it counts as a factor of infection
-    "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
-    "hypogammaglobulinemia": (1, "low immunoglobulin G"),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,15 @@ class WardRound:
     decisions : tuple of Decision
     set_aside : tuple of SetAside
     notes : tuple of str
+    label : str
+        The patient's own id in the file; "" where it names none.
+    infusions : tuple of float
+        Days of the infusions up to the last day of the record; day 0 is the first.
+    infused : datetime, date or None
+        Moment of day 0; None: not known, or de-identified.
+    unknown : tuple of str
+        What of the findings was charted and not understood, a sentence for each analyte, that of today first: it
+        stands before everything else.
     """
 
     patient: int
@@ -121,6 +128,10 @@ class WardRound:
     decisions: tuple[Decision, ...]
     set_aside: tuple[SetAside, ...]
     notes: tuple[str, ...]
+    label: str = ""
+    infusions: tuple[float, ...] = ()
+    infused: date | None = None
+    unknown: tuple[str, ...] = ()
 
 
 def monitor(
@@ -170,22 +181,23 @@ def monitor(
         raise InputError(unknown("scale of cytokine release syndrome", scale, words.ward_scales()))
     scale = words.scale_named(scale)
     chosen = None if product is None else find_product(product)
-    course = record if isinstance(record, Course) else record.course
-    cut = course if until is None else course.until(until)
-    if not cut.shape[1]:
-        first = f"; its first row is on day {course.days[0]:g}" if course.shape[1] else ""
+    courses = [record.of([i]) for i in range(len(record.patients))] if isinstance(record, Course) else record.courses
+    cut = [one if until is None else one.until(until) for one in courses]
+    if not any(one.shape[1] for one in cut):
+        begun = [one.days[0] for one in courses if one.shape[1]]
+        first = f"; its first row is on day {min(begun):g}" if begun else ""
         raise InputError(f"the record holds nothing up to day {until or 0:g}{first}.")
-    return tuple(_watch(record, cut, i, scale, chosen, weight, age) for i in range(len(cut.patients)))
+    return tuple(_watch(record, one, i, scale, chosen, weight, age) for i, one in enumerate(cut) if one.shape[1])
 
 
 def _watch(
-    record: Record | Course, whole: Course, i: int, scale: str, product: Product | None, weight: float | None,
+    record: Record | Course, own: Course, i: int, scale: str, product: Product | None, weight: float | None,
     age: float | None,
 ) -> WardRound:  # fmt: skip
     facts = None if isinstance(record, Course) else record.facts
     kg = weight if weight is not None else float(facts.weight[i]) if facts else np.nan
     years = age if age is not None else float(facts.age[i]) if facts else np.nan
-    notes = list(() if isinstance(record, Course) else record.notes)
+    notes = list(() if isinstance(record, Course) else (*record.warnings, *record.notes))
     told = "" if facts is None else facts.product[i]
     if product is None and told in all_products():
         product = find_product(told)
@@ -194,13 +206,17 @@ def _watch(
     for what, value in (("age", years), ("weight", kg)):
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
-    course = _own(whole, i)
+    course = _own(own)
     if f"crs_{scale}" != ADVISED:
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
     found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
     found, decisions, refused, more = _decide(record, course, found)
     notes += more
+    together = found
+    if any(one.passing is not None and one.passing.any() for one in found.values()):
+        worst = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names), together=True)
+        together = _decide(record, course, worst)[0]
     died = _death(course)
     if np.isfinite(died):
         notes.append(_death_words(course, died))
@@ -209,17 +225,21 @@ def _watch(
     before = tuple(state_at(found[n], course, today - 1, n) for n in names)
     hematotoxicity, risks = hematotoxicity_of(course), risk_scores(course, years, _recent())
     name = product.name if product else ""
-    infection, open_ = _infection(now, course, today)
+    infused = None if facts is None or not facts.infused else facts.infused[i]
+    infection, open_ = infection_factors(now, course, today, _recent(), infused)
     costimulation = product.costimulation if product else ""
     return WardRound(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
         name, "" if facts is None else facts.disease[i], course,
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today),
-        () if np.isfinite(died) else due(course, today, name, findings=found),
+        () if np.isfinite(died) else _due(course, found, today, name),
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
-        days_of(course, found, names), decisions,
+        days_of(course, together, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
+        "" if facts is None else facts.label[i],
+        () if isinstance(record, Course) else tuple(day for day in record.infusions[i] if day <= today),
+        infused, unknown_lines(record, i, course, {name: found[name] for name in names}, infused),
     )  # fmt: skip
 
 
@@ -245,48 +265,12 @@ def shown_findings(scale: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _own(course: Course, i: int) -> Course:
+def _own(one: Course) -> Course:
     """The course of one patient, with the days of this patient only."""
-    one = course.of([i])
     known = np.zeros(one.shape[1], dtype=bool)
-    for values in one.values.values():
-        known |= np.isfinite(values[0])
-    return one.at(one.days[known]) if known.any() else one
-
-
-def _infection(states: Iterable[Standing], course: Course, today: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Factors of infection that are there now, and what is not known of the others."""
-    factors: list[str] = []
-    open_: list[str] = []
-    for state in states:
-        if state.name not in RISKS:
-            continue
-        limit, words = RISKS[state.name]
-        value = max(state.grade, state.at_least if state.grade < 0 else -1)
-        value = state.last_grade if value < 1 and state.grade < 0 else value
-        if value >= limit:
-            aged = (
-                f" (last known on day {day_text(state.last_day)})" if state.grade < 0 and state.at_least < limit else ""
-            )
-            shown = "" if state.name == "b_cell_aplasia" else f", {in_words(state.name, value)}"
-            rows = "; ".join(shown_value(row) for row in state.because)
-            named = edition(state.edition.partition(":")[0]).title
-            factors.append(f"{words}{shown}{aged}" + (f": {rows}" if rows else "") + f" ({named})")
-        elif state.grade < 0 and state.last_grade < 0:
-            open_ += state.missing or (state.name,)
-    recent = course.between(today - _recent(), today)
-    for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab"):
-        if name in recent and (recent.dense(name) > 0).any():
-            factors.append(f"{analyte(name).title.lower()} in the last week{_rows(recent, name)}")
-    if "infection" in recent and (recent.dense("infection") > 0).any():
-        factors.insert(0, f"an infection is charted in the last week{_rows(recent, 'infection')}")
-    return tuple(factors), tuple(dict.fromkeys(open_))
-
-
-def _rows(course: Course, name: str) -> str:
-    """The rows of a treatment or sign of one patient, as a reason."""
-    found = [row for row in course.rows() if row.analyte == name and row.value > 0]
-    return f": {'; '.join(shown_value(row) for row in found)}" if found else ""
+    for name in one.values:
+        known |= charted(one, name)[0]
+    return one.at(one.days[known]) if known.any() and not known.all() else one
 
 
 def _bedside(name: str) -> bool:
@@ -348,6 +332,7 @@ def _decide(
                 notes.append(f"{one.where_from}: decides on {one.finding}, which is shown with --scale {other}")
                 continue
             found, audit = apply_overrides(found, [one], course)
+            found[one.finding] = _looked_too(found[one.finding], course, audit)
         except InputError as problem:
             what, _, remedy = problem.text.rstrip(".").partition("; ")
             file, _, line = one.where_from.rpartition(":")
@@ -357,6 +342,20 @@ def _decide(
         spans = sorted({in_words(one.finding, a.computed) for a in audit})
         told.append(_decision(one, ", ".join(spans) or "no reading of these days"))
     return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
+
+
+def _looked_too(grades: Grades, course: Course, audit: Iterable[Audit]) -> Grades:
+    """The same grades; where a clinician decided, the scale was looked at."""
+    decided = np.isin(grades.days, [one.day for one in audit])[None, :]
+    return replace(grades, looked=looked_at(grades, course)[None, :] | decided)
+
+
+def _due(course: Course, found: Mapping[str, Grades], today: float, product: str) -> tuple[Due, ...]:
+    """What is due, counted from the last infusion that is a treatment of its own; told in days of the record."""
+    start = max([0.0, *new_treatments(course)])
+    moved = {name: replace(grades, days=grades.days - start) for name, grades in found.items()}
+    listed = due(from_infusion(course, start), today - start, product, findings=moved)
+    return tuple(replace(one, when=one.when + start, until=one.until + start, last=one.last + start) for one in listed)
 
 
 def _decision(one: Override, computed: str) -> Decision:

@@ -7,12 +7,14 @@ the record is told, and never read as normal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades.grades import Floats
+from vein2vein.clinic.grades.bounded import Range
 from vein2vein.clinic.grades.hlh import extremes, hlh_2004, hlh_cartox, hscore, mas_2016, read_by
 from vein2vein.clinic.grades.risk_scores import (
     EASIX,
@@ -22,10 +24,12 @@ from vein2vein.clinic.grades.risk_scores import (
     early_prediction,
     easix_course,
     easix_positive,
+    extreme_of,
     latest_values,
 )
 from vein2vein.therapy.course import Course, Row
 
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 CONDITIONING = ("fludarabine", "cyclophosphamide", "bendamustine", "alemtuzumab")
 TITLES = {
     "car_hematotox": "CAR-HEMATOTOX, before lymphodepletion",
@@ -92,11 +96,17 @@ class PatientScore:
     def __str__(self) -> str:
         if np.isnan(self.low):
             return NOT_GRADABLE
-        value = f"{self.low:.3g}" if self.low == self.high else f"{self.low:.3g} to {self.high:.3g}"
+        value = f"{self.low:.3g}" if _same(self.low, self.high) else f"{self.low:.3g} to {self.high:.3g}"
+        value = f"at least {self.low:.3g}" if np.isinf(self.high) else value
         if self.points:
             one, many = ("criterion", "criteria") if self.name in COUNTED else ("point", "points")
             value = f"{value} {one if value == '1' else many}"
         return f"{value}: {self.verdict}" if self.verdict else value
+
+
+def _same(low: float, high: float) -> bool:
+    """Whether a range has no width: the ends of a bound lie a hair beside it."""
+    return bool(np.isclose(low, high, rtol=1e-12))
 
 
 def risk_scores(course: Course, age: float, recent: float) -> tuple[PatientScore, ...]:
@@ -143,31 +153,49 @@ def _index(course: Course, name: str, kind: str, day: float, lasts: float, flags
     part = course.until(day)
     here = part if part.shape[1] and part.days[-1] == day else _with_day(part, day)
     values, told = easix_course(here, kind, lasts)
-    value = float(values[0, -1])
+    low, high = (float(end[0, -1]) for end in values)
     known = latest_values(here, EASIX[kind], day, lasts)
     verdict = ""
-    if name == "easix_before" and np.isfinite(value):
-        verdict = "high" if bool(easix_positive(value)) else "low"
+    if name == "easix_before" and np.isfinite(low):
+        above = [bool(easix_positive(end)) for end in (low, high)]
+        verdict = ("high" if above[0] else "low") if above[0] == above[1] else NOT_GRADABLE
+    open_ = np.isnan(low) or verdict == NOT_GRADABLE
     return PatientScore(
         name=name,
         title=TITLES[name],
         edition=rules.name,
-        low=value,
-        high=value,
+        low=low,
+        high=high,
         verdict=verdict,
         first_day=day - lasts,
         last_day=day,
-        missing=tuple(one for one in EASIX[kind] if np.isnan(known[one][0])),
+        missing=tuple(one for one in EASIX[kind] if open_ and _open(known[one])),
         flags=(*flags, *(text for text, cells in told.items() if cells[0, -1])),
         because=_rows(course, known, day - lasts, day),
         unverified=unverified(rules.name),
     )
 
 
+def _open(found: Range | None) -> bool:
+    """Whether a value is missing, is a bound, or was not understood."""
+    return found is None or bool(found.low[0] != found.high[0])
+
+
 def _with_day(course: Course, day: float) -> Course:
     """The course with one more day, on which nothing was measured."""
-    values = {name: np.append(cells, [[np.nan]], axis=1) for name, cells in course.values.items()}
-    return Course(course.patients, np.append(course.days, day), values, origin=course.origin)
+
+    def wider(cells: NDArray[_Scalar], end: object) -> NDArray[_Scalar]:
+        return np.append(cells, np.array([[end]], dtype=cells.dtype), axis=1)
+
+    def marks(kind: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+        return {name: wider(cells, False) for name, cells in kind.items()}
+
+    return replace(
+        course, days=np.append(course.days, day), where_from={},
+        values={name: wider(cells, np.nan) for name, cells in course.values.items()},
+        below_lloq=marks(course.below_lloq), above=marks(course.above), unread=marks(course.unread),
+        lasting=marks(course.lasting),
+    )  # fmt: skip
 
 
 def _hyperinflammation(course: Course, age: float, first: float, last: float) -> tuple[PatientScore, ...]:
@@ -185,18 +213,19 @@ def _hyperinflammation(course: Course, age: float, first: float, last: float) ->
 def _early(course: Course, tree: str) -> PatientScore:
     reads = tuple(level.reads for level in edition("early_prediction").column(tree))
     last = edition("early_prediction").values["within"]
-    peaks = {name: np.fmax.reduce(course.between(0.0, last).dense(name), axis=1, initial=np.nan) for name in reads}
+    peaks = {name: extreme_of(course.between(0.0, last), name, highest=True) for name in reads}
     flags = (SO_FAR,) if float(course.days[-1]) < last else ()
     return _told(course, early_prediction(course, tree), peaks, reads, 0.0, last, flags)
 
 
 def _told(
-    course: Course, score: RiskScore, values: Mapping[str, Floats], reads: tuple[str, ...], first: float, last: float,
+    course: Course, score: RiskScore, values: Mapping[str, Range], reads: tuple[str, ...], first: float, last: float,
     flags: tuple[str, ...] = (),
 ) -> PatientScore:  # fmt: skip
     """A score of the clinic for the one patient of a course."""
     part = course.between(first, last)
     open_ = any(bool(cells[0]) for cells in score.missing.values())
+    missing = (name for name in reads if not part.measured(name) or (name in values and _open(values[name])))
     return PatientScore(
         name=score.name,
         title=TITLES[score.name],
@@ -207,20 +236,26 @@ def _told(
         first_day=first,
         last_day=last,
         points={name: float(one[0]) for name, one in score.points.items()},
-        missing=tuple(name for name in reads if open_ and not part.measured(name)),
+        missing=tuple(missing) if open_ else (),
         flags=(*flags, *(text for text, cells in score.flags.items() if cells[0])),
         because=_rows(course, {name: values.get(name) for name in reads}, first, last),
         unverified=score.unverified,
     )
 
 
-def _rows(course: Course, values: Mapping[str, Floats | None], first: float, last: float) -> tuple[Row, ...]:
+def _rows(course: Course, values: Mapping[str, Range | None], first: float, last: float) -> tuple[Row, ...]:
     """The rows that were read: of each analyte the last one with the value, or, behind a grade, the last one."""
-    part = course.between(first, last)
-    rows = [row for row in part.rows() if row.analyte in values]
-    told: dict[str, Row] = {}
-    for row in rows:
-        value = values[row.analyte]
-        if value is None or row.value == float(value[0]):
-            told[row.analyte] = row
-    return tuple(told.values())
+    told: list[Row] = []
+    inside = (course.days >= first) & (course.days <= last)
+    for name in sorted(name for name in values if name in course):
+        cells = course.values[name][0]
+        found, there = values[name], inside & np.isfinite(cells)
+        if found is not None:
+            there &= np.logical_or.reduce([np.isclose(cells, end[0], rtol=1e-12, atol=0) for end in found])
+        if there.any():
+            column = int(np.flatnonzero(there)[-1])
+            below = bool(course.marked(course.below_lloq, name)[0, column])
+            source = str(course.where_from[name][0, column]) if name in course.where_from else ""
+            day, value = float(course.days[column]), float(cells[column])
+            told.append(Row(int(course.patients[0]), day, name, value, below, course.origin, source))
+    return tuple(sorted(told, key=lambda row: (row.day, row.analyte)))

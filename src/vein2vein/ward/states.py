@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes, analyte
-from vein2vein.clinic.criteria import edition, unverified
+from vein2vein.clinic.criteria import edition, editions
+from vein2vein.clinic.grades.bounded import charted, is_score
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
-from vein2vein.clinic.grades.hematotoxicity import grade_icaht, grade_t_icaht
+from vein2vein.clinic.grades.hematotoxicity import CYTOPENIAS
+from vein2vein.clinic.grades.monitoring import highest_grade
 from vein2vein.clinic.words import finding_words
 from vein2vein.therapy.course import Course, Row
-from vein2vein.ward.scores import SO_FAR
 
-ALWAYS_LOW = "low at every count from the start until now"
+OF_ONE_VALUE = (*CYTOPENIAS, "b_cell_aplasia", "hypogammaglobulinemia")  # not gradable: unread, or a bound
+MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,23 @@ class Standing:
         return in_words(self.name, self.grade, self.at_least)
 
 
+class Span(NamedTuple):
+    """Lowest and highest value of one day (NaN: none was read), the signs of bounds, and whether one was not read."""
+
+    low: float
+    high: float
+    low_sign: str = ""
+    high_sign: str = ""
+    unread: bool = False
+
+
 @dataclass(frozen=True)
 class Day:
-    """One day of the record: states by finding, values by analyte (lowest and highest), treatments given."""
+    """One date of the record, that of the infusion being 0: states by finding, values by analyte, treatments given."""
 
     day: int
     states: Mapping[str, Standing]
-    values: Mapping[str, tuple[float, float, bool]]
+    values: Mapping[str, Span]
     given: tuple[Row, ...]
 
 
@@ -93,8 +108,20 @@ def state_of(grades: Grades, course: Course, column: int, name: str) -> Standing
     )  # fmt: skip
 
 
+def looked_at(grades: Grades, course: Course) -> NDArray[np.bool_]:
+    """Cells of the one patient where something of a scale was charted, understood or not; shape (k,)."""
+    if grades.looked is not None:
+        return grades.looked[0]
+    reads = {name for names in grades.reads.values() for name in names if name in course.values}
+    if not reads:
+        return np.ones(len(grades.days), dtype=bool)
+    return np.logical_or.reduce([charted(course, name)[0] for name in reads])
+
+
 def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     """The column that decides: the highest grade, or what is known of it at least; where none is known, the last."""
+    if grades.looked is not None and grades.looked[0, columns].any():
+        columns = columns[grades.looked[0, columns]]
     known = np.maximum(
         grades.grade[0, columns], np.where(grades.at_least[0, columns] > 0, grades.at_least[0, columns], -1)
     )
@@ -103,46 +130,51 @@ def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
     return int(columns[order[-1]])
 
 
+def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: str, *, goes_on: bool) -> Standing:
+    """The worst of one day; at least that, where a reading that cannot be graded could have been worse.
+
+    Such a reading is one that was not understood, a count of which only a bound is known, and, while the day goes on,
+    the newest.
+    """
+    looked = columns[looked_at(grades, course)[columns]]
+    seen = looked if looked.size else columns
+    worst = state_of(grades, course, _best(grades, seen), name)
+    if worst.grade < 0 or worst.grade >= _highest(grades.edition.partition(":")[0], name):
+        return worst
+    unread = {n for names in (*grades.reads.values(), *grades.anchors) for n in names if n in course.unread}
+    open_ = [
+        column
+        for column in seen[grades.grade[0, seen] < 0]
+        if name in OF_ONE_VALUE or (goes_on and column == seen[-1]) or any(course.unread[n][0, column] for n in unread)
+    ]
+    if not open_:
+        return worst
+    lacks = lacking(grades, course, int(course.patients[0]), float(grades.days[open_[-1]]))
+    return replace(worst, grade=NOT_GRADABLE, at_least=max(worst.grade, 0), missing=lacks)
+
+
+@cache
+def _highest(criteria: str, name: str) -> int:
+    """The highest grade of a living patient, or the worst state."""
+    return (edition(criteria).top if criteria in editions() else 0) or highest_grade(name)
+
+
 def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
-    """The latest that is known in the 24 hours up to a day, else not gradable with the last settled grade."""
-    recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1))
+    """The newest reading of the 24 hours up to a day, else not gradable; with the last settled grade beside.
+
+    The newest at which the scale was looked at governs: an older one never stands in for one that is not gradable.
+    """
     past = np.flatnonzero((grades.days <= day) & (grades.grade[0] >= 0))
-    known = recent[(grades.grade[0, recent] >= 0) | (grades.at_least[0, recent] > 0)]
-    last = (
-        {}
-        if not past.size
-        else {"last_grade": int(grades.grade[0, past[-1]]), "last_day": float(grades.days[past[-1]])}
-    )
-    if known.size:
-        return replace(state_of(grades, course, int(known[-1]), name), **last)
+    last: dict[str, Any] = {}
+    if past.size:
+        last = {"last_grade": int(grades.grade[0, past[-1]]), "last_day": float(grades.days[past[-1]])}
+    recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1) & looked_at(grades, course))
     if recent.size:
         return replace(state_of(grades, course, int(recent[-1]), name), **last)
-    empty = Standing(name, title(name), grades.edition, NOT_GRADABLE, 0, day, unverified=grades.unverified)
+    earlier = grades.days[grades.days <= day]
+    lacks = lacking(grades, course, int(course.patients[0]), float(earlier[-1])) if earlier.size else ()
+    empty = Standing(name, title(name), grades.edition, NOT_GRADABLE, 0, day, lacks, unverified=grades.unverified)
     return replace(empty, **last)
-
-
-def hematotoxicity_of(course: Course) -> tuple[Standing, ...]:
-    """Hematotoxicity over the course so far; () where no count was measured. The late window only once it has begun."""
-    today = float(course.days[-1])
-    out: list[Standing] = []
-    for name, reads, rules, grader in (
-        ("icaht", "neutrophils", edition("icaht_2023"), grade_icaht),
-        ("t_icaht", "platelets", edition("t_icaht_2024"), grade_t_icaht),
-    ):
-        if not course.measured(reads):
-            continue
-        found = grader(course, last_day=np.array([today]))
-        end = edition("icaht_2023").values["early_last_day"]
-        for part in ("early", "late") if today > end else ("early",):
-            key, settled = f"{name}_{part}", int(getattr(found, part)[0])
-            flags = (SO_FAR,) if part == "early" and today < end else ()
-            if part == "early" and bool(np.any(getattr(found, "overridden", False))):
-                flags = (*flags, ALWAYS_LOW)
-            missing = (reads,) if settled < 0 else ()
-            out.append(
-                Standing(key, title(key), rules.name, settled, 0, today, missing, flags, (), unverified(rules.name))
-            )
-    return tuple(out)
 
 
 def amount(row: Row) -> str:
@@ -179,26 +211,67 @@ def given_on(course: Course, column: int) -> list[Row]:
 
 
 def days_of(course: Course, found: Mapping[str, Grades], names: Iterable[str]) -> tuple[Day, ...]:
-    """Every day with a row: the worst of each finding, the range of each value, the treatments."""
-    numbers = np.floor(course.days).astype(int)
+    """Every date with a row: the worst of each finding, the range of each value, the treatments."""
+    numbers = course.calendar()[0]
     out: list[Day] = []
     for number in np.unique(numbers):
         columns = np.flatnonzero(numbers == number)
-        states = {name: state_of(found[name], course, _best(found[name], columns), name) for name in names}
-        values: dict[str, tuple[float, float, bool]] = {}
-        for name, row in course.values.items():
-            cells = columns[np.isfinite(row[0, columns])]
-            if cells.size and analyte(name).kind != "treatment":
-                below = name in course.below_lloq and bool(course.below_lloq[name][0, cells].any())
-                values[name] = (float(row[0, cells].min()), float(row[0, cells].max()), below)
+        goes_on = bool(number == numbers[-1])
+        states = {name: worst_of(found[name], course, columns, name, goes_on=goes_on) for name in names}
+        values = {
+            name: span
+            for name in course.values
+            if analyte(name).kind != "treatment" and (span := _span(course, name, columns)) is not None
+        }
         given = tuple(row for j in columns for row in given_on(course, int(j)))
         out.append(Day(int(number), states, values, given))
     return tuple(out)
 
 
+def _span(course: Course, name: str, columns: NDArray[np.intp]) -> Span | None:
+    """The lowest and the highest value of an analyte in some columns; None where nothing is charted."""
+    row = course.values[name][0]
+    cells = columns[np.isfinite(row[columns])]
+    unread = bool(course.marked(course.unread, name)[0, columns].any())
+    if not cells.size:
+        return Span(np.nan, np.nan, "", "", unread) if unread else None
+    low, high = int(cells[row[cells].argmin()]), int(cells[row[cells].argmax()])
+    return Span(float(row[low]), float(row[high]), _sign(course, name, low), _sign(course, name, high), unread)
+
+
+def _sign(course: Course, name: str, column: int) -> str:
+    """``<`` or ``>`` of a value of which only a bound is known."""
+    if course.marked(course.below_lloq, name)[0, column]:
+        return "≤" if is_score(name) else "<"
+    return ("≥" if is_score(name) else ">") if course.marked(course.above, name)[0, column] else ""
+
+
 def day_text(day: float) -> str:
     """A day with at most two decimals."""
     return f"{day:.2f}".rstrip("0").rstrip(".")
+
+
+def moment_text(day: float, infused: date | None) -> str:
+    """Date and clock of a day of the record; "" where the date of the infusion is not known."""
+    if infused is None or not np.isfinite(day):
+        return ""
+    if isinstance(infused, datetime):
+        return f"{infused + timedelta(minutes=round(day * MINUTES)):%Y-%m-%d %H:%M}"
+    return f"{infused + timedelta(days=int(np.floor(day))):%Y-%m-%d}"
+
+
+def date_text(number: int, infused: date | None) -> str:
+    """Date of a calendar day, that of the infusion being 0; "" where it is not known."""
+    if infused is None:
+        return ""
+    first = infused.date() if isinstance(infused, datetime) else infused
+    return f"{first + timedelta(days=number):%Y-%m-%d}"
+
+
+def dated(day: float, infused: date | None) -> str:
+    """A day, with date and clock where they are known."""
+    when = moment_text(day, infused)
+    return f"day {day_text(day)} ({when})" if when else f"day {day_text(day)}"
 
 
 def name_of(analyte_name: str) -> str:
@@ -207,10 +280,10 @@ def name_of(analyte_name: str) -> str:
     return found.title.split(" (0")[0].split(" (1")[0] if found else analyte_name.replace("_", " ")
 
 
-def shown_value(row: Row) -> str:
-    """A row as a reason: what, how much, and where it stands in the file."""
+def shown_value(row: Row, infused: date | None = None) -> str:
+    """A row as a reason: what, how much, when, and where it stands in the file."""
     found = analyte(row.analyte)
     unit = "" if found.unit == "1" else f" {found.unit}"
     below = "<" if row.below_lloq else ""
     place = f" [{row.where_from}]" if row.where_from else ""
-    return f"{name_of(row.analyte)} {below}{row.value:.4g}{unit}, day {day_text(row.day)}{place}"
+    return f"{name_of(row.analyte)} {below}{row.value:.4g}{unit}, {dated(row.day, infused)}{place}"

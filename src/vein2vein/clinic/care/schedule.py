@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition, rows_of
+from vein2vein.clinic.grades.bounded import charted, ends
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
@@ -120,6 +121,7 @@ def due(
     v = rules.values
     ahead = v["horizon"] if horizon is None else horizon
     seen = course.until(day)
+    date = _date(course, position, day)
     rows = [row for row in rows_of(criteria, ScheduleRow) if row.product in ("", product)]
     own = {row.group for row in rows if row.product}
     out: list[Due] = []
@@ -130,10 +132,16 @@ def due(
         if replaced and "systolic_bp" in row.reads:
             continue
         if row.on:
-            out += _visit(row, seen, position, day, v, ahead)
-        elif row.from_day <= day + ahead and day <= _until(row, seen, position):
+            out += _visit(row, seen, position, date, v, ahead)
+        elif row.from_day <= date + ahead and date <= _until(row, seen, position):
             out.append(_repeated(row, seen, position, day))
     return tuple(sorted(out, key=lambda one: (not one.overdue, one.when, GROUPS.index(one.group))))
+
+
+def _date(course: Course, position: int, day: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Number of the calendar day, that of the infusion being 0: windows and visits are dates."""
+    clock = course.clock[position] if course.clock.size else 0.0
+    return np.floor(np.round(np.asarray(day) + clock, decimals=6))
 
 
 def _until(row: ScheduleRow, course: Course, position: int) -> float:
@@ -143,8 +151,8 @@ def _until(row: ScheduleRow, course: Course, position: int) -> float:
 
 
 def _charted(row: ScheduleRow, course: Course, position: int) -> NDArray[np.float64]:
-    """Days on which any of the row's analytes was charted."""
-    days = [course.days[np.isfinite(course.values[name][position])] for name in row.reads if name in course]
+    """Days on which any of the row's analytes was charted, understood or not."""
+    days = [course.days[charted(course, name)[position]] for name in row.reads if name in course]
     return np.unique(np.concatenate(days)) if days else np.empty(0)
 
 
@@ -154,8 +162,8 @@ def _due(row: ScheduleRow, when: float, until: float, overdue: bool, last: float
 
 def _repeated(row: ScheduleRow, course: Course, position: int, day: float) -> Due:
     first, until, every = row.from_day, row.until_day, row.every
-    charted = _charted(row, course, position)
-    last = float(charted[-1]) if charted.size else np.nan
+    done = _charted(row, course, position)
+    last = float(done[-1]) if done.size else np.nan
     if not every or not row.reads:
         return _due(row, first, until, False, last)
     when = first if np.isnan(last) else max(first, last + every)
@@ -163,16 +171,17 @@ def _repeated(row: ScheduleRow, course: Course, position: int, day: float) -> Du
 
 
 def _visit(
-    row: ScheduleRow, course: Course, position: int, day: float, v: Mapping[str, float], ahead: float
+    row: ScheduleRow, course: Course, position: int, date: NDArray[np.float64], v: Mapping[str, float], ahead: float
 ) -> list[Due]:
-    """Planned days without a charting inside their window: the overdue that nothing replaced, and the next."""
-    charted = _charted(row, course, position)
-    last = float(charted[-1]) if charted.size else np.nan
+    """Planned dates without a charting inside their window: the overdue that nothing replaced, and the next."""
+    charts, day = _charted(row, course, position), float(date)
+    last = float(charts[-1]) if charts.size else np.nan
+    dates = _date(course, position, charts)
     planned = row.on
     visits: list[Due] = []
     for at, when in enumerate(planned):
         window = v["late_window"] if when >= v["late_from"] else v["visit_window"]
-        done = bool((np.abs(charted - when) <= window).any()) if charted.size else False
+        done = bool((np.abs(dates - when) <= window).any())
         following = planned[at + 1] if at + 1 < len(planned) else np.inf
         if done or (when + window < day and following <= day):
             continue
@@ -196,8 +205,10 @@ def _holds(row: ScheduleRow, course: Course, position: int, day: float, findings
                 f"the schedule reads the finding '{name}', which was not graded; grade it with the others."
             )
         crs = findings[name]
-        past = np.flatnonzero((crs.days <= day) & (crs.grade[position] >= 0))
-        return bool(past.size and crs.grade[position, past[-1]] >= row.crs_at_least)
+        grades, at_least = crs.grade[position], crs.at_least[position]
+        least = np.maximum(grades, at_least)
+        past = np.flatnonzero((crs.days <= day) & ((grades >= 0) | (at_least > 0)))
+        return bool(past.size and least[past[-1]] >= row.crs_at_least)
     if not np.isnan(row.neutrophils_below):
         return bool(_last(course, "neutrophils", position) < row.neutrophils_below)
     if not np.isnan(row.neutrophils_low_days):
@@ -206,14 +217,14 @@ def _holds(row: ScheduleRow, course: Course, position: int, day: float, findings
 
 
 def _last(course: Course, name: str, position: int) -> float:
-    values = course.dense(name)[position]
-    known = np.flatnonzero(np.isfinite(values))
-    return float(values[known[-1]]) if known.size else np.nan
+    """The lowest that the last charted value may be: what is not known does not stop a prophylaxis."""
+    known = np.flatnonzero(charted(course, name)[position])
+    return float(ends(course, name).low[position, known[-1]]) if known.size else np.nan
 
 
 def _low_for(course: Course, position: int, day: float) -> float:
-    """For how many days neutrophils have been at grade 4, by the chart."""
-    values = course.dense("neutrophils")[position]
+    """For how many days neutrophils have been, or may have been, at grade 4, by the chart."""
+    values = ends(course, "neutrophils").low[position]
     limit = edition("icaht_2023").values["low"]
     known = np.flatnonzero(np.isfinite(values))
     low = values[known] < limit

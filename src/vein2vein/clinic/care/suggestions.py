@@ -6,6 +6,7 @@ blocked with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,6 +82,8 @@ class Advice:
         Of the product for which alone the row holds.
     conflict : str
         How sources differ.
+    flag : str
+        Words of a flag of the grade: the row holds where it is there, at this grade and every higher one.
     """
 
     finding: str
@@ -98,6 +101,7 @@ class Advice:
     with_crs: bool = False
     costimulation: str = ""
     conflict: str = ""
+    flag: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,23 +175,40 @@ def suggest(
         name = grades.get(row.finding, "")
         found = findings.get(name)
         current = _now(found, position, now)
-        if found is None or current != row.grade or not _applies(row, found, position, now, crs, costimulation):
+        if (
+            found is None
+            or not _holds(row, found, position, now)
+            or not _applies(row, found, position, now, crs, costimulation)
+        ):
             continue
         out.append(_suggestion(row, name, current, course, position, now, weight))
     return tuple(sorted(out, key=lambda one: -one.grade))
 
 
+def _newest(found: Grades, position: int, day: float) -> int:
+    """Column of the last cell up to a day at which something is known; -1: none."""
+    known = (found.grade[position] >= 0) | (found.at_least[position] > 0)
+    past = np.flatnonzero(known & (found.days <= day))
+    return int(past[-1]) if past.size else -1
+
+
 def _now(found: Grades | None, position: int, day: float) -> int:
     """Last known grade up to a day; what is at least known where it cannot be settled; -1: nothing."""
-    if found is None or not len(found.days):
+    if found is None or (column := _newest(found, position, day)) < 0:
         return -1
-    past = np.flatnonzero(found.days <= day)
-    for column in past[::-1]:
-        if found.grade[position, column] >= 0:
-            return int(found.grade[position, column])
-        if found.at_least[position, column] > 0:
-            return int(found.at_least[position, column])
-    return -1
+    settled = int(found.grade[position, column])
+    return settled if settled >= 0 else int(found.at_least[position, column])
+
+
+def _holds(row: Advice, found: Grades, position: int, day: float) -> bool:
+    """Whether a row speaks of the grade as it is now, or of a flag that it carries."""
+    current = _now(found, position, day)
+    if not row.flag:
+        return current == row.grade
+    says = re.compile(rf"\b{re.escape(row.flag)}\b")
+    column = _newest(found, position, day)
+    flagged = (text for text, cells in found.flags.items() if column >= 0 and cells[position, column])
+    return current >= row.grade and any(says.search(text) for text in flagged)
 
 
 def _applies(row: Advice, found: Grades, position: int, day: float, crs: int, costimulation: str) -> bool:

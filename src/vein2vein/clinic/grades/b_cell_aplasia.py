@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import edition, rows_of
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, at_last, last, last_value
+from vein2vein.clinic.grades.bounded import Range, carried_ends, charted, ends
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, at_last, last
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -89,35 +90,34 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
     if definition not in rules:
         raise InputError(unknown("definition of B-cell aplasia", definition, rules))
     rule = rules[definition]
-    counts = course.dense("b_cells")
-    limits: list[NDArray[np.bool_]] = []
-    known: list[NDArray[np.bool_]] = []
+    counts = ends(course, "b_cells")
+    counted = charted(course, "b_cells")
+    surely: list[Flags] = []
+    perhaps: list[Flags] = []
     flags: dict[str, Flags] = {}
-    if np.isfinite(rule.cells_below):
-        limits.append(counts < rule.cells_below)
-        known.append(np.isfinite(counts))
-    if np.isfinite(rule.cells_at_most):
-        limits.append(counts <= rule.cells_at_most)
-        known.append(np.isfinite(counts))
-    lacks_share = np.zeros(course.shape, dtype=bool)
+    for limit, below in ((rule.cells_below, np.less), (rule.cells_at_most, np.less_equal)):
+        if np.isfinite(limit):
+            surely.append(below(counts.high, limit))
+            perhaps.append(below(counts.low, limit) | ~counted)
     if rule.percent_of:
         percent = _percent(course, counts, rule.percent_of)
-        below = (percent < rule.percent_below) | (percent <= rule.percent_at_most)
-        if limits:
-            none = counts <= 0  # without any B cell their share is known
-            below = below | none
-            lacks_share = np.isnan(percent) & ~none & limits[0]
-            known.append(~lacks_share)
-            if lacks_share.any():
-                flags[COUNT_ONLY] = lacks_share
-        else:
-            known.append(np.isfinite(percent))
-        limits.append(below)
-    state = np.logical_and.reduce(limits)
-    is_known = np.logical_and.reduce(known)
+        no_share = np.isnan(percent.low)
+        low, may_be_low = _few(rule, percent.high), _few(rule, percent.low) | no_share
+        if surely:
+            none, maybe_none = counts.high <= 0, counts.low <= 0  # without any B cell their share is known
+            low, may_be_low = low | none, may_be_low | maybe_none
+            if (alone := no_share & ~none & surely[0]).any():
+                flags[COUNT_ONLY] = alone
+        surely.append(low)
+        perhaps.append(may_be_low)
+    state, upper = np.logical_and.reduce(surely), np.logical_and.reduce(perhaps)
+    is_known = state == upper
+    # without a count, that their share is high leaves nothing to say of the number
+    is_known &= counted if np.isfinite(rule.cells_below) or np.isfinite(rule.cells_at_most) else True
     grade = np.where(is_known, state, NOT_GRADABLE).astype(np.int8)
-    counted = np.isfinite(counts)  # then it is the share that is not known
-    missing = {"b_cells": ~is_known & ~counted, rule.percent_of: ~is_known & counted}
+    share = np.isfinite(course.dense("b_cells")) if rule.percent_of else np.zeros(course.shape, dtype=bool)
+    missing = {"b_cells": ~is_known & ~share}  # where the count was read, it is the share that is not known
+    missing |= {rule.percent_of: ~is_known & share} if rule.percent_of else {}
     missing = {name: cells for name, cells in missing.items() if cells.any()}
     shown = (state & is_known).astype(np.int8)
     return Grades(
@@ -132,14 +132,26 @@ def b_cell_aplasia(course: Course, definition: str = "default") -> Grades:
         flags,
         {},
         ("definition of B-cell aplasia, from memory",) if rule.mark == "M" else (),
+        looked=counted | charted(course, "b_cell_percent"),
     )
 
 
-def _percent(course: Course, counts: Floats, of: str) -> Floats:
-    whole = course.dense("lymphocytes" if of == "lymphocytes" else "white_cells") * PER_LITER
-    share = np.divide(PERCENT * counts, whole, out=np.full(counts.shape, np.nan), where=whole > 0)
-    charted = course.dense("b_cell_percent")
-    return np.where(np.isfinite(charted), charted, share) if of == "lymphocytes" else share
+def _few(rule: AplasiaDefinition, percent: Floats) -> Flags:
+    return (percent < rule.percent_below) | (percent <= rule.percent_at_most)
+
+
+def _percent(course: Course, counts: Range, of: str) -> Range:
+    """Share of B cells (%) among lymphocytes or white cells: as charted, else of the counts; NaN: not known."""
+    whole = ends(course, "lymphocytes" if of == "lymphocytes" else "white_cells")
+    shares = (_share(counts.low, whole.high), np.minimum(_share(counts.high, whole.low), PERCENT))
+    if of != "lymphocytes":
+        return Range(*shares)
+    told = charted(course, "b_cell_percent")
+    return Range(*(np.where(told, one, share) for one, share in zip(ends(course, "b_cell_percent"), shares)))
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    return np.divide(PERCENT * part, whole * PER_LITER, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def loss_day(aplasia: Grades) -> Floats:
@@ -188,18 +200,24 @@ def hypogammaglobulinemia(course: Course, *, age: ArrayLike = np.inf) -> Grades:
     """
     rules = edition("immunoglobulin")
     v = rules.values
-    igg = course.dense("igg")
+    igg = ends(course, "igg")
     adult = np.asarray(age, dtype=float) >= v["adult_from"]
     child = np.broadcast_to(~adult, (course.shape[0],))[:, None]  # so at an unknown age
-    severe, low = igg <= v["severe_igg"], (igg < v["low_igg"]) & ~child
-    state = np.where(severe, 2, np.where(low, 1, 0)).astype(np.int8)
-    absent = np.isnan(igg)
-    unknown_ = absent | (child & ~severe & (igg < v["low_igg"]))
-    graded = np.where(unknown_, NOT_GRADABLE, state).astype(np.int8)
-    flags = {CHILD: unknown_ & ~absent} if (unknown_ & ~absent).any() else {}
-    missing = {"igg": unknown_} if unknown_.any() else {}
+    lower, upper = (
+        np.where(end <= v["severe_igg"], 2, np.where((end < v["low_igg"]) & ~child, 1, 0)).astype(np.int8)
+        for end in (igg.high, igg.low)
+    )
+    absent = np.isnan(igg.low)
+    of_child = child & (upper < 2) & (igg.low < v["low_igg"])
+    open_ = absent | of_child | (lower != upper)
+    graded = np.where(open_, NOT_GRADABLE, lower).astype(np.int8)
+    flags = {CHILD: cells} if (cells := of_child & ~absent).any() else {}
+    missing = {"igg": open_} if open_.any() else {}
     name, reads = "hypogammaglobulinemia", {"igg": ("igg",)}
-    return Grades(name, rules.name, course.days, graded, state, missing, {"igg": state}, reads, flags)
+    return Grades(
+        name, rules.name, course.days, graded, lower, missing, {"igg": lower}, reads, flags,
+        looked=charted(course, "igg"),
+    )  # fmt: skip
 
 
 def immunoglobulin_due(
@@ -238,7 +256,7 @@ def immunoglobulin_due(
     if not k or "igg" not in course:
         return due
     today = float(course.days[-1])
-    igg = last_value(course, "igg", rules.values["igg_lasts"])
+    igg = carried_ends(course, "igg", rules.values["igg_lasts"]).high[:, -1]
     if infections is None:
         asked = any(row.infections for row in rows)
         infections = _infections(course, rules.values["look_back"], today) if asked else False

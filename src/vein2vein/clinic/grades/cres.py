@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades.grades import Grades, compare, lately, settle
+from vein2vein.clinic.criteria import Edition, Level, edition, unverified
+from vein2vein.clinic.grades.grades import Flags, Floats, Grades, Whole, any_of, compare, ladder, settle
+from vein2vein.clinic.grades.held import Steps, held
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -16,10 +19,12 @@ READS = {
     "motor": ("motor_weakness",),
     "edema": ("cerebral_edema",),
 }
+SIGNS = tuple(name for names in READS.values() for name in names)
+NONE: Flags = np.zeros((1, 1), dtype=bool)
 FROM_ICE = "CARTOX-10 was not charted: ICE in its place (it asks for a command instead of the head of state)"
 
 
-def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
+def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018", together: bool = False) -> Grades:
     """Grade CRES at every cell: the highest of score, arousal, raised pressure, seizure, weakness and edema.
 
     Parameters
@@ -28,8 +33,14 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
         cartox_score (else ice), arousal; what else is charted. A seizure whose kind is unknown is at least grade 3.
     criteria : str
         Edition.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
     """
     rules = edition(criteria)
+    stands = held(course, _severity(rules), together=together)
+    course = stands.course
+    open_ = {name: stands.unknown.get(name, NONE) | stands.worse.get(name, NONE) for name in SIGNS}
+    looked = np.ones(course.shape, dtype=bool) if stands.looked is None else stands.looked
     charted, ice = course.dense("cartox_score"), course.dense("ice")
     score = np.where(np.isnan(charted), ice, charted)
     columns = {name: np.zeros(course.shape, dtype=np.int8) for name in READS}
@@ -44,8 +55,8 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
     lower = np.maximum.reduce(list(columns.values()))
     arousal, seizure, kind = (course.dense(name) for name in ("arousal", "seizure", "seizure_kind"))
     no_score = np.isnan(score)
-    was_drowsy = lately(course, "arousal", 1, rules.values["arousal_lasts"])
-    no_arousal = np.isnan(arousal) & (no_score | (score <= rules.values["score_needs_arousal"]) | was_drowsy)
+    low = score <= rules.values["score_needs_arousal"]
+    no_arousal = (np.isnan(arousal) & (no_score | low)) | open_["arousal"]
     no_kind = (seizure >= 1) & np.isnan(kind)
     unsure = worst > columns["score"]
     doubts = {
@@ -54,7 +65,8 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
         "seizure_kind": no_kind,
     }
     doubts["cartox_score"] = doubts["cartox_score"] & (no_score | (worst > lower))
-    doubt = (no_score & ~(arousal >= rules.top)) | no_arousal | no_kind
+    doubts |= {name: open_[name] for name in SIGNS if name not in doubts}
+    doubt = any_of([no_score & ~(arousal >= rules.top), no_arousal, no_kind, *open_.values(), ~looked])
     grade = settle(lower, np.where(doubt, np.int8(rules.top), np.maximum(lower, worst)))
     missing = {name: cells & (grade < 0) for name, cells in doubts.items() if (cells & (grade < 0)).any()}
     borrowed = np.isnan(charted) & ~no_score
@@ -62,5 +74,20 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018") -> Grades:
     reads = {name: analytes for name, analytes in READS.items() if any(analyte in course for analyte in analytes)}
     shown = {name: columns[name] for name in reads}
     return Grades(
-        "cres", rules.name, course.days, grade, lower, missing, shown, reads, flags, {}, unverified(rules.name)
-    )
+        "cres", rules.name, course.days, grade, lower, missing, shown, reads, flags, {}, unverified(rules.name),
+        stands.source, stands.looked, stands.passing,
+    )  # fmt: skip
+
+
+def _severity(rules: Edition) -> Steps:
+    """How severe a value of each sign is by the levels of an edition; 0: it raises no grade."""
+
+    def steps(levels: list[Level]) -> Callable[[Floats], Whole]:
+        return lambda values: ladder(values, levels)
+
+    found = {name: steps([one for one in rules.levels if one.reads == name]) for name in SIGNS}
+    return {**found, "ice": found["cartox_score"], "seizure": _any, "seizure_kind": _any}
+
+
+def _any(values: Floats) -> Whole:
+    return (values >= 1).astype(np.int8)

@@ -15,16 +15,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import arguments
 from vein2vein.clinic import words
-from vein2vein.clinic.criteria import Edition, Level, edition, unverified
+from vein2vein.clinic.criteria import Level, edition, unverified
+from vein2vein.clinic.grades.episodes import Episodes, episodes
 from vein2vein.clinic.grades.facts import FACTS
-from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, compare, settle
+from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, any_of, compare, latest, settle
+from vein2vein.clinic.grades.held import Held, held
 from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.grades.past import Past
-from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, NOT_CHARTED, OXYGEN, Signs, bedside_signs, systolic_limit
+from vein2vein.clinic.grades.signs import (
+    CIRCULATION,
+    NEVER,
+    NOT_CHARTED,
+    OXYGEN,
+    Signs,
+    bedside_signs,
+    severity,
+    systolic_limit,
+)
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course, course_of
 
 __all__ = ["FACTS", "bedside_signs", "episodes", "grade_crs", "systolic_limit"]
+ALSO = ("pressor_refractory", "life_threatening", "death_cause")  # looked at when they are charted
 DETAILS = ("oxygen_flow", "fio2")  # named as missing only where oxygen is given
 READS = {
     "fever": ("temperature",),
@@ -45,12 +57,15 @@ SET_ASIDE: dict[str, Callable[[Signs], Flags]] = {
     "ventilated to protect the airway: not counted as hypoxia": lambda signs: signs.breathing.protects,
     "mean arterial pressure is low: supports hypotension": lambda signs: signs.circulation.low_mean,
 }
+LATE = "late onset: the first fever came after day 14; look for another cause, infection first"
+VERY_LATE = "late onset: the first fever came after day 30; another cause is likelier, look for it"
+INFECTED = "other cause? an infection or a positive culture is charted within days of the first fever"
 UNCONFIRMED = "hypotension or hypoxia is counted; no clinician has confirmed that the syndrome is its cause"
 
 
 def grade_crs(
     course: Course, *, age: ArrayLike, weight: ArrayLike | None = None, scale: str = "astct", organs: bool = True,
-    past: Past | None = None,
+    past: Past | None = None, together: bool = False,
 ) -> Grades:  # fmt: skip
     """Grade cytokine release syndrome at every cell of a course.
 
@@ -68,6 +83,8 @@ def grade_crs(
         Whether organ toxicity counts where the scale knows it.
     past : Past, optional
         Of a course that grows, of which ``course`` is the newest column.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
 
     Returns
     -------
@@ -79,7 +96,9 @@ def grade_crs(
     scale = words.scale_named(arguments.text("scale", scale))
     rules = edition(_edition_name(scale))
     levels = [level for level in rules.levels if organs or level.column not in ("organ", "coagulation")]
-    signs = bedside_signs(course, age, rules, past)
+    stands = Held(course) if past else held(course, severity(age, rules), ALSO, together=together)
+    course, looked = stands.course, stands.looked
+    signs = bedside_signs(course, age, rules, past or Past(course, looked), stands)
     of = episodes(signs, rules)
     signs = replace(signs, recurrent=of.recurrent)
     table = _table(course, signs, levels)
@@ -95,6 +114,8 @@ def grade_crs(
     blocked = signs.other_cause & ~enters
     lower, upper = lower * enters, upper * (enters | perhaps | doubtful)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
+    if looked is not None:
+        lower, upper = lower * looked, np.where(looked, upper, np.int8(rules.top)).astype(np.int8)
     died, open_ = _death(course, of.perhaps & ~of.quiet)
     worst = np.int8(edition("death").values["grade"])
     columns["death"], doubts["death_cause"] = died * worst, open_
@@ -110,6 +131,7 @@ def grade_crs(
             flags[text] = np.broadcast_to(cells, signs.shape)
     if course.origin == "measured" and (counted := in_need & enters).any():
         flags[UNCONFIRMED] = counted & ~_confirmed(course)
+    flags |= _doubtful_onset(signs, of, enters | (perhaps & signs.fever))
     # A grade without fever leans on the fever at onset, and on what was given for it: shown among its reasons.
     afebrile = enters & ~signs.fever
     anchors: dict[tuple[str, ...], Columns] = {("temperature",): np.where(afebrile, of.onset, -1)}
@@ -119,8 +141,28 @@ def grade_crs(
     reads = {name: READS[name] for name in columns}
     return Grades(
         f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
-        unverified(rules.name),
+        unverified(rules.name), stands.source, looked, stands.passing,
     )  # fmt: skip
+
+
+def _doubtful_onset(signs: Signs, of: Episodes, counted: Flags) -> dict[str, Flags]:
+    """Cells of an episode whose first fever asks for another cause: late, or with an infection."""
+    v, course = signs.limits, signs.past.course
+    if course.origin == "simulated" or not counted.any():
+        return {}
+    onset = np.maximum(of.onset, 0)
+    first = np.take_along_axis(course.calendar(), onset, axis=1)
+    began = course.days[onset]
+    sick = course.positive("infection") if "infection" in course else NEVER
+    seen = latest(np.broadcast_to(sick, course.shape))
+    infected = (seen >= 0) & (course.days[np.maximum(seen, 0)] >= began - v["cause_within"])
+    there = counted & (of.onset >= 0)
+    found = {
+        LATE: there & (first > v["late_onset"]) & (first <= v["very_late_onset"]),
+        VERY_LATE: there & (first > v["very_late_onset"]),
+        INFECTED: there & infected,
+    }
+    return {text: cells for text, cells in found.items() if cells.any()}
 
 
 def _missing(
@@ -147,7 +189,8 @@ def _death(course: Course, ongoing: Flags) -> tuple[Flags, Flags]:
     """Cells of a death that was attributed to the syndrome, and of one during it that was attributed to nothing."""
     cause = course.values.get("death_cause", NOT_CHARTED)
     died = np.broadcast_to(cause == edition("death").values["crs"], course.shape)
-    return died, (course.values.get("alive", NOT_CHARTED) == 0) & np.isnan(cause) & ongoing
+    unread = any_of(course.unread[name] for name in READS["death"] if name in course.unread)
+    return died, ((course.values.get("alive", NOT_CHARTED) == 0) & np.isnan(cause) & ongoing) | unread
 
 
 def _confirmed(course: Course) -> Flags:
@@ -162,143 +205,6 @@ def _edition_name(scale: str) -> str:
     if scale not in known:
         raise InputError(unknown("scale of cytokine release syndrome", scale, known))
     return known[scale].edition
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """Which cells belong to an episode; arrays (n, k).
-
-    Attributes
-    ----------
-    established, perhaps : ndarray of bool
-        In an episode that goes on without anything unknown; in one that could go on.
-    waived, perhaps_waived : ndarray of bool
-        The same, after something that takes fever away was given since onset.
-    sick, quiet : ndarray of bool
-        Some sign is there; every sign is known to be absent.
-    onset, given : ndarray of int
-        Column of the first fever of the episode and of the last therapy that waives fever; -1: none.
-    unsure : mapping of analyte to ndarray of bool
-        What was unknown at the last cell, up to each one, that may have been quiet.
-    recurrent : ndarray of bool
-        An episode after an earlier one; (1, 1) where no level of the scale asks for it.
-    """
-
-    established: Flags
-    perhaps: Flags
-    waived: Flags
-    perhaps_waived: Flags
-    sick: Flags
-    quiet: Flags
-    onset: Columns
-    given: Columns
-    unsure: Mapping[str, Flags]
-    recurrent: Flags
-
-
-@dataclass(frozen=True)
-class _Course:
-    """What the search for episodes reads of every cell: signs, fever that may begin one, and the last long silence."""
-
-    signs: Signs
-    gap: float
-    sick: Flags
-    fever: Flags
-    lapsed: Columns
-
-
-def episodes(signs: Signs, rules: Edition) -> Episodes:
-    """Which cells belong to an episode that began with fever, and where its fever is waived.
-
-    What is unknown may have been quiet, or not: an episode is ``established`` only if it goes on without the unknown,
-    ``perhaps`` if it could. The limits are those of criteria/bedside_signs.toml.
-
-    Notes
-    -----
-    Onset: fever comes first in every scale (ASTCT 2019: the syndrome "must include fever at the onset"), so low
-    pressure or oxygen alone starts nothing. Only a fever between ``earliest_onset`` and ``latest_onset`` starts one:
-    the syndrome needs the infused cells, and the consensus asks for a reasonable temporal link to them without naming
-    a day (the limits are our choice).
-
-    Lapse: an episode is not carried over a silence of more than ``episode_lapse`` (3) days, our choice. A ward charts
-    these signs daily while the syndrome lasts; after a longer silence nothing shows that it went on.
-
-    History: ASTCT 2019 says that after an antipyretic or an anti-cytokine therapy "fever is no longer required to
-    grade subsequent CRS severity": such a therapy within the episode waives it, one before onset does not, for it says
-    nothing of a syndrome that had not begun. Lee 2014, Penn and the others ask for fever at onset only.
-    """
-    v, past, circulation, breathing = rules.values, signs.past, signs.circulation, signs.breathing
-    sick = signs.fever | circulation.hypotension | breathing.oxygen
-    doubts = {
-        "temperature": signs.no_temperature,
-        "systolic_bp": circulation.no_pressure | circulation.maybe_pressor,
-        "oxygen_device": breathing.uncharted | breathing.maybe_oxygen | breathing.maybe_assisted,
-    }
-    unsure = np.logical_or.reduce(list(doubts.values())) & ~sick
-    quiet = ~sick & ~unsure
-    days, known = signs.course.days, past.course.days
-    looked = ~(signs.no_temperature & circulation.uncharted & breathing.uncharted)
-    seen = past.before("looked", looked)
-    long_ago = (seen >= 0) & (days[None, :] - known[np.maximum(seen, 0)] > v["episode_lapse"]) if days.size else sick
-    lapsed = past.latest("lapsed", long_ago)
-    fever = signs.fever & ((days >= v["earliest_onset"]) & (days <= v["latest_onset"]))[None, :]
-    # A drug of the day itself is given after the grading of that day: only earlier columns waive its fever.
-    given, recurs = past.given(rules.lists["waives_fever"]), any(level.when == "recurrent" for level in rules.levels)
-    search = _Course(signs, v["episode_gap"], sick, fever, lapsed)
-    # "perhaps" ends where everything is known to be quiet; "surely" already where nothing shows that it goes on.
-    perhaps, first = _episode(search, quiet, "perhaps")
-    surely, onset = _episode(search, ~sick, "surely")
-    return Episodes(
-        established=surely,
-        perhaps=perhaps,
-        waived=surely & (given >= onset),
-        perhaps_waived=perhaps & (given >= first),
-        sick=sick,
-        quiet=quiet,
-        onset=np.where(surely, onset, -1),
-        given=given,
-        unsure={name: past.carry(f"no {name}", unsure, cells.astype(np.int8), 0) > 0 for name, cells in doubts.items()},
-        recurrent=_recurrent(search, quiet) if recurs else NEVER,
-    )
-
-
-def _recurrent(search: _Course, quiet: Flags) -> Flags:
-    """Cells of an episode after an earlier one, where the readings between chart every sign and support as absent.
-
-    A scale that grades a recurrence higher (Penn) asks for proof that the first episode was over: a support that was
-    merely not charted may have run on, so all of them must be charted as absent.
-    """
-    signs = search.signs
-    for name in (*CIRCULATION, *OXYGEN):
-        if name in signs.course:
-            quiet = quiet & np.isfinite(signs.course.values[name])
-    within, first = _episode(search, quiet, "recurrent")
-    onset = np.where(within, first, np.iinfo(np.int32).max)
-    return within & (onset > signs.past.lowest("onset", onset))
-
-
-def _episode(search: _Course, quiet: Flags, how: str) -> tuple[Flags, Columns]:
-    """Cells of an episode that began with fever, and the column of this fever.
-
-    The steps, for every cell at once:
-
-    1. ``resolved``: the latest quiet cell that followed a sick one: all of fever, hypotension and hypoxia had gone.
-    2. ``start``: the latest sick cell with nothing sick before it, or after a rest since ``resolved`` of at least
-       ``episode_gap`` (24 h), or after a long silence. A return within 24 h joins the episode: signs that wax and
-       wane within a nursing day are one syndrome, and its first fever still counts for it. No consensus names the
-       hours; 24 are our choice.
-    3. ``first``: the first fever at or after ``start``. The cell is in an episode once that fever has been, and no
-       long silence lies after ``start``.
-    """
-    signs, sick, fever, lapsed = search.signs, search.sick, search.fever, search.lapsed
-    past, days, known = signs.past, signs.course.days, signs.past.course.days
-    sick_before, quiet_before = past.before(f"{how} sick", sick), past.before(f"{how} quiet", quiet)
-    resolved = past.before(f"{how} resolved", quiet & (sick_before > quiet_before))
-    rest = days[None, :] - np.where(resolved >= 0, known[np.maximum(resolved, 0)], np.inf) if days.size else resolved
-    anew = (quiet_before > sick_before) & (rest >= search.gap)
-    start = past.latest(f"{how} start", sick & ((sick_before < 0) | anew | (lapsed > sick_before)))
-    first = past.latest(f"{how} first", fever & (past.before(f"{how} fever", fever) < start))
-    return (first >= start) & (start >= 0) & (lapsed <= start), first
 
 
 @dataclass(frozen=True)
@@ -344,6 +250,9 @@ def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
                 organs[level.reads] = organ_grades(signs.past, ORGANS[level.reads])
             now, lately = organs[level.reads]
             holds = compare(now, level)
+            for name, cells in _unread_lately(course, ORGANS[level.reads]).items():
+                np.maximum(upper, (cells & ~holds) * grade, out=upper)
+                doubts[name] = doubts.get(name, NEVER) | (cells & ~holds)
             if (doubt := compare(lately, level) & ~holds).any():
                 np.maximum(upper, doubt * grade, out=upper)
                 for name in organ_reads(edition("ctcae_v5_organs").column(ORGANS[level.reads])):
@@ -355,6 +264,18 @@ def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
     for earned in columns.values():
         np.maximum(lower, earned, out=lower)
     return _Table(lower, np.maximum(lower, upper), columns, doubts, open_)
+
+
+def _unread_lately(course: Course, organ: str) -> dict[str, Flags]:
+    """By laboratory value of an organ, the cells whose last one was charted and not understood."""
+    rules, days = edition("ctcae_v5_organs"), course.days
+    found: dict[str, Flags] = {}
+    for name in organ_reads(rules.column(organ)):
+        if name in course.unread:
+            unread = latest(course.unread[name])
+            newer = (unread >= 0) & (unread > latest(np.isfinite(course.dense(name))))
+            found[name] = newer & (days[None, :] - days[np.maximum(unread, 0)] <= rules.values["carry"])
+    return found
 
 
 def _named(signs: Signs, lacking: str, doubt: Flags) -> Flags:

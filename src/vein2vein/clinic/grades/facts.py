@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vein2vein.clinic.grades.grades import Flags, Floats
+from vein2vein.clinic.grades.grades import Flags, Floats, any_of
 from vein2vein.clinic.grades.signs import NEVER, Signs, read
 
 NOTHING: Mapping[str, Flags] = {}
@@ -54,7 +54,7 @@ def _fever(signs: Signs) -> Fact:
 
 def _hypotension(signs: Signs) -> Fact:
     c = signs.circulation
-    return Fact(c.hypotension, (c.no_pressure | c.maybe_pressor) & ~c.hypotension)
+    return Fact(c.hypotension, (c.no_pressure | c.maybe_pressor | c.maybe_bolus) & ~c.hypotension)
 
 
 def _unclear(signs: Signs) -> Flags:
@@ -77,7 +77,7 @@ def _several_vasopressors(signs: Signs) -> Fact:
 
 def _several_boluses(signs: Signs) -> Fact:
     c = signs.circulation
-    return Fact(c.boluses >= signs.limits["several_boluses"], c.uncharted)
+    return Fact(c.boluses >= signs.limits["several_boluses"], c.uncharted | c.maybe_bolus)
 
 
 def _high_dose_vasopressor(signs: Signs) -> Fact:
@@ -96,7 +96,8 @@ def _high_dose_vasopressor(signs: Signs) -> Fact:
         days = past.course.days
         since = signs.course.days[None, :] - np.where(lower >= 0, days[np.maximum(lower, 0)], -np.inf)
         high = high & (since >= v["high_dose_lasts"] - v["tolerance"])
-    return Fact(high, _unclear(signs))
+    unsure = any_of(signs.worse[name] for name in amounts if name in signs.worse)
+    return Fact(high, (_unclear(signs) | unsure) & ~high)
 
 
 def _long_vasopressor(signs: Signs) -> Fact:
@@ -137,12 +138,17 @@ def _high_flow_oxygen(signs: Signs) -> Fact:
     rich = np.isnan(b.fio2) | (b.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
     holds = (b.device == v["mask"]) | fast
     no_flow_known = no_flow & (high_flow | (cannula & rich))
-    return Fact(holds, b.uncharted | b.maybe_oxygen | b.no_device | no_flow_known)
+    return Fact(holds, b.uncharted | b.maybe_oxygen | b.no_device | no_flow_known | _worse(signs))
 
 
 def _unsure_of_pressure(signs: Signs) -> Flags:
     b = signs.breathing
-    return b.uncharted | b.maybe_oxygen | b.no_device | b.maybe_assisted
+    return b.uncharted | b.maybe_oxygen | b.no_device | b.maybe_assisted | signs.worse.get("oxygen_device", NEVER)
+
+
+def _worse(signs: Signs) -> Flags:
+    """Cells where the device or its flow is a bound."""
+    return signs.worse.get("oxygen_device", NEVER) | signs.worse.get("oxygen_flow", NEVER)
 
 
 def _positive_pressure(signs: Signs) -> Fact:
@@ -160,7 +166,8 @@ def _high_fio2(signs: Signs) -> Fact:
     by_cannula = ~(b.device >= v["mask"]) & (b.flow > 0)
     estimated = v["room_air"] + v["fio2_per_liter"] * b.flow >= v["fio2_limit"]
     blind = uncharted & ((b.device >= 1) & ~by_cannula | by_cannula & estimated)
-    return Fact(b.fio2 >= v["fio2_limit"], b.uncharted | blind | b.maybe_oxygen)
+    unsure = _worse(signs) | signs.worse.get("fio2", NEVER)
+    return Fact(b.fio2 >= v["fio2_limit"], b.uncharted | blind | b.maybe_oxygen | unsure)
 
 
 # By the name in ``when``: the fact, and the analyte that is missing where it cannot be told.

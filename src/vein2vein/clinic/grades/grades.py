@@ -48,9 +48,14 @@ class Grades:
         Earlier columns that a grade leans on (such as the fever at onset); -1: none.
     unverified : tuple of str
         What of these criteria was taken from memory and awaits a check against the publication.
+    source : mapping of analyte to ndarray of int, shape (n, k)
+        Column of the reading that stands at each cell, where it may be an earlier one; -1: none.
     looked : ndarray of bool, shape (n, k), or None
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
+    passing : ndarray of bool, shape (n, k), or None
+        Cells where a sign of an earlier round was about to be replaced by a milder one: the worst of a day is graded
+        without it (``together``).
     """
 
     scale: str
@@ -64,7 +69,9 @@ class Grades:
     flags: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
     anchors: Mapping[tuple[str, ...], Columns] = field(default_factory=dict[tuple[str, ...], Columns])
     unverified: tuple[str, ...] = ()
+    source: Mapping[str, Columns] = field(default_factory=dict[str, Columns])
     looked: Flags | None = None
+    passing: Flags | None = None
 
 
 def at_column(grades: Grades, column: int) -> Grades:
@@ -80,7 +87,9 @@ def at_column(grades: Grades, column: int) -> Grades:
         grades, days=grades.days[column : column + 1], grade=one(grades.grade), at_least=one(grades.at_least),
         missing=cut(grades.missing), columns={name: one(cells) for name, cells in grades.columns.items()},
         flags=cut(grades.flags), anchors={name: one(cells) for name, cells in grades.anchors.items()},
+        source={name: one(cells) for name, cells in grades.source.items()},
         looked=None if grades.looked is None else one(grades.looked),
+        passing=None if grades.passing is None else one(grades.passing),
     )  # fmt: skip
 
 
@@ -149,13 +158,12 @@ def carried(course: Course, name: str, window: float = np.inf) -> Floats:
     return kept
 
 
-def lately(course: Course, name: str, least: float, within: float) -> Flags:
-    """Cells without a value whose last value, no older than ``within`` days, was at least so much; shape (n, k)."""
-    values = course.dense(name)
-    absent = np.isnan(values)
-    if not absent.any() or absent.all():
-        return np.zeros(values.shape, dtype=bool)
-    return absent & (carried(course, name, within) >= least)
+def any_of(cells: Iterable[Flags]) -> Flags:
+    """Cells where any of these holds; each (n, k), or (1, 1) that broadcasts."""
+    found: Flags = np.zeros((1, 1), dtype=bool)
+    for one in cells:
+        found = found | one
+    return found
 
 
 def at_last(values: NDArray[_Scalar], columns: NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
@@ -215,12 +223,13 @@ def because(grades: Grades, course: Course, patient: int, day: float) -> tuple[R
     cells: dict[tuple[str, int], None] = {}
     for name, earned in grades.columns.items():
         if grade > 0 and earned[at, column] == grade:
-            cells.update({(analyte, column): None for analyte in grades.reads[name]})
+            for analyte in grades.reads[name]:
+                cells[analyte, int(grades.source[analyte][at, column]) if analyte in grades.source else column] = None
     if grade > 0:
         for analytes, columns in grades.anchors.items():
             if columns[at, column] >= 0:
                 cells.update({(analyte, int(columns[at, column])): None for analyte in analytes})
-    rows = [row for name, where in cells if (row := _row(course, at, where, name)) is not None]
+    rows = [row for name, where in cells if where >= 0 and (row := _row(course, at, where, name)) is not None]
     return tuple(sorted(rows, key=lambda row: (row.day, row.analyte)))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, carried, ladder
+from vein2vein.clinic.criteria import Edition, edition, unverified
+from vein2vein.clinic.grades.bounded import Range, bounded_ladder, carried_ends, charted, ends, lowest_of_day
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Floats, Grades, ladder, settle
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -17,7 +18,9 @@ CYTOPENIAS = ("neutropenia", "thrombocytopenia", "anemia", "lymphopenia", "leuko
 
 
 def grade_cytopenia(course: Course, name: str, criteria: str = "ctcae_v5_blood") -> Grades:
-    """CTCAE grade of one blood count at every cell; not gradable where it was not measured.
+    """CTCAE grade of one blood count at every cell; not gradable where it was not measured, or not understood.
+
+    A count below a limit, or above one, is graded where both of its ends earn the same, else "at least".
 
     Parameters
     ----------
@@ -32,14 +35,14 @@ def grade_cytopenia(course: Course, name: str, criteria: str = "ctcae_v5_blood")
     if not levels:
         raise InputError(unknown("cytopenia", name, CYTOPENIAS))
     analyte = levels[0].reads
-    counts = carried(course, analyte, rules.values["carry"]) if rules.values["carry"] else course.dense(analyte)
-    earned = ladder(counts, levels)
-    absent = np.isnan(counts)
-    grade = np.where(absent, NOT_GRADABLE, earned).astype(np.int8)
-    missing = {analyte: absent} if absent.any() else {}
+    lasts = rules.values["carry"]
+    found = carried_ends(course, analyte, lasts) if lasts else ends(course, analyte)
+    lower, upper = bounded_ladder(found, levels)
+    grade = np.where(np.isnan(found.low), NOT_GRADABLE, settle(lower, upper)).astype(np.int8)
+    missing = {analyte: open_} if (open_ := grade < 0).any() else {}
     return Grades(
-        name, rules.name, course.days, grade, earned, missing, {name: earned}, {name: (analyte,)}, {}, {},
-        unverified(rules.name),
+        name, rules.name, course.days, grade, lower, missing, {name: lower}, {name: (analyte,)}, {}, {},
+        unverified(rules.name), looked=charted(course, analyte),
     )  # fmt: skip
 
 
@@ -50,7 +53,8 @@ class Hematotoxicity:
     Attributes
     ----------
     early, late : ndarray of int8
-        Grade; -1 where no neutrophil count lies in the window.
+        Grade; -1 where no neutrophil count lies in the window, or where bounds and counts that were not understood
+        could change it.
     days_low, days_very_low : ndarray of int
         Longest run of days in the early window at or below the two limits, short recoveries bridged.
     overridden : ndarray of bool
@@ -59,6 +63,8 @@ class Hematotoxicity:
         Late: one low count, but the second lowest is above every limit.
     cumulative_low, cumulative_very_low : ndarray of int
         All days of the early window at or below the two limits, in one run or many.
+    early_at_least, late_at_least : ndarray of int8
+        What is surely earned; all days above are so, too.
     """
 
     early: NDArray[np.int8]
@@ -69,10 +75,16 @@ class Hematotoxicity:
     transient: NDArray[np.bool_]
     cumulative_low: NDArray[np.int64]
     cumulative_very_low: NDArray[np.int64]
+    early_at_least: NDArray[np.int8]
+    late_at_least: NDArray[np.int8]
 
 
 def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "icaht_2023") -> Hematotoxicity:
     """Grade immune effector cell-associated hematotoxicity by the longest run of low neutrophil counts.
+
+    Days are dates: that of the infusion is 0, whatever the hour. Of several counts on one date the lowest is read. A
+    date whose count was not understood is neither low nor filled from its neighbors: the grade is told where it would
+    be the same either way.
 
     Parameters
     ----------
@@ -84,10 +96,16 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
         Edition.
     """
     rules = edition(criteria)
+    daily, until = _daily_lowest(course, "neutrophils", int(rules.values["late_last_day"]), last_day)
+    best = _icaht(daily.high, until, rules)
+    worst = _icaht(daily.low, until, rules)
+    return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
+
+
+def _icaht(daily: Floats, until: Floats, rules: Edition) -> Hematotoxicity:
+    """ICAHT of counts that are known: one for each date, NaN where there is none."""
     v = rules.values
-    n = course.shape[0]
-    until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
-    daily = _daily_lowest(course, "neutrophils", int(v["late_last_day"]), until)
+    n = len(daily)
     early_days = int(v["early_last_day"]) + 1
     filled = _interpolated(daily[:, :early_days], int(v["gap_filled"]), until)
     filled = np.round(filled / v["rounded_to"]) * v["rounded_to"]
@@ -112,8 +130,9 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
     late = np.where(transient, 0, ladder(lowest[:, None], levels)[:, 0])
     late = np.where(np.isnan(lowest), NOT_GRADABLE, late).astype(np.int8)
     return Hematotoxicity(
-        early, late, days_low, days_very_low, overridden, transient, low.sum(axis=1), very_low.sum(axis=1)
-    )
+        early, late, days_low, days_very_low, overridden, transient, low.sum(axis=1), very_low.sum(axis=1),
+        np.maximum(early, 0), np.maximum(late, 0),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,11 +142,14 @@ class Thrombocytopenia:
     Attributes
     ----------
     early, late : ndarray of int8
-        Grade; -1 where it cannot be graded (no count; late: fewer than two tests).
+        Grade; -1 where it cannot be graded (no count; late: fewer than two tests; bounds, or counts that were not
+        understood, could change it).
     days_low, days_very_low : ndarray of int
         Days of the early window below the two limits, added up.
     recovery_day : ndarray
         First of three days in a row at 20 or more without transfusion in the week before; inf: none.
+    early_at_least, late_at_least : ndarray of int8
+        What is surely earned; the days are so, too.
     """
 
     early: NDArray[np.int8]
@@ -135,6 +157,8 @@ class Thrombocytopenia:
     days_low: NDArray[np.int64]
     days_very_low: NDArray[np.int64]
     recovery_day: NDArray[np.float64]
+    early_at_least: NDArray[np.int8]
+    late_at_least: NDArray[np.int8]
 
 
 def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "t_icaht_2024") -> Thrombocytopenia:
@@ -150,10 +174,16 @@ def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str
         Edition.
     """
     rules = edition(criteria)
+    daily, until = _daily_lowest(course, "platelets", int(rules.values["late_last_day"]), last_day)
+    recovered = _platelet_recovery(course, daily.low, rules.values)
+    best, worst = _t_icaht(daily.high, until, rules, recovered), _t_icaht(daily.low, until, rules, recovered)
+    return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
+
+
+def _t_icaht(daily: Floats, until: Floats, rules: Edition, recovered: Floats) -> Thrombocytopenia:
+    """T-ICAHT of counts that are known: one for each date, NaN where there is none."""
     v = rules.values
-    n = course.shape[0]
-    until = np.broadcast_to(np.asarray(last_day, dtype=float), (n,))
-    daily = _daily_lowest(course, "platelets", int(v["late_last_day"]), until)
+    n = len(daily)
     split = int(v["early_last_day"]) + 1
     gap = int(edition("icaht_2023").values["gap_filled"])  # as for neutrophils: the proposal names no gap of its own
     first = _interpolated(daily[:, :split], gap, until)
@@ -174,16 +204,17 @@ def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str
     for level in rules.column("late"):
         late = np.where(confirmed & (days >= level.value), level.grade, late)
     late = np.where(np.isfinite(later).sum(axis=1) >= tests, late, NOT_GRADABLE).astype(np.int8)
-    return Thrombocytopenia(early, late, low, very_low, _platelet_recovery(course, daily, v))
+    return Thrombocytopenia(early, late, low, very_low, recovered, np.maximum(early, 0), np.maximum(late, 0))
 
 
 def _platelet_recovery(course: Course, daily: NDArray[np.float64], v: Mapping[str, float]) -> NDArray[np.float64]:
     """First of so many days in a row at the count, after a fall below it, untransfused for a week; (n,)."""
     n, k = daily.shape
     given = np.zeros((n, k), dtype=bool)
-    for column, day in enumerate(np.floor(course.days).astype(int)):
-        if 0 <= day < k and "platelet_transfusion" in course:
-            given[:, day] |= course.values["platelet_transfusion"][:, column] >= 1
+    days = course.calendar()
+    bags = (charted(course, "platelet_transfusion") & (ends(course, "platelet_transfusion").high >= 1)) & (days >= 0)
+    rows, columns = np.nonzero(bags & (days < k))
+    given[rows, days[rows, columns]] = True
     found, run, fell = np.full(n, np.inf), np.zeros(n), np.zeros(n, dtype=bool)
     since = np.full(n, np.inf)
     for day in range(k):
@@ -196,14 +227,14 @@ def _platelet_recovery(course: Course, daily: NDArray[np.float64], v: Mapping[st
     return found
 
 
-def _daily_lowest(course: Course, name: str, last: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lowest count of each whole day from day 0 on, shape (n, last + 1)."""
-    counts = np.where(course.days[None, :] <= until[:, None], course.dense(name), np.nan)
-    daily = np.full((course.shape[0], last + 1), np.nan)
-    for column, day in enumerate(np.floor(course.days).astype(int)):
-        if 0 <= day <= last:
-            daily[:, day] = np.fmin(daily[:, day], counts[:, column])
-    return daily
+def _daily_lowest(course: Course, name: str, last: int, last_day: ArrayLike) -> tuple[Range, Floats]:
+    """Ends of the lowest count of each date from day 0 on, shape (n, last + 1), and the last date that is read."""
+    days = course.calendar()
+    end = np.broadcast_to(np.asarray(last_day, dtype=float), (course.shape[0],))
+    read = course.days[None, :] <= end[:, None]
+    found = Range(*(np.where(read, one, np.nan) for one in ends(course, name)))
+    clock = course.clock if course.clock.size else 0.0
+    return lowest_of_day(days, found, last), np.floor(end + clock)
 
 
 def _interpolated(daily: NDArray[np.float64], longest_gap: int, until: NDArray[np.float64]) -> NDArray[np.float64]:

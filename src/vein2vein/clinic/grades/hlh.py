@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
+from vein2vein.clinic.grades.bounded import Range, charted, range_of
 from vein2vein.clinic.grades.grades import Flags, Floats
-from vein2vein.clinic.grades.organs import ORGANS, organ_grade
-from vein2vein.clinic.grades.risk_scores import RiskScore, gathered, points_of
+from vein2vein.clinic.grades.organs import ORGANS, organ_range
+from vein2vein.clinic.grades.risk_scores import RiskScore, Values, extreme_of, gathered, on_a_cut, points_of
 from vein2vein.therapy.course import Course
 
 LOWEST = ("hemoglobin", "platelets", "neutrophils", "white_cells", "fibrinogen")
@@ -28,21 +29,19 @@ EQUAL = "a value sits exactly on a cut, where sources differ (read as met)"
 _LINEAGES = ("lineage_red", "lineage_platelets", "lineage_neutrophils")
 
 
-def extremes(course: Course, first: float, last: float) -> dict[str, Floats]:
+def extremes(course: Course, first: float, last: float) -> dict[str, Range]:
     """Most abnormal value of every analyte that the definitions read, from day to day, and organ grades; (n,)."""
     part = course.between(first, last)
-    worst: dict[str, Floats] = {}
-    for names, pick, empty in ((LOWEST, np.fmin, np.nan), (HIGHEST, np.fmax, np.nan)):
-        for name in names:
-            if name in part:
-                worst[name] = pick.reduce(part.values[name], axis=1, initial=empty)
+    inside = (course.days >= first) & (course.days <= last)
+    worst = {name: extreme_of(part, name, highest=False) for name in LOWEST if name in part}
+    worst.update({name: extreme_of(part, name, highest=True) for name in HIGHEST if name in part})
     for name, column in ORGANS.items():
         drawn = np.zeros(course.shape[0], dtype=bool)
         for analyte in _reads(column):
-            drawn |= np.isfinite(part.dense(analyte)).any(axis=1)
-        grades = organ_grade(course, column)[:, (course.days >= first) & (course.days <= last)]
+            drawn |= charted(part, analyte).any(axis=1)
         if drawn.any():  # an organ whose values were not drawn in these days is not a healthy one
-            worst[name] = np.where(drawn, grades.max(axis=1, initial=0), np.nan)
+            ends_ = (one[:, inside].max(axis=1, initial=0) for one in organ_range(course, column))
+            worst[name] = Range(*(np.where(drawn, end, np.nan) for end in ends_))
     return worst
 
 
@@ -77,7 +76,7 @@ def _counted(
     return RiskScore(name, rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
 
 
-def hlh_2004(values: Mapping[str, ArrayLike], *, age: ArrayLike = np.inf, criteria: str = "hlh_2004") -> RiskScore:
+def hlh_2004(values: Values, *, age: ArrayLike = np.inf, criteria: str = "hlh_2004") -> RiskScore:
     """HLH-2004: how many of eight criteria are met; ``met`` from five on.
 
     Parameters
@@ -93,21 +92,23 @@ def hlh_2004(values: Mapping[str, ArrayLike], *, age: ArrayLike = np.inf, criter
     rules = edition(criteria)
     known = gathered(values, tuple(dict.fromkeys(level.reads for level in rules.levels)))
     single = {name: points_of(rules, name, known) for name in dict.fromkeys(level.column for level in rules.levels)}
-    infant = np.broadcast_to(np.asarray(age, dtype=float) < rules.values["infant_until"], known["ferritin"].shape)
-    red = known["hemoglobin"] < rules.values["infant_hemoglobin"]
+    red = known["hemoglobin"]
+    infant = np.broadcast_to(np.asarray(age, dtype=float) < rules.values["infant_until"], red.low.shape)
+    limit = rules.values["infant_hemoglobin"]
     low, high, absent = single["lineage_red"]
-    single["lineage_red"] = (np.where(infant, red, low), np.where(infant & ~absent, red, high), absent)
+    low, high = np.where(infant, red.high < limit, low), np.where(infant & ~np.isnan(red.low), red.low < limit, high)
+    single["lineage_red"] = low, high, absent | (low < high)
     counts = [single.pop(name) for name in _LINEAGES]
     needed = rules.values["lineages_needed"]
     few = tuple((np.sum([c[i] for c in counts], axis=0) >= needed).astype(float) for i in (0, 1))
     single["cytopenias"] = (few[0], few[1], np.logical_or.reduce([c[2] for c in counts]))
     score = _counted("hlh_2004", rules, single)
     cuts = [one for one in rules.levels if one.operator in ("at_least", "at_most") and one.value > 1]
-    equal = np.logical_or.reduce([known[one.reads] == one.value for one in cuts])
+    equal = on_a_cut(known, cuts)
     return replace(score, flags={EQUAL: equal}) if equal.any() else score
 
 
-def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") -> RiskScore:
+def hscore(values: Values, *, criteria: str = "hscore_2014") -> RiskScore:
     """HScore: points from 0 to 337, with a lower and an upper bound where something was not done.
 
     Parameters
@@ -122,22 +123,17 @@ def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") ->
     v = rules.values
     names = tuple(dict.fromkeys(level.reads for level in rules.levels if level.reads not in ("organs", "lineages")))
     known = gathered(values, (*names, "splenomegaly", "hepatomegaly"))
-    known["triglycerides"] = known["triglycerides"] / v["triglycerides_per_mmol"]
-    known["triglycerides"] = np.where(
-        np.abs(known["triglycerides"] - np.round(known["triglycerides"], 2)) < v["slack"],
-        np.round(known["triglycerides"], 2),
-        known["triglycerides"],
-    )
+    known["triglycerides"] = Range(*(_in_mmol(end, v) for end in known["triglycerides"]))
     parts: dict[str, tuple[Floats, Floats, Flags]] = {}
     organs = [known["splenomegaly"], known["hepatomegaly"]]
     lines = [points_of(rules, name, known) for name in ("lineage_red", "lineage_white", "lineage_platelets")]
     bounds = {
-        "organs": (np.sum([x >= 1 for x in organs], axis=0), np.sum([~(x < 1) for x in organs], axis=0)),
+        "organs": (np.sum([x.low >= 1 for x in organs], axis=0), np.sum([~(x.high < 1) for x in organs], axis=0)),
         "lineages": (np.sum([x[0] for x in lines], axis=0), np.sum([x[1] for x in lines], axis=0)),
     }
     for name, (low, high) in bounds.items():
-        ends = [points_of(rules, name, {name: np.asarray(end, dtype=float)})[0] for end in (low, high)]
-        parts[name] = (ends[0], ends[1], ends[0] < ends[1])
+        ends_ = [points_of(rules, name, {name: range_of(np.asarray(end, dtype=float))})[0] for end in (low, high)]
+        parts[name] = (ends_[0], ends_[1], ends_[0] < ends_[1])
     for name in dict.fromkeys(level.column for level in rules.levels):
         if name not in parts and not name.startswith("lineage_"):
             parts[name] = points_of(rules, name, known)
@@ -148,19 +144,25 @@ def hscore(values: Mapping[str, ArrayLike], *, criteria: str = "hscore_2014") ->
     return RiskScore("hscore", rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
 
 
-def _required_and_some(name: str, criteria: str, values: Mapping[str, ArrayLike]) -> RiskScore:
+def _in_mmol(triglycerides: Floats, v: Mapping[str, float]) -> Floats:
+    """Triglycerides (mg/dL) in mmol/L, to the two decimals of a laboratory where the conversion leaves a trace more."""
+    amount = triglycerides / v["triglycerides_per_mmol"]
+    return np.where(np.abs(amount - np.round(amount, 2)) < v["slack"], np.round(amount, 2), amount)
+
+
+def _required_and_some(name: str, criteria: str, values: Values) -> RiskScore:
     rules = edition(criteria)
     known = gathered(values, tuple(dict.fromkeys(level.reads for level in rules.levels)))
     columns = dict.fromkeys(level.column for level in rules.levels)
     return _counted(name, rules, {part: points_of(rules, part, known) for part in columns}, "required")
 
 
-def mas_2016(values: Mapping[str, ArrayLike], *, criteria: str = "mas_2016") -> RiskScore:
+def mas_2016(values: Values, *, criteria: str = "mas_2016") -> RiskScore:
     """MAS 2016: ferritin and two of platelets, AST, triglycerides and fibrinogen."""
     return _required_and_some("mas_2016", criteria, values)
 
 
-def hlh_cartox(values: Mapping[str, ArrayLike], *, criteria: str = "hlh_cartox_2018") -> RiskScore:
+def hlh_cartox(values: Values, *, criteria: str = "hlh_cartox_2018") -> RiskScore:
     """HLH after CAR-T cells by CARTOX: peak ferritin and two of liver, kidney, lung and hemophagocytosis.
 
     Parameters

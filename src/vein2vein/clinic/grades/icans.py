@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein import arguments
-from vein2vein.clinic.criteria import edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Grades, Whole, carried, ladder, lately, settle
+from vein2vein.clinic.criteria import Edition, Level, edition, unverified
+from vein2vein.clinic.grades.grades import Flags, Floats, Grades, Whole, any_of, carried, ladder, settle
+from vein2vein.clinic.grades.held import Held, Steps, held
 from vein2vein.clinic.grades.past import Past
 from vein2vein.therapy.course import Course, course_of
 
@@ -19,8 +21,14 @@ READS = {
     "seizure": ("seizure",),
     "motor": ("motor_weakness",),
     "edema": ("cerebral_edema",),
+    "pressure": ("raised_pressure", "papilledema"),
     "death": ("death_cause", "alive"),
 }
+SIGNS = (
+    "ice", "capd", "arousal", "sedated", "seizure", "motor_weakness", "cerebral_edema", "raised_pressure", "papilledema"
+)  # fmt: skip
+EXAMINED = ("ice", "capd", "arousal")  # not under sedation
+NONE: Flags = np.zeros((1, 1), dtype=bool)
 SEDATED = "sedated: score and arousal carried from the last reading without sedation"
 HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
 HEADACHE = "headache_or_tremor"
@@ -31,12 +39,21 @@ OTHER_CAUSE = {
 }
 LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the score alone"
 ONLY_CAPD = "CAPD at 12 years or older counts with developmental delay only: chart the delay, or ICE"
+ONLY_ICE = "ICE below 12 years is the wrong scale: chart CAPD"
+EVENTS = {
+    "seizure": "seizure",
+    "motor_weakness": "motor",
+    "cerebral_edema": "edema",
+    "raised_pressure": "pressure",
+    "papilledema": "pressure",
+}
 DELAYED = "developmental delay: CAPD in place of ICE"
 
 
 def grade_icans(
-    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None
-) -> Grades:
+    course: Course, *, age: ArrayLike, criteria: str = "icans_astct_2019", past: Past | None = None,
+    together: bool = False,
+) -> Grades:  # fmt: skip
     """Grade ICANS at every cell: the highest of score, arousal, seizure, motor weakness and edema.
 
     Parameters
@@ -49,6 +66,8 @@ def grade_icans(
         Edition.
     past : Past, optional
         Of a course that grows, of which ``course`` is the newest column.
+    together : bool
+        By the signs that held together only, for the worst of a day: ``Grades.passing``.
 
     Returns
     -------
@@ -57,8 +76,13 @@ def grade_icans(
     """
     arguments.per_patient("age", age, course_of(course).shape[0], unit="years")
     rules = edition(arguments.text("criteria", criteria))
-    past, shape = past or Past(course), course.shape
+    shape = course.shape
+    stands = Held(course) if past else held(_awake(course), neurologic_severity(rules), together=together)
+    course = stands.course
+    past = past or Past(course, stands.looked)
     whole = past.course
+    looked = np.ones(shape, dtype=bool) if stands.looked is None else stands.looked
+    unknown = {name: stands.unknown.get(name, NONE) | stands.worse.get(name, NONE) for name in SIGNS}
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
     years = np.broadcast_to(np.asarray(age, dtype=float), (shape[0],))[:, None]
     old, ageless = years >= rules.values["ice_from_age"], np.isnan(years)
@@ -75,25 +99,30 @@ def grade_icans(
     no_score = np.where(by_ice, np.isnan(ice), np.isnan(capd)) | ageless
     if np.any(only := old & np.isnan(ice) & np.isfinite(capd)):
         flags[ONLY_CAPD] = only
+    if np.any(only := ~old & ~ageless & np.isfinite(ice) & np.isnan(capd)):
+        flags[ONLY_ICE] = only
     awake = ladder(arousal, rules.column("arousal"))
+    awake = np.where((awake == rules.values["with_score"]) & (score == 0), 0, awake).astype(np.int8)
     no_arousal = np.isnan(arousal)
     leans_on_arousal = np.where(
         by_ice, ice <= rules.values["ice_needs_arousal"], capd < rules.values["capd_needs_arousal"]
     )
     unarousable = awake >= rules.top
     score_unknown = no_score & ~unarousable
-    was_drowsy = past.now(lately(whole, "arousal", 1, rules.values["arousal_lasts"]))
-    arousal_unknown = no_arousal & (leans_on_arousal | no_score | was_drowsy)
+    arousal_unknown = no_arousal & (leans_on_arousal | no_score | unknown["arousal"])
     asleep = course.dense("sedated") >= 1
-    clear = ~asleep & ~score_unknown & ~arousal_unknown
+    clear = ~asleep & ~score_unknown & ~arousal_unknown & looked
     earlier = past.carry("score", clear, score, 0), past.carry("awake", clear, awake, 0)
     read = past.latest("clear", clear)
-    blind = asleep & ((read < 0) | (read < past.latest("not sedated", ~asleep)))
+    blind = asleep & ((read < 0) | (read < past.latest("not sedated", ~asleep & looked)))
     if asleep.any():
         score, awake = (np.where(asleep, was, g).astype(np.int8) for was, g in zip(earlier, (score, awake)))
         score_unknown, arousal_unknown = (np.where(asleep, blind, u) for u in (score_unknown, arousal_unknown))
     if whole.measured("sedated"):
         flags[SEDATED] = asleep & ~blind
+    bounded = (unknown["ice"] & by_ice & ~no_score) | (unknown["capd"] & ~by_ice & ~no_score)
+    score_unknown = score_unknown | (bounded & ~asleep)
+    arousal_unknown = arousal_unknown | (unknown["arousal"] & ~no_arousal & ~asleep)
     edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
     if whole.measured("intracranial_hemorrhage"):
         bleeding = past.now(np.maximum.accumulate(whole.values["intracranial_hemorrhage"] >= 1, axis=1))
@@ -104,11 +133,19 @@ def grade_icans(
         analyte = READS[name][0]
         if analyte in course:
             columns[name] = ladder(course.values[analyte], rules.column(name))
+    for analyte in READS["pressure"]:
+        if analyte in course:
+            sign = ladder(
+                course.values[analyte], [level for level in rules.column("pressure") if level.reads == analyte]
+            )
+            columns["pressure"] = np.maximum(sign, columns.get("pressure", np.int8(0)))
+    events = {analyte: unknown[analyte] for analyte in EVENTS}
     for name, (text, aside) in OTHER_CAUSE.items():
         if course.measured(name):
             elsewhere = course.values[name] >= 1
             flags[text] = elsewhere
             columns.update({c: np.where(elsewhere, 0, columns[c]).astype(np.int8) for c in aside if c in columns})
+            events = {name: open_ & ~elsewhere if EVENTS[name] in aside else open_ for name, open_ in events.items()}
             if "score" in aside:
                 score_unknown, arousal_unknown = score_unknown & ~elsewhere, arousal_unknown & ~elsewhere
     cause, alive = (course.values.get(name, np.float64(np.nan)) for name in READS["death"])
@@ -116,22 +153,49 @@ def grade_icans(
     if "death_cause" in course:
         columns["death"] = (died * edition("death").values["grade"]).astype(np.int8)
     lower = np.maximum.reduce(list(columns.values()))
-    doubt = (score_unknown | arousal_unknown) & ~died
+    unsure = any_of([score_unknown, arousal_unknown, unknown["sedated"], *events.values(), ~looked])
+    doubt = unsure & ~died
     upper = np.where(doubt, np.int8(rules.top), lower)
     open_ = np.broadcast_to((alive == 0) & np.isnan(cause), shape) & (upper > 0)
+    open_ = open_ | any_of(course.marked(course.unread, name) for name in READS["death"] if name in course.unread)
     upper = np.where(open_, np.int8(edition("death").values["grade"]), upper)
     grade = settle(lower, upper)
     missing = {}
     if (grade < 0).any():
         found = {
             "ice": score_unknown & old, "capd": score_unknown & ~old & ~ageless, "age": score_unknown & ageless,
-            "arousal": arousal_unknown, "death_cause": open_,
+            "arousal": arousal_unknown, "death_cause": open_, "sedated": unknown["sedated"], **events,
         }  # fmt: skip
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
     reads = {name: READS[name] for name in columns}
     return Grades(
-        "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name)
-    )
+        "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name),
+        stands.source, stands.looked, stands.passing,
+    )  # fmt: skip
+
+
+def _awake(course: Course) -> Course:
+    """The course without what was examined under sedation: it says nothing of another time."""
+    if course.origin == "simulated" or not course.measured("sedated"):
+        return course
+    asleep = held(course, {"sedated": _asleep}).course.dense("sedated") >= 1
+    values = {**course.values, **{name: np.where(asleep, np.nan, course.dense(name)) for name in EXAMINED}}
+    unread = {name: cells & ~asleep if name in EXAMINED else cells for name, cells in course.unread.items()}
+    return replace(course, values=values, unread=unread)
+
+
+def _asleep(values: Floats) -> Whole:
+    return (values >= 1).astype(np.int8)
+
+
+def neurologic_severity(rules: Edition) -> Steps:
+    """How severe a value of each sign is by the levels of an edition; 0: it raises no grade."""
+
+    def steps(levels: list[Level]) -> Callable[[Floats], Whole]:
+        return lambda values: ladder(values, levels)
+
+    found = {name: steps([one for one in rules.levels if one.reads == name]) for name in SIGNS}
+    return {**found, "sedated": _asleep}
 
 
 def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = None) -> Grades:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, edition, unverified
+from vein2vein.clinic.grades.bounded import Range, carried_ends, charted, ends
 from vein2vein.clinic.grades.crs import grade_crs
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, Whole, before, carried, latest, take
 from vein2vein.clinic.grades.organs import lowest_before
@@ -22,6 +23,11 @@ NONE, POSSIBLE, PROBABLE = 0, 1, 2
 STATES = ("none", "possible", "probable")
 TRANSAMINASES = ("ast", "alt")
 COUNTS = ("platelets", "neutrophils")
+EVER = ("dexamethasone", "methylprednisolone", "anakinra")  # treated from the first dose on
+PRESSORS = (
+    "norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin", "angiotensin_ii", "metaraminol",
+    "terlipressin", "other_vasopressors",
+)  # fmt: skip
 READS = {
     "ferritin": ("ferritin",),
     "transaminases": TRANSAMINASES,
@@ -29,15 +35,15 @@ READS = {
     "hemophagocytosis": ("hemophagocytosis",),
     "cytopenia": COUNTS,
     "severity": (
-        "bleeding", "dialysis", "norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin",
-        "oxygen_device", "oliguria", "fluid_boluses", "anakinra", "clotting_support", "immunosuppression",
-        "dexamethasone", "methylprednisolone", "death_cause",
+        "bleeding", "dialysis", *PRESSORS, "oxygen_device", "oliguria", "fluid_boluses", "anakinra",
+        "clotting_support", "immunosuppression", "dexamethasone", "methylprednisolone", "death_cause",
     ),
 }  # fmt: skip
 COMPETING = "septic shock with a proven organism: a competing cause"
 CRITERION_ONLY = "ferritin meets the criterion, no common feature: not the syndrome"
 CONFIRM = "computed from laboratory values: a clinician confirms it and rules out infection and progression"
 VENTILATOR_CODE = "ventilator"
+_Asks = Callable[[Range], Flags]
 
 
 def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
@@ -65,7 +71,7 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     features = {
         "transaminases": _transaminases(course, rules),
         "fibrinogen": _below(course, "fibrinogen", v["fibrinogen"], v),
-        "hemophagocytosis": (latest(course.dense("hemophagocytosis") >= 1) >= 0, np.zeros(course.shape, dtype=bool)),
+        "hemophagocytosis": _ever(course, "hemophagocytosis"),
         "cytopenia": _cytopenia(course, v),
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
@@ -77,12 +83,14 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
         probable = ferritin & (count >= v["probable_features"]) & resolving
         states.append(np.where(probable, PROBABLE, np.where(possible, POSSIBLE, NONE)).astype(np.int8))
     state, upper = states
-    severity, died, open_death = _severity(course)
+    severity, worse, died, open_death = _severity(course, v["stands"])
     grade = np.where((state > NONE) | died, severity, 0).astype(np.int8)
     doubt = (state == NONE) & (upper > NONE) & ~died
     open_death = open_death & (upper > NONE)
-    graded = np.where(doubt | open_death, NOT_GRADABLE, grade).astype(np.int8)
-    missing: dict[str, Flags] = {"ferritin": doubt & no_ferritin, "death_cause": open_death}
+    unclear = {name: cells & (state > NONE) & ~died for name, cells in worse.items()}
+    graded = np.where(np.logical_or.reduce([doubt, open_death, *unclear.values()]), NOT_GRADABLE, grade)
+    graded = graded.astype(np.int8)
+    missing: dict[str, Flags] = {"ferritin": doubt & no_ferritin, "death_cause": open_death, **unclear}
     for name, (met, unknown) in features.items():
         for analyte in READS[name]:
             missing[analyte] = doubt & unknown & ~met
@@ -97,18 +105,46 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     flags = {text: cells for text, cells in flags.items() if cells.any()}
     return Grades(
         "iec_hs", rules.name, course.days, graded, grade, {n: c for n, c in missing.items() if c.any()}, shown,
-        {"state": (), **READS}, flags, {}, unverified(rules.name),
+        {"state": (), **READS}, flags, {}, unverified(rules.name), looked=_looked(course),
     )  # fmt: skip
+
+
+def _looked(course: Course) -> Flags:
+    """Cells where one of the laboratory values of the syndrome is charted."""
+    looked = np.zeros(course.shape, dtype=bool)
+    for name in ("ferritin", "fibrinogen", "hemophagocytosis", *TRANSAMINASES, *COUNTS, "death_cause"):
+        if name in course:
+            looked |= charted(course, name)
+    return looked
 
 
 def _usual_crs(course: Course, age: ArrayLike) -> Grades:
     return grade_crs(course, age=age, scale=words.findings()[words.usual_crs()].scale)
 
 
-def _met(course: Course, name: str, v: Mapping[str, float], abnormal: Callable[[Floats], Flags]) -> tuple[Flags, Flags]:
+def _met(
+    course: Course,
+    name: str,
+    v: Mapping[str, float],
+    surely: Callable[[Range], Flags],
+    perhaps: Callable[[Range], Flags],
+) -> tuple[Flags, Flags]:
     """Whether the value of this nursing interval is abnormal, and whether that is unknown (an older one may hold)."""
-    now, lately = carried(course, name, v["stands"]), carried(course, name, v["carry"])
-    return abnormal(now), np.isnan(now) & (np.isnan(lately) | abnormal(lately))
+    now, lately = carried_ends(course, name, v["stands"]), carried_ends(course, name, v["carry"])
+    met = surely(now)
+    return met, np.where(np.isnan(now.low), np.isnan(lately.low) | perhaps(lately), perhaps(now)) & ~met
+
+
+def _unclear(course: Course, name: str, v: Mapping[str, float], open_: Flags) -> Flags:
+    """Of the cells that are open, those where a value was drawn: another analyte that is normal does not close them."""
+    return open_ & np.isfinite(carried_ends(course, name, v["stands"]).low)
+
+
+def _ever(course: Course, name: str) -> tuple[Flags, Flags]:
+    """Whether a sign has been found so far, and whether a charting that was not understood may have said so."""
+    found = ends(course, name)
+    met = latest(found.low >= 1) >= 0
+    return met, (latest(found.high >= 1) >= 0) & ~met
 
 
 def _ferritin(course: Course, rules: Edition) -> tuple[Flags, Flags, Flags]:
@@ -116,56 +152,67 @@ def _ferritin(course: Course, rules: Edition) -> tuple[Flags, Flags, Flags]:
     v = rules.values
     upper, times = v["ferritin_upper_limit"], v["ferritin_times"]
     base = lowest_before(course, "ferritin", v["baseline_days"])
-    high, unknown = _met(course, "ferritin", v, lambda x: (x > times * upper) | (x > times * base) & (x > upper))
-    measured, days = course.dense("ferritin"), course.days
-    lowest = np.full(course.shape, np.nan)
+
+    def over(values: Floats, reference: Floats) -> Flags:
+        return (values > times * upper) | (values > times * reference) & (values > upper)
+
+    high, unknown = _met(course, "ferritin", v, lambda x: over(x.low, base.high), lambda x: over(x.high, base.low))
+    measured, days = ends(course, "ferritin"), course.days
+    lowest = Range(np.full(course.shape, np.nan), np.full(course.shape, np.nan))
     for column, day in enumerate(days):
         recent = (days < day) & (day - days <= v["rapid_within"])
         if recent.any():
-            lowest[:, column] = np.fmin.reduce(measured[:, recent], axis=1)
-    rapid = (measured > v["rapid_rise"] * lowest) & (measured > upper)
-    earlier = take(measured, before(latest(np.isfinite(measured))), np.nan)
-    return high | rapid, unknown & ~rapid, measured > earlier
+            for least, found in zip(lowest, measured):
+                least[:, column] = np.fmin.reduce(found[:, recent], axis=1)
+    rapid = (measured.low > v["rapid_rise"] * lowest.high) & (measured.low > upper)
+    perhaps = (measured.high > v["rapid_rise"] * lowest.low) & (measured.high > upper)
+    earlier = take(measured.high, before(latest(charted(course, "ferritin"))), np.nan)
+    return high | rapid, (unknown | perhaps) & ~(high | rapid), measured.low > earlier
 
 
 def _transaminases(course: Course, rules: Edition) -> tuple[Flags, Flags]:
     """Above so many times the limit, or the baseline where that was abnormal; it may have been, where it is unknown."""
     v = rules.values
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    unclear = np.zeros(course.shape, dtype=bool)
     for name in TRANSAMINASES:
         upper, base = v[f"{name}_upper_limit"], lowest_before(course, name, v["baseline_days"])
-        high, open_ = _met(course, name, v, _above(v["transaminase_times"] * np.fmax(base, upper)))
-        met |= high & np.isfinite(base)
-        unknown &= open_ | (high & np.isnan(base))
-    return met, unknown & ~met
+        most, least = (v["transaminase_times"] * np.fmax(end, upper) for end in (base.high, base.low))
+        high, open_ = _met(course, name, v, _above(most, 0), _above(least, 1))
+        met |= high & np.isfinite(base.low)
+        unclear |= _unclear(course, name, v, open_)
+        unknown &= open_ | (high & np.isnan(base.low))
+    return met, (unknown | unclear) & ~met
 
 
-def _above(limit: Floats) -> Callable[[Floats], Flags]:
-    return lambda values: values > limit
+def _above(limit: Floats, end: int) -> _Asks:
+    return lambda values: values[end] > limit
 
 
 def _below(course: Course, name: str, limit: float, v: Mapping[str, float]) -> tuple[Flags, Flags]:
-    return _met(course, name, v, lambda x: x < limit)
+    return _met(course, name, v, lambda x: x.high < limit, lambda x: x.low < limit)
 
 
 def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
     """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
     late = (course.days >= v["cytopenia_from_day"])[None, :]
     met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
+    unclear = np.zeros(course.shape, dtype=bool)
     blood = edition("ctcae_v5_blood")
     limits = {level.reads: level.value for level in blood.levels if level.grade == blood.top}
     for name in COUNTS:
         low, open_ = _below(course, name, limits[name], v)
-        above = before(latest(course.dense(name) >= limits[name]))
+        above = before(latest(ends(course, name).low >= limits[name]))
         since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
         met |= low & late & (above >= 0) & since
+        unclear |= _unclear(course, name, v, open_)
         unknown &= open_ | (low & (above < 0))
-    return met, unknown & late & ~met
+    return met, (unknown | unclear) & late & ~met
 
 
 def _resolving(course: Course, crs: Grades, rising: Flags, v: Mapping[str, float]) -> Flags:
     """Whether CRS has passed its worst, or ferritin still rises some time after tocilizumab."""
-    given = latest(course.dense("tocilizumab") > 0)
+    given = latest(course.positive("tocilizumab"))
     after = (given >= 0) & (course.days[None, :] - course.days[np.maximum(given, 0)] >= v["toci_worse_after"])
     worsening = after & rising
     graded = np.maximum(crs.at_least, 0)
@@ -173,28 +220,34 @@ def _resolving(course: Course, crs: Grades, rising: Flags, v: Mapping[str, float
     return (graded < worst) | (worst == 0) | worsening
 
 
-def _severity(course: Course) -> tuple[Whole, Flags, Flags]:
-    """The grade, whether death is of the syndrome, and whether its cause is unknown.
+def _severity(course: Course, stands: float) -> tuple[Whole, dict[str, Flags], Flags, Flags]:
+    """The grade, what could make it higher by analyte, whether death is of the syndrome, and whether its cause is open.
 
-    1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death.
+    1 observed; 2 treated; 3 bleeding, low pressure, oxygen or kidney injury; 4 life-threatening; 5 death. A sign or
+    support holds for its nursing interval, until it is charted anew: it seldom stands at the minute of a laboratory.
     """
-    signs = edition("bedside_signs").values
-
-    def known(name: str, least: float = 1.0) -> Flags:
-        return course.dense(name) >= least
-
-    grade = np.ones(course.shape, dtype=np.int8)
-    treated = [course.dense(name) > 0 for name in ("anakinra", "immunosuppression", "clotting_support")]
-    treated += [latest(course.dense(name) > 0) >= 0 for name in ("dexamethasone", "methylprednisolone", "anakinra")]
-    grade = np.where(np.logical_or.reduce(treated), 2, grade)
-    serious = known("bleeding") | known("oxygen_device") | known("oliguria") | (course.dense("fluid_boluses") > 0)
-    grade = np.where(serious, 3, grade)
-    pressors = [
-        course.dense(n) > 0 for n in ("norepinephrine", "epinephrine", "phenylephrine", "dopamine", "vasopressin")
-    ]
-    grave = known("bleeding", 2) | known("dialysis") | known("oxygen_device", signs[VENTILATOR_CODE])
+    ventilator = edition("bedside_signs").values[VENTILATOR_CODE]
     top = edition(words.findings()[words.usual_crs()].edition).top
-    grade = np.where(grave | np.logical_or.reduce(pressors), top, grade)
+    tiny = np.nextafter(0.0, 1.0)
+    table = (
+        *((name, tiny, 2) for name in ("anakinra", "immunosuppression", "clotting_support")),
+        *((name, tiny, 2) for name in EVER),
+        *((name, 1.0, 3) for name in ("bleeding", "oxygen_device", "oliguria")), ("fluid_boluses", tiny, 3),
+        ("bleeding", 2.0, top), ("dialysis", 1.0, top), ("oxygen_device", ventilator, top),
+        *((name, tiny, top) for name in PRESSORS),
+    )  # fmt: skip
+    grade = np.ones(course.shape, dtype=np.int8)
+    could: dict[str, Whole] = {}
+    for name, least, earned in table:
+        if name not in course:
+            continue
+        found = carried_ends(course, name, np.inf if name in EVER else stands)
+        holds = (latest(course.positive(name)) >= 0) if name in EVER else found.low >= least
+        np.maximum(grade, holds * np.int8(earned), out=grade)
+        maybe = (found.high >= least) * np.int8(earned)
+        could[name] = np.maximum(could.get(name, maybe), maybe)
     cause = course.dense("death_cause")
     died = cause == edition("death").values["iec_hs"]
-    return np.where(died, top + 1, grade).astype(np.int8), died, (course.dense("alive") == 0) & np.isnan(cause)
+    worse = {name: cells > grade for name, cells in could.items() if (cells > grade).any()}
+    graded = np.where(died, top + 1, grade).astype(np.int8)
+    return graded, worse, died, (course.dense("alive") == 0) & np.isnan(cause)

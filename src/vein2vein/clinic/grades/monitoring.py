@@ -37,6 +37,7 @@ class _Person:
     age: Floats
     weight: ArrayLike | None
     organs: bool
+    together: bool = False
 
 
 class _Grading:
@@ -56,7 +57,8 @@ class _Grading:
 
 def _crs(scale: str) -> Callable[[Course, _Person, Past | None], Grades]:
     def graded(course: Course, person: _Person, past: Past | None) -> Grades:
-        return grade_crs(course, age=person.age, weight=person.weight, scale=scale, organs=person.organs, past=past)
+        return grade_crs(course, age=person.age, weight=person.weight, scale=scale, organs=person.organs, past=past,
+                         together=person.together)  # fmt: skip
 
     return graded
 
@@ -66,7 +68,7 @@ def _cytopenia(name: str) -> Callable[[_Grading], Grades]:
 
 
 def _icans(course: Course, person: _Person, past: Past | None) -> Grades:
-    return grade_icans(course, age=person.age, past=past)
+    return grade_icans(course, age=person.age, past=past, together=person.together)
 
 
 FINDINGS = tuple(name for name, one in words.findings().items() if one.simulated)
@@ -77,7 +79,7 @@ _BY_COLUMN: dict[str, Callable[[Course, _Person, Past | None], Grades]] = {
 }
 _WHOLE: dict[str, Callable[[_Grading], Grades]] = {
     "neurologic_event": lambda g: neurologic_event(g.course, age=g.person.age, icans=g.of("icans")),
-    "cres": lambda g: grade_cres(g.course),
+    "cres": lambda g: grade_cres(g.course, together=g.person.together),
     **{name: _cytopenia(name) for name in CYTOPENIAS},
     "iec_hs": lambda g: grade_iec_hs(g.course, age=g.person.age, crs=g.of(words.usual_crs())),
     "b_cell_aplasia": lambda g: b_cell_aplasia(g.course),
@@ -94,6 +96,7 @@ def grade(
     weight: ArrayLike | None = None,
     scales: Iterable[str] = FINDINGS,
     organs: bool = True,
+    together: bool = False,
 ) -> dict[str, Grades]:
     """Grade a course by some or all scales.
 
@@ -107,6 +110,9 @@ def grade(
         Names from ``ALL_FINDINGS``. Neither their order nor what else is asked for changes a grade.
     organs : bool
         Whether organ toxicity counts in the older CRS scales.
+    together : bool
+        By the signs that held together only: for the worst of a day, which is known afterwards. Without it a cell reads
+        nothing of later rows.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def grade(
     if weight is not None:
         arguments.per_patient("weight", weight, count, unit="kg")
     arguments.flag("organs", organs)
-    grading = _Grading(course, _Person(np.asarray(age, dtype=float), weight, organs))
+    grading = _Grading(course, _Person(np.asarray(age, dtype=float), weight, organs, together))
     return {name: grading.of(name) for name in _known_names(scales)}
 
 

@@ -25,10 +25,14 @@ class Past:
     ----------
     course : Course
         All columns so far; the numbers of columns that are returned are its own.
+    looked : ndarray of bool, shape (n, k), or None
+        Cells that are looked at; the others are as if they were not there. None: all.
     """
 
-    def __init__(self, course: Course) -> None:
-        self.course = course
+    looked: Flags | None = None
+
+    def __init__(self, course: Course, looked: Flags | None = None) -> None:
+        self.course, self.looked = course, looked
 
     def now(self, cells: NDArray[_Scalar]) -> NDArray[_Scalar]:
         """Of the cells of all columns, shape (n, k), those that are being graded."""
@@ -45,26 +49,36 @@ class Past:
         """The same, up to but not including each cell."""
         return before(latest(holds))
 
-    def given(self, treatments: Iterable[str]) -> Columns:
-        """Column of the last of these treatments before each cell; -1: none."""
-        any_of_them = np.zeros(self.course.shape, dtype=bool)
+    def given(self, treatments: Iterable[str], perhaps: bool = False) -> Columns:
+        """Column of the last of these treatments before each cell; -1: none. ``perhaps``: or of one not understood."""
+        course = self.course
+        any_of_them = np.zeros(course.shape, dtype=bool)
         for name in treatments:
-            if name in self.course:
-                any_of_them |= self.course.values[name] > 0
+            if name in course:
+                any_of_them |= course.positive(name)
+            if perhaps and name in course.unread:
+                any_of_them |= course.unread[name]
         return before(latest(any_of_them))
 
     def pause(self) -> NDArray[np.float64]:
-        """Days between the column before and each one that is being graded; 0 for the first."""
-        return np.diff(self.course.days, prepend=self.course.days[:1])
+        """Days between the cell before and each one that is being graded; 0 for the first. Shape (n or 1, k)."""
+        days = self.course.days
+        if self.looked is None:
+            return np.diff(days, prepend=days[:1])[None, :]
+        seen = before(latest(self.looked))
+        return np.where(seen >= 0, days[None, :] - days[np.maximum(seen, 0)], 0.0)
 
     def since(self, name: str, holds: Flags, anew: NDArray[np.bool_] | None = None) -> Columns:
         """Column since when something holds without a break, up to each cell where it holds.
 
-        ``anew`` : the columns that begin a new stretch whatever was before, shape (k,).
+        ``anew`` : the cells that begin a new stretch whatever was before, shape (n or 1, k).
         """
-        earlier = np.zeros_like(holds)
-        earlier[:, 1:] = holds[:, :-1] if anew is None else holds[:, :-1] & ~anew[None, 1:]
-        return latest(holds & ~earlier)
+        if self.looked is None:
+            earlier = np.zeros_like(holds)
+            earlier[:, 1:] = holds[:, :-1]
+        else:
+            earlier = take(holds, before(latest(self.looked)), False)
+        return latest(holds & ~(earlier if anew is None else earlier & ~anew))
 
     def lowest(self, name: str, columns: Columns) -> Columns:
         """Lowest number up to and including each cell."""
@@ -105,7 +119,7 @@ class Growing(Past):
         newest = self.latest(name, holds)
         return np.full_like(newest, -1) if earlier is None else earlier
 
-    def given(self, treatments: Iterable[str]) -> Columns:
+    def given(self, treatments: Iterable[str], perhaps: bool = False) -> Columns:
         """Column of the last of these treatments so far; read a column late, for they are ordered after the grading."""
         column = self._kept.get("given", np.full((len(self.course.patients), 1), -1, dtype=np.int32))
         for name in treatments if self._column else ():
@@ -116,11 +130,12 @@ class Growing(Past):
 
     def pause(self) -> NDArray[np.float64]:
         """Days between the column before and the newest; 0 for the first."""
-        return np.diff(self.course.days[-2:]) if self._column else np.zeros(1)
+        return np.diff(self.course.days[-2:])[None, :] if self._column else np.zeros((1, 1))
 
     def since(self, name: str, holds: Flags, anew: NDArray[np.bool_] | None = None) -> Columns:
         """Column since when something holds without a break."""
-        kept = self._column if anew is not None and anew[-1] else self._kept.get(name, self._column)
+        kept = self._kept.get(name, self._column)
+        kept = kept if anew is None else np.where(anew, self._column, kept)
         began = np.where(holds, np.minimum(kept, self._column), np.iinfo(np.int32).max)
         self._kept[name] = began
         return np.minimum(began, self._column)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.clinic.criteria import Edition, edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Floats, carried, compare, last_value
+from vein2vein.clinic.criteria import Edition, Level, edition, unverified
+from vein2vein.clinic.grades.bounded import Range, carried_ends, carry_over, charted, ends, meets, range_of
+from vein2vein.clinic.grades.grades import Flags, Floats, at_last, last
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -53,38 +54,59 @@ class RiskScore:
     unverified: tuple[str, ...] = ()
 
 
-def points_of(rules: Edition, column: str, values: Mapping[str, Floats]) -> tuple[Floats, Floats, Flags]:
+Values = Mapping[str, ArrayLike | Range]  # by analyte, shape (n,): numbers, or what each may be at least and at most
+
+
+def points_of(rules: Edition, column: str, values: Mapping[str, Range]) -> tuple[Floats, Floats, Flags]:
     """Points of one column of a table: what is known earns, the most it could earn, and where a value is unknown."""
-    levels = rules.column(column)
-    n = len(next(iter(values.values())))
-    low, unknown_ = np.zeros(n), np.zeros(n, dtype=bool)
-    for level in levels:
-        found = values.get(level.reads, np.full(n, np.nan))
-        low = np.maximum(low, np.where(compare(found, level), level.grade, 0))
-        unknown_ |= np.isnan(found)
-    most = max(level.grade for level in levels)
-    return low, np.where(unknown_, most, low), unknown_
+    n = len(next(iter(values.values())).low)
+    low, high, unknown_ = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)
+    for level in rules.column(column):
+        found = values.get(level.reads, range_of(np.full(n, np.nan)))
+        surely, perhaps = meets(found, level)
+        absent = np.isnan(found.low)
+        low = np.maximum(low, np.where(surely, level.grade, 0))
+        high = np.maximum(high, np.where(perhaps | absent, level.grade, 0))
+        unknown_ |= absent
+    return low, high, unknown_ | (low < high)
 
 
-def gathered(values: Mapping[str, ArrayLike], names: tuple[str, ...]) -> dict[str, Floats]:
-    """Values by name as arrays of one length; NaN where a name is not given."""
-    arrays = {name: np.atleast_1d(np.asarray(values[name], dtype=float)) for name in names if name in values}
-    n = max((len(a) for a in arrays.values()), default=1)
-    return {name: np.broadcast_to(arrays.get(name, np.full(1, np.nan)), (n,)) for name in names}
+def gathered(values: Values, names: tuple[str, ...]) -> dict[str, Range]:
+    """Values by name as ranges of one length; NaN where a name is not given."""
+    given = {name: range_of(values[name]) for name in names if name in values}
+    n = max((len(one.low) for one in given.values()), default=1)
+    nothing = range_of(np.nan)
+    return {name: Range(*(np.broadcast_to(end, (n,)) for end in given.get(name, nothing))) for name in names}
 
 
-def latest_values(course: Course, names: tuple[str, ...], day: float, window: float) -> dict[str, Floats]:
-    """Last value of each analyte up to a day, no older than ``window`` days; shape (n,)."""
+def latest_values(course: Course, names: tuple[str, ...], day: float, window: float) -> dict[str, Range]:
+    """What the last charted value of each analyte up to a day may be, no older than ``window`` days; shape (n,)."""
     part = course.between(day - window, day)
-    return {name: last_value(part, name) for name in names}
+    found: dict[str, Range] = {}
+    for name in names:
+        column = last(charted(part, name))
+        found[name] = Range(*(at_last(end, column, np.nan) for end in ends(part, name)))
+    return found
 
 
-def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hematotox_2021") -> RiskScore:
+def extreme_of(course: Course, name: str, *, highest: bool) -> Range:
+    """What the highest, or lowest, value of a course may be, shape (n,); NaN where nothing is charted."""
+    pick = np.fmax if highest else np.fmin
+    return Range(*(pick.reduce(end, axis=1, initial=np.nan) for end in ends(course, name)))
+
+
+def on_a_cut(values: Mapping[str, Range], levels: Iterable[Level]) -> Flags:
+    """Where a known value sits exactly on a cut."""
+    ranges = [(values[one.reads], one.value) for one in levels]
+    return np.logical_or.reduce([(found.low == cut) & (found.high == cut) for found, cut in ranges])
+
+
+def car_hematotox(values: Values, *, criteria: str = "car_hematotox_2021") -> RiskScore:
     """CAR-HEMATOTOX from values drawn before lymphodepletion (about day -5).
 
     Parameters
     ----------
-    values : mapping of analyte to array_like, shape (n,)
+    values : mapping of analyte to array_like or Range, shape (n,)
         platelets and neutrophils (10^9/L), hemoglobin (g/dL), crp (mg/L), ferritin (ug/L); NaN unknown.
     criteria : str
         Edition.
@@ -100,7 +122,7 @@ def car_hematotox(values: Mapping[str, ArrayLike], *, criteria: str = "car_hemat
     low, high = (np.sum([part[i] for part in parts.values()], axis=0) for i in (0, 1))
     cut = rules.values["high_risk"]
     verdict = np.select([low >= cut, high < cut], ["high", "low"], "not gradable")
-    on_cut = np.logical_or.reduce([known[level.reads] == level.value for level in rules.levels])
+    on_cut = on_a_cut(known, rules.levels)
     flags = {ON_THE_CUT: on_cut} if on_cut.any() else {}
     missing = {name: part[2] for name, part in parts.items() if part[2].any()}
     points = {name: part[0] for name, part in parts.items()}
@@ -116,29 +138,41 @@ def easix(values: Mapping[str, ArrayLike], kind: str = "easix") -> Floats:
         ldh (U/L), creatinine (mg/dL), platelets (10^9/L), crp (mg/L: converted to the mg/dL of the formula here).
     kind : {"easix", "s_easix", "m_easix"}
     """
+    return easix_range(dict(values), kind).low
+
+
+def easix_range(values: Values, kind: str = "easix") -> Range:
+    """Lowest and highest EASIX that values allow, shape (n,); NaN where one is missing or platelets are 0."""
     if kind not in EASIX:
         raise InputError(unknown("kind of EASIX", kind, EASIX))
     known = gathered(values, EASIX[kind])
-    factor = np.ones_like(known["ldh"])
-    if kind == "easix":
-        factor = known["creatinine"]
-    elif kind == "m_easix":
-        factor = known["crp"] / edition("easix").values["crp_mg_per_dl"]
-    platelets = np.where(known["platelets"] > 0, known["platelets"], np.nan)
-    return known["ldh"] * factor / platelets
+    per = edition("easix").values["crp_mg_per_dl"]
+    none = known["platelets"].high <= 0
+    bounds: list[Floats] = []
+    for end in (0, 1):
+        factor = np.ones_like(known["ldh"].low)
+        if kind == "easix":
+            factor = known["creatinine"][end]
+        elif kind == "m_easix":
+            factor = known["crp"][end] / per
+        counts = known["platelets"][1 - end]
+        over = known["ldh"][end] * factor
+        index = np.divide(over, counts, out=np.full(over.shape, np.inf), where=~(counts <= 0))
+        bounds.append(np.where(none | np.isnan(over), np.nan, index))
+    return Range(*bounds)
 
 
-def easix_course(course: Course, kind: str = "easix", window: float | None = None) -> tuple[Floats, dict[str, Flags]]:
+def easix_course(course: Course, kind: str = "easix", window: float | None = None) -> tuple[Range, dict[str, Flags]]:
     """EASIX at every cell from values no older than ``window`` days (default: the edition's), (n, k), and its flags."""
     window = edition("easix").values["lasts"] if window is None else window
     if kind not in EASIX:
         raise InputError(unknown("kind of EASIX", kind, EASIX))
-    n, k = course.shape
-    values = {name: carried(course, name, window).ravel() for name in EASIX[kind]}
-    found = easix(values, kind).reshape(n, k)
-    bags = np.where(course.dense("platelet_transfusion") >= 1, 1.0, np.nan)
-    given = Course(course.patients, course.days, {"platelet_transfusion": bags})
-    flagged = np.isfinite(carried(given, "platelet_transfusion", edition("easix").values["transfused"]))
+    read = {name: carried_ends(course, name, window) for name in EASIX[kind]}
+    flat = easix_range({name: Range(*(end.ravel() for end in one)) for name, one in read.items()}, kind)
+    found = Range(*(end.reshape(course.shape) for end in flat))
+    bags = ends(course, "platelet_transfusion").high >= 1
+    recent = Range(*(np.where(bags, 1.0, np.nan),) * 2)
+    flagged = np.isfinite(carry_over(course, recent, bags, edition("easix").values["transfused"]).high)
     return found, {TRANSFUSED: flagged} if flagged.any() else {}
 
 
@@ -164,11 +198,12 @@ def early_prediction(course: Course, tree: str, *, criteria: str = "early_predic
     if not levels:
         raise InputError(unknown("early prediction", tree, {level.column for level in rules.levels}))
     part = course.between(0.0, rules.values["within"])
-    peaks = {level.reads: np.fmax.reduce(part.dense(level.reads), axis=1, initial=np.nan) for level in levels}
-    met = {level.reads: compare(peaks[level.reads], level).astype(float) for level in levels}
-    absent = {name: np.isnan(peak) for name, peak in peaks.items()}
-    low = np.sum(list(met.values()), axis=0)
-    high = low + np.sum(list(absent.values()), axis=0)
+    peaks = {level.reads: extreme_of(part, level.reads, highest=True) for level in levels}
+    met = {level.reads: meets(peaks[level.reads], level) for level in levels}
+    absent = {name: np.isnan(peak.low) | (met[name][0] != met[name][1]) for name, peak in peaks.items()}
+    points = {name: surely.astype(float) for name, (surely, _) in met.items()}
+    low = np.sum(list(points.values()), axis=0)
+    high = np.sum([met[name][0] | absent[name] for name in met], axis=0).astype(float)
     verdict = np.select([low == len(levels), high < len(levels)], ["positive", "negative"], "not gradable")
     missing = {name: cells for name, cells in absent.items() if cells.any()}
-    return RiskScore(tree, rules.name, low, high, verdict, met, missing, {}, unverified(rules.name))
+    return RiskScore(tree, rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))

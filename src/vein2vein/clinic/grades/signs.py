@@ -1,26 +1,28 @@
 """Bedside signs of cytokine release syndrome: fever, hypotension, vasopressors and oxygen.
 
-A support that is not charted was not given, unless it ran at the last charting a short time ago: then it is unknown.
-What a clinician attributed to another cause, oxygen used at home, and ventilation that only protects the airway are
-set aside.
+For how long a charted sign or support holds is settled before (``held``): what is not charted here and not unknown was
+not given. What a clinician attributed to another cause, oxygen used at home, and ventilation that only protects the
+airway are set aside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from vein2vein.clinic.criteria import Edition
-from vein2vein.clinic.grades.grades import Flags, Floats, before, carried, latest, take
+from vein2vein.clinic.grades.grades import Flags, Floats, Whole, any_of, carried
+from vein2vein.clinic.grades.held import Held, Steps
 from vein2vein.clinic.grades.past import Past
 from vein2vein.therapy.course import Course
 
 AMOUNTS = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine")  # vasopressors charted by dose
-NAMED = ("epinephrine", "phenylephrine", "dopamine", "angiotensin_ii")
-PRESSORS = ("norepinephrine", *NAMED, "other_vasopressors", "vasopressin")
+NAMED = ("epinephrine", "phenylephrine", "dopamine", "angiotensin_ii", "metaraminol")
+VASOPRESSINS = ("vasopressin", "terlipressin")  # not counted among several vasopressors
+PRESSORS = ("norepinephrine", *NAMED, "other_vasopressors", *VASOPRESSINS)
 CIRCULATION = ("systolic_bp", "fluid_boluses", *PRESSORS)
 SUPPORT = ("oxygen_device", "oxygen_flow", "fio2")
 OXYGEN = (*SUPPORT, "spo2")
@@ -43,6 +45,8 @@ class Circulation:
         Fluid boluses, and vasopressors besides vasopressin that run, by number.
     vasopressin, pressor, hypotension : ndarray of bool
         Vasopressin runs; any vasopressor runs; pressure is low for the age, or is supported.
+    maybe_bolus : ndarray of bool
+        Fluid boluses were charted and not understood.
     no_age : ndarray of bool
         Low for some ages, and the age is unknown.
     no_pressure, uncharted, maybe_pressor : ndarray of bool
@@ -62,6 +66,7 @@ class Circulation:
     no_pressure: Flags
     uncharted: Flags
     maybe_pressor: Flags
+    maybe_bolus: Flags
     low_mean: Flags
 
 
@@ -111,11 +116,13 @@ class Signs:
         Thresholds of the edition.
     past : Past
     fever, other_cause, no_temperature : ndarray of bool, shape (n, k)
-        Fever; fever that a clinician attributed to another cause; temperature not charted.
+        Fever; fever that a clinician attributed to another cause; temperature not known.
     circulation : Circulation
     breathing : Breathing
     running : mapping of analyte to ndarray of bool
-        Cells that an uncharted value of this analyte leaves open.
+        Cells that an unknown value of this analyte leaves open.
+    worse : mapping of analyte to ndarray of bool
+        Cells where a value is a bound, and the true one may be worse.
     recurrent : ndarray of bool
         Cells of an episode after an earlier one.
     """
@@ -129,6 +136,7 @@ class Signs:
     circulation: Circulation
     breathing: Breathing
     running: Mapping[str, Flags]
+    worse: Mapping[str, Flags]
     recurrent: Flags = field(default_factory=lambda: NEVER)
 
     @property
@@ -146,7 +154,39 @@ def systolic_limit(age: ArrayLike, rules: Edition) -> Floats:
     return np.where(years < v["neonate_until"], v["neonate_systolic"], limit)
 
 
-def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | None = None) -> Signs:
+def severity(age: ArrayLike, rules: Edition) -> Steps:
+    """How severe a value of each sign is by the thresholds of an edition; 0: it raises no grade."""
+    v = rules.values
+    low = np.where(np.isnan(limit := systolic_limit(age, rules)), v["adult_systolic"], limit)
+    low = np.atleast_1d(low)[:, None]
+
+    def steps(*conditions: Callable[[Floats], Flags]) -> Callable[[Floats], Whole]:
+        def of(values: Floats) -> Whole:
+            found = np.zeros(values.shape, dtype=np.int8)
+            for condition in conditions:
+                found += condition(values)
+            return found
+
+        return of
+
+    def more_than(limit: float) -> Callable[[Floats], Flags]:
+        return lambda values: values > limit
+
+    return {
+        "temperature": steps(lambda values: values >= v["fever"]),
+        "systolic_bp": steps(lambda values: values < low),
+        "spo2": steps(lambda values: values < v["low_saturation"]),
+        "oxygen_device": steps(*(more_than(code) for code in range(int(v["ventilator"])))),
+        "oxygen_flow": steps(more_than(0), more_than(v["low_flow"])),
+        "fio2": steps(more_than(v["room_air"]), lambda values: values >= v["fio2_limit"]),
+        "fluid_boluses": steps(more_than(0), lambda values: values >= v["several_boluses"]),
+        **{name: steps(more_than(0)) for name in PRESSORS},
+    }
+
+
+def bedside_signs(
+    course: Course, age: ArrayLike, rules: Edition, past: Past | None = None, held: Held | None = None
+) -> Signs:
     """Fever, hypotension, supports and oxygen of every cell.
 
     Where nothing of the circulation, or of oxygen, is charted, it is unknown.
@@ -154,24 +194,26 @@ def bedside_signs(course: Course, age: ArrayLike, rules: Edition, past: Past | N
     Parameters
     ----------
     course : Course
-        n patients, k days.
+        n patients, k days; each cell with the readings that hold there.
     age : array_like, shape (n,)
         Years.
     rules : Edition
         Thresholds, those of criteria/bedside_signs.toml among them.
     past : Past, optional
         Of a course that grows, of which ``course`` is the newest column.
+    held : Held, optional
+        What is unknown, and what is a bound only.
     """
-    past = past or Past(course)
+    past, held = past or Past(course), held or Held(course)
     running: dict[str, Flags] = {}
     temperature = np.broadcast_to(read(course, "temperature"), course.shape)
     hot = temperature >= rules.values["fever"]
     other_cause = hot & (read(course, "fever_other_cause") >= 1)
-    circulation = _circulation(course, age, rules, past, running)
-    breathing = _breathing(course, rules.values, past, running)
+    circulation = _circulation(course, age, rules, held.unknown, running)
+    breathing = _breathing(course, rules.values, past, held.unknown, running)
     return Signs(
         course, rules.values, past, hot & ~other_cause, other_cause, np.isnan(temperature), circulation, breathing,
-        running,
+        running, held.worse,
     )  # fmt: skip
 
 
@@ -186,7 +228,9 @@ def _uncharted(course: Course, names: tuple[str, ...]) -> Flags:
     return ~np.broadcast_to(np.logical_or.reduce(charted) if charted else NEVER, course.shape)
 
 
-def _circulation(course: Course, age: ArrayLike, rules: Edition, past: Past, running: dict[str, Flags]) -> Circulation:
+def _circulation(
+    course: Course, age: ArrayLike, rules: Edition, unknown: Mapping[str, Flags], running: dict[str, Flags]
+) -> Circulation:
     v, shape = rules.values, course.shape
     limit = np.broadcast_to(systolic_limit(age, rules), (shape[0],))[:, None]
     ageless = np.broadcast_to(np.isnan(np.asarray(age, dtype=float)), (shape[0],))[:, None]
@@ -194,7 +238,8 @@ def _circulation(course: Course, age: ArrayLike, rules: Edition, past: Past, run
     pressure = read(course, "systolic_bp")
     amounts = {name: np.where(aside, 0.0, course.values[name]) for name in AMOUNTS if name in course}
     boluses = np.where(aside, 0.0, read(course, "fluid_boluses"))
-    vasopressin = (read(course, "vasopressin") >= 1) & ~aside
+    vasopressin = any_of(read(course, name) > 0 for name in VASOPRESSINS)
+    vasopressin = vasopressin & ~aside
     named = np.zeros((1, 1), dtype=np.int8)
     for name in NAMED:
         if name in course:
@@ -208,8 +253,7 @@ def _circulation(course: Course, age: ArrayLike, rules: Edition, past: Past, run
     no_age = ageless & (pressure < limit) & ~hypotension & ~aside if ageless.any() else NEVER
     if no_age.any():
         running["age"] = np.broadcast_to(no_age, shape)
-    maybe_pressor, named_pressors = _may_still_run(course, PRESSORS, ~aside, v, past)
-    running.update(named_pressors)
+    maybe_pressor = _unknown(PRESSORS, unknown, ~aside, running)
     return Circulation(
         set_aside=aside,
         amounts=amounts,
@@ -222,11 +266,14 @@ def _circulation(course: Course, age: ArrayLike, rules: Edition, past: Past, run
         no_pressure=np.broadcast_to((np.isnan(pressure) | no_age) & ~aside, shape),
         uncharted=_uncharted(course, CIRCULATION) & ~aside,
         maybe_pressor=maybe_pressor,
+        maybe_bolus=_unknown(("fluid_boluses",), unknown, ~aside, running),
         low_mean=read(course, "mean_bp") < v["low_mean_pressure"],
     )
 
 
-def _breathing(course: Course, v: Mapping[str, float], past: Past, running: dict[str, Flags]) -> Breathing:
+def _breathing(
+    course: Course, v: Mapping[str, float], past: Past, unknown: Mapping[str, Flags], running: dict[str, Flags]
+) -> Breathing:
     shape = course.shape
     elsewhere = read(course, "hypoxia_other_cause") >= 1
     aside = elsewhere
@@ -247,17 +294,11 @@ def _breathing(course: Course, v: Mapping[str, float], past: Past, running: dict
     maybe_assisted = positive & ~enriched & np.isnan(fio2)  # of air alone, it would be no hypoxia
     low = (read(course, "spo2") < v["low_saturation"]) & ~elsewhere
     oxygen = np.broadcast_to(((device >= 1) & ~positive) | enriched | low, shape)
-    maybe, named = _may_still_run(course, SUPPORT, ~aside, v, past)
-    running.update(named)
-    maybe_oxygen = maybe & _uncharted(course, SUPPORT) if maybe.any() else maybe
+    maybe_oxygen = _unknown(("oxygen_device",), unknown, ~aside, running)
+    settings = _unknown(("oxygen_flow", "fio2"), unknown, ~aside & np.isnan(device), running)
+    maybe_oxygen = maybe_oxygen | settings | _unknown(("spo2",), unknown, ~aside & _uncharted(course, SUPPORT), running)
     if maybe_assisted.any():
         running["fio2"] = running.get("fio2", NEVER) | maybe_assisted
-    if "spo2" in course and np.isnan(spo2 := course.values["spo2"]).any():
-        was_low = np.isnan(spo2) & (past.now(carried(past.course, "spo2", v["stays_on"])) < v["low_saturation"])
-        was_low &= ~oxygen & ~(device >= 1) & ~elsewhere
-        if was_low.any():
-            running["spo2"] = was_low
-            maybe_oxygen = maybe_oxygen | was_low
     return Breathing(
         set_aside=elsewhere,
         at_home=at_home,
@@ -274,22 +315,11 @@ def _breathing(course: Course, v: Mapping[str, float], past: Past, running: dict
     )
 
 
-def _may_still_run(
-    course: Course, names: tuple[str, ...], counts: Flags, v: Mapping[str, float], past: Past
-) -> tuple[Flags, dict[str, Flags]]:
-    """Cells where a support that ran a short time ago is not charted: of any, and by name."""
+def _unknown(names: tuple[str, ...], unknown: Mapping[str, Flags], counts: Flags, running: dict[str, Flags]) -> Flags:
+    """Cells where any of these analytes is unknown; each is told by its own name."""
     any_of_them = NEVER
-    by_name: dict[str, Flags] = {}
     for name in names:
-        if name not in course or not (absent := np.isnan(course.values[name])).any():
-            continue
-        values, days = past.course.values[name], past.course.days
-        known: NDArray[np.int32] = past.now(before(latest(np.isfinite(values))))
-        last = take(values, known, 0.0)
-        off = v["room_air"] if name == "fio2" else 0.0
-        recent = course.days[None, :] - days[np.maximum(known, 0)] <= v["stays_on"]
-        cells = absent & (last > off) & recent & counts
-        if cells.any():
-            by_name[name] = cells
+        if name in unknown and (cells := unknown[name] & counts).any():
+            running[name] = cells
             any_of_them = any_of_them | cells
-    return any_of_them, by_name
+    return any_of_them

@@ -18,6 +18,7 @@ from vein2vein.therapy.product import all_products
 OLDEST_SHOWN = 89  # years; above, a person may be known by the age alone: shown as 90
 NAME = "record"
 ANOTHER = "another cause"
+DOUBT = "whose some rows of the file are, or what day 0 of a patient is, could not be told: read the record itself"
 
 
 def deidentify(record: Record) -> Record:
@@ -27,10 +28,16 @@ def deidentify(record: Record) -> Record:
     was set aside (it repeats texts of the file) are gone; patients and clinicians are numbered; ages above 89 years
     are 90; diseases and products are kept only where they are known cards.
     """
-    count = len(record.course.patients)
-    where = {name: _places(source) for name, source in record.course.where_from.items()}
-    course = replace(record.course, patients=np.arange(count, dtype=np.int64), where_from=where)
-    position = {int(p): i for i, p in enumerate(record.course.patients)}
+    count = len(record.courses)
+    courses = tuple(
+        replace(
+            one,
+            patients=np.array([i], dtype=np.int64),
+            where_from={name: _places(source) for name, source in one.where_from.items()},
+        )
+        for i, one in enumerate(record.courses)
+    )
+    position = {int(one.patients[0]): i for i, one in enumerate(record.courses)}
     authors: dict[str, str] = {}
     for o in (*record.attributions, *record.overrides):
         authors.setdefault(o.author, f"clinician {len(authors) + 1}")
@@ -47,7 +54,7 @@ def deidentify(record: Record) -> Record:
     return Record(
         NAME,
         record.kind,
-        course,
+        courses,
         Facts(
             tuple(str(i) for i in range(count)),
             np.where(old, OLDEST_SHOWN + 1, facts.age),
@@ -63,6 +70,10 @@ def deidentify(record: Record) -> Record:
         (),
         notes,
         record.read,
+        record.infusions,
+        tuple(one._replace(file=NAME, problem="could not be used" if one.problem else "") for one in record.tallies),
+        tuple((f"left out {i + 1}", why) for i, (_, why) in enumerate(record.ungraded)),
+        (DOUBT,) if record.warnings else (),
     )
 
 

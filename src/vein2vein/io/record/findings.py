@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from vein2vein.therapy.course import Course, Row
 COLUMNS = (
     "kind",
     "patient",
+    "id",
     "day",
     "finding",
     "grade",
@@ -95,7 +96,9 @@ def unverified(grades: Grades) -> bool:
     return bool(getattr(grades, "unverified", ()))
 
 
-def write_findings(findings: Mapping[str, Grades], course: Course, path: str | Path, *, every: bool = False) -> Path:
+def write_findings(
+    findings: Mapping[str, Grades], course: Course, path: str | Path, *, every: bool = False, label: str = ""
+) -> Path:
     """Write findings as CSV: a row of kind ``finding`` for each change, followed by its rows of kind ``reason``.
 
     Parameters
@@ -107,54 +110,30 @@ def write_findings(findings: Mapping[str, Grades], course: Course, path: str | P
         Written whole or not at all; no cell is a formula.
     every : bool
         Every day, not only those on which a grade changes.
+    label : str
+        The own id of the patient of a course of one.
     """
-    rows: list[Sequence[object]] = []
+    return write_rows(path, COLUMNS, finding_rows(findings, course, every=every, label=label))
+
+
+def finding_rows(
+    findings: Mapping[str, Grades], course: Course, *, every: bool = False, label: str = ""
+) -> list[tuple[object, ...]]:
+    """Rows of findings under ``COLUMNS``; see ``write_findings``."""
+    rows: list[tuple[object, ...]] = []
     for c in changes(findings, course, every=every):
         grade = "not gradable" if c.grade == NOT_GRADABLE else c.grade
-        head = (c.patient, shown(c.day), c.name)
-        rows.append(
-            (
-                "finding",
-                *head,
-                grade,
-                c.at_least,
-                c.grades.edition,
-                int(unverified(c.grades)),
-                "; ".join(c.missing),
-                "; ".join(c.flags),
-                "",
-                "",
-                "",
-                "",
-                "",
-            )
-        )
+        what = (grade, c.at_least, c.grades.edition, int(unverified(c.grades)), "; ".join(c.missing))
+        empty = ("",) * 5
+        rows.append(("finding", c.patient, label, shown(c.day), c.name, *what, "; ".join(c.flags), *empty))
         for row in c.reasons:
-            unit = all_analytes()[row.analyte].unit
-            rows.append(
-                (
-                    "reason",
-                    c.patient,
-                    shown(row.day),
-                    c.name,
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    "",
-                    row.analyte,
-                    shown(row.value),
-                    unit,
-                    int(row.below_lloq),
-                    row.where_from,
-                )
-            )
-    return write_rows(path, COLUMNS, rows)
+            value = (shown(row.value), all_analytes()[row.analyte].unit, int(row.below_lloq), row.where_from)
+            rows.append(("reason", c.patient, label, shown(row.day), c.name, *empty, "", row.analyte, *value))
+    return rows
 
 
 def write_findings_fhir(
-    findings: Mapping[str, Grades], course: Course, path: str | Path, *, day_0: datetime | None = None
+    findings: Mapping[str, Grades], course: Course, path: str | Path, *, day_0: datetime | None = None, label: str = ""
 ) -> Path:
     """Write findings as a FHIR R4 bundle: an Observation for each change, an AdverseEvent for each episode.
 
@@ -165,8 +144,11 @@ def write_findings_fhir(
     path : path
     day_0 : datetime, optional
         Time of the infusion with its zone. Without it no date is written: days stand in an extension.
+    label : str
+        The own id of the patient of a course of one, written as an identifier.
     """
-    entries = [_entry({"resourceType": "Patient", "id": _patient(int(p))}) for p in course.patients]
+    own: dict[str, object] = {"identifier": [{"value": label}]} if label else {}
+    entries = [_entry({"resourceType": "Patient", "id": _patient(int(p)), **own}) for p in course.patients]
     for change in changes(findings, course):
         entries.append(_entry(_observation(change, day_0)))
     for i, patient in enumerate(course.patients):

@@ -12,9 +12,11 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, read_card
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import names, times
+from vein2vein.io.record.presets import all_presets
 
 ROLES = ("patient", "day", "date", "time", "name", "value", "unit", "comment", "author", "until", "limit", "ignore")
 _TOP = (
+    "preset",
     "form",
     "delimiter",
     "decimal",
@@ -29,6 +31,7 @@ _TOP = (
     "words",
     "lloq",
     "patient",
+    "infusions",
 )
 
 
@@ -40,7 +43,9 @@ class TableMapping:
     ----------
     form : str
         ``long``, ``wide`` or "".
-    delimiter, decimal, encoding, date_format, date_order : str
+    delimiter, decimal, encoding, date_order : str
+    date_format : str or tuple of str
+        Formats of ``strptime``, or ``excel``, ``excel-1904``.
     zone : tzinfo or None
         Of local times.
     columns : mapping of header (normal form) to str
@@ -58,13 +63,17 @@ class TableMapping:
         Limits of quantification, canonical units.
     patient : mapping of fact to str
         What is known of the patient.
+    preset : str
+        The public format that the table is of; "none": no public format is looked for.
+    infusions : mapping of patient to str
+        Time of the infusion of each patient, for files that do not hold it.
     """
 
     form: str = ""
     delimiter: str = ""
     decimal: str = ""
     encoding: str = ""
-    date_format: str = ""
+    date_format: str | tuple[str, ...] = ""
     date_order: str = ""
     zone: tzinfo | None = None
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -75,6 +84,8 @@ class TableMapping:
     words: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     lloq: Mapping[str, float] = field(default_factory=dict[str, float])
     patient: Mapping[str, str] = field(default_factory=dict[str, str])
+    preset: str = ""
+    infusions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_mapping(path: str | Path) -> TableMapping:
@@ -107,7 +118,7 @@ def mapping_from_card(card: Card) -> TableMapping:
         card.string("delimiter", choices=(",", ";", "\t", "|"), default=""),
         card.string("decimal", choices=(".", ","), default=""),
         _encoding(card),
-        card.string("date_format", default=""),
+        _formats(card),
         card.string("date_order", choices=("dmy", "mdy"), default=""),
         found,
         columns,
@@ -118,7 +129,15 @@ def mapping_from_card(card: Card) -> TableMapping:
         words,
         {name: card.number("lloq", name, unit=all_analytes()[name].unit, low=0) for name in _analytes(card, "lloq")},
         _patient(card),
+        card.string("preset", choices=("none", *all_presets()), default=""),
+        {label: _text(card, "infusions", label, when) for label, when in card.table("infusions", default={}).items()},
     )
+
+
+def _formats(card: Card) -> str | tuple[str, ...]:
+    if isinstance(card.get("date_format", default=""), list):
+        return card.texts("date_format")
+    return card.string("date_format", default="")
 
 
 def _encoding(card: Card) -> str:
@@ -184,12 +203,12 @@ def _patient(card: Card) -> dict[str, str]:
     known = (*names.FACTS, "weight")
     card.table("patient", default={})
     card.refuse_unknown(known, "patient")
-    return {key: _text(card, key, value) for key, value in card.get("patient", default={}).items()}
+    return {key: _text(card, "patient", key, value) for key, value in card.get("patient", default={}).items()}
 
 
-def _text(card: Card, key: str, value: object) -> str:
+def _text(card: Card, table: str, key: str, value: object) -> str:
     if isinstance(value, datetime | date):
-        return value.isoformat()
+        return times.ISO + value.isoformat()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise card.error(("patient", key), f"found {value!r}, expected text or a number.")
+        raise card.error((table, key), f"found {value!r}, expected text or a number.")
     return str(value)

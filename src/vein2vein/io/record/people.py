@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import cast
 
 import numpy as np
 
 from vein2vein import units
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
+from vein2vein.io.record.births import Birth, read_birth
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.record import Entry, Facts, Log, Moment
 from vein2vein.io.record.values import NotANumber, parse_value
@@ -20,6 +22,7 @@ from vein2vein.therapy.product import all_products
 
 OLDEST, TALLEST, SHORTEST = 120.0, 250.0, 30.0
 LIGHTEST, HEAVIEST = 1.5, 350.0
+APART = 2.0  # years between the age as stated and as counted, from which it is told
 ADULT = 18  # the adult card of B-ALL from this age on
 B_ALL = "b_all"
 _LIMITS = {"age": ("year", 0.0, OLDEST), "height": ("cm", SHORTEST, TALLEST), "weight": ("kg", LIGHTEST, HEAVIEST)}
@@ -37,56 +40,84 @@ class Known:
     sex: str = ""
     disease: str = ""
     product: str = ""
-    infusion: Moment | None = None
-    birth: Moment | None = None
+    infusion: list[Moment] = field(default_factory=list["Moment"])  # as stated; the first of them is day 0
+    birth: Birth | None = None
 
 
-def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Sequence[str], log: Log) -> dict[str, Known]:
-    """Facts of each patient; what is contradictory or implausible is set aside. The mapping's [patient] comes first."""
-    known = {label: Known() for label in labels}
-    given: dict[tuple[str, str], tuple[object, int]] = {}
-    for name, text in mapping.patient.items():
-        for label in labels:
-            _take(known[label], Entry(label, None, name, text, "", 0, f"patient.{name}"), mapping, log, given)
-    for entry in entries:
-        if entry.name in names.FACTS or (entry.name == WEIGHT and entry.time is None):
-            _take(known[entry.patient], entry, mapping, log, given)
-    return known
+Given = dict[tuple[str, str], tuple[object, str]]
 
 
-def _take(
-    known: Known, entry: Entry, mapping: TableMapping, log: Log, given: dict[tuple[str, str], tuple[object, int]]
-) -> None:
-    name, text = entry.name, str(entry.value).strip()
-    if names.normal(text) in names.vocabulary().nothing and name != "infusion":
-        return
-    try:
-        found = _fact(name, text, entry, mapping)
-    except (NotANumber, times.NotATime, InputError) as problem:
-        said = problem.text if isinstance(problem, InputError) else str(problem)
-        log.aside(
-            entry.line or None,
-            entry.column or name,
-            f"{name.replace('_', ' ')}: {said}",
-            text,
-            _expected(name),
-            "correct it",
-        )
-        return
-    key = (entry.patient, name)
-    if key in given and given[key][0] != found:
-        if given[key][1]:
+class FactReader:
+    """Reads the facts of patients from one file after the other; what is contradictory or implausible is set aside."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.known = {label: Known() for label in labels}
+        self._given: Given = {}
+
+    def read(self, entries: Sequence[Entry], mapping: TableMapping, labels: Iterable[str], log: Log) -> None:
+        """Facts of the entries of one file; its mapping's [patient] comes first, and holds for these patients of it."""
+        for name, text in mapping.patient.items():
+            for label in dict.fromkeys(labels):
+                self._take(Entry(label, None, name, text, "", 0, f"patient.{name}"), mapping, log)
+        for entry in entries:
+            if entry.name in names.FACTS or (entry.name == WEIGHT and entry.time is None):
+                self._take(entry, mapping, log)
+
+    def _take(self, entry: Entry, mapping: TableMapping, log: Log) -> None:
+        name, text = entry.name, str(entry.value).strip()
+        if names.normal(text) in names.vocabulary().nothing and name != "infusion":
+            return
+        try:
+            found = _fact(name, text, entry, mapping)
+        except (NotANumber, times.NotATime, InputError) as problem:
+            said = problem.text if isinstance(problem, InputError) else str(problem)
             log.aside(
-                entry.line,
-                entry.column,
-                f"a second value of {name.replace('_', ' ')}; the first is used",
+                entry.line or None,
+                entry.column or name,
+                f"{name.replace('_', ' ')}: {said}",
                 text,
-                f"as in line {given[key][1]}",
-                "keep the right one",
+                _expected(name),
+                "write the year with four digits" if "century" in said else "correct it",
             )
+            return
+        known, key = self.known[entry.patient], (entry.patient, name)
+        if name == "infusion":
+            _infused(known, cast("Moment", found), mapping, stated=not entry.line or (key in self._given))
+            if not entry.line:
+                self._given[key] = (found, "")
+            return
+        if key in self._given and self._given[key][0] != found:
+            if self._given[key][1]:
+                log.aside(
+                    entry.line,
+                    entry.column,
+                    f"a second value of {name.replace('_', ' ')}; the first is used",
+                    text,
+                    f"as in {self._given[key][1]}",
+                    "keep the right one",
+                )
+            return
+        self._given.setdefault(key, (found, f"line {entry.line}" if entry.line else ""))
+        setattr(known, {"birth_date": "birth"}.get(name, name), found)
+
+
+def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Iterable[str], log: Log) -> dict[str, Known]:
+    """Facts of each patient of one file."""
+    labels = list(labels)
+    reader = FactReader(labels)
+    reader.read(entries, mapping, labels, log)
+    return reader.known
+
+
+def _infused(known: Known, moment: Moment, mapping: TableMapping, *, stated: bool) -> None:
+    """Add an infusion: the earliest comes first, except that what the mapping states stays day 0."""
+    if moment in known.infusion:
         return
-    given.setdefault(key, (found, entry.line))
-    setattr(known, {"birth_date": "birth"}.get(name, name), found)
+    first = known.infusion[0] if known.infusion else None
+    if first is not None and not stated and times.days_since(moment, first, mapping.zone) < 0:
+        known.infusion.insert(0, moment)
+    else:
+        known.infusion.append(moment)
 
 
 def _expected(name: str) -> str:
@@ -102,7 +133,7 @@ def _fact(name: str, text: str, entry: Entry, mapping: TableMapping) -> object:
             return entry.time
         return times.parse_moment(text, mapping.date_order or None, mapping.date_format)
     if name == "birth_date":
-        return times.parse_moment(text, mapping.date_order or None)
+        return read_birth(text, mapping, entry.line)
     if name in _LIMITS:
         unit, low, high = _LIMITS[name]
         found = parse_value(text, mapping.decimal or ".")
@@ -136,14 +167,13 @@ def _card(name: str, text: str) -> str:
 def facts_of(
     known: Sequence[Known],
     labels: Sequence[str],
-    course: Course,
+    courses: Sequence[Course],
     zeros: Mapping[str, Moment],
-    dated: tuple[bool, ...],
     log: Log,
 ) -> Facts:
-    """Facts of n patients in the order of the course."""
-    weight = np.array([_weight(course, i, k.weight) for i, k in enumerate(known)])
-    age = np.array([_age(k, zeros.get(label)) for k, label in zip(known, labels)])
+    """Facts of n patients in the order of their courses."""
+    weight = np.array([_weight(course, k.weight) for course, k in zip(courses, known)])
+    age = np.array([_age(k, zeros.get(label), label, log) for k, label in zip(known, labels)])
     diseases: list[str] = []
     for k, years in zip(known, age):
         name = k.disease
@@ -151,6 +181,7 @@ def facts_of(
             name = ("adult_b_all" if years >= ADULT else "pediatric_b_all") if np.isfinite(years) else ""
             log.note(f"B-cell acute lymphoblastic leukemia: the card {name or 'is not chosen without the age'}")
         diseases.append(name)
+    moments = tuple(zero if isinstance(zero := zeros.get(label), date) else None for label in labels)
     return Facts(
         tuple(labels),
         age,
@@ -159,12 +190,13 @@ def facts_of(
         tuple(k.sex for k in known),
         tuple(diseases),
         tuple(k.product for k in known),
-        dated,
+        tuple(moment is not None for moment in moments),
+        moments,
     )
 
 
-def _weight(course: Course, i: int, given: float) -> float:
-    row = course.dense("weight")[i]
+def _weight(course: Course, given: float) -> float:
+    row = course.dense("weight")[0]
     measured = np.flatnonzero(np.isfinite(row))
     if not measured.size:
         return given
@@ -172,12 +204,23 @@ def _weight(course: Course, i: int, given: float) -> float:
     return float(row[before[-1] if before.size else measured[0]])
 
 
-def _age(known: Known, zero: Moment | None) -> float:
-    if np.isfinite(known.age) or not isinstance(known.birth, date) or not isinstance(zero, date):
+def _age(known: Known, zero: Moment | None, label: str, log: Log) -> float:
+    """Age at the infusion: what is stated, else what the date of birth leaves certain."""
+    if known.birth is None:
         return known.age
-    days = (_date(zero) - _date(known.birth)).days
-    return days / 365.25 if 0 <= days <= OLDEST * 366 else np.nan  # unit factor
-
-
-def _date(moment: date) -> date:
-    return moment.date() if isinstance(moment, datetime) else moment
+    if not isinstance(zero, date):
+        if np.isnan(known.age):
+            log.note("a date of birth gives no age where the date of the infusion is not known")
+        return known.age
+    years, what = known.birth.age(zero, OLDEST)
+    if what and np.isnan(known.age):
+        who = f" of patient {label!r}" if label else ""
+        log.aside(
+            known.birth.line or None, "birth_date", f"the age{who} is not known: {what}", known.birth.text,
+            f"a date of birth 0 to {OLDEST:g} years before the infusion", "correct it, or give the age",
+        )  # fmt: skip
+    elif np.isfinite(known.age + years) and abs(known.age - years) > APART:
+        log.note(
+            f"the age as stated and as counted from the date of birth differ by {abs(known.age - years):.0f} years"
+        )
+    return known.age if np.isfinite(known.age) else years

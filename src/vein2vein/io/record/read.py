@@ -6,14 +6,12 @@ from pathlib import Path
 
 from vein2vein import arguments
 from vein2vein.errors import InputError
-from vein2vein.io.record import tables
-from vein2vein.io.record.fhir import bundle
-from vein2vein.io.record.gather import gather
-from vein2vein.io.record.mapping import TableMapping, read_mapping
+from vein2vein.io.record.entries import read_entries
+from vein2vein.io.record.gather import NO_ZERO, gather
+from vein2vein.io.record.mapping import TableMapping
+from vein2vein.io.record.presets import all_presets
 from vein2vein.io.record.record import Log, Record
-from vein2vein.io.record.text import read_text
-
-SIDECAR = ".toml"
+from vein2vein.io.record.text import name_of
 
 
 def read_record(path: str | Path, *, mapping: str | Path | TableMapping | None = None) -> Record:
@@ -22,6 +20,7 @@ def read_record(path: str | Path, *, mapping: str | Path | TableMapping | None =
     Parameters
     ----------
     path : path
+        "-" is the standard input.
     mapping : path or TableMapping, optional
         How the table is to be read, and what is known of the patient; default: the TOML file beside the record that
         has the same name, where there is one.
@@ -37,43 +36,31 @@ def read_record(path: str | Path, *, mapping: str | Path | TableMapping | None =
         Nothing in the file can be used.
     """
     path = Path(arguments.path_of("path", path))
-    log = Log(str(path))
-    how = _mapping(path, mapping, log)
-    text = read_text(path, log, how.encoding)
+    return read_logged(path, Log(name_of(path)), mapping)
+
+
+def read_logged(path: Path, log: Log, mapping: str | Path | TableMapping | None = None) -> Record:
+    """As ``read_record``, for a caller who wants to see the counts in the log afterwards."""
+    found = read_entries(path, log, mapping)
     try:
-        if looks_like_json(text):
-            return gather(bundle.read_entries(text, how, log), "FHIR", how, log)
-        if looks_like_xml(text):
-            raise InputError(
-                "is XML; expected CSV or FHIR as JSON. No XML is read here, so no entity in it is ever expanded.",
-                file=path,
-            )
-        entries, kind, decimal = tables.read_entries(text, how, log)
-        return gather(entries, kind, how, log, decimal)
-    except RecursionError:
-        raise InputError("is nested too deeply; expected a table or a FHIR bundle.", file=path) from None
+        return gather(found.entries, found.kind, found.mapping, log, found.decimal)
+    except InputError as problem:
+        raise _where_it_stands(problem, found.kind) from None
 
 
-def _mapping(path: Path, mapping: str | Path | TableMapping | None, log: Log) -> TableMapping:
-    if isinstance(mapping, TableMapping):
-        return mapping
-    if mapping is not None:
-        return read_mapping(mapping)
-    beside = path.with_suffix(SIDECAR)
-    if beside != path and beside.is_file():
-        log.note(f"read with the mapping {beside.name} beside it")
-        return read_mapping(beside)
-    return TableMapping()
-
-
-def looks_like_json(text: str) -> bool:
-    """Whether a text begins as JSON does."""
-    return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
-
-
-def looks_like_xml(text: str) -> bool:
-    """Whether a text begins as XML or HTML does."""
-    return text.lstrip("\ufeff \t\r\n")[:1] == "<"
+def _where_it_stands(problem: InputError, form: str) -> InputError:
+    """The sentence for a table of a public format without values or without day 0: where these stand."""
+    preset = next((one for one in all_presets().values() if one.title == form), None)
+    if preset is not None and preset.nothing:
+        return InputError(f"is a table of {preset.title}; it holds {preset.nothing}.", file=problem.file, line=1)
+    if preset is None or not problem.text.startswith(NO_ZERO[0]):
+        return problem
+    return InputError(
+        f"{NO_ZERO[0]} (this is {preset.title}: {preset.infusion}); write a mapping file with "
+        "infusion = 2026-03-05T10:00 under [patient], or with a line for each patient under [infusions], "
+        "and give it with --mapping.",
+        file=problem.file,
+    )
 
 
 def example_record_text() -> str:

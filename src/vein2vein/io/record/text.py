@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from vein2vein.errors import InputError
+from vein2vein.io.record.kinds import kind_of_bytes
 from vein2vein.io.record.record import Log
 
 MOST_BYTES = 32_000_000  # a record of one patient is far smaller; what follows is set aside
 MOST_LINES_IN_QUOTES = 20  # lines that one quoted cell may span
 LONGEST_LINE = 1_000_000
 DELIMITERS = (",", ";", "\t", "|")
-BINARY = {
-    b"PK\x03\x04": ("an Excel workbook or a ZIP archive", "save the sheet as CSV (UTF-8)"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV (UTF-8)"),
-    b"%PDF": ("a PDF document", "export the values as CSV or as a FHIR bundle"),
-    b"\x1f\x8b": ("a gzip archive", "unpack it first"),
-    b"PAR1": ("a Parquet table", "a results folder is checked as a whole: name the folder"),
-}
+STDIN = "-"  # the name that stands for the standard input
+
+
+def is_stdin(path: str | Path) -> bool:
+    """Whether a path means the standard input."""
+    return str(path) == STDIN
+
+
+def name_of(path: str | Path) -> str:
+    """A path as sentences name it."""
+    return "standard input" if is_stdin(path) else str(path)
 
 
 def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
-    """The text of a file, at most ``MOST_BYTES`` of it.
+    """The text of a file ("-": of the standard input), at most ``MOST_BYTES`` of it.
 
     Raises
     ------
     InputError
         No file, no text, or not readable.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError("no such file; check the name and the folder.", file=path) from None
-    except IsADirectoryError:
-        raise InputError("is a folder; expected a CSV file or a FHIR bundle (JSON).", file=path) from None
-    except PermissionError:
-        raise InputError("may not be read; check its permissions.", file=path) from None
-    except OSError as problem:
-        raise InputError(f"cannot be read ({problem.strerror or problem}).", file=path) from None
-    for start, (what, remedy) in BINARY.items():
-        if content.startswith(start):
-            raise InputError(f"is {what}, expected a CSV file or a FHIR bundle (JSON); {remedy}.", file=path)
+    content = _stdin() if is_stdin(path) else _content(Path(path))
+    if kind := kind_of_bytes(content):
+        raise kind.error(log.file)
+    path = log.file
     whole = len(content) <= MOST_BYTES
     if not whole:
         content = content[:MOST_BYTES]
@@ -70,7 +66,33 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     return text
 
 
-def _decode(content: bytes, log: Log, encoding: str, path: Path) -> str:
+def _content(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError("no such file; check the name and the folder.", file=path) from None
+    except IsADirectoryError:
+        raise InputError("is a folder; expected a CSV file or a FHIR bundle (JSON).", file=path) from None
+    except PermissionError:
+        raise InputError("may not be read; check its permissions.", file=path) from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"cannot be read ({getattr(problem, 'strerror', None) or problem}).", file=path) from None
+
+
+_given: WeakKeyDictionary[object, bytes] = WeakKeyDictionary()  # what came through a standard input: it comes once
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise InputError("there is no standard input; give the name of a file.", file=name_of(STDIN))
+    if sys.stdin not in _given:
+        source = getattr(sys.stdin, "buffer", None)
+        _given[sys.stdin] = source.read(MOST_BYTES + 1) if source else sys.stdin.read(MOST_BYTES + 1).encode()
+    return _given[sys.stdin]
+
+
+def _decode(content: bytes, log: Log, encoding: str, path: str) -> str:
     if encoding:
         try:
             return content.decode(encoding, errors="replace").lstrip("\ufeff")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from vein2vein import units
 from vein2vein.clinic.response.visits import VISIT_ITEMS, Lesion
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import names, times
-from vein2vein.io.record.gather import NO_ZERO, gather, natural_order, numbers_of, zeros_of
+from vein2vein.io.record.folder import files_of
+from vein2vein.io.record.gather import NO_ZERO, gather, zeros_of
+from vein2vein.io.record.identity import lookalike_words, numbers_of
 from vein2vein.io.record.mapping import TableMapping, read_mapping
 from vein2vein.io.record.people import read_facts
 from vein2vein.io.record.read import read_record
-from vein2vein.io.record.record import Log, Moment, SetAside
+from vein2vein.io.record.record import CELLS, Log, Moment, SetAside
 from vein2vein.io.record.tables import Table, entries_of, moment_of, read_table, times_of
 from vein2vein.io.record.text import read_text
 from vein2vein.io.record.values import NotANumber, parse_value
@@ -42,12 +44,18 @@ class Visits:
     lesions : tuple of Lesion
     set_aside : tuple of SetAside
     notes : tuple of str
+    labels : tuple of str
+        Name of each patient in the file, in the order of the course.
+    warnings : tuple of str
+        What a person must know before any response is read: whose rows could not be told.
     """
 
     course: Course
     lesions: tuple[Lesion, ...]
     set_aside: tuple[SetAside, ...]
     notes: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_visits(
@@ -77,22 +85,76 @@ def read_visits(
     text = read_text(path, log, how.encoding)
     if text.lstrip()[:1] in ("{", "["):
         record = read_record(path, mapping=how)
-        return Visits(record.course, (), record.set_aside, _notes(record.course, (), criteria, record.notes))
+        return Visits(
+            record.course, (), record.set_aside, _notes(record.course, (), criteria, record.notes), record.facts.label,
+            record.warnings,
+        )  # fmt: skip
     table = read_table(text, how, log, extra=LESION_COLUMNS)
     entries = entries_of(table, how, log)
     found = _lesions(table, how, log) if "lesion" in table.extra else []
-    labels = sorted({e.patient for e in entries} | {label for label, _, _ in found}, key=natural_order)
+    named = sorted([*((e.line, e.patient) for e in entries), *((_line(one), label) for label, _, one in found)])
+    labels = list(dict.fromkeys(label for _, label in named))
+    if "" in labels and len(labels) > 1 and any(label == "" for label, _, _ in found):
+        first = next(_line(one) for label, _, one in found if label == "")
+        raise InputError(
+            "a lesion without its patient in a file that names patients; write whose it is.", file=path, line=first
+        )
+    labels = [label for label in labels if label or len(labels) == 1]
     numbers = numbers_of(labels)
-    zeros = zeros_of(entries, read_facts(entries, how, labels, Log("")), how.zone)
+    zeros = zeros_of(entries, read_facts(entries, how, dict.fromkeys((*labels, "")), Log("")), how.zone)
     lesions = tuple(_dated(numbers[label], zeros.get(label), moment, one, how, log) for label, moment, one in found)
     if entries:
         record = gather(entries, f"{table.form} table", how, log, table.decimal, labels=labels)
-        course, notes = record.course, record.notes
+        course, notes, warnings = record.course, record.notes, record.warnings
     elif lesions:
-        course, notes = Course(np.array(sorted(numbers.values())), np.empty(0), {}, origin="measured"), log.all_notes()
+        course = Course(np.array(list(numbers.values())), np.empty(0), {}, origin="measured")
+        notes, warnings = log.all_notes(), tuple(lookalike_words(labels))
     else:
         raise InputError("holds neither items of a visit nor lesions.", file=path)
-    return Visits(_with_days(course, lesions), lesions, log.in_order(), _notes(course, lesions, criteria, notes))
+    notes = _notes(course, lesions, criteria, notes)
+    return Visits(_with_days(course, lesions), lesions, log.in_order(), notes, tuple(labels), warnings)
+
+
+def read_visits_of(
+    path: str | Path, criteria: str = "lugano", *, mapping: str | Path | TableMapping | None = None
+) -> tuple[list[Visits], list[str]]:
+    """Read the visits of a file, or of each file of a folder, and what a person must know before reading a response.
+
+    A file of a folder that names no patient is of one, who is called as the file; one that cannot be read is told.
+
+    Raises
+    ------
+    InputError
+        Nothing in any file can be used.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        read = read_visits(path, criteria, mapping=mapping)
+        return [read], list(read.warnings)
+    found: list[Visits] = []
+    warnings: list[str] = []
+    problems: list[InputError] = []
+    seen: dict[str, str] = {}
+    for file in files_of(path)[0]:
+        try:
+            read = read_visits(file, criteria, mapping=mapping)
+        except InputError as problem:
+            problems.append(problem)
+            warnings.append(f"not read: {problem}")
+            continue
+        found.append(replace(read, labels=tuple(label or file.stem for label in read.labels)))
+        warnings += read.warnings
+        for label in found[-1].labels:
+            if label in seen:
+                warnings.append(f"patient {label!r} stands in {seen[label]} and in {file.name}: judged apart")
+            seen.setdefault(label, file.name)
+    if not found:
+        raise problems[0] if problems else InputError("is a folder without a record.", file=path)
+    return found, warnings
+
+
+def _line(lesion: Lesion) -> int:
+    return int(lesion.where_from.rpartition(":")[2])
 
 
 def _notes(course: Course, lesions: tuple[Lesion, ...], criteria: str, notes: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,7 +243,7 @@ def _flag(text: str, default: bool, name: str, line: int, log: Log) -> bool:
 
 
 def _dated(patient: int, zero: Moment | None, moment: Moment, lesion: Lesion, how: TableMapping, log: Log) -> Lesion:
-    line = int(lesion.where_from.rpartition(":")[2])
+    line = _line(lesion)
     if isinstance(moment, date) and zero is None:
         raise InputError(f"{NO_ZERO[0]}; {NO_ZERO[2]}.", file=log.file, line=line)
     try:
@@ -199,16 +261,11 @@ def _with_days(course: Course, lesions: tuple[Lesion, ...]) -> Course:
     at = np.searchsorted(days, course.days)
     shape = (len(course.patients), len(days))
 
-    def spread(values: NDArray[Held], empty: float | str) -> NDArray[Held]:
-        wide = np.full(shape, empty, dtype=values.dtype)
-        wide[:, at] = values
+    def spread(cells: NDArray[Held]) -> NDArray[Held]:
+        empty = np.nan if cells.dtype.kind == "f" else "" if cells.dtype.kind == "O" else False
+        wide = np.full(shape, empty, dtype=cells.dtype)
+        wide[:, at] = cells
         return wide
 
-    return Course(
-        course.patients,
-        days,
-        {n: spread(v, np.nan) for n, v in course.values.items()},
-        {n: spread(v, False) for n, v in course.below_lloq.items()},
-        course.origin,
-        {n: spread(v, "") for n, v in course.where_from.items()},
-    )
+    parts: dict[str, Any] = {part: {n: spread(v) for n, v in getattr(course, part).items()} for part in CELLS}
+    return replace(course, days=days, **parts)

@@ -20,6 +20,7 @@ from vein2vein.therapy.course import Course
 
 LONG = ("patient", "day", "analyte", "value", "unit", "author", "comment", "until")
 FORMS = ("long", "wide")
+UNREAD = "not understood"  # a value that was charted and not understood, read back as such
 MARK = "'"  # what a spreadsheet takes as "the following is text"
 
 
@@ -54,45 +55,60 @@ def write_record(record: Record | Course, path: str | Path, form: str = "long") 
     """
     if not isinstance(record, Course):
         arguments.of_kind("record", record, Record, "a Record, as read_record gives it, or a Course")
-    course = record if isinstance(record, Course) else record.course
+    if isinstance(record, Course):
+        courses = [record.of([i]) for i in range(len(record.patients))]
+    else:
+        courses = record.courses
     facts = None if isinstance(record, Course) else record.facts
     overrides = () if isinstance(record, Course) else (*record.attributions, *record.overrides)
     if form == "long":
-        return write_rows(path, LONG, _long(course, facts, overrides))
+        return write_rows(path, LONG, _long(courses, facts, overrides))
     if form != "wide":
         raise InputError(f"found the form '{form}', expected {' or '.join(FORMS)}.")
     if overrides:
         raise InputError("attributions and overrides have no place in the wide form; write the long form.")
-    return write_rows(path, *_wide(course, facts))
+    return write_rows(path, *_wide(courses, facts))
 
 
-def _value(course: Course, name: str, i: int, j: int) -> str:
-    below = name in course.below_lloq and bool(course.below_lloq[name][i, j])
-    return ("<" if below else "") + shown(course.values[name][i, j])
+def _value(course: Course, name: str, j: int) -> str:
+    """A value as it is read back; "" where there is none."""
+    if name in course.unread and bool(course.unread[name][0, j]):
+        return UNREAD
+    value = course.values[name][0, j]
+    if not np.isfinite(value):
+        return ""
+    below = name in course.below_lloq and bool(course.below_lloq[name][0, j])
+    above = name in course.above and bool(course.above[name][0, j])
+    return ("<" if below else ">" if above else "") + shown(value)
 
 
-def _long(course: Course, facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[object]]:
+def _names(courses: Sequence[Course], facts: Facts | None) -> list[object]:
+    """What each patient is called in the file: the own name, else the number."""
+    numbers: list[object] = [int(one.patients[0]) for one in courses]
+    return numbers if facts is None else [label or number for label, number in zip(facts.label, numbers)]
+
+
+def _long(courses: Sequence[Course], facts: Facts | None, overrides: Sequence[Override]) -> list[Sequence[object]]:
     known = names.vocabulary().attributions
     attributed = {(o.patient, known[o.finding], o.where_from) for o in overrides if o.finding in known}
     rows: list[Sequence[object]] = []
-    for i, patient in enumerate(course.patients):
-        rows += [(patient, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
+    called = _names(courses, facts)
+    for i, (who, course) in enumerate(zip(called, courses)):
+        number = int(course.patients[0])
+        rows += [(who, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
         for j, day in enumerate(course.days):
-            for name, values in course.values.items():
-                if not np.isfinite(values[i, j]):
-                    continue
-                where = str(course.where_from[name][i, j]) if name in course.where_from else ""
-                if (int(patient), name, where) in attributed:
-                    continue
-                rows.append(
-                    (patient, shown(day), name, _value(course, name, i, j), all_analytes()[name].unit, "", "", "")
-                )
+            for name in course.values:
+                text = _value(course, name, j)
+                where = str(course.where_from[name][0, j]) if name in course.where_from else ""
+                if text and (number, name, where) not in attributed:
+                    rows.append((who, shown(day), name, text, all_analytes()[name].unit, "", "", ""))
+    by_number = {int(one.patients[0]): who for one, who in zip(courses, called)}
     for o in overrides:
         kind, value = names.ATTRIBUTION, o.finding
         if o.grade is not None:
             kind, value = names.OVERRIDE, f"{o.finding} = {o.grade}"
         words = o.cause or o.reason
-        rows.append((o.patient, shown(o.first_day), kind, value, "", o.author, words, shown(o.last_day)))
+        rows.append((by_number[o.patient], shown(o.first_day), kind, value, "", o.author, words, shown(o.last_day)))
     return rows
 
 
@@ -104,17 +120,17 @@ def _facts(facts: Facts | None, i: int) -> list[tuple[str, str, str]]:
     return [(n, shown(v), u) for n, v, u in numbers if np.isfinite(v)] + [(n, t, "") for n, t in texts if t]
 
 
-def _wide(course: Course, facts: Facts | None) -> tuple[list[str], list[Sequence[object]]]:
-    items = list(course.values)
-    known = sorted({name for i in range(len(course.patients)) for name, _, _ in _facts(facts, i)})
+def _wide(courses: Sequence[Course], facts: Facts | None) -> tuple[list[str], list[Sequence[object]]]:
+    items = list(dict.fromkeys(name for one in courses for name in one.values))
+    known = sorted({name for i in range(len(courses)) for name, _, _ in _facts(facts, i)})
     units = {"age": "year", "height": "cm"}
     heads = [f"{n} [{units[n]}]" if n in units else n for n in known]
     header = ["patient", "day", *heads, *(f"{name} [{all_analytes()[name].unit}]" for name in items)]
     rows: list[Sequence[object]] = []
-    for i, patient in enumerate(course.patients):
+    for i, (who, course) in enumerate(zip(_names(courses, facts), courses)):
         own = {name: value for name, value, _ in _facts(facts, i)}
         for j, day in enumerate(course.days):
-            cells = [_value(course, n, i, j) if np.isfinite(course.values[n][i, j]) else "" for n in items]
+            cells = [_value(course, n, j) if n in course.values else "" for n in items]
             if any(cells):
-                rows.append((patient, shown(day), *(own.pop(name, "") for name in known), *cells))
+                rows.append((who, shown(day), *(own.pop(name, "") for name in known), *cells))
     return header, rows
