@@ -590,6 +590,13 @@ def test_at_most_holds_its_own_value_and_below_does_not(tmp_path):
         assert (value >= 38) == over and value == pytest.approx(38)
 
 
+def test_a_text_that_is_understood_in_part_is_a_bound_and_told(tmp_path):
+    record = read(tmp_path, "3,arousal,o voice,", "3,oxygen device,NC qzx,")
+    assert told(record, "arousal", "oxygen_device") == ">=2 >=1"
+    assert [(s.analyte, s.patient) for s in record.set_aside] == [("arousal", 0), ("oxygen_device", 0)]
+    assert all("partly understood" in s.what for s in record.set_aside)
+
+
 def test_two_values_of_one_time_are_unknown_and_a_name_that_may_mean_it_is_not(tmp_path):
     record = read(tmp_path, "3,temperature,39.2,degC", "3,temperature,36.8,degC")
     assert told(record, "temperature") == "?" and {s.analyte for s in record.set_aside} == {"temperature"}

@@ -91,6 +91,11 @@ class Cells:
             else:
                 self._enter(entry, day, meaning)
                 self._say_equivalent(meaning)
+                if meaning.left and meaning.value < all_analytes()[entry.name].high:
+                    what = f"only partly understood, and read as at least that; not known: '{meaning.left}'"
+                    remedy = "write the known words alone, or add them under [words] in a mapping file"
+                    at_line = entry.line, entry.column
+                    self.log.aside(*at_line, what, entry.value, "known words", remedy, entry.name, number)
 
     def _say_equivalent(self, meaning: Meaning) -> None:
         same = as_dexamethasone(meaning.analyte, 1.0)

@@ -328,7 +328,7 @@ def _bounded(analyte: Analyte, amount: float, bound: str, entry: Entry) -> Meani
 
 def as_cell(meaning: Meaning) -> tuple[float, bool, bool]:
     """Value, whether the true one is below it, and whether it is above; of a whole number: at most, at least."""
-    name, value, bound = meaning
+    name, value, bound, _ = meaning
     known = all_analytes()[name]
     if is_whole(known) and value == {AT_LEAST: known.high, AT_MOST: known.low}.get(bound):
         bound = ""  # nothing is left beyond it

@@ -38,11 +38,15 @@ def word_card(topic: str) -> Card:
 
 
 class Meaning(NamedTuple):
-    """What is said of one analyte: a value in its canonical unit, with its bound; NaN: charted, and not settled."""
+    """What is said of one analyte: a value in its canonical unit, with its bound; NaN: charted, and not settled.
+
+    ``left``: words beside it that are not understood, and make it a bound.
+    """
 
     analyte: str
     value: float
     bound: str = ""
+    left: str = ""
 
 
 Meanings = tuple[Meaning, ...]
@@ -243,7 +247,7 @@ def _scanned(name: str, text: str, table: Mapping[str, Meanings], amounts: list[
     unsure = bool(scan.left) or len(settled) < len(own)
     if unsure and top <= 0:
         return (Meaning(name, math.nan), *others, *amounts)
-    return (Meaning(name, top, "" if exact and not unsure else AT_LEAST), *others, *amounts)
+    return (Meaning(name, top, "" if exact and not unsure else AT_LEAST, " ".join(scan.left)), *others, *amounts)
 
 
 def _takes_back(name: str, said: Meaning) -> bool:
@@ -281,4 +285,4 @@ def _of_amounts(amounts: list[Meaning], words_left: bool, oxygen: bool) -> Meani
     if not some:
         return (Meaning("oxygen_device", math.nan if words_left else 0.0), *amounts)
     plain = not words_left and all(one.analyte == "oxygen_flow" for one in amounts)
-    return (Meaning("oxygen_device", 1.0, "" if plain else AT_LEAST), *amounts)
+    return (Meaning("oxygen_device", 1.0, "" if plain else AT_LEAST, "other words" if words_left else ""), *amounts)
