@@ -82,11 +82,13 @@ class Reading:
         self.entries.append(entry)
 
     def not_understood(self, at: At, time: Moment | None, name: str, fault: Fault, when: When | None = None) -> None:
-        """A value of an analyte that is not understood: it is unknown at that time, not absent."""
-        known = all_analytes().get(name)
-        self.aside(at, fault.column, fault, analyte=name if known else "")
-        if known is not None and time is not None:
-            self.add(at, time, name, plain(fault.found), column=fault.column, when=when, unread=True)
+        """A value that is not understood: its analyte is unknown at that time, not absent, which ``Cells`` tells."""
+        if name not in all_analytes() or time is None:
+            self.aside(at, fault.column, fault, analyte=name)
+            return
+        column = f"{fault.column} ({at.number})" if at.number else fault.column
+        said = plain(f"{fault.what}: {plain(fault.found)}" if fault.found not in ("", None) else fault.what)
+        self.add(at, time, name, said, column=column, when=when, unread=True)
 
     def not_read(self, at: At, time: Moment | None, kind: str, meaning: Meaning, when: When | None = None) -> None:
         """A concept that is not read: counted by its label; what it may be is unknown at that time."""
