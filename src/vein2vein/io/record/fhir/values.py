@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import NamedTuple
 
 from vein2vein.analytes import all_analytes
@@ -15,6 +16,7 @@ from vein2vein.io.record.quantities import line_of
 
 NOT_MEASURED = "dataAbsentReason"
 MEASURED = ("masked", "unsupported", "as-text", "not-permitted")  # absent here, though it was measured
+_ANNOTATED = re.compile(r"^\{(.*)\}$")  # {cells}: UCUM's way to write a unit in words
 COMPARATORS = {"<": "<", "<=": "<", ">": ">", ">=": ">", "": ""}
 PLAIN = ("Integer", "Integer64", "Decimal", "Boolean", "String")
 OTHER = ("Time", "DateTime", "Date", "Period", "SampledData", "Attachment", "Reference", "Instant", "Uri")
@@ -52,7 +54,8 @@ def number_of(value: object) -> float | None:
 
 def unit_of(name: str, quantity: Resource, mapping: TableMapping) -> str | Fault:
     """The unit of a quantity: its code or its text, whichever is one of the analyte."""
-    given = [u.strip() for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str) and u.strip()]
+    spelled = [u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str)]
+    given = [unit for u in spelled if (unit := _ANNOTATED.sub(r"\1", u.strip()))]
     fitting: list[str] = []
     lines: set[tuple[float, float, int]] = set()
     for unit in dict.fromkeys(mapping.units.get(u, u) for u in given):
