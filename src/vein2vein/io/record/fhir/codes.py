@@ -87,7 +87,8 @@ def _entries(system: str) -> Mapping[str, Mapping[str, Any]]:
         for analyte in all_analytes().values():
             if analyte.loinc:
                 found.setdefault(analyte.loinc, {"to": analyte.name, "mark": "M"})
-        found |= book()["answer"]
+    if system in ("loinc", "snomed"):
+        found |= {code: one for code, one in book()["answer"].items() if one["to"] in all_analytes()}
     return found
 
 
@@ -123,7 +124,9 @@ class Codes:
         self.own = {(system_of(system), code): name for (system, code), name in mapping.codes.items()}
         self._known: dict[tuple[object, ...], tuple[Meaning, str, str]] = {}
 
-    def meaning(self, concept: object, place: str = "", *, prefix: bool = False) -> Meaning:
+    def meaning(
+        self, concept: object, place: str = "", *, unit: str = "", value: str = "", prefix: bool = False
+    ) -> Meaning:
         """What a concept means.
 
         Parameters
@@ -131,7 +134,9 @@ class Codes:
         concept : object
             A CodeableConcept.
         place : str
-            The kind of resource or category where it stands; for names that are not known.
+            The kind of resource or category where it stands.
+        unit, value : str
+            What stands beside it; they point to what a concept may be that is not known.
         prefix : bool
             Whether the beginning of a code is enough (ICD-10).
         """
@@ -144,7 +149,9 @@ class Codes:
             self.memory[meaning.name] = self.memory.get(meaning.name, 0) + 1
         if text:
             self.by_text[meaning.name] = self.by_text.get(meaning.name, 0) + 1
-        return meaning
+        if meaning.name or meaning.why or meaning.unread or not (said or coded):
+            return meaning
+        return meaning._replace(unread=_pointed(coded, said, place, unit, value))
 
     def _find(
         self, concept: object, coded: tuple[tuple[str, str], ...], said: list[str], place: str, prefix: bool
@@ -182,32 +189,38 @@ class Codes:
         for text in (one for one in spoken if one):
             name = _drug(text) if place == DRUG else names.find_name(text, self.mapping.names)
             if name and not slips:
-                return Meaning(name, label=label), "", text
-        return self._unknown(coded, said, spoken, slips, place, label), "", ""
+                return Meaning(name, label=label), "", text if text in said else ""
+        return self._unknown(coded, said, slips, place, label), "", ""
 
     def _unknown(
-        self,
-        coded: tuple[tuple[str, str], ...],
-        said: list[str],
-        spoken: list[str],
-        slips: list[str],
-        place: str,
-        label: str,
+        self, coded: tuple[tuple[str, str], ...], said: list[str], slips: list[str], place: str, label: str
     ) -> Meaning:
-        """What a concept may be of which no code and no text is known."""
+        """A concept of which no code and no text is known: what a slip hides, or what a local code spells."""
         if slips:
             right = [hit for code in slips if (hit := _entries("loinc").get(f"{code[:-1]}{loinc_digit(code[:-2])}"))]
             maybe = [str(hit["to"]) for hit in right] + [names.find_name(text) for text in said]
             unread = [name for name in maybe if name in all_analytes()] or [n for t in said for n in points_to(t)]
-            why = f"a typing error: the check digit of {slips[0]} is wrong"
+            why = "a typing error: its check digit is wrong"
             return Meaning(unread=tuple(dict.fromkeys(unread)), why=why, label=label)
-        own = [code for system, code in coded if system not in KINDS and len(code) >= SHORTEST]
-        for text in own:
+        for text in _local(coded):
             name = _drug(text) if place == DRUG else names.find_name(text, self.mapping.names)
             if name and not any(letter.isdigit() for letter in text):
                 return Meaning(name, label=label)
-        pointed = [name for text in (*spoken, *own) if text for name in points_to(text, place=place)]
-        return Meaning(unread=tuple(dict.fromkeys(pointed)), label=label)
+        return Meaning(label=label)
+
+
+def _local(coded: tuple[tuple[str, str], ...]) -> list[str]:
+    """Codes of a house of its own, which may be words."""
+    return [code for system, code in coded if system not in (*KINDS, "icd10cm") and len(code) >= SHORTEST]
+
+
+def _pointed(coded: tuple[tuple[str, str], ...], said: list[str], place: str, unit: str, value: str) -> tuple[str, ...]:
+    """Analytes that a concept may be which is not known; the words of a public code say by themselves what it is."""
+    public = any(system in KINDS or system == "icd10cm" for system, _ in coded)
+    where = "" if place == DRUG and public and said else place
+    asked = [*said, *_local(coded)] or [code for _, code in coded]
+    found = [name for text in asked for name in points_to(text, unit, value, where)]
+    return tuple(dict.fromkeys(found))
 
 
 def _coded(system: str, code: str, prefix: bool) -> Mapping[str, Any] | None:

@@ -23,8 +23,8 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
     """An Observation with its components."""
     kind = "Observation"
     category = next((code for one in tables(resource.get("category")) for _, code in codings(one)), "")
-    meaning = reading.codes.meaning(resource.get("code"), category)
-    parts = [(reading.codes.meaning(part.get("code"), category), part) for part in tables(resource.get("component"))]
+    meaning = _named(reading, resource, category)
+    parts = [(_named(reading, part, category), part) for part in tables(resource.get("component"))]
     if not any(one.name or one.unread for one in (meaning, *(part for part, _ in parts))):
         if meaning.why != "a panel" or not _panel_text(reading, at, resource):
             reading.not_read(at, None, kind, meaning)
@@ -46,6 +46,16 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
             _measured(reading, at, when, part, element, f"{kind}.component")
         elif part.unread:
             reading.not_read(at, when.start, f"{kind}.component", part)
+
+
+def _named(reading: Reading, holder: Resource, category: str) -> Meaning:
+    """What an observation or component is of; its unit and value point to what a name may be that is not known."""
+    quantity = table(holder.get("valueQuantity")) or {}
+    unit = next((u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str)), "")
+    value = quantity.get("value", holder.get("valueString", holder.get("valueInteger", "")))
+    said = texts(holder.get("valueCodeableConcept"))
+    shown = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return reading.codes.meaning(holder.get("code"), category, unit=unit, value=shown or (said or [""])[0])
 
 
 def _panel_text(reading: Reading, at: At, resource: Resource) -> bool:
@@ -89,7 +99,7 @@ def _measured(reading: Reading, at: At, when: When, meaning: Meaning, holder: Re
     if meaning.bound and isinstance(found.value, float):
         found = found._replace(value=f"{meaning.bound}{found.value!r}")
     if meaning.say:
-        reading.said[f"{all_analytes()[name].title if name in all_analytes() else name}: {meaning.say}"] += 1
+        reading.said[f"{name.replace('_', ' ')}: {meaning.say}"] += 1
     reading.add(at, when.start, name, found.value, found.unit, column=found.column, when=period, second=meaning.second)
 
 
@@ -108,7 +118,7 @@ def _said_by_code(
         reading.not_understood(at, when.start, meaning.name, fault, period)
         return
     if meaning.say:
-        reading.said[f"{all_analytes()[meaning.name].title}: {meaning.say}"] += 1
+        reading.said[f"{meaning.name.replace('_', ' ')}: {meaning.say}"] += 1
     reading.add(
         at, when.start, meaning.name, meaning.value, meaning.unit, column=f"{column}.code", when=period, second=True
     )
@@ -134,7 +144,7 @@ def low_flow(entries: list[Entry]) -> list[Entry]:
         if any(abs(entry.time.replace(tzinfo=None) - time) <= reach for time in charted.get(entry.patient, ())):
             continue
         most = float(rules["flow"])
-        value = (1.0 if entry.value <= most else ">1") if entry.value else 0.0
+        value = (1.0 if entry.value <= most else ">0") if entry.value else 0.0
         found.append(entry._replace(name=DEVICE, value=value, unit=""))
     return found
 

@@ -94,11 +94,9 @@ class Reading:
         """A concept that is not read: counted by its label; what it may be is unknown at that time."""
         label = f"{kind} {meaning.label}".strip()
         if meaning.unread:
-            why = meaning.why or "a name or code that is not known, and that may mean it"
+            fault = Fault(meaning.label, meaning.why, "a code or name that vein2vein knows",
+                          "name the code under [codes] in a mapping file", f"{kind}.code")  # fmt: skip
             for name in meaning.unread:
-                title = all_analytes()[name].title
-                fault = Fault(f"{title}: {why}", meaning.label, "a code or name that vein2vein knows",
-                              "name the code under [codes] in a mapping file", f"{kind}.code")  # fmt: skip
                 self.not_understood(at, time, name, fault, when)
             self.log.counts[NOT_KNOWN] += 1
         elif meaning.why == "a panel":

@@ -131,11 +131,6 @@ def _infusion(reading: Reading, at: At, when: When, name: str, dosage: Resource,
     if faults:
         reading.not_understood(at, when.start, name, faults[0]._replace(column=f"{column}.{rates[0][0]}"), period)
         return
-    if not values and not (doses or period or yes_or_no):
-        fault = Fault(f"{all_analytes()[name].title} without a rate", "", "a rate with its unit",
-                      "export the rate that was given", column)  # fmt: skip
-        reading.not_understood(at, when.start, name, fault, period)
-        return
     if not values:  # a dose that fits is a rate under another name; a bag or a push has none
         values = [(key, one) for key, one in doses if isinstance(one, Value) and not yes_or_no and _fits(name, one)]
         if not values:
@@ -165,9 +160,8 @@ def _dose(reading: Reading, at: At, when: When, name: str, dosage: Resource, col
         reading.add(at, when.start, name, found.value, found.unit, column=f"{column}.{key}")
     elif faults:
         reading.not_understood(at, when.start, name, faults[0][1]._replace(column=f"{column}.{faults[0][0]}"))
-    else:
-        fault = Fault(f"{name} without a dose", GIVEN, "a dose with its unit", "export the dose that was given", column)
-        reading.not_understood(at, when.start, name, fault)
+    else:  # given, and how much is not charted
+        reading.add(at, when.start, name, GIVEN, column=column)
 
 
 def _cells(reading: Reading, at: At, start: Moment, meaning: Meaning, dosage: Resource, kind: str) -> None:
