@@ -112,15 +112,19 @@ def test_lines_of_several_patients_are_kept_apart_under_their_own_ids_in_order(b
         b = bundle(patient).infusion().observation("777-3", count, "10*3/uL")
         lines += [json.dumps(entry["resource"]) for entry in b.entries]
     r = bundle().read(tmp_path, "\n".join(lines), "ward.ndjson")
-    counts = {
-        label: float(np.nanmax(r.course.values["platelets"][i])) for i, label in enumerate(r.facts.label)
-    }
+    counts = {label: float(np.nanmax(r.course.values["platelets"][i])) for i, label in enumerate(r.facts.label)}
     assert counts == {"P10": 18, "P2": 150}
 
 
 @pytest.mark.parametrize(
     "reference",
-    ["Patient/p1", "https://example.org/fhir/Patient/p1", "Patient/p1/_history/2", "urn:uuid:0af1", "Patient?identifier=m|7"],
+    [
+        "Patient/p1",
+        "https://example.org/fhir/Patient/p1",
+        "Patient/p1/_history/2",
+        "urn:uuid:0af1",
+        "Patient?identifier=m|7",
+    ],
 )
 def test_every_way_to_name_the_patient_means_the_same_one(bundle, reference):
     b = bundle()

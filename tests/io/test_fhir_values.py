@@ -160,7 +160,7 @@ def given(b, dosage=None, code=NE, start=30, end=None, status="completed", text=
         when = {"effectivePeriod": {"start": b.at(start), **({"end": b.at(end)} if end is not None else {})}}
     drug = {"text": text} if text else b.concept(RXNORM, code)
     return b.add({"resourceType": "MedicationAdministration", "status": status, "subject": b.subject(),
-                  "medicationCodeableConcept": drug, **when, **({"dosage": dosage} if dosage else {}), **more})  # fmt: skip
+                  "medicationCodeableConcept": drug, "dosage": dosage or {}, **when, **more})  # fmt: skip
 
 
 RATIO = {"numerator": quantity(4, "ug"), "denominator": quantity(1, "min")}

@@ -12,7 +12,9 @@ from vein2vein.io.record.record import Log
 def counts(b, **more):
     """Platelets that are read, and everything that was said."""
     log = Log("b.json")
-    found = read_entries(json.dumps({"resourceType": "Bundle", "type": b.kind, "entry": b.entries}), TableMapping(), log)
+    found = read_entries(
+        json.dumps({"resourceType": "Bundle", "type": b.kind, "entry": b.entries}), TableMapping(), log
+    )
     return [e.value for e in found if e.name == "platelets"], " ".join([*map(str, log.items), *log.notes])
 
 

@@ -97,16 +97,19 @@ def _resource(reading: Reading, found: Found, resource: Resource) -> None:
     kind = str(resource.get("resourceType"))
     number = resource.get("id")
     at = At(found.line, "", 0, None, f"id {number}" if isinstance(number, str) and len(number) <= 64 else "")
-    try:
-        if found.twice:
-            raise ValueError(f"the key '{found.twice}' stands twice, with different values")
-        at = at._replace(rank=rank_of(resource), updated=updated_of(resource))
-        _read(reading, found, at, kind, resource)
-    except BROKEN as problem:
-        fault = Fault("a resource whose elements are of the wrong type", problem, "a resource as FHIR R4 defines it",
-                      "export it again, or report how it was made", kind)  # fmt: skip
-        if not _hidden(reading, at, resource, fault):
-            reading.aside(at, kind, fault)
+    fault = Fault("a resource whose elements are of the wrong type", "", "a resource as FHIR R4 defines it",
+                  "export it again, or report how it was made", kind)  # fmt: skip
+    if found.twice:
+        fault = fault._replace(what=f"'{found.twice}' stands twice in it, with different values")
+    else:
+        try:
+            at = at._replace(rank=rank_of(resource), updated=updated_of(resource))
+            _read(reading, found, at, kind, resource)
+            return
+        except BROKEN as problem:
+            fault = fault._replace(found=problem)
+    if not _hidden(reading, at, resource, fault):
+        reading.aside(at, kind, fault)
 
 
 def _read(reading: Reading, found: Found, at: At, kind: str, resource: Resource) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
-from vein2vein.io.record.fhir.codes import DRUG, INFUSION, PROCEDURE, Meaning, book, codings, other_route
+from vein2vein.io.record import names
+from vein2vein.io.record.fhir.codes import DRUG, INFUSION, PROCEDURE, Meaning, book, codings, other_route, texts
 from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.fhir.reading import At, Reading, When, when_of
-from vein2vein.io.record.fhir.values import Fault, Value, quantity_of, range_of, ratio_of, value_of
+from vein2vein.io.record.fhir.values import Fault, Value, quantity_of, range_of, ratio_of
 from vein2vein.io.record.periods import supports
 from vein2vein.io.record.quantities import line_of
 from vein2vein.io.record.record import Moment
 
+OXYGEN = "oxygen_device"
 RUNNING, GIVEN = "running", "given"  # what is handed on where an amount is not charted
 GOING_ON = ("in-progress", "active")
 DEEPEST = 4  # references that are followed from one medication to the next
@@ -193,22 +195,18 @@ def read_device(reading: Reading, at: At, resource: Resource) -> None:
     named = [one.get("name") for one in tables(target.get("deviceName"))]
     concepts: list[object] = [reference.get("concept"), target.get("type"), {"text": inner.get("display")}]
     for concept in (*concepts, *({"text": one} for one in named)):
-        found = reading.codes.meaning(concept, "device") if concept is not None else Meaning()
+        if concept is None:
+            continue
+        said = (texts(concept) or [""])[0]
+        found = reading.codes.meaning(concept, "device", value=said)
+        known = names.in_words(OXYGEN, said) is not None
+        if said and not found.name and (known or OXYGEN in found.unread):
+            found = found._replace(name=OXYGEN, value=said)  # the words of a device
         if found.name or (found.label and not meaning.label):
             meaning = found
         if found.name:
             break
-        value = value_of("oxygen_device", {"valueCodeableConcept": concept}, reading.codes, "Device.type")
-        if isinstance(value, Value) and _known_device(value):
-            meaning = Meaning("oxygen_device", str(value.value), label=found.label)
-            break
     _support(reading, at, resource, meaning, "timing", "recordedOn")
-
-
-def _known_device(value: Value) -> bool:
-    from vein2vein.io.record import names
-
-    return isinstance(value.value, str) and names.in_words("oxygen_device", value.value) is not None
 
 
 def _support(reading: Reading, at: At, resource: Resource, meaning: Meaning, *stems: str) -> None:
