@@ -1,4 +1,4 @@
-"""Broken and hostile FHIR: nothing but a record or one located sentence ever comes out, and nothing is read as lower."""
+"""Broken and hostile FHIR: entries or one located sentence come out, and nothing is read as lower than it is."""
 
 import copy
 import json
@@ -73,7 +73,7 @@ PLACES = list(places(valid()))
 JUNK = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(allow_nan=False), st.text(max_size=8),
-        st.sampled_from(["", "#m1", "Patient/p9", "9" * 80, "2026-13-45", "1e999", "=1+1", "\u0000", "p1", 10**400, -1]),
+        st.sampled_from(["", "#m1", "Patient/p9", "9" * 80, "2026-13-45", "1e999", "=1+1", "\u0000", 10**400, -1]),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,

@@ -246,3 +246,25 @@ def test_a_death_with_its_cause_is_read_and_without_its_date_told(bundle, tmp_pa
     b.entries[0]["resource"]["deceasedBoolean"] = True
     (told,) = b.read(tmp_path).set_aside
     assert "without its date" in told.what and told.line
+
+
+CASES = {  # what each small case of the shared collection must give: analyte, value
+    "f04_searchset": ("temperature", 39.2),
+    "f21_concept_value": ("oxygen_device", 1),
+    "f22_pulseox_components": ("oxygen_device", 1),
+    "f23_oral_temp": ("temperature", 39.2),
+    "f31_norepi_rateRatio": ("norepinephrine", 4),
+    "f33_cart_rxnorm": ("car_t_infusion", 1.4e8),
+    "f37_preliminary": ("platelets", 80),
+    "f_amend": ("platelets", 45),
+    "toci_text": ("tocilizumab", 560),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_shared_cases_give_the_values_that_their_grades_hang_on(shared, case):
+    record = read_record(shared / "cases" / "fhir" / f"{case}.json")
+    name, expected = CASES[case]
+    row = record.course.values[name][0]
+    assert row[np.isfinite(row)][0] == expected
+    assert [str(item) for item in record.set_aside if "more data exist" not in item.what] == []

@@ -8,13 +8,16 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from vein2vein import units
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import parse_card
+from vein2vein.errors import InputError
 from vein2vein.io.record import names
 from vein2vein.io.record.fhir.check_digits import loinc_digit, mistyped
 from vein2vein.io.record.fhir.entries import table, tables
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.pointing import points_to
+from vein2vein.io.record.quantities import line_of
 
 LOCAL, INFUSION = "local", "car_t_infusion"
 DRUG, PROCEDURE = "MedicationAdministration", "Procedure"
@@ -220,7 +223,16 @@ def _pointed(coded: tuple[tuple[str, str], ...], said: list[str], place: str, un
     where = "" if place == DRUG and public and said else place
     asked = [*said, *_local(coded)] or [code for _, code in coded]
     found = [name for text in asked for name in points_to(text, unit, value, where)]
-    return tuple(dict.fromkeys(found))
+    return tuple(name for name in dict.fromkeys(found) if not (public and _of_other_kind(name, unit)))
+
+
+def _of_other_kind(name: str, unit: str) -> bool:
+    """Whether a unit is known, and none of an analyte: a width of distribution in fL is no count of platelets."""
+    try:
+        line_of(name, unit)
+    except InputError:
+        return bool(unit) and units.is_unit(unit)
+    return False
 
 
 def _coded(system: str, code: str, prefix: bool) -> Mapping[str, Any] | None:
@@ -253,7 +265,8 @@ def _refused(system: str, code: str) -> str:
 
 def _named(system: str, code: str) -> str:
     """The name of a known code that other words of a record have too."""
-    return str(book()["named"].get(system, {}).get(code, {}).get("name", ""))
+    form = _labeler_and_product(code) if system == "ndc" else code
+    return str(book()["named"].get(system, {}).get(form, {}).get("name", ""))
 
 
 def _meaning(entry: Mapping[str, Any], label: str) -> Meaning:

@@ -54,16 +54,17 @@ def number_of(value: object) -> float | None:
 
 def unit_of(name: str, quantity: Resource, mapping: TableMapping) -> str | Fault:
     """The unit of a quantity: its code or its text, whichever is one of the analyte."""
-    spelled = [u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str)]
-    given = [unit for u in spelled if (unit := _ANNOTATED.sub(r"\1", u.strip()))]
+    given = [u.strip() for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str) and u.strip()]
     fitting: list[str] = []
     lines: set[tuple[float, float, int]] = set()
     for unit in dict.fromkeys(mapping.units.get(u, u) for u in given):
-        try:
-            lines.add(line_of(name, unit) if name in all_analytes() else (1.0, 0.0, 0))
-        except InputError:
-            continue
-        fitting.append(unit)
+        for form in dict.fromkeys((unit, _ANNOTATED.sub(r"\1", unit))):
+            try:
+                lines.add(line_of(name, form) if name in all_analytes() else (1.0, 0.0, 0))
+            except InputError:
+                continue
+            fitting.append(form)
+            break
     if len(lines) > 1:
         return Fault("its unit and the code of its unit contradict each other", " and ".join(given), "one unit",
                      "export the unit that was measured")  # fmt: skip
