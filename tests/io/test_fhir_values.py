@@ -327,3 +327,34 @@ def test_a_diagnosis_that_is_not_confirmed_is_none(bundle, status):
     b.add({"resourceType": "Condition", "subject": b.subject(), "code": concept("91175000"),
            "onsetDateTime": b.at(30), "verificationStatus": concept(status, system="urn:v")})  # fmt: skip
     assert [e for e in entries(b)[0] if e.name == "seizure"] == []
+
+
+def test_oxygen_that_is_charted_as_a_drug_is_a_flow(bundle):
+    litres = {"rateQuantity": quantity(2, "L/min")}
+    b = given(bundle(), litres, text="Oxygen", end=40)
+    flow = only(b, "oxygen_flow")
+    assert (flow.value, flow.unit) == (2, "L/min") and flow.until is not None
+    assert only(given(bundle(), litres, code="7806", end=40), "oxygen_flow").value == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("Mechanical ventilation", "Mechanical ventilation"), ("Transfusion of platelets", None), ("Chest X-ray", None)],
+)
+def test_procedures_in_words(bundle, text, value):
+    b = bundle().observation("718-7", 9, "g/dL")
+    b.add({"resourceType": "Procedure", "status": "completed", "subject": b.subject(), "code": {"text": text},
+           "performedPeriod": {"start": b.at(30), "end": b.at(40)}})  # fmt: skip
+    found = [e.value for e in entries(b)[0] if e.name not in ("hemoglobin", "sex", "birth_date")]
+    if value:
+        pytest.importorskip("vein2vein.io.record.meanings")  # what a name may hide is known where words are read
+    assert found == ([value] if value else [])
+
+
+@pytest.mark.parametrize(("text", "value"), [("Nasal cannula 2 L", "Nasal cannula 2 L"), ("Infusion pump", None)])
+def test_devices_in_words(bundle, text, value):
+    b = bundle().observation("718-7", 9, "g/dL")
+    b.add({"resourceType": "DeviceUseStatement", "status": "active", "subject": b.subject(),
+           "device": {"display": text}, "timingPeriod": {"start": b.at(30)}})  # fmt: skip
+    found = [(e.value, e.running) for e in entries(b)[0] if e.name == "oxygen_device"]
+    assert found == ([(value, True)] if value else [])

@@ -20,7 +20,7 @@ from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.quantities import line_of
 
 LOCAL, INFUSION = "local", "car_t_infusion"
-DRUG, PROCEDURE = "MedicationAdministration", "Procedure"
+DRUG, PROCEDURE, DEVICE = "MedicationAdministration", "Procedure", "device"
 KINDS = ("loinc", "rxnorm", "snomed", "atc", "ndc", "icd10pcs", "cpt", "hcpcs", "icd10", "answer")
 SHORTEST, LONGEST = 3, 3  # letters of a word, and words of a name, that are looked for in the text of a drug
 _LOINC = re.compile(r"\d{1,7}-\d")
@@ -191,6 +191,8 @@ class Codes:
             return Meaning(why="a vasopressor in a mixture: not an infusion of it", label=label), "", ""
         for text in (one for one in spoken if one):
             name = _drug(text) if place == DRUG else names.find_name(text, self.mapping.names)
+            if place in (PROCEDURE, DEVICE) and name not in given() and name not in names.FACTS:
+                continue
             if name and not slips:
                 return Meaning(name, label=label), "", text if text in said else ""
         return self._unknown(coded, said, slips, place, label), "", ""
@@ -223,6 +225,8 @@ def _pointed(coded: tuple[tuple[str, str], ...], said: list[str], place: str, un
     where = "" if place == DRUG and public and said else place
     asked = [*said, *_local(coded)] or [code for _, code in coded]
     found = [name for text in asked for name in points_to(text, unit, value, where)]
+    if place in (DRUG, PROCEDURE, DEVICE):
+        found = [name for name in found if name in given()]
     return tuple(name for name in dict.fromkeys(found) if not (public and _of_other_kind(name, unit)))
 
 
@@ -304,10 +308,9 @@ def other_specimen(*concepts: object) -> bool:
 
 
 @cache
-def drugs() -> frozenset[str]:
-    """Analytes that are drugs."""
-    pressors = set(book()["infusions"]["analytes"])
-    return frozenset(n for n, one in all_analytes().items() if one.kind == "treatment" or n in pressors)
+def given() -> frozenset[str]:
+    """Analytes that are given or done: drugs, infusions and supports; a laboratory value never is."""
+    return frozenset(n for n, one in all_analytes().items() if one.kind in ("treatment", "support"))
 
 
 def _drug(text: str) -> str:
@@ -318,7 +321,7 @@ def _drug(text: str) -> str:
         for at in range(len(words) - size + 1):
             form = " ".join(words[at : at + size])
             name = names.find_name(form) if len(form) > SHORTEST or len(words) == 1 else ""
-            if name in drugs() or name in names.FACTS:
+            if name in given() or name in names.FACTS:
                 found.append(name)
     kinds = list(dict.fromkeys(found))
     return kinds[0] if len(kinds) == 1 else ""

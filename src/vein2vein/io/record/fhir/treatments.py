@@ -5,7 +5,7 @@ from __future__ import annotations
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names
-from vein2vein.io.record.fhir.codes import DRUG, INFUSION, PROCEDURE, Meaning, book, codings, other_route, texts
+from vein2vein.io.record.fhir.codes import DEVICE, DRUG, INFUSION, PROCEDURE, Meaning, book, codings, other_route, texts
 from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.fhir.reading import At, Reading, When, when_of
 from vein2vein.io.record.fhir.values import Fault, Value, quantity_of, range_of, ratio_of
@@ -87,7 +87,7 @@ def read_medication(reading: Reading, at: At, resource: Resource) -> None:
         reading.log.note("statements of medication were read as given: they are told, not charted at the bedside")
     if meaning.name in ("infusion", INFUSION):
         _cells(reading, at, when.start, meaning, dosage, kind)
-    elif meaning.name in book()["infusions"]["analytes"]:
+    elif meaning.name in book()["infusions"]["analytes"] or meaning.name in supports():
         _infusion(reading, at, running or When(when.start), meaning.name, dosage, f"{kind}.dosage", status)
     elif meaning.name in all_analytes():
         _dose(reading, at, when, meaning.name, dosage, f"{kind}.dosage")
@@ -181,32 +181,39 @@ def _cells(reading: Reading, at: At, start: Moment, meaning: Meaning, dosage: Re
 
 
 def read_procedure(reading: Reading, at: At, resource: Resource) -> None:
-    """A Procedure: the infusion of CAR-T cells, ventilation, dialysis and others that are a support or a sign."""
-    meaning = reading.codes.meaning(resource.get("code"), PROCEDURE)
-    _support(reading, at, resource, meaning, "performed", "occurrence")
+    """A Procedure: the infusion of CAR-T cells, ventilation, dialysis and others that are a support."""
+    _support(reading, at, resource, _in_words(reading, resource.get("code"), PROCEDURE), "performed", "occurrence")
 
 
 def read_device(reading: Reading, at: At, resource: Resource) -> None:
     """The use of a device, such as an oxygen mask or a ventilator."""
-    meaning = Meaning()
     reference = table(resource.get("device")) or {}
     inner = table(reference.get("reference")) or reference
     target = target_of(reading, resource, inner) or {}
-    named = [one.get("name") for one in tables(target.get("deviceName"))]
-    concepts: list[object] = [reference.get("concept"), target.get("type"), {"text": inner.get("display")}]
-    for concept in (*concepts, *({"text": one} for one in named)):
-        if concept is None:
-            continue
-        said = (texts(concept) or [""])[0]
-        found = reading.codes.meaning(concept, "device", value=said)
-        known = names.in_words(OXYGEN, said) is not None
-        if said and not found.name and (known or OXYGEN in found.unread):
-            found = found._replace(name=OXYGEN, value=said)  # the words of a device
+    named = [{"text": one.get("name")} for one in tables(target.get("deviceName"))]
+    meaning = Meaning()
+    for concept in (reference.get("concept"), target.get("type"), {"text": inner.get("display")}, *named):
+        found = _in_words(reading, concept, DEVICE) if concept is not None else Meaning()
         if found.name or (found.label and not meaning.label):
             meaning = found
         if found.name:
             break
     _support(reading, at, resource, meaning, "timing", "recordedOn")
+
+
+def _in_words(reading: Reading, concept: object, place: str) -> Meaning:
+    """What a concept means; where its words are those of an oxygen device, that device."""
+    said = (texts(concept) or [""])[0]
+    meaning = reading.codes.meaning(concept, place, value=said)
+    if meaning.name or not said or not (OXYGEN in meaning.unread or (place == DEVICE and _of_oxygen(said))):
+        return meaning
+    return meaning._replace(name=OXYGEN, value=said)
+
+
+def _of_oxygen(text: str) -> bool:
+    """Whether the words of a device of oxygen stand in a text."""
+    form = f" {names.normal(text)} "
+    return any(f" {words} " in form for words, code in names.vocabulary().words[OXYGEN].items() if code > 0)
 
 
 def _support(reading: Reading, at: At, resource: Resource, meaning: Meaning, *stems: str) -> None:
