@@ -4,13 +4,14 @@ import copy
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record.fhir.bundle import read_entries
 from vein2vein.io.record.mapping import TableMapping
+from vein2vein.io.record.read import read_record
 from vein2vein.io.record.record import Log
 
 LOINC, RXNORM = "http://loinc.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -114,6 +115,25 @@ def test_anything_at_any_place_gives_entries_that_can_be_entered_or_one_located_
         assert entry.line >= 1 and isinstance(entry.value, str | float)
         assert entry.time is not None or entry.name not in all_analytes()
     assert all(item.line or "file" in item.what for item in log.items)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES[1:]), JUNK), min_size=1, max_size=2))
+def test_the_whole_way_to_a_record_ends_in_a_record_or_a_sentence(tmp_path, changes):
+    bundle = valid()
+    for path, junk in changes:
+        try:
+            put(bundle, path, copy.deepcopy(junk))
+        except (KeyError, IndexError, TypeError):
+            continue
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(bundle), encoding="utf-8")
+    try:
+        record = read_record(path)
+    except InputError as problem:
+        assert problem.file is not None and "b.json" in str(problem.file)
+        return
+    assert all(item.line for item in record.set_aside), [str(item) for item in record.set_aside if not item.line]
 
 
 @settings(max_examples=150)
