@@ -23,6 +23,7 @@ LOCAL, INFUSION = "local", "car_t_infusion"
 DRUG, PROCEDURE, DEVICE = "MedicationAdministration", "Procedure", "device"
 KINDS = ("loinc", "rxnorm", "snomed", "atc", "ndc", "icd10pcs", "cpt", "hcpcs", "icd10", "answer")
 SHORTEST, LONGEST = 3, 3  # letters of a word, and words of a name, that are looked for in the text of a drug
+_NUMBER = re.compile(r"[<>=\s]*[+-]?[\d.]+(e[+-]?\d+)?")
 _LOINC = re.compile(r"\d{1,7}-\d")
 _MIXTURE = re.compile(r"\s(?:/|\+|and)\s", re.IGNORECASE)
 
@@ -224,6 +225,8 @@ def _pointed(coded: tuple[tuple[str, str], ...], said: list[str], place: str, un
     public = any(system in KINDS or system == "icd10cm" for system, _ in coded)
     where = "" if place == DRUG and public and said else place
     asked = [*said, *_local(coded)] or [code for _, code in coded]
+    if (public and said and place not in (PROCEDURE, DEVICE)) or (unit and _NUMBER.fullmatch(value)):
+        value = ""  # the words or the unit say more than a number does
     found = [name for text in asked for name in points_to(text, unit, value, where)]
     if place in (DRUG, PROCEDURE, DEVICE):
         found = [name for name in found if name in given()]

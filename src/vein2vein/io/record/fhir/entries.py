@@ -44,6 +44,7 @@ CUT = (
     "a whole file",
     "export or download the file again",
 )
+SHORTEST_LINE, BEGINNING = 20, 300  # letters of a line that may hold a resource, and of those that show a bundle
 DEEP = ("nested too deeply", "a FHIR resource", "export the file again")
 
 
@@ -136,7 +137,12 @@ def _outer(text: str, log: Log) -> Iterator[Found]:
             if text[at] == "[":
                 at, _ = yield from _items(text, at, lines)
             elif text[at] == "{":
-                at = yield from _object(text, at, lines)
+                whole = _line(text, at)
+                if whole is None:
+                    at = yield from _object(text, at, lines)
+                else:
+                    yield Found(lines.of(at), "", whole[0], {}, _told_twice())
+                    at = whole[1]
             else:
                 raise _Broken(at)
         except _Broken as broken:
@@ -149,6 +155,19 @@ def _outer(text: str, log: Log) -> Iterator[Found]:
             log.aside(lines.of(at), "", DEEP[0], "", DEEP[1], DEEP[2])
             return
         at = _skip(text, at)
+
+
+def _line(text: str, at: int) -> tuple[object, int] | None:
+    """A resource that stands whole in one line, as in NDJSON, and where it ends; None for all else and for bundles."""
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    if end - at < SHORTEST_LINE or text[end - 1] not in "}\r" or '"Bundle"' in text[at : at + BEGINNING]:
+        return None
+    try:
+        return _value(text, at)
+    except _Broken:
+        _twice.clear()
+        return None
 
 
 def _told_twice() -> str:
