@@ -85,6 +85,13 @@ def test_a_bag_that_is_not_understood_makes_the_rate_a_lower_bound_and_alone_unk
     ]  # fmt: skip
 
 
+def test_a_row_within_a_period_that_is_not_understood_is_unknown_then_and_ends_nothing():
+    work = Cells("table", TableMapping(), Log("ward.csv"), ".", {"": 0}, {"": ZERO})
+    work.unread.add((0, 20 / 24, NE))
+    enter(work, [bag(19, 23, 8.0)])
+    assert said(work) == {19: "8*", 20: "?", 23: "0"}
+
+
 @pytest.mark.parametrize(
     ("name", "unit", "value", "end"),
     [

@@ -187,6 +187,8 @@ def steps(name: str, periods: list[Period], points: list[Step]) -> list[Step]:
         point = single.get(day)
         if point is not None:
             begins = [p for p in running if p.start == day]
+            if point.value is None and running and not begins:
+                continue  # not understood at that time; what runs goes on
             step = _highest(day, [_as_step(p, day) for p in begins] + [point]) if begins else point
             if running:
                 out.append(step._replace(lasting=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
@@ -123,8 +124,8 @@ class Codes:
 
     def __init__(self, mapping: TableMapping) -> None:
         self.mapping = mapping
-        self.memory: dict[str, int] = {}
-        self.by_text: dict[str, int] = {}
+        self.memory: Counter[str] = Counter()
+        self.by_text: Counter[str] = Counter()
         self.own = {(system_of(system), code): name for (system, code), name in mapping.codes.items()}
         self._known: dict[tuple[object, ...], tuple[Meaning, str, str]] = {}
 
@@ -150,9 +151,9 @@ class Codes:
             self._known[key] = self._find(concept, coded, said, place, prefix)
         meaning, mark, text = self._known[key]
         if mark == "M":
-            self.memory[meaning.name] = self.memory.get(meaning.name, 0) + 1
+            self.memory[meaning.name] += 1
         if text:
-            self.by_text[meaning.name] = self.by_text.get(meaning.name, 0) + 1
+            self.by_text[meaning.name] += 1
         if meaning.name or meaning.why or meaning.unread or not (said or coded):
             return meaning
         return meaning._replace(unread=_pointed(coded, said, place, unit, value))

@@ -126,18 +126,16 @@ class Reading:
             ("known, and not read", self.refused),
             ("void, not read", self.void),
             ("orders are not doses and were not read", self.ordered),
+            ("read by a code from memory (unverified)", self.codes.memory),
+            ("read by their name in words, as no code of them is known", self.codes.by_text),
+            ("read, and to be known of it", self.said),
         )
         for words, counts in told:
             if counts:
-                listed = ", ".join(f"{plain(kind)} ({n})" for kind, n in counts.most_common(MOST_LISTED))
+                most = counts.most_common(MOST_LISTED)
+                listed = ", ".join(f"{plain(kind.replace('_', ' '))} ({n})" for kind, n in most)
                 more = "" if len(counts) <= MOST_LISTED else f", and {len(counts) - MOST_LISTED} further"
                 self.log.note(f"{words}: {listed}{more}")
-        for name, count in self.codes.memory.items():
-            self.log.note(f"{count} values were read by a code from memory (unverified): {name}")
-        for name, count in self.codes.by_text.items():
-            self.log.note(f"{count} values were read by their name in words, as no code of them is known: {name}")
-        for words, count in self.said.items():
-            self.log.note(f"{words} ({count} values)")
 
 
 def moment_of(reading: Reading, at: At, text: object, column: str, analyte: str = "") -> date | datetime | None:
