@@ -63,6 +63,10 @@ def test_one_wrong_digit_of_a_snomed_code_and_two_swapped_are_found(code, data):
         assert mistyped("snomed", code[: at - 1] + code[at] + code[at - 1] + code[at + 1 :])
 
 
+def test_the_routes_of_doses_have_the_right_check_digits():
+    assert [code for code in book()["routes"]["codes"] if mistyped("snomed", code)] == []
+
+
 def test_the_digits_of_known_codes():
     assert (loinc_digit("2276"), loinc_digit("8310"), snomed_digit("33662300")) == ("4", "5", "9")
 
@@ -156,7 +160,11 @@ def test_what_is_known_by_code_by_text_and_by_local_code(one, place, name):
         (concept((LOINC, "8460-8", "")), "", "standing"),
         (concept((LOINC, "770-8", "")), "", "percentage"),
         (concept(("urn:lab", "x1", "Creatinine, urine")), "", "specimen"),
+        (concept(text="Diastolic blood pressure"), "", "quantity"),
+        (concept((LOINC, "1234-4", "Neutrophils/100 leukocytes in Blood")), "", "quantity"),
+        (concept(text="Skin temperature"), "", "quantity"),
         (concept(text="dexamethasone 1 MG/ML Ophthalmic Suspension"), DRUG, "route"),
+        (concept(text="Hydrocortisone 1% cream"), DRUG, "route"),
         (concept(text="lidocaine 10 MG/ML / epinephrine 0.01 MG/ML Injection"), DRUG, "mixture"),
         (concept((ATC, "B01AC06", "")), DRUG, "dose"),
     ],

@@ -265,10 +265,14 @@ def test_a_medication_by_reference_and_by_its_ingredient(bundle, contained):
     assert only(b, "tocilizumab").value == 560
 
 
-@pytest.mark.parametrize("route", ["Inhalation", "Nebulization", "Ophthalmic route"])
+@pytest.mark.parametrize(
+    "route",
+    [{"text": "Inhalation"}, {"text": "Nebulization"}, {"text": "Ophthalmic route"}, {"text": "IM"},
+     concept("78421000"), concept("x", "Subcutaneous route", "urn:r")],
+)  # fmt: skip
 def test_epinephrine_by_another_route_is_no_vasopressor(bundle, route):
     b = bundle().observation("718-7", 9, "g/dL")
-    found, log = entries(given(b, {"dose": quantity(2.25, "mg"), "route": {"text": route}}, code="3992"))
+    found, log = entries(given(b, {"dose": quantity(0.3, "mg"), "route": route}, code="3992"))
     assert [e for e in found if e.name == "epinephrine"] == [] and any("route" in note for note in log.notes)
 
 
@@ -358,3 +362,9 @@ def test_devices_in_words(bundle, text, value):
            "device": {"display": text}, "timingPeriod": {"start": b.at(30)}})  # fmt: skip
     found = [(e.value, e.running) for e in entries(b)[0] if e.name == "oxygen_device"]
     assert found == ([(value, True)] if value else [])
+
+
+@pytest.mark.parametrize("route", [{"text": "Subcutaneous"}, {"text": "Intravenous"}, concept("34206005")])
+def test_tocilizumab_under_the_skin_is_a_dose(bundle, route):
+    dosage = {"dose": quantity(162, "mg"), "route": route}
+    assert only(given(bundle(), dosage, text="tocilizumab"), "tocilizumab").value == 162

@@ -182,8 +182,8 @@ class Codes:
                 return Meaning(unread=(str(one["to"]),), why=str(one["why"]), label=label), "", ""
             if code in book()["panels"].get(system, {}):
                 return Meaning(why="a panel", label=label), "", ""
-        if any(_elsewhere(text) for text in said):
-            return Meaning(why="of another specimen", label=label), "", ""
+        if place not in (DRUG, PROCEDURE, DEVICE) and any(_elsewhere(text) for text in said):
+            return Meaning(why="another specimen or quantity", label=label), "", ""
         if place == DRUG and any(_by_other_route(text) for text in said):
             return Meaning(why="given by a route that does not act on the whole body", label=label), "", ""
         spoken = [*(_named(system, code) for system, code in coded), *said]
@@ -285,25 +285,24 @@ def _meaning(entry: Mapping[str, Any], label: str) -> Meaning:
     )  # fmt: skip
 
 
-@cache
-def _words_of(part: str) -> tuple[str, ...]:
-    return tuple(book()[part]["other"])
-
-
 def _elsewhere(text: str) -> bool:
     """Whether a text names a specimen that is not blood, serum or plasma."""
     form = f" {names.normal(text)} "
-    return any(f" {word} " in form for word in _words_of("specimens")) and not names.find_name(text)
+    return any(f" {word} " in form for word in book()["specimens"]["other"]) and not names.find_name(text)
 
 
-def _by_other_route(text: str) -> bool:
-    form = f" {names.normal(text)}"
-    return any(f" {word}" in form for word in _words_of("routes"))
+def _by_other_route(text: str, kind: str = "other") -> bool:
+    """Whether a text names a route or form of a kind; of short words the whole word."""
+    form = f" {names.normal(text)} "
+    return any(f" {word}" in form if len(word) > SHORTEST else f" {word} " in form for word in book()["routes"][kind])
 
 
-def other_route(concept: object) -> bool:
-    """Whether a route of giving a drug is known not to act on the whole body."""
-    return any(_by_other_route(text) for text in texts(concept))
+def other_route(concept: object, *, infused: bool) -> bool:
+    """Whether a route of giving a drug is known not to act on the whole body, or is none of an infusion."""
+    kinds = ("other", "not_infused") if infused else ("other",)
+    codes = book()["routes"]["codes"]
+    coded = any(system == "snomed" and codes.get(code) in kinds for system, code in codings(concept))
+    return coded or any(_by_other_route(text, kind) for text in texts(concept) for kind in kinds)
 
 
 def other_specimen(*concepts: object) -> bool:

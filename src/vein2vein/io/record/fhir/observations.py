@@ -36,7 +36,7 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
     specimen = _specimen(reading, resource)
     if meaning.name:
         if specimen and _of_blood(meaning.name):
-            reading.refused[f"{kind} {meaning.label}: of another specimen"] += 1
+            reading.refused[f"{kind} {meaning.label}: another specimen or quantity"] += 1
         else:
             _measured(reading, at, when, meaning, resource, kind)
     else:

@@ -80,14 +80,15 @@ def read_medication(reading: Reading, at: At, resource: Resource) -> None:
         return
     held = resource.get("dosage")
     dosage = (tables(held) or [Resource()])[0]
-    if other_route(dosage.get("route")):
-        reading.refused[f"{kind} {meaning.label}: given by a route that does not act on the whole body"] += 1
+    infused = meaning.name in book()["infusions"]["analytes"]
+    if other_route(dosage.get("route"), infused=infused):
+        reading.refused[f"{kind} {meaning.label}: by another route"] += 1
         return
     if kind == "MedicationStatement":
         reading.log.note("statements of medication were read as given: they are told, not charted at the bedside")
     if meaning.name in ("infusion", INFUSION):
         _cells(reading, at, when.start, meaning, dosage, kind)
-    elif meaning.name in book()["infusions"]["analytes"] or meaning.name in supports():
+    elif infused or meaning.name in supports():
         _infusion(reading, at, running or When(when.start), meaning.name, dosage, f"{kind}.dosage", status)
     elif meaning.name in all_analytes():
         _dose(reading, at, when, meaning.name, dosage, f"{kind}.dosage")
