@@ -48,6 +48,8 @@ def _registry() -> Any:
     registry.define("copy = [copy_count] = copies")
     registry.define("gigacells = 1e9 cell")
     registry.define("megacells = 1e6 cell")
+    registry.define("myriacell = 1e4 cell")
+    registry.define("standard_surface = [standard_surface]")  # 1.73 m2: such a rate is not one of the whole body
     return registry
 
 
@@ -96,10 +98,14 @@ def _line(found: str, wanted: str) -> tuple[float, float]:
     if found in days_of() and wanted in days_of():
         return days_of()[found] / days_of()[wanted], 0.0
     source, target = _unit(found), _unit(wanted)
+    other = InputError(f"found the unit '{found}', which is not a unit of {wanted}.")
     if source.dimensionality != target.dimensionality:
-        raise InputError(f"found the unit '{found}', which is not a unit of {wanted}.")
+        raise other
     registry = _registry()
-    zero, one = (float(registry.Quantity(x, source).to(target).magnitude) for x in (0.0, 1.0))
+    try:
+        zero, one = (float(registry.Quantity(x, source).to(target).magnitude) for x in (0.0, 1.0))
+    except Exception:  # a product with a temperature, such as %degC
+        raise other from None
     return (one, 0.0) if zero == 0 else (one - zero, zero)
 
 

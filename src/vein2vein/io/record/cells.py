@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Literal
 
 import numpy as np
 
-from vein2vein.analytes import Analyte, all_analytes
+from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
+from vein2vein.io.record.charted import NotRead, Sheet, as_cell, as_dexamethasone, read_value
+from vein2vein.io.record.derived import Said, enter_derived, lightest, settle_unread
 from vein2vein.io.record.judgements import read_judgement, window
 from vein2vein.io.record.mapping import TableMapping
-from vein2vein.io.record.quantities import needs_unit, to_canonical, unverified_conversion
+from vein2vein.io.record.meanings import Meaning
 from vein2vein.io.record.record import Entry, Log, Moment
-from vein2vein.io.record.values import NotANumber, Parsed, is_formula, parse_value
 
 EARLIEST_DAY, LATEST_DAY = -3650.0, 7300.0  # days of a record; outside, a date was mistyped
-MOST_WHOLE = 50  # an analyte without unit that ends below this is a score or flag: whole numbers only
+NOT_SETTLED = "charted, and what it says settles no value"
 Cell = tuple[int, float, str]
 
 
@@ -44,6 +45,7 @@ class Cells:
         self.unread: set[Cell] = set()  # charted, but not understood: unknown, not absent
         self.above: set[Cell] = set()  # only a lower bound is known
         self.lasting: set[Cell] = set()  # goes on until the next value of the analyte
+        self.derived: dict[Cell, list[Said]] = defaultdict(list)  # what is said of it under other names
         self.weights: dict[int, float] = {}
         self.overrides: list[Override] = []
         self.attributions: list[Override] = []
@@ -56,10 +58,45 @@ class Cells:
             return
         if entry.name in (names.OVERRIDE, names.ATTRIBUTION):
             self._judged(entry, day)
+        elif entry.unread:
+            self._pointed(entry, day)
         else:
-            found = self._value(entry, all_analytes()[entry.name])
-            if found is not None:
-                self._enter(entry, day, entry.name, *found)
+            self._read(entry, day)
+
+    def _pointed(self, entry: Entry, day: float) -> None:
+        """Something that is not understood and may be this analyte; a value of its own at that time says more."""
+        number, title = self.numbers[entry.patient], all_analytes()[entry.name].title
+        what = f"not understood, and may be {title}: unknown at that time"
+        remedy = "name it as vein2vein does, or in a mapping file"
+        self.log.aside(
+            entry.line, entry.column, what, entry.value, "a known name and value", remedy, entry.name, number
+        )
+        self.unread.add((number, day, entry.name))
+
+    def _read(self, entry: Entry, day: float) -> None:
+        number = self.numbers[entry.patient]
+        sheet = Sheet(self.mapping, self.decimal, self.log, self.weights.get(number, np.nan))
+        try:
+            meanings = read_value(entry, all_analytes()[entry.name], sheet)
+        except NotRead as problem:
+            self._unreadable(entry, day, problem.what, problem.found, problem.expected, problem.remedy)
+            return
+        for at, meaning in enumerate(meanings):
+            if at or meaning.analyte != entry.name:  # what a text says besides
+                where = f"{self.name}:{entry.line}"
+                self.derived[number, day, meaning.analyte].append((meaning, where, entry.line, entry.column))
+            elif math.isnan(meaning.value):
+                expected = "a value, or words that settle it"
+                self._unreadable(entry, day, NOT_SETTLED, entry.value, expected, "chart what was seen, if it was")
+            else:
+                self._enter(entry, day, meaning)
+                self._say_equivalent(meaning)
+
+    def _say_equivalent(self, meaning: Meaning) -> None:
+        same = as_dexamethasone(meaning.analyte, 1.0)
+        if same is not None and meaning.value > 0:
+            title = all_analytes()[meaning.analyte].title
+            self.log.note(f"{title}: 1 mg counts as {same:.2g} mg of dexamethasone (unverified)")
 
     def _day(self, entry: Entry, moment: Moment | None, column: str) -> float | None:
         if moment is None:
@@ -92,130 +129,47 @@ class Cells:
             return None
         return day + 0.0
 
-    def _value(self, entry: Entry, analyte: Analyte) -> tuple[float, bool] | None:
-        parsed = self._parsed(entry, analyte)
-        if parsed is None:
-            return None
-        value, unit, bound = parsed
-        given = self.mapping.units.get(entry.unit.strip(), entry.unit.strip())
-        unit = self.mapping.units.get(unit, unit)
-        if unit and given and unit != given and _apart(analyte.name, unit, given):
-            return self._refuse(entry, "two units in one row", f"{unit} and {given}", "one unit", "keep the right one")
-        unit = unit or given or self.mapping.name_units.get(analyte.name, "")
-        if not unit and needs_unit(analyte.name):
-            return self._refuse(
-                entry,
-                f"{analyte.title} without a unit",
-                str(entry.value),
-                f"a unit such as {analyte.unit}",
-                "add the unit to the row, to the header as in 'name [unit]', or to a mapping file",
-            )
+    def _unreadable(self, entry: Entry, day: float, what: str, found: object, expected: str, remedy: str) -> None:
+        """Set an entry aside: its analyte is charted at that time, and not known."""
         number = self.numbers[entry.patient]
-        try:
-            amount = to_canonical(analyte.name, value, unit, self.weights.get(number, np.nan))
-        except InputError as problem:
-            return self._refuse(
-                entry,
-                f"the unit is not one of {analyte.title}" if "weight" not in problem.text else problem.text,
-                unit,
-                f"a unit such as {analyte.unit}",
-                "correct the unit or the value, or add a row with the weight"
-                if "weight" in problem.text
-                else "correct the unit; amounts of different kinds are never converted",
-            )
-        if unverified_conversion(analyte.name, unit):
-            self.log.note(f"{analyte.title} in {unit} was converted by a factor from memory (unverified)")
-        if not analyte.low <= amount <= analyte.high:
-            return self._implausible(entry, analyte, value, amount, unit)
-        if _whole(analyte) and amount != round(amount):
-            return self._refuse(
-                entry, f"{analyte.title} is a whole number", str(entry.value), "a whole number", "correct it"
-            )
-        if bound == ">":
-            self.log.note(f"values above the range of the assay were read as its upper limit ({analyte.title})")
-        return amount, bound == "<"
+        self.log.aside(entry.line, entry.column, what, found, expected, remedy, entry.name, number)
+        self._lose((number, day, entry.name), entry.line)
 
-    def _parsed(self, entry: Entry, analyte: Analyte) -> Parsed | None:
-        if not isinstance(entry.value, str):
-            return Parsed(float(entry.value), "", "")
-        text = entry.value.strip()
-        if not text[:1].isdigit() or analyte.name in self.mapping.words:  # words; most values are numbers
-            found = self._in_words(entry, analyte, text)
-            if found is not False:
-                return found
-        try:
-            return parse_value(text, self.decimal)
-        except NotANumber as problem:
-            words = ", ".join(sorted(names.vocabulary().words.get(analyte.name, {}))[:8])
-            expected = problem.expected + (f" or one of: {words}" if words else "")
-            self.log.aside(entry.line, entry.column, problem.what, entry.value, expected, problem.remedy)
-            return None
+    def _lose(self, cell: Cell, line: int) -> None:
+        """The value of a cell is not known, whatever else stands there."""
+        self.unread.add(cell)
+        self.spoiled.setdefault(cell, f"line {line}")
+        self.cells.pop(cell, None)
+        self.above.discard(cell)
 
-    def _in_words(self, entry: Entry, analyte: Analyte, text: str) -> Parsed | Literal[False] | None:
-        """A value in words; None where nothing was measured; False where the text is none of the known words."""
-        known = names.vocabulary()
-        form = names.normal(text) if text not in ("-", "--", ".", "?") else ""
-        if form in known.nothing and not is_formula(text):
-            return None
-        own = self.mapping.words.get(analyte.name, {})
-        word = own.get(form, names.in_words(analyte.name, text))
-        if word is not None:
-            return Parsed(word, "" if analyte.unit == "1" else analyte.unit, "")
-        return self._below(entry, analyte) if form in known.below else False
-
-    def _below(self, entry: Entry, analyte: Analyte) -> Parsed | None:
-        """A value that is only known to be below the limit of its assay."""
-        if entry.limit:
-            try:
-                found = parse_value(entry.limit, self.decimal)
-                return Parsed(found.value, found.unit, "<")
-            except NotANumber as problem:
-                self.log.aside(entry.line, "limit", problem.what, entry.limit, problem.expected, problem.remedy)
-                return None
-        if analyte.name in self.mapping.lloq:
-            return Parsed(self.mapping.lloq[analyte.name], analyte.unit, "<")
-        self.log.aside(
-            entry.line,
-            entry.column,
-            "may mean not detected or not done, and the limit of the assay is not known",
-            entry.value,
-            "a number or a bound such as '<0.1'",
-            "write '<' and the limit, give it in a column 'lloq' or under [lloq] in a mapping, or leave the cell empty",
-        )
-        return None
-
-    def _implausible(self, entry: Entry, analyte: Analyte, value: float, amount: float, unit: str) -> None:
-        shown = "" if analyte.unit == "1" else f" {analyte.unit}"
-        what, remedy = f"{analyte.title} is out of its plausible range", "correct the value or its unit"
-        if analyte.name == "temperature" and unit in ("", "degC") and 90 <= value <= 115:
-            celsius = to_canonical("temperature", value, "degF")
-            what = "looks like degrees Fahrenheit where Celsius is expected"
-            remedy = f"write the unit degF, or {celsius:.1f} in degC"
-        elif analyte.unit == "fraction" and 1 < amount <= 100 and not unit:
-            remedy = f"write {value:g} % or {value / 100:g}"
-        elif analyte.name == "spo2" and 0.3 <= amount <= 1:
-            remedy = f"write {value * 100:g} %"
-        self._refuse(entry, what, f"{value:g} {unit}".strip(), f"{analyte.low:g} to {analyte.high:g}{shown}", remedy)
-
-    def _refuse(self, entry: Entry, what: str, found: str, expected: str, remedy: str) -> None:
-        self.log.aside(entry.line, entry.column, what, found, expected, remedy)
-
-    def _enter(self, entry: Entry, day: float, name: str, value: float, below: bool) -> None:
+    def _enter(self, entry: Entry, day: float, meaning: Meaning) -> None:
+        name, where = meaning.analyte, f"{self.name}:{entry.line}"
         cell = (self.numbers[entry.patient], day, name)
-        where = f"{self.name}:{entry.line}"
+        value, below, above = as_cell(meaning)
+        old = self.cells.get(cell)
+        if entry.running and name == entry.name:
+            self.lasting.add(cell)
         if cell in self.spoiled:
             self._twice(entry, day, name, self.spoiled[cell])
-        elif cell not in self.cells:
+        elif old is None:
             self.cells[cell] = (value, below, where, entry.line, entry.column)
-        elif self.cells[cell][:2] == (value, below):
+            self._mark(cell, above)
+        elif (*old[:2], cell in self.above) == (value, below, above):
             self.log.note("the same value stands twice at one time and was read once")
-            if entry.line < self.cells[cell][3]:
+            if entry.line < old[3]:
                 self.cells[cell] = (value, below, where, entry.line, entry.column)
+        elif cell in self.above and not below and value >= old[0]:  # runs, and how fast: the amount says more
+            self.cells[cell] = (value, below, where, entry.line, entry.column)
+            self._mark(cell, above)
+        elif above and not old[1] and old[0] >= value:
+            pass
         else:
-            first = self.cells.pop(cell)
-            self.spoiled[cell] = f"line {first[3]}"
-            self._twice(entry._replace(line=first[3], column=first[4], value=first[0]), day, name, f"line {entry.line}")
-            self._twice(entry, day, name, f"line {first[3]}")
+            self._twice(entry._replace(line=old[3], column=old[4], value=old[0]), day, name, f"line {entry.line}")
+            self._lose(cell, old[3])
+            self._twice(entry, day, name, f"line {old[3]}")
+
+    def _mark(self, cell: Cell, above: bool) -> None:
+        (self.above.add if above else self.above.discard)(cell)
 
     def _twice(self, entry: Entry, day: float, name: str, other: str) -> None:
         self.log.aside(
@@ -225,7 +179,12 @@ class Cells:
             f"{entry.value:g}" if isinstance(entry.value, float) else entry.value,
             f"one value (the other is in {other})",
             "keep the right one, or give each its time",
+            name,
+            self.numbers[entry.patient],
         )
+
+    def _refuse(self, entry: Entry, what: str, found: str, expected: str, remedy: str) -> None:
+        self.log.aside(entry.line, entry.column, what, found, expected, remedy)
 
     def _judged(self, entry: Entry, day: float) -> None:
         """An attribution or override: kept with its author until all readings are known."""
@@ -255,7 +214,10 @@ class Cells:
         return None
 
     def flag(self) -> None:
-        """Mark the readings that an attribution covers with the flag that the graders read."""
+        """Enter what scales and texts say besides, and mark what an attribution covers with the flag of the graders."""
+        settle_unread(self.cells, self.spoiled, self.unread)
+        light = frozenset(number for number, weight in self.weights.items() if weight < lightest())
+        enter_derived(self.cells, self.unread, self.above, self.derived, light, self.log)
         days: dict[int, set[float]] = defaultdict(set)
         for patient, day, _ in self.cells:
             days[patient].add(day)
@@ -266,15 +228,3 @@ class Cells:
             for day in covered:
                 cell = (one.patient, day, names.vocabulary().attributions[one.finding])
                 self.cells.setdefault(cell, (1.0, False, one.where_from, int(one.where_from.rpartition(":")[2]), ""))
-
-
-def _apart(name: str, one: str, two: str) -> bool:
-    """Whether two units mean different things."""
-    try:
-        return to_canonical(name, 1.0, one, 1.0) != to_canonical(name, 1.0, two, 1.0)
-    except InputError:
-        return True
-
-
-def _whole(analyte: Analyte) -> bool:
-    return analyte.unit == "1" and analyte.kind != "lab" and analyte.high <= MOST_WHOLE

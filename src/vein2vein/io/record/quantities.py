@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 
@@ -11,6 +12,7 @@ from vein2vein import units
 from vein2vein.analytes import Analyte, all_analytes
 from vein2vein.cards import Card, parse_card
 from vein2vein.errors import InputError
+from vein2vein.io.record.meanings import word_card
 
 BARE = ("sign", "support", "score")  # a number without unit is taken as canonical; labs and doses must say their unit
 MOST_UNITS = 2000  # different pairs of analyte and unit that are looked up in one file
@@ -53,8 +55,25 @@ def line_of(name: str, unit: str) -> tuple[float, float, int]:
     return found
 
 
+@cache
+def _parts() -> tuple[frozenset[str], frozenset[str]]:
+    card = word_card("units")
+    return frozenset(card.texts("made_of", "parts")), frozenset(card.texts("made_of", "never"))
+
+
+def is_charted_unit(unit: str) -> bool:
+    """Whether a unit is made of what wards chart in; the unit library knows many more, each of them a slip here."""
+    parts, never = _parts()
+    form = units.spelled(unit)
+    if form in never or ("%" in form and form != "%"):
+        return False
+    return form != "" and all(part in parts for part in re.findall(r"[^\W\d]+", form))
+
+
 def _line(analyte: Analyte, unit: str) -> tuple[float, float, int]:
     wanted = analyte.unit
+    if not is_charted_unit(unit):
+        raise InputError(f"unknown unit '{unit[:40]}'.")
     try:
         return (*_linear(unit, wanted), 0)
     except InputError as problem:
