@@ -14,7 +14,6 @@ from vein2vein.files import check_target, write_text
 if TYPE_CHECKING:
     from vein2vein.io.check import CheckReport
 
-STDIN = "-"
 UNFIT = 1
 MAPPED = ("record of a patient", "disease visits")  # kinds of file that a mapping is for
 EXAMPLES = """\b
@@ -25,16 +24,8 @@ Examples:
 """
 
 
-class _File(click.Path):
-    """A path; "-" is the standard input."""
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Read a path."""
-        return Path(STDIN) if value == STDIN else options.PATH.convert(value, param, ctx)
-
-
 @click.command("check", cls=options.Command, epilog=EXAMPLES)
-@click.argument("files", type=_File(), metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", type=options.INPUT, metavar="FILE...", nargs=-1, required=True)
 @options.mapping
 @click.option(
     "--write-mapping",

@@ -299,7 +299,7 @@ def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) ->
         **{name: log.counts[name] for name in COUNTED if form == "CSV"},
     }
     return CheckReport(
-        name_of(path), f"{kind}, {record.kind}", True, uses_of(record.course), record.set_aside, tuple(notes), counts,
+        name_of(path), f"{kind}, {record.kind}", True, uses_of(*record.courses), record.set_aside, tuple(notes), counts,
         told, written,
     )  # fmt: skip
 

@@ -64,7 +64,7 @@ def read_birth(text: str, mapping: TableMapping, line: int) -> Birth:
         if match := pattern.fullmatch(text):
             return Birth((_span(int(match[at[0]]), match[at[1]]),), text, line)
     if match := _SHORT.fullmatch(text):
-        form = mapping.date_format
+        form = next((one for one in mapping.date_format if "%y" in one), "")
         order = mapping.date_order or (
             "" if "%y" not in form else "dmy" if form.find("%d") < form.find("%m") else "mdy"
         )

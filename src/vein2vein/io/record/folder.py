@@ -10,12 +10,12 @@ from pathlib import Path
 
 from vein2vein import arguments
 from vein2vein.errors import InputError
+from vein2vein.io.record.entries import SIDECAR, read_entries
 from vein2vein.io.record.gather import Source, gather_all
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.people import Known, read_facts
 from vein2vein.io.record.read import read_record
 from vein2vein.io.record.record import Log, Record, Tally, plain
-from vein2vein.io.record.source import SIDECAR, read_source
 
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl")
 APART = 1.5  # years between two stated ages from which they are of two persons
@@ -57,7 +57,9 @@ def read_records(
         if say is not None:
             say(count / len(files), f"reading {file.name}")
         try:
-            sources.append(_named(read_source(file, mapping), file))
+            log = Log(str(file))
+            found = read_entries(file, log, mapping)
+            sources.append(_named(Source(found.entries, found.kind, found.mapping, log, found.decimal), file))
         except InputError as problem:
             broken.append(Tally(str(file), "", 0, 0, 0, 0, problem.text))
     if not sources:

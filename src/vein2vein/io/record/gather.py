@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
-from vein2vein.io.record import names, times
+from vein2vein.io.record import names, periods, times
 from vein2vein.io.record.cells import Cell, Cells
 from vein2vein.io.record.identity import lookalike_words, nameless, numbers_of
 from vein2vein.io.record.mapping import TableMapping
@@ -218,9 +218,7 @@ def _fill(
     works[0].weights.update(known_weights(works[0].cells, known, numbers))
     for at, (work, entries) in enumerate(zip(works, values)):
         before = len(work.cells)
-        for entry in entries:
-            if entry.name != "weight":
-                work.take(entry)
+        periods.enter(work, (entry for entry in entries if entry.name != "weight"))
         reads[at] += len(work.cells) - before
     return works, reads
 

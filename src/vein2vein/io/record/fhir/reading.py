@@ -1,142 +1,144 @@
-"""What the readers of FHIR resources share: entries as they are found, whose they are, what their codes name."""
+"""What the readers of FHIR resources share: entries as they are found, whose they are, when, and what is not read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime
+from typing import NamedTuple, cast
 
 from vein2vein.analytes import all_analytes
-from vein2vein.errors import InputError
-from vein2vein.io.record import names, times
-from vein2vein.io.record.fhir.entries import Resource, table, tables
+from vein2vein.io.record import times
+from vein2vein.io.record.fhir.codes import Codes, Meaning
+from vein2vein.io.record.fhir.entries import Resource, table
+from vein2vein.io.record.fhir.patients import Patients
+from vein2vein.io.record.fhir.values import Fault
+from vein2vein.io.record.fhir.versions import Held, moment_key, superseded
 from vein2vein.io.record.mapping import TableMapping
-from vein2vein.io.record.record import Entry, Log, Moment
+from vein2vein.io.record.record import Entry, Log, Moment, plain
 
-LOCAL = "urn:vein2vein:analyte"
+MOST_LISTED = 12
+NOT_KNOWN = "not known"  # resources whose code is not known, among the counts of the log
+
+
+class At(NamedTuple):
+    """Where a resource stands, whose it is, and whether it was corrected."""
+
+    line: int
+    patient: str
+    rank: int
+    updated: datetime | None
+    number: str = ""
+
+
+class When(NamedTuple):
+    """Time of a resource: a moment, or a period, whose end may not be charted."""
+
+    start: Moment
+    until: Moment | None = None
+    open: bool = False
 
 
 class Reading:
     """A bundle while it is being read."""
 
     def __init__(self, mapping: TableMapping, log: Log) -> None:
-        self.mapping, self.log = mapping, log
+        self.mapping, self.log, self.codes = mapping, log, Codes(mapping)
+        self.patients = Patients(log)
         self.entries: list[Entry] = []
-        self.patients: dict[str, set[str]] = {}  # a patient's resource -> the references that mean it
-        self.subjects: dict[str, int] = {}
-        self.medications: dict[str, object] = {}
+        self.held: list[tuple[tuple[str, Moment | None, str], Held]] = []
+        self.targets: dict[str, Resource] = {}  # medications, devices and specimens by the references that mean them
         self.unread: Counter[str] = Counter()
-        self.memory: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.void: Counter[str] = Counter()
+        self.ordered: Counter[str] = Counter()
+        self.said: Counter[str] = Counter()
 
-    def aside(self, line: int, column: str, what: str, found: object, expected: str, remedy: str) -> None:
+    def aside(self, at: At, column: str, fault: Fault, analyte: str = "") -> None:
         """Set an element aside."""
-        self.log.aside(line, column, what, found, expected, remedy)
+        place = f"{column} ({at.number})" if at.number and column else column
+        graded = analyte if analyte in all_analytes() else ""
+        self.log.aside(at.line, place, fault.what, fault.found, fault.expected, fault.remedy, analyte=graded)
 
     def add(
-        self, line: int, time: Moment | None, name: str, value: str | float, unit: str = "", *, column: str
+        self,
+        at: At,
+        time: Moment | None,
+        name: str,
+        value: str | float,
+        unit: str = "",
+        *,
+        column: str,
+        when: When | None = None,
+        second: bool = False,
+        unread: bool = False,
     ) -> None:
-        """Add an entry."""
-        self.entries.append(Entry("", time, name, value, unit, line, column))
+        """Add an entry; of a support with a period, until when it runs."""
+        until, running = (when.until, when.open) if when is not None else (None, False)
+        entry = Entry(at.patient, time, name, value, unit, at.line, column, until=until, running=running, unread=unread)
+        if until is None and not running and name in all_analytes():
+            shown = f"{value:g} {unit}".strip() if isinstance(value, float) else f"{value} {unit}".strip()
+            one = Held(len(self.entries), at.line, not second, at.rank, at.updated, plain(shown))
+            self.held.append(((at.patient, moment_key(time), name), one))
+        self.entries.append(entry)
 
+    def not_understood(self, at: At, time: Moment | None, name: str, fault: Fault, when: When | None = None) -> None:
+        """A value that is not understood: its analyte is unknown at that time, not absent, which ``Cells`` tells."""
+        if name not in all_analytes() or time is None:
+            self.aside(at, fault.column, fault, analyte=name)
+            return
+        column = f"{fault.column} ({at.number})" if at.number else fault.column
+        said = plain(f"{fault.what}: {plain(fault.found)}" if fault.found not in ("", None) else fault.what)
+        self.add(at, time, name, said, column=column, when=when, unread=True)
 
-def take_patient(reading: Reading, line: int, url: str, resource: Resource) -> None:
-    """The one patient, under every reference that means it; what is known of it."""
-    own = {name for name in (f"Patient/{resource['id']}" if isinstance(resource.get("id"), str) else "", url) if name}
-    key = next(iter(sorted(own)), f"line {line}")
-    for known in reading.patients.values():
-        if known & own:
-            known |= own
-            break
-    else:
-        reading.patients[key] = own
-    if isinstance(sex := resource.get("gender"), str) and sex in ("male", "female"):
-        reading.add(line, None, "sex", sex, column="Patient.gender")
-    if isinstance(born := resource.get("birthDate"), str):
-        reading.add(line, None, "birth_date", born, column="Patient.birthDate")
-    if isinstance(resource.get("deceasedDateTime"), str):
-        time = moment_of(reading, line, resource["deceasedDateTime"], "Patient.deceasedDateTime")
-        reading.add(line, time, "alive", 0.0, column="Patient.deceasedDateTime")
-    elif resource.get("deceasedBoolean") is True:
-        reading.aside(
-            line,
-            "Patient.deceasedBoolean",
-            "a death without its date",
-            "",
-            "Patient.deceasedDateTime",
-            "export the date of death",
+    def not_read(self, at: At, time: Moment | None, kind: str, meaning: Meaning, when: When | None = None) -> None:
+        """A concept that is not read: counted by its label; what it may be is unknown at that time."""
+        label = f"{kind} {meaning.label}".strip()
+        if meaning.unread:
+            fault = Fault(meaning.label, meaning.why, "a code or name that vein2vein knows",
+                          "name the code under [codes] in a mapping file", f"{kind}.code")  # fmt: skip
+            for name in meaning.unread:
+                self.not_understood(at, time, name, fault, when)
+            self.log.counts[NOT_KNOWN] += 1
+        elif meaning.why == "a panel":
+            pass
+        elif meaning.why:
+            self.refused[f"{label}: {meaning.why}"] += 1
+        else:
+            self.unread[label] += 1
+            self.log.counts[NOT_KNOWN] += 1
+
+    def listed(self) -> list[Entry]:
+        """The entries, without those that another one of their moment replaces; one height of each patient."""
+        lost = superseded(self.held, self.log)
+        heights: dict[str, tuple[str, int]] = {}
+        for index, entry in enumerate(self.entries):
+            if entry.name == "height":
+                this = (entry.time.isoformat() if isinstance(entry.time, date) else "", index)
+                before = heights.get(entry.patient, this)
+                heights[entry.patient] = max(before, this)
+                lost |= {min(before, this)[1]} - {heights[entry.patient][1]}
+        return [entry for index, entry in enumerate(self.entries) if index not in lost]
+
+    def say(self) -> None:
+        """What was not read, by kind and code, and what was read by codes and texts that are not verified."""
+        told = (
+            ("not read, as vein2vein has no use for it or does not know the code", self.unread),
+            ("known, and not read", self.refused),
+            ("void, not read", self.void),
+            ("orders are not doses and were not read", self.ordered),
+            ("read by a code from memory (unverified)", self.codes.memory),
+            ("read by their name in words, as no code of them is known", self.codes.by_text),
+            ("read, and to be known of it", self.said),
         )
+        for words, counts in told:
+            if counts:
+                most = counts.most_common(MOST_LISTED)
+                listed = ", ".join(f"{plain(kind.replace('_', ' '))} ({n})" for kind, n in most)
+                more = "" if len(counts) <= MOST_LISTED else f", and {len(counts) - MOST_LISTED} further"
+                self.log.note(f"{words}: {listed}{more}")
 
 
-def take_subject(reading: Reading, line: int, resource: Resource) -> None:
-    """Whose resource this is."""
-    subject = table(resource.get("subject") or resource.get("patient"))
-    if subject is None:
-        reading.log.note("resources without a subject were taken as this patient's")
-        return
-    reference = subject.get("reference")
-    identifier = table(subject.get("identifier"))
-    if isinstance(reference, str) and not reference.startswith("#"):
-        parts = reference.split("/_history")[0].split("/")
-        reference = "/".join(parts[-2:]) if len(parts) >= 2 and parts[-2] == "Patient" else reference
-        reading.subjects.setdefault(reference, line)
-    elif identifier is not None:
-        reading.subjects.setdefault(f"{identifier.get('system')}|{identifier.get('value')}", line)
-
-
-def refuse_several(reading: Reading) -> None:
-    """Refuse a bundle with resources of several patients."""
-    groups = list(reading.patients.values())
-    strangers = {
-        key: line
-        for key, line in reading.subjects.items()
-        if not any(key in own or any(o.endswith("/" + key) for o in own) for own in groups)
-    }
-    logical = [
-        key for key in strangers if "|" in key and groups
-    ]  # an identifier may mean the one patient of the bundle
-    count = len(groups) + len(strangers) - len(logical)
-    if count > 1:
-        line = min(strangers.values(), default=None)
-        raise InputError(
-            f"holds resources of {count} patients, expected one; export the bundle of one patient.",
-            file=reading.log.file,
-            line=line,
-        )
-
-
-def codings(concept: object) -> Iterator[tuple[str, str]]:
-    """System and code of each coding of a concept."""
-    for coding in tables((table(concept) or {}).get("coding")):
-        place, code = coding.get("system"), coding.get("code")
-        if isinstance(code, str):
-            yield (place if isinstance(place, str) else "", code)
-
-
-def named(reading: Reading, concept: object, prefix: bool = False) -> str:
-    """What a concept names: an analyte or fact; "" where no code of it is known."""
-    known = names.vocabulary().codes
-    for place, code in codings(concept):
-        if (place, code) in reading.mapping.codes:
-            return reading.mapping.codes[place, code]
-        if place == LOCAL and (code in all_analytes() or code in names.FACTS):
-            return code
-        forms = [code, *(code[:n] for n in range(len(code) - 1, 2, -1))] if prefix else [code]
-        for form in forms:
-            if (place, form) in known:
-                name, mark = known[place, form]
-                if mark == "M":
-                    reading.memory[name] += 1
-                return name
-    return ""
-
-
-def take_unknown(reading: Reading, kind: str, concept: object) -> None:
-    """Count a resource whose code is not known."""
-    label = next((f"{place.rsplit('/', 1)[-1]} {code}" for place, code in codings(concept)), "")
-    reading.unread[f"{kind} {label}".strip()] += 1
-
-
-def moment_of(reading: Reading, line: int, text: object, column: str) -> date | datetime | None:
+def moment_of(reading: Reading, at: At, text: object, column: str, analyte: str = "") -> date | datetime | None:
     """A FHIR date or time; None, and set aside, where it is none or lacks the day."""
     try:
         if not isinstance(text, str):
@@ -148,5 +150,46 @@ def moment_of(reading: Reading, line: int, text: object, column: str) -> date | 
             if isinstance(text, str) and len(text) < 10
             else "write it as FHIR dates are written"
         )
-        reading.aside(line, column, str(problem), text, "a date with day, such as 2026-03-05T14:30:00+01:00", remedy)
+        expected = "a date with day, such as 2026-03-05T14:30:00+01:00"
+        reading.aside(at, column, Fault(str(problem), text, expected, remedy), analyte)
         return None
+
+
+def when_of(reading: Reading, at: At, resource: Resource, *stems: str, analyte: str = "") -> When | None:
+    """Time of a resource by the first of its elements that tells it; None, and set aside, where none does."""
+    kind = str(resource.get("resourceType"))
+    for stem in stems:
+        for name in (f"{stem}DateTime", f"{stem}Instant", stem):
+            if name in resource and not isinstance(resource[name], dict):
+                found = moment_of(reading, at, resource[name], f"{kind}.{name}", analyte)
+                return None if found is None else When(found)
+        period = table(resource.get(f"{stem}Period")) or table(resource.get(stem))
+        if period is not None and ("start" in period or "end" in period):
+            column = f"{kind}.{stem}Period"
+            start = moment_of(reading, at, period.get("start", period.get("end")), column, analyte)
+            if start is None:
+                return None
+            end = moment_of(reading, at, period["end"], column) if "end" in period and "start" in period else None
+            return When(start, end, "end" not in period)
+        if (timing := table(resource.get(f"{stem}Timing"))) is not None:
+            events = cast("list[object]", timing["event"]) if isinstance(timing.get("event"), list) else []
+            if events:
+                found = moment_of(reading, at, events[0], f"{kind}.{stem}Timing", analyte)
+                return None if found is None else When(found)
+    fault = Fault("no time", "", "a date or time", "export when it was measured or given")
+    reading.aside(at, f"{kind}.{stems[0]}[x]", fault, analyte)
+    return None
+
+
+def take_patient(reading: Reading, at: At, resource: Resource) -> None:
+    """What is known of a patient."""
+    if isinstance(sex := resource.get("gender"), str) and sex in ("male", "female"):
+        reading.add(at, None, "sex", sex, column="Patient.gender")
+    if isinstance(born := resource.get("birthDate"), str):
+        reading.add(at, None, "birth_date", born, column="Patient.birthDate")
+    if isinstance(resource.get("deceasedDateTime"), str):
+        time = moment_of(reading, at, resource["deceasedDateTime"], "Patient.deceasedDateTime")
+        reading.add(at, time, "alive", 0.0, column="Patient.deceasedDateTime")
+    elif resource.get("deceasedBoolean") is True:
+        fault = Fault("a death without its date", "", "Patient.deceasedDateTime", "export the date of death")
+        reading.aside(at, "Patient.deceasedBoolean", fault)
