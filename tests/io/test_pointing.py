@@ -20,6 +20,8 @@ PRESSOR = ("norepinephrine", "other_vasopressors")
         ("Tempersture (°C)", "", "38.9", "", ("temperature",)),
         ("tocilizumbab", "mg/kg", "8", "", ("tocilizumab",)),
         ("oxygen devcie", "", "4", "", ("oxygen_device",)),
+        ("lSpO2", "%", "92", "", ("spo2",)),
+        ("Fi02", "%", "60", "", ("fio2",)),
         ("siezure", "", "yes", "", ("seizure",)),
         # a known name within a longer one
         ("Arterial Line Systolic", "mmHg", "100", "", ("systolic_bp",)),
@@ -65,6 +67,7 @@ def test_what_an_unknown_name_may_hide(name, unit, value, place, expected):
 
 
 ORDINARY = """
+Rash;;no / COPD;;yes / Mass;;no / Gait;;steady / Bands;%;4 / Rest;;yes / Diet;;soft / Stats;;yes
 Sodium;mmol/L;140 / Potassium, serum;mmol/L;4.1 / Na;mmol/L;139 / K;mmol/L;4 / Mg;mg/dL;2 / Ca;mg/dL;9
 Chloride;mmol/L;101 / Bicarbonate;mmol/L;24 / Glucose;mg/dL;110 / POC glucose;mg/dL;140 / BUN;mg/dL;20
 Urea;mmol/L;6 / Uric acid;mg/dL;5 / Phosphate;mg/dL;3 / Albumin;g/dL;3.4 / Lactate;mmol/L;1.1 / Troponin I;ng/L;4

@@ -76,7 +76,8 @@ DEVICES = {
     "|2 L/min|cannula|blow-by|blow by|BB|BBO2|wafting|waft|Room air;NC|humidified nasal cannula|gafas nasales"
     "|cánula nasal|GN|CN|bigotera|Nasenbrille|O2-Brille|Nasensonde|lunettes nasales|LN|lunettes O2",
     "2": "mask|facemask|face mask|FM|SFM|simple mask|Hudson mask|aerosol mask|humidified mask|cool aerosol|face tent"
-    "|oxymask|OM|oxyplus|Oxi Plus|nebulised O2 mask|venturi|venti mask|ventimask|venturi 40 %|air entrainment mask"
+    "|oxymask|OM|oxyplus|Oxi Plus|nebulised O2 mask|venturi|venti mask|ventimask|venturi 40 %|VM 35 %"
+    "|air entrainment mask"
     "|non-rebreather|NRB|NRBM|NRM|non re-breather|non rebreathing|reservoir mask|15 L mask|partial rebreather|PRB"
     "|high concentration mask|NC/mask|mascarilla|Ventimask|VMK|mascarilla con reservorio|Sauerstoffmaske"
     "|Gesichtsmaske|Venturi-Maske|Reservoirmaske|Maske mit Reservoir|masque simple|masque à haute concentration|MHC",
@@ -90,7 +91,7 @@ DEVICES = {
     "|intubiert|beatmet|kontrollierte Beatmung|intubé|ventilé",
     ">=1": "oxymizer|oxymizer cannula|reservoir cannula|RAM cannula|trach collar|trach mask|TC|TM|trach dome|T-piece"
     "|HME|transtracheal|oxyhood|O2 hood|headbox|incubator O2|tent|oxygen|O2|supplemental O2|on oxygen|FiO2 40%|NC qzx",
-    ">=2": "Ambu|BVM|VM|VM 35 %|mask qzx",
+    ">=2": "Ambu|BVM|VM|mask qzx",
     "?": "LMA|laryngeal mask|OR|anesthesia|weaning|desat|prn O2|sleeping only|titrate|unknown|unable to assess|qzx"
     "|roomair?|room air qzx|NC?|not room air|?",
     "-": "n/a|not done|",
@@ -122,6 +123,7 @@ def test_oxygen_devices(tmp_path, code, text):
         (["3,sats,94% 2L NC,"], "1", "2", "-"),
         (["3,sats,94% 2L NC,", "3,oxygen device,room air,"], "1", "2", "-"),  # of two devices the higher
         (["3,oxygen flow,500,mL/min"], "-", "0.5", "-"),
+        (["3,oxygen device,blow-by,"], "1", "<6", "-"),
         (["3,oxygen flow,15,mL/min"], "-", "?", "-"),  # L/min with a slip
     ],
 )

@@ -175,6 +175,8 @@ def _read(name: str, text: str, own: Mapping[str, float]) -> Meanings | None:
     amounts: list[Meaning] = []
     if name == "oxygen_device":
         text, amounts = _amounts(text)
+        if any(one.analyte == "fio2" for one in amounts):
+            text = re.sub(r"\bvm\b", "venturi", text)
     said = _scanned(name, text, table, amounts)
     return (*said, *_of_home(said)) if said and name == "oxygen_device" else said
 

@@ -34,6 +34,7 @@ class _Known:
     drug_to: tuple[str, ...]
     percent_to: tuple[str, ...]
     percent_names: tuple[str, ...]
+    short_names: tuple[str, ...]
     shortest: int
     two_slips: int
 
@@ -60,6 +61,7 @@ def _known() -> _Known:
         tuple(places["drug_to"]),
         tuple(places["sign_percent_to"]),
         tuple(places["percent_names"]),
+        tuple(card.texts("graded", "short_names")),
         shortest,
         int(card.number("graded", "two_slips")),
     )
@@ -147,8 +149,11 @@ def _spelled(unit: str) -> str:
 def _near(word: str) -> str:
     """The graded analyte whose name is one or two slips of the hand away."""
     known = _known()
-    if len(word) < known.shortest:
+    if len(word) < known.shortest - 1:
         return ""
+    short = [name for name in known.short_names if _slips(word, name) == 1]
+    if short or len(word) < known.shortest:
+        return names.vocabulary().names[short[0]] if short else ""
     slips, alias = min((_slips(word, alias.replace(" ", "")), alias) for alias in known.aliases)
     return known.aliases[alias] if slips <= (2 if len(word) >= known.two_slips else 1) else ""
 
