@@ -99,7 +99,7 @@ def test_steps_of_a_taper_ascend():
     "make",
     [
         lambda: SteroidWhen(),
-        lambda: Amount(treatment="aspirin", mg=1.0, every=1.0),
+        lambda: Amount(treatment="acetylcysteine", mg=1.0, every=1.0),
         lambda: Dated(treatment="dexamethasone", mg=1.0, every=1.0, from_day=3.0, until_day=2.0),
     ],
 )

@@ -79,7 +79,7 @@ def test_signs_minutes_apart(cases, name, tmp_path):
 
 def test_two_patients_keep_their_names_and_order(cases, tmp_path):
     told = monitored(cases / "ward" / "two-patients.csv", tmp_path / "out")
-    assert [str(one["patient"]) for one in told.of("today")] == ["P2", "P10"]
+    assert [str(one["id"]) for one in told.of("today")] == ["P2", "P10"]
     assert told.now("crs_astct", "P2")["grade"] == 0 and told.now("crs_astct", "P10")["grade"] == 4
 
 

@@ -10,7 +10,16 @@ from vein2vein.clinic.criteria import edition
 from vein2vein.therapy.course import Course
 from vein2vein.ward.states import Standing, day_text, in_words, shown_value
 
-STEROIDS = ("dexamethasone", "methylprednisolone")
+STEROIDS = (
+    "dexamethasone",
+    "methylprednisolone",
+    "prednisone",
+    "hydrocortisone",
+    "betamethasone",
+    "triamcinolone",
+    "cortisone",
+    "deflazacort",
+)
 RISKS = {  # finding -> the state from which it counts as a factor of infection
     "neutropenia": (2, "neutropenia"), "b_cell_aplasia": (1, "B-cell aplasia"),
     "hypogammaglobulinemia": (1, "low immunoglobulin G"),
@@ -52,15 +61,19 @@ def infection_factors(
         elif state.grade < 0 and state.last_grade < 0:
             open_ += state.missing or (state.name,)
     recent = course.between(today - recent_days, today)
-    for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab"):
-        if name in recent and (recent.dense(name) > 0).any():
+    for name in (*STEROIDS, "tocilizumab", "anakinra", "siltuximab", "ruxolitinib", "emapalumab", "other_anticytokine"):
+        if name in recent and recent.positive(name).any():
             factors.append(f"{analyte(name).title.lower()} in the last week{_rows(recent, name, infused)}")
-    if "infection" in recent and (recent.dense("infection") > 0).any():
+    if "infection" in recent and recent.positive("infection").any():
         factors.insert(0, f"an infection is charted in the last week{_rows(recent, 'infection', infused)}")
     return tuple(factors), tuple(dict.fromkeys(open_))
 
 
 def _rows(course: Course, name: str, infused: date | None) -> str:
     """The rows of a treatment or sign of one patient, as a reason."""
-    found = [row for row in course.rows() if row.analyte == name and row.value > 0]
+    found = [
+        row
+        for row in course.rows()
+        if row.analyte == name and course.positive(name)[0, np.searchsorted(course.days, row.day)]
+    ]
     return f": {'; '.join(shown_value(row, infused) for row in found)}" if found else ""

@@ -139,7 +139,7 @@ def risk_scores(course: Course, age: float, recent: float) -> tuple[PatientScore
 def _before_lymphodepletion(course: Course, recent: float) -> tuple[PatientScore, ...]:
     given = np.zeros(len(course.days), dtype=bool)
     for name in CONDITIONING:
-        given |= course.dense(name)[0] > 0
+        given |= course.positive(name)[0]
     dated = given & (course.days <= 0)
     eve, flags = (float(course.days[dated.argmax()]), ()) if dated.any() else (0.0, (UNDATED,))
     known = latest_values(course, HEMATOTOX, eve, recent)

@@ -181,6 +181,8 @@ def amount(row: Row) -> str:
     """A treatment as it was given."""
     found = analyte(row.analyte)
     name = found.title.split(",")[0].split(" (")[0]
+    if row.value == 0:
+        return f"{name}, amount not known"
     return name if found.unit == "1" else f"{name} {row.value:.4g} {found.unit}"
 
 
@@ -194,7 +196,7 @@ def given_on(course: Course, column: int) -> list[Row]:
     """Treatments given at one column."""
     out: list[Row] = []
     for name, values in course.values.items():
-        if analyte(name).kind == "treatment" and values[0, column] > 0:
+        if analyte(name).kind == "treatment" and course.positive(name)[0, column]:
             source = str(course.where_from[name][0, column]) if name in course.where_from else ""
             out.append(
                 Row(

@@ -117,7 +117,7 @@ class SecondDoseRule:
 def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why one more dose of tocilizumab may not be given now; () where it may."""
     d = edition("dosing").values
-    given = course.days[(course.dense("tocilizumab")[position] > 0) & (course.days <= day)]
+    given = course.days[course.positive("tocilizumab")[position] & (course.days <= day)]
     told: list[str] = []
     if len(given) >= d["tocilizumab_most"]:
         told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")

@@ -20,6 +20,7 @@ from vein2vein.clinic.grades.episodes import Episodes, episodes
 from vein2vein.clinic.grades.facts import FACTS
 from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, any_of, compare, latest, settle
 from vein2vein.clinic.grades.held import Held, held
+from vein2vein.clinic.grades.infusions import day_zero
 from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.grades.past import Past
 from vein2vein.clinic.grades.signs import (
@@ -151,8 +152,12 @@ def _doubtful_onset(signs: Signs, of: Episodes, counted: Flags) -> dict[str, Fla
     if course.origin == "simulated" or not counted.any():
         return {}
     onset = np.maximum(of.onset, 0)
-    first = np.take_along_axis(course.calendar(), onset, axis=1)
+    zero, clock = day_zero(course), course.clock if course.clock.size else np.zeros(course.shape[0])
     began = course.days[onset]
+    zero = np.take_along_axis(np.broadcast_to(zero, course.shape), onset, axis=1)
+    first = np.floor(np.round(began + clock[:, None], decimals=6)) - np.floor(
+        np.round(zero + clock[:, None], decimals=6)
+    )
     sick = course.positive("infection") if "infection" in course else NEVER
     seen = latest(np.broadcast_to(sick, course.shape))
     infected = (seen >= 0) & (course.days[np.maximum(seen, 0)] >= began - v["cause_within"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from vein2vein.clinic.criteria import Edition
 from vein2vein.clinic.grades.grades import Columns, Flags
+from vein2vein.clinic.grades.infusions import day_zero
 from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, OXYGEN, Signs
 
 
@@ -94,8 +95,9 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
     seen = past.before("looked", looked)
     long_ago = (seen >= 0) & (days[None, :] - known[np.maximum(seen, 0)] > v["episode_lapse"]) if days.size else sick
     lapsed = past.latest("lapsed", long_ago)
-    within = (days >= v["earliest_onset"]) & (days <= v["latest_onset"])
-    fever = signs.fever & within[None, :]
+    since = days[None, :] - past.now(day_zero(past.course))
+    within = (since >= v["earliest_onset"]) & (since <= v["latest_onset"])
+    fever = signs.fever & within
     # A drug of the day itself is given after the grading of that day: only earlier columns waive its fever.
     waives = rules.lists["waives_fever"]
     given, recurs = past.given(waives), any(level.when == "recurrent" for level in rules.levels)
@@ -104,7 +106,7 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
     # "perhaps" ends where everything is known to be quiet; "surely" already where nothing shows that it goes on.
     maybe = search
     if past.looked is not None:  # a temperature that is not known may have been the fever that begins one
-        hidden = signs.no_temperature & past.looked & within[None, :]
+        hidden = signs.no_temperature & past.looked & within
         maybe = replace(search, fever=fever | hidden, sick=sick | hidden)
     perhaps, first = _episode(maybe, quiet, "perhaps")
     surely, onset = _episode(search, ~sick if past.looked is None else ~sick & past.looked, "surely")

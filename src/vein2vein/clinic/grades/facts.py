@@ -136,9 +136,10 @@ def _high_flow_oxygen(signs: Signs) -> Fact:
     fast = ~(b.device >= v["positive_pressure"]) & (b.flow > v["low_flow"])
     no_flow = np.isnan(b.flow)
     rich = np.isnan(b.fio2) | (b.fio2 > v["room_air"] + v["fio2_per_liter"] * v["low_flow"])
-    holds = (b.device == v["mask"]) | fast
-    no_flow_known = no_flow & (high_flow | (cannula & rich))
-    return Fact(holds, b.uncharted | b.maybe_oxygen | b.no_device | no_flow_known | _worse(signs))
+    unsure = _worse(signs)  # a device of which only the class is certain at least
+    holds = (b.device == v["mask"]) | fast | (high_flow & no_flow & ~unsure)
+    no_flow_known = no_flow & cannula & rich
+    return Fact(holds, b.uncharted | b.maybe_oxygen | b.no_device | no_flow_known | unsure)
 
 
 def _unsure_of_pressure(signs: Signs) -> Flags:

@@ -180,7 +180,7 @@ def _reading(course: Course, name: str, step: Callable[[Floats], Whole]) -> _Rea
         milder = above if low_is_severe(name) else below
         severity = step(values)
         # a bound that leaves open whether there is a sign at all says nothing
-        void = (open_ & (severity == 0) & ~(milder & open_)) | (milder & (severity > 0))
+        void = (open_ & (severity == 0)) | (milder & (severity > 0) & (name not in ITS_SETTINGS))
         values, unread, worse = np.where(void, np.nan, values), unread | void, open_ & ~void
     else:
         worse = np.zeros(course.shape, dtype=bool)

@@ -121,7 +121,8 @@ def grade_icans(
     if whole.measured("sedated"):
         flags[SEDATED] = asleep & ~blind
     bounded = (unknown["ice"] & by_ice & ~no_score) | (unknown["capd"] & ~by_ice & ~no_score)
-    score_unknown = score_unknown | (bounded & ~asleep)
+    worst_score = max(one.grade for one in rules.levels if one.reads in ("ice", "capd"))
+    bounded = bounded & ~asleep & (score < worst_score)
     arousal_unknown = arousal_unknown | (unknown["arousal"] & ~no_arousal & ~asleep)
     edema = ladder(course.dense("cerebral_edema"), rules.column("edema"))
     if whole.measured("intracranial_hemorrhage"):
@@ -152,10 +153,11 @@ def grade_icans(
     died = np.broadcast_to(cause == edition("death").values["icans"], shape)
     if "death_cause" in course:
         columns["death"] = (died * edition("death").values["grade"]).astype(np.int8)
-    lower = np.maximum.reduce(list(columns.values()))
+    lower: Whole = np.maximum.reduce(list(columns.values()))
     unsure = any_of([score_unknown, arousal_unknown, unknown["sedated"], *events.values(), ~looked])
     doubt = unsure & ~died
-    upper = np.where(doubt, np.int8(rules.top), lower)
+    upper = np.where(bounded, np.maximum(lower, np.int8(worst_score)), lower)
+    upper = np.where(doubt, np.int8(rules.top), upper)
     open_ = np.broadcast_to((alive == 0) & np.isnan(cause), shape) & (upper > 0)
     open_ = open_ | any_of(course.marked(course.unread, name) for name in READS["death"] if name in course.unread)
     upper = np.where(open_, np.int8(edition("death").values["grade"]), upper)
@@ -163,7 +165,7 @@ def grade_icans(
     missing = {}
     if (grade < 0).any():
         found = {
-            "ice": score_unknown & old, "capd": score_unknown & ~old & ~ageless, "age": score_unknown & ageless,
+            "ice": (score_unknown | bounded) & old, "capd": (score_unknown | bounded) & ~old & ~ageless, "age": score_unknown & ageless,
             "arousal": arousal_unknown, "death_cause": open_, "sedated": unknown["sedated"], **events,
         }  # fmt: skip
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.bounded import charted, ends
@@ -38,6 +39,17 @@ def new_treatments(course: Course, position: int = 0) -> tuple[float, ...]:
             found.append(day)
             first = day
     return tuple(found)
+
+
+def day_zero(course: Course) -> NDArray[np.float64]:
+    """Day of the newest treatment up to each cell, shape (n, k), or (1, 1) where no patient has a second one."""
+    if not course.measured(INFUSION) or (course.values[INFUSION] > 0).sum(axis=1).max() <= 1:
+        return np.zeros((1, 1))
+    found = np.zeros(course.shape)
+    for position in range(course.shape[0]):
+        for day in new_treatments(course, position):
+            found[position, course.days >= day] = day
+    return found
 
 
 def apart(course: Course, first: float, second: float, position: int = 0) -> bool:
