@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
+import numpy as np
+
 from vein2vein.analytes import analyte
 from vein2vein.clinic.criteria import edition
 from vein2vein.therapy.course import Course
