@@ -328,7 +328,7 @@ def test_notes_and_places_of_a_folder_name_their_file(folder):
         )
     )
     assert [(one.file.rsplit("/", 1)[-1], one.line, one.patient) for one in r.set_aside] == [
-        ("a.csv", 3, 0), ("b.csv", 3, -1),
+        ("a.csv", 3, 0), ("b.csv", 3, 1),
     ]  # fmt: skip
     assert [(one.read, one.set_aside) for one in r.tallies] == [(1, 1), (1, 1)]
 

@@ -48,7 +48,7 @@ class Told:
 
 
 def _is(one: dict, patient: object) -> bool:
-    return patient is None or str(one["patient"]) == str(patient)
+    return patient is None or str(patient) in (str(one["patient"]), str(one.get("id", "")))
 
 
 def monitored(record: Path, out: Path, *more: object) -> Told:

@@ -379,7 +379,8 @@ def may_be_taken(chart: Chart, at: int) -> bool:
 
 def a_row_taken_away(chart: Chart, seed: int, scale: str) -> None:
     draw = random.Random(seed)
-    able = [i for i, _ in enumerate(chart.lines) if may_be_taken(chart, i)]
+    # the device of the round before stands for one that is not charted: within its span, it is what is known
+    able = [i for i, line in enumerate(chart.lines) if may_be_taken(chart, i) and line.name != "oxygen device"]
     sick = [i for i in able if chart.lines[i].kind == SUPPORT or raises(chart, chart.lines[i])]
     at = draw.choice(sick if sick and draw.random() < 0.7 else able)
     gone = chart.lines[at]
@@ -414,6 +415,8 @@ def a_stop_taken_away(chart: Chart) -> None:
         if gone.kind != SUPPORT or gone.value != "0":
             continue
         begin, end = chart.day(gone.minute), chart.day(gone.minute + DAY // 2)
+        anew = [one.minute for one in chart.lines[at + 1 :] if one.name == gone.name]
+        end = min(end, chart.day(min(anew))) if anew else end  # its next row says what it does
         sick = [seen for (name, day), seen in before.items() if name == "crs_astct" and begin - 0.5 < day < begin]
         waived = any(one.name == "tocilizumab" and gone.minute - one.minute < DAY for one in chart.lines[:at])
         if max(sick, default=(0, 0))[1] < 3 or not waived:

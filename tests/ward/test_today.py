@@ -195,7 +195,7 @@ def test_a_clean_record_has_no_such_line(record):
     [
         ("norepinephrine", 3.4, None, NAN, True),
         ("norepinephrine", 3.4, 3.0, NAN, False),  # not as one knew it then
-        ("norepinephrine", 1.2, None, 0.0, False),  # charted anew since, and not of today: below
+        ("norepinephrine", 1.2, None, 0.0, True),  # charted anew since: over for today, not for the grade of its day
         ("seizure", 1.2, None, NAN, True),  # nothing followed it
         ("tocilizumab", 1.2, None, NAN, True),  # it waives fever
         ("neutrophils", 3.4, None, NAN, True),

@@ -170,7 +170,10 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
         last = {"last_grade": int(grades.grade[0, past[-1]]), "last_day": float(grades.days[past[-1]])}
     recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1) & looked_at(grades, course))
     if recent.size:
-        return replace(state_of(grades, course, int(recent[-1]), name), **last)
+        found = state_of(grades, course, int(recent[-1]), name)
+        since = slice(int(recent[-1]) + 1, int(np.searchsorted(grades.days, day, side="right")))
+        told = tuple(text for text, cells in grades.flags.items() if cells[0, since].any() and text not in found.flags)
+        return replace(found, flags=(*found.flags, *told), **last)
     earlier = grades.days[grades.days <= day]
     lacks = lacking(grades, course, int(course.patients[0]), float(earlier[-1])) if earlier.size else ()
     empty = Standing(name, title(name), grades.edition, NOT_GRADABLE, 0, day, lacks, unverified=grades.unverified)

@@ -62,14 +62,22 @@ def unknown_lines(
             day = float(course.days[np.flatnonzero(marks[0])[-1]])
             places[name] = [_Place(day, f"last on {dated(day, infused)}", _replaced(course, name, day))]
     told: list[tuple[bool, float, str]] = []
+    earlier: list[tuple[str, _Place]] = []
     for name, all_of_it in places.items():
         open_ = [place for place in all_of_it if not place.replaced]
         listed = open_ or [place for place in all_of_it if place.day > today - 1]
-        if listed:  # else it is over, and stands below with what was set aside
+        earlier += [(name, place) for place in all_of_it if place not in listed]
+        if listed:
             listed.sort(key=_newest_first)
             needed = ", ".join(title(finding) for finding, names in reads.items() if name in names)
             told.append((not open_, _newest_first(listed[0]), _sentence(name, listed, needed)))
-    return tuple(text for *_, text in sorted(told))
+    said = [text for *_, text in sorted(told)]
+    if earlier:  # over for today, but not for the grades of its day
+        earlier.sort(key=lambda one: _newest_first(one[1]))
+        listed = ", ".join(f"{name_of(name)} {place.text}" for name, place in earlier[:PLACES])
+        more = f" and {len(earlier) - PLACES} more" if len(earlier) > PLACES else ""
+        said.append(f"Earlier: {listed}{more}")
+    return tuple(said)
 
 
 def _newest_first(place: _Place) -> float:
@@ -97,7 +105,7 @@ def _day(own: Course, today: float, one: SetAside) -> tuple[float, bool]:
     NaN where its time could not be read; inf where it is later than today, or where another row of that time was read.
     """
     unread = own.marked(own.unread, one.analyte)[0]
-    day = float(getattr(one, "day", np.nan))
+    day = one.day
     if np.isfinite(day):
         return (day if unread[own.days == day].any() else np.inf), True
     sources = own.where_from.get(one.analyte)

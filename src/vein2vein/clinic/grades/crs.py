@@ -162,10 +162,11 @@ def _doubtful_onset(signs: Signs, of: Episodes, counted: Flags) -> dict[str, Fla
     seen = latest(np.broadcast_to(sick, course.shape))
     infected = (seen >= 0) & (course.days[np.maximum(seen, 0)] >= began - v["cause_within"])
     there = counted & (of.onset >= 0)
+    unseen = NEVER if signs.past.looked is None else ~signs.past.looked
     found = {
         LATE: there & (first > v["late_onset"]) & (first <= v["very_late_onset"]),
         VERY_LATE: there & (first > v["very_late_onset"]),
-        INFECTED: there & infected,
+        INFECTED: (there | (of.established & (of.onset >= 0) & unseen)) & infected,  # a culture stands by itself
     }
     return {text: cells for text, cells in found.items() if cells.any()}
 

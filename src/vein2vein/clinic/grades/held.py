@@ -206,7 +206,10 @@ def _undisturbed(course: Course, name: str, own: Mapping[str, _Reading], v: Mapp
 
 
 def _superseded(course: Course, name: str, own: Mapping[str, _Reading], v: Mapping[str, float]) -> Flags:
-    """Cells where a newer device has another setting than the one that was read with the device before."""
+    """Cells where a newer device, or seizure, has another setting than the one that was read with the one before."""
+    if name == "seizure_kind" and "seizure" in own:
+        seizure, days = own["seizure"], course.days
+        return days[np.maximum(seizure.column, 0)] > days[np.maximum(own[name].column, 0)] + v["round"] + v["tolerance"]
     if name not in ITS_SETTINGS or DEVICE not in own:
         return np.zeros(course.shape, dtype=bool)
     device, setting = own[DEVICE], own[name]

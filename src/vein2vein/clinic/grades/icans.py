@@ -165,8 +165,9 @@ def grade_icans(
     missing = {}
     if (grade < 0).any():
         found = {
-            "ice": (score_unknown | bounded) & old, "capd": (score_unknown | bounded) & ~old & ~ageless, "age": score_unknown & ageless,
-            "arousal": arousal_unknown, "death_cause": open_, "sedated": unknown["sedated"], **events,
+            "ice": (score_unknown | bounded) & old, "capd": (score_unknown | bounded) & ~old & ~ageless,
+            "age": score_unknown & ageless, "arousal": arousal_unknown, "death_cause": open_,
+            "sedated": unknown["sedated"], **events,
         }  # fmt: skip
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
     reads = {name: READS[name] for name in columns}

@@ -69,7 +69,7 @@ class Cells:
         what = f"not understood, and may be {title}: unknown at that time"
         remedy = "name it as vein2vein does, or in a mapping file"
         self.log.aside(
-            entry.line, entry.column, what, entry.value, "a known name and value", remedy, entry.name, number
+            entry.line, entry.column, what, entry.value, "a known name and value", remedy, entry.name, number, day
         )
         self.unread.add((number, day, entry.name))
 
@@ -137,7 +137,7 @@ class Cells:
     def _unreadable(self, entry: Entry, day: float, what: str, found: object, expected: str, remedy: str) -> None:
         """Set an entry aside: its analyte is charted at that time, and not known."""
         number = self.numbers[entry.patient]
-        self.log.aside(entry.line, entry.column, what, found, expected, remedy, entry.name, number)
+        self.log.aside(entry.line, entry.column, what, found, expected, remedy, entry.name, number, day)
         self._lose((number, day, entry.name), entry.line)
 
     def _lose(self, cell: Cell, line: int) -> None:
@@ -186,6 +186,7 @@ class Cells:
             "keep the right one, or give each its time",
             name,
             self.numbers[entry.patient],
+            day,
         )
 
     def _refuse(self, entry: Entry, what: str, found: str, expected: str, remedy: str) -> None:

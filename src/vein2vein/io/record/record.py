@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ class SetAside:
         The analyte whose value, at its time, is therefore unknown; "" where nothing that is graded hangs on it.
     patient : int
         Patient number; -1 where the place belongs to none.
+    day : float
+        Its time in days since the infusion; NaN where it has none, or it could not be read.
     """
 
     file: str
@@ -51,6 +54,7 @@ class SetAside:
     remedy: str
     analyte: str = ""
     patient: int = -1
+    day: float = math.nan
 
     def __str__(self) -> str:
         place = ", ".join(p for p in (self.file, f"line {self.line}" if self.line else "", self.column) if p)
@@ -80,13 +84,14 @@ class Log:
         remedy: str = "",
         analyte: str = "",
         patient: int = -1,
+        day: float = math.nan,
     ) -> None:
         """Set something aside."""
         if len(self.items) >= MOST_SET_ASIDE:
             self.more += 1
             return
         self.items.append(
-            SetAside(self.file, line, plain(column), what, plain(found), expected, remedy, analyte, patient)
+            SetAside(self.file, line, plain(column), what, plain(found), expected, remedy, analyte, patient, day)
         )
 
     def full(self) -> bool:

@@ -26,7 +26,7 @@ KINDS = ("loinc", "rxnorm", "snomed", "atc", "ndc", "icd10pcs", "cpt", "hcpcs", 
 SHORTEST, LONGEST = 3, 3  # letters of a word, and words of a name, that are looked for in the text of a drug
 _NUMBER = re.compile(r"[<>=\s]*[+-]?[\d.]+(e[+-]?\d+)?")
 _LOINC = re.compile(r"\d{1,7}-\d")
-_MIXTURE = re.compile(r"\s(?:/|\+|and)\s", re.IGNORECASE)
+_MIXTURE = re.compile(r"\s(?:/|\+|and)\s+(?=[a-z]{4})", re.IGNORECASE)  # not "5 mg / 50 ml"
 
 
 class Meaning(NamedTuple):
@@ -324,7 +324,7 @@ def _drug(text: str) -> str:
         for at in range(len(words) - size + 1):
             form = " ".join(words[at : at + size])
             name = names.find_name(form) if len(form) > SHORTEST or len(words) == 1 else ""
-            if name in given() or name in names.FACTS:
+            if name in given() or (name in names.FACTS and size == len(words)):
                 found.append(name)
     kinds = list(dict.fromkeys(found))
     return kinds[0] if len(kinds) == 1 else ""
