@@ -204,6 +204,16 @@ def test_a_duration_is_not_cut_by_a_laboratory_row(hours):
         assert crs(course(*rows), scale=scale) == crs(course(*rows, (hours, "crp", 120)), scale=scale)
 
 
+def test_a_sick_hour_without_its_temperature_is_suspect_and_a_round_that_settles_it_is_not():
+    well = [WELL, AIR, (0, "systolic_bp", 118)]
+    low = [(5, "systolic_bp", 78), (5, "oxygen_device", 0)]
+    again = [(9, "temperature", 36.8), (9, "systolic_bp", 118), (9, "oxygen_device", 0)]
+    alone = grade_crs(course(*well, *low, *again), age=np.array([54]))
+    assert alone.suspect[0].tolist() == [False, True, False] and alone.grade[0].tolist() == [0, -1, 0]
+    whole = grade_crs(course(*well, *low, (5.1, "temperature", 36.8), *again), age=np.array([54]))
+    assert not whole.suspect.any()
+
+
 def test_the_reason_is_the_row_that_holds():
     made = course(FEVER, AIR, (1, "systolic_bp", 80), (1, "oxygen_device", 0))
     found = grade_crs(made, age=np.array([54]))

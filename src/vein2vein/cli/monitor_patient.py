@@ -22,21 +22,26 @@ def show(watch: WardRound) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
     from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
     from vein2vein.ward.monitor import missing_now
-    from vein2vein.ward.states import amounts, day_text, in_words, name_of, shown_value, title
-    from vein2vein.ward.ward_list import days_since_infusions, unread_of
+    from vein2vein.ward.states import amounts, dated, day_text, in_words, moment_text, name_of, shown_value, title
+    from vein2vein.ward.unknown import NOT_UNDERSTOOD
+    from vein2vein.ward.ward_list import days_since_infusions
 
     who = f"Patient {watch.label}: " if watch.label else ""
     rows: list[tuple[str, ...]] = []
     for s in (*watch.now, *watch.hematotoxicity):
-        aged = f" (day {day_text(s.last_day)}: {in_words(s.name, s.last_grade)})" if s.grade < 0 <= s.last_grade else ""
-        why = "; ".join(shown_value(row) for row in s.because) or ", ".join(s.flags)
+        aged = (
+            f" (last settled: day {day_text(s.last_day)}, {in_words(s.name, s.last_grade)})"
+            if s.grade < 0 <= s.last_grade
+            else ""
+        )
+        why = "; ".join(shown_value(row, watch.infused) for row in s.because) or ", ".join(s.flags)
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
         mark = ", in part unverified" if s.unverified else ""
         rows.append((s.title, f"{s}{aged}", "; ".join(filter(None, (why, lacks))), f"{edition_title(s.edition)}{mark}"))
-    if lost := unread_of(watch):
-        console.say(f"{who}charted and not understood, so unknown and not absent: {', '.join(lost)}", style="bold")
+    _list(f"{who}{NOT_UNDERSTOOD}", watch.unknown)
     day = days_since_infusions(watch.today, watch.infusions)
-    console.table(("finding", "now", "why, or what is missing", "edition"), rows, title=f"{who}today, day {day}")
+    when = f" ({moment})" if (moment := moment_text(watch.today, watch.infused)) else ""
+    console.table(("finding", "now", "why, or what is missing", "edition"), rows, title=f"{who}today, day {day}{when}")
     if scores := score_rows(watch):
         console.table(("score", "value", "why, or what is missing", "edition"), scores, title="Risk scores")
     _list("Risk scores that the record does not allow", closed_scores(watch))
@@ -70,7 +75,10 @@ def show(watch: WardRound) -> None:
     console.table(("day", *heads, "given"), table, title="Day by day (worst grade; ?: not gradable)", right=(0,))
     _list(
         "Clinicians' decisions",
-        [f"day {day_text(d.first_day)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]" for d in watch.decisions],
+        [
+            f"{dated(d.first_day, watch.infused)}: {d.what}: {d.holds}, by {d.author} [{d.where_from}]"
+            for d in watch.decisions
+        ],
     )
 
 
@@ -111,6 +119,7 @@ def _row(row: Row) -> dict[str, object]:
         "analyte": row.analyte,
         "value": row.value,
         "below": row.below_lloq,
+        "above": row.above,
         "source": row.where_from,
     }
 
@@ -126,6 +135,8 @@ def events(watch: WardRound) -> Iterator[Event]:
         "today", **own, day=watch.today, age=watch.age, weight=watch.weight, product=watch.product, scale=watch.scale,
         infusions=watch.infusions, not_understood=unread_of(watch),
     )  # fmt: skip
+    for text in watch.unknown:
+        yield _event("unknown", **own, text=text)
     for state in (*watch.now, *watch.hematotoxicity):
         last = {"last_grade": None if state.last_grade < 0 else state.last_grade, "last_day": state.last_day}
         yield _event("finding", **own, **_state(state), **last)

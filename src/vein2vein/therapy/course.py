@@ -25,7 +25,7 @@ Marks = NDArray[np.bool_]
 
 
 class Row(NamedTuple):
-    """One dated value."""
+    """One dated value. ``above``: more than the value (a drug or support in an amount that is not known: above 0)."""
 
     patient: int
     day: float
@@ -34,6 +34,7 @@ class Row(NamedTuple):
     below_lloq: bool
     origin: str
     where_from: str
+    above: bool = False
 
 
 @by_patient(visit=("days",), none=("origin",))
@@ -158,7 +159,8 @@ class Course:
                         below = bool(self.below_lloq[name][i, j]) if name in self.below_lloq else False
                         source = str(self.where_from[name][i, j]) if name in self.where_from else ""
                         origin = "given" if analyte(name).kind == "treatment" else self.origin
-                        yield Row(int(patient), float(day), name, float(value), below, origin, source)
+                        above = bool(self.above[name][i, j]) if name in self.above else False
+                        yield Row(int(patient), float(day), name, float(value), below, origin, source, above)
 
 
 class Recorder:
@@ -213,13 +215,14 @@ def course_from_rows(rows: Iterable[Row]) -> Course:
     at_day = {float(d): j for j, d in enumerate(days)}
     values: dict[str, Dense] = {}
     below: dict[str, NDArray[np.bool_]] = {}
+    above: dict[str, NDArray[np.bool_]] = {}
     source: dict[str, NDArray[np.object_]] = {}
     shape = (len(patients), len(days))
     for row in listed:
         analyte(row.analyte)
         if row.analyte not in values:
             values[row.analyte] = np.full(shape, np.nan)
-            below[row.analyte] = np.zeros(shape, dtype=bool)
+            below[row.analyte], above[row.analyte] = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
             source[row.analyte] = np.full(shape, "", dtype=object)
         cell = at_patient[row.patient], at_day[row.day]
         if np.isfinite(values[row.analyte][cell]):
@@ -229,9 +232,13 @@ def course_from_rows(rows: Iterable[Row]) -> Course:
                 "expected one, leave the other out."
             )
         values[row.analyte][cell], below[row.analyte][cell] = row.value, row.below_lloq
-        source[row.analyte][cell] = row.where_from
+        source[row.analyte][cell], above[row.analyte][cell] = row.where_from, row.above
     origin = next((r.origin for r in listed if r.origin != "given"), "given")
-    return Course(patients, days, values, {n: b for n, b in below.items() if b.any()}, origin, source)
+    return Course(patients, days, values, _marked(below), origin, source, _marked(above))
+
+
+def _marked(marks: Mapping[str, Marks]) -> dict[str, Marks]:
+    return {name: cells for name, cells in marks.items() if cells.any()}
 
 
 def _checked(rows: Iterable[Row]) -> list[Row]:
@@ -246,6 +253,7 @@ def _checked(rows: Iterable[Row]) -> list[Row]:
         number(f"rows[{i}].day", one.day, low=-math.inf, unit="days")
         number(f"rows[{i}].value", one.value, low=-math.inf)
         flag(f"rows[{i}].below_lloq", one.below_lloq)
+        flag(f"rows[{i}].above", one.above)
     return listed
 
 

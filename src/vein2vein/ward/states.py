@@ -133,8 +133,8 @@ def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
 def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: str, *, goes_on: bool) -> Standing:
     """The worst of one day; at least that, where a reading that cannot be graded could have been worse.
 
-    Such a reading is one that was not understood, a count of which only a bound is known, and, while the day goes on,
-    the newest.
+    Such a reading is one that was not understood, a count of which only a bound is known, signs of a syndrome beside
+    which the temperature is not known, and, while the day goes on, the newest.
     """
     looked = columns[looked_at(grades, course)[columns]]
     seen = looked if looked.size else columns
@@ -145,7 +145,10 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
     open_ = [
         column
         for column in seen[grades.grade[0, seen] < 0]
-        if name in OF_ONE_VALUE or (goes_on and column == seen[-1]) or any(course.unread[n][0, column] for n in unread)
+        if name in OF_ONE_VALUE
+        or (goes_on and column == seen[-1])
+        or any(course.unread[n][0, column] for n in unread)
+        or (grades.suspect is not None and bool(grades.suspect[0, column]))
     ]
     if not open_:
         return worst
@@ -289,6 +292,8 @@ def shown_value(row: Row, infused: date | None = None) -> str:
     """A row as a reason: what, how much, when, and where it stands in the file."""
     found = analyte(row.analyte)
     unit = "" if found.unit == "1" else f" {found.unit}"
-    below = "<" if row.below_lloq else ""
+    bound = "<" if row.below_lloq else ">" if row.above else ""
     place = f" [{row.where_from}]" if row.where_from else ""
-    return f"{name_of(row.analyte)} {below}{row.value:.4g}{unit}, {dated(row.day, infused)}{place}"
+    if row.above and row.value == 0:  # given or running
+        return f"{name_of(row.analyte)}, amount not known, {dated(row.day, infused)}{place}"
+    return f"{name_of(row.analyte)} {bound}{row.value:.4g}{unit}, {dated(row.day, infused)}{place}"

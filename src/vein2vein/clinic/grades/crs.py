@@ -143,7 +143,18 @@ def grade_crs(
     return Grades(
         f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
         unverified(rules.name), stands.source, looked, stands.passing,
+        None if looked is None else (grade < 0) & (lower == 0) & in_need & looked & ~_followed(course, looked),
     )  # fmt: skip
+
+
+def _followed(course: Course, looked: Flags) -> Flags:
+    """Cells that another looked-at one follows within the same round at the bed."""
+    v, k = edition("held_signs").values, course.shape[1]
+    upcoming = np.full(course.shape, k)
+    numbers = np.where(looked, np.arange(k), k)
+    upcoming[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    days = course.days
+    return (upcoming < k) & (days[np.minimum(upcoming, k - 1)] - days[None, :] <= v["round"] + v["tolerance"])
 
 
 def _doubtful_onset(signs: Signs, of: Episodes, counted: Flags) -> dict[str, Flags]:

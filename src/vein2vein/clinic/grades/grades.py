@@ -53,6 +53,9 @@ class Grades:
     looked : ndarray of bool, shape (n, k), or None
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
+    suspect : ndarray of bool, shape (n, k), or None
+        Cells of which nothing is certain and which show a sign all the same (low pressure or oxygen, the temperature not
+        known), and no later row of their round at the bed settles: a well hour does not settle such a day.
     passing : ndarray of bool, shape (n, k), or None
         Cells where a sign of an earlier round was about to be replaced by a milder one: the worst of a day is graded
         without it (``together``).
@@ -72,6 +75,7 @@ class Grades:
     source: Mapping[str, Columns] = field(default_factory=dict[str, Columns])
     looked: Flags | None = None
     passing: Flags | None = None
+    suspect: Flags | None = None
 
 
 def at_column(grades: Grades, column: int) -> Grades:
@@ -90,6 +94,7 @@ def at_column(grades: Grades, column: int) -> Grades:
         source={name: one(cells) for name, cells in grades.source.items()},
         looked=None if grades.looked is None else one(grades.looked),
         passing=None if grades.passing is None else one(grades.passing),
+        suspect=None if grades.suspect is None else one(grades.suspect),
     )  # fmt: skip
 
 
@@ -252,4 +257,6 @@ def _row(course: Course, at: int, column: int, name: str) -> Row | None:
         return None
     below = bool(course.below_lloq[name][at, column]) if name in course.below_lloq else False
     source = str(course.where_from[name][at, column]) if name in course.where_from else ""
-    return Row(int(course.patients[at]), float(course.days[column]), name, float(value), below, course.origin, source)
+    above = bool(course.above[name][at, column]) if name in course.above else False
+    day = float(course.days[column])
+    return Row(int(course.patients[at]), day, name, float(value), below, course.origin, source, above)
