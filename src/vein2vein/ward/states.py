@@ -133,8 +133,8 @@ def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
 def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: str, *, goes_on: bool) -> Standing:
     """The worst of one day; at least that, where a reading that cannot be graded could have been worse.
 
-    Such a reading is one that was not understood, a count of which only a bound is known, signs of a syndrome beside
-    which the temperature is not known, and, while the day goes on, the newest.
+    Such a reading is one that was not understood, a count of which only a bound is known, on a day without a grade
+    signs of a syndrome beside which the temperature is not known, and, while the day goes on, the newest.
     """
     looked = columns[looked_at(grades, course)[columns]]
     seen = looked if looked.size else columns
@@ -148,7 +148,7 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
         if name in OF_ONE_VALUE
         or (goes_on and column == seen[-1])
         or any(course.unread[n][0, column] for n in unread)
-        or (grades.suspect is not None and bool(grades.suspect[0, column]))
+        or (worst.grade == 0 and grades.suspect is not None and bool(grades.suspect[0, column]))
     ]
     if not open_:
         return worst

@@ -54,8 +54,8 @@ class Grades:
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
     suspect : ndarray of bool, shape (n, k), or None
-        Cells of which nothing is certain and which show a sign all the same (low pressure or oxygen, the temperature not
-        known), and no later row of their round at the bed settles: a well hour does not settle such a day.
+        Cells of which nothing is certain and which show a sign all the same (low pressure or oxygen, the temperature
+        not known), and no later row of their round at the bed settles: a well hour does not settle such a day.
     passing : ndarray of bool, shape (n, k), or None
         Cells where a sign of an earlier round was about to be replaced by a milder one: the worst of a day is graded
         without it (``together``).
