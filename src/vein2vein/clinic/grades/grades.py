@@ -15,6 +15,7 @@ from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course, Row
 
 NOT_GRADABLE = -1
+FEW = 128  # patients up to which accumulating along each row is the faster way
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int8]
@@ -121,8 +122,11 @@ def ladder(values: Floats, levels: Iterable[Level]) -> Whole:
 
 def latest(holds: Flags) -> Columns:
     """Column of the latest cell, up to and including each one, where something holds; -1: none yet. Shape (n, k)."""
-    k = holds.shape[1]
-    found = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1)).T.copy()
+    n, k = holds.shape
+    columns = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1))
+    if n < FEW or not k:
+        return np.maximum.accumulate(columns, axis=1)
+    found = columns.T.copy()
     for column in range(1, k):  # over all patients at once: faster than accumulating along each row
         np.maximum(found[column - 1], found[column], out=found[column])
     return np.ascontiguousarray(found.T)
