@@ -15,7 +15,6 @@ from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course, Row
 
 NOT_GRADABLE = -1
-FEW = 128  # patients up to which accumulating along each row is the faster way
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int8]
@@ -124,10 +123,10 @@ def latest(holds: Flags) -> Columns:
     """Column of the latest cell, up to and including each one, where something holds; -1: none yet. Shape (n, k)."""
     n, k = holds.shape
     columns = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1))
-    if n < FEW or not k:
+    if n < k or not k:
         return np.maximum.accumulate(columns, axis=1)
     found = columns.T.copy()
-    for column in range(1, k):  # over all patients at once: faster than accumulating along each row
+    for column in range(1, k):  # over many patients at once: faster than accumulating along each row
         np.maximum(found[column - 1], found[column], out=found[column])
     return np.ascontiguousarray(found.T)
 
@@ -147,7 +146,8 @@ def before(columns: Columns) -> Columns:
 
 def take(values: NDArray[_Scalar], columns: Columns | NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
     """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
-    picked: NDArray[_Scalar] = np.take_along_axis(values, np.maximum(columns, 0), axis=1)
+    rows = np.arange(len(values))[:, None] * values.shape[1]
+    picked: NDArray[_Scalar] = np.take(values.reshape(-1), rows + np.maximum(columns, 0))
     picked[columns < 0] = absent
     return picked
 

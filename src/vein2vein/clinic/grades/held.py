@@ -184,13 +184,14 @@ def _reading(course: Course, name: str, step: Callable[[Floats], Whole]) -> _Rea
         values, unread, worse = np.where(void, np.nan, values), unread | void, open_ & ~void
     else:
         worse = np.zeros(course.shape, dtype=bool)
+    lasting = course.marked(course.lasting, name)
     charted = np.isfinite(values) | unread
     severity = np.where(np.isfinite(values), step(values), 0).astype(np.int8)
     column = latest(charted)
     earlier = take(severity, before(column), 0)
     return _Reading(
-        charted, column, take(values, column, np.nan), take(severity, column, 0), take(unread, column, False),
-        take(worse, column, False), take(course.marked(course.lasting, name), column, False),
+        charted, column, take(values, column, np.nan), take(severity, column, 0),
+        *(take(marks, column, False) if marks.any() else marks for marks in (unread, worse, lasting)),
         latest(charted & (severity > earlier)), severity, unread,
     )  # fmt: skip
 
