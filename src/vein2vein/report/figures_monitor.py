@@ -179,6 +179,6 @@ def follow_up(watch: WardRound) -> Picture | None:
 
     return render(
         "follow-up", "Follow-up", f"Panels over months: {', '.join(panels)}.", draw, height=0.6 + 1.3 * len(panels),
-        labels=_numbers(),
+        labels=_numbers(), layout="timeline",
         caption="All values since the infusion. Open circles: below the limit of the assay.",
     )  # fmt: skip

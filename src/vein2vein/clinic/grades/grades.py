@@ -147,7 +147,7 @@ def before(columns: Columns) -> Columns:
 def take(values: NDArray[_Scalar], columns: Columns | NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
     """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
     rows = np.arange(len(values))[:, None] * values.shape[1]
-    picked: NDArray[_Scalar] = np.take(values.reshape(-1), rows + np.maximum(columns, 0))
+    picked: NDArray[_Scalar] = values.reshape(-1)[rows + np.maximum(columns, 0)]
     picked[columns < 0] = absent
     return picked
 

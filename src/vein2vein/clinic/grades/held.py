@@ -184,16 +184,20 @@ def _reading(course: Course, name: str, step: Callable[[Floats], Whole]) -> _Rea
         values, unread, worse = np.where(void, np.nan, values), unread | void, open_ & ~void
     else:
         worse = np.zeros(course.shape, dtype=bool)
-    lasting = course.marked(course.lasting, name)
     charted = np.isfinite(values) | unread
     severity = np.where(np.isfinite(values), step(values), 0).astype(np.int8)
     column = latest(charted)
     earlier = take(severity, before(column), 0)
     return _Reading(
         charted, column, take(values, column, np.nan), take(severity, column, 0),
-        *(take(marks, column, False) if marks.any() else marks for marks in (unread, worse, lasting)),
+        _marked_at(unread, column), _marked_at(worse, column), _marked_at(course.marked(course.lasting, name), column),
         latest(charted & (severity > earlier)), severity, unread,
     )  # fmt: skip
+
+
+def _marked_at(marks: Flags, column: Columns) -> Flags:
+    """Marks at the columns that are read; mostly nothing is marked, and there is nothing to look up."""
+    return take(marks, column, False) if marks.any() else marks
 
 
 def _undisturbed(course: Course, name: str, own: Mapping[str, _Reading], v: Mapping[str, float]) -> Flags:
