@@ -198,23 +198,19 @@ def amounts(rows: Iterable[Row]) -> str:
     return ", ".join(f"{text} (x{times})" if times > 1 else text for text, times in count.items())
 
 
-def given_on(course: Course, column: int) -> list[Row]:
-    """Treatments given at one column."""
-    out: list[Row] = []
-    for name, values in course.values.items():
-        if analyte(name).kind == "treatment" and course.positive(name)[0, column]:
-            source = str(course.where_from[name][0, column]) if name in course.where_from else ""
-            out.append(
-                Row(
-                    int(course.patients[0]),
-                    float(course.days[column]),
-                    name,
-                    float(values[0, column]),
-                    False,
-                    "given",
-                    source,
-                )
-            )
+def given_on(course: Course, columns: Iterable[int] | NDArray[np.intp]) -> list[Row]:
+    """Treatments given at some columns, by column."""
+    names = [name for name in course.values if analyte(name).kind == "treatment"]
+    at = np.asarray(columns, dtype=np.intp)
+    if not names or not at.size:
+        return []
+    patient, out = int(course.patients[0]), list[Row]()
+    there = np.stack([course.positive(name)[0, at] for name in names], axis=1)
+    for place, which in np.argwhere(there).tolist():
+        name, column = names[which], at[place]
+        source = str(course.where_from[name][0, column]) if name in course.where_from else ""
+        value = float(course.values[name][0, column])
+        out.append(Row(patient, float(course.days[column]), name, value, False, "given", source))
     return out
 
 
@@ -231,8 +227,7 @@ def days_of(course: Course, found: Mapping[str, Grades], names: Iterable[str]) -
             for name in course.values
             if analyte(name).kind != "treatment" and (span := _span(course, name, columns)) is not None
         }
-        given = tuple(row for j in columns for row in given_on(course, int(j)))
-        out.append(Day(int(number), states, values, given))
+        out.append(Day(int(number), states, values, tuple(given_on(course, columns))))
     return tuple(out)
 
 
@@ -240,7 +235,7 @@ def _span(course: Course, name: str, columns: NDArray[np.intp]) -> Span | None:
     """The lowest and the highest value of an analyte in some columns; None where nothing is charted."""
     row = course.values[name][0]
     cells = columns[np.isfinite(row[columns])]
-    unread = bool(course.marked(course.unread, name)[0, columns].any())
+    unread = name in course.unread and bool(course.unread[name][0, columns].any())
     if not cells.size:
         return Span(np.nan, np.nan, "", "", unread) if unread else None
     low, high = int(cells[row[cells].argmin()]), int(cells[row[cells].argmax()])
@@ -249,9 +244,9 @@ def _span(course: Course, name: str, columns: NDArray[np.intp]) -> Span | None:
 
 def _sign(course: Course, name: str, column: int) -> str:
     """``<`` or ``>`` of a value of which only a bound is known."""
-    if course.marked(course.below_lloq, name)[0, column]:
+    if name in course.below_lloq and course.below_lloq[name][0, column]:
         return "≤" if is_score(name) else "<"
-    return ("≥" if is_score(name) else ">") if course.marked(course.above, name)[0, column] else ""
+    return ("≥" if is_score(name) else ">") if name in course.above and course.above[name][0, column] else ""
 
 
 def day_text(day: float) -> str:
