@@ -173,6 +173,11 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
         last = {"last_grade": int(grades.grade[0, past[-1]]), "last_day": float(grades.days[past[-1]])}
     recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1) & looked_at(grades, course))
     if recent.size:
+        if name in CYTOPENIAS:  # of several counts of one date the lowest
+            date_of = course.calendar()[0]
+            newest = _best(grades, recent[date_of[recent] == date_of[recent[-1]]])
+            if grades.grade[0, recent[-1]] >= 0:
+                recent = np.append(recent, newest)
         found = state_of(grades, course, int(recent[-1]), name)
         since = slice(int(recent[-1]) + 1, int(np.searchsorted(grades.days, day, side="right")))
         told = tuple(text for text, cells in grades.flags.items() if cells[0, since].any() and text not in found.flags)
