@@ -108,7 +108,7 @@ def test_a_day_is_at_least_its_worst_where_a_sign_was_not_understood(grade, unre
 @pytest.mark.parametrize(
     ("rows", "today", "day"),
     [
-        ({"neutrophils": [0.3, 1.2, NAN]}, "grade 2", "grade 4"),  # a CRP column does not hide a morning count
+        ({"neutrophils": [0.3, 1.2, NAN]}, "grade 4", "grade 4"),  # of one date the lowest; a CRP column hides no count
         ({"neutrophils": [1.2, NAN, NAN], "unread": [("neutrophils", 1)]}, "not gradable", "at least grade 2"),
         ({"neutrophils": [0.3, NAN, NAN], "unread": [("neutrophils", 1)]}, "not gradable", "grade 4"),
         ({"neutrophils": [0.8, 0.9, NAN], "below": [("neutrophils", 0)]}, "grade 3", "at least grade 3"),
