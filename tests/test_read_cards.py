@@ -91,7 +91,7 @@ BUNDLED = Path(v2v.__file__).parent
         ("therapy/diseases/pediatric_b_all.toml", find_disease, "synonyms = ", "synonyms = true"),
         ("clinic/care/policies/early_conservative.toml", read_policy, "taper = ", "taper = 3"),
         ("clinic/care/policies/early_conservative.toml", read_policy, "taper = ", "taper = [[1]]"),
-        ("clinic/care/policies/early_conservative.toml", read_policy, "treatment = ", 'treatment = "aspirin"'),
+        ("clinic/care/policies/early_conservative.toml", read_policy, "treatment = ", 'treatment = "acetylcysteine"'),
         ("clinic/care/policies/early_conservative.toml", read_policy, "every = ", 'every = "often"'),
     ],
 )

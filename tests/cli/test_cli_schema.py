@@ -67,7 +67,7 @@ def test_a_bundled_card_is_as_its_schema_says(kind, file):
         ("disease", "lbcl", 'lineage = "lymphoma"', 'lineage = "lymfoma"'),
         ("disease", "cll", "probability = 0.65", "probability = 1.65"),
         ("disease", "cll", 'law = "poisson"', 'law = "poissn"'),
-        ("policy", "astct_2019", 'treatment = "dexamethasone"', 'treatment = "aspirin"'),
+        ("policy", "astct_2019", 'treatment = "dexamethasone"', 'treatment = "acetylcysteine"'),
     ],
 )
 def test_a_schema_sees_what_is_wrong(kind, file, old, new):

@@ -232,7 +232,7 @@ REFUSED = [
     ("", f'{ROW}endpoint = "cytopenia"\ngrade = 3\nday = 28\nlines = ["anemia"]', "published.3.lines.0",
      "unknown line 'anemia'; did you mean neutropenia?"),
     ("", f'{ROW}endpoint = "given"\ntreatments = ["tocilizumib"]', "published.3.treatments.0",
-     "unknown treatment 'tocilizumib'; did you mean tocilizumab or siltuximab or alemtuzumab?"),
+     "unknown treatment 'tocilizumib'; did you mean tocilizumab or siltuximab or ruxolitinib?"),
 ]  # fmt: skip
 PERCENT_OF = {"value = 60\nlo95 = 50\nhi95 = 70": ('"points"', '"percent of value"')}  # a second change that it takes
 
