@@ -305,7 +305,7 @@ def _unknown(filled: Floats, until: Floats) -> Flags:
 
 
 def _unknown_days(filled: Floats, until: Floats) -> NDArray[np.int64]:
-    return _unknown(filled, until).sum(axis=1)
+    return _unknown(filled, until).sum(axis=1, dtype=np.int64)
 
 
 def _interpolated(daily: Floats, longest_gap: int, until: Floats, edge: NDArray[np.int64]) -> Floats:
