@@ -301,7 +301,8 @@ def _filled(daily: Floats, longest_gap: int, until: Floats, unknown_is: float | 
 
 def _unknown(filled: Floats, until: Floats) -> Flags:
     """Days up to ``until`` of which nothing is known."""
-    return np.isnan(filled) & (np.arange(filled.shape[1])[None, :] <= until[:, None])
+    here = np.arange(filled.shape[1], dtype=np.intp)[None, :]
+    return np.isnan(filled) & (here <= until[:, None])
 
 
 def _unknown_days(filled: Floats, until: Floats) -> NDArray[np.int64]:
