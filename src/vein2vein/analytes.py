@@ -59,4 +59,5 @@ def all_analytes() -> dict[str, Analyte]:
 
 def analyte(name: str) -> Analyte:
     """Return the analyte of this name; an unknown one is refused with the nearest names."""
-    return all_analytes()[known("analyte", name, all_analytes())]
+    found = all_analytes()
+    return found[name if isinstance(name, str) and name in found else known("analyte", name, found)]

@@ -176,6 +176,18 @@ def test_signs_of_neurotoxicity_hold(rows, marks, age, found):
     assert icans(course(*rows, **marks), age) == found
 
 
+def test_signs_that_go_on_after_the_fever_are_not_settled_unless_nothing_was_given():
+    sick = [FEVER, AIR, (0, "systolic_bp", 100), (0, "norepinephrine", 6)]
+    later = [(2, "temperature", 37.5), (2, "systolic_bp", 104), (2, "oxygen_device", 0), (2, "norepinephrine", 6)]
+    assert crs(course(*sick, *later)) == at_least(0)
+    assert crs(course(*sick, (1, "antipyretic", 1), *later)) == settled(3)
+    assert crs(course(*sick, (1, "antipyretic", 0), *later)) == settled(0)
+    over = [(4, "temperature", 37), (4, "systolic_bp", 110), (4, "oxygen_device", 0), (4, "norepinephrine", 0)]
+    again = [(8, "temperature", 37), (8, "systolic_bp", 80), (8, "oxygen_device", 0)]
+    assert crs(course(*sick, *later, *over)) == settled(0)
+    assert crs(course(*sick, *later, *over, *again)) == settled(0)  # all had gone, and no fever came back
+
+
 def test_a_row_without_signs_neither_ends_nor_begins_an_episode():
     sick = [
         FEVER,

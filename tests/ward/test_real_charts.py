@@ -381,6 +381,9 @@ def a_row_taken_away(chart: Chart, seed: int, scale: str) -> None:
     draw = random.Random(seed)
     # the device of the round before stands for one that is not charted: within its span, it is what is known
     able = [i for i, line in enumerate(chart.lines) if may_be_taken(chart, i) and line.name != "oxygen device"]
+    # and a normal reading settles for two hours
+    able = [i for i in able if not any(chart.lines[i].name == other.name and other.minute is not None
+            and 0 < chart.lines[i].minute - other.minute <= 125 for other in chart.lines)]  # fmt: skip
     sick = [i for i in able if chart.lines[i].kind == SUPPORT or raises(chart, chart.lines[i])]
     at = draw.choice(sick if sick and draw.random() < 0.7 else able)
     gone = chart.lines[at]

@@ -16,7 +16,7 @@ from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.io.record.read import read_record
 from vein2vein.io.record.record import SetAside
 from vein2vein.report.monitor_page import monitor_page
-from vein2vein.therapy.course import Course
+from vein2vein.therapy.course import Course, Row, course_from_rows
 from vein2vein.ward.hematotoxicity import ENDED
 from vein2vein.ward.monitor import monitor
 from vein2vein.ward.states import date_text, moment_text, state_at, worst_of
@@ -108,7 +108,7 @@ def test_a_day_is_at_least_its_worst_where_a_sign_was_not_understood(grade, unre
 @pytest.mark.parametrize(
     ("rows", "today", "day"),
     [
-        ({"neutrophils": [0.3, 1.2, NAN]}, "grade 2", "grade 4"),  # a CRP column does not hide a morning count
+        ({"neutrophils": [0.3, 1.2, NAN]}, "grade 4", "grade 4"),  # of one date the lowest; a CRP column hides no count
         ({"neutrophils": [1.2, NAN, NAN], "unread": [("neutrophils", 1)]}, "not gradable", "at least grade 2"),
         ({"neutrophils": [0.3, NAN, NAN], "unread": [("neutrophils", 1)]}, "not gradable", "grade 4"),
         ({"neutrophils": [0.8, 0.9, NAN], "below": [("neutrophils", 0)]}, "grade 3", "at least grade 3"),
@@ -398,3 +398,22 @@ def test_garbling_a_count_settles_no_lower_grade_of_a_day_or_of_today(rows, data
     for was, now in pairs:
         assert now.grade < 0 or now.grade >= was.grade, (was, now)
         assert now.at_least <= was.at_least
+
+
+def test_of_several_counts_of_a_date_the_lowest_is_today(record):
+    rows = [
+        Row(0, 0.0, "car_t_infusion", 1e8, False, "given", ""),
+        Row(0, 5.2, "neutrophils", 0.4, False, "measured", ""),
+    ]
+    rows += [Row(0, 5.7, "neutrophils", 1.2, False, "measured", "")]
+    (watch,) = monitor(course_from_rows(rows))
+    assert next(state.grade for state in watch.now if state.name == "neutropenia") == 4
+
+
+def test_a_pump_of_unknown_rate_runs_and_is_told(record):
+    rows = [Row(0, 0.0, "car_t_infusion", 1e8, False, "given", "")]
+    rows += [Row(0, 3.0, name, value, False, "measured", "") for name, value in
+             (("temperature", 39.0), ("systolic_bp", 110.0), ("oxygen_device", 0.0))]  # fmt: skip
+    rows += [Row(0, 3.0, "norepinephrine", 0.0, False, "measured", "", True)]
+    (watch,) = monitor(course_from_rows(rows), age=50)
+    assert watch.now[0].grade == 3 and "rate not understood" in watch.unknown[0]

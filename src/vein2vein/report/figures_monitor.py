@@ -11,7 +11,7 @@ import numpy as np
 
 from vein2vein.analytes import analyte
 from vein2vein.report import facts
-from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render
+from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render, text_width
 from vein2vein.report.figures_toxicity import draw_grades
 from vein2vein.report.look import axis_name, color, look, mark
 from vein2vein.ward.monitor import WardRound
@@ -50,6 +50,7 @@ def timeline(watch: WardRound) -> Picture | None:
     window = (days >= look("windows", "before")) & (days <= last + 1)
     panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
     given = treatments(watch, last)
+    short = [analyte(n).title.split(",")[0].split(" (")[0] for n in given]
 
     def draw(figure: Figure) -> None:
         rows = figure.subplots(
@@ -60,7 +61,7 @@ def timeline(watch: WardRound) -> Picture | None:
         for axes, name in zip(rows[1:], panels):
             _points(axes, watch, name, days + clock - HALF, window)
         if given:
-            _ticks(rows[-1], given, clock)
+            _ticks(rows[-1], list(given.values()), short, clock)
         first = min([float(days[window].min()), 0.0, *(float(min(d)) for d in given.values())])
         rows[-1].set_xlim(first - 1, last + 1 / 2)
         for axes in rows:
@@ -71,6 +72,7 @@ def timeline(watch: WardRound) -> Picture | None:
         "timeline", f"Grades by day, to day {last}",
         f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments.",
         draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(given) + 0.3 * bool(given),
+        labels=max(_numbers(), text_width([*map(title, names), *short], "small_size")),
         caption="Worst grade of each date, that of the infusion being day 0. Hatched: the day has rows but "
         "cannot be graded (at least a grade where a number with ≥ stands); empty: no rows. B-cell aplasia: "
         "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. Open circles: below the limit of the assay. The "
@@ -102,7 +104,7 @@ def _strips(axes: Axes, strips: list[tuple[Any, Any]], names: list[str]) -> None
     axes.set_yticks(range(len(names)), [title(n) for n in names])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 1 / 2, -1 / 2)
-    axes.set_title("Worst grade of the day")
+    axes.set_title("Worst grade of the day", y=1.0)
 
 
 def _points(axes: Axes, watch: WardRound, name: str, at: Any, window: Any) -> None:
@@ -127,7 +129,7 @@ def _points(axes: Axes, watch: WardRound, name: str, at: Any, window: Any) -> No
     drawn = values[there]
     if near_mark(name, drawn):
         mark_level(axes, name)
-    axes.set_title(axis_name(name))
+    axes.set_title(axis_name(name), y=1.0)
 
 
 def near_mark(name: str, drawn: Floats) -> bool:
@@ -136,8 +138,13 @@ def near_mark(name: str, drawn: Floats) -> bool:
     return level is not None and bool(drawn.min() <= 2 * level.value and drawn.max() >= level.value / 2)
 
 
-def _ticks(axes: Axes, given: dict[str, list[float]], clock: float) -> None:
-    for row, when in enumerate(given.values()):
+def _numbers() -> float:
+    """Inches that the numbers of a panel take beside it."""
+    return text_width(["100,000"], "small_size")
+
+
+def _ticks(axes: Axes, given: list[list[float]], names: list[str], clock: float) -> None:
+    for row, when in enumerate(given):
         axes.plot(
             np.array(when) + clock - HALF,
             np.full(len(when), row),
@@ -147,10 +154,10 @@ def _ticks(axes: Axes, given: dict[str, list[float]], clock: float) -> None:
             markeredgewidth=2,
             color=color("ink"),
         )
-    axes.set_yticks(range(len(given)), [analyte(n).title.split(",")[0].split(" (")[0] for n in given])
+    axes.set_yticks(range(len(given)), names)
     axes.set_ylim(len(given) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.set_title("Treatments")
+    axes.set_title("Treatments", y=1.0)
     axes.grid(False)
 
 
@@ -172,5 +179,6 @@ def follow_up(watch: WardRound) -> Picture | None:
 
     return render(
         "follow-up", "Follow-up", f"Panels over months: {', '.join(panels)}.", draw, height=0.6 + 1.3 * len(panels),
+        labels=_numbers(), layout="timeline",
         caption="All values since the infusion. Open circles: below the limit of the assay.",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,7 @@ def _cell(s: Standing, infused: date | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@cache
 def edition_title(name: str) -> str:
     """The title of an edition of criteria."""
     known = name.partition(":")[0]

@@ -22,6 +22,7 @@ from vein2vein.records import by_patient
 ORIGINS = ("measured", "simulated", "forecast", "given")
 Dense = NDArray[np.float64]
 Marks = NDArray[np.bool_]
+NO_CLOCK: Dense = np.empty(0)
 
 
 class Row(NamedTuple):
@@ -77,7 +78,7 @@ class Course:
     above: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
     unread: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
     lasting: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
-    clock: Dense = field(default_factory=lambda: np.empty(0))
+    clock: Dense = field(default_factory=lambda: NO_CLOCK)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,36 +132,33 @@ class Course:
     def of(self, patients: Iterable[int] | NDArray[np.int64]) -> Course:
         """The course of some patients, by position."""
         index = np.atleast_1d(np.asarray(list(patients) if not isinstance(patients, np.ndarray) else patients))
-        return replace(
-            self._cut(lambda cells: cells[index]),
-            patients=self.patients[index],
-            clock=self.clock[index] if self.clock.size else self.clock,
-        )
+        parts = self._cut(lambda cells: cells[index])
+        clock = self.clock[index] if self.clock.size else self.clock
+        return replace(self, patients=self.patients[index], clock=clock, **parts)
 
     def _columns(self, cut: slice | NDArray[np.intp]) -> Course:
-        return replace(self._cut(lambda cells: cells[:, cut]), days=self.days[cut])
+        return replace(self, days=self.days[cut], **self._cut(lambda cells: cells[:, cut]))
 
-    def _cut(self, part: Callable[[NDArray[Any]], NDArray[Any]]) -> Course:
-        """The same part of every mapping of cells."""
-        parts: dict[str, Any] = {
-            name: {n: part(cells) for n, cells in getattr(self, name).items()}
-            for name in ("values", "below_lloq", "where_from", "above", "unread", "lasting")
+    def _cut(self, part: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+        """The same part of every mapping of cells; one that is empty stays as it is."""
+        mappings = ("values", "below_lloq", "where_from", "above", "unread", "lasting")
+        return {
+            name: {n: part(cells) for n, cells in found.items()} for name in mappings if (found := getattr(self, name))
         }
-        return replace(self, **parts)
 
     def rows(self) -> Iterator[Row]:
         """Every value that exists as a row, by patient, day and analyte."""
         names = sorted(self.values)
-        for i, patient in enumerate(self.patients):
-            for j, day in enumerate(self.days):
-                for name in names:
-                    value = self.values[name][i, j]
-                    if np.isfinite(value):
-                        below = bool(self.below_lloq[name][i, j]) if name in self.below_lloq else False
-                        source = str(self.where_from[name][i, j]) if name in self.where_from else ""
-                        origin = "given" if analyte(name).kind == "treatment" else self.origin
-                        above = bool(self.above[name][i, j]) if name in self.above else False
-                        yield Row(int(patient), float(day), name, float(value), below, origin, source, above)
+        for i, patient in enumerate(self.patients if names else ()):
+            there = np.stack([np.isfinite(self.values[name][i]) for name in names], axis=1)
+            for j, which in np.argwhere(there).tolist():
+                name = names[which]
+                value = self.values[name][i, j]
+                below = bool(self.below_lloq[name][i, j]) if name in self.below_lloq else False
+                source = str(self.where_from[name][i, j]) if name in self.where_from else ""
+                origin = "given" if analyte(name).kind == "treatment" else self.origin
+                above = bool(self.above[name][i, j]) if name in self.above else False
+                yield Row(int(patient), float(self.days[j]), name, float(value), below, origin, source, above)
 
 
 class Recorder:

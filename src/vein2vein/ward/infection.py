@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -73,9 +74,6 @@ def infection_factors(
 
 def _rows(course: Course, name: str, infused: date | None) -> str:
     """The rows of a treatment or sign of one patient, as a reason."""
-    found = [
-        row
-        for row in course.rows()
-        if row.analyte == name and course.positive(name)[0, np.searchsorted(course.days, row.day)]
-    ]
+    there, own = course.positive(name)[0], replace(course, values={name: course.values[name]})
+    found = [row for row in own.rows() if there[np.searchsorted(course.days, row.day)]]
     return f": {'; '.join(shown_value(row, infused) for row in found)}" if found else ""

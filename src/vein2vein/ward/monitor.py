@@ -289,8 +289,8 @@ def _changed(now: tuple[Standing, ...], before: tuple[Standing, ...], course: Co
             was = f" (last known on day {day_text(old.last_day)}: {in_words(old.name, old.last_grade)})"
         told.append(f"{new.title}: {new}{was}")
     recent = course.until(today)
-    for j in np.flatnonzero(recent.days > today - 1):
-        told += [f"given on day {day_text(row.day)}: {amount(row)}" for row in given_on(recent, int(j))]
+    given = given_on(recent, np.flatnonzero(recent.days > today - 1))
+    told += [f"given on day {day_text(row.day)}: {amount(row)}" for row in given]
     return tuple(told)
 
 

@@ -133,8 +133,8 @@ def _best(grades: Grades, columns: NDArray[np.intp]) -> int:
 def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: str, *, goes_on: bool) -> Standing:
     """The worst of one day; at least that, where a reading that cannot be graded could have been worse.
 
-    Such a reading is one that was not understood, a count of which only a bound is known, signs of a syndrome beside
-    which the temperature is not known, and, while the day goes on, the newest.
+    Such a reading is one that was not understood, a count of which only a bound is known, on a day without a grade
+    signs of a syndrome beside which the temperature is not known, and, while the day goes on, the newest.
     """
     looked = columns[looked_at(grades, course)[columns]]
     seen = looked if looked.size else columns
@@ -148,7 +148,7 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
         if name in OF_ONE_VALUE
         or (goes_on and column == seen[-1])
         or any(course.unread[n][0, column] for n in unread)
-        or (grades.suspect is not None and bool(grades.suspect[0, column]))
+        or (worst.grade == 0 and grades.suspect is not None and bool(grades.suspect[0, column]))
     ]
     if not open_:
         return worst
@@ -173,6 +173,11 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
         last = {"last_grade": int(grades.grade[0, past[-1]]), "last_day": float(grades.days[past[-1]])}
     recent = np.flatnonzero((grades.days <= day) & (grades.days > day - 1) & looked_at(grades, course))
     if recent.size:
+        if name in CYTOPENIAS:  # of several counts of one date the lowest
+            date_of = course.calendar()[0]
+            newest = _best(grades, recent[date_of[recent] == date_of[recent[-1]]])
+            if grades.grade[0, recent[-1]] >= 0:
+                recent = np.append(recent, newest)
         found = state_of(grades, course, int(recent[-1]), name)
         since = slice(int(recent[-1]) + 1, int(np.searchsorted(grades.days, day, side="right")))
         told = tuple(text for text, cells in grades.flags.items() if cells[0, since].any() and text not in found.flags)
@@ -198,23 +203,19 @@ def amounts(rows: Iterable[Row]) -> str:
     return ", ".join(f"{text} (x{times})" if times > 1 else text for text, times in count.items())
 
 
-def given_on(course: Course, column: int) -> list[Row]:
-    """Treatments given at one column."""
-    out: list[Row] = []
-    for name, values in course.values.items():
-        if analyte(name).kind == "treatment" and course.positive(name)[0, column]:
-            source = str(course.where_from[name][0, column]) if name in course.where_from else ""
-            out.append(
-                Row(
-                    int(course.patients[0]),
-                    float(course.days[column]),
-                    name,
-                    float(values[0, column]),
-                    False,
-                    "given",
-                    source,
-                )
-            )
+def given_on(course: Course, columns: Iterable[int] | NDArray[np.intp]) -> list[Row]:
+    """Treatments given at some columns, by column."""
+    names = [name for name in course.values if analyte(name).kind == "treatment"]
+    at = np.asarray(columns, dtype=np.intp)
+    if not names or not at.size:
+        return []
+    patient, out = int(course.patients[0]), list[Row]()
+    there = np.stack([course.positive(name)[0, at] for name in names], axis=1)
+    for place, which in np.argwhere(there).tolist():
+        name, column = names[which], at[place]
+        source = str(course.where_from[name][0, column]) if name in course.where_from else ""
+        value = float(course.values[name][0, column])
+        out.append(Row(patient, float(course.days[column]), name, value, False, "given", source))
     return out
 
 
@@ -231,8 +232,7 @@ def days_of(course: Course, found: Mapping[str, Grades], names: Iterable[str]) -
             for name in course.values
             if analyte(name).kind != "treatment" and (span := _span(course, name, columns)) is not None
         }
-        given = tuple(row for j in columns for row in given_on(course, int(j)))
-        out.append(Day(int(number), states, values, given))
+        out.append(Day(int(number), states, values, tuple(given_on(course, columns))))
     return tuple(out)
 
 
@@ -240,7 +240,7 @@ def _span(course: Course, name: str, columns: NDArray[np.intp]) -> Span | None:
     """The lowest and the highest value of an analyte in some columns; None where nothing is charted."""
     row = course.values[name][0]
     cells = columns[np.isfinite(row[columns])]
-    unread = bool(course.marked(course.unread, name)[0, columns].any())
+    unread = name in course.unread and bool(course.unread[name][0, columns].any())
     if not cells.size:
         return Span(np.nan, np.nan, "", "", unread) if unread else None
     low, high = int(cells[row[cells].argmin()]), int(cells[row[cells].argmax()])
@@ -249,9 +249,9 @@ def _span(course: Course, name: str, columns: NDArray[np.intp]) -> Span | None:
 
 def _sign(course: Course, name: str, column: int) -> str:
     """``<`` or ``>`` of a value of which only a bound is known."""
-    if course.marked(course.below_lloq, name)[0, column]:
+    if name in course.below_lloq and course.below_lloq[name][0, column]:
         return "≤" if is_score(name) else "<"
-    return ("≥" if is_score(name) else ">") if course.marked(course.above, name)[0, column] else ""
+    return ("≥" if is_score(name) else ">") if name in course.above and course.above[name][0, column] else ""
 
 
 def day_text(day: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vein2vein.clinic.grades import crs, icans
 from vein2vein.clinic.grades.grades import Grades
+from vein2vein.clinic.grades.signs import AMOUNTS
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.therapy.course import Course
 from vein2vein.ward.states import dated, name_of, title
@@ -47,7 +48,8 @@ def unknown_lines(
     infused : datetime, date or None
         Day 0, where it is known.
     """
-    if not course.unread and (isinstance(record, Course) or not any(one.analyte for one in record.set_aside)):
+    aside = () if isinstance(record, Course) else record.set_aside
+    if not course.unread and not course.above and not any(one.analyte for one in aside):
         return ()
     today = float(course.days[-1])
     reads = {name: _reads(grades) for name, grades in found.items()}
@@ -61,6 +63,13 @@ def unknown_lines(
         if name not in places and marks[0].any() and any(name in names for names in reads.values()):
             day = float(course.days[np.flatnonzero(marks[0])[-1]])
             places[name] = [_Place(day, f"last on {dated(day, infused)}", _replaced(course, name, day))]
+    for name in AMOUNTS:  # it runs, and counts; a scale that asks for its dose is open
+        for column in np.flatnonzero(course.marked(course.above, name)[0] & (course.dense(name)[0] == 0)):
+            day, source = float(course.days[column]), course.where_from.get(name)
+            row = f"{source[0, column]}, " if source is not None and source[0, column] else ""
+            later = _replaced(course, name, day)
+            text = f"runs, its rate not understood ({row}{dated(day, infused)}{f'; {SINCE}' if later else ''})"
+            places.setdefault(name, []).append(_Place(day, text, later))
     told: list[tuple[bool, float, str]] = []
     earlier: list[tuple[str, _Place]] = []
     for name, all_of_it in places.items():

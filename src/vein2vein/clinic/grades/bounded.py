@@ -122,12 +122,10 @@ def lowest_of_day(days: NDArray[np.int64], found: Range, last: int) -> Range:
     last : int
         Last day.
     """
-    n = len(days)
-    low, high = np.full((n, last + 1), np.nan), np.full((n, last + 1), np.nan)
-    inside = (days >= 0) & (days <= last)
-    for column in np.flatnonzero(inside.any(axis=0)):
-        rows = np.flatnonzero(inside[:, column])
-        at = rows, days[rows, column]
-        low[at] = np.fmin(low[at], found.low[rows, column])
-        high[at] = np.fmin(high[at], found.high[rows, column])
-    return Range(low, high)
+    n, width = len(days), max(0, last + 1)
+    low, high = np.full(n * width, np.nan), np.full(n * width, np.nan)
+    rows, columns = np.nonzero((days >= 0) & (days <= last) & (np.isfinite(found.low) | np.isfinite(found.high)))
+    at = rows * width + days[rows, columns]
+    np.fmin.at(low, at, found.low[rows, columns])
+    np.fmin.at(high, at, found.high[rows, columns])
+    return Range(low.reshape(n, width), high.reshape(n, width))

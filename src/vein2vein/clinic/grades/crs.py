@@ -7,7 +7,7 @@ therapy was given after onset; the older scales ask for it at onset. A cell read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,7 @@ from vein2vein.clinic.grades.signs import (
     OXYGEN,
     Signs,
     bedside_signs,
+    read,
     severity,
     systolic_limit,
 )
@@ -58,6 +59,10 @@ SET_ASIDE: dict[str, Callable[[Signs], Flags]] = {
     "ventilated to protect the airway: not counted as hypoxia": lambda signs: signs.breathing.protects,
     "mean arterial pressure is low: supports hypotension": lambda signs: signs.circulation.low_mean,
 }
+GOES_ON = (
+    "no fever now, and low pressure or oxygen has gone on since the fever: chart what may have taken it away "
+    "(antipyretic, steroid, tocilizumab), or that nothing was given"
+)
 LATE = "late onset: the first fever came after day 14; look for another cause, infection first"
 VERY_LATE = "late onset: the first fever came after day 30; another cause is likelier, look for it"
 INFECTED = "other cause? an infection or a positive culture is charted within days of the first fever"
@@ -111,9 +116,11 @@ def grade_crs(
     enters = of.established & (signs.fever | of.waived if throughout else of.sick)
     perhaps = of.perhaps & (signs.fever | of.perhaps_waived if throughout else ~of.quiet) & ~enters
     doubtful = signs.no_temperature & ~(of.waived if throughout else of.perhaps)
+    # Where nothing is charted that takes fever away, a chart may lack it: signs that go on since are not settled.
+    goes_on = _goes_on(signs, of, rules.lists["waives_fever"]) & ~enters if throughout else NEVER
     # A fever of another cause hides whether the syndrome would have had one: the cell is not gradable, not grade 0.
     blocked = signs.other_cause & ~enters
-    lower, upper = lower * enters, upper * (enters | perhaps | doubtful)
+    lower, upper = lower * enters, upper * (enters | perhaps | doubtful | goes_on)
     upper = np.maximum(upper, (lower + np.int8(1)) * (doubtful | blocked))
     if looked is not None:
         lower, upper = lower * looked, np.where(looked, upper, np.int8(rules.top)).astype(np.int8)
@@ -123,10 +130,15 @@ def grade_crs(
     lower, upper = np.maximum(lower, columns["death"]), np.maximum(upper, (died | open_) * worst)
 
     grade = settle(lower, upper)
+    doubts["antipyretic"] = goes_on
     missing = _missing(grade < 0, doubts, of, perhaps, doubtful, {**signs.running, **table.open})
     in_need = signs.circulation.hypotension | signs.breathing.oxygen
-    sick = in_need & ~enters & ~signs.no_temperature
-    flags = {text: cells for text, cells in ((NOT_CRS, sick), (OTHER_CAUSE, signs.other_cause)) if cells.any()}
+    sick = in_need & ~enters & ~signs.no_temperature & ~goes_on
+    flags = {
+        text: cells
+        for text, cells in ((NOT_CRS, sick), (GOES_ON, goes_on), (OTHER_CAUSE, signs.other_cause))
+        if cells.any()
+    }
     for text, of_signs in SET_ASIDE.items():
         if (cells := of_signs(signs)).any():
             flags[text] = np.broadcast_to(cells, signs.shape)
@@ -155,6 +167,20 @@ def _followed(course: Course, looked: Flags) -> Flags:
     upcoming[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
     days = course.days
     return (upcoming < k) & (days[np.minimum(upcoming, k - 1)] - days[None, :] <= v["round"] + v["tolerance"])
+
+
+def _goes_on(signs: Signs, of: Episodes, waives: Iterable[str]) -> Flags:
+    """Afebrile cells of an episode whose low pressure or oxygen has gone on since its fever, without a quiet cell.
+
+    Only of a chart: what a simulation gave is known. A chart that says that none was given (0) settles it.
+    """
+    past = signs.past
+    if past.looked is None:
+        return NEVER
+    denied = any_of(read(past.course, name) == 0 for name in waives)
+    fever, quiet = past.latest("last fever", signs.fever), past.latest("last quiet", of.quiet)
+    said = past.latest("nothing given", np.broadcast_to(denied, signs.shape))
+    return of.established & of.sick & ~signs.fever & ~signs.other_cause & (fever > quiet) & (said < fever)
 
 
 def _doubtful_onset(signs: Signs, of: Episodes, counted: Flags) -> dict[str, Flags]:

@@ -54,8 +54,8 @@ class Grades:
         Cells where some sign of the scale was charted, understood or not; None: in every cell. The others are not
         gradable, and neither the newest state nor a day's worst is read from them.
     suspect : ndarray of bool, shape (n, k), or None
-        Cells of which nothing is certain and which show a sign all the same (low pressure or oxygen, the temperature not
-        known), and no later row of their round at the bed settles: a well hour does not settle such a day.
+        Cells of which nothing is certain and which show a sign all the same (low pressure or oxygen, the temperature
+        not known), and no later row of their round at the bed settles: a well hour does not settle such a day.
     passing : ndarray of bool, shape (n, k), or None
         Cells where a sign of an earlier round was about to be replaced by a milder one: the worst of a day is graded
         without it (``together``).
@@ -126,9 +126,12 @@ def ladder(values: Floats, levels: Iterable[Level]) -> Whole:
 
 def latest(holds: Flags) -> Columns:
     """Column of the latest cell, up to and including each one, where something holds; -1: none yet. Shape (n, k)."""
-    k = holds.shape[1]
-    found = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1)).T.copy()
-    for column in range(1, k):  # over all patients at once: faster than accumulating along each row
+    n, k = holds.shape
+    columns = np.where(holds, np.arange(k, dtype=np.int32), np.int32(-1))
+    if n < k or not k:
+        return np.maximum.accumulate(columns, axis=1)
+    found = columns.T.copy()
+    for column in range(1, k):  # over many patients at once: faster than accumulating along each row
         np.maximum(found[column - 1], found[column], out=found[column])
     return np.ascontiguousarray(found.T)
 
@@ -148,7 +151,8 @@ def before(columns: Columns) -> Columns:
 
 def take(values: NDArray[_Scalar], columns: Columns | NDArray[np.intp], absent: float) -> NDArray[_Scalar]:
     """Values at column numbers, shape (n, m); ``absent`` where the number is -1."""
-    picked: NDArray[_Scalar] = np.take_along_axis(values, np.maximum(columns, 0), axis=1)
+    rows = np.arange(len(values))[:, None] * values.shape[1]
+    picked: NDArray[_Scalar] = values.reshape(-1)[rows + np.maximum(columns, 0)]
     picked[columns < 0] = absent
     return picked
 

@@ -189,10 +189,15 @@ def _reading(course: Course, name: str, step: Callable[[Floats], Whole]) -> _Rea
     column = latest(charted)
     earlier = take(severity, before(column), 0)
     return _Reading(
-        charted, column, take(values, column, np.nan), take(severity, column, 0), take(unread, column, False),
-        take(worse, column, False), take(course.marked(course.lasting, name), column, False),
+        charted, column, take(values, column, np.nan), take(severity, column, 0),
+        _marked_at(unread, column), _marked_at(worse, column), _marked_at(course.marked(course.lasting, name), column),
         latest(charted & (severity > earlier)), severity, unread,
     )  # fmt: skip
+
+
+def _marked_at(marks: Flags, column: Columns) -> Flags:
+    """Marks at the columns that are read; mostly nothing is marked, and there is nothing to look up."""
+    return take(marks, column, False) if marks.any() else marks
 
 
 def _undisturbed(course: Course, name: str, own: Mapping[str, _Reading], v: Mapping[str, float]) -> Flags:

@@ -178,8 +178,8 @@ def _ferritin(course: Course, rules: Edition) -> tuple[Flags, Flags, Flags]:
     high, unknown = _met(course, "ferritin", v, lambda x: over(x.low, base.high), lambda x: over(x.high, base.low))
     measured, days = ends(course, "ferritin"), course.days
     lowest = Range(np.full(course.shape, np.nan), np.full(course.shape, np.nan))
-    for column, day in enumerate(days):
-        recent = (days < day) & (day - days <= v["rapid_within"])
+    for column in np.flatnonzero((~np.isnan(measured.low) | ~np.isnan(measured.high)).any(axis=0)):
+        recent = (days < days[column]) & (days[column] - days <= v["rapid_within"])
         if recent.any():
             for least, found in zip(lowest, measured):
                 least[:, column] = np.fmin.reduce(found[:, recent], axis=1)
