@@ -229,7 +229,9 @@ def test_other_definitions_take_bounds_too():
     assert points["ferritin"][0] == 50 and points["triglycerides"][0] == 0
     early = chart([0.5], temperature=39.0, mcp1=">1343.5", il6="<16")
     assert early_prediction(early, "hay_2017").verdict[0] == "positive"
-    assert early_prediction(early, "gust_2017").verdict[0] == "negative"
+    assert early_prediction(early, "gust_2017").verdict[0] == "not gradable"  # IL-6 may still rise
+    later = chart([0.5, 1.5], temperature=[39.0, "-"], mcp1=[">1343.5", "-"], il6=["<16", "<16"])
+    assert early_prediction(later, "gust_2017").verdict[0] == "negative"
     assert early_prediction(chart([0.5], temperature=39.0, mcp1=UNREAD), "hay_2017").verdict[0] == "not gradable"
 
 

@@ -14,7 +14,7 @@ from vein2vein.clinic.care.eligibility import (
 )
 from vein2vein.clinic.care.schedule import GROUPS, due
 from vein2vein.clinic.care.suggestions import second_dose, suggest, tocilizumab_blocks
-from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, FINDINGS, Override, apply_overrides, grade
+from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, DEATH_HOLDS, FINDINGS, Override, apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import all_products
@@ -68,6 +68,36 @@ def test_an_override_settles_what_could_not_be_graded_and_the_later_row_wins():
     assert after["crs_astct"].missing["temperature"].tolist() == [[True, False]]
     assert [a.holds for a in audit] == [2, 3] and all(a.computed == -1 for a in audit)
     assert sum(cells[0, 1] for text, cells in after["crs_astct"].flags.items() if "Dr." in text) == 2
+
+
+@pytest.mark.parametrize(
+    ("finding", "cause", "died"),
+    [
+        ("crs_astct", 1, True),
+        ("crs_penn", 1, True),
+        ("icans", 2, True),
+        ("neurologic_event", 2, True),
+        ("iec_hs", 3, True),
+        ("crs_astct", 4, False),  # of the disease: the decision holds
+        ("icans", 1, False),
+        ("iec_hs", 0, False),
+    ],
+)
+@pytest.mark.parametrize("decision", [{"grade": 1}, {"cause": "bacteremia"}])
+def test_a_death_is_not_hidden_by_a_decision_made_before_it(finding, cause, died, decision):
+    course = sick(2.0, 2.5, 2.55, ice=[9.0] * 3, death_cause=[NAN, cause, NAN], alive=[1.0, 0.0, NAN])
+    findings = grade(course, age=[40.0], scales=[finding])
+    one = decided(finding=finding, first_day=2.0, last_day=2.6, **decision)
+    after, audit = apply_overrides(findings, [one], course)
+    holds = decision.get("grade", 0)
+    told = [text for text, cells in after[finding].flags.items() if DEATH_HOLDS in text and cells[0, 1]]
+    assert after[finding].grade[0, 0] == holds
+    assert [a.not_over for a in audit] == (["", "death", "death"] if died else [""] * 3)
+    if died:
+        assert after[finding].grade[0, 1] == audit[1].holds == 5 and len(told) == 1 and "Dr. A" in told[0]
+        assert after[finding].grade[0, 2] == findings[finding].grade[0, 2]  # a row after the death hides it neither
+    else:
+        assert after[finding].grade[0, 1] == audit[1].holds == holds and not told
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, Override, grade
+from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, DEATH_HOLDS, Override, grade
 from vein2vein.errors import InputError
 from vein2vein.io.record.read import example_record_text, read_record
 from vein2vein.io.record.write import write_record
@@ -131,6 +131,17 @@ def test_an_override_changes_the_finding_and_stays_visible(record):
     assert "grade 2" in told.computed and told.holds == "grade 1" and told.where_from == "record.csv:70"
     page = monitor_page(watch)
     assert "Dr. B" in page and "fluids for dehydration" in page and "bacteremia" in page
+
+
+def test_a_death_stands_in_the_record_beside_a_decision_that_covers_it(tmp_path):
+    rows = "2026-03-08 18:30,death_cause,CRS,,,\n2026-03-08 19:00,creatinine,1.1,mg/dL,,\n"
+    path = tmp_path / "record.csv"
+    path.write_text(example_record_text().rstrip() + "\n" + rows, encoding="utf-8")
+    one = Override(0, 3.0, 3.9, "crs_astct", 1, "", "Dr. B", "day 3", "", "record.csv:70")
+    (watch,) = monitor(replace(read_record(path), overrides=(one,)), until=3.5)
+    assert str(state(watch, "crs_astct")) == "grade 5"
+    (told,) = [d for d in watch.decisions if d.author == "Dr. B"]
+    assert DEATH_HOLDS in told.holds and "grade 5" in told.computed
 
 
 def test_an_override_on_a_scale_that_is_not_shown_is_told_and_held_where_it_is(record):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.grades.risk_scores import SELDOM
 from vein2vein.report.monitor_page import monitor_page
 from vein2vein.therapy.course import Course, Row, course_from_rows
 from vein2vein.ward.monitor import monitor
@@ -109,8 +110,18 @@ def test_early_predictions_are_read_from_the_first_day_and_a_half(table, case):
             rows += [(float(day), name, float(one)) for day, one in zip(case["days"], listed) if one != "-"]
     for tree in ("hay_2017", "gust_2017"):
         if tree in case and rows:
-            found = score(tree, *rows, (TODAY, "ice", 10.0))
-            assert found.verdict == case[tree] and SO_FAR not in found.flags
+            over = () if max(case["days"]) < 1.5 else ((TODAY, "ice", 10.0),)
+            found = score(tree, *rows, *over)
+            assert found.verdict == case[tree] and (SO_FAR in found.flags) == (not over)
+
+
+def test_an_early_prediction_says_what_was_charted_too_seldom():
+    found = score("hay_2017", (0.17, "temperature", 37.0), (TODAY, "ice", 10.0))
+    assert str(found) == "0 to 2 criteria: not gradable" and found.missing == ("temperature", "mcp1")
+    assert f"{SELDOM}: temperature" in found.flags
+    every = [(0.25 * i, "temperature", 37.0) for i in range(7)]
+    found = score("hay_2017", *every, (TODAY, "ice", 10.0))
+    assert str(found) == "0 to 1 criteria: negative" and found.flags == ()
 
 
 def test_an_early_prediction_says_that_its_window_is_open():

@@ -22,7 +22,7 @@ from vein2vein.clinic.care.suggestions import Suggestion, suggest
 from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.grades.infusions import from_infusion, new_treatments
-from vein2vein.clinic.grades.monitoring import Audit, Override, apply_overrides, grade
+from vein2vein.clinic.grades.monitoring import DEATH_HOLDS, Audit, Override, apply_overrides, grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
@@ -340,13 +340,16 @@ def _decide(
             refused.append(SetAside(file, place, "", what, "", "", remedy or "correct it"))
             continue
         spans = sorted({in_words(one.finding, a.computed) for a in audit})
-        told.append(_decision(one, ", ".join(spans) or "no reading of these days"))
+        decision = _decision(one, ", ".join(spans) or "no reading of these days")
+        if any(a.not_over for a in audit):
+            decision = replace(decision, holds=f"{decision.holds}; {DEATH_HOLDS}")
+        told.append(decision)
     return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
 
 
 def _looked_too(grades: Grades, course: Course, audit: Iterable[Audit]) -> Grades:
     """The same grades; where a clinician decided, the scale was looked at."""
-    decided = np.isin(grades.days, [one.day for one in audit])[None, :]
+    decided = np.isin(grades.days, [one.day for one in audit if not one.not_over])[None, :]
     return replace(grades, looked=looked_at(grades, course)[None, :] | decided)
 
 

@@ -225,7 +225,11 @@ def _told(
     """A score of the clinic for the one patient of a course."""
     part = course.between(first, last)
     open_ = any(bool(cells[0]) for cells in score.missing.values())
-    missing = (name for name in reads if not part.measured(name) or (name in values and _open(values[name])))
+    missing = (
+        name
+        for name in reads
+        if not part.measured(name) or (name in values and _open(values[name])) or name in score.missing
+    )
     return PatientScore(
         name=score.name,
         title=TITLES[score.name],

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.bounded import Range, bounded_ladder, carried_ends, charted, ends, lowest_of_day
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Floats, Grades, ladder, settle
+from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, ladder, settle
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
 
@@ -65,6 +65,8 @@ class Hematotoxicity:
         All days of the early window at or below the two limits, in one run or many.
     early_at_least, late_at_least : ndarray of int8
         What is surely earned; all days above are so, too.
+    unknown_days : ndarray of int
+        Days of the early window that no count tells of, nor the line between two counts.
     """
 
     early: NDArray[np.int8]
@@ -77,6 +79,7 @@ class Hematotoxicity:
     cumulative_very_low: NDArray[np.int64]
     early_at_least: NDArray[np.int8]
     late_at_least: NDArray[np.int8]
+    unknown_days: NDArray[np.int64]
 
 
 def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "icaht_2023") -> Hematotoxicity:
@@ -102,12 +105,39 @@ def grade_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str =
     return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
 
 
-def _icaht(daily: Floats, until: Floats, rules: Edition) -> Hematotoxicity:
+def icaht_in_chart(
+    course: Course, *, last_day: ArrayLike, over: ArrayLike, criteria: str = "icaht_2023"
+) -> Hematotoxicity:
+    """ICAHT of a chart that is still being written: as published, with two differences.
+
+    A day in a gap too long to be filled may have been low: the grade is told where it would be the same either way.
+    Low from the start to the end is the highest grade only where the early window is over and counts reach its end.
+
+    Parameters
+    ----------
+    course, criteria
+        As for ``grade_icaht``.
+    last_day : array_like, shape (n,)
+        Today, or the day on which death or the next therapy ended the window.
+    over : array_like of bool, shape (n,)
+        Whether the early window is over.
+    """
+    rules = edition(criteria)
+    daily, until = _daily_lowest(course, "neutrophils", int(rules.values["late_last_day"]), last_day)
+    ended = np.broadcast_to(np.asarray(over, dtype=bool), until.shape)
+    best = _icaht(daily.high, until, rules, over=ended, unknown_is=np.nan)
+    worst = _icaht(daily.low, until, rules, over=ended, unknown_is=0.0)
+    return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
+
+
+def _icaht(
+    daily: Floats, until: Floats, rules: Edition, over: Flags | None = None, unknown_is: float | None = None
+) -> Hematotoxicity:
     """ICAHT of counts that are known: one for each date, NaN where there is none."""
     v = rules.values
     n = len(daily)
     early_days = int(v["early_last_day"]) + 1
-    filled = _interpolated(daily[:, :early_days], int(v["gap_filled"]), until)
+    filled = _filled(daily[:, :early_days], int(v["gap_filled"]), until, unknown_is)
     filled = np.round(filled / v["rounded_to"]) * v["rounded_to"]
     gap = int(v["recovery_days"]) - 1
     low, very_low = filled <= v["low"] + v["tolerance"], filled <= v["very_low"] + v["tolerance"]
@@ -117,6 +147,9 @@ def _icaht(daily: Floats, until: Floats, rules: Edition) -> Hematotoxicity:
         days = days_low if level.reads == "days_low" else days_very_low
         early = np.where(days >= level.value, np.maximum(early, level.grade), early).astype(np.int8)
     overridden = _low_from_start_to_end(low, np.isfinite(filled), gap, int(v["override_start_until"]))
+    if over is not None:
+        end = np.clip(until, 0, early_days - 1).astype(np.intp)
+        overridden &= over & np.isfinite(np.take_along_axis(filled, end[:, None], axis=1)[:, 0])
     early = np.where(overridden, rules.top, early)
     early = np.where(np.isfinite(filled).any(axis=1), early, NOT_GRADABLE).astype(np.int8)
 
@@ -131,7 +164,7 @@ def _icaht(daily: Floats, until: Floats, rules: Edition) -> Hematotoxicity:
     late = np.where(np.isnan(lowest), NOT_GRADABLE, late).astype(np.int8)
     return Hematotoxicity(
         early, late, days_low, days_very_low, overridden, transient, low.sum(axis=1), very_low.sum(axis=1),
-        np.maximum(early, 0), np.maximum(late, 0),
+        np.maximum(early, 0), np.maximum(late, 0), _unknown_days(filled, until),
     )  # fmt: skip
 
 
@@ -150,6 +183,8 @@ class Thrombocytopenia:
         First of three days in a row at 20 or more without transfusion in the week before; inf: none.
     early_at_least, late_at_least : ndarray of int8
         What is surely earned; the days are so, too.
+    unknown_days : ndarray of int
+        Days of the early window that no count tells of, nor the line between two counts.
     """
 
     early: NDArray[np.int8]
@@ -159,6 +194,7 @@ class Thrombocytopenia:
     recovery_day: NDArray[np.float64]
     early_at_least: NDArray[np.int8]
     late_at_least: NDArray[np.int8]
+    unknown_days: NDArray[np.int64]
 
 
 def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str = "t_icaht_2024") -> Thrombocytopenia:
@@ -180,13 +216,25 @@ def grade_t_icaht(course: Course, *, last_day: ArrayLike = np.inf, criteria: str
     return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
 
 
-def _t_icaht(daily: Floats, until: Floats, rules: Edition, recovered: Floats) -> Thrombocytopenia:
+def t_icaht_in_chart(course: Course, *, last_day: ArrayLike, criteria: str = "t_icaht_2024") -> Thrombocytopenia:
+    """T-ICAHT of a chart that is still being written: a day in a gap too long to be filled may have been low."""
+    rules = edition(criteria)
+    daily, until = _daily_lowest(course, "platelets", int(rules.values["late_last_day"]), last_day)
+    recovered = _platelet_recovery(course, daily.low, rules.values)
+    best = _t_icaht(daily.high, until, rules, recovered, unknown_is=np.nan)
+    worst = _t_icaht(daily.low, until, rules, recovered, unknown_is=0.0)
+    return replace(best, early=settle(best.early, worst.early), late=settle(best.late, worst.late))
+
+
+def _t_icaht(
+    daily: Floats, until: Floats, rules: Edition, recovered: Floats, unknown_is: float | None = None
+) -> Thrombocytopenia:
     """T-ICAHT of counts that are known: one for each date, NaN where there is none."""
     v = rules.values
     n = len(daily)
     split = int(v["early_last_day"]) + 1
     gap = int(edition("icaht_2023").values["gap_filled"])  # as for neutrophils: the proposal names no gap of its own
-    first = _interpolated(daily[:, :split], gap, until)
+    first = _filled(daily[:, :split], gap, until, unknown_is)
     low, very_low = (first < v["low"]).sum(axis=1), (first < v["very_low"]).sum(axis=1)
     early = np.zeros(n, dtype=np.int8)
     for level in rules.column("early"):
@@ -196,7 +244,7 @@ def _t_icaht(daily: Floats, until: Floats, rules: Edition, recovered: Floats) ->
 
     later = daily[:, split:]
     tests = int(v["late_tests"])
-    days = (_interpolated(later, gap, until - split) < v["very_low"]).sum(axis=1)
+    days = (_filled(later, gap, until - split, unknown_is) < v["very_low"]).sum(axis=1)
     late = np.zeros(n, dtype=np.int8)
     for limit, grade in ((v["late_low"], 1), (v["low"], 2)):
         late = np.where((later < limit).sum(axis=1) >= tests, grade, late)
@@ -204,7 +252,9 @@ def _t_icaht(daily: Floats, until: Floats, rules: Edition, recovered: Floats) ->
     for level in rules.column("late"):
         late = np.where(confirmed & (days >= level.value), level.grade, late)
     late = np.where(np.isfinite(later).sum(axis=1) >= tests, late, NOT_GRADABLE).astype(np.int8)
-    return Thrombocytopenia(early, late, low, very_low, recovered, np.maximum(early, 0), np.maximum(late, 0))
+    return Thrombocytopenia(
+        early, late, low, very_low, recovered, np.maximum(early, 0), np.maximum(late, 0), _unknown_days(first, until)
+    )
 
 
 def _platelet_recovery(course: Course, daily: NDArray[np.float64], v: Mapping[str, float]) -> NDArray[np.float64]:
@@ -237,19 +287,46 @@ def _daily_lowest(course: Course, name: str, last: int, last_day: ArrayLike) -> 
     return lowest_of_day(days, found, last), np.floor(end + clock)
 
 
-def _interpolated(daily: NDArray[np.float64], longest_gap: int, until: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fill gaps of up to so many days by straight lines; the ends carry their nearest value, not beyond ``until``."""
+def _filled(daily: Floats, longest_gap: int, until: Floats, unknown_is: float | None) -> Floats:
+    """Counts with their gaps filled; None: as published. Else the last count carries up to ``until``, no further.
+
+    What stays unknown up to then is ``unknown_is``: 0 where it may have been low, NaN where nothing is said.
+    """
+    k = daily.shape[1]
+    if unknown_is is None:
+        return _interpolated(daily, longest_gap, until, np.full(len(daily), k))
+    filled = _interpolated(daily, longest_gap, until, np.clip(until + 1, 0, k).astype(np.int64))
+    return np.where(_unknown(filled, until), unknown_is, filled)
+
+
+def _unknown(filled: Floats, until: Floats) -> Flags:
+    """Days up to ``until`` of which nothing is known."""
+    here = np.arange(filled.shape[1], dtype=np.intp)[None, :]
+    return np.isnan(filled) & (here <= until[:, None])
+
+
+def _unknown_days(filled: Floats, until: Floats) -> NDArray[np.int64]:
+    return _unknown(filled, until).sum(axis=1, dtype=np.int64)
+
+
+def _interpolated(daily: Floats, longest_gap: int, until: Floats, edge: NDArray[np.int64]) -> Floats:
+    """Fill gaps of up to so many days by straight lines; the ends carry their nearest value, not beyond ``until``.
+
+    The gap after the last count is measured to ``edge``.
+    """
     k = daily.shape[1]
     here = np.arange(k, dtype=np.intp)[None, :]
     known = np.isfinite(daily)
     left = np.maximum.accumulate(np.where(known, here, -1), axis=1)
     right = np.minimum.accumulate(np.where(known, here, k)[:, ::-1], axis=1)[:, ::-1]
+    tail = right >= k
     at_left = np.take_along_axis(daily, np.maximum(left, 0), axis=1)
     at_right = np.take_along_axis(daily, np.minimum(right, k - 1), axis=1)
     share = (here - left) / np.maximum(right - left, 1)
     between = at_left + (at_right - at_left) * share  # NaN beyond the ends
-    value = np.where(left < 0, at_right, np.where(right >= k, at_left, between))
-    allowed = (right - left - 1 <= longest_gap) & (here <= until[:, None])
+    value = np.where(left < 0, at_right, np.where(tail, at_left, between))
+    gap = np.where(tail, edge[:, None], right) - left - 1
+    allowed = (gap <= longest_gap) & (here <= until[:, None])
     return np.where(known, daily, np.where(allowed, value, np.nan))
 
 

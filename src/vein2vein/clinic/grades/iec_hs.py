@@ -11,11 +11,24 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vein2vein.analytes import analyte
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import Edition, edition, unverified
 from vein2vein.clinic.grades.bounded import Range, carried_ends, charted, ends
 from vein2vein.clinic.grades.crs import grade_crs
-from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, Whole, before, carried, latest, take
+from vein2vein.clinic.grades.grades import (
+    NOT_GRADABLE,
+    Columns,
+    Flags,
+    Floats,
+    Grades,
+    Whole,
+    any_of,
+    before,
+    carried,
+    latest,
+    take,
+)
 from vein2vein.clinic.grades.organs import lowest_before
 from vein2vein.therapy.course import Course
 
@@ -44,6 +57,7 @@ CRITERION_ONLY = "ferritin meets the criterion, no common feature: not the syndr
 CONFIRM = "computed from laboratory values: a clinician confirms it and rules out infection and progression"
 VENTILATOR_CODE = "ventilator"
 _Asks = Callable[[Range], Flags]
+_Feature = tuple[Flags, dict[str, Flags]]  # whether it is met, and where what would have to be known to say no
 
 
 def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, criteria: str = "iec_hs_2023") -> Grades:
@@ -70,12 +84,13 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     high, no_ferritin, rising = _ferritin(course, rules)
     features = {
         "transaminases": _transaminases(course, rules),
-        "fibrinogen": _below(course, "fibrinogen", v["fibrinogen"], v),
-        "hemophagocytosis": _ever(course, "hemophagocytosis"),
+        "fibrinogen": _alone("fibrinogen", _below(course, "fibrinogen", v["fibrinogen"], v)),
+        "hemophagocytosis": _alone("hemophagocytosis", _ever(course, "hemophagocytosis")),
         "cytopenia": _cytopenia(course, v),
     }
     least = np.sum([met for met, _ in features.values()], axis=0)
-    most = least + np.sum([unknown & ~met for met, unknown in features.values()], axis=0)
+    unknown = {name: any_of(open_.values()) & ~met for name, (met, open_) in features.items()}
+    most = least + np.sum(list(unknown.values()), axis=0)
     resolving = _resolving(course, _usual_crs(course, age) if crs is None else crs, rising, v)
     states: list[Whole] = []
     for ferritin, count in ((high, least), (high | no_ferritin, most)):
@@ -91,9 +106,8 @@ def grade_iec_hs(course: Course, *, age: ArrayLike, crs: Grades | None = None, c
     graded = np.where(np.logical_or.reduce([doubt, open_death, *unclear.values()]), NOT_GRADABLE, grade)
     graded = graded.astype(np.int8)
     missing: dict[str, Flags] = {"ferritin": doubt & no_ferritin, "death_cause": open_death, **unclear}
-    for name, (met, unknown) in features.items():
-        for analyte in READS[name]:
-            missing[analyte] = doubt & unknown & ~met
+    for met, open_ in features.values():
+        missing.update({lacking: doubt & cells & ~met for lacking, cells in open_.items()})
     columns: dict[str, Whole] = {"state": state, "ferritin": high * grade, "severity": grade}
     columns.update({name: met * grade for name, (met, _) in features.items()})
     shown = {name: np.broadcast_to(found, course.shape).astype(np.int8) for name, found in columns.items()}
@@ -135,9 +149,14 @@ def _met(
     return met, np.where(np.isnan(now.low), np.isnan(lately.low) | perhaps(lately), perhaps(now)) & ~met
 
 
-def _unclear(course: Course, name: str, v: Mapping[str, float], open_: Flags) -> Flags:
-    """Of the cells that are open, those where a value was drawn: another analyte that is normal does not close them."""
-    return open_ & np.isfinite(carried_ends(course, name, v["stands"]).low)
+def _alone(name: str, found: tuple[Flags, Flags]) -> _Feature:
+    """A feature that one analyte decides."""
+    return found[0], {name: found[1]}
+
+
+def _baseline_of(name: str) -> str:
+    """What is missing where today's value is charted and no earlier one to compare it with."""
+    return f"baseline of {analyte(name).title.partition(' (')[0].lower()}"
 
 
 def _ever(course: Course, name: str) -> tuple[Flags, Flags]:
@@ -170,19 +189,21 @@ def _ferritin(course: Course, rules: Edition) -> tuple[Flags, Flags, Flags]:
     return high | rapid, (unknown | perhaps) & ~(high | rapid), measured.low > earlier
 
 
-def _transaminases(course: Course, rules: Edition) -> tuple[Flags, Flags]:
-    """Above so many times the limit, or the baseline where that was abnormal; it may have been, where it is unknown."""
+def _transaminases(course: Course, rules: Edition) -> _Feature:
+    """Above so many times the limit, or the baseline where that was abnormal; it may have been, where it is unknown.
+
+    One that is normal does not settle the other.
+    """
     v = rules.values
-    met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
-    unclear = np.zeros(course.shape, dtype=bool)
+    met = np.zeros(course.shape, dtype=bool)
+    unknown: dict[str, Flags] = {}
     for name in TRANSAMINASES:
         upper, base = v[f"{name}_upper_limit"], lowest_before(course, name, v["baseline_days"])
         most, least = (v["transaminase_times"] * np.fmax(end, upper) for end in (base.high, base.low))
         high, open_ = _met(course, name, v, _above(most, 0), _above(least, 1))
         met |= high & np.isfinite(base.low)
-        unclear |= _unclear(course, name, v, open_)
-        unknown &= open_ | (high & np.isnan(base.low))
-    return met, (unknown | unclear) & ~met
+        unknown[name], unknown[_baseline_of(name)] = open_, high & np.isnan(base.low)
+    return met, unknown
 
 
 def _above(limit: Floats, end: int) -> _Asks:
@@ -193,21 +214,36 @@ def _below(course: Course, name: str, limit: float, v: Mapping[str, float]) -> t
     return _met(course, name, v, lambda x: x.high < limit, lambda x: x.low < limit)
 
 
-def _cytopenia(course: Course, v: Mapping[str, float]) -> tuple[Flags, Flags]:
-    """A count that fell to grade 4 within the last week, once the nadir of conditioning is past."""
-    late = (course.days >= v["cytopenia_from_day"])[None, :]
-    met, unknown = np.zeros(course.shape, dtype=bool), np.ones(course.shape, dtype=bool)
-    unclear = np.zeros(course.shape, dtype=bool)
+def _cytopenia(course: Course, v: Mapping[str, float]) -> _Feature:
+    """A count that fell to grade 4 within the last week, once the nadir of conditioning is past.
+
+    It fell between the last count above and the first below: where those do not tell whether that was within the week
+    it may have been. A count that is normal does not settle another.
+    """
+    days = course.days[None, :]
+    late = np.broadcast_to(days >= v["cytopenia_from_day"], course.shape)
+    met = np.zeros(course.shape, dtype=bool)
+    unknown: dict[str, Flags] = {}
     blood = edition("ctcae_v5_blood")
     limits = {level.reads: level.value for level in blood.levels if level.grade == blood.top}
     for name in COUNTS:
         low, open_ = _below(course, name, limits[name], v)
-        above = before(latest(ends(course, name).low >= limits[name]))
-        since = course.days[None, :] - course.days[np.maximum(above, 0)] <= v["cytopenia_before"]
-        met |= low & late & (above >= 0) & since
-        unclear |= _unclear(course, name, v, open_)
-        unknown &= open_ | (low & (above < 0))
-    return met, (unknown | unclear) & late & ~met
+        found, there = ends(course, name), charted(course, name)
+        above = before(latest(found.low >= limits[name]))
+        fell = low & late & (above >= 0) & (days - course.days[np.maximum(above, 0)] <= v["cytopenia_before"])
+        first = _next(there, latest(there & ~(found.high < limits[name])) + 1)
+        recent = days - course.days[np.maximum(first, 0)] <= v["cytopenia_before"]
+        met |= fell
+        unknown[name], unknown[_baseline_of(name)] = open_ & late, low & late & recent & ~fell
+    return met, unknown
+
+
+def _next(there: Flags, columns: Columns) -> Columns:
+    """First column from each one on where something is there; the last column where there is none."""
+    k = there.shape[1]
+    at = np.where(there, np.arange(k, dtype=np.int32), np.int32(k - 1))
+    following = np.minimum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
+    return take(following, np.minimum(columns, k - 1), 0)
 
 
 def _resolving(course: Course, crs: Grades, rising: Flags, v: Mapping[str, float]) -> Flags:

@@ -19,7 +19,7 @@ from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia
 from vein2vein.clinic.grades.cres import grade_cres
 from vein2vein.clinic.grades.crs import grade_crs
-from vein2vein.clinic.grades.grades import Floats, Grades, at_column, because, lacking
+from vein2vein.clinic.grades.grades import Flags, Floats, Grades, at_column, because, lacking
 from vein2vein.clinic.grades.hematotoxicity import CYTOPENIAS, grade_cytopenia
 from vein2vein.clinic.grades.icans import grade_icans, neurologic_event
 from vein2vein.clinic.grades.iec_hs import grade_iec_hs
@@ -28,6 +28,9 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course, course_of
 
 __all__ = ["ALL_FINDINGS", "FINDINGS", "Audit", "Override", "apply_overrides", "because", "grade", "lacking"]
+
+
+DEATH_HOLDS = "death is not overridden: change its cause where it is charted"
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,10 @@ class Override:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an override changed: the cell, the computed grade (-1 not gradable), the grade that holds, and by whom."""
+    """What an override changed: the cell, the computed grade (-1 not gradable), the grade that holds, and by whom.
+
+    ``not_over`` is what a decision does not change: "death", which keeps its grade 5; else "".
+    """
 
     patient: int
     day: float
@@ -224,12 +230,16 @@ class Audit:
     computed: int
     holds: int
     override: Override
+    not_over: str = ""
 
 
 def apply_overrides(
     findings: Mapping[str, Grades], overrides: Iterable[Override], course: Course
 ) -> tuple[dict[str, Grades], tuple[Audit, ...]]:
     """Lay a clinician's decisions over the findings; the later row of the record wins where two cover a cell.
+
+    A death that the record attributes to a syndrome is its grade 5 whatever was decided: its cause is changed where it
+    is charted.
 
     Parameters
     ----------
@@ -242,7 +252,7 @@ def apply_overrides(
     Returns
     -------
     findings : dict of str to Grades
-        With the decided grades, and a flag in each cell that says who decided, when and why.
+        With the decided grades, and a flag in each cell that says who decided, when and why, or that death goes before.
     audit : tuple of Audit
         One row for each cell that an override covers, also where it agrees with the computed grade.
 
@@ -260,19 +270,34 @@ def apply_overrides(
         cells = np.zeros(was.grade.shape, dtype=bool)
         cells[at] = (was.days >= one.first_day) & (was.days <= one.last_day)
         holds = 0 if one.grade is None else one.grade
+        died = cells & _died(one.finding, course)
         audit += [
-            Audit(one.patient, float(was.days[c]), one.finding, int(computed.grade[at, c]), holds, one)
+            Audit(
+                one.patient, float(was.days[c]), one.finding, int(computed.grade[at, c]),
+                int(was.grade[at, c]) if died[at, c] else holds, one, "death" if died[at, c] else "",
+            )
             for c in np.flatnonzero(cells[at])
-        ]
+        ]  # fmt: skip
+        cells &= ~died
         text = _sentence(one, holds)
+        flags = {**was.flags, text: cells | was.flags.get(text, np.zeros_like(cells))}
+        if died.any():
+            flags[f"{DEATH_HOLDS} ({text})"] = died
         changed[one.finding] = replace(
             was,
             grade=np.where(cells, holds, was.grade).astype(np.int8),
             at_least=np.where(cells, holds, was.at_least).astype(np.int8),
             missing={name: found & ~cells for name, found in was.missing.items()},
-            flags={**was.flags, text: cells | was.flags.get(text, np.zeros_like(cells))},
+            flags=flags,
         )
     return changed, tuple(audit)
+
+
+def _died(finding: str, course: Course) -> Flags:
+    """Cells from a death on that the record attributes to the syndrome of a finding."""
+    syndrome = "crs" if finding.startswith("crs_") else "icans" if finding == "neurologic_event" else finding
+    cause = edition("death").values.get(syndrome, np.nan)
+    return np.logical_or.accumulate(course.dense("death_cause") == cause, axis=1)
 
 
 def _sentence(one: Override, holds: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.analytes import analyte
 from vein2vein.clinic.criteria import Edition, Level, edition, unverified
 from vein2vein.clinic.grades.bounded import Range, carried_ends, carry_over, charted, ends, meets, range_of
 from vein2vein.clinic.grades.grades import Flags, Floats, at_last, last
@@ -21,6 +22,7 @@ EASIX = {
     "m_easix": ("ldh", "crp", "platelets"),
 }
 ON_THE_CUT = "a value sits exactly on a cut, where sources differ"
+SELDOM = "charted too seldom in the window to say no"
 TRANSFUSED = "platelets were transfused a short time before"
 
 
@@ -184,6 +186,9 @@ def easix_positive(value: ArrayLike) -> Flags:
 def early_prediction(course: Course, tree: str, *, criteria: str = "early_prediction") -> RiskScore:
     """Whether the first 36 hours predict grade 4 to 5 toxicity: ``positive``, ``negative`` or ``not gradable``.
 
+    A value that was low says no only where it was charted all over the window (``temperature_apart``,
+    ``cytokines_apart``) and the window is over: the peak may lie between, or ahead.
+
     Parameters
     ----------
     course : Course
@@ -200,10 +205,30 @@ def early_prediction(course: Course, tree: str, *, criteria: str = "early_predic
     part = course.between(0.0, rules.values["within"])
     peaks = {level.reads: extreme_of(part, level.reads, highest=True) for level in levels}
     met = {level.reads: meets(peaks[level.reads], level) for level in levels}
-    absent = {name: np.isnan(peak.low) | (met[name][0] != met[name][1]) for name, peak in peaks.items()}
+    over = bool(course.shape[1]) and float(course.days[-1]) >= rules.values["within"]
+    seldom = {name: ~np.isnan(peak.low) & ~met[name][1] & ~_all_over(part, name, rules) for name, peak in peaks.items()}
+    absent = {
+        name: np.isnan(peak.low) | (met[name][0] != met[name][1]) | seldom[name] | (~met[name][1] & (not over))
+        for name, peak in peaks.items()
+    }
     points = {name: surely.astype(float) for name, (surely, _) in met.items()}
     low = np.sum(list(points.values()), axis=0)
     high = np.sum([met[name][0] | absent[name] for name in met], axis=0).astype(float)
     verdict = np.select([low == len(levels), high < len(levels)], ["positive", "negative"], "not gradable")
     missing = {name: cells for name, cells in absent.items() if cells.any()}
-    return RiskScore(tree, rules.name, low, high, verdict, points, missing, {}, unverified(rules.name))
+    flags = {
+        f"{SELDOM}: {analyte(name).title.lower()}": cells for name, cells in seldom.items() if over and cells.any()
+    }
+    return RiskScore(tree, rules.name, low, high, verdict, points, missing, flags, unverified(rules.name))
+
+
+def _all_over(part: Course, name: str, rules: Edition) -> Flags:
+    """Whether an analyte was charted from the infusion to the end of the window without a gap too long; (n,)."""
+    longest = rules.values["temperature_apart" if name == "temperature" else "cytokines_apart"]
+    there = charted(part, name)
+    since, widest = np.zeros(part.shape[0]), np.zeros(part.shape[0])
+    for day, cells in zip(part.days, there.T):
+        widest = np.maximum(widest, day - since)
+        since = np.where(cells, day, since)
+    widest = np.maximum(widest, rules.values["within"] - since)
+    return widest <= longest
