@@ -108,6 +108,25 @@ def test_deidentified_output_names_nobody(record):
         assert "Jane" not in content and "2026-03" not in content and "Dr. A" not in content, path.name
 
 
+def test_dates_stand_in_the_page_only_and_in_no_file_of_a_copy_without_them(record):
+    add(record, "2026-03-08 20:00,temperature,102,degC,,Fahrenheit in a Celsius column")
+    assert run("monitor", record, "--quiet", "--out", "dated")[0] == 0
+    assert run("monitor", record, "--quiet", "--out", "bare", "--deidentify")[0] == 0
+    holds = {path.name: "2026-03" in path.read_text(encoding="utf-8") for path in Path("dated").iterdir()}
+    assert holds == {"report.html": True, "findings.csv": False, "findings.fhir.json": False}
+    written = {path.name: path.read_text(encoding="utf-8") for path in Path("bare").iterdir()}
+    assert set(written) == {*holds, "record.csv"} and not [name for name in written if "2026-03" in written[name]]
+
+
+def test_dates_stand_beside_days_in_the_terminal_and_not_without_them(record):
+    for args, dated in (((), True), (("--deidentify",), False)):
+        _, out, err = run("monitor", record, "--until", "3.375", "--out", f"out-{dated}", *args)
+        given = next(line for line in out.splitlines() if "given on day 3.38" in line)
+        assert ("(2026-03-08 19:00)" in given) == dated and ("2026-03" in out + err) == dated
+        (head,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["day"]]
+        assert (head[1] == "date") == dated
+
+
 def test_a_copy_without_identifiers_gives_the_same_grades(record):
     assert run("monitor", record, "--deidentify", "--quiet", "--out", "one")[0] == 0
     assert run("monitor", "one/record.csv", "--weight", 39, "--quiet", "--out", "two")[0] == 0

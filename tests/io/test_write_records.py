@@ -118,7 +118,8 @@ def test_findings_as_csv_carry_grade_edition_and_reasons(example, tmp_path):
 def test_findings_have_no_row_where_their_scale_was_not_looked_at_and_say_what_is_a_bound(tmp_path):
     lines = [
         "day,analyte,value,unit", ",age,40,year", "1,temperature,39,degC", "1,SBP,120,mmHg",
-        "1,oxygen device,room air,", "2,temperature,39,degC", "2,norepinephrine,running,", "9,CRP,5,mg/L", "9,neutrophils,<0.5,10^9/L",
+        "1,oxygen device,room air,", "2,temperature,39,degC", "2,norepinephrine,running,", "9,CRP,5,mg/L",
+        "9,neutrophils,<0.5,10^9/L",
     ]  # fmt: skip
     (tmp_path / "r.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (watch,) = monitor(read_record(tmp_path / "r.csv"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
@@ -74,21 +75,19 @@ def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = Fal
     for i, patient in enumerate(course.patients):
         for name, grades in findings.items():
             state = np.stack([grades.grade[i], grades.at_least[i]])
-            cells = (
-                np.arange(state.shape[1])
-                if grades.looked is None
-                else np.flatnonzero(grades.looked[i] | (grades.grade[i] != NOT_GRADABLE))
-            )
+            cells: NDArray[np.intp] = np.arange(state.shape[1])
+            if grades.looked is not None:
+                cells = np.flatnonzero(grades.looked[i] | (grades.grade[i] != NOT_GRADABLE))
             state = state[:, cells]
             differs = np.ones(len(cells), dtype=bool)
             differs[1:] = every | (state[:, 1:] != state[:, :-1]).any(axis=0)
-            for j in cells[differs]:
+            for j in cells[differs].tolist():
                 day = float(grades.days[j])
                 open_ = grades.grade[i, j] == NOT_GRADABLE
                 yield Change(
                     int(patient),
                     i,
-                    int(j),
+                    j,
                     day,
                     name,
                     grades,

@@ -121,7 +121,7 @@ def _until(course: Course, name: str, j: int) -> str:
         return ""
     charted = np.isfinite(course.values[name][0]) | course.marked(course.unread, name)[0]
     later = np.flatnonzero(charted[j + 1 :])
-    return shown(course.days[j + 1 + later[0]]) if later.size else ""
+    return shown(float(course.days[j + 1 + int(later[0])])) if later.size else ""
 
 
 def _facts(facts: Facts | None, i: int, course: Course) -> list[tuple[str, str, str]]:
