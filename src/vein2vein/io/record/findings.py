@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Grades, because, lacking
@@ -75,19 +74,20 @@ def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = Fal
     for i, patient in enumerate(course.patients):
         for name, grades in findings.items():
             state = np.stack([grades.grade[i], grades.at_least[i]])
-            cells: NDArray[np.intp] = np.arange(state.shape[1])
+            seen = np.ones(state.shape[1], dtype=np.bool_)
             if grades.looked is not None:
-                cells = np.flatnonzero(grades.looked[i] | (grades.grade[i] != NOT_GRADABLE))
+                seen = np.asarray(grades.looked[i] | (grades.grade[i] != NOT_GRADABLE), dtype=np.bool_)
+            cells = np.flatnonzero(seen)
             state = state[:, cells]
             differs = np.ones(len(cells), dtype=bool)
             differs[1:] = every | (state[:, 1:] != state[:, :-1]).any(axis=0)
-            for j in cells[differs].tolist():
+            for j in cells[differs]:
                 day = float(grades.days[j])
                 open_ = grades.grade[i, j] == NOT_GRADABLE
                 yield Change(
                     int(patient),
                     i,
-                    j,
+                    int(j),
                     day,
                     name,
                     grades,
