@@ -270,7 +270,7 @@ def test_who_the_patients_are_is_read_where_the_values_stand_in_other_tables():
     ],
 )  # fmt: skip
 def test_the_parts_of_a_birth_are_one_date_as_far_as_they_are_known(parts, birth):
-    header = "person_id,gender_concept_id,year_of_birth,month_of_birth,day_of_birth,birth_datetime".split(",")
+    header = ["person_id", "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth", "birth_datetime"]
     preset = presets.find_preset(header)
 
     def births(last):
