@@ -51,7 +51,7 @@ def test_the_written_example_is_monitored(record):
     code, out, err = run("monitor", record, "--until", "3.375", "--out", "ward")
     assert code == 0 and err == ""
     assert out.index("today, day 3.38") < out.index("Guidelines say to consider") < out.index("Day by day")
-    assert "312 mg" in out and "not now: the last dose was 0.0 hours ago" in out and "record.csv:39" in out
+    assert "312 mg" in out and "not now: the last dose was given just now" in out and "record.csv:39" in out
     assert {p.name for p in Path("ward").iterdir()} == {"report.html", "findings.csv", "findings.fhir.json"}
     rows = table("ward/findings.csv")
     assert {"finding", "reason"} == {row["kind"] for row in rows}
@@ -90,7 +90,8 @@ def test_bad_rows_are_set_aside_and_the_good_ones_graded(record):
     for line in range(1, 5):
         assert f"line {len(record.read_text().splitlines()) - 4 + line}" in err
     days = [line.split() for line in out.splitlines()]
-    assert ["3", "2", "1", "4", "3", "?", "?", "?", "?", "Tocilizumab", "312", "mg"] in days  # by date: from 00:00
+    third = ["3", "2026-03-08", "2", ">=1", "4", "3", "?", "?", "?", "?", "Tocilizumab", "312", "mg"]
+    assert third in days  # by date: from 00:00; an ICE of 11 is unknown, not absent
     page = Path("ward/report.html").read_text(encoding="utf-8")
     assert "Set aside" in page and "ICE" in page and "=cmd|calc" in page
 
@@ -105,6 +106,25 @@ def test_deidentified_output_names_nobody(record):
     for path in written:
         content = path.read_text(encoding="utf-8")
         assert "Jane" not in content and "2026-03" not in content and "Dr. A" not in content, path.name
+
+
+def test_dates_stand_in_the_page_only_and_in_no_file_of_a_copy_without_them(record):
+    add(record, "2026-03-08 20:00,temperature,102,degC,,Fahrenheit in a Celsius column")
+    assert run("monitor", record, "--quiet", "--out", "dated")[0] == 0
+    assert run("monitor", record, "--quiet", "--out", "bare", "--deidentify")[0] == 0
+    holds = {path.name: "2026-03" in path.read_text(encoding="utf-8") for path in Path("dated").iterdir()}
+    assert holds == {"report.html": True, "findings.csv": False, "findings.fhir.json": False}
+    written = {path.name: path.read_text(encoding="utf-8") for path in Path("bare").iterdir()}
+    assert set(written) == {*holds, "record.csv"} and not [name for name in written if "2026-03" in written[name]]
+
+
+def test_dates_stand_beside_days_in_the_terminal_and_not_without_them(record):
+    for args, dated in (((), True), (("--deidentify",), False)):
+        _, out, err = run("monitor", record, "--until", "3.375", "--out", f"out-{dated}", *args)
+        given = next(line for line in out.splitlines() if "given on day 3.38" in line)
+        assert ("(2026-03-08 19:00)" in given) == dated and ("2026-03" in out + err) == dated
+        (head,) = [line.split() for line in out.splitlines() if line.split()[:1] == ["day"] and "given" in line]
+        assert (head[1] == "date") == dated
 
 
 def test_a_copy_without_identifiers_gives_the_same_grades(record):

@@ -74,6 +74,7 @@ def test_two_patients_are_one_list_with_their_ids_everywhere():
 def test_machines_are_told_the_id_beside_the_number():
     told = events(run("monitor", "two.csv", "--json")[1])
     assert [one["id"] for one in told if one["event"] == "ward"] == ["P10", "P2"]
+    assert [(one["rank"], one["last_reading"]) for one in told if one["event"] == "ward"] == [(4, ""), (0, "")]
     by_patient = [one for one in told if "patient" in one and "file" not in one]
     assert {(one["patient"], one["id"]) for one in by_patient} == {(0, "P2"), (1, "P10")}
     assert {"finding", "today", "day", "missing"} <= {one["event"] for one in by_patient}
@@ -103,6 +104,40 @@ def test_a_deidentified_cohort_has_numbers():
     texts = [out, err, *(p.name + p.read_text(encoding="utf-8") for p in Path("bare").iterdir())]
     assert not [text for text in texts if "Doe" in text or "Roe" in text or "2026-03" in text]
     assert {"report-0.html", "report-1.html", "record.csv"} <= {p.name for p in Path("bare").iterdir()}
+
+
+def test_a_deidentified_folder_names_no_file_and_no_other_patient():
+    place = Path("records")
+    place.mkdir()
+    for name in ("Meier_Hans_1944", "Roe_Jane_1950"):
+        (place / f"{name}.csv").write_text("day,analyte,value,unit\n0,car_t_infusion,1e8,cells\n3,CRP,5,mg/L\n")
+    (place / "Meier_letter.docx").write_text("letter")
+    (place / "Meier_junk.csv").write_text("nothing of use\n")
+    args = ("monitor", "records", "--deidentify", "--out", "bare")
+    for more in (("--json",), ("--force",)):
+        code, out, err = run(*args, *more)
+        assert code == 0 and "Meier" not in out + err and "Roe" not in out + err
+    assert "file 1" in out and "file 3" in out
+    told = events(run(*args, "--json", "--force")[1], "progress")
+    assert [one["stage"] for one in told][:3] == ["file 1 of 3", "file 2 of 3", "file 3 of 3"]
+    assert not [path for path in Path("bare").iterdir() if "Meier" in path.name + path.read_text(encoding="utf-8")]
+    code, _, err = run(*args, "--patient", "Meier_Hans", "--force")
+    assert code == 2 and "'Meier_Hans'" in err and "1944" not in err and "Roe" not in err
+    assert run(*args, "--patient", "Meier_Hans_1944", "--force")[0] == 0
+    assert "Meier_letter.docx" in run("monitor", "records")[2]
+
+
+def test_names_and_grades_are_never_broken_in_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = TWO.replace("P10", "Meier_Hans_1944").replace("patient,day", "patient,time")
+    Path("n.csv").write_text(text.replace(",0,", ",2026-03-05 10:00,").replace(",3,", ",2026-03-08 10:00,"))
+    _, out, _ = run("monitor", "n.csv", "--age", 50)
+    first = next(line for line in out.splitlines() if "Meier" in line)
+    assert first.split()[:3] == ["Meier_Hans_1944", "day", "3"] and "4" in first.split()[3:] and "due" in out
+    assert "2026-03-08" in out and max(map(len, out.splitlines())) <= 80
+    _, out, _ = run("monitor", "n.csv", "--age", 50, "--patient", "Meier_Hans_1944", "--out", "one")
+    days = out[out.index("Day by day") :].splitlines()
+    assert any(line.split()[:3] == ["3", "2026-03-08", "4"] for line in days) and "On no day gradable" in out
 
 
 def test_a_patient_without_an_id_is_shown_as_ever():

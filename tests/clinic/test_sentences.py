@@ -20,6 +20,9 @@ def doses(*days):
 
 def test_why_tocilizumab_may_not_be_given_now():
     assert tocilizumab_blocks(doses(1.0), 0, 1.25) == ("the last dose was 6.0 hours ago; at least 8 hours",)
+    assert tocilizumab_blocks(doses(1.0), 0, 1.0) == ("the last dose was given just now; at least 8 hours",)
+    minutes = [tocilizumab_blocks(doses(1.0), 0, 1.0 + m / 1440)[0].partition(";")[0] for m in (1, 45, 60)]
+    assert minutes == [f"the last dose was {ago} ago" for ago in ("1 minute", "45 minutes", "1.0 hours")]
     assert tocilizumab_blocks(doses(1.0), 0, 1.0 + 8 / 24) == ()
     assert tocilizumab_blocks(doses(1.0, 1.34, 1.68), 0, 1.99) == (
         "3 doses in 24 hours; at most 3", "the last dose was 7.4 hours ago; at least 8 hours",

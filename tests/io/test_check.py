@@ -73,6 +73,14 @@ def test_the_mapping_beside_a_record_is_used_and_a_folder_of_records_says_how_to
     assert "folder with records (1)" in str(check_file(tmp_path).problems[0])
 
 
+def test_a_folder_of_records_is_named_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my ward").mkdir()
+    for place, shown in ((".", "./*"), ("my ward", "'my ward'/*")):
+        Path(place, "r.csv").write_text("day,analyte,value,unit\n1,CRP,5,mg/L\n")
+        assert f"vein2vein check {shown}'" in str(check_file(place).problems[0])
+
+
 def test_results_folders(tmp_path):
     assert "manifest.json" in str(check_file(tmp_path).problems[0])
     (tmp_path / "manifest.json").write_text(json.dumps({"tables": {"patients": {}}}))

@@ -8,6 +8,7 @@ import pytest
 
 from vein2vein.errors import InputError
 from vein2vein.io.record import presets, tables
+from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.read import read_record
 from vein2vein.io.record.record import Log
@@ -241,6 +242,7 @@ def test_infusions_of_patients_who_are_not_in_the_file_are_told():
     [
         ("STUDYID,USUBJID,AETERM,AEDECOD,AESTDTC", "adverse events"),
         ("STUDYID,USUBJID,RFSTDTC,AGE,SEX", "who the patients are"),
+        ("STUDYID,DOMAIN,USUBJID,AGE,AGEU,SEX", "who the patients are"),
         ("person_id,gender_concept_id,year_of_birth", "who the patients are"),
     ],
 )
@@ -258,6 +260,44 @@ def test_who_the_patients_are_is_read_where_the_values_stand_in_other_tables():
     assert [(e.patient, e.name, e.value) for e in entries("omop_person")[0]] == [
         ("7", "sex", "female"), ("7", "birth_date", "1971-05-02 00:00:00"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "birth"),
+    [
+        ("1971,5,2", "1971-05-02"), ("1971,5,", "1971-05"), ("1971,,", "1971"), ("1971,,2", "1971"),
+        ("1971.0,5.0,2.0", "1971-05-02"), (",5,2", None), ("0,5,2", None),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_birth_are_one_date_as_far_as_they_are_known(parts, birth):
+    header = ["person_id", "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth", "birth_datetime"]
+    preset = presets.find_preset(header)
+
+    def births(last):
+        rows = [(2, ["7", "8532", *parts.split(","), last])]
+        return [
+            row[4] for _, row in presets.standard_rows(preset, rows, header, {}, Counter()) if row[3] == "birth_date"
+        ]
+
+    assert births("") == ([birth] if birth else []) and births("1960-01-01") == ["1960-01-01"]
+
+
+@pytest.mark.parametrize("unit", ["cells", "CELLS"])
+def test_cells_of_a_trial_are_cells_in_capitals_too(tmp_path, unit):
+    (tmp_path / "ex.csv").write_text(
+        f"USUBJID,EXTRT,EXDOSE,EXDOSU,EXSTDTC\nCT1-001,TISAGENLECLEUCEL,140000000,{unit},2026-03-05T10:00\n"
+    )
+    (course,) = read_record(tmp_path / "ex.csv").courses
+    assert course.dense("car_t_infusion").tolist() == [[1.4e8]]
+
+
+def test_persons_of_a_trial_with_their_age_only_stand_beside_its_tables(tmp_path):
+    (tmp_path / "dm.csv").write_text("DOMAIN,USUBJID,AGE,AGEU,SEX\nDM,CT1-001,54,YEARS,F\n")
+    (tmp_path / "ex.csv").write_text(
+        "USUBJID,EXTRT,EXDOSE,EXDOSU,EXSTDTC\nCT1-001,TISAGENLECLEUCEL,140000000,CELLS,2026-03-05T10:00\n"
+    )
+    facts = read_records(tmp_path).facts
+    assert facts.label == ("CT1-001",) and facts.age.tolist() == [54] and facts.sex == ("female",)
 
 
 def test_a_mapping_may_say_that_a_table_is_of_no_public_format(tmp_path):

@@ -17,6 +17,7 @@ from vein2vein.io.record.findings import COLUMNS, write_findings, write_findings
 from vein2vein.io.record.read import example_record_text, read_record
 from vein2vein.io.record.write import safe_cell, write_record, write_rows
 from vein2vein.therapy.course import Course
+from vein2vein.ward.monitor import monitor
 
 NAMES = (
     "crp",
@@ -112,8 +113,27 @@ def test_findings_as_csv_carry_grade_edition_and_reasons(example, tmp_path):
     assert all(source.startswith("record.csv:") for source in why.values())
     lines = example_record_text().splitlines()
     assert "SBP,78" in lines[int(why["systolic_bp"].split(":")[1]) - 1]
-    open_ = next(r for r in rows if r["grade"] == "not gradable" and r["finding"] == "crs_astct")
-    assert "temperature" in open_["missing"]
+
+
+def test_findings_have_no_row_where_their_scale_was_not_looked_at_and_say_what_is_a_bound(tmp_path):
+    lines = [
+        "day,analyte,value,unit", ",age,40,year", "1,temperature,39,degC", "1,SBP,120,mmHg",
+        "1,oxygen device,room air,", "2,temperature,39,degC", "2,norepinephrine,running,", "9,CRP,5,mg/L",
+        "9,neutrophils,<0.5,10^9/L",
+    ]  # fmt: skip
+    (tmp_path / "r.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (watch,) = monitor(read_record(tmp_path / "r.csv"))
+    path = write_findings(watch.findings, watch.course, tmp_path / "f.csv")
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    told = [(r["finding"], r["day"]) for r in rows if r["kind"] == "finding"]
+    assert told == [("crs_astct", "1"), ("crs_astct", "2"), ("neutropenia", "9"), ("iec_hs", "9")]
+    assert next(r for r in rows if r["finding"] == "iec_hs")["missing"].startswith("ferritin; ast; alt")
+    bounds = {(r["analyte"], r["value"]): (r["below_lloq"], r["above"]) for r in rows if r["kind"] == "reason"}
+    assert bounds["norepinephrine", "0"] == ("0", "1") and bounds["neutrophils", "0.5"] == ("1", "0")
+    assert bounds["temperature", "39"] == ("0", "0")
+    text = write_findings_fhir(watch.findings, watch.course, tmp_path / "f.json").read_text()
+    assert "norepinephrine, amount not known" in text and "neutrophils below 0.5" in text
 
 
 @pytest.mark.parametrize("day_0", [None, datetime(2026, 3, 5, 10, tzinfo=UTC)])
@@ -158,3 +178,61 @@ def test_a_deidentified_record_holds_nothing_that_identifies(tmp_path):
 
 def test_deidentifying_changes_no_value(example):
     equal(example.course, deidentify(example).course)
+
+
+AFTERNOON = """\
+time,analyte,value,unit,until
+,age,40,year,
+,weight,70,kg,
+2026-03-05 16:30,car_t_infusion,1.2e8,cells,
+2026-03-06 02:00,temperature,39.2,degC,
+2026-03-06 02:00,SBP,84,mmHg,
+2026-03-06 20:00,norepinephrine,8,ug/min,2026-03-08 21:00
+2026-03-07 03:00,neutrophils,0.3,10^9/L,
+2026-03-07 20:00,neutrophils,0.6,10^9/L,
+2026-03-08 12:00,temperature,38.4,degC,
+2026-03-08 12:00,SBP,110,mmHg,
+2026-03-09 03:00,ICE,9,,
+"""
+
+
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_a_copy_without_dates_keeps_the_calendar(tmp_path, form):
+    (tmp_path / "record.csv").write_text(AFTERNOON, encoding="utf-8")
+    record = read_record(tmp_path / "record.csv")
+    path = write_record(deidentify(record), tmp_path / "copy.csv", form)
+    back = read_record(path)
+    assert back.set_aside == () and "2026" not in path.read_text(encoding="utf-8")
+    assert back.course.calendar().tolist() == record.course.calendar().tolist() != np.floor(record.course.days).tolist()
+    if form == "wide":  # has no column for the end of a period
+        return
+    (one,), (other,) = monitor(record), monitor(back)
+    assert (one.age, one.weight) == (other.age, other.weight) == (40, 70)
+    assert [str(s) for s in one.now] == [str(s) for s in other.now]
+    assert [(d.day, [str(s) for s in d.states.values()]) for d in one.days] == [
+        (d.day, [str(s) for s in d.states.values()]) for d in other.days
+    ]
+    for name, grades in one.findings.items():
+        assert grades.grade.tolist() == other.findings[name].grade.tolist(), name
+
+
+@pytest.mark.parametrize(
+    ("row", "clock", "aside"),
+    [
+        (",clock,0.5,d", [0.5], 0),
+        (",clock,0.5,", [0.5], 0),
+        (",clock,12,h", [0.5], 0),
+        (",clock,1.5,d", [], 1),
+        (",clock,noon,", [], 1),
+    ],
+)
+def test_the_clock_of_day_0_is_a_part_of_a_day(tmp_path, row, clock, aside):
+    (tmp_path / "r.csv").write_text(f"day,analyte,value,unit\n{row}\n0.6,CRP,5,mg/L\n", encoding="utf-8")
+    found = read_record(tmp_path / "r.csv")
+    assert found.course.clock.tolist() == clock and len(found.set_aside) == aside
+    assert found.course.calendar().tolist() == [[1 if clock else 0]]
+
+
+def test_the_dates_of_a_file_say_more_than_its_clock(tmp_path):
+    (tmp_path / "r.csv").write_text(AFTERNOON + ",clock,0.1,d,\n", encoding="utf-8")
+    assert read_record(tmp_path / "r.csv").course.clock.tolist() == [0.6875]

@@ -13,7 +13,7 @@ from vein2vein.io.record.write import write_record
 from vein2vein.report.monitor_page import monitor_page, write_monitor_report
 from vein2vein.therapy.course import Row, course_from_rows
 from vein2vein.ward.monitor import missing_now, monitor
-from vein2vein.ward.states import in_words
+from vein2vein.ward.states import in_words, plain_number, shown_value
 
 BEDSIDE = (("temperature", 37.0), ("systolic_bp", 120.0), ("oxygen_device", 0.0))
 ALERT = (("ice", 10.0), ("arousal", 0.0), ("seizure", 0.0), ("motor_weakness", 0.0), ("cerebral_edema", 0.0))
@@ -48,7 +48,7 @@ def test_the_example_on_its_worst_evening(record):
 def test_a_dose_that_the_interval_forbids_says_so(record):
     (watch,) = monitor(record, until=3.375)
     (tocilizumab,) = [one for one, _ in watch.consider if one.treatment == "tocilizumab"]
-    assert any("hours ago" in text for text in tocilizumab.blocked)
+    assert any("given just now" in text for text in tocilizumab.blocked)
 
 
 def test_nothing_later_than_until_is_read(record):
@@ -243,3 +243,13 @@ def test_words_of_states():
     assert in_words("b_cell_aplasia", 1) == "aplasia" and in_words("hypogammaglobulinemia", 2) == "severely low"
     with pytest.raises(InputError, match="unknown scale"):
         monitor(course((1.0, "ice", 9.0)), scale="astc")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0312, "0.0312"), (36.85, "36.85"), (1900, "1900"), (9999.7, "10000"), (20000, "20000"), (23456.7, "23457"),
+     (850000, "850000"), (1.2e8, "1.2e+08")],
+)  # fmt: skip
+def test_numbers_up_to_a_million_have_no_exponent(value, shown):
+    assert plain_number(value) == shown
+    assert shown_value(Row(0, 1.0, "ferritin", value, False, "measured", "")) == f"Ferritin {shown} ug/L, day 1"

@@ -50,6 +50,34 @@ def test_the_worst_of_today_stands_first(read):
     assert [line.grade for line in found][:2] == [4, 1]
 
 
+PUMP = ("norepinephrine", 8, "ug/min")
+STOPPED = ("norepinephrine", 0, "ug/min")
+
+
+@pytest.mark.parametrize(
+    ("ill", "first"),
+    [
+        (((3, (*FEVER, PUMP)), (3.4, (STOPPED,))), "ill"),  # the newest row is the stop of a pump
+        (((1, (*FEVER, PUMP)), (1.4, (STOPPED,)), (3.4, (("temperature", 39, "degC"),))), "other"),  # long ago
+        (((3, (*FEVER, PUMP)), (3.2, WELL), (3.4, (STOPPED,))), "other"),  # settled as well since
+    ],
+)
+def test_the_last_settled_grade_of_two_days_keeps_the_place_of_one_who_is_not_gradable(read, ill, first):
+    other = rows("other", (3.4, (("temperature", 39.5, "degC"), ("SBP", 80, "mmHg"))))
+    found = lines_of(read(*rows("ill", *ill), *other))
+    assert found[0].name == first
+    assert all(line.grade >= 0 for line in found if line.name == "other")
+
+
+def test_a_line_says_when_its_patient_was_last_read(tmp_path, read):
+    (line,) = lines_of(read(*rows("P", (3.5, FEVER))))
+    assert (line.last_reading, line.moment) == ("day 3.5", "")
+    path = tmp_path / "dated.csv"
+    path.write_text("time,analyte,value,unit\n2026-03-05 10:00,car_t_infusion,1e8,cells\n2026-03-08 22:00,CRP,5,mg/L\n")
+    (line,) = lines_of(read_record(path))
+    assert line.last_reading == "day 3.5 (2026-03-08 22:00)"
+
+
 def test_what_worsened_stands_before_what_did_not_and_both_are_said(read):
     found = lines_of(read(*rows("same", (1.5, FEVER), (3, FEVER)), *rows("worse", (2, WELL), (3, FEVER))))
     assert [(line.name, line.trend) for line in found] == [("worse", 1), ("same", 0)]

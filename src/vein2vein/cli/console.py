@@ -63,6 +63,8 @@ def table(
     title: str | None = None,
     right: Iterable[int] = (),
     widths: Sequence[int] = (),
+    whole: Iterable[int] = (),
+    words: Iterable[int] = (),
 ) -> None:
     """Print a table on stdout.
 
@@ -76,11 +78,17 @@ def table(
         Columns that are set flush right.
     widths : sequence of int, optional
         Characters of each column, so that tables stand in line; 0 takes what is left. By default as the cells need.
+    whole : iterable of int, optional
+        Columns whose cells are never folded, such as an id, a date or a grade.
+    words : iterable of int, optional
+        Columns whose cells are folded between words only.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
+    unfolded, unbroken = set(whole), set(words)
     flush, rows, console = set(right), [[str(cell) for cell in row] for row in rows], rich_console()
     tight = console.width < NARROW
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -88,14 +96,17 @@ def table(
     shown.expand = bool(widths)
     for index, header in enumerate(headers):
         wide = widths[index] if widths else None
-        whole = tight and index in flush and not wide  # numbers are never folded
+        cells = [row[index] for row in rows]
+        if index in unbroken:
+            cells = [word for cell in (header, *cells) for word in cell.split()]
+        kept = not wide and (index in unfolded or index in unbroken or (tight and index in flush))  # nor are numbers
         shown.add_column(
             header,
             justify="right" if index in flush else "left",
             overflow="fold",
             width=wide or None,
             ratio=1 if wide == 0 else None,
-            min_width=max((len(row[index]) for row in rows), default=0) if whole else None,
+            min_width=max(map(cell_len, cells), default=0) if kept else None,
         )
     for row in rows:
         shown.add_row(*map(Text, row))

@@ -118,10 +118,10 @@ def command(
         raise InputError("--since does nothing with --deidentify: patients are compared by their ids; leave one out.")
     asked = Asked(scale, until, product, weight, age)
     with console.progress("Reading", for_machines=for_machines, quiet=quiet) as say:
-        read = read_records(record, mapping=mapping, say=say)
+        read = read_records(record, mapping=mapping, say=_numbered(say) if private else say)
         older = None if since is None else read_records(since, mapping=mapping)
     corrected = None if older is None else _corrected(read, older, asked, wanted)
-    read = _selected(read, wanted) if wanted else read
+    read = _selected(read, wanted, private=private) if wanted else read
     read = deidentify(read) if private else read
     many = len(read.courses) > 1
     folder = out
@@ -137,8 +137,13 @@ def command(
         console.tell(f"{TITLES.get(what, what.capitalize())}: {path}", what, for_machines, path=path)
 
 
-def _selected(record: Record, wanted: Sequence[str]) -> Record:
-    """The record of some patients, by id or, where they have none, by number."""
+def _numbered(say: console.Report) -> console.Report:
+    """The same report, without the names of files."""
+    return lambda fraction, stage="": say(fraction, stage.partition(":")[0])
+
+
+def _selected(record: Record, wanted: Sequence[str], *, private: bool = False) -> Record:
+    """The record of some patients, by id or, where they have none, by number; ``private``: names no others."""
     from vein2vein.io.record.record import chosen
 
     called = [label or str(one.patients[0]) for label, one in zip(record.facts.label, record.courses)]
@@ -147,6 +152,8 @@ def _selected(record: Record, wanted: Sequence[str]) -> Record:
             left_out = next((why for label, why in record.ungraded if label == name), "")
             if left_out:
                 raise InputError(f"patient {name!r} is not graded: {left_out}.", file=record.file)
+            if private:
+                raise InputError(f"no patient is called {name!r}; give the id as it stands in the record.")
             raise InputError(unknown("patient", name, called), file=record.file)
     return chosen(record, [called.index(name) for name in dict.fromkeys(wanted)])
 
@@ -283,9 +290,9 @@ def _tell_corrections(found: Corrections, for_machines: bool) -> None:
         console.say("Since the export before: nothing that had been graded was corrected.")
         return
     heads = ("patient", "day", "what", "was", "is")
-    console.table((*heads, "row"), rows(found.values, False), title="Corrected since the export before")
+    console.table((*heads, "row"), rows(found.values, False), title="Corrected since the export before", whole=(0,))
     if found.grades:
-        console.table(heads, rows(found.grades, True), title="Grades that this changed")
+        console.table(heads, rows(found.grades, True), title="Grades that this changed", whole=(0,))
     else:
         console.say("No grade is changed by it.")
 

@@ -26,6 +26,7 @@ MANY = 40  # patients from which a second process is worth its start
 WORKERS = 2
 CHUNK = 8  # patients that a process takes at once
 LONGEST_NAME = 60  # characters of a patient's id in the name of a file
+IN_A_DAY = "in a day"  # head of the column of what changed, which a narrow list leaves out
 SHOWN_UNREAD = 3  # what a cell of the list names one by one
 
 
@@ -135,11 +136,17 @@ def _take(done: list[Done], found: Iterator[Done], count: int, say: console.Repo
 def show_list(lines: Sequence[WardLine], ungraded: Sequence[tuple[str, str]]) -> None:
     """Print the list: who could not be graded, then the worst of today first."""
     if ungraded:
-        console.table(("patient", "why"), [(label or "-", why) for label, why in ungraded], title="Not graded")
+        console.table(
+            ("patient", "why"), [(label or "-", why) for label, why in ungraded], title="Not graded", whole=(0,)
+        )
     if not lines:
         return
     heads, rows = table_of(lines)
-    console.table(heads, rows, title=f"Ward list: {len(lines)} patients, the worst of today first")
+    title = f"Ward list: {len(lines)} patients, the worst of today first"
+    if console.is_narrow():  # what is empty everywhere, and what changed, leave room for names and grades
+        shown = [i for i, head in enumerate(heads) if head != IN_A_DAY and any(row[i] for row in rows)]
+        heads, rows = tuple(heads[i] for i in shown), [tuple(row[i] for i in shown) for row in rows]
+    console.table(heads, rows, title=title, whole=(0,), words=range(1, len(heads)))
     console.say("?: not gradable, with the last known grade and its day; >=: at least. One patient: add --patient ID.")
 
 
@@ -152,7 +159,7 @@ def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str
     rows = [
         (
             line.name,
-            line.day,
+            line.last_reading,
             listed(line.unread, SHOWN_UNREAD),
             *(next((short(s) for s in line.acute if s.name == name), "") for name in acute),
             high(line),
@@ -162,7 +169,7 @@ def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str
         for line in lines
     ]
     shorts = [finding_words(name).short for name in acute]
-    return ("patient", "day", "NOT UNDERSTOOD", *shorts, "others from grade 3", "in a day", "due"), rows
+    return ("patient", "last reading", "NOT UNDERSTOOD", *shorts, "others from grade 3", IN_A_DAY, "due"), rows
 
 
 def due_in_short(line: WardLine) -> str:
@@ -191,7 +198,8 @@ def line_event(line: WardLine, place: int) -> Event:
     from vein2vein.ward.ward_list import known
 
     return "ward", {
-        "patient": line.patient, "id": line.label, "place": place, "day": line.today, "grade": line.grade,
+        "patient": line.patient, "id": line.label, "place": place, "day": line.today, "last_reading": line.moment,
+        "rank": line.rank, "grade": line.grade,
         "states": {state.name: {"grade": state.grade if state.grade >= 0 else None, "known": known(state)}
                    for state in (*line.acute, *line.other)},
         "not_understood": line.unread, "unknown": line.unknown, "trend": line.trend, "since": line.since,

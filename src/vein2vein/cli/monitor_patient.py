@@ -22,7 +22,14 @@ def show(watch: WardRound) -> None:
     from vein2vein.clinic.criteria import reference, with_sources
     from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
     from vein2vein.ward.monitor import missing_now
-    from vein2vein.ward.states import amounts, dated, day_text, in_words, moment_text, name_of, shown_value, title
+    from vein2vein.ward.states import (
+        dated,
+        in_words,
+        moment_text,
+        name_of,
+        shown_value,
+        title,
+    )
     from vein2vein.ward.unknown import NOT_UNDERSTOOD
     from vein2vein.ward.ward_list import days_since_infusions
 
@@ -30,7 +37,7 @@ def show(watch: WardRound) -> None:
     rows: list[tuple[str, ...]] = []
     for s in (*watch.now, *watch.hematotoxicity):
         aged = (
-            f" (last settled: day {day_text(s.last_day)}, {in_words(s.name, s.last_grade)})"
+            f" (last settled: {dated(s.last_day, watch.infused)}, {in_words(s.name, s.last_grade)})"
             if s.grade < 0 <= s.last_grade
             else ""
         )
@@ -49,7 +56,7 @@ def show(watch: WardRound) -> None:
     _list("Risk of infection", watch.infection)
     considered: list[tuple[str, ...]] = []
     for one, day in watch.consider:
-        aged = f", day {day_text(day)}" if watch.today - day >= 1 else ""
+        aged = f", {dated(day, watch.infused)}" if watch.today - day >= 1 else ""
         notes = [
             *(f"not now: {b}" for b in one.blocked),
             *one.notes,
@@ -67,12 +74,7 @@ def show(watch: WardRound) -> None:
             _list(heading, [f"{when}: {what} ({source})" for when, what, _, source in due])
     lacking = missing_now(watch)
     _list("Missing today", [f"{name_of(name)} (for {', '.join(needs)})" for name, needs in lacking.items()])
-    table: list[tuple[object, ...]] = []
-    for d in watch.days:
-        cells = [_short(s) for s in d.states.values()]
-        table.append((d.day, *cells, amounts(d.given)))
-    heads = [_head(n) for n in watch.findings]
-    console.table(("day", *heads, "given"), table, title="Day by day (worst grade; ?: not gradable)", right=(0,))
+    _show_days(watch)
     _list(
         "Clinicians' decisions",
         [
@@ -80,6 +82,26 @@ def show(watch: WardRound) -> None:
             for d in watch.decisions
         ],
     )
+
+
+def _show_days(watch: WardRound) -> None:
+    """Print a line for every date; a narrow table leaves out what was gradable on none of them."""
+    from vein2vein.ward.states import amounts, date_text
+
+    shown = list(watch.findings)
+    if console.is_narrow():
+        shown = [n for n in shown if any(_short(d.states[n]) != "?" for d in watch.days)]
+    dated = watch.infused is not None
+    table = [
+        (d.day, *([date_text(d.day, watch.infused)] if dated else []), *(_short(d.states[n]) for n in shown),
+         amounts(d.given))
+        for d in watch.days
+    ]  # fmt: skip
+    heads = ["day", *(["date"] if dated else []), *map(_head, shown), "given"]
+    words = "Day by day (worst grade; ?: not gradable)"
+    console.table(heads, table, title=words, right=(0,), whole=range(len(heads) - 1))
+    if never := [_head(n) for n in watch.findings if n not in shown]:
+        console.say(f"On no day gradable: {', '.join(never)}.")
 
 
 def _short(state: Standing) -> str:

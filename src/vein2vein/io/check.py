@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,7 +175,8 @@ def _folder(path: Path) -> CheckReport:
         records = sum(file.suffix.lower() in (".csv", ".tsv", ".json", ".ndjson") for file in path.iterdir())
         if records:
             raise InputError(
-                f"is a folder with records ({records}), not results; check them: 'vein2vein check {path.name}/*'.",
+                f"is a folder with records ({records}), not results; check them: 'vein2vein check "
+                f"{shlex.quote(str(path))}/*'.",
                 file=path,
             )
         raise InputError(

@@ -163,7 +163,8 @@ def monitor_page(watch: WardRound) -> str:
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
-        headers=heads, never=", ".join(never), days=days, decisions=[_decision(d) for d in watch.decisions],
+        headers=heads, never=", ".join(never), days=days,
+        decisions=[_decision(d, watch.infused) for d in watch.decisions],
         aside=[str(one) for one in watch.set_aside], notes=watch.notes, criteria=_criteria(watch),
         scores=score_rows(watch), closed=closed_scores(watch), provenance=_provenance(watch),
     )  # fmt: skip
@@ -246,12 +247,17 @@ def _consider(watch: WardRound, one: Suggestion, day: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _decision(d: Decision) -> dict[str, str]:
-    last = "until further notice" if np.isinf(d.last_day) else f"to {day_text(d.last_day)}"
+def _decision(d: Decision, infused: date | None) -> dict[str, str]:
+    last = "until further notice" if np.isinf(d.last_day) else f"to {_moment(d.last_day, infused)}"
     return {
-        "span": f"{day_text(d.first_day)} {last}", "what": d.what, "computed": d.computed, "holds": d.holds,
+        "span": f"{_moment(d.first_day, infused)} {last}", "what": d.what, "computed": d.computed, "holds": d.holds,
         "author": d.author, "time": d.time, "reason": d.reason, "where_from": d.where_from,
     }  # fmt: skip
+
+
+def _moment(day: float, infused: date | None) -> str:
+    when = moment_text(day, infused)
+    return f"{day_text(day)} ({when})" if when else day_text(day)
 
 
 def _criteria(watch: WardRound) -> list[dict[str, Any]]:

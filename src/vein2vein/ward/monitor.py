@@ -35,6 +35,7 @@ from vein2vein.ward.states import (
     Day,
     Standing,
     amount,
+    dated,
     day_text,
     days_of,
     given_on,
@@ -232,7 +233,7 @@ def _watch(
         int(course.patients[0]), "" if isinstance(record, Course) else record.file, scale, today, years, kg,
         name, "" if facts is None else facts.disease[i], course,
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
-        _changed(now, before, course, today),
+        _changed(now, before, course, today, infused),
         () if np.isfinite(died) else _due(course, found, today, name),
         () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
         days_of(course, together, names), decisions,
@@ -277,7 +278,9 @@ def _bedside(name: str) -> bool:
     return name.startswith("crs_") or name in ("icans", "cres")
 
 
-def _changed(now: tuple[Standing, ...], before: tuple[Standing, ...], course: Course, today: float) -> tuple[str, ...]:
+def _changed(
+    now: tuple[Standing, ...], before: tuple[Standing, ...], course: Course, today: float, infused: date | None
+) -> tuple[str, ...]:
     told: list[str] = []
     for new, old in zip(now, before):
         if (new.grade, new.at_least) == (old.grade, old.at_least) or str(new) == str(old):
@@ -286,11 +289,11 @@ def _changed(now: tuple[Standing, ...], before: tuple[Standing, ...], course: Co
             continue
         was = "" if old.grade < 0 and old.at_least <= 0 else f" (a day earlier: {old})"
         if not was and np.isfinite(old.last_day):
-            was = f" (last known on day {day_text(old.last_day)}: {in_words(old.name, old.last_grade)})"
+            was = f" (last known on {dated(old.last_day, infused)}: {in_words(old.name, old.last_grade)})"
         told.append(f"{new.title}: {new}{was}")
     recent = course.until(today)
     given = given_on(recent, np.flatnonzero(recent.days > today - 1))
-    told += [f"given on day {day_text(row.day)}: {amount(row)}" for row in given]
+    told += [f"given on {dated(row.day, infused)}: {amount(row)}" for row in given]
     return tuple(told)
 
 

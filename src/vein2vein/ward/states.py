@@ -23,6 +23,7 @@ from vein2vein.therapy.course import Course, Row
 
 OF_ONE_VALUE = (*CYTOPENIAS, "b_cell_aplasia", "hypogammaglobulinemia")  # not gradable: unread, or a bound
 MINUTES = 24 * 60
+WHOLE, MOST_PLAIN = 9999.5, 1e6  # numbers between these are written in full
 
 
 @dataclass(frozen=True)
@@ -188,13 +189,18 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
     return replace(empty, **last)
 
 
+def plain_number(value: float) -> str:
+    """A number with four significant digits; from 10 000 up to a million as it stands, without an exponent."""
+    return f"{value:.0f}" if WHOLE <= abs(value) <= MOST_PLAIN else f"{value:.4g}"
+
+
 def amount(row: Row) -> str:
     """A treatment as it was given."""
     found = analyte(row.analyte)
     name = found.title.split(",")[0].split(" (")[0]
     if row.value == 0:
         return f"{name}, amount not known"
-    return name if found.unit == "1" else f"{name} {row.value:.4g} {found.unit}"
+    return name if found.unit == "1" else f"{name} {plain_number(row.value)} {found.unit}"
 
 
 def amounts(rows: Iterable[Row]) -> str:
@@ -296,4 +302,4 @@ def shown_value(row: Row, infused: date | None = None) -> str:
     place = f" [{row.where_from}]" if row.where_from else ""
     if row.above and row.value == 0:  # given or running
         return f"{name_of(row.analyte)}, amount not known, {dated(row.day, infused)}{place}"
-    return f"{name_of(row.analyte)} {bound}{row.value:.4g}{unit}, {dated(row.day, infused)}{place}"
+    return f"{name_of(row.analyte)} {bound}{plain_number(row.value)}{unit}, {dated(row.day, infused)}{place}"

@@ -9,10 +9,11 @@ import numpy as np
 
 from vein2vein.clinic.words import finding_words
 from vein2vein.ward.monitor import WardRound
-from vein2vein.ward.states import Standing, day_text, name_of
+from vein2vein.ward.states import Standing, day_text, moment_text, name_of
 
 ACUTE = ("icans", "cres", "neurologic_event", "iec_hs")  # with every scale of CRS: what a patient may die of today
 COUNTS_AS = 3  # a sign that was charted and not understood stands in the list where this grade does: it may be one
+RECENT = 2.0  # days for which the last settled grade of a syndrome that is not gradable today keeps its place
 SHOWN = 3  # things that are due which a line names
 
 
@@ -40,6 +41,13 @@ class WardLine:
     due : tuple of str
         What is overdue, then what comes next; ``overdue`` of them are overdue.
     overdue : int
+    infusions : tuple of float
+        Days of the infusions.
+    moment : str
+        Date and clock of the last reading; "" where dates are not known.
+    rank : int
+        The grade by which the list is ordered: that of today, and of a syndrome that is not gradable today the last
+        settled one of the last two days at least.
     """
 
     patient: int
@@ -55,6 +63,8 @@ class WardLine:
     due: tuple[str, ...]
     overdue: int
     infusions: tuple[float, ...] = ()
+    moment: str = ""
+    rank: int = -1
 
     @property
     def name(self) -> str:
@@ -65,6 +75,11 @@ class WardLine:
     def day(self) -> str:
         """The day, and that after each further infusion."""
         return days_since_infusions(self.today, self.infusions)
+
+    @property
+    def last_reading(self) -> str:
+        """The day of the last reading, with date and clock where they are known."""
+        return f"day {self.day} ({self.moment})" if self.moment else f"day {self.day}"
 
 
 def days_since_infusions(today: float, infusions: Sequence[float]) -> str:
@@ -83,6 +98,12 @@ def nth(number: int) -> str:
 def known(state: Standing) -> int:
     """The grade, or what is known of it at least; -1 where nothing is."""
     return max(state.grade, state.at_least if state.at_least > 0 else -1)
+
+
+def _rank(state: Standing, today: float) -> int:
+    """What is known of a syndrome today; where that is no grade, its last settled one of the last days at least."""
+    aged = state.grade < 0 and today - state.last_day <= RECENT
+    return max(known(state), state.last_grade if aged else -1)
 
 
 def is_acute(name: str) -> bool:
@@ -110,7 +131,8 @@ def line_of(watch: WardRound) -> WardLine:
         tuple(state for state in (*watch.now, *watch.hematotoxicity) if not is_acute(state.name)),
         max((known(state) for state in acute), default=-1), unread_of(watch),
         tuple(state.title for state in acute if state.grade < 0), trend, since, tuple(due), len(overdue),
-        watch.infusions,
+        watch.infusions, moment_text(watch.today, watch.infused),
+        max((_rank(state, watch.today) for state in acute), default=-1),
     )  # fmt: skip
 
 
@@ -128,11 +150,14 @@ def unread_of(watch: WardRound) -> tuple[str, ...]:
 
 
 def in_order(lines: list[WardLine]) -> list[WardLine]:
-    """The worst of today first; a sign that was not understood stands as high as grade 3."""
+    """The worst of today first; a sign that was not understood stands as high as grade 3.
+
+    A syndrome that is not gradable today stands at least where its last settled grade of the last two days does.
+    """
 
     def order(line: WardLine) -> tuple[float, ...]:
         other = max((known(state) for state in line.other), default=-1)
-        rank = max(line.grade, COUNTS_AS if line.unread else -1)
+        rank = max(line.rank, line.grade, COUNTS_AS if line.unread else -1)
         return -rank, -line.grade, -len(line.unread), -line.trend, -len(line.unknown), -other, -line.overdue
 
     return sorted(lines, key=order)

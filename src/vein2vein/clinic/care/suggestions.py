@@ -19,7 +19,7 @@ from vein2vein.clinic.grades.grades import Grades
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
-HOURS = 24
+HOURS, MINUTES = 24, 60  # of a day, of an hour
 UNITS = {"gcsf": "ug", "ivig": "g"}
 GIVE, POSTPONE, STOP = "give", "postpone", "stop"
 
@@ -114,6 +114,16 @@ class SecondDoseRule:
     mark: str
 
 
+def _ago(days: float) -> str:
+    """How long ago something was, in hours, or in minutes where it is less than one."""
+    minutes = round(days * HOURS * MINUTES)
+    if minutes < 1:
+        return "given just now"
+    if minutes < MINUTES:
+        return f"{minutes} minute{'s'[: minutes != 1]} ago"
+    return f"{days * HOURS:.1f} hours ago"
+
+
 def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why one more dose of tocilizumab may not be given now; () where it may."""
     d = edition("dosing").values
@@ -125,8 +135,8 @@ def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, 
     if recent >= d["tocilizumab_most_in_24h"]:
         told.append(f"{recent} doses in 24 hours; at most {d['tocilizumab_most_in_24h']:g}")
     if len(given) and day - given[-1] < d["tocilizumab_interval"] - d["tolerance"]:
-        hours = HOURS * (day - given[-1])
-        told.append(f"the last dose was {hours:.1f} hours ago; at least {HOURS * d['tocilizumab_interval']:.0f} hours")
+        least = f"at least {HOURS * d['tocilizumab_interval']:.0f} hours"
+        told.append(f"the last dose was {_ago(day - float(given[-1]))}; {least}")
     return tuple(told)
 
 

@@ -18,7 +18,8 @@ from vein2vein.therapy.product import all_products
 OLDEST_SHOWN = 89  # years; above, a person may be known by the age alone: shown as 90
 NAME = "record"
 ANOTHER = "another cause"
-DOUBT = "whose some rows of the file are, or what day 0 of a patient is, could not be told: read the record itself"
+UNUSED = "could not be used"
+DOUBT = "it could not be told whose some of the rows are, or what day 0 of a patient is: read the record itself"
 
 
 def deidentify(record: Record) -> Record:
@@ -71,7 +72,10 @@ def deidentify(record: Record) -> Record:
         notes,
         record.read,
         record.infusions,
-        tuple(one._replace(file=NAME, problem="could not be used" if one.problem else "") for one in record.tallies),
+        tuple(
+            one._replace(file=f"file {i}" if len(record.tallies) > 1 else NAME, problem=UNUSED if one.problem else "")
+            for i, one in enumerate(record.tallies, start=1)
+        ),
         tuple((f"left out {i + 1}", why) for i, (_, why) in enumerate(record.ungraded)),
         (DOUBT,) if record.warnings else (),
     )

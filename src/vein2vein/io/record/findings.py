@@ -33,6 +33,7 @@ COLUMNS = (
     "value",
     "unit",
     "below_lloq",
+    "above",
     "source",
 )
 NO_EVENT = ("b_cell_aplasia",)  # an effect that is meant to be, no adverse event
@@ -61,6 +62,8 @@ class Change(NamedTuple):
 def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = False) -> Iterator[Change]:
     """Cells at which a grade differs from the one before (or every cell), by patient, finding and day.
 
+    Of a scale that says where it was looked at, only such cells, and those with a grade.
+
     Parameters
     ----------
     findings : mapping of name to Grades
@@ -71,9 +74,14 @@ def changes(findings: Mapping[str, Grades], course: Course, *, every: bool = Fal
     for i, patient in enumerate(course.patients):
         for name, grades in findings.items():
             state = np.stack([grades.grade[i], grades.at_least[i]])
-            differs = np.ones(state.shape[1], dtype=bool)
+            seen = np.ones(state.shape[1], dtype=np.bool_)
+            if grades.looked is not None:
+                seen = np.asarray(grades.looked[i] | (grades.grade[i] != NOT_GRADABLE), dtype=np.bool_)
+            cells = np.flatnonzero(seen)
+            state = state[:, cells]
+            differs = np.ones(len(cells), dtype=bool)
             differs[1:] = every | (state[:, 1:] != state[:, :-1]).any(axis=0)
-            for j in np.flatnonzero(differs):
+            for j in cells[differs]:
                 day = float(grades.days[j])
                 open_ = grades.grade[i, j] == NOT_GRADABLE
                 yield Change(
@@ -124,10 +132,11 @@ def finding_rows(
     for c in changes(findings, course, every=every):
         grade = "not gradable" if c.grade == NOT_GRADABLE else c.grade
         what = (grade, c.at_least, c.grades.edition, int(unverified(c.grades)), "; ".join(c.missing))
-        empty = ("",) * 5
-        rows.append(("finding", c.patient, label, shown(c.day), c.name, *what, "; ".join(c.flags), *empty))
+        empty, no_row = ("",) * 5, ("",) * 6
+        rows.append(("finding", c.patient, label, shown(c.day), c.name, *what, "; ".join(c.flags), *no_row))
         for row in c.reasons:
-            value = (shown(row.value), all_analytes()[row.analyte].unit, int(row.below_lloq), row.where_from)
+            unit = all_analytes()[row.analyte].unit
+            value = (shown(row.value), unit, int(row.below_lloq), int(row.above), row.where_from)
             rows.append(("reason", c.patient, label, shown(row.day), c.name, *empty, "", row.analyte, *value))
     return rows
 
@@ -214,9 +223,11 @@ def _observation(c: Change, day_0: datetime | None) -> dict[str, object]:
 
 
 def _because(row: Row) -> str:
-    below = "below " if row.below_lloq else ""
+    bound = "below " if row.below_lloq else "above " if row.above else ""
     source = f" ({row.where_from})" if row.where_from else ""
-    return f"because day {row.day:g}: {row.analyte} {below}{row.value:g} {all_analytes()[row.analyte].unit}{source}"
+    if row.above and row.value == 0:  # given or running
+        return f"because day {row.day:g}: {row.analyte}, amount not known{source}"
+    return f"because day {row.day:g}: {row.analyte} {bound}{row.value:g} {all_analytes()[row.analyte].unit}{source}"
 
 
 def _events(patient: int, i: int, name: str, grades: Grades, day_0: datetime | None) -> Iterator[dict[str, object]]:

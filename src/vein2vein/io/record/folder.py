@@ -20,6 +20,7 @@ from vein2vein.io.record.record import Log, Record, Tally, plain
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl")
 APART = 1.5  # years between two stated ages from which they are of two persons
 SHOWN = 6  # names that a sentence repeats
+NAMED = 3  # files that are no records, of which a note gives the names
 Say = Callable[[float, str], None]
 
 
@@ -38,7 +39,7 @@ def read_records(
     mapping : path or TableMapping, optional
         For all files; default: for each the TOML file beside it.
     say : callable, optional
-        Told how far the reading is, and of which file.
+        Told how far the reading is: "file 3 of 30: ward.csv".
 
     Raises
     ------
@@ -55,7 +56,7 @@ def read_records(
     broken: list[Tally] = []
     for count, file in enumerate(files):
         if say is not None:
-            say(count / len(files), f"reading {file.name}")
+            say(count / len(files), f"file {count + 1} of {len(files)}: {file.name}")
         try:
             log = Log(str(file))
             found = read_entries(file, log, mapping)
@@ -64,7 +65,7 @@ def read_records(
             broken.append(Tally(str(file), "", 0, 0, 0, 0, problem.text))
     if not sources:
         raise InputError(f"none of its {len(files)} files could be read: {broken[0].problem}", file=path)
-    notes = [f"{others} other files of the folder are no records and were not read"] if others else []
+    notes = [_not_read(others)] if others else []
     sources, warnings = _persons(sources)
     alone = [one.log.file for one in sources if {entry.patient for entry in one.entries} == {Path(one.log.file).stem}]
     if alone:
@@ -79,16 +80,24 @@ def read_records(
     )
 
 
-def files_of(folder: Path) -> tuple[list[Path], int]:
-    """Files that may be records, by name with numbers in their order; how many others there are."""
+def files_of(folder: Path) -> tuple[list[Path], list[str]]:
+    """Files that may be records, by name with numbers in their order, and the names of the others."""
 
     def order(path: Path) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d{1,9})", path.name) if part]
 
     inside = [one for one in folder.iterdir() if not one.name.startswith(".")]
     files = sorted((one for one in inside if one.is_file() and one.suffix.lower() in ENDINGS), key=order)
-    others = sum(one not in files and one.suffix.lower() != SIDECAR for one in inside)
+    others = sorted(one.name for one in inside if one not in files and one.suffix.lower() != SIDECAR)
     return files, others
+
+
+def _not_read(others: list[str]) -> str:
+    """The sentence for what stands in a folder beside its records."""
+    listed = ", ".join(map(plain, others[:NAMED])) + (", ..." if len(others) > NAMED else "")
+    if len(others) == 1:
+        return f"1 other file of the folder is no record and was not read: {listed}"
+    return f"{len(others)} other files of the folder are no records and were not read: {listed}"
 
 
 def _named(source: Source, file: Path) -> Source:

@@ -118,7 +118,7 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         said = str(items[0]) if items else "expected rows with a time, an analyte, a value and a unit"
         raise InputError(f"no value could be read: {said}", file=file)
     first.flag()
-    courses = _courses(first, numbers, zeros, kept[0].mapping.zone)
+    courses = _courses(first, numbers, zeros, known, kept[0].mapping.zone)
     graded = [label for label in order if numbers[label] in courses or label in asked]
     listed = tuple(courses.get(numbers[label]) or _empty(numbers[label]) for label in graded)
     facts = facts_of([known[label] for label in graded], graded, listed, zeros, kept[0].log)
@@ -306,7 +306,11 @@ def _empty(number: int) -> Course:
 
 
 def _courses(
-    work: Cells, numbers: Mapping[str, int], zeros: Mapping[str, Moment], zone: tzinfo | None
+    work: Cells,
+    numbers: Mapping[str, int],
+    zeros: Mapping[str, Moment],
+    known: Mapping[str, Known],
+    zone: tzinfo | None,
 ) -> dict[int, Course]:
     """The course of each patient number, with the days of that patient alone."""
     cells: dict[int, list[Cell]] = defaultdict(list)
@@ -320,7 +324,9 @@ def _courses(
     for label, number in numbers.items():
         own, marked = cells[number], marks[number]
         if own or marked["unread"]:
-            clock = np.array([clock_of(zeros[label], zone)]) if isinstance(zeros.get(label), date) else np.empty(0)
+            dated = isinstance(zeros.get(label), date)
+            told = clock_of(zeros[label], zone) if dated else known[label].clock  # a date says more than the fact
+            clock = np.array([told]) if np.isfinite(told) else np.empty(0)
             out[number] = _course(work, number, own, marked, clock)
     return out
 

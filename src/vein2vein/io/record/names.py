@@ -17,7 +17,7 @@ from vein2vein.io.record.meanings import phrases, read_words, word_card
 
 ATTRIBUTION, OVERRIDE = "attribution", "override"
 LONGEST_HEADER = 200
-FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion")
+FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion", "clock")
 _LOINC = re.compile(r"\d{1,7}-\d")
 _UNIT = re.compile(r"(.*?)\s*(?:\[(.*)\]|\((.*)\)|,\s*(\S+))")
 

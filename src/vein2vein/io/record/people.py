@@ -25,7 +25,13 @@ LIGHTEST, HEAVIEST = 1.5, 350.0
 APART = 2.0  # years between the age as stated and as counted, from which it is told
 ADULT = 18  # the adult card of B-ALL from this age on
 B_ALL = "b_all"
-_LIMITS = {"age": ("year", 0.0, OLDEST), "height": ("cm", SHORTEST, TALLEST), "weight": ("kg", LIGHTEST, HEAVIEST)}
+LAST_SECOND = 0.99999  # of a day: 23:59:59
+_LIMITS = {
+    "age": ("year", 0.0, OLDEST),
+    "height": ("cm", SHORTEST, TALLEST),
+    "weight": ("kg", LIGHTEST, HEAVIEST),
+    "clock": ("d", 0.0, LAST_SECOND),
+}
 WEIGHT = "weight"  # without a time, it is known of the patient as the age is
 _MALE, _FEMALE = "male", "female"
 
@@ -42,6 +48,7 @@ class Known:
     product: str = ""
     infusion: list[Moment] = field(default_factory=list["Moment"])  # as stated; the first of them is day 0
     birth: Birth | None = None
+    clock: float = np.nan  # time of day of day 0, as a part of the day, in a record that counts days
 
 
 Given = dict[tuple[str, str], tuple[object, str]]

@@ -15,7 +15,8 @@ from vein2vein.therapy.product import all_products
 FILES = ("sdtm", "omop", "mimic", "flowsheet")
 ROLES = ("patient", "day", "date", "name", "value", "unit", "until", "limit", "author", "comment")
 """Columns of the long form that a preset fills, in this order."""
-FACTS = ("age", "sex", "birth_date")
+BIRTH, BIRTH_PARTS = "birth_date", "birth_parts"
+FACTS = ("age", "sex", BIRTH)
 NONE = "none"  # in a mapping: no public format is looked for
 MOST_TOLD = 12  # reasons why rows were not read, and codes of no use
 NO_ANALYTE = "code: "
@@ -206,9 +207,23 @@ def _facts(preset: Preset, listed: Iterable[Row], at: Mapping[str, list[int]]) -
     for number, cells in listed:
         patient, unit = _first(cells, at.get("patient", [])), _first(cells, at.get("age_unit", []))
         for fact in FACTS:
-            if text := _first(cells, at.get(fact, [])):
+            text = _first(cells, at.get(fact, []))
+            if fact == BIRTH and not text:
+                text = _birth(cells, at.get(BIRTH_PARTS, []))
+            if text:
                 value = preset.values.get(text, text)
                 yield number, [patient, "", "", fact, value, unit.lower() if fact == "age" else "", "", "", "", ""]
+
+
+def _birth(cells: list[str], columns: Sequence[int]) -> str:
+    """Year, month and day of a birth as one date, as far as they are known; "" without a year."""
+    parts: list[str] = []
+    for index in columns:
+        text = _first(cells, [index]).removesuffix(".0")
+        if not text.isdigit() or not int(text):
+            break
+        parts.append(text.zfill(2))
+    return "-".join(parts)
 
 
 def say_left_out(preset: Preset, left: Counter[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from vein2vein.io.record.record import Entry, Log, Moment, plain
 from vein2vein.io.record.tables import WEIGHT, WHEN, Table, Times, is_graded, moment_of, times_of, until_of
 from vein2vein.io.record.values import is_formula
 
-TIMELESS = ("age", "birth_date", "sex", "height", "disease", "product")
+TIMELESS = ("age", "birth_date", "sex", "height", "disease", "product", "clock")
 NOT_KNOWN = "not known"  # rows of unknown names, in ``Log.counts``
 MOST_POINTED = 5000  # unknown names (with their units and words) that are looked at one by one
 _PRESSURE = re.compile(

@@ -21,6 +21,8 @@ from vein2vein.therapy.course import Course
 LONG = ("patient", "day", "analyte", "value", "unit", "author", "comment", "until")
 FORMS = ("long", "wide")
 UNREAD = "not understood"  # a value that was charted and not understood, read back as such
+CLOCK = "clock"  # the fact: time of day of day 0, as a part of the day
+WIDE = {CLOCK: "clock of day 0"}  # as a column "clock" is a time
 MARK = "'"  # what a spreadsheet takes as "the following is text"
 
 
@@ -95,13 +97,14 @@ def _long(courses: Sequence[Course], facts: Facts | None, overrides: Sequence[Ov
     called = _names(courses, facts)
     for i, (who, course) in enumerate(zip(called, courses)):
         number = int(course.patients[0])
-        rows += [(who, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i)]
+        rows += [(who, "", name, value, unit, "", "", "") for name, value, unit in _facts(facts, i, course)]
         for j, day in enumerate(course.days):
             for name in course.values:
                 text = _value(course, name, j)
                 where = str(course.where_from[name][0, j]) if name in course.where_from else ""
                 if text and (number, name, where) not in attributed:
-                    rows.append((who, shown(day), name, text, all_analytes()[name].unit, "", "", ""))
+                    until = _until(course, name, j)
+                    rows.append((who, shown(day), name, text, all_analytes()[name].unit, "", "", until))
     by_number = {int(one.patients[0]): who for one, who in zip(courses, called)}
     for o in overrides:
         kind, value = names.ATTRIBUTION, o.finding
@@ -112,23 +115,37 @@ def _long(courses: Sequence[Course], facts: Facts | None, overrides: Sequence[Ov
     return rows
 
 
-def _facts(facts: Facts | None, i: int) -> list[tuple[str, str, str]]:
+def _until(course: Course, name: str, j: int) -> str:
+    """The day to which a rate goes on, where a later value of the record ends it; "" where none is known."""
+    if not course.marked(course.lasting, name)[0, j]:
+        return ""
+    charted = np.isfinite(course.values[name][0]) | course.marked(course.unread, name)[0]
+    later = np.flatnonzero(charted[j + 1 :])
+    return shown(float(course.days[j + 1 + int(later[0])])) if later.size else ""
+
+
+def _facts(facts: Facts | None, i: int, course: Course) -> list[tuple[str, str, str]]:
+    """What is known of a patient: (name, value, unit). The time of day of day 0 is no date."""
+    clock = float(course.clock[0]) if course.clock.size else 0.0
+    told = [(CLOCK, shown(clock), "d")] if clock else []
     if facts is None:
-        return []
+        return told
     numbers = [("age", facts.age[i], "year"), ("height", facts.height[i], "cm")]
+    if not course.measured("weight"):
+        numbers.append(("weight", facts.weight[i], "kg"))
     texts = [("sex", facts.sex[i]), ("disease", facts.disease[i]), ("product", facts.product[i])]
-    return [(n, shown(v), u) for n, v, u in numbers if np.isfinite(v)] + [(n, t, "") for n, t in texts if t]
+    return [*told, *((n, shown(v), u) for n, v, u in numbers if np.isfinite(v)), *((n, t, "") for n, t in texts if t)]
 
 
 def _wide(courses: Sequence[Course], facts: Facts | None) -> tuple[list[str], list[Sequence[object]]]:
     items = list(dict.fromkeys(name for one in courses for name in one.values))
-    known = sorted({name for i in range(len(courses)) for name, _, _ in _facts(facts, i)})
-    units = {"age": "year", "height": "cm"}
-    heads = [f"{n} [{units[n]}]" if n in units else n for n in known]
+    known = sorted({name for i, one in enumerate(courses) for name, _, _ in _facts(facts, i, one) if name not in items})
+    units = {"age": "year", "height": "cm", "weight": "kg", CLOCK: "d"}
+    heads = [f"{WIDE.get(n, n)} [{units[n]}]" if n in units else n for n in known]
     header = ["patient", "day", *heads, *(f"{name} [{all_analytes()[name].unit}]" for name in items)]
     rows: list[Sequence[object]] = []
     for i, (who, course) in enumerate(zip(_names(courses, facts), courses)):
-        own = {name: value for name, value, _ in _facts(facts, i)}
+        own = {name: value for name, value, _ in _facts(facts, i, course)}
         for j, day in enumerate(course.days):
             cells = [_value(course, n, j) if n in course.values else "" for n in items]
             if any(cells):
