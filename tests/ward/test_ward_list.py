@@ -59,7 +59,7 @@ STOPPED = ("norepinephrine", 0, "ug/min")
     [
         (((3, (*FEVER, PUMP)), (3.4, (STOPPED,))), "ill"),  # the newest row is the stop of a pump
         (((1, (*FEVER, PUMP)), (1.4, (STOPPED,)), (3.4, (("temperature", 39, "degC"),))), "other"),  # long ago
-        (((3, (*FEVER, PUMP)), (3.2, WELL), (3.4, (STOPPED,))), "other"),  # settled as well since
+        (((3, (*FEVER, PUMP)), (3.2, (*WELL, STOPPED)), (3.4, (STOPPED,))), "other"),  # settled as well since
     ],
 )
 def test_the_last_settled_grade_of_two_days_keeps_the_place_of_one_who_is_not_gradable(read, ill, first):

@@ -41,7 +41,7 @@ def show(watch: WardRound) -> None:
             if s.grade < 0 <= s.last_grade
             else ""
         )
-        why = "; ".join(shown_value(row, watch.infused) for row in s.because) or ", ".join(s.flags)
+        why = "; ".join([*(shown_value(row, watch.infused) for row in s.because), *s.flags])
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
         mark = ", in part unverified" if s.unverified else ""
         rows.append((s.title, f"{s}{aged}", "; ".join(filter(None, (why, lacks))), f"{edition_title(s.edition)}{mark}"))
