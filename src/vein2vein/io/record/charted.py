@@ -96,11 +96,11 @@ def read_value(entry: Entry, analyte: Analyte, sheet: Sheet) -> Meanings:
 
 def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapping[str, float]) -> Meanings | None:
     known = names.vocabulary()
-    form = names.normal(text) if text not in ("-", "--", ".", "?") else "?" if text == "?" else ""
-    name, formula = analyte.name, is_formula(text)
-    graded = analyte.kind not in ("lab", "disease")
+    name, graded = analyte.name, analyte.kind not in ("lab", "disease")
     if text == "?" and graded:
         return (Meaning(name, UNREAD),)
+    text = _symbols(text, text, graded=graded)
+    form, formula = names.normal(text) if text != "?" else "?", is_formula(text)
     if form in known.nothing and form not in own and not formula:
         return (Meaning(name, UNREAD),) if graded and form in known.unknown else ()
     said = read_words(name, text, own)
@@ -142,6 +142,16 @@ def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapp
         if device is not None:
             return (*_amount(entry, analyte, sheet, Parsed(float(match[1]), "", "")), *device)
     return None
+
+
+def _symbols(text: str, charted: str, *, graded: bool) -> str:
+    """A text of symbols alone as the word that it stands for; a blank as it is."""
+    listed = word_card("flags").data["symbols"]
+    if not text or names.normal(text) or text in listed["blank"]:
+        return text
+    if graded and (word := next((w for w in ("yes", "no") if text.replace(" ", "") in listed[w]), "")):
+        return word
+    raise NotRead("symbols without a word or a number", charted, "a number or a word", "write what is meant in words")
 
 
 def _runs(analyte: Analyte) -> Meaning:
