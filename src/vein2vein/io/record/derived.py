@@ -19,7 +19,7 @@ Said = tuple[Meaning, str, int, str]
 
 DEEPER = frozenset({
     "arousal", "raised_pressure", "cerebral_edema", "intracranial_hemorrhage", "other_vasopressors", "antipyretic",
-    "sedated", "oxygen_device",
+    "sedated", "oxygen_device", "seizure", "motor_weakness",
 })  # fmt: skip
 """Analytes of which the worse of two sayings holds; of every other one what is charted under its own name."""
 

@@ -101,6 +101,8 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return by_unit or known.drug_to
     if by_unit:
         return by_unit
+    if unit.strip() == "%" and _slips(form, "spo2") == 1:
+        return ("spo2",)
     if unit.strip() == "%" and (kind == "sign" or any(_slips(form, short) <= 1 for short in known.percent_names)):
         return known.percent_to
     return _by_value(value.strip()[:LONGEST], bare=not unit.strip(), score=_like_score(form))

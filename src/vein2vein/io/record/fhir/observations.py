@@ -14,7 +14,7 @@ from vein2vein.io.record.fhir.signs import signs_of
 from vein2vein.io.record.fhir.values import Fault, Value, value_of
 from vein2vein.io.record.periods import supports
 from vein2vein.io.record.record import Entry
-from vein2vein.io.record.row_names import Said
+from vein2vein.io.record.row_names import Said, read_row
 
 PAST = frozenset({"resolved", "inactive", "remission"})
 FLUIDS = ("blood", "serum", "plasma")
@@ -28,6 +28,8 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
     category = next((code for one in tables(resource.get("category")) for _, code in codings(one)), "")
     meaning = _named(reading, resource, category)
     parts = [(_named(reading, part, category), part) for part in tables(resource.get("component"))]
+    if not (meaning.name or meaning.why) and _of_row(reading, at, resource):
+        return
     if not any(one.name or one.unread for one in (meaning, *(part for part, _ in parts))):
         if meaning.why != "a panel" or not _panel_text(reading, at, resource):
             reading.not_read(at, None, kind, meaning)
@@ -51,14 +53,34 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
             reading.not_read(at, when.start, f"{kind}.component", part)
 
 
+def _of_row(reading: Reading, at: At, resource: Resource) -> bool:
+    """An observation whose text names a device, a group of drugs or a finding; whether it is one."""
+    unit, shown = _shown(resource)
+    said = next((one for text in texts(resource.get("code")) if (one := read_row(text, unit, shown)) is not None), None)
+    if said is None or tables(resource.get("component")):
+        return False
+    when = when_of(reading, at, resource, "effective", "issued", analyte=said[0].analyte) if said else None
+    for one in said if when is not None else ():
+        entry = Entry(at.patient, when.start if when else None, one.analyte, one.value, one.unit, at.line,
+                      "Observation.value", unread=one.unread, besides=True)  # fmt: skip
+        reading.entries.append(entry)
+    return True
+
+
 def _named(reading: Reading, holder: Resource, category: str) -> Meaning:
     """What an observation or component is of; its unit and value point to what a name may be that is not known."""
+    unit, shown = _shown(holder)
+    return reading.codes.meaning(holder.get("code"), category, unit=unit, value=shown)
+
+
+def _shown(holder: Resource) -> tuple[str, str]:
+    """Unit and value of an observation as they stand there."""
     quantity = table(holder.get("valueQuantity")) or {}
     unit = next((u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str)), "")
     value = quantity.get("value", holder.get("valueString", holder.get("valueInteger", "")))
     said = texts(holder.get("valueCodeableConcept"))
     shown = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return reading.codes.meaning(holder.get("code"), category, unit=unit, value=shown or (said or [""])[0])
+    return unit, shown or (said or [""])[0]
 
 
 def _panel_text(reading: Reading, at: At, resource: Resource) -> bool:

@@ -111,7 +111,7 @@ def _nameless(reading: Reading, at: At, resource: Resource, kind: str) -> None:
             for name in ("norepinephrine", pumps):
                 reading.not_understood(at, when.start, name, fault, _running(when, status))
     elif status in GOING_ON:
-        reading.aside(at, fault.column, fault, pumps)
+        reading.aside(at, fault.column, fault, "norepinephrine")
 
 
 def _quantities(amount: Resource) -> list[Resource]:
