@@ -51,7 +51,10 @@ PRESSOR = ("norepinephrine", "other_vasopressors")
         ("xqz", "", "normal", "", ()),
         ("xqz", "", "118/72", "", ("systolic_bp",)),
         ("xqz", "", "8/10", "", ("ice",)),
-        ("xqz", "", "8", "", ("ice", "capd", "fluid_boluses")),
+        ("xqz", "", "8", "", ()),  # a number alone is no score ...
+        ("ICE-Scroe", "", "8", "", ("ice",)),  # ... unless the name is near to one
+        ("bedside encephalopathy", "", "8", "", ("ice", "capd")),
+        ("12", "", "8", "", ("ice", "capd")),
         ("xqz", "", "38.9", "", ("temperature",)),
         # names that mean two things: only the unit tells
         ("NA", "ug/min", "5", "", PRESSOR),

@@ -43,6 +43,8 @@ class Cells:
         self.cells: dict[Cell, tuple[float, bool, str, int, str]] = {}
         self.spoiled: dict[Cell, str] = {}
         self.unread: set[Cell] = set()  # charted, but not understood: unknown, not absent
+        self.timeless: set[tuple[int, str]] = set()  # charted at a time that cannot be read
+        self.masked: set[Cell] = set()  # unknown, also where a normal value is charted then
         self.above: set[Cell] = set()  # only a lower bound is known
         self.lasting: set[Cell] = set()  # goes on until the next value of the analyte
         self.derived: dict[Cell, list[Said]] = defaultdict(list)  # what is said of it under other names
@@ -55,6 +57,8 @@ class Cells:
         """Enter one entry, or set it aside."""
         day = self._day(entry, entry.time, "time")
         if day is None:
+            if entry.time is None and entry.unread:
+                self.timeless.add((self.numbers[entry.patient], entry.name))
             return
         if entry.name in (names.OVERRIDE, names.ATTRIBUTION):
             self._judged(entry, day)
@@ -71,7 +75,10 @@ class Cells:
         self.log.aside(
             entry.line, entry.column, what, entry.value, "a known name and value", remedy, entry.name, number, day
         )
-        self.unread.add((number, day, entry.name))
+        cell = (number, day, entry.name)
+        self.unread.add(cell)
+        if entry.besides:
+            self.masked.add(cell)
 
     def _read(self, entry: Entry, day: float) -> None:
         number = self.numbers[entry.patient]
@@ -82,7 +89,7 @@ class Cells:
             self._unreadable(entry, day, problem.what, problem.found, problem.expected, problem.remedy)
             return
         for at, meaning in enumerate(meanings):
-            if at or meaning.analyte != entry.name:  # what a text says besides
+            if at or entry.besides or meaning.analyte != entry.name:  # what a text says besides
                 where = f"{self.name}:{entry.line}"
                 self.derived[number, day, meaning.analyte].append((meaning, where, entry.line, entry.column))
             elif math.isnan(meaning.value):
@@ -219,9 +226,21 @@ class Cells:
         (self.attributions if one.finding in names.vocabulary().attributions else self.overrides).append(one)
         return None
 
+    def _place_timeless(self) -> None:
+        """What was charted at a time that cannot be read may be of now: unknown at the newest time of its patient."""
+        newest: dict[int, float] = {}
+        for number, day, _ in (*self.cells, *self.unread):
+            newest[number] = max(day, newest.get(number, day))
+        for number, name in self.timeless:
+            if number in newest:
+                cell = (number, newest[number], name)
+                self.unread.add(cell)
+                self.masked.add(cell)
+
     def flag(self) -> None:
         """Enter what scales and texts say besides, and mark what an attribution covers with the flag of the graders."""
-        settle_unread(self.cells, self.spoiled, self.unread)
+        self._place_timeless()
+        settle_unread(self.cells, self.spoiled, self.unread, self.above, self.masked)
         light = frozenset(number for number, weight in self.weights.items() if weight < lightest())
         enter_derived(self.cells, self.unread, self.above, self.derived, light, self.log)
         days: dict[int, set[float]] = defaultdict(set)

@@ -38,12 +38,14 @@ OUT_OF = {"ice": 10, "cartox_score": 10, "gcs_total": 15, "capd": 32}  # the mos
 AT_HOME = {"oxygen_device": "home_oxygen", "oxygen_flow": "home_oxygen_flow"}
 FLOW_LITERS = ("L", "l", "liters", "liter")
 VOLUMES = ("mL", "ml", "cc", "L", "l", "mL/kg", "ml/kg", "cc/kg")
+PUSHES = (*VOLUMES, "mg", "ug", "mcg", "amp", "ampoule")
 _PLAIN = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _PART = re.compile(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})\b\s*(.*)", re.IGNORECASE | re.DOTALL)
 _GCS = re.compile(r"E\s*(\d|C|NT)\D{0,3}V\s*(\d|T|NT)\D{0,3}M\s*(\d|NT)", re.IGNORECASE)
 _RANGE = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*(?:→|->|=>|-|–|—|\bto\b|\bbis\b)\s*(\d+(?:[.,]\d+)?)(.*)", re.IGNORECASE | re.DOTALL
 )
+_OFF = re.compile(r"(?:→|->|=>)\s*0(?:[.,]0+)?\s*$")
 _PRESSURE = re.compile(r"(\d{2,3})\s*/\s*(\d{2,3})\b\s*(?:mm\s*\[?hg\]?)?\s*(\(.*\))?", re.IGNORECASE)
 _SATURATION = re.compile(r"(\d{2,3})\s*%?\s+(?=\D|\d+\s*l)(.+)", re.IGNORECASE | re.DOTALL)
 
@@ -96,11 +98,11 @@ def read_value(entry: Entry, analyte: Analyte, sheet: Sheet) -> Meanings:
 
 def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapping[str, float]) -> Meanings | None:
     known = names.vocabulary()
-    form = names.normal(text) if text not in ("-", "--", ".", "?") else "?" if text == "?" else ""
-    name, formula = analyte.name, is_formula(text)
-    graded = analyte.kind not in ("lab", "disease")
+    name, graded = analyte.name, analyte.kind not in ("lab", "disease")
     if text == "?" and graded:
         return (Meaning(name, UNREAD),)
+    text = _symbols(text, text, graded=graded)
+    form, formula = names.normal(text) if text != "?" else "?", bool(names.normal(text)) and is_formula(text)
     if form in known.nothing and form not in own and not formula:
         return (Meaning(name, UNREAD),) if graded and form in known.unknown else ()
     said = read_words(name, text, own)
@@ -142,6 +144,16 @@ def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapp
         if device is not None:
             return (*_amount(entry, analyte, sheet, Parsed(float(match[1]), "", "")), *device)
     return None
+
+
+def _symbols(text: str, charted: str, *, graded: bool) -> str:
+    """A text of symbols alone as the word that it stands for; a blank as it is."""
+    listed = word_card("flags").data["symbols"]
+    if not text or names.normal(text) or text in listed["blank"]:
+        return text
+    if graded and (word := next((w for w in ("yes", "no") if text.replace(" ", "") in listed[w]), "")):
+        return word
+    raise NotRead("symbols without a word or a number", charted, "a number or a word", "write what is meant in words")
 
 
 def _runs(analyte: Analyte) -> Meaning:
@@ -192,6 +204,10 @@ def _number(entry: Entry, analyte: Analyte, sheet: Sheet, text: str) -> Meanings
         text = text if match[3].strip() else match[1]
     if match := _RANGE.fullmatch(text):
         worst = word_card("flags").data["worst"]
+        if analyte.kind == "score" and float(match[1].replace(",", ".")) > float(match[2].replace(",", ".")):
+            raise NotRead("two numbers, and not which of them counts", text, "one number", "write the score alone")
+        if analyte.kind == "support" and _OFF.search(text):
+            return (Meaning(name, 0.0),)  # turned down to nothing
         if name in worst["high"] or name in worst["low"]:
             ends = [parse_value(match[i], sheet.decimal).value for i in (1, 2)]
             value = max(ends) if name in worst["high"] else min(ends)
@@ -236,6 +252,8 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
         return _of_motor(entry, value)
     if name == "fluid_boluses" and unit in VOLUMES:
         return (Meaning(name, 1.0, AT_LEAST) if value > 0 else Meaning(name, 0.0),)
+    if name == "ephedrine" and unit in PUSHES:
+        return (Meaning(name, 0.0),)  # a push, and no infusion
     whole_tail = not parsed.unit or is_unit(parsed.unit)  # of a 0, what stands behind it may say that it runs again
     switch = is_whole(analyte) and analyte.high == 1 and analyte.kind in ("support", "treatment")
     if switch and (value > 0 or (value == 0 and whole_tail)) and (value not in (0, 1) or unit not in ("", "1")):
@@ -253,6 +271,9 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
         _check_plausible(analyte, value, amount, unit)
     except NotRead as problem:
         if open_ended and value > 0 and bound not in (BELOW, AT_MOST):
+            if analyte.kind == "support" and unit and not is_unit(unit):
+                where = entry.line, entry.column
+                sheet.log.aside(*where, problem.what, f"{entry.value} {unit}", problem.expected, problem.remedy, name)
             doing = "runs" if analyte.kind == "support" else "was given"
             sheet.log.note(
                 f"{analyte.title} {doing} in an amount that is not known (line {entry.line}: {problem.what})"

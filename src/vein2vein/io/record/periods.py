@@ -189,7 +189,8 @@ def steps(name: str, periods: list[Period], points: list[Step]) -> list[Step]:
             begins = [p for p in running if p.start == day]
             if point.value is None and running and not begins:
                 continue  # not understood at that time; what runs goes on
-            step = _highest(day, [_as_step(p, day) for p in begins] + [point]) if begins else point
+            deeper = [p for p in running if p in begins or _goes_on(name, p, point)]
+            step = _highest(day, [_as_step(p, day) for p in deeper] + [point]) if deeper else point
             if running:
                 out.append(step._replace(lasting=True))
             before = step if running else None
@@ -204,6 +205,12 @@ def steps(name: str, periods: list[Period], points: list[Step]) -> list[Step]:
             out.append(_end(name, day, last, before))
             before = None
     return out
+
+
+def _goes_on(name: str, period: Period, point: Step) -> bool:
+    """Whether a support that runs is a ventilator and what is charted within its period a lesser device."""
+    limit = _card().table("unknown_after").get(name)
+    return limit is not None and (period.value or 0.0) >= float(limit) and (point.value or 0.0) < (period.value or 0.0)
 
 
 def _joined(periods: list[Period], gap: float) -> list[Period]:

@@ -101,9 +101,11 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return by_unit or known.drug_to
     if by_unit:
         return by_unit
+    if unit.strip() == "%" and _slips(form, "spo2") == 1:
+        return ("spo2",)
     if unit.strip() == "%" and (kind == "sign" or any(_slips(form, short) <= 1 for short in known.percent_names)):
         return known.percent_to
-    return _by_value(value.strip()[:LONGEST], bare=not unit.strip())
+    return _by_value(value.strip()[:LONGEST], bare=not unit.strip(), score=_like_score(form))
 
 
 @lru_cache(maxsize=20_000)
@@ -176,7 +178,14 @@ def _slips(one: str, other: str) -> int:
     return min(row[-1], 3)
 
 
-def _by_value(text: str, bare: bool) -> tuple[str, ...]:
+def _like_score(form: str) -> bool:
+    """Whether a name has no letters, or a word that is one slip away from that of a score."""
+    listed = word_card("pointing").texts("scores", "words")
+    words = [word for word in form.split() if not word.isdigit()]
+    return not words or any(_slips(word, one) <= (len(one) > SHORT) for word in words for one in listed)
+
+
+def _by_value(text: str, bare: bool, score: bool) -> tuple[str, ...]:
     """What a value by itself looks like: a device, a level of arousal, a score of ten, a pressure, a bare number."""
     if _OF_TEN.fullmatch(text):
         return ("ice",)
@@ -187,7 +196,10 @@ def _by_value(text: str, bare: bool) -> tuple[str, ...]:
         found = [
             name
             for size in _known().numbers
-            if bare and size["low"] <= number <= size["high"] and not (size["whole"] and number != round(number))
+            if bare
+            and (score or not size.get("near"))
+            and size["low"] <= number <= size["high"]
+            and not (size["whole"] and number != round(number))
             for name in size["to"]
         ]
         return tuple(dict.fromkeys(found))

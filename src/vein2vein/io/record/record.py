@@ -117,6 +117,7 @@ class Entry(NamedTuple):
 
     ``until`` is the end of a period; ``running``: it has begun and no end is charted. ``unread``: what the file says
     here is not understood, and the analyte ``name`` is therefore unknown at this time; ``value`` says it as it stands.
+    ``besides``: a row of another name says this of the analyte; what is charted under its own name may differ.
     """
 
     patient: str
@@ -132,6 +133,7 @@ class Entry(NamedTuple):
     limit: str = ""
     running: bool = False
     unread: bool = False
+    besides: bool = False
 
 
 @dataclass(frozen=True)

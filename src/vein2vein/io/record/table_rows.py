@@ -11,6 +11,7 @@ from vein2vein.io.record.headers import MOST_HINTS, PRESSURE, near_names, split_
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.record import Entry, Log, Moment, plain
+from vein2vein.io.record.row_names import Said, masked, read_row
 from vein2vein.io.record.tables import WEIGHT, WHEN, Table, Times, is_graded, moment_of, times_of, until_of
 from vein2vein.io.record.values import is_formula
 
@@ -33,6 +34,7 @@ class Unknown:
         self.pointed: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self.lines: dict[tuple[str, str], int] = {}  # (name, analyte) -> first line
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.known: set[str] = set()  # headers whose cells say something of another analyte
 
     def may_be(self, label: str, unit: str, value: str) -> tuple[str, ...]:
         """The graded analytes that a name may be."""
@@ -87,6 +89,20 @@ def _unread(
     return Entry(patient, when, name, value, unit, line, column, until=until, unread=True)
 
 
+def _besides(
+    said: Sequence[Said], patient: str, when: Moment | None, line: int, column: str, until: Moment | None = None
+) -> list[Entry]:
+    """What a row of another name says of analytes; unknown where its time cannot be read."""
+    return [
+        Entry(
+            patient, when, one.analyte, one.value, one.unit, line, column,
+            until=until, unread=one.unread or when is None, besides=True,
+        )
+        for one in said
+        if is_graded(one.analyte) or when is not None
+    ]  # fmt: skip
+
+
 def _counter(log: Log) -> Callable[[str], bool]:
     """Tells whether a value says that nothing was measured, and counts it."""
     nothing = names.vocabulary().nothing
@@ -96,7 +112,7 @@ def _counter(log: Log) -> Callable[[str], bool]:
         if value not in known:
             if value[0].isdigit() or len(known) > MOST_POINTED:
                 return False
-            known[value] = names.normal(value) in nothing and value not in ("-", "--", ".", "?")
+            known[value] = bool(names.normal(value)) and names.normal(value) in nothing
         if known[value]:
             log.counts["nothing measured"] += 1
         return known[value]
@@ -135,6 +151,12 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
                     "export values, not formulas",
                 )  # fmt: skip
                 continue
+            said = read_row(label, unit, value)
+            if said is not None:
+                when = moment_of(cells, line, table, how, log, tuple(one.analyte for one in said)) if said else None
+                until = until_of(cells, line, table, how, log) if until_at >= 0 else None
+                found += _besides(said, patient, when, line, label, until)
+                continue
             may_be = () if empty(value) else unknown.may_be(label, unit, value)
             unknown.seen(label, line, may_be)
             if may_be:
@@ -154,6 +176,7 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
         comment = cells[comment_at].strip() if comment_at >= 0 else ""
         limit = cells[limit_at].strip() if limit_at >= 0 else ""
         empty(value)
+        found += _besides(masked(label, value), patient, when, line, label)
         entry = Entry(patient, when, name, value, unit, line, header, author, comment, until, limit)
         if name == "systolic_bp" and (not value[:3].isdigit() or "/" in value or names.normal(label) in PRESSURE):
             found += _pressures(entry, names.normal(label) in PRESSURE)
@@ -200,14 +223,17 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
     for line, cells in table.rows:
         filled = [(*item, text) for item in items if (text := cells[item[0]].strip())]
         log.counts["nothing measured"] += len(items) - len(filled)
-        odd = _unknown_cells(table, cells, unknown, line)
-        if not filled and not odd:
+        odd, beside = _unknown_cells(table, cells, unknown, line)
+        if not filled and not odd and not beside:
             continue
-        graded = dict.fromkeys([*(name for _, name, *_ in filled if is_graded(name)), *(one for one, *_ in odd)])
+        graded = dict.fromkeys([*(name for _, name, *_ in filled if is_graded(name)), *(one for one, *_ in odd),
+                                *(one.analyte for _, one in beside)])  # fmt: skip
         when = moment_of(cells, line, table, how, log, tuple(graded) or ("",))
         own = {role: cells[c].strip() for role, c in once.items() if role in ("patient", "limit", "author", "comment")}
         patient = own.get("patient", "")
         found += [_unread(patient, when, name, text, unit, line, column) for name, text, unit, column in odd]
+        for header, one in beside:
+            found += _besides((one,), patient, when, line, header)
         if when is None:
             lost = [one for one in filled if is_graded(one[1])]
             found += [_unread(patient, None, n, text, u, line, table.header[c]) for c, n, u, _, text in lost]
@@ -218,6 +244,7 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             empty(text)
             if at is None:
                 continue
+            found += _besides(masked(table.header[column], text), patient, at, line, table.header[column])
             entry = Entry(
                 patient, at, name, text, unit, line, table.header[column],
                 own.get("author", ""), own.get("comment", ""), until, own.get("limit", ""),
@@ -227,20 +254,28 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
     return found
 
 
-def _unknown_cells(table: Table, cells: list[str], unknown: Unknown, line: int) -> list[tuple[str, str, str, str]]:
-    """What stands in unknown columns that may be graded: analyte, value, unit, header."""
+def _unknown_cells(
+    table: Table, cells: list[str], unknown: Unknown, line: int
+) -> tuple[list[tuple[str, str, str, str]], list[tuple[str, Said]]]:
+    """What stands in unknown columns that may be graded: analyte, value, unit, header; and what other names say."""
     found: list[tuple[str, str, str, str]] = []
+    beside: list[tuple[str, Said]] = []
     for column, header in table.unknown.items():
         if text := cells[column].strip():
             bare, unit = names.split_header(header)
+            said = read_row(bare, unit, text)
+            if said is not None:
+                beside += [(header, one) for one in said]
+                unknown.known.add(header)
+                continue
             may_be = unknown.may_be(bare, unit, text)
             unknown.seen(header, line, may_be)
             found += [(name, f"{header} {text}"[:80], unit, header) for name in may_be]
-    return found
+    return found, beside
 
 
 def _say_columns(table: Table, unknown: Unknown) -> None:
     for header in table.unknown.values():
-        if not any(label == header for label, _ in unknown.lines):
+        if header not in unknown.known and not any(label == header for label, _ in unknown.lines):
             unknown.seen(header, 1, ())
     unknown.say("", "a column that is not known; its values were not read")

@@ -20,6 +20,7 @@ EARLY = ("registered", "preliminary", "partial", "unknown")
 TARGETS = ("Medication", "Device", "Specimen")
 SILENT = ("Organization", "Practitioner", "PractitionerRole", "Location", "Encounter", "Provenance", *TARGETS)
 ORDERS = ("MedicationRequest", "MedicationDispense", "ServiceRequest", "DeviceRequest")
+REPORT = "DiagnosticReport"
 ERRORS = ("error", "fatal")
 TIMES = ("effective", "performed", "issued", "timing", "onset")
 EXPECTED = "Observation, MedicationAdministration, Procedure, Condition, DeviceUseStatement or QuestionnaireResponse"
@@ -118,7 +119,7 @@ def _read(reading: Reading, found: Found, at: At, kind: str, resource: Resource)
         return
     status = resource.get("status")
     reader = READERS.get(kind)
-    if reader is None:
+    if reader is None or (kind == REPORT and not (resource.get("conclusion") or resource.get("conclusionCode"))):
         if kind in ORDERS:
             treatments.read_order(reading, at, resource)
         elif kind not in SILENT:
@@ -243,5 +244,7 @@ READERS: dict[str, Callable[[Reading, At, Resource], None]] = {
     "DeviceUseStatement": treatments.read_device,
     "DeviceUsage": treatments.read_device,
     "Condition": observations.read_condition,
+    "AdverseEvent": observations.read_event,
+    REPORT: observations.read_report,
     "QuestionnaireResponse": observations.read_answers,
 }

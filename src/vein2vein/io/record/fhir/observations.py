@@ -10,10 +10,13 @@ from vein2vein.io.record import names
 from vein2vein.io.record.fhir.codes import LOCAL, Meaning, book, codings, label_of, other_specimen, texts
 from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.fhir.reading import At, Reading, When, moment_of, when_of
+from vein2vein.io.record.fhir.signs import signs_of
 from vein2vein.io.record.fhir.values import Fault, Value, value_of
 from vein2vein.io.record.periods import supports
 from vein2vein.io.record.record import Entry
+from vein2vein.io.record.row_names import Said, read_row
 
+PAST = frozenset({"resolved", "inactive", "remission"})
 FLUIDS = ("blood", "serum", "plasma")
 FLOW, DEVICE = "oxygen_flow", "oxygen_device"
 _PRESSURE = re.compile(r"\s*(\d{2,3})\s*/\s*\d{2,3}\b.*")
@@ -25,6 +28,8 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
     category = next((code for one in tables(resource.get("category")) for _, code in codings(one)), "")
     meaning = _named(reading, resource, category)
     parts = [(_named(reading, part, category), part) for part in tables(resource.get("component"))]
+    if not (meaning.name or meaning.why) and _of_row(reading, at, resource):
+        return
     if not any(one.name or one.unread for one in (meaning, *(part for part, _ in parts))):
         if meaning.why != "a panel" or not _panel_text(reading, at, resource):
             reading.not_read(at, None, kind, meaning)
@@ -48,14 +53,34 @@ def read_observation(reading: Reading, at: At, resource: Resource) -> None:
             reading.not_read(at, when.start, f"{kind}.component", part)
 
 
+def _of_row(reading: Reading, at: At, resource: Resource) -> bool:
+    """An observation whose text names a device, a group of drugs or a finding; whether it is one."""
+    unit, shown = _shown(resource)
+    said = next((one for text in texts(resource.get("code")) if (one := read_row(text, unit, shown)) is not None), None)
+    if said is None or tables(resource.get("component")):
+        return False
+    when = when_of(reading, at, resource, "effective", "issued", analyte=said[0].analyte) if said else None
+    for one in said if when is not None else ():
+        entry = Entry(at.patient, when.start if when else None, one.analyte, one.value, one.unit, at.line,
+                      "Observation.value", unread=one.unread, besides=True)  # fmt: skip
+        reading.entries.append(entry)
+    return True
+
+
 def _named(reading: Reading, holder: Resource, category: str) -> Meaning:
     """What an observation or component is of; its unit and value point to what a name may be that is not known."""
+    unit, shown = _shown(holder)
+    return reading.codes.meaning(holder.get("code"), category, unit=unit, value=shown)
+
+
+def _shown(holder: Resource) -> tuple[str, str]:
+    """Unit and value of an observation as they stand there."""
     quantity = table(holder.get("valueQuantity")) or {}
     unit = next((u for u in (quantity.get("code"), quantity.get("unit")) if isinstance(u, str)), "")
     value = quantity.get("value", holder.get("valueString", holder.get("valueInteger", "")))
     said = texts(holder.get("valueCodeableConcept"))
     shown = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return reading.codes.meaning(holder.get("code"), category, unit=unit, value=shown or (said or [""])[0])
+    return unit, shown or (said or [""])[0]
 
 
 def _panel_text(reading: Reading, at: At, resource: Resource) -> bool:
@@ -163,7 +188,11 @@ def read_condition(reading: Reading, at: At, resource: Resource) -> None:
             )
             return
     meaning = reading.codes.meaning(resource.get("code"), "Condition", prefix=True)
-    if meaning.name in all_analytes():
+    history = {code for _, code in codings(resource.get("clinicalStatus"))} & PAST
+    own = any(pair in reading.codes.own or pair[0] == LOCAL for pair in codings(resource.get("code")))
+    if not (own or meaning.value) and (signs := signs_of(resource.get("code"))):
+        _signs(reading, at, resource, signs, history=bool(history))
+    elif meaning.name in all_analytes():
         when = when_of(reading, at, resource, "onset", "recordedDate", analyte=meaning.name)
         if when is not None:
             value = meaning.value or 1.0
@@ -178,6 +207,48 @@ def read_condition(reading: Reading, at: At, resource: Resource) -> None:
             reading.add(at, None, "disease", said[0], column="Condition.code")
         else:
             reading.unread[f"Condition {label_of(resource.get('code'))}".strip()] += 1
+
+
+def _signs(reading: Reading, at: At, resource: Resource, signs: tuple[Said, ...], *, history: bool) -> None:
+    """Signs of a diagnosis, complication or report; a history of one says nothing of now."""
+    kind = str(resource.get("resourceType"))
+    stems = ("onset", "occurrence", "effective", "date", "detected", "recordedDate", "issued")
+    dated = any(key.startswith(stems[:-2]) for key in resource)
+    problem = any(code == "problem-list-item" for one in tables(resource.get("category")) for _, code in codings(one))
+    if history or (problem and not dated):
+        reading.refused[f"{kind} {label_of(resource.get('code'))}: a history"] += 1
+        return
+    when = when_of(reading, at, resource, *stems, analyte=signs[0].analyte)
+    if when is None:
+        return
+    for one in signs:
+        entry = Entry(at.patient, when.start, one.analyte, one.value, "", at.line, f"{kind}.code",
+                      unread=one.unread, besides=True)  # fmt: skip
+        reading.entries.append(entry)
+        if when.until is not None and not one.unread:
+            reading.entries.append(entry._replace(time=when.until, value=0.0))
+
+
+def read_event(reading: Reading, at: At, resource: Resource) -> None:
+    """An AdverseEvent, by its words and codes."""
+    if resource.get("actuality") == "potential":
+        return
+    concept = resource.get("event") or resource.get("code")
+    if signs := signs_of(concept):
+        _signs(reading, at, resource, signs, history=False)
+    else:
+        reading.unread[f"AdverseEvent {label_of(concept)}".strip()] += 1
+
+
+def read_report(reading: Reading, at: At, resource: Resource) -> None:
+    """The conclusion of a DiagnosticReport; its results stand by themselves."""
+    said = resource.get("conclusion")
+    concepts = [*tables(resource.get("conclusionCode")), {"text": said}]
+    signs = next((found for one in concepts if (found := signs_of(one))), ())
+    if signs:
+        _signs(reading, at, resource, signs, history=False)
+    else:
+        reading.unread["DiagnosticReport"] += 1
 
 
 def read_answers(reading: Reading, at: At, resource: Resource) -> None:

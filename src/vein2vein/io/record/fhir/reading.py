@@ -157,6 +157,13 @@ def moment_of(reading: Reading, at: At, text: object, column: str, analyte: str 
 
 def when_of(reading: Reading, at: At, resource: Resource, *stems: str, analyte: str = "") -> When | None:
     """Time of a resource by the first of its elements that tells it; None, and set aside, where none does."""
+    found = _when_of(reading, at, resource, *stems, analyte=analyte)
+    if found is None and analyte in all_analytes():  # it may be of now: unknown at the newest time of the patient
+        reading.entries.append(Entry(at.patient, None, analyte, "", "", at.line, stems[0], unread=True))
+    return found
+
+
+def _when_of(reading: Reading, at: At, resource: Resource, *stems: str, analyte: str = "") -> When | None:
     kind = str(resource.get("resourceType"))
     for stem in stems:
         for name in (f"{stem}DateTime", f"{stem}Instant", stem):

@@ -10,6 +10,7 @@ from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.fhir.reading import At, Reading, When, when_of
 from vein2vein.io.record.fhir.values import Fault, Value, quantity_of, range_of, ratio_of
 from vein2vein.io.record.periods import supports
+from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.quantities import line_of
 from vein2vein.io.record.record import Moment
 
@@ -69,6 +70,8 @@ def read_medication(reading: Reading, at: At, resource: Resource) -> None:
     hangs = meaning.name or next(iter(meaning.unread), "")
     if not hangs:
         reading.not_read(at, None, kind, meaning)
+        if not meaning.label:
+            _nameless(reading, at, resource, kind)
         return
     when = when_of(reading, at, resource, "effective", "occurence", "occurrence", analyte=hangs)
     if when is None:
@@ -92,6 +95,27 @@ def read_medication(reading: Reading, at: At, resource: Resource) -> None:
         _infusion(reading, at, running or When(when.start), meaning.name, dosage, f"{kind}.dosage", status)
     elif meaning.name in all_analytes():
         _dose(reading, at, when, meaning.name, dosage, f"{kind}.dosage")
+
+
+def _nameless(reading: Reading, at: At, resource: Resource, kind: str) -> None:
+    """A drug that nobody names: told; one that is given at a rate of pumps may be a vasopressor."""
+    status, pumps = str(resource.get("status")), "other_vasopressors"
+    fault = Fault("the drug that it gives is not named in the file", "", "a Medication or a name of the drug",
+                  "export the medications that it points to", f"{kind}.medication")  # fmt: skip
+    dosage = (tables(resource.get("dosage")) or [Resource()])[0]
+    units = [str(one.get(key)) for _, amount in _amounts(dosage, "rate") for one in _quantities(amount)
+             for key in ("code", "unit") if one.get(key)]  # fmt: skip
+    if any(pumps in points_to("", unit) for unit in units):
+        when = when_of(reading, at, resource, "effective", "occurence", "occurrence", analyte=pumps)
+        if when is not None:
+            for name in ("norepinephrine", pumps):
+                reading.not_understood(at, when.start, name, fault, _running(when, status))
+    elif status in GOING_ON:
+        reading.aside(at, fault.column, fault, "norepinephrine")
+
+
+def _quantities(amount: Resource) -> list[Resource]:
+    return [amount, *(one for key in ("numerator", "high") if (one := table(amount.get(key))) is not None)]
 
 
 def _running(when: When | None, status: str) -> When | None:
