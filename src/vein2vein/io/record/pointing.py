@@ -182,7 +182,7 @@ def _like_score(form: str) -> bool:
     """Whether a name has no letters, or a word that is one slip away from that of a score."""
     listed = word_card("pointing").texts("scores", "words")
     words = [word for word in form.split() if not word.isdigit()]
-    return not words or any(_slips(word, one) <= (len(one) > SHORT) for word in words for one in listed)
+    return not words or any(_slips(word, one) <= 1 for word in words for one in listed)
 
 
 def _by_value(text: str, bare: bool, score: bool) -> tuple[str, ...]:
