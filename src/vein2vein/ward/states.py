@@ -148,13 +148,24 @@ def worst_of(grades: Grades, course: Course, columns: NDArray[np.intp], name: st
         for column in seen[grades.grade[0, seen] < 0]
         if name in OF_ONE_VALUE
         or (goes_on and column == seen[-1])
-        or any(course.unread[n][0, column] for n in unread)
+        or any(_unread_still(grades, course, column, n) for n in unread)
         or (worst.grade == 0 and grades.suspect is not None and bool(grades.suspect[0, column]))
     ]
     if not open_:
         return worst
     lacks = lacking(grades, course, int(course.patients[0]), float(grades.days[open_[-1]]))
     return replace(worst, grade=NOT_GRADABLE, at_least=max(worst.grade, 0), missing=lacks)
+
+
+def _unread_still(grades: Grades, course: Course, column: int, name: str) -> bool:
+    """Whether a cell hangs on a row that was not understood: its own, or the newest of an analyte that it lacks."""
+    if course.unread[name][0, column]:
+        return True
+    if name not in grades.missing or not grades.missing[name][0, column]:
+        return False
+    unread = np.flatnonzero(course.unread[name][0, :column])
+    read = np.flatnonzero(np.isfinite(course.dense(name)[0, :column]))
+    return bool(unread.size and (not read.size or read[-1] < unread[-1]))
 
 
 @cache
