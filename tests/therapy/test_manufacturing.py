@@ -107,7 +107,7 @@ def test_uneven_susceptibility_means_fewer_positive_cells_with_more_copies(mean,
     even, uneven = engineering.transduced_share(mean), engineering.transduced_share(mean, shape)
     assert uneven[0] <= even[0] and uneven[1] >= even[1]
     assert uneven[0] * uneven[1] == pytest.approx(mean)
-    assert engineering.transduced_share(mean, 1e9)[0] == pytest.approx(even[0], rel=1e-5)
+    assert engineering.transduced_share(mean, 1e9)[0] == pytest.approx(even[0], rel=3e-5)  # of a power of 1e9
 
 
 def test_copies_are_drawn_as_a_gamma_mixture():
