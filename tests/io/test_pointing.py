@@ -103,3 +103,17 @@ def test_the_usual_names_that_no_grade_reads_point_nowhere(row):
 @given(st.text(max_size=40), st.text(max_size=10), st.text(max_size=10), st.text(max_size=10))
 def test_any_name_points_to_analytes_or_nowhere(name, unit, value, place):
     assert set(points_to(name, unit, value, place)) <= set(all_analytes())
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("norepinephrine 4", ("norepinephrine",)),
+        ("Levophed 4 mcg/min", ("norepinephrine",)),
+        ("tocilizumab 560 mg", ("tocilizumab",)),
+        ("cefepime 2 g", ()),
+        ("we spoke of tocilizumab with the family today", ()),  # a sentence
+    ],
+)
+def test_a_drug_in_the_value_of_a_name_that_is_not_known_points(value, found):
+    assert points_to("xqzw", "", value) == found

@@ -9,10 +9,13 @@ from functools import cache, lru_cache
 from typing import Any
 
 from vein2vein import units
+from vein2vein.clinic.criteria import edition
 from vein2vein.io.record import names
 from vein2vein.io.record.meanings import read_words, word_card
 
 LONGEST = 120  # letters of a name that are looked at
+FEW_WORDS = 5  # of a value that names a drug; a longer one is a sentence
+SHORTEST_DRUG = 5  # letters of a drug that is looked for in a value
 SHORT = 3  # letters up to which a name that is not graded must be the whole name
 _NUMBER = re.compile(r"[<>=~\s]*([+-]?\d+(?:[.,]\d+)?)\s*")
 _OF_TEN = re.compile(r"\s*\d{1,2}\s*(?:/|of|out of)\s*10\b.*", re.IGNORECASE)
@@ -105,7 +108,19 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return ("spo2",)
     if unit.strip() == "%" and (kind == "sign" or any(_slips(form, short) <= 1 for short in known.percent_names)):
         return known.percent_to
-    return _by_value(value.strip()[:LONGEST], bare=not unit.strip(), score=_like_score(form))
+    named = _drugs_in(value.strip()[:LONGEST])
+    return named or _by_value(value.strip()[:LONGEST], bare=not unit.strip(), score=_like_score(form))
+
+
+@lru_cache(maxsize=20_000)
+def _drugs_in(value: str) -> tuple[str, ...]:
+    """Vasopressors and drugs that take fever away which a short value names, under a name that is not known."""
+    words = names.normal(value).split()
+    if not words or len(words) > FEW_WORDS:
+        return ()  # a sentence, which may speak of a drug that is not given
+    read = {*edition("held_signs").lists["pump"], *edition("bedside_signs").lists["waives_fever"]}
+    found = [one for word in words if len(word) >= SHORTEST_DRUG and (one := names.find_name(word)) in read]
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=20_000)
