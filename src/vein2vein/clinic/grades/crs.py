@@ -106,7 +106,8 @@ def grade_crs(
     course, looked = stands.course, stands.looked
     signs = bedside_signs(course, age, rules, past or Past(course, looked), stands)
     of = episodes(signs, rules)
-    signs = replace(signs, recurrent=of.recurrent)
+    unread = signs.past.latest("unread temperature", course.marked(course.unread, "temperature")) >= 0
+    signs = replace(signs, recurrent=of.recurrent, maybe_recurrent=unread & of.perhaps)
     table = _table(course, signs, levels)
     lower, upper, columns, doubts = table.lower, table.upper, table.columns, table.doubts
 

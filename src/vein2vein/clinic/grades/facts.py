@@ -122,7 +122,7 @@ def _prolonged(signs: Signs) -> Fact:
 
 
 def _recurrent(signs: Signs) -> Fact:
-    return Fact(signs.recurrent, NEVER)
+    return Fact(signs.recurrent, signs.maybe_recurrent & ~signs.recurrent)
 
 
 def _oxygen(signs: Signs) -> Fact:

@@ -123,8 +123,8 @@ class Signs:
         Cells that an unknown value of this analyte leaves open.
     worse : mapping of analyte to ndarray of bool
         Cells where a value is a bound, and the true one may be worse.
-    recurrent : ndarray of bool
-        Cells of an episode after an earlier one.
+    recurrent, maybe_recurrent : ndarray of bool
+        Cells of an episode after an earlier one; after one of which a temperature was not understood.
     """
 
     course: Course
@@ -138,6 +138,7 @@ class Signs:
     running: Mapping[str, Flags]
     worse: Mapping[str, Flags]
     recurrent: Flags = field(default_factory=lambda: NEVER)
+    maybe_recurrent: Flags = field(default_factory=lambda: NEVER)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -93,6 +93,8 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
     by_unit = known.units.get(_spelled(unit.strip()), ()) if unit.strip() else ()
     if form in names.vocabulary().two_meanings:
         return by_unit
+    if unit.strip() == "%" and _slips(form, "spo2") == 1:  # a pO2 is no percentage
+        return ("spo2",)
     by_name = _by_name(form)
     if by_name is not None:
         return by_name
@@ -104,8 +106,6 @@ def points_to(name: str, unit: str = "", value: str = "", place: str = "") -> tu
         return by_unit or known.drug_to
     if by_unit:
         return by_unit
-    if unit.strip() == "%" and _slips(form, "spo2") == 1:
-        return ("spo2",)
     if unit.strip() == "%" and (kind == "sign" or any(_slips(form, short) <= 1 for short in known.percent_names)):
         return known.percent_to
     named = _drugs_in(value.strip()[:LONGEST])
