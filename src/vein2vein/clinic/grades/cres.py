@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from vein2vein.clinic.criteria import Edition, Level, edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Floats, Grades, Whole, any_of, compare, ladder, settle
-from vein2vein.clinic.grades.held import Steps, held
+from vein2vein.clinic.criteria import Edition, edition, unverified
+from vein2vein.clinic.grades.grades import Grades, any_of, compare, settle
+from vein2vein.clinic.grades.held import Steps, by_levels, held, in_doubt, there_or_not
 from vein2vein.therapy.course import Course
 
 READS = {
@@ -20,7 +18,6 @@ READS = {
     "edema": ("cerebral_edema",),
 }
 SIGNS = tuple(name for names in READS.values() for name in names)
-NONE: Flags = np.zeros((1, 1), dtype=bool)
 FROM_ICE = "CARTOX-10 was not charted: ICE in its place (it asks for a command instead of the head of state)"
 
 
@@ -39,7 +36,7 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018", together: 
     rules = edition(criteria)
     stands = held(course, _severity(rules), together=together)
     course = stands.course
-    open_ = {name: stands.unknown.get(name, NONE) | stands.worse.get(name, NONE) for name in SIGNS}
+    open_ = in_doubt(stands, SIGNS)
     looked = np.ones(course.shape, dtype=bool) if stands.looked is None else stands.looked
     charted, ice = course.dense("cartox_score"), course.dense("ice")
     score = np.where(np.isnan(charted), ice, charted)
@@ -80,14 +77,6 @@ def grade_cres(course: Course, *, criteria: str = "cres_cartox_2018", together: 
 
 
 def _severity(rules: Edition) -> Steps:
-    """How severe a value of each sign is by the levels of an edition; 0: it raises no grade."""
-
-    def steps(levels: list[Level]) -> Callable[[Floats], Whole]:
-        return lambda values: ladder(values, levels)
-
-    found = {name: steps([one for one in rules.levels if one.reads == name]) for name in SIGNS}
-    return {**found, "ice": found["cartox_score"], "seizure": _any, "seizure_kind": _any}
-
-
-def _any(values: Floats) -> Whole:
-    return (values >= 1).astype(np.int8)
+    """As the levels say; ICE stands in for the score, and any seizure is severe."""
+    found = by_levels(rules, SIGNS)
+    return {**found, "ice": found["cartox_score"], "seizure": there_or_not, "seizure_kind": there_or_not}

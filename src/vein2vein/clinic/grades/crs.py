@@ -19,7 +19,7 @@ from vein2vein.clinic.criteria import Level, edition, unverified
 from vein2vein.clinic.grades.episodes import Episodes, episodes
 from vein2vein.clinic.grades.facts import FACTS
 from vein2vein.clinic.grades.grades import Columns, Flags, Grades, Whole, any_of, compare, latest, settle
-from vein2vein.clinic.grades.held import Held, held
+from vein2vein.clinic.grades.held import Held, followed, held
 from vein2vein.clinic.grades.infusions import day_zero
 from vein2vein.clinic.grades.organs import ORGANS, organ_grades, organ_reads
 from vein2vein.clinic.grades.past import Past
@@ -156,18 +156,8 @@ def grade_crs(
     return Grades(
         f"crs_{scale}", rules.name, course.days, grade, lower, missing, shown, reads, flags, anchors,
         unverified(rules.name), stands.source, looked, stands.passing,
-        None if looked is None else (grade < 0) & (lower == 0) & in_need & looked & ~_followed(course, looked),
+        None if looked is None else (grade < 0) & (lower == 0) & in_need & looked & ~followed(course, looked),
     )  # fmt: skip
-
-
-def _followed(course: Course, looked: Flags) -> Flags:
-    """Cells that another looked-at one follows within the same round at the bed."""
-    v, k = edition("held_signs").values, course.shape[1]
-    upcoming = np.full(course.shape, k)
-    numbers = np.where(looked, np.arange(k), k)
-    upcoming[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    days = course.days
-    return (upcoming < k) & (days[np.minimum(upcoming, k - 1)] - days[None, :] <= v["round"] + v["tolerance"])
 
 
 def _goes_on(signs: Signs, of: Episodes, waives: Iterable[str]) -> Flags:

@@ -136,6 +136,15 @@ def latest(holds: Flags) -> Columns:
     return np.ascontiguousarray(found.T)
 
 
+def following(holds: Flags) -> NDArray[np.intp]:
+    """Column of the next cell after each one where something holds; k: none. Shape (n, k)."""
+    k = holds.shape[1]
+    found = np.full(holds.shape, k, dtype=np.intp)
+    numbers = np.where(holds, np.arange(k, dtype=np.intp), k)
+    found[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    return found
+
+
 def last(holds: Flags) -> NDArray[np.intp]:
     """Column of the last cell where something holds, shape (n,); -1: none."""
     k = holds.shape[1]

@@ -16,8 +16,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vein2vein.clinic.criteria import edition
-from vein2vein.clinic.grades.grades import Columns, Flags, Floats, Whole, before, latest, take
+from vein2vein.clinic.criteria import Edition, Level, edition
+from vein2vein.clinic.grades.grades import (
+    Columns,
+    Flags,
+    Floats,
+    Whole,
+    any_of,
+    before,
+    following,
+    ladder,
+    latest,
+    take,
+)
 from vein2vein.therapy.course import Course
 
 DEVICE, ITS_SETTINGS = "oxygen_device", ("oxygen_flow", "fio2")
@@ -147,17 +158,40 @@ def _passing(course: Course, one: _Reading, v: Mapping[str, float]) -> Flags:
     old = (one.steps > 0) & (days[None, :] - days[np.maximum(one.column, 0)] > near)
     if not old.any():
         return old
-    numbers = np.where(one.charted, np.arange(k), k)
-    upcoming = np.full(numbers.shape, k)
-    upcoming[:, :-1] = np.minimum.accumulate(numbers[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    following = np.minimum(upcoming, k - 1)
-    milder = ~np.take_along_axis(one.unread_there, following, axis=1)
-    milder &= np.take_along_axis(one.own_steps, following, axis=1) < one.steps
-    return old & (upcoming < k) & (days[following] - days[None, :] <= near) & milder
+    upcoming = np.minimum(following(one.charted), k - 1)
+    milder = ~np.take_along_axis(one.unread_there, upcoming, axis=1)
+    milder &= np.take_along_axis(one.own_steps, upcoming, axis=1) < one.steps
+    return old & followed(course, one.charted) & milder
+
+
+def followed(course: Course, looked: Flags) -> Flags:
+    """Cells that another one, of those that are looked at, follows within the same round at the bed."""
+    v, days, k = edition("held_signs").values, course.days, course.shape[1]
+    upcoming = following(looked)
+    return (upcoming < k) & (days[np.minimum(upcoming, k - 1)] - days[None, :] <= v["round"] + v["tolerance"])
 
 
 def _somewhere(marks: Mapping[str, Flags]) -> dict[str, Flags]:
     return {name: cells for name, cells in marks.items() if cells.any()}
+
+
+def by_levels(rules: Edition, names: Iterable[str]) -> dict[str, Callable[[Floats], Whole]]:
+    """How severe a value of each sign is by the levels of an edition; 0: it raises no grade."""
+
+    def steps(levels: list[Level]) -> Callable[[Floats], Whole]:
+        return lambda values: ladder(values, levels)
+
+    return {name: steps([one for one in rules.levels if one.reads == name]) for name in names}
+
+
+def there_or_not(values: Floats) -> Whole:
+    """Severity of what is only there or not."""
+    return (values >= 1).astype(np.int8)
+
+
+def in_doubt(stands: Held, names: Iterable[str]) -> dict[str, Flags]:
+    """By sign, the cells where it is unknown, or may be worse than its bound."""
+    return {name: any_of(marks[name] for marks in (stands.unknown, stands.worse) if name in marks) for name in names}
 
 
 def low_is_severe(name: str) -> bool:

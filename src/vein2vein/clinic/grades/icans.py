@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vein2vein import arguments
-from vein2vein.clinic.criteria import Edition, Level, edition, unverified
-from vein2vein.clinic.grades.grades import Flags, Floats, Grades, Whole, any_of, carried, ladder, settle
-from vein2vein.clinic.grades.held import Held, Steps, held
+from vein2vein.clinic.criteria import edition, unverified
+from vein2vein.clinic.grades.grades import Flags, Grades, Whole, any_of, carried, ladder, settle
+from vein2vein.clinic.grades.held import Held, by_levels, held, in_doubt, there_or_not
 from vein2vein.clinic.grades.past import Past
 from vein2vein.therapy.course import Course, course_of
 
@@ -28,7 +27,6 @@ SIGNS = (
     "ice", "capd", "arousal", "sedated", "seizure", "motor_weakness", "cerebral_edema", "raised_pressure", "papilledema"
 )  # fmt: skip
 EXAMINED = ("ice", "capd", "arousal")  # not under sedation
-NONE: Flags = np.zeros((1, 1), dtype=bool)
 SEDATED = "sedated: score and arousal carried from the last reading without sedation"
 HEMORRHAGE = "intracranial hemorrhage: edema is not counted"
 HEADACHE = "headache_or_tremor"
@@ -77,12 +75,16 @@ def grade_icans(
     arguments.per_patient("age", age, course_of(course).shape[0], unit="years")
     rules = edition(arguments.text("criteria", criteria))
     shape = course.shape
-    stands = Held(course) if past else held(_awake(course), neurologic_severity(rules), together=together)
+    stands = (
+        Held(course)
+        if past
+        else held(_awake(course), {**by_levels(rules, SIGNS), "sedated": there_or_not}, together=together)
+    )
     course = stands.course
     past = past or Past(course, stands.looked)
     whole = past.course
     looked = np.ones(shape, dtype=bool) if stands.looked is None else stands.looked
-    unknown = {name: stands.unknown.get(name, NONE) | stands.worse.get(name, NONE) for name in SIGNS}
+    unknown = in_doubt(stands, SIGNS)
     ice, capd, arousal = course.dense("ice"), course.dense("capd"), course.dense("arousal")
     years = np.broadcast_to(np.asarray(age, dtype=float), (shape[0],))[:, None]
     old, ageless = years >= rules.values["ice_from_age"], np.isnan(years)
@@ -181,24 +183,10 @@ def _awake(course: Course) -> Course:
     """The course without what was examined under sedation: it says nothing of another time."""
     if course.origin == "simulated" or not course.measured("sedated"):
         return course
-    asleep = held(course, {"sedated": _asleep}).course.dense("sedated") >= 1
+    asleep = held(course, {"sedated": there_or_not}).course.dense("sedated") >= 1
     values = {**course.values, **{name: np.where(asleep, np.nan, course.dense(name)) for name in EXAMINED}}
     unread = {name: cells & ~asleep if name in EXAMINED else cells for name, cells in course.unread.items()}
     return replace(course, values=values, unread=unread)
-
-
-def _asleep(values: Floats) -> Whole:
-    return (values >= 1).astype(np.int8)
-
-
-def neurologic_severity(rules: Edition) -> Steps:
-    """How severe a value of each sign is by the levels of an edition; 0: it raises no grade."""
-
-    def steps(levels: list[Level]) -> Callable[[Floats], Whole]:
-        return lambda values: ladder(values, levels)
-
-    found = {name: steps([one for one in rules.levels if one.reads == name]) for name in SIGNS}
-    return {**found, "sedated": _asleep}
 
 
 def neurologic_event(course: Course, *, age: ArrayLike, icans: Grades | None = None) -> Grades:
