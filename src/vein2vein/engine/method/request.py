@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.summaries import Summary
 
 Matrix = NDArray[np.float64]
+
+STOP, SET, ADD = -1, -2, -3
+"""What else may stand for an input in ``Doses.what``: a step ends here and the next begins anew (a jump of the equations
+on a known day); the state becomes that of a row of ``Doses.resets``; that row is added to the state."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Doses:
         Each patient's part of the lists below.
     day, amount : ndarray (k,)
     what : ndarray of int (k,)
-        Place of the input among those that are given.
+        Place of the input among those that are given; or STOP, SET, ADD, whose amount is a row of ``resets`` (STOP: 0).
+    resets : ndarray (r, states)
     """
 
     first: NDArray[np.int64]
@@ -52,6 +57,7 @@ class Doses:
     day: Matrix
     what: NDArray[np.int64]
     amount: Matrix
+    resets: Matrix = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
