@@ -20,13 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.method import rosenbrock, tableau
-from vein2vein.engine.trace.recording import misfit
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.graph import straying
+from vein2vein.engine.trace.kept import Kept
+from vein2vein.engine.trace.recording import misfit, trace
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
 
 _TINY = float(np.finfo(float).tiny)
+_domains: Kept[tuple[Vector, Vector]] = Kept(64)
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,10 @@ def derivative(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
 
 
 def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
-    """Time derivative (states,) without regard to bounds."""
+    """Time derivative (states,) without regard to bounds; states that may stray are seen within them."""
     names = model.state_names
+    low, high = _domain(model)
+    x = np.minimum(np.maximum(x, low), high)
     try:
         rate = model.equations(t, Names(zip(names, x.tolist())), p, u)
     except ArithmeticError:
@@ -110,6 +116,22 @@ def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
         return np.array([float(rate[name]) for name in names])
     except (KeyError, TypeError, ValueError):
         raise _unfit(model, rate) from None
+
+
+def _domain(model: Model) -> tuple[Vector, Vector]:
+    """Bounds (states,) within which the rates see each state: its own for one that strays (``graph.straying``)."""
+    recorded = content.fits(model)
+    if not recorded:  # who knows what these equations do
+        return model.limits[1:]
+    return _domains.get(recorded, lambda: _traced_domain(model))
+
+
+def _traced_domain(model: Model) -> tuple[Vector, Vector]:
+    traced = trace(model)
+    strays = list(straying(traced.graph, traced.derivatives))
+    _, low, high = model.limits
+    inside = np.isin(np.arange(len(low)), strays)
+    return np.where(inside, low, -np.inf), np.where(inside, high, np.inf)
 
 
 def _unfit(model: Model, rate: object) -> InputError:

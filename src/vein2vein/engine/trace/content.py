@@ -57,19 +57,19 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def fits(model: Model) -> None:
-    """Refuse a model whose equations do not fit its states.
+def fits(model: Model) -> str:
+    """What ``rates`` gives, "" for equations that cannot be recorded: the readable solver looks at what they return.
 
-    Equations that cannot be recorded are let through: the readable solver looks at what they return.
+    Refuses a model whose equations do not fit its states.
     """
-    once(model, "fits", _fits)
+    return once(model, "fits", _fits)
 
 
 def _fits(model: Model) -> str:
     try:
         return rates(model)
     except Unrecordable:
-        return "not recorded"
+        return ""
 
 
 def rates(model: Model) -> str:

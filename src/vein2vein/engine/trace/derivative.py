@@ -17,7 +17,8 @@ def jacobian(traced: Traced) -> dict[tuple[int, int], int]:
 def partials(g: Graph, outputs: Sequence[int], kind: str) -> list[dict[int, int]]:
     """Per output, {index: node} of its partial derivatives with respect to the leaves of a kind ("state", "parameter").
 
-    At a kink (minimum, maximum, less, choose) the derivative is that of the branch taken; ``less`` has derivative 0.
+    At a kink (minimum, maximum, less, choose) the derivative is that of the branch taken; ``less``, ``floor`` and
+    ``ceil`` have derivative 0. A root of 0, whose slope is infinite, is taken to rest: its derivative is 0.
     """
     slope: dict[int, dict[int, int]] = {}
     one = g.const(1.0)
@@ -61,7 +62,7 @@ def _local(g: Graph, node: int, op: str, args: Sequence[int]) -> list[int]:
     if op == "log":
         return [g.apply("div", one, args[0])]
     if op == "sqrt":
-        return [g.apply("div", g.const(1 / 2), node)]
+        return [g.apply("choose", node, g.apply("div", g.const(1 / 2), node), g.const(0.0))]
     raise ValueError(f"no derivative is known for the operation '{op}'")
 
 

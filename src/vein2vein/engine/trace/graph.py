@@ -162,6 +162,24 @@ def needed(g: Graph, outputs: Iterable[int]) -> list[int]:
     return order
 
 
+def straying(g: Graph, outputs: Iterable[int]) -> tuple[int, ...]:
+    """States under a root, a logarithm or a power, which do not exist for every number; a maximum makes them safe.
+
+    Between two steps a state may lie a little beyond its bounds. Rates see these states within them.
+    """
+    found: set[int] = set()
+    for node in needed(g, outputs):
+        op, args = g.nodes[node]
+        if op in ("sqrt", "log", "pow") and not _guarded(g, args[0]):
+            found |= {g.nodes[below][1][0] for below in needed(g, args) if g.nodes[below][0] == "state"}
+    return tuple(sorted(found))
+
+
+def _guarded(g: Graph, node: int) -> bool:
+    op, args = g.nodes[node]
+    return op == "max" and any((g.value(a) or 0.0) >= 0.0 for a in args if g.value(a) is not None)
+
+
 def uses(g: Graph, order: Iterable[int], outputs: Iterable[int]) -> dict[int, int]:
     """How often each node is used, as an operand or as an output."""
     count: dict[int, int] = {}
