@@ -31,6 +31,7 @@ BEGIN, END = "/* generated: begin */\n", "/* generated: end */"
 _C = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "exp": "exp({})",
     "log": "log({})", "sqrt": "sqrt({})", "min": "lesser({}, {})", "max": "greater({}, {})",
+    "pow": "pow({}, {})", **{name: name + "({})" for name in ("floor", "ceil", "sin", "cos", "atan", "tanh")},
     "less": "({} < {}) ? 1.0 : 0.0", "choose": "({} != 0.0) ? {} : {}",
 }  # fmt: skip
 _LEAF: dict[str, Callable[[int], str]] = {

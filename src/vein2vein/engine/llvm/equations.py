@@ -8,14 +8,22 @@ does not change in time becomes a multiplication by its reciprocal.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from vein2vein.engine.llvm import trigonometry
 from vein2vein.engine.llvm.scheduling import interleaved
 from vein2vein.engine.llvm.vector_math import LEAST_NORMAL, Assembly, exponential, lesser, logarithm
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying, uses
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_FUNCTIONS: dict[str, Callable[..., str]] = {
+    "neg": Assembly.negative, "sqrt": Assembly.sqrt, "exp": exponential, "pow": trigonometry.power,
+    "floor": trigonometry.floor, "ceil": partial(trigonometry.floor, up=True), "sin": trigonometry.sine,
+    "cos": partial(trigonometry.sine, quarters=1), "atan": trigonometry.arc_tangent,
+    "tanh": trigonometry.hyperbolic_tangent,
+}  # fmt: skip
 ATTRIBUTES = '{ nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
@@ -45,8 +53,8 @@ def functions(
 
     ``bounds`` are each state's (low, high): its rate is 0 where it leads out of them. ``prepare(p, u, kept)`` and
     ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors. With ``slopes``, (state, node) of partial
-    derivatives of rates (there may be none), also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives,
-    both 0 where a rate leads out of bounds.
+    derivatives of rates (there may be none), also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and
+    partial derivatives, both 0 where a rate leads out of bounds.
     """
     plan = _plan(g, outputs, {})
     parts = [_rates(plan, bounds, Assembly(width, fused))]
@@ -73,12 +81,13 @@ def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: boo
 def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> int:
     """Floating-point operations of the generated code of some expressions; a fused multiply-add counts as two.
 
-    An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny);
-    comparisons and choices count as one. Without ``steady_too``, what does not change in time is left out.
+    An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny),
+    the functions of ``trigonometry.py`` up to 81; comparisons and choices count as one. Without ``steady_too``, what
+    does not change in time is left out.
     """
     order = needed(g, outputs)
     steady = _steady(g, order)
-    cost = {"exp": 31, "log": 31}
+    cost = {"exp": 31, "log": 31, "sin": 70, "cos": 70, "atan": 31, "tanh": 53, "pow": 81}
     work = [
         op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])
     ]
@@ -197,11 +206,8 @@ class _Writer:
         if op in ("min", "max"):
             x, y = sorted(args, key=lambda n: g.value(n) is None)
             return lesser(a, self._operand(x), self._operand(y), op == "max", g.value(x) is not None)
-        one = {"neg": a.negative, "sqrt": a.sqrt}.get(op)
-        if one is not None:
-            return one(self._operand(args[0]))
-        if op == "exp":
-            return exponential(a, self._operand(args[0]))
+        if op in _FUNCTIONS:
+            return _FUNCTIONS[op](a, *(self._operand(arg) for arg in args))
         return logarithm(a, self._operand(args[0]), self._ordinary(args[0]))
 
     def _within(self, value: str, state: int) -> str:

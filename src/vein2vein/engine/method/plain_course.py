@@ -19,6 +19,7 @@ from vein2vein.engine.method.events import LOOKS, Event, locate
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Request, empty
 from vein2vein.errors import InputError
+from vein2vein.models import author
 from vein2vein.models.model import Model, Names, give
 
 Vector = NDArray[np.float64]
@@ -57,7 +58,12 @@ class Course:
 
     def value(self, function: Callable[[Any, Any, Any, Any], Any], t: float, x: Vector) -> float:
         """A function of (t, x, p, u) of this patient."""
-        found = function(t, self.named(x), self.p, self.u)
+        try:
+            found = function(t, self.named(x), self.p, self.u)
+        except ArithmeticError:
+            return math.nan
+        except Exception as error:  # the author's own code, whatever is wrong with it
+            raise author.told(self.model.name, "a condition or summary", error) from error
         try:
             return float(found)
         except (TypeError, ValueError):

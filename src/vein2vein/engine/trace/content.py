@@ -13,9 +13,9 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from vein2vein.engine.trace.recording import Unrecordable, record, trace
-from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.engine.trace.expression import Unrecordable
+from vein2vein.engine.trace.recording import record, trace
+from vein2vein.models.model import Model, states_only
 
 _Facts = dict[str, str]
 _known: dict[int, tuple[weakref.ref[Model], _Facts]] = {}
@@ -86,7 +86,7 @@ def _rates(model: Model) -> str:
 
 def initial(model: Model) -> str:
     """What a model's own start is."""
-    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
+    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", m.initial))
 
 
 def dose(model: Model, name: str) -> str:
@@ -95,7 +95,8 @@ def dose(model: Model, name: str) -> str:
     def find(m: Model) -> str:
         if name in m.level_names:
             return f"level {name}"
-        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), f"the dose of '{name}'", True)
+        what = f"the dose of '{name}'"
+        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), what, m.apply_dose)
 
     return once(model, f"dose {name}", find)
 
@@ -119,13 +120,12 @@ def example(model: Model) -> str:
 
 
 def _function(
-    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: bool = False
+    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: object = None
 ) -> str:
-    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
-    odd = [name for name in outputs if of_states and name not in model.state_names]
-    if odd:
-        raise InputError(
-            f"model {model.name}: {what} names a state that does not exist: "
-            f"{unknown('state', odd[0], model.state_names)}"
-        )
+    """What a function of a model is; ``of_states`` is the author's function where it may name states only."""
+    graph, outputs = record(
+        model.name, function, model.state_names, model.parameters, model.level_names, what, of_states or function
+    )
+    if of_states is not None:
+        states_only(model, what, outputs, of_states)
     return digest(graph.nodes, outputs)

@@ -36,6 +36,13 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
+    "pow": np.power,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "tanh": np.tanh,
     "min": np.minimum,
     "max": np.maximum,
     "less": _less,
@@ -49,7 +56,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
-        self.lines: dict[int, str] = {}
+        self.lines: dict[int, tuple[str, str, int]] = {}
         self._orders: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def _intern(self, node: Node) -> int:
