@@ -16,7 +16,7 @@ from vein2vein.engine.llvm.vector_math import LEAST_NORMAL, Assembly, exponentia
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed, uses
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-ATTRIBUTES = '{ nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
+ATTRIBUTES = '{ nounwind alignstack=64 "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
 @dataclass

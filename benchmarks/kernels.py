@@ -1,0 +1,162 @@
+"""Nanoseconds of each generated function per vector of patients: rates, slopes, linear algebra, whole tried steps.
+
+    python benchmarks/kernels.py [bench|reference|live] [--width 8] [--vectors native|avx2] [--repeats 7] [--assembly PATH]
+
+Each is called in a loop on one vector whose numbers lie in the nearest cache, at a third of the course; the least
+of the repeats is printed. Beside it: instructions, and how many of them move a vector to or from the stack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+import vectors
+from problem import case
+
+from vein2vein.engine.llvm import equations, machine, stepping
+from vein2vein.engine.llvm.vector_math import Assembly
+from vein2vein.engine.method import tableau
+from vein2vein.engine.solve import solve
+from vein2vein.engine.trace.recording import trace
+
+CALLS = 3000
+METHODS = (tableau.TSIT5, tableau.RODAS5P)
+STEP = 1e-3
+
+
+def module(traced: Any, width: int, method: tableau.Method) -> tuple[str, stepping.Layout]:
+    """Assembly of a model's functions, each within a loop that calls it ``n`` times."""
+    fused = machine.fused()
+    body, layout = stepping.model_functions(traced, width, fused, method)
+    v, n = f"<{width} x double>", f"v{width}f64"
+    one, where = "splat (double 0.5)", "ptr %x, ptr %p, ptr %u, ptr %kept"
+    calls = {"prepare": "call void @prepare(ptr %p, ptr %u, ptr %kept)",
+             "rates": f"call void @rates({v} {one}, {where}, ptr %k0)"}  # fmt: skip
+    if method.implicit:
+        calls |= {
+            "slopes": f"call void @slopes({v} {one}, {where}, ptr %k0, ptr %jac)",
+            "factor": f"call void @factor({v} splat (double 1.0e3), ptr %jac, ptr %lu)",
+            "residual": f"%worst = call {v} @residual({v} splat (double 1.0e3), ptr %jac, ptr %k1, ptr %k0)",
+        }
+        more = ", ptr %sum" if "ptr noalias %more" in body else ""
+        calls["solve"] = f"call void @solve(ptr %lu, ptr %k1{more})"
+    parts = [
+        f"declare {v} @llvm.fma.{n}({v}, {v}, {v})",
+        f"declare {v} @llvm.sqrt.{n}({v})",
+        f"declare {v} @llvm.fabs.{n}({v})",
+        f"declare i1 @llvm.vector.reduce.or.v{width}i1(<{width} x i1>)",
+        body,
+    ]
+    parts += [_looped(name, [f"  {call}"], layout, width) for name, call in calls.items()]
+    a = Assembly(width, fused)
+    constants = {"rtols": a.number(1e-6), "inverse_count": a.number(1 / layout.states)}
+    error = stepping.attempt(a, layout, one, a.number(STEP), constants)
+    a.store(error, "%at_h")
+    parts.append(_looped("step", a.lines, layout, width))
+    a = Assembly(width, fused)
+    accepted = a.compare("olt", a.load("%at_h"), a.number(-1.0))
+    stepping.keep(a, layout, accepted)
+    parts.append(_looped("keep", a.lines, layout, width))
+    a = Assembly(width, fused)
+    error = a.load("%at_h")
+    accepted = a.compare("ole", error, a.number(1.0))
+    stepping.control(a, method, a.number(STEP), a.number(STEP), error, accepted, a.inverse(accepted))
+    parts.append(_looped("control", a.lines, layout, width))
+    return "\n".join([*parts, f"attributes #0 = {equations.ATTRIBUTES}"]), layout
+
+
+def _looped(name: str, lines: list[str], layout: stepping.Layout, width: int) -> str:
+    arrays = [key for key, _ in stepping.arrays(layout)]
+    pointers = ["x", "p", "u", "absolute", "low", "high", "at_h", "at_before", *arrays]
+    head = f"define void @run_{name}(i64 %n, {', '.join(f'ptr %{key}' for key in pointers)}) #0 {{"
+    begin = ["entry:", f"  {stepping.SOLVED} = alloca <{width} x i1>, align 8", "  br label %again", "again:"]
+    begin.append("  %turn = phi i64 [ 0, %entry ], [ %turn_after, %turned ]")
+    end = ["  br label %turned", "turned:", "  %turn_after = add i64 %turn, 1"]
+    end += ["  %turns = icmp ult i64 %turn_after, %n", "  br i1 %turns, label %again, label %out", "out:", "  ret void", "}"]
+    return "\n".join([head, *begin, *lines, *end])
+
+
+def aligned(rows: int, width: int, value: float = 0.0) -> np.ndarray:
+    """Array (rows, width) that begins where a line of the cache does."""
+    room = np.full(max(rows, 1) * width + 8, value)
+    first = (-room.ctypes.data % 64) // 8
+    return room[first : first + max(rows, 1) * width].reshape(-1, width)
+
+
+def measured(name: str, engine: Any, arrays: list[np.ndarray], repeats: int) -> float:
+    """Least nanoseconds of a call."""
+    address = engine.get_function_address(f"run_{name}")
+    function = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * len(arrays))(address)
+    pointers = [array.ctypes.data for array in arrays]
+    function(2, *pointers)
+    found = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        function(CALLS, *pointers)
+        found.append(time.perf_counter() - begin)
+    return min(found) / CALLS * 1e9
+
+
+def _text(assembly: str) -> dict[str, list[str]]:
+    """Instructions of each function."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in assembly.splitlines():
+        label = re.match(r"(\w+):", line)
+        if label:
+            name = label.group(1)
+        elif line.startswith("\t") and not line.startswith("\t."):
+            found.setdefault(name, []).append(line)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("case", nargs="?", default="bench", choices=("bench", "reference", "live"))
+    parser.add_argument("--width", type=int, default=None)
+    parser.add_argument("--vectors", default="native", choices=vectors.CHOICES)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--assembly", type=Path, default=None)
+    chosen = parser.parse_args()
+    vectors.use(chosen.vectors)
+    width = chosen.width or machine.natural_width()
+    model, parameters, days, doses, _ = case(chosen.case, width)
+    state = solve(model, parameters, None, days, doses, rtol=1e-6).values[:, len(days) // 3]
+    traced = trace(model)
+    for method in METHODS:
+        begin = time.perf_counter()
+        text, layout = module(traced, width, method)
+        written = time.perf_counter() - begin
+        engine, _ = machine.machine_code(f"{text}\n; {time.time()}")
+        compiled = time.perf_counter() - begin - written
+        print(f"{chosen.case}, {method.name}, {width} lanes, {machine.host()[1]}: written {written:.2f} s, compiled {compiled:.2f} s")
+        assembly = machine.target().emit_assembly(llvm.parse_assembly(text))
+        lines = _text(assembly)
+        x = aligned(layout.states, width)
+        x[:] = state.T
+        p = aligned(layout.parameters, width)
+        p[:] = parameters.T
+        bounds = [aligned(layout.states, 1, value).ravel() for value in (1e-6, -np.inf, np.inf)]
+        bounds[1][:], bounds[2][:] = [s.low for s in model.states], [s.high for s in model.states]
+        begin_arrays = [x, p, aligned(layout.levels, width), *bounds, aligned(1, width), aligned(1, width)]
+        arrays = [*begin_arrays, *(aligned(count, width, 1.0) for _, count in stepping.arrays(layout))]
+        if chosen.assembly:
+            chosen.assembly.with_suffix(f".{method.name}.s").write_text(assembly)
+        implicit = ("slopes", "factor", "solve", "residual") if method.implicit else ()
+        for name in ("prepare", "rates", *implicit, "step", "keep", "control"):
+            own = lines.get(name if name in lines else f"run_{name}", [])
+            moved = sum(bool(re.search(r"\(%r[sb]p\)", line)) and "mm" in line for line in own)
+            nanoseconds = measured(name, engine, arrays, chosen.repeats)
+            print(f"  {name:9s} {nanoseconds:8.1f} ns  {nanoseconds / width:7.2f} a patient  {len(own):6d} instructions, {moved:5d} to or from the stack")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
