@@ -99,23 +99,26 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
 
 def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -> str:
     writer = _Writer(plan, a, steady_too=False)
-    blocked: dict[int, list[str]] = {}
-    for index, output in enumerate(plan.outputs[: len(plan.outputs) - len(rows)]):
+    count = len(plan.outputs) - len(rows)
+    zero = a.number(0.0)
+    for index, output in enumerate(plan.outputs[:count]):
         rate = writer.value(output)
+        blocked: list[str] = []
         for bound, low in zip(bounds[index], (True, False)):
             if math.isfinite(bound):
-                zero = a.number(0.0)
                 at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
                 outward = a.compare("olt" if low else "ogt", rate, zero)
                 if rows:
-                    blocked.setdefault(index, []).append(a.masks("and", at, outward))
+                    blocked.append(a.masks("and", at, outward))
                 rate = a.select(at, a.select(outward, zero, rate), rate)
         a.store(rate, "%out", index)
-    for index, (state, output) in enumerate(zip(rows, plan.outputs[len(plan.outputs) - len(rows) :])):
-        slope = writer.value(output)
-        for mask in blocked.get(state, ()):
-            slope = a.select(mask, a.number(0.0), slope)
-        a.store(slope, "%partials", index)
+        # A rate's slopes rest on what the rate rests on: next to it, that need not be kept for long.
+        for place, state in enumerate(rows):
+            if state == index:
+                slope = writer.value(plan.outputs[count + place])
+                for mask in blocked:
+                    slope = a.select(mask, zero, slope)
+                a.store(slope, "%partials", place)
     name, last = ("slopes", ", ptr noalias %partials") if rows else ("rates", "")
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"

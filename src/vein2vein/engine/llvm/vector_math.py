@@ -257,7 +257,5 @@ def logarithm(a: Assembly, x: str, ordinary: bool = False) -> str:
     finite = a.compare("olt", x, a.number(float("inf")))
     if ordinary:
         return a.select(finite, result, x)
-    zero, below = a.compare("oeq", x, a.number(0.0)), a.compare("olt", x, a.number(0.0))
-    other = a.select(below, a.number(float("nan")), a.select(zero, a.number(float("-inf")), x))
-    positive = a.compare("olt", a.number(0.0), x)
-    return a.select(a.masks("and", positive, finite), result, other)
+    ends = a.select(a.compare("oeq", x, a.number(0.0)), a.number(float("-inf")), a.number(float("nan")))
+    return a.select(a.compare("olt", a.number(0.0), x), a.select(finite, result, x), ends)
