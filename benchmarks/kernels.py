@@ -1,6 +1,6 @@
 """Nanoseconds of each generated function per vector of patients: rates, slopes, linear algebra, whole tried steps.
 
-    python benchmarks/kernels.py [bench|reference|live] [--width 8] [--vectors native|avx2] [--repeats 7] [--assembly PATH]
+    python benchmarks/kernels.py [bench|reference|live] [--width 8] [--vectors native|avx2] [--assembly PATH]
 
 Each is called in a loop on one vector whose numbers lie in the nearest cache, at a third of the course; the least
 of the repeats is printed. Beside it: instructions, and how many of them move a vector to or from the stack.
@@ -27,7 +27,8 @@ from vein2vein.engine.method import tableau
 from vein2vein.engine.solve import solve
 from vein2vein.engine.trace.recording import trace
 
-CALLS = 3000
+BATCH = 4e-4
+"""Seconds of a batch: shorter than the turn of another process, so that the least of many is free of it."""
 METHODS = (tableau.TSIT5, tableau.RODAS5P)
 STEP = 1e-3
 
@@ -84,11 +85,15 @@ def _looped(name: str, lines: list[str], layout: stepping.Layout, width: int) ->
     return "\n".join([head, *begin, *lines, *end])
 
 
-def aligned(rows: int, width: int, value: float = 0.0) -> np.ndarray:
-    """Array (rows, width) that begins where a line of the cache does."""
-    room = np.full(max(rows, 1) * width + 8, value)
+def block(lengths: list[int], width: int) -> list[np.ndarray]:
+    """Arrays (length, width) one after the other, as in the frame of the generated function, from a line of the cache on."""
+    room = np.ones(sum(lengths) * width + 8)
     first = (-room.ctypes.data % 64) // 8
-    return room[first : first + max(rows, 1) * width].reshape(-1, width)
+    found = []
+    for length in lengths:
+        found.append(room[first : first + length * width].reshape(length, width))
+        first += length * width
+    return found
 
 
 def measured(name: str, engine: Any, arrays: list[np.ndarray], repeats: int) -> float:
@@ -96,13 +101,18 @@ def measured(name: str, engine: Any, arrays: list[np.ndarray], repeats: int) -> 
     address = engine.get_function_address(f"run_{name}")
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * len(arrays))(address)
     pointers = [array.ctypes.data for array in arrays]
-    function(2, *pointers)
-    found = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        function(CALLS, *pointers)
-        found.append(time.perf_counter() - begin)
-    return min(found) / CALLS * 1e9
+    calls = 1
+    found = [0.0]
+    while found[-1] < BATCH:
+        calls *= 2
+        found.append(_once(function, calls, pointers))
+    return min(_once(function, calls, pointers) for _ in range(repeats)) / calls * 1e9
+
+
+def _once(function: Any, calls: int, pointers: list[int]) -> float:
+    begin = time.perf_counter()
+    function(calls, *pointers)
+    return time.perf_counter() - begin
 
 
 def _text(assembly: str) -> dict[str, list[str]]:
@@ -123,7 +133,7 @@ def main() -> None:
     parser.add_argument("case", nargs="?", default="bench", choices=("bench", "reference", "live"))
     parser.add_argument("--width", type=int, default=None)
     parser.add_argument("--vectors", default="native", choices=vectors.CHOICES)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=100)
     parser.add_argument("--assembly", type=Path, default=None)
     chosen = parser.parse_args()
     vectors.use(chosen.vectors)
@@ -140,14 +150,11 @@ def main() -> None:
         print(f"{chosen.case}, {method.name}, {width} lanes, {machine.host()[1]}: written {written:.2f} s, compiled {compiled:.2f} s")
         assembly = machine.target().emit_assembly(llvm.parse_assembly(text))
         lines = _text(assembly)
-        x = aligned(layout.states, width)
-        x[:] = state.T
-        p = aligned(layout.parameters, width)
-        p[:] = parameters.T
-        bounds = [aligned(layout.states, 1, value).ravel() for value in (1e-6, -np.inf, np.inf)]
-        bounds[1][:], bounds[2][:] = [s.low for s in model.states], [s.high for s in model.states]
-        begin_arrays = [x, p, aligned(layout.levels, width), *bounds, aligned(1, width), aligned(1, width)]
-        arrays = [*begin_arrays, *(aligned(count, width, 1.0) for _, count in stepping.arrays(layout))]
+        sizes = [layout.states, layout.parameters, layout.levels, *[-(-layout.states // width)] * 3, 1, 1]
+        arrays = block([*sizes, *(count for _, count in stepping.arrays(layout))], width)
+        arrays[0][:], arrays[1][:] = state.T, parameters.T
+        for array, values in zip(arrays[3:6], ([1e-6] * layout.states, *zip(*((s.low, s.high) for s in model.states)))):
+            array.ravel()[: layout.states] = values
         if chosen.assembly:
             chosen.assembly.with_suffix(f".{method.name}.s").write_text(assembly)
         implicit = ("slopes", "factor", "solve", "residual") if method.implicit else ()

@@ -35,7 +35,8 @@ class Elimination:
     below, right : tuple of tuple of int
         Per pivot: rows below it that it changes; columns to its right, fill-in included.
     slots : mapping of (row, column) to int
-        Place of each entry of the factors; a diagonal place holds the reciprocal of the pivot.
+        Place of each entry of the factors L and U, both in units of the pivot: a column of L and a row of U are divided
+        by it, and a diagonal place holds its reciprocal.
     """
 
     size: int
@@ -80,7 +81,7 @@ def plan(size: int, pattern: Iterable[Entry]) -> Elimination:
 
 def operations(p: Elimination) -> tuple[int, int]:
     """Additions, multiplications and divisions of a factorization and of a solution."""
-    factor = sum(1 + len(d) * (1 + 2 * len(r)) for d, r in zip(p.below, p.right))
+    factor = sum(1 + len(d) * (1 + 2 * len(r)) + len(r) for d, r in zip(p.below, p.right))
     solve = sum(1 + 2 * len(d) + 2 * len(r) for d, r in zip(p.below, p.right))
     return factor, solve
 
@@ -100,13 +101,27 @@ def solve(p: Elimination, diagonal: float, jacobian: Sequence[float], b: Sequenc
             for j in across:
                 value[i, j] -= value[i, k] * value[k, j]
             k_vector[i] -= value[i, k] * k_vector[k]
-    for k, across in zip(reversed(p.order), reversed(p.right)):
-        k_vector[k] = (k_vector[k] - sum(value[k, j] * k_vector[j] for j in across)) * value[k, k]
+        for j in across:
+            value[k, j] *= value[k, k]
+    for k in range(p.size):
+        k_vector[k] *= value[k, k]
+    for k, across in _backward(p):
+        k_vector[k] -= sum(value[k, j] * k_vector[j] for j in across)
     return k_vector
 
 
+def _backward(p: Elimination) -> list[tuple[int, tuple[int, ...]]]:
+    """Rows of U from the last pivot on, with their columns in the order in which the unknowns become known."""
+    place = {k: i for i, k in enumerate(p.order)}
+    rows = [(k, tuple(sorted(across, key=place.__getitem__, reverse=True))) for k, across in zip(p.order, p.right)]
+    return rows[::-1]
+
+
 def functions(p: Elimination, width: int, fused: bool) -> str:
-    """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b)`` and ``residual``."""
+    """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b, more)`` and ``residual``.
+
+    ``solve`` replaces b by the solution for b + more.
+    """
     return "\n".join(
         [_factor(p, Assembly(width, fused)), _solve(p, Assembly(width, fused)), _residual(p, width, fused)]
     )
@@ -122,32 +137,35 @@ def _factor(p: Elimination, a: Assembly) -> str:
         elif entry[0] == entry[1]:
             value[entry] = "%diagonal"
     for k, down, across in zip(p.order, p.below, p.right):
-        inverse = value[k, k] = a.binary("fdiv", a.number(1.0), value[k, k])
+        inverse = a.binary("fdiv", a.number(1.0), value[k, k])
+        a.store(inverse, "%lu", p.slots[k, k])
         for i in down:
-            share = value[i, k] = a.binary("fmul", value[i, k], inverse)
+            share = a.binary("fmul", value[i, k], inverse)
+            a.store(share, "%lu", p.slots[i, k])
             minus = a.negative(share) if across else share
             for j in across:
                 old = value.get((i, j))
                 product = value[k, j]
                 value[i, j] = a.fma(minus, product, old) if old else a.binary("fmul", minus, product)
-    for entry, slot in p.slots.items():
-        a.store(value[entry], "%lu", slot)
+        for j in across:
+            a.store(a.binary("fmul", value[k, j], inverse), "%lu", p.slots[k, j])
     head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _solve(p: Elimination, a: Assembly) -> str:
-    value = [a.load("%b", i) for i in range(p.size)]
+    """The chain from the first pivot to the last unknown is all that takes time: one multiply-add per row and way."""
+    value = [a.binary("fadd", a.load("%b", i), a.load("%more", i)) for i in range(p.size)]
     for k, down in zip(p.order, p.below):
         for i in down:
             value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], value[i])
-    for k, across in zip(reversed(p.order), reversed(p.right)):
+    for k in range(p.size):
+        value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
+    for k, across in _backward(p):
         for j in across:
             value[k] = a.fma(a.negative(a.load("%lu", p.slots[k, j])), value[j], value[k])
-        value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
-    for i, v in enumerate(value):
-        a.store(v, "%b", i)
-    head = "define internal void @solve(ptr noalias %lu, ptr noalias %b) #0 {"
+        a.store(value[k], "%b", k)
+    head = "define internal void @solve(ptr noalias %lu, ptr noalias %b, ptr noalias %more) #0 {"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
@@ -155,20 +173,21 @@ def _residual(p: Elimination, width: int, fused: bool) -> str:
     """Function whose value is above 0, or not a number, where a row of a solution leaves too large a residual."""
     a = Assembly(width, fused)
     worst = a.number(-1.0)
+    known = [a.load("%k", j) for j in range(p.size)]
+    sizes = [a.absolute(k) for k in known]
     for row in range(p.size):
-        known = a.load("%k", row)
-        term = a.binary("fmul", "%diagonal", known)
         given = a.load("%b", row)
-        total, size = a.binary("fsub", term, given), a.binary("fadd", a.absolute(term), a.absolute(given))
+        total = a.fma("%diagonal", known[row], a.negative(given))
+        size = a.fma(a.absolute("%diagonal"), sizes[row], a.absolute(given))
         for place, (i, j) in enumerate(p.pattern):
             if i == row:
-                term = a.binary("fmul", a.load("%jac", place), a.load("%k", j))
-                total = a.binary("fsub", total, term)
-                size = a.binary("fadd", size, a.absolute(term))
+                slope = a.load("%jac", place)
+                total = a.fma(a.negative(slope), known[j], total)
+                size = a.fma(a.absolute(slope), sizes[j], size)
         excess = a.fma(a.number(-RESIDUAL), size, a.absolute(total))
         excess = a.binary("fsub", excess, a.number(NEGLIGIBLE))
         keep = a.compare("ole", excess, worst)
         worst = a.select(keep, worst, excess)
     v = a.vector
-    head = f"define internal {v} @residual({v} %diagonal, ptr %jac, ptr %b, ptr %k) #0 {{"
+    head = f"define internal {v} @residual({v} %diagonal, ptr noalias %jac, ptr noalias %b, ptr noalias %k) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), f"  ret {v} {worst}", "}"])
