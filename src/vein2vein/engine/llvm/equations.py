@@ -1,8 +1,9 @@
 """Writes a recorded model as LLVM assembly: straight-line code for a vector of patients.
 
 Two functions per model: ``prepare`` computes once per call what depends on parameters and levels only, and ``rates``
-the time derivatives. Products that are only added to something become fused multiply-adds; a division by something that
-does not change in time becomes a multiplication by its reciprocal.
+the time derivatives. Expressions are made cheaper first (``cheaper.py``). Products that are only added to something
+become fused multiply-adds; a division by something that does not change in time becomes a multiplication by its
+reciprocal.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vein2vein.engine.llvm.cheaper import cheaper
 from vein2vein.engine.llvm.scheduling import interleaved
 from vein2vein.engine.llvm.vector_math import LEAST_NORMAL, Assembly, exponential, lesser, logarithm
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed, uses
@@ -47,11 +49,12 @@ def functions(
     derivatives of rates, also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives,
     both 0 where a rate leads out of bounds.
     """
-    plan = _plan(g, outputs, {})
+    into = Graph()
+    plan = _plan(into, cheaper(g, outputs, into), {})
     parts = [_rates(plan, bounds, Assembly(width, fused))]
     everything = plan
     if slopes:
-        everything = _plan(g, [*outputs, *(node for _, node in slopes)], plan.kept)
+        everything = _plan(into, cheaper(g, [*outputs, *(node for _, node in slopes)], into), plan.kept)
         parts.append(_rates(everything, bounds, Assembly(width, fused), [state for state, _ in slopes]))
     parts.insert(0, _prepare(everything, Assembly(width, fused)))
     return "\n".join(parts), len(plan.kept)
@@ -59,11 +62,12 @@ def functions(
 
 def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: bool) -> str:
     """Assembly of a function ``name(t, x, p, u, out)`` of any expressions, that keeps nothing between calls."""
-    plan = _plan(g, outputs, {})
+    into = Graph()
+    plan = _plan(into, cheaper(g, outputs, into), {})
     plan.steady.update(dict.fromkeys(plan.order, False))
     a = Assembly(width, fused)
     writer = _Writer(plan, a, steady_too=False)
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(plan.outputs):
         a.store(writer.value(output), "%out", index)
     head = f"define internal void @{name}({a.vector} %t, ptr %x, ptr %p, ptr %u, ptr noalias %out) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
@@ -75,8 +79,9 @@ def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> in
     An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny);
     comparisons and choices count as one. Without ``steady_too``, what does not change in time is left out.
     """
-    order = needed(g, outputs)
-    steady = _steady(g, order)
+    into = Graph()
+    order = needed(into, cheaper(g, outputs, into))
+    g, steady = into, _steady(into, order)
     cost = {"exp": 31, "log": 31}
     work = [
         op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])

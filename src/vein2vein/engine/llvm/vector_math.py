@@ -26,8 +26,7 @@ _EXP_SERIES = (
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
-_EXP_LOW = -708.0
-_EXP_HIGH = 709.782712893384
+_EXP_LOW, _EXP_HIGH = -708.3, 709.9
 # log(1+f) = f - f^2/2 + s (f^2/2 + R(s^2)), s = f/(2+f): the polynomial of Sun's fdlibm.
 _LOG_SERIES = (
     6.666666666666735130e-01,
@@ -200,14 +199,14 @@ def lesser(a: Assembly, x: str, y: str, greater: bool = False, steady: bool = Fa
 
 
 def exponential(a: Assembly, x: str) -> str:
-    """e to the x, within 1 unit in the last place; 0 below -708, infinity above 709.78.
+    """e to the x, within 1 unit in the last place; 0 below -708.05, infinity above 709.78.
 
-    What a rate waits for is the length of its chains, so the series is summed in parts that do not wait for each other,
-    and the ends are settled in the power of two, which is there early.
+    What a rate waits for is the length of its chains, so the series is summed in parts that do not wait for each other.
+    The ends need no choice: at the lowest operand the power of two has no bits, at the highest the product overflows.
     """
-    high, low = a.number(_EXP_HIGH), a.number(_EXP_LOW)
-    under, over = a.compare("olt", x, low), a.compare("olt", high, x)
-    inside = a.select(over, high, a.select(under, low, x))
+    low, high = a.number(_EXP_LOW), a.number(_EXP_HIGH)
+    inside = a.select(a.compare("olt", x, low), low, x)
+    inside = a.select(a.compare("olt", high, inside), high, inside)
     shifted = a.fma(inside, a.number(_LOG2_E), a.number(_ROUNDER))
     whole = a.binary("fsub", shifted, a.number(_ROUNDER))
     r = a.fma(whole, a.number(-_LN2_HIGH), inside)
@@ -221,8 +220,7 @@ def exponential(a: Assembly, x: str) -> str:
     series = a.binary("fadd", a.fma(tail, r2, a.binary("fadd", r, r)), a.number(2.0))
     exponent = a.bits("add", a.cast(shifted, a.vector, a.integers), a.integer(_BIAS - 1))
     scale = a.cast(a.bits("shl", exponent, a.integer(_MANTISSA_BITS)), a.integers, a.vector)
-    scale = a.select(under, a.number(0.0), scale)
-    return a.binary("fmul", series, a.select(over, a.number(float("inf")), scale))
+    return a.binary("fmul", series, scale)
 
 
 def logarithm(a: Assembly, x: str, ordinary: bool = False) -> str:
