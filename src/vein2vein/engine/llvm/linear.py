@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vein2vein.engine.llvm.scheduling import interleaved
-from vein2vein.engine.llvm.vector_math import Assembly
+from vein2vein.engine.llvm.vector_math import Assembly, lesser
 
 Entry = tuple[int, int]
 
@@ -33,9 +33,10 @@ class Elimination:
     order : tuple of int
         Pivots.
     below, right : tuple of tuple of int
-        Per pivot: rows below it that it changes; columns to its right, fill-in included.
+        Per pivot: rows below it that it changes; columns to its right, fill-in included, in the order in which their
+        unknowns become known.
     slots : mapping of (row, column) to int
-        Place of each entry of the factors L and U, both in units of the pivot: a column of L and a row of U are divided
+        Place of each entry of the factors L and U, in the order in which a solution reads them; both in units of the pivot: a column of L and a row of U are divided
         by it, and a diagonal place holds its reciprocal.
     """
 
@@ -72,10 +73,12 @@ def plan(size: int, pattern: Iterable[Entry]) -> Elimination:
         order.append(pivot)
         below.append(tuple(down))
         right.append(tuple(across))
-    slots: dict[Entry, int] = {}
-    for k, down, across in zip(order, below, right):
-        for entry in [(k, k), *((k, j) for j in across), *((i, k) for i in down)]:
-            slots[entry] = len(slots)
+    place = {k: n for n, k in enumerate(order)}
+    right = [tuple(sorted(across, key=place.__getitem__, reverse=True)) for across in right]
+    # In the order in which a solution reads them.
+    read = [(i, k) for k, down in zip(order, below) for i in down]
+    read += [(k, j) for k, across in zip(order[::-1], right[::-1]) for j in (k, *across)]
+    slots = {entry: slot for slot, entry in enumerate(read)}
     return Elimination(size, entries, tuple(order), tuple(below), tuple(right), slots)
 
 
@@ -105,16 +108,9 @@ def solve(p: Elimination, diagonal: float, jacobian: Sequence[float], b: Sequenc
             value[k, j] *= value[k, k]
     for k in range(p.size):
         k_vector[k] *= value[k, k]
-    for k, across in _backward(p):
+    for k, across in zip(p.order[::-1], p.right[::-1]):
         k_vector[k] -= sum(value[k, j] * k_vector[j] for j in across)
     return k_vector
-
-
-def _backward(p: Elimination) -> list[tuple[int, tuple[int, ...]]]:
-    """Rows of U from the last pivot on, with their columns in the order in which the unknowns become known."""
-    place = {k: i for i, k in enumerate(p.order)}
-    rows = [(k, tuple(sorted(across, key=place.__getitem__, reverse=True))) for k, across in zip(p.order, p.right)]
-    return rows[::-1]
 
 
 def functions(p: Elimination, width: int, fused: bool) -> str:
@@ -128,40 +124,45 @@ def functions(p: Elimination, width: int, fused: bool) -> str:
 
 
 def _factor(p: Elimination, a: Assembly) -> str:
+    """An entry is loaded where it is first needed and stored when it is done, so that few wait in between."""
     value: dict[Entry, str] = {}
     places = {entry: i for i, entry in enumerate(p.pattern)}
-    for entry in p.slots:
-        if entry in places:
-            known = a.load("%jac", places[entry])
-            value[entry] = a.binary("fsub", "%diagonal", known) if entry[0] == entry[1] else a.negative(known)
-        elif entry[0] == entry[1]:
-            value[entry] = "%diagonal"
+
+    def entry(i: int, j: int) -> str | None:
+        if (i, j) not in value and (i, j) in places:
+            known = a.load("%jac", places[i, j])
+            value[i, j] = a.binary("fsub", "%diagonal", known) if i == j else a.negative(known)
+        return value.get((i, j), "%diagonal" if i == j else None)
+
     for k, down, across in zip(p.order, p.below, p.right):
-        inverse = a.binary("fdiv", a.number(1.0), value[k, k])
+        inverse = a.binary("fdiv", a.number(1.0), entry(k, k) or "")
         a.store(inverse, "%lu", p.slots[k, k])
         for i in down:
-            share = a.binary("fmul", value[i, k], inverse)
+            share = a.binary("fmul", entry(i, k) or "", inverse)
             a.store(share, "%lu", p.slots[i, k])
             minus = a.negative(share) if across else share
             for j in across:
-                old = value.get((i, j))
-                product = value[k, j]
+                old, product = entry(i, j), entry(k, j) or ""
                 value[i, j] = a.fma(minus, product, old) if old else a.binary("fmul", minus, product)
         for j in across:
-            a.store(a.binary("fmul", value[k, j], inverse), "%lu", p.slots[k, j])
+            a.store(a.binary("fmul", entry(k, j) or "", inverse), "%lu", p.slots[k, j])
     head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _solve(p: Elimination, a: Assembly) -> str:
     """The chain from the first pivot to the last unknown is all that takes time: one multiply-add per row and way."""
-    value = [a.binary("fadd", a.load("%b", i), a.load("%more", i)) for i in range(p.size)]
+    value: dict[int, str] = {}
+
+    def given(i: int) -> str:
+        return value.get(i) or a.binary("fadd", a.load("%b", i), a.load("%more", i))
+
     for k, down in zip(p.order, p.below):
+        value[k] = given(k)
         for i in down:
-            value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], value[i])
-    for k in range(p.size):
+            value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], given(i))
+    for k, across in zip(p.order[::-1], p.right[::-1]):
         value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
-    for k, across in _backward(p):
         for j in across:
             value[k] = a.fma(a.negative(a.load("%lu", p.slots[k, j])), value[j], value[k])
         a.store(value[k], "%b", k)
@@ -172,22 +173,19 @@ def _solve(p: Elimination, a: Assembly) -> str:
 def _residual(p: Elimination, width: int, fused: bool) -> str:
     """Function whose value is above 0, or not a number, where a row of a solution leaves too large a residual."""
     a = Assembly(width, fused)
-    worst = a.number(-1.0)
-    known = [a.load("%k", j) for j in range(p.size)]
-    sizes = [a.absolute(k) for k in known]
+    worst = a.number(0.0)
     for row in range(p.size):
+        term = a.binary("fmul", "%diagonal", a.load("%k", row))
         given = a.load("%b", row)
-        total = a.fma("%diagonal", known[row], a.negative(given))
-        size = a.fma(a.absolute("%diagonal"), sizes[row], a.absolute(given))
+        total, size = a.binary("fsub", term, given), a.binary("fadd", a.absolute(term), a.absolute(given))
         for place, (i, j) in enumerate(p.pattern):
             if i == row:
-                slope = a.load("%jac", place)
-                total = a.fma(a.negative(slope), known[j], total)
-                size = a.fma(a.absolute(slope), sizes[j], size)
+                term = a.binary("fmul", a.load("%jac", place), a.load("%k", j))
+                total = a.binary("fsub", total, term)
+                size = a.binary("fadd", size, a.absolute(term))
         excess = a.fma(a.number(-RESIDUAL), size, a.absolute(total))
-        excess = a.binary("fsub", excess, a.number(NEGLIGIBLE))
-        keep = a.compare("ole", excess, worst)
-        worst = a.select(keep, worst, excess)
+        excess = lesser(a, a.number(0.0), a.binary("fsub", excess, a.number(NEGLIGIBLE)), greater=True, steady=True)
+        worst = a.binary("fadd", worst, excess)
     v = a.vector
     head = f"define internal {v} @residual({v} %diagonal, ptr noalias %jac, ptr noalias %b, ptr noalias %k) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), f"  ret {v} {worst}", "}"])
