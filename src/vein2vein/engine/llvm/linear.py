@@ -124,28 +124,36 @@ def functions(p: Elimination, width: int, fused: bool) -> str:
 
 
 def _factor(p: Elimination, a: Assembly) -> str:
-    """An entry is loaded where it is first needed and stored when it is done, so that few wait in between."""
-    value: dict[Entry, str] = {}
+    """Row by row, so that only the entries of one row wait; an entry is loaded where it is first needed."""
     places = {entry: i for i, entry in enumerate(p.pattern)}
-
-    def entry(i: int, j: int) -> str | None:
-        if (i, j) not in value and (i, j) in places:
-            known = a.load("%jac", places[i, j])
-            value[i, j] = a.binary("fsub", "%diagonal", known) if i == j else a.negative(known)
-        return value.get((i, j), "%diagonal" if i == j else None)
-
-    for k, down, across in zip(p.order, p.below, p.right):
-        inverse = a.binary("fdiv", a.number(1.0), entry(k, k) or "")
-        a.store(inverse, "%lu", p.slots[k, k])
+    left: dict[int, list[int]] = {i: [] for i in range(p.size)}
+    for k, down in zip(p.order, p.below):
         for i in down:
-            share = a.binary("fmul", entry(i, k) or "", inverse)
-            a.store(share, "%lu", p.slots[i, k])
-            minus = a.negative(share) if across else share
-            for j in across:
-                old, product = entry(i, j), entry(k, j) or ""
-                value[i, j] = a.fma(minus, product, old) if old else a.binary("fmul", minus, product)
-        for j in across:
-            a.store(a.binary("fmul", entry(k, j) or "", inverse), "%lu", p.slots[k, j])
+            left[i].append(k)
+    inverse: dict[int, str] = {}
+    upper: dict[Entry, str] = {}
+    columns = dict(zip(p.order, p.right))
+    for i in p.order:
+        row: dict[int, str] = {}
+
+        def entry(j: int, i: int = i, row: dict[int, str] = row) -> str | None:
+            if j not in row and (i, j) in places:
+                known = a.load("%jac", places[i, j])
+                row[j] = a.binary("fsub", "%diagonal", known) if i == j else a.negative(known)
+            return row.get(j, "%diagonal" if i == j else None)
+
+        for k in left[i]:
+            below = entry(k) or ""
+            a.store(a.binary("fmul", below, inverse[k]), "%lu", p.slots[i, k])
+            minus = a.negative(below)
+            for j in columns[k]:
+                old = entry(j)
+                row[j] = a.fma(minus, upper[k, j], old) if old else a.binary("fmul", minus, upper[k, j])
+        inverse[i] = a.binary("fdiv", a.number(1.0), entry(i) or "")
+        a.store(inverse[i], "%lu", p.slots[i, i])
+        for j in columns[i]:
+            upper[i, j] = a.binary("fmul", entry(j) or "", inverse[i])
+            a.store(upper[i, j], "%lu", p.slots[i, j])
     head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
