@@ -81,12 +81,18 @@ def _looped(name: str, lines: list[str], layout: stepping.Layout, width: int) ->
     begin = ["entry:", f"  {stepping.SOLVED} = alloca <{width} x i1>, align 8", "  br label %again", "again:"]
     begin.append("  %turn = phi i64 [ 0, %entry ], [ %turn_after, %turned ]")
     end = ["  br label %turned", "turned:", "  %turn_after = add i64 %turn, 1"]
-    end += ["  %turns = icmp ult i64 %turn_after, %n", "  br i1 %turns, label %again, label %out", "out:", "  ret void", "}"]
+    end += [
+        "  %turns = icmp ult i64 %turn_after, %n",
+        "  br i1 %turns, label %again, label %out",
+        "out:",
+        "  ret void",
+        "}",
+    ]
     return "\n".join([head, *begin, *lines, *end])
 
 
 def block(lengths: list[int], width: int) -> list[np.ndarray]:
-    """Arrays (length, width) one after the other, as in the frame of the generated function, from a line of the cache on."""
+    """Arrays (length, width) one after the other, as in a generated function's frame, from a line of the cache on."""
     room = np.ones(sum(lengths) * width + 8)
     first = (-room.ctypes.data % 64) // 8
     found = []
@@ -147,7 +153,8 @@ def main() -> None:
         written = time.perf_counter() - begin
         engine, _ = machine.machine_code(f"{text}\n; {time.time()}")
         compiled = time.perf_counter() - begin - written
-        print(f"{chosen.case}, {method.name}, {width} lanes, {machine.host()[1]}: written {written:.2f} s, compiled {compiled:.2f} s")
+        what = f"{chosen.case}, {method.name}, {width} lanes, {machine.host()[1]}"
+        print(f"{what}: written {written:.2f} s, compiled {compiled:.2f} s")
         assembly = machine.target().emit_assembly(llvm.parse_assembly(text))
         lines = _text(assembly)
         sizes = [layout.states, layout.parameters, layout.levels, *[-(-layout.states // width)] * 3, 1, 1]
@@ -162,7 +169,8 @@ def main() -> None:
             own = lines.get(name if name in lines else f"run_{name}", [])
             moved = sum(bool(re.search(r"\(%r[sb]p\)", line)) and "mm" in line for line in own)
             nanoseconds = measured(name, engine, arrays, chosen.repeats)
-            print(f"  {name:9s} {nanoseconds:8.1f} ns  {nanoseconds / width:7.2f} a patient  {len(own):6d} instructions, {moved:5d} to or from the stack")  # fmt: skip
+            text = f"{nanoseconds:8.1f} ns {nanoseconds / width:8.2f} a patient"
+            print(f"  {name:9s} {text} {len(own):6d} instructions, {moved:5d} to or from the stack")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """vein2vein as one of the engines: it finds the event itself.
 
-    python benchmarks/peer_vein2vein.py FOLDER METHOD VECTORS
+python benchmarks/peer_vein2vein.py FOLDER METHOD VECTORS
 """
 
 import sys

@@ -238,7 +238,8 @@ def arguments(description: str | None) -> argparse.Namespace:
     found.folder = found.folder or Path(tempfile.mkdtemp())
     if not (found.folder / "problem.npz").exists():
         write(found.folder, found.case, max(PATIENTS.values()))
-    print(f"{found.case}, {found.vectors} vectors: {datetime.date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    what = f"{found.case}, {found.vectors} vectors: {datetime.date.today()}"
+    print(f"{what}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     return found
 
 

@@ -1,7 +1,7 @@
-"""The reference model as it was in commit f95681f, 60 states: what the engines are compared on while the live one grows.
+"""The reference model as it was in commit f95681f, 60 states: engines are compared on it while the live one grows.
 
-The equations are copied, with their imports alone changed; ``numbers.json`` holds states, inputs, parameters, the example
-and its doses, and for two states and times the rates that the copied model gave.
+The equations are copied, with their imports alone changed; ``numbers.json`` holds states, inputs, parameters, the
+example and its doses, and for two states and times the rates that the copied model gave.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 from frozen_reference.doses import apply_dose, initial
 from frozen_reference.equations import equations
 from frozen_reference.observables import observables
-
 from vein2vein.models.model import Input, Model, State
 
 NUMBERS: dict[str, Any] = json.loads((Path(__file__).parent / "numbers.json").read_text())

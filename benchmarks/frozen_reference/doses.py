@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vein2vein.models.mathematics import TINY, log, maximum
 from frozen_reference.equations import NEUTROPHILS, PLATELETS, marrow_function, supply_at_start
 from frozen_reference.extinction import CLONES, clonogenic, killed_at_once
+from vein2vein.models.mathematics import TINY, log, maximum
 
 MG_PER_G = 1000
 

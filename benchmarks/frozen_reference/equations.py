@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from vein2vein.models.mathematics import TINY, exp, hill, less, maximum, minimum, positive_part, power, where
 from frozen_reference.extinction import CLONES, quadrature, sizes
+from vein2vein.models.mathematics import TINY, exp, hill, less, maximum, minimum, positive_part, power, where
 
 DAYS_PER_YEAR = 365.25
 HOURS = 24

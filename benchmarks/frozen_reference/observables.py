@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from vein2vein.models.mathematics import TINY, less, maximum, minimum, power, sqrt, where
 from frozen_reference.equations import (
     blood_car_t,
     combine,
@@ -18,6 +17,7 @@ from frozen_reference.equations import (
     total,
 )
 from frozen_reference.extinction import CELLS, sizes
+from vein2vein.models.mathematics import TINY, less, maximum, minimum, power, sqrt, where
 
 PERCENT = 100
 UL_PER_NL = 1000

@@ -62,7 +62,9 @@ def _power(g: Graph, exponent: int) -> int | None:
     op, args = g.nodes[exponent]
     n, log = 1.0, exponent
     if op == "mul":
-        n, log = next(((g.value(a) or 0.0, b) for a, b in (args, args[::-1]) if g.value(a) is not None), (0.0, exponent))
+        n, log = next(
+            ((g.value(a) or 0.0, b) for a, b in (args, args[::-1]) if g.value(a) is not None), (0.0, exponent)
+        )
     op, args = g.nodes[log]
     if n not in _POWERS or op != "log":
         return None

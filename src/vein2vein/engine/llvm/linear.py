@@ -36,8 +36,8 @@ class Elimination:
         Per pivot: rows below it that it changes; columns to its right, fill-in included, in the order in which their
         unknowns become known.
     slots : mapping of (row, column) to int
-        Place of each entry of the factors L and U, in the order in which a solution reads them; both in units of the pivot: a column of L and a row of U are divided
-        by it, and a diagonal place holds its reciprocal.
+        Place of each entry of the factors L and U, in the order in which a solution reads them. Both are in units of
+        the pivot: a column of L and a row of U are divided by it, and a diagonal place holds its reciprocal.
     """
 
     size: int

@@ -12,8 +12,7 @@ import heapq
 import re
 from collections.abc import Sequence
 
-import os
-WINDOW = int(os.environ.get("WINDOW","800"))
+WINDOW = 800
 PER_CYCLE = 2
 _NAME = re.compile(r"%[\w.]+")
 _CYCLES = {"fdiv": 13, "load": 7, "fcmp": 5, "getelementptr": 0, "bitcast": 0, "sqrt": 20}
