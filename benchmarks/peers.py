@@ -1,7 +1,10 @@
 """vein2vein against the engines that a Python user can install: interleaved rounds at equal accuracy, one thread.
 
-    python benchmarks/peers.py [bench|reference] [--engines a,b] [--python PATH] [--folder PATH] [--rounds 5]
-        [--every-state]
+    python benchmarks/peers.py [bench|reference|live] [--engines a,b] [--python PATH] [--folder PATH] [--rounds 5]
+        [--every-state] [--vectors native|avx2]
+
+``reference`` is a frozen copy of the reference model, ``live`` the model as it is. With ``--vectors avx2`` vein2vein
+writes its code as for a processor without AVX-512; the peers are scalar code and stay what they are.
 
 ``--python`` is the interpreter of the environment of ``requirements-peers.txt``. Each engine runs in a process of its
 own, on one core; vein2vein and the engine take turns (A B A B ...). For each engine the loosest tolerance is searched
@@ -29,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import vectors
 from problem import case, write
 
 from vein2vein.models.mathematics import TINY
@@ -119,6 +123,7 @@ def begin(name: str, chosen: argparse.Namespace) -> Engine:
     environment["PATH"] = str(Path(python).parent) + os.pathsep + os.environ.get("PATH", "")
     environment.pop("PYTHONPATH", None)
     if name in OWN:
+        more = [*(more or ["auto"]), chosen.vectors]
         environment["PYTHONPATH"] = paths
         environment["VEIN2VEIN_CACHE"] = tempfile.mkdtemp(dir=folder)
     interpreter = sys.executable if name in OWN else python
@@ -222,17 +227,19 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
 def arguments(description: str | None) -> argparse.Namespace:
     """Command line, with the problem written to its folder."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("case", nargs="?", default="bench", choices=("bench", "reference"))
+    parser.add_argument("case", nargs="?", default="bench", choices=("bench", "reference", "live"))
     parser.add_argument("--engines", default="numbalsoda,roadrunner,casadi,scipy,jax,jax_map,diffrax,diffrax_kvaerno5")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--every-state", action="store_true")
+    parser.add_argument("--vectors", default="native", choices=vectors.CHOICES)
     found = parser.parse_args()
     found.folder = found.folder or Path(tempfile.mkdtemp())
     if not (found.folder / "problem.npz").exists():
         write(found.folder, found.case, max(PATIENTS.values()))
-    print(f"{found.case}: {datetime.date.today()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    what = f"{found.case}, {found.vectors} vectors: {datetime.date.today()}"
+    print(f"{what}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     return found
 
 

@@ -1,6 +1,8 @@
 """What every engine is given: the equations as text, the patients, the treatments and a tight reference.
 
-    python benchmarks/problem.py FOLDER [bench|reference] [patients]
+    python benchmarks/problem.py FOLDER [bench|reference|live] [patients]
+
+``reference`` is the frozen copy of the reference model, ``live`` the model as it is
 
 Writes FOLDER/problem.npz and FOLDER/rates.json. Whatever depends on parameters only is computed here, once per patient
 ("kept"), so that no engine has to do it again at each step. Treatments are additions to states at days of the patient's
@@ -15,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import bench_model
+import frozen_reference
 import numpy as np
 
 from vein2vein.engine import solve
 from vein2vein.engine.trace import graph
 from vein2vein.engine.trace.recording import trace
 from vein2vein.models.model import Model, give, start
+from vein2vein.models.reference import model as live
 
 TIGHT = 1e-11
 VARIED = ("rho", "kap_p", "muE", "kEX", "KE", "keng", "g", "kIF", "KIF", "bl6")
@@ -30,18 +34,17 @@ TWO = {"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "
 
 
 def case(name: str, n: int, seed: int = 1) -> tuple[Model, np.ndarray, np.ndarray, tuple[Any, ...], tuple[Any, ...]]:
-    """Model, parameters (n, p), output days, doses and events."""
+    """Model, parameters (n, p), output days, doses and events, for "bench", "reference" (frozen) or "live"."""
     if name == "bench":
         days = bench_model.output_days()
         return bench_model.MODEL, bench_model.draw_parameters(n, seed), days, bench_model.DOSES, (bench_model.EVENT,)
-    from vein2vein.models.reference.model import MODEL
-
-    parameters = np.tile([MODEL.example[key] for key in MODEL.parameters], (n, 1))
+    model = live.MODEL if name == "live" else frozen_reference.MODEL
+    parameters = np.tile([model.example[key] for key in model.parameters], (n, 1))
     rng = np.random.default_rng(seed)
     for key in VARIED:
-        parameters[:, MODEL.parameters.index(key)] *= np.exp(rng.normal(0, 0.15, n))
+        parameters[:, model.parameters.index(key)] *= np.exp(rng.normal(0, 0.15, n))
     days = np.array([-6.0, -5, -4, -3, -2, -1, *np.arange(0, 29), 31, 35, 40, 45, *np.linspace(50, 370, 21)])
-    return MODEL, parameters, days, (*MODEL.example_doses, *LATER), ()
+    return model, parameters, days, (*model.example_doses, *LATER), ()
 
 
 def text(model: Model) -> dict[str, Any]:

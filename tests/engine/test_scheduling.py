@@ -31,8 +31,14 @@ def test_every_instruction_stands_once_and_after_its_operands(steps):
         left, _, right = line.partition(" = ")
         assert set(re.findall(r"%\w+", right or left)) <= known
         known.add(left.strip())
-    stores = [line.startswith("  store") for line in found]
-    assert stores == sorted(stores)
+
+
+def test_a_value_is_stored_as_soon_as_it_is_there():
+    chain = [f"  %v{i} = fmul <2 x double> %v{i - 1}, %v{i - 1}" for i in range(1, 9)]
+    lines = [*chain, "  store <2 x double> %v1, ptr %out, align 8", "  store <2 x double> %v8, ptr %last, align 8"]
+    found = interleaved(lines)
+    assert sorted(found) == sorted(lines)
+    assert found.index(lines[-2]) < 4 and found[-1] == lines[-1]
 
 
 def test_chains_that_do_not_need_each_other_take_turns():

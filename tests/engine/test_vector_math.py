@@ -47,3 +47,9 @@ def test_ends(values):
     assert found[:, 1] == pytest.approx(expected, rel=1e-15, nan_ok=True)
     low = np.log(1e-300)
     assert found[:, 2] == pytest.approx([low, low, low, np.inf, np.nan, low], rel=1e-15, nan_ok=True)
+
+
+def test_the_exponential_ends_where_numbers_end(values):
+    x = np.array([-708.0, -708.2, 709.78, 709.79, 709.9, 1e300])
+    found = values(np.column_stack([x, x, x]))[:, 0]
+    assert found == pytest.approx([np.exp(-708.0), 0.0, np.exp(709.78), np.inf, np.inf, np.inf], rel=1e-15)

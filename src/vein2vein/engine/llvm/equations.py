@@ -1,8 +1,9 @@
 """Writes a recorded model as LLVM assembly: straight-line code for a vector of patients.
 
 Two functions per model: ``prepare`` computes once per call what depends on parameters and levels only, and ``rates``
-the time derivatives. Products that are only added to something become fused multiply-adds; a division by something that
-does not change in time becomes a multiplication by its reciprocal.
+the time derivatives. Expressions are made cheaper first (``cheaper.py``). Products that are only added to something
+become fused multiply-adds; a division by something that does not change in time becomes a multiplication by its
+reciprocal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from vein2vein.engine.llvm import trigonometry
+from vein2vein.engine.llvm.cheaper import cheaper
 from vein2vein.engine.llvm.scheduling import interleaved
 from vein2vein.engine.llvm.vector_math import LEAST_NORMAL, Assembly, exponential, lesser, logarithm
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying, uses
@@ -24,7 +26,7 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "cos": partial(trigonometry.sine, quarters=1), "atan": trigonometry.arc_tangent,
     "tanh": trigonometry.hyperbolic_tangent,
 }  # fmt: skip
-ATTRIBUTES = '{ nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
+ATTRIBUTES = '{ nounwind alignstack=64 "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
 @dataclass
@@ -56,11 +58,12 @@ def functions(
     derivatives of rates (there may be none), also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and
     partial derivatives, both 0 where a rate leads out of bounds.
     """
-    plan = _plan(g, outputs, {})
+    into = Graph()
+    plan = _plan(into, cheaper(g, outputs, into), {})
     parts = [_rates(plan, bounds, Assembly(width, fused))]
     everything = plan
     if slopes is not None:
-        everything = _plan(g, [*outputs, *(node for _, node in slopes)], plan.kept)
+        everything = _plan(into, cheaper(g, [*outputs, *(node for _, node in slopes)], into), plan.kept)
         parts.append(_rates(everything, bounds, Assembly(width, fused), [state for state, _ in slopes]))
     parts.insert(0, _prepare(everything, Assembly(width, fused)))
     return "\n".join(parts), len(plan.kept)
@@ -68,11 +71,12 @@ def functions(
 
 def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: bool) -> str:
     """Assembly of a function ``name(t, x, p, u, out)`` of any expressions, that keeps nothing between calls."""
-    plan = _plan(g, outputs, {})
+    into = Graph()
+    plan = _plan(into, cheaper(g, outputs, into), {})
     plan.steady.update(dict.fromkeys(plan.order, False))
     a = Assembly(width, fused)
     writer = _Writer(plan, a, steady_too=False)
-    for index, output in enumerate(outputs):
+    for index, output in enumerate(plan.outputs):
         a.store(writer.value(output), "%out", index)
     head = f"define internal void @{name}({a.vector} %t, ptr %x, ptr %p, ptr %u, ptr noalias %out) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
@@ -85,8 +89,9 @@ def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> in
     the functions of ``trigonometry.py`` up to 81; comparisons and choices count as one. Without ``steady_too``, what
     does not change in time is left out.
     """
-    order = needed(g, outputs)
-    steady = _steady(g, order)
+    into = Graph()
+    order = needed(into, cheaper(g, outputs, into))
+    g, steady = into, _steady(into, order)
     cost = {"exp": 31, "log": 31, "sin": 70, "cos": 70, "atan": 31, "tanh": 53, "pow": 81}
     work = [
         op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])
@@ -110,24 +115,27 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
 def _rates(plan: _Plan, bounds: Bounds, a: Assembly, partials: Sequence[int] | None = None) -> str:
     strays = {i: bounds[i] for i in straying(plan.graph, plan.outputs)}
     writer = _Writer(plan, a, steady_too=False, strays=strays)
-    blocked: dict[int, list[str]] = {}
     rows = partials or ()
-    for index, output in enumerate(plan.outputs[: len(plan.outputs) - len(rows)]):
+    count = len(plan.outputs) - len(rows)
+    zero = a.number(0.0)
+    for index, output in enumerate(plan.outputs[:count]):
         rate = writer.value(output)
+        blocked: list[str] = []
         for bound, low in zip(bounds[index], (True, False)):
             if math.isfinite(bound):
-                zero = a.number(0.0)
                 at = a.compare("ole" if low else "oge", a.load("%x", index), a.number(bound))
                 outward = a.compare("olt" if low else "ogt", rate, zero)
                 if rows:
-                    blocked.setdefault(index, []).append(a.masks("and", at, outward))
+                    blocked.append(a.masks("and", at, outward))
                 rate = a.select(at, a.select(outward, zero, rate), rate)
         a.store(rate, "%out", index)
-    for index, (state, output) in enumerate(zip(rows, plan.outputs[len(plan.outputs) - len(rows) :])):
-        slope = writer.value(output)
-        for mask in blocked.get(state, ()):
-            slope = a.select(mask, a.number(0.0), slope)
-        a.store(slope, "%partials", index)
+        # A rate's slopes rest on what the rate rests on: next to it, that need not be kept for long.
+        for place, state in enumerate(rows):
+            if state == index:
+                slope = writer.value(plan.outputs[count + place])
+                for mask in blocked:
+                    slope = a.select(mask, zero, slope)
+                a.store(slope, "%partials", place)
     name, last = ("rates", "") if partials is None else ("slopes", ", ptr noalias %partials")
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"

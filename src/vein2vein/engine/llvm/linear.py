@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vein2vein.engine.llvm.scheduling import interleaved
-from vein2vein.engine.llvm.vector_math import Assembly
+from vein2vein.engine.llvm.vector_math import Assembly, lesser
 
 Entry = tuple[int, int]
 
@@ -33,9 +33,11 @@ class Elimination:
     order : tuple of int
         Pivots.
     below, right : tuple of tuple of int
-        Per pivot: rows below it that it changes; columns to its right, fill-in included.
+        Per pivot: rows below it that it changes; columns to its right, fill-in included, in the order in which their
+        unknowns become known.
     slots : mapping of (row, column) to int
-        Place of each entry of the factors; a diagonal place holds the reciprocal of the pivot.
+        Place of each entry of the factors L and U, in the order in which a solution reads them. Both are in units of
+        the pivot: a column of L and a row of U are divided by it, and a diagonal place holds its reciprocal.
     """
 
     size: int
@@ -71,16 +73,18 @@ def plan(size: int, pattern: Iterable[Entry]) -> Elimination:
         order.append(pivot)
         below.append(tuple(down))
         right.append(tuple(across))
-    slots: dict[Entry, int] = {}
-    for k, down, across in zip(order, below, right):
-        for entry in [(k, k), *((k, j) for j in across), *((i, k) for i in down)]:
-            slots[entry] = len(slots)
+    place = {k: n for n, k in enumerate(order)}
+    right = [tuple(sorted(across, key=place.__getitem__, reverse=True)) for across in right]
+    # In the order in which a solution reads them.
+    read = [(i, k) for k, down in zip(order, below) for i in down]
+    read += [(k, j) for k, across in zip(order[::-1], right[::-1]) for j in (k, *across)]
+    slots = {entry: slot for slot, entry in enumerate(read)}
     return Elimination(size, entries, tuple(order), tuple(below), tuple(right), slots)
 
 
 def operations(p: Elimination) -> tuple[int, int]:
     """Additions, multiplications and divisions of a factorization and of a solution."""
-    factor = sum(1 + len(d) * (1 + 2 * len(r)) for d, r in zip(p.below, p.right))
+    factor = sum(1 + len(d) * (1 + 2 * len(r)) + len(r) for d, r in zip(p.below, p.right))
     solve = sum(1 + 2 * len(d) + 2 * len(r) for d, r in zip(p.below, p.right))
     return factor, solve
 
@@ -100,64 +104,86 @@ def solve(p: Elimination, diagonal: float, jacobian: Sequence[float], b: Sequenc
             for j in across:
                 value[i, j] -= value[i, k] * value[k, j]
             k_vector[i] -= value[i, k] * k_vector[k]
-    for k, across in zip(reversed(p.order), reversed(p.right)):
-        k_vector[k] = (k_vector[k] - sum(value[k, j] * k_vector[j] for j in across)) * value[k, k]
+        for j in across:
+            value[k, j] *= value[k, k]
+    for k in range(p.size):
+        k_vector[k] *= value[k, k]
+    for k, across in zip(p.order[::-1], p.right[::-1]):
+        k_vector[k] -= sum(value[k, j] * k_vector[j] for j in across)
     return k_vector
 
 
 def functions(p: Elimination, width: int, fused: bool) -> str:
-    """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b)`` and ``residual``."""
+    """Assembly of ``factor(diagonal, jacobian, factors)``, ``solve(factors, b, more)`` and ``residual``.
+
+    ``solve`` replaces b by the solution for b + more.
+    """
     return "\n".join(
         [_factor(p, Assembly(width, fused)), _solve(p, Assembly(width, fused)), _residual(p, width, fused)]
     )
 
 
 def _factor(p: Elimination, a: Assembly) -> str:
-    value: dict[Entry, str] = {}
+    """Row by row, so that only the entries of one row wait; an entry is loaded where it is first needed."""
     places = {entry: i for i, entry in enumerate(p.pattern)}
-    for entry in p.slots:
-        if entry in places:
-            known = a.load("%jac", places[entry])
-            value[entry] = a.binary("fsub", "%diagonal", known) if entry[0] == entry[1] else a.negative(known)
-        elif entry[0] == entry[1]:
-            value[entry] = "%diagonal"
-    for k, down, across in zip(p.order, p.below, p.right):
-        inverse = value[k, k] = a.binary("fdiv", a.number(1.0), value[k, k])
+    left: dict[int, list[int]] = {i: [] for i in range(p.size)}
+    for k, down in zip(p.order, p.below):
         for i in down:
-            share = value[i, k] = a.binary("fmul", value[i, k], inverse)
-            minus = a.negative(share) if across else share
-            for j in across:
-                old = value.get((i, j))
-                product = value[k, j]
-                value[i, j] = a.fma(minus, product, old) if old else a.binary("fmul", minus, product)
-    for entry, slot in p.slots.items():
-        a.store(value[entry], "%lu", slot)
+            left[i].append(k)
+    inverse: dict[int, str] = {}
+    upper: dict[Entry, str] = {}
+    columns = dict(zip(p.order, p.right))
+    for i in p.order:
+        row: dict[int, str] = {}
+
+        def entry(j: int, i: int = i, row: dict[int, str] = row) -> str | None:
+            if j not in row and (i, j) in places:
+                known = a.load("%jac", places[i, j])
+                row[j] = a.binary("fsub", "%diagonal", known) if i == j else a.negative(known)
+            return row.get(j, "%diagonal" if i == j else None)
+
+        for k in left[i]:
+            below = entry(k) or ""
+            a.store(a.binary("fmul", below, inverse[k]), "%lu", p.slots[i, k])
+            minus = a.negative(below)
+            for j in columns[k]:
+                old = entry(j)
+                row[j] = a.fma(minus, upper[k, j], old) if old else a.binary("fmul", minus, upper[k, j])
+        inverse[i] = a.binary("fdiv", a.number(1.0), entry(i) or "")
+        a.store(inverse[i], "%lu", p.slots[i, i])
+        for j in columns[i]:
+            upper[i, j] = a.binary("fmul", entry(j) or "", inverse[i])
+            a.store(upper[i, j], "%lu", p.slots[i, j])
     head = f"define internal void @factor({a.vector} %diagonal, ptr noalias %jac, ptr noalias %lu) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _solve(p: Elimination, a: Assembly) -> str:
-    value = [a.load("%b", i) for i in range(p.size)]
+    """The chain from the first pivot to the last unknown is all that takes time: one multiply-add per row and way."""
+    value: dict[int, str] = {}
+
+    def given(i: int) -> str:
+        return value.get(i) or a.binary("fadd", a.load("%b", i), a.load("%more", i))
+
     for k, down in zip(p.order, p.below):
+        value[k] = given(k)
         for i in down:
-            value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], value[i])
-    for k, across in zip(reversed(p.order), reversed(p.right)):
+            value[i] = a.fma(a.negative(a.load("%lu", p.slots[i, k])), value[k], given(i))
+    for k, across in zip(p.order[::-1], p.right[::-1]):
+        value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
         for j in across:
             value[k] = a.fma(a.negative(a.load("%lu", p.slots[k, j])), value[j], value[k])
-        value[k] = a.binary("fmul", value[k], a.load("%lu", p.slots[k, k]))
-    for i, v in enumerate(value):
-        a.store(v, "%b", i)
-    head = "define internal void @solve(ptr noalias %lu, ptr noalias %b) #0 {"
+        a.store(value[k], "%b", k)
+    head = "define internal void @solve(ptr noalias %lu, ptr noalias %b, ptr noalias %more) #0 {"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
 
 
 def _residual(p: Elimination, width: int, fused: bool) -> str:
     """Function whose value is above 0, or not a number, where a row of a solution leaves too large a residual."""
     a = Assembly(width, fused)
-    worst = a.number(-1.0)
+    worst = a.number(0.0)
     for row in range(p.size):
-        known = a.load("%k", row)
-        term = a.binary("fmul", "%diagonal", known)
+        term = a.binary("fmul", "%diagonal", a.load("%k", row))
         given = a.load("%b", row)
         total, size = a.binary("fsub", term, given), a.binary("fadd", a.absolute(term), a.absolute(given))
         for place, (i, j) in enumerate(p.pattern):
@@ -166,9 +192,8 @@ def _residual(p: Elimination, width: int, fused: bool) -> str:
                 total = a.binary("fsub", total, term)
                 size = a.binary("fadd", size, a.absolute(term))
         excess = a.fma(a.number(-RESIDUAL), size, a.absolute(total))
-        excess = a.binary("fsub", excess, a.number(NEGLIGIBLE))
-        keep = a.compare("ole", excess, worst)
-        worst = a.select(keep, worst, excess)
+        excess = lesser(a, a.number(0.0), a.binary("fsub", excess, a.number(NEGLIGIBLE)), greater=True, steady=True)
+        worst = a.binary("fadd", worst, excess)
     v = a.vector
-    head = f"define internal {v} @residual({v} %diagonal, ptr %jac, ptr %b, ptr %k) #0 {{"
+    head = f"define internal {v} @residual({v} %diagonal, ptr noalias %jac, ptr noalias %b, ptr noalias %k) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), f"  ret {v} {worst}", "}"])

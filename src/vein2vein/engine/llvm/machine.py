@@ -48,21 +48,28 @@ def fused() -> bool:
     return _has("fma") or host()[0].startswith(("aarch64", "arm64"))
 
 
+def target() -> Any:
+    """What writes machine code for this processor. Constants are reached by short addresses, within the instruction."""
+    triple, cpu, features = host()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=_OPTIMIZATION, reloc="pic", codemodel="small"
+    )
+
+
 def machine_code(text: str) -> tuple[Any, bool]:
     """Loaded machine code of an assembly text for this processor, and whether it came from disk."""
     triple, cpu, features = host()
     name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, features)
     code = cache.read(name)
     from_cache = code is not None
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=cpu, features=features, opt=_OPTIMIZATION, reloc="pic", codemodel="jitdefault"
-    )
+    machine = target()
     if code is None:
         parsed = llvm.parse_assembly(text)
         parsed.verify()
         code = machine.emit_object(parsed)
         cache.write(name, code)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    # This memory manager puts code and constants side by side, as short addresses need.
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=True)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine, from_cache

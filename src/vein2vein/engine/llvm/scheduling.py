@@ -12,7 +12,7 @@ import heapq
 import re
 from collections.abc import Sequence
 
-WINDOW = 400
+WINDOW = 800
 PER_CYCLE = 2
 _NAME = re.compile(r"%[\w.]+")
 _CYCLES = {"fdiv": 13, "load": 7, "fcmp": 5, "getelementptr": 0, "bitcast": 0, "sqrt": 20}
@@ -20,17 +20,17 @@ _OTHER = 4
 
 
 def interleaved(lines: Sequence[str]) -> list[str]:
-    """The same instructions, without branches, in another order; stores come last.
+    """The same instructions, without branches, in another order; a value is stored as soon as it is there.
 
-    Every line gives a value a name or stores one; what is loaded is not stored to before the end.
+    Every line gives a value a name or stores one. A place that is both loaded and stored to gets a value that rests on
+    what was loaded there.
     """
-    body = [line for line in lines if not line.startswith("  store")]
-    stores = [line for line in lines if line.startswith("  store")]
-    place = {line.split(" = ", 1)[0].strip(): i for i, line in enumerate(body)}
+    body = list(lines)
+    place = {line.split(" = ", 1)[0].strip(): i for i, line in enumerate(body) if not _stores(line)}
     users: list[list[int]] = [[] for _ in body]
     missing = [0] * len(body)
     for i, line in enumerate(body):
-        for name in set(_NAME.findall(line.split(" = ", 1)[1])):
+        for name in set(_NAME.findall(line if _stores(line) else line.split(" = ", 1)[1])):
             if name in place:
                 users[place[name]].append(i)
                 missing[i] += 1
@@ -61,10 +61,16 @@ def interleaved(lines: Sequence[str]) -> list[str]:
         slots += cycles[i] > 0
         if slots == PER_CYCLE:
             cycle, slots = cycle + 1, 0
-    return [*order, *stores]
+    return order
+
+
+def _stores(line: str) -> bool:
+    return line.startswith("  store")
 
 
 def _cycles(line: str) -> int:
+    if _stores(line):
+        return _OTHER
     words = line.split(" = ", 1)[1].split()
     name = "sqrt" if "sqrt" in line else words[0]
     return _CYCLES.get(name, _OTHER)

@@ -1,7 +1,7 @@
 """Writes one tried step of a vector of patients as LLVM assembly: stages, error, step size, state within the step.
 
 The twins of these functions are in ``plain.py`` and ``rosenbrock.py``. They work on arrays of vectors of the function
-that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%jac``, ``%lu``;
+that is being written: ``%x`` (state), ``%new``, ``%k0`` ... (stages), ``%jac``, ``%lu``, ``%sum``;
 and call the model's ``@rates``, ``@slopes``, ``@factor``, ``@solve`` and ``@residual``.
 """
 
@@ -82,7 +82,7 @@ def arrays(layout: Layout) -> list[tuple[str, int]]:
     count = layout.states
     stages = [(f"k{i}", count) for i in range(layout.method.stages)]
     if layout.method.implicit:
-        own = [("jac", layout.partials), ("lu", layout.factors)]
+        own = [("jac", layout.partials), ("lu", layout.factors), ("sum", count)]
     else:
         own = [("moved", count), (BEND[1:], 1), (MOVE[1:], 1)]
     return [("kept", layout.kept), ("new", count), *stages, *own]
@@ -121,18 +121,23 @@ def _rosenbrock(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str
     diagonal = a.binary("fmul", inverse, a.number(1 / method.gamma))
     a.do(f"call void @slopes({v} {t}, ptr %x, ptr %p, ptr %u, ptr %kept, ptr %k0, ptr %jac)")
     a.do(f"call void @factor({v} {diagonal}, ptr %jac, ptr %lu)")
-    _by_time(a, layout, 0, h)
-    a.loop(count, [], lambda i, _: a.store(a.load("%k0", i), "%new", i) or [])
-    a.do("call void @solve(ptr %lu, ptr %k0)")
+    _by_time(a, layout, 0, h, "%k0")
+
+    def rest(i: str, _: list[str]) -> list[str]:
+        a.store(a.load("%k0", i), "%new", i)
+        a.store(a.number(0.0), "%sum", i)
+        return []
+
+    a.loop(count, [], rest)
+    a.do("call void @solve(ptr %lu, ptr %k0, ptr %sum)")
     worst = a.put(f"call {v} @residual({v} {diagonal}, ptr %jac, ptr %new, ptr %k0)")
     solved = a.compare("ole", worst, a.number(0.0))
     a.do(f"store {a.mask} {solved}, ptr {SOLVED}")
     for stage in range(1, method.stages):
-        _inner(a, layout, stage)
+        _inner(a, layout, stage, inverse)
+        _by_time(a, layout, stage, h, "%sum")
         call_rates(a, a.fma(a.number(method.nodes[stage]), h, t), "%new", f"%k{stage}")
-        _couple(a, count, method, stage, inverse)
-        _by_time(a, layout, stage, h)
-        a.do(f"call void @solve(ptr %lu, ptr %k{stage})")
+        a.do(f"call void @solve(ptr %lu, ptr %k{stage}, ptr %sum)")
     last = f"%k{method.stages - 1}"
 
     def finish(i: str, _: list[str]) -> list[str]:
@@ -145,41 +150,39 @@ def _rosenbrock(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str
     return a.select(solved, error, a.number(float("nan")))
 
 
-def _inner(a: Assembly, layout: Layout, stage: int) -> None:
-    """State at which a stage's rates are taken; a row that only adds the stage before starts from what is there."""
+def _inner(a: Assembly, layout: Layout, stage: int, inverse: str) -> None:
+    """State at which a stage's rates are taken, and what its equations add to them: both are sums of the same stages.
+
+    A row of weights that only adds the stage before starts from what is there.
+    """
     weights, before = layout.method.weights[stage], layout.method.weights[stage - 1]
+    couplings = layout.method.couplings[stage]
     grows = stage > 1 and weights == (*before, 1.0)
 
     def body(i: str, _: list[str]) -> list[str]:
+        stages = [a.load(f"%k{j}", i) for j in range(stage)]
         if grows:
-            total = a.binary("fadd", a.load("%new", i), a.load(f"%k{stage - 1}", i))
+            total = a.binary("fadd", a.load("%new", i), stages[-1])
         else:
             total = a.load("%x", i)
-            for j, weight in enumerate(weights):
-                total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
+            for k, weight in zip(stages, weights):
+                total = a.fma(a.number(weight), k, total) if weight else total
         a.store(total, "%new", i)
+        total = a.binary("fmul", a.number(couplings[0]), stages[0])
+        for k, weight in zip(stages[1:], couplings[1:]):
+            total = a.fma(a.number(weight), k, total)
+        a.store(a.binary("fmul", total, inverse), "%sum", i)
         return []
 
     a.loop(layout.states, [], body)
 
 
-def _couple(a: Assembly, count: int, method: Method, stage: int, inverse: str) -> None:
-    def body(i: str, _: list[str]) -> list[str]:
-        total = a.binary("fmul", a.number(method.couplings[stage][0]), a.load("%k0", i))
-        for j, weight in enumerate(method.couplings[stage][1:], start=1):
-            total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
-        a.store(a.fma(total, inverse, a.load(f"%k{stage}", i)), f"%k{stage}", i)
-        return []
-
-    a.loop(count, [], body)
-
-
-def _by_time(a: Assembly, layout: Layout, stage: int, h: str) -> None:
+def _by_time(a: Assembly, layout: Layout, stage: int, h: str, to: str) -> None:
     slope = layout.method.slopes[stage]
     if slope:
         share = a.binary("fmul", h, a.number(slope))
         for state, place in layout.by_time.items():
-            a.store(a.fma(share, a.load("%jac", place), a.load(f"%k{stage}", state)), f"%k{stage}", state)
+            a.store(a.fma(share, a.load("%jac", place), a.load(to, state)), to, state)
 
 
 def _bounded(a: Assembly, value: str, i: str | int) -> str:
