@@ -104,7 +104,7 @@ def test_nothing_imports_the_face():
 
 
 MOST_PUBLIC_NAMES = 56
-"""A reader can still hold them: fifty for journeys, trials and the ward, and a few more to build models of one's own."""
+"""A reader can still hold them: fifty for journeys, trials and the ward, and a few more for models of one's own."""
 
 
 def test_every_public_name_resolves_and_is_documented():

@@ -296,11 +296,7 @@ def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
     module = catalogue.find_module(name)
     model: Model = module.MODEL
     numbers = catalogue.parameters_of(module)
-    keys = list(
-        dict.fromkeys(
-            one for one in (model.source, *(p.source for p in numbers.parameters.values())) if one
-        )
-    )
+    keys = list(dict.fromkeys(one for one in (model.source, *(p.source for p in numbers.parameters.values())) if one))
     if for_machines:
         _emit(
             "model",

@@ -32,6 +32,7 @@ Quantity: TypeAlias = NDArray[np.float64]
 KINDS = ("dose", "level")
 
 
+@described
 @dataclass(frozen=True)
 class State:
     """One dynamic quantity.
@@ -61,6 +62,7 @@ class State:
         construction.bounds_of(what, self.low, self.high)
 
 
+@described
 @dataclass(frozen=True)
 class Input:
     """What can be done to the patient in this model.
@@ -84,7 +86,8 @@ class Input:
         construction.text_of(what, "unit", self.unit)
         kind = cast("object", self.kind)
         if not isinstance(kind, str) or kind not in KINDS:
-            raise InputError(f"{what}: {unknown('kind', kind if isinstance(kind, str) else shown(kind), KINDS)}")
+            told = kind if isinstance(kind, str) and kind.isprintable() else shown(kind)
+            raise InputError(f"{what}: {unknown('kind', told, KINDS)}")
 
 
 @described
