@@ -46,8 +46,10 @@ def line_of(function: object) -> int:
 
 
 def begins(function: object) -> Place:
-    """Where a function begins."""
+    """Where a function of the author begins; nowhere for any other."""
     code = getattr(function, "__code__", None)
+    if _is_foreign(str(getattr(code, "co_filename", ""))):
+        return _place("", 0, "")
     return _place(str(getattr(code, "co_filename", "")), line_of(function), str(getattr(code, "co_name", "")))
 
 

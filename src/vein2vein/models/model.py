@@ -215,7 +215,10 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     except Exception as error:  # the author's own code, whatever is wrong with it
         raise author.told(model.name, "the start", error) from error
     begin = _returned(model, "the start", given, model.initial)
-    columns = [_column(model, name, begin[name], n) if name in begin else np.zeros(n) for name in model.state_names]
+    columns = [
+        _column(model, name, begin[name], n, model.initial) if name in begin else np.zeros(n)
+        for name in model.state_names
+    ]
     for state, column in zip(model.states, columns):
         wrong = np.flatnonzero(~((column >= state.low) & (column <= state.high)))
         if len(wrong):
@@ -247,7 +250,9 @@ def give(
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
-        changed[:, column] = np.where(amounts != 0, _column(model, name, value, len(state)), state[:, column])
+        changed[:, column] = np.where(
+            amounts != 0, _column(model, name, value, len(state), model.apply_dose), state[:, column]
+        )
     return changed
 
 
@@ -269,12 +274,13 @@ def _returned(model: Model, what: str, values: object, source: object) -> Mappin
     return found
 
 
-def _column(model: Model, name: str, value: object, n: int) -> NDArray[np.float64]:
+def _column(model: Model, name: str, value: object, n: int, source: object) -> NDArray[np.float64]:
     """A state's value for each of n patients."""
     try:
         column = np.asarray(value, dtype=float)
         return column if column.shape == (n,) else np.broadcast_to(column, (n,))
     except (TypeError, ValueError):
-        raise InputError(
-            f"model {model.name}: the value of the state '{name}' is {value!r}; give one number, or one per patient"
-        ) from None
+        text = (
+            f"the value of the state '{name}' is {' '.join(repr(value).split())}; give one number, or one per patient"
+        )
+        raise author.fault(f"model {model.name}: {text}", author.begins(source)) from None

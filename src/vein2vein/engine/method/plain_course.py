@@ -18,7 +18,6 @@ from vein2vein.engine.method import plain, summaries, tableau
 from vein2vein.engine.method.events import LOOKS, Event, locate
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Request, empty
-from vein2vein.errors import InputError
 from vein2vein.models import author
 from vein2vein.models.model import Model, Names, give
 
@@ -67,9 +66,8 @@ class Course:
         try:
             return float(found)
         except (TypeError, ValueError):
-            raise InputError(
-                f"model {self.model.name}: a condition or summary gives {found!r}; let it give one number"
-            ) from None
+            text = f"a condition or summary gives {' '.join(repr(found).split())}; let it give one number"
+            raise author.fault(f"model {self.model.name}: {text}", author.begins(function)) from None
 
     def give(self, name: str, amount: float) -> None:
         """Give a dose or set a level."""

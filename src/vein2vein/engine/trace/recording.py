@@ -48,7 +48,8 @@ def record(
 ) -> tuple[Graph, dict[str, int]]:
     """Record any function of (t, x, p, u) that returns a mapping of names to values.
 
-    For errors: ``what`` it is, and the author's function that it calls, if it is not the author's own.
+    For errors: ``what`` it is, and as ``source`` the author's function that it calls, if it is not the author's own, or
+    such a function for each name.
 
     Returns
     -------
@@ -62,6 +63,7 @@ def record(
 
     t = Expression(g, g.leaf("time"), name)
     given = [names(kind, of) for kind, of in (("state", states), ("parameter", parameters), ("level", levels))]
+    sources = cast("Mapping[object, object]", source) if isinstance(source, Mapping) else {}
     begins = author.begins(source or function)
     try:
         result = function(t, *given)
@@ -73,7 +75,8 @@ def record(
     outputs: dict[str, int] = {}
     for key, value in cast("Mapping[str, object]", result).items():
         if not isinstance(value, (Expression, bool, np.bool_)) and not is_number(value):
-            raise author.fault(f"model {name}: {what}: the value of '{key}' is {shown(value)}; give one number", begins)
+            text = f"model {name}: {what}: the value of '{key}' is {shown(value)}; give one number"
+            raise author.fault(text, author.begins(sources.get(key)) if sources else begins)
         outputs[str(key)] = t.node_of(value)
     return g, outputs
 
