@@ -133,9 +133,13 @@ def functions(
         by_place = {place: of for of, place in quantities.items()}
         firsts = [_first(wanted, by_place[i]) for i in range(len(quantities))]
         chosen = {s.name: summaries.quantity(s, model) for s in firsts}
-        source = {s.name: model.observables if isinstance(s.of, str) else s.of for s in firsts}
+        origin = {s.name: model.observables if isinstance(s.of, str) else s.of for s in firsts}
         g, outputs = record(
-            model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names, "a summary", source
+            model.name,
+            lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()},
+            *names,
+            "a summary",
+            sources=origin,
         )
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))

@@ -45,11 +45,12 @@ def record(
     levels: Sequence[str] = (),
     what: str = "the equations",
     source: object = None,
+    sources: Mapping[str, object] | None = None,
 ) -> tuple[Graph, dict[str, int]]:
     """Record any function of (t, x, p, u) that returns a mapping of names to values.
 
-    For errors: ``what`` it is, and as ``source`` the author's function that it calls, if it is not the author's own, or
-    such a function for each name.
+    For errors: ``what`` it is, and as ``source`` the author's function that it calls, if it is not the author's own;
+    ``sources`` are such functions by the name of what they return.
 
     Returns
     -------
@@ -63,7 +64,6 @@ def record(
 
     t = Expression(g, g.leaf("time"), name)
     given = [names(kind, of) for kind, of in (("state", states), ("parameter", parameters), ("level", levels))]
-    sources = cast("Mapping[object, object]", source) if isinstance(source, Mapping) else {}
     begins = author.begins(source or function)
     try:
         result = function(t, *given)
