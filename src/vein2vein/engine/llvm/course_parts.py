@@ -130,8 +130,7 @@ def functions(
     for s in wanted:
         quantities.setdefault(s.of, len(quantities))
     if wanted:
-        by_place = {place: of for of, place in quantities.items()}
-        firsts = [_first(wanted, by_place[i]) for i in range(len(quantities))]
+        firsts = [_first(wanted, of) for of in quantities]
         chosen = {s.name: summaries.quantity(s, model) for s in firsts}
         origin = {s.name: model.observables if isinstance(s.of, str) else s.of for s in firsts}
         g, outputs = record(
@@ -162,13 +161,8 @@ def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
 
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
     """Record what a dose does; the amount stands in the place of the time."""
-    return record(
-        model.name,
-        lambda amount, x, p, u: model.apply_dose(name, amount, x, p),
-        model.state_names,
-        model.parameters,
-        model.level_names,
-    )
+    names = (model.state_names, model.parameters, model.level_names)
+    return record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
 
 
 def _valued(condition: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:
