@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vein2vein.engine import solve
-from vein2vein.engine.llvm import machine, run_segment
+from vein2vein.engine.llvm import machine, run_course
 from vein2vein.engine.method import tableau
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.engine.trace import derivative, graph, latex, readable, recording
@@ -34,13 +34,13 @@ def values(request, make_model, vector_width):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "apart":
             patch.setattr(machine, "fused", lambda: False)
-            patch.setattr(run_segment, "_compiled", type(run_segment._compiled)(4))
-        compiled = run_segment.compile_model(model)
+            patch.setattr(run_course, "_rates", type(run_course._rates)(4))
+        compiled = run_course.compile_rates(model)
 
     def of(x, n=1.0):
         rows = np.zeros((len(x), len(names)))
         rows[:, 0], rows[:, 1] = x, n
-        found = run_segment.rates(compiled, 0.0, rows, np.zeros((len(x), 0)), np.zeros((len(x), 0)))
+        found = run_course.rates(compiled, 0.0, rows, np.zeros((len(x), 0)), np.zeros((len(x), 0)))
         return dict(zip(names, found.T))
 
     return of

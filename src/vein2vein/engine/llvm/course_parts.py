@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from vein2vein.engine.llvm import stepping
@@ -12,7 +14,8 @@ from vein2vein.engine.llvm.equations import straight
 from vein2vein.engine.llvm.stepping import Layout
 from vein2vein.engine.llvm.vector_math import double, lesser
 from vein2vein.engine.method import summaries
-from vein2vein.engine.method.events import LOOKS, ROUNDS, Event
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.request import REALS, Request
 from vein2vein.engine.method.summaries import POINTS, Summary
 from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
@@ -43,12 +46,12 @@ class CourseParts:
     quantities : int
         Distinct quantities that are summarized.
     carried : int
-    results : tuple of int
-        Place of each summary's result among the numbers carried along.
     watched : tuple of tuple of int
         States that each event's condition reads.
     observed : tuple of int
         States that the summaries read.
+    reads : int
+        How many values are written on a day, where they are not the states.
     """
 
     gives: tuple[Given, ...]
@@ -56,9 +59,9 @@ class CourseParts:
     wanted: tuple[Summary, ...]
     quantities: int
     carried: int
-    results: tuple[int, ...]
     watched: tuple[tuple[int, ...], ...] = ()
     observed: tuple[int, ...] = ()
+    reads: int = 0
 
     @property
     def arrays(self) -> list[tuple[str, int]]:
@@ -68,24 +71,18 @@ class CourseParts:
         per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
         singles = ("cut", "at_after", "g", "end_share", "end_g", "low_share", "low_g", "high_share", "high_g")
         more = [(name, 1) for name in singles]
-        return [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed), *per_event, *more]
+        kept = [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed)]
+        return [*kept, ("read", max(self.reads, 1)), *per_event, *more]
 
     @property
-    def counters(self) -> list[str]:
-        """Names of the firing counts."""
-        return [f"fired{i}" for i in range(len(self.events))]
+    def reals(self) -> list[tuple[str, int]]:
+        """Array and place of the numbers that are carried from call to call (``carried_from``)."""
+        return [*((f"rearm{i}", 0) for i in range(len(self.events))), *(("carried", i) for i in range(self.carried))]
 
     @property
-    def flags(self) -> list[str]:
-        """Names of the flags of events that were crossed in the last step."""
-        return [f"firing{i}" for i in range(len(self.events))]
-
-    @property
-    def starts(self) -> list[tuple[str, list[str]]]:
-        """Values of vectors when a patient begins."""
-        begin = [value for s in self.wanted for value in summaries.start(s.kind)]
-        rearm = [(f"rearm{i}", [double(float("-inf"))]) for i in range(len(self.events))]
-        return [("carried", [double(v) for v in begin]), *rearm]
+    def wholes(self) -> list[str]:
+        """Names of the whole numbers that are carried from call to call: firings, and crossed in the last step."""
+        return [name for i in range(len(self.events)) for name in (f"fired{i}", f"firing{i}")]
 
     def waiting(self, a: Function) -> Iterator[tuple[str, str]]:
         """Per event that may fire again: when it may, and in which lanes that is still to come."""
@@ -104,14 +101,33 @@ class CourseParts:
                 a.put_where(changed, a.load("%mixed", i), "%y", i)
 
 
-def functions(
-    model: Model, gives: Sequence[str], events: Sequence[Event], wanted: Sequence[Summary], width: int, fused: bool
-) -> tuple[list[str], CourseParts]:
-    """Assembly of the functions for doses, conditions and summaries, and what they keep."""
+def carried_from(request: Request) -> tuple[list[float], list[int]]:
+    """What events and summaries begin with, in the order of ``CourseParts.reals`` and ``wholes``."""
+    carried = [value for s in request.wanted for value in summaries.start(s.kind)]
+    return [*(-math.inf for _ in request.events), *carried], [0 for _ in request.events for _ in range(2)]
+
+
+def results_in(request: Request) -> list[int]:
+    """Columns of ``Standing.reals`` that end as the results of the summaries."""
+    sizes = [len(summaries.start(s.kind)) for s in request.wanted]
+    before = len(REALS) + len(request.events) - 1
+    return [before + total for total in accumulate(sizes)]
+
+
+def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[list[str], CourseParts]:
+    """Assembly of the functions for starts, doses, conditions, outputs and summaries, and what they keep."""
     text: list[str] = []
     given: list[Given] = []
+    events, wanted = request.events, request.wanted
     names = (model.state_names, model.parameters, model.level_names)
-    for i, name in enumerate(gives):
+    if request.own_start:
+        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start")
+        nothing = g.const(0.0)
+        text.append(straight("begin", g, [outputs.get(s, nothing) for s in model.state_names], width, fused))
+    if request.reads:
+        g, outputs = record(model.name, lambda t, x, p, u: read(model, request.reads, t, x, p, u), *names)
+        text.append(straight("read", g, [outputs[n] for n in request.reads], width, fused))
+    for i, name in enumerate(request.gives):
         if name in model.level_names:
             given.append(Given(name, level=model.level_names.index(name)))
             continue
@@ -143,15 +159,26 @@ def functions(
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
-    places = 0
-    results: list[int] = []
-    for s in wanted:
-        places += len(summaries.start(s.kind))
-        results.append(places - 1)
+    places = sum(len(summaries.start(s.kind)) for s in wanted)
     parts = CourseParts(
-        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results), tuple(watched), observed
+        tuple(given),
+        tuple(events),
+        tuple(wanted),
+        len(quantities),
+        places,
+        tuple(watched),
+        observed,
+        len(request.reads),
     )
     return text, parts
+
+
+def read(model: Model, names: Sequence[str], t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
+    """States and observables by their names."""
+    if all(name in model.state_names for name in names):
+        return {name: getattr(x, name) for name in names}
+    every = model.observables(t, x, p, u)
+    return {name: getattr(x, name) if name in model.state_names else every[name] for name in names}
 
 
 def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
@@ -200,10 +227,11 @@ def give_doses(a: Function, parts: CourseParts, due: str) -> None:
         this = a.put(f"icmp eq {a.integers} {a.numbers('%at_what')}, {a.integer(i)}", "m")
         chosen = a.masks("and", due if what.level is not None else given, this)
         with a.when(a.any(chosen)):
-            _give(a, i, what, amount, chosen)
+            give(a, i, what, amount, chosen)
 
 
-def _give(a: Function, number: int, what: Given, amount: str, chosen: str) -> None:
+def give(a: Function, number: int, what: Given, amount: str, chosen: str) -> None:
+    """Give some lanes an amount of an input: the states it changes, or its level."""
     if what.level is not None:
         a.put_where(chosen, amount, "%u", what.level)
         return
@@ -212,148 +240,21 @@ def _give(a: Function, number: int, what: Given, amount: str, chosen: str) -> No
         a.put_where(chosen, a.load("%node", i), "%x", state)
 
 
-def _condition(a: Function, number: int, t: str, x: str) -> str:
-    a.do(f"call void @condition{number}({a.vector} {t}, ptr {x}, ptr %p, ptr %u, ptr %g)")
-    return a.load("%g")
-
-
-def _armed(a: Function, number: int, event: Event, t: str) -> str:
-    left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{number}')}, {a.integer(event.most)}", "m")
-    return a.masks("and", left, a.compare("ole", a.load(f"%rearm{number}"), t))
-
-
-def events_at_arrival(a: Function, parts: CourseParts, arrived: str) -> None:
-    """Fire what was crossed in the last step, or holds here."""
-    before = 0
-    total = sum(e.most for e in parts.events)
-    for i, event in enumerate(parts.events):
-        t = a.load("%at_t")
-        holds = a.compare("oge", _condition(a, i, t, "%x"), a.number(0.0))
-        holds = a.masks("or", holds, a.flags(f"%firing{i}"))
-        fires = a.masks("and", arrived, a.masks("and", _armed(a, i, event, t), holds))
-        with a.when(a.any(fires)):
-            number = next(k for k, g in enumerate(parts.gives) if g.name == event.give)
-            _give(a, number, parts.gives[number], a.number(event.amount), fires)
-            with a.each_lane(fires) as lane:
-                count = a.get(f"%fired{i}", lane)
-                place = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), total), a.whole("add", count, before))
-                a.set(a.get("%at_t", lane, "double"), "%fired_all", place, "double")
-                a.set(a.whole("add", count, 1), f"%fired{i}", lane)
-                a.set("0", f"%firing{i}", lane)
-                a.set("1", "%at_changed", lane)
-            a.put_where(fires, a.binary("fadd", t, a.number(event.interval)), f"%rearm{i}")
-        before += event.most
-
-
-def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: str, t: str, after: str, h: str) -> bool:
-    """Find the first crossing in the step and mark what fires; whether there are events at all."""
-    if not parts.events:
-        return False
-    a.store(a.number(1.0), "%cut")
-    a.store(after, "%at_after")
-    for i, event in enumerate(parts.events):
-        looked = a.masks("and", accepted, _armed(a, i, event, t))
-        with a.when(a.any(looked)):
-            crosses = _looks(a, layout, parts, i, looked, t, h)
-            with a.when(a.any(crosses)):
-                _locate(a, layout, parts, i, t, h)
-                found = a.load("%high_share")
-                a.put_where(crosses, found, "%cut")
-                a.put_where(crosses, a.fma(found, h, t), "%at_after")
-                for earlier in range(i):
-                    kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(crosses))
-                    a.flag(kept, f"%firing{earlier}")
-                a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
-    return True
-
-
-def _looks(a: Function, layout: Layout, parts: CourseParts, number: int, looked: str, t: str, h: str) -> str:
-    """Mask of the lanes in which a condition comes to hold; the first place where it was seen to: ``%end_share``."""
-    zero, cut = a.number(0.0), a.load("%cut")
-    open_ = looked
-    for look in LOOKS:
-        value = _value(a, layout, parts, number, look, t, h)
-        holds = a.masks("and", a.compare("oge", value, zero), a.compare("olt", a.number(look), cut))
-        holds = a.masks("and", open_, holds)
-        a.put_where(holds, a.number(look), "%end_share")
-        a.put_where(holds, value, "%end_g")
-        open_ = a.masks("and", open_, a.inverse(holds))
-    if number == 0:
-        value = _condition(a, number, a.load("%at_after"), "%new")
-    else:
-        value = _value(a, layout, parts, number, cut, t, h)
-    holds = a.masks("and", open_, a.compare("oge", value, zero))
-    a.put_where(holds, cut, "%end_share")
-    a.put_where(holds, value, "%end_g")
-    return a.masks("and", looked, a.inverse(a.masks("and", open_, a.inverse(holds))))
-
-
-def _value(a: Function, layout: Layout, parts: CourseParts, number: int, share: str | float, t: str, h: str) -> str:
-    """Value of a condition at a share of the step."""
-    stepping.inside(a, layout, share, h, "%node", parts.watched[number])
-    return _condition(a, number, a.fma(share if isinstance(share, str) else a.number(share), h, t), "%node")
-
-
-def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str, h: str) -> None:
-    """Where an event was crossed, the step and its segment end there; what needs the whole step comes before."""
-    one = a.number(1.0)
-    ends = a.compare("olt", a.load("%cut"), one)
-    fires = a.flags("%firing0")
-    for i in range(1, len(parts.events)):
-        fires = a.masks("or", fires, a.flags(f"%firing{i}"))
-    fires = a.masks("and", accepted, fires)
-    with a.when(a.any(fires)):
-        a.put_where(fires, a.load("%at_after"), "%at_stop")
-        stepping.inside(a, layout, a.load("%cut"), h, "%node")
-        early = a.masks("and", fires, ends)
-
-        def body(n: str, _: list[str]) -> list[str]:
-            a.put_where(early, a.load("%node", n), "%new", n)
-            return []
-
-        a.loop(layout.states, [], body)
-
-
-def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str, h: str) -> None:
-    """Root of a condition within the step by false position (``events.locate``), the same number of rounds for all."""
-    a.store(a.number(0.0), "%low_share")
-    start = _condition(a, number, t, "%x")
-    a.store(a.select(a.compare("olt", start, a.number(0.0)), start, a.number(0.0)), "%low_g")
-    a.store(a.load("%end_share"), "%high_share")
-    a.store(a.load("%end_g"), "%high_g")
-    rounds = a.local(a.name("rounds")[1:], "i64")
-    a.set("0", rounds)
-    half = a.number(1 / 2)
-    with a.cycle() as loop:
-        count = a.get(rounds)
-        loop.unless(a.put(f"icmp ult i64 {count}, {ROUNDS}", "c"))
-        a.set(a.whole("add", count, 1), rounds)
-        low, high = a.load("%low_share"), a.load("%high_share")
-        low_g, high_g = a.load("%low_g"), a.load("%high_g")
-        rise = a.binary("fsub", high_g, low_g)
-        back = a.binary("fdiv", a.binary("fmul", high_g, a.binary("fsub", high, low)), rise)
-        share = a.select(a.compare("olt", a.number(0.0), rise), a.binary("fsub", high, back), high)
-        value = _value(a, layout, parts, number, share, t, h)
-        above = a.compare("oge", value, a.number(0.0))
-        below = a.inverse(above)
-        # The side that stays counts half, so that it gives way.
-        a.store(a.select(above, a.binary("fmul", low_g, half), value), "%low_g")
-        a.store(a.select(above, value, a.binary("fmul", high_g, half)), "%high_g")
-        a.put_where(above, share, "%high_share")
-        a.put_where(below, share, "%low_share")
-
-
-def write_outputs(a: Function, layout: Layout, due: str, source: str) -> None:
-    """Write the states of the lanes that are due and go on to their next day."""
+def write_outputs(a: Function, layout: Layout, request: Request, due: str, source: str, t: str) -> None:
+    """Write what is read in the lanes that are due and go on to their next day."""
+    count = len(request.reads) or layout.states
+    if request.reads:
+        a.do(f"call void @read({a.vector} {t}, ptr {source}, ptr %p, ptr %u, ptr %read)")
+        source = "%read"
     with a.each_lane(due) as lane:
         number = a.get("%at_output", lane)
-        row = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), "%count_days"), number)
-        a.copy(layout.states, "%values", a.whole("mul", row, layout.states), source, lane, inward=False)
+        row = a.whole("add", number, a.get("%at_output_shift", lane))
+        a.copy(count, "%values", a.whole("mul", row, count), source, lane, inward=False)
         following = a.whole("add", number, 1)
         a.set(following, "%at_output", lane)
-        a.set(double(float("inf")), "%at_output_day", lane, "double")
-        with a.when(a.put(f"icmp ult i64 {following}, %count_days", "c")):
-            a.set(a.get("%days", following, "double"), "%at_output_day", lane, "double")
+        a.set(double(math.inf), "%at_next_output", lane, "double")
+        with a.when(a.put(f"icmp ult i64 {following}, {a.get('%at_output_last', lane)}", "c")):
+            a.set(a.get("%days", following, "double"), "%at_next_output", lane, "double")
 
 
 def observe_step(a: Function, layout: Layout, parts: CourseParts, t: str, after: str, h: str) -> None:
