@@ -402,9 +402,9 @@ def summary(result):
 
 
 ELSEWHERE = {
-    "start": ({"initial": lambda p: {"A": p.kk}}, {}, "the start: unknown name 'kk'; did you mean k"),
+    "start": ({"initial": lambda p: {"A": p.kk}}, {}, "'kk'; did you mean k"),
     "start fails": ({"initial": lambda p: {"A": 1 / None}}, {}, "the start: TypeError: unsupported operand"),
-    "start returns": ({"initial": lambda p: 1.0}, {}, "what the start returned is float; return a mapping of state"),
+    "start returns": ({"initial": lambda p: 1.0}, {}, "what the start returned is float; return a mapping of"),
     "start names": (
         {"initial": lambda p: {"B": 1.0}},
         {},
@@ -440,7 +440,7 @@ ELSEWHERE = {
         {"doses": [(0, "bolus", 1.0)]},
         "is 'x'; give",
     ),
-    "start value": ({"initial": lambda p: {"A": "x"}}, {}, "the value of the state 'A' is 'x'; give one number"),
+    "start value": ({"initial": lambda p: {"A": "x"}}, {}, "'A' is 'x'; give one number"),
     "summary": ({}, summary(lambda t, x, p, u: x.a), "'a'; did you mean A"),
     "observable": ({"observables": lambda t, x, p, u: {"seen": x.a}}, summary("seen"), "'a'; did you mean A"),
     "observables": ({"observables": lambda t, x, p, u: {"seen": None + x.A}}, summary("seen"), "NoneType"),

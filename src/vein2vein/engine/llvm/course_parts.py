@@ -20,7 +20,7 @@ from vein2vein.engine.method.summaries import POINTS, Summary
 from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
 from vein2vein.engine.trace.recording import record
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, State
 
 _PATIENT = "%at_patient"
 
@@ -121,9 +121,9 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
     events, wanted = request.events, request.wanted
     names = (model.state_names, model.parameters, model.level_names)
     if request.own_start:
-        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start")
-        nothing = g.const(0.0)
-        text.append(straight("begin", g, [outputs.get(s, nothing) for s in model.state_names], width, fused))
+        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start", model.initial)
+        begins = [_inside(g, outputs.get(s.name, g.const(0.0)), s) for s in model.states]
+        text.append(straight("begin", g, begins, width, fused))
     if request.reads:
         g, outputs = record(model.name, lambda t, x, p, u: read(model, request.reads, t, x, p, u), *names)
         text.append(straight("read", g, [outputs[n] for n in request.reads], width, fused))
@@ -184,6 +184,16 @@ def read(model: Model, names: Sequence[str], t: Any, x: Any, p: Any, u: Any) -> 
 def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
     """States that expressions read."""
     return tuple(sorted(args[0] for op, args in (g.nodes[n] for n in needed(g, outputs)) if op == "state"))
+
+
+def _inside(g: Graph, value: int, state: State) -> int:
+    """A start; not a number beyond the bounds of its state, so that it is told like any other that is none."""
+    found, nan = value, g.const(math.nan)
+    if math.isfinite(state.low):
+        found = g.apply("choose", g.apply("less", value, g.const(state.low)), nan, found)
+    if math.isfinite(state.high):
+        found = g.apply("choose", g.apply("less", g.const(state.high), value), nan, found)
+    return found
 
 
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
