@@ -219,13 +219,16 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         _column(model, name, begin[name], n, model.initial) if name in begin else np.zeros(n)
         for name in model.state_names
     ]
-    for state, column in zip(model.states, columns):
-        wrong = np.flatnonzero(~((column >= state.low) & (column <= state.high)))
-        if len(wrong):
-            text = f"the state '{state.name}' of patient {wrong[0]} (row, from 0) is {column[wrong[0]]:g} at the start"
-            bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
-            raise author.fault(f"model {model.name}: {text}; {bounds}", author.begins(model.initial))
-    return np.stack(columns, axis=1)
+    found = np.stack(columns, axis=1)
+    _, low, high = model.limits
+    wrong = np.argwhere(~((found >= low) & (found <= high)))
+    if len(wrong):
+        row, i = wrong[0].tolist()
+        state = model.states[i]
+        text = f"the state '{state.name}' of patient {row} (row, from 0) is {found[row, i]:g} at the start"
+        bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
+        raise author.fault(f"model {model.name}: {text}; {bounds}", author.begins(model.initial))
+    return found
 
 
 def give(
