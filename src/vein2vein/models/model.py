@@ -223,7 +223,7 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     _, low, high = model.limits
     wrong = np.argwhere(~((found >= low) & (found <= high)))
     if len(wrong):
-        row, i = wrong[0].tolist()
+        row, i = (int(index) for index in wrong[0])
         state = model.states[i]
         text = f"the state '{state.name}' of patient {row} (row, from 0) is {found[row, i]:g} at the start"
         bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
