@@ -35,13 +35,14 @@ def is_number(value: object) -> TypeGuard[float]:
     if isinstance(value, int):
         return abs(value) <= _LARGEST
     if isinstance(value, np.ndarray):
-        return np.ndim(cast("ArrayLike", value)) == 0 and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
-    return isinstance(value, (float, np.integer, np.floating))
+        array = not isinstance(value, np.ma.MaskedArray) and np.ndim(cast("ArrayLike", value)) == 0
+        return array and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
+    return isinstance(value, (float, np.integer, np.floating)) and not isinstance(value, np.timedelta64)
 
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is one whole number; True and False are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def is_finite(value: object) -> TypeGuard[float]:
