@@ -103,8 +103,12 @@ def test_nothing_imports_the_face():
 # ---------------------------------------------------------------- the face
 
 
+MOST_PUBLIC_NAMES = 56
+"""A reader can still hold them: fifty for journeys, trials and the ward, and a few more for models of one's own."""
+
+
 def test_every_public_name_resolves_and_is_documented():
-    assert len(vein2vein.__all__) == len(set(vein2vein.__all__)) <= 50
+    assert len(vein2vein.__all__) == len(set(vein2vein.__all__)) <= MOST_PUBLIC_NAMES
     for name in vein2vein.__all__:
         value = getattr(vein2vein, name)
         if name != "__version__":

@@ -40,9 +40,13 @@ _HOME = {
     "monitor": "ward.monitor",
     # models and engine
     "Model": "models.model",
+    "State": "models.model",
+    "Input": "models.model",
     "find_model": "models.catalogue",
     "find_parameters": "models.catalogue",
     "solve": "engine.solve",
+    "Event": "engine.method.events",
+    "Summary": "engine.method.summaries",
     "sensitivities": "engine.tangents.sensitivity",
     "differentiable": "engine.tangents.jax_bridge",
     # trials

@@ -8,6 +8,8 @@ from vein2vein.clinic.grades.icans import grade_icans as grade_icans
 from vein2vein.clinic.care.management import read_policy as read_policy, treat as treat
 from vein2vein.clinic.grades.monitoring import grade as grade
 from vein2vein.clinic.response.outcome import Outcome as Outcome, time_to_event as time_to_event
+from vein2vein.engine.method.events import Event as Event
+from vein2vein.engine.method.summaries import Summary as Summary
 from vein2vein.engine.solve import solve as solve
 from vein2vein.engine.tangents.jax_bridge import differentiable as differentiable
 from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
@@ -19,7 +21,7 @@ from vein2vein.io.record.write import write_record as write_record
 from vein2vein.journey.chart import simulate as simulate
 from vein2vein.journey.journey import Journey as Journey
 from vein2vein.models.catalogue import find_model as find_model, find_parameters as find_parameters
-from vein2vein.models.model import Model as Model
+from vein2vein.models.model import Input as Input, Model as Model, State as State
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
 from vein2vein.runs.store import read_table as read_table, write_trial as write_trial
 from vein2vein.statistics.incidence import cumulative_incidence as cumulative_incidence

@@ -38,6 +38,12 @@ def all_sources() -> dict[str, Source]:
     return found
 
 
+def cited(told: str) -> str:
+    """A source as text: the entry of a known key, or what was written instead of one."""
+    found = all_sources().get(told)
+    return told if found is None else str(found)
+
+
 def source(key: str) -> Source:
     """Return the source with this key; an unknown key is refused with the nearest ones."""
     return all_sources()[known("source", key, all_sources(), most=12)]

@@ -72,3 +72,44 @@ def test_facts_carry_unit_origin_and_source():
         ("arms.one.size", "3", "", ""),
     ]
     assert catalogue.sources_of(card) == ["a", "b"]
+
+
+OWN = """\"\"\"One compartment, written by hand.\"\"\"
+import vein2vein as v2v
+
+
+def equations(t, x, p, u):
+    return {"A": -p.k * x.A}
+
+
+MODEL = v2v.Model(
+    "own", "One compartment", "my notebook", [v2v.State("A", "amount in blood", "mg")], [], ["k"], equations,
+    lambda p: {"A": 1.0}, lambda name, amount, x, p: {}, lambda t, x, p, u: {}, {"k": 0.25},
+)
+"""
+
+
+def test_a_model_file_is_shown_like_a_model_that_comes_with_vein2vein(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text(OWN, encoding="utf-8")
+    code, out, err = run("models", "my_model.py")
+    assert code == 0, err
+    assert "amount in blood" in out and "0.25" in out and "my notebook" in out
+    assert run("models", "my_model.py", "--equations")[1] == "d(A)/dt = -k * A\n"
+    assert r"\frac{d A}{dt} = -k \, A" in run("models", "./my_model.py", "--equations", "--latex")[1]
+    (one,) = map(json.loads, run("models", "my_model.py", "--json")[1].splitlines())
+    assert one["name"] == "own" and one["sources"] == {"my notebook": "my notebook"}
+    code, out, err = run("models", "my_model.py", "--out", "pages")
+    page = (tmp_path / "pages" / "own.md").read_text(encoding="utf-8")
+    assert code == 0 and [f.name for f in (tmp_path / "pages").iterdir()] == ["own.md"], err
+    assert "As they are written (`my_model.py`):" in page and 'return {"A": -p.k * x.A}' in page and "| `k` |" in page
+
+
+def test_a_model_file_that_fails_is_told_with_its_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_model.py").write_text(OWN.replace("v2v.State(", "v2v.Stat("), encoding="utf-8")
+    code, out, err = run("models", "my_model.py")
+    line = OWN.splitlines().index("MODEL = v2v.Model(") + 2
+    assert code == 2 and not out
+    assert f"my_model.py, line {line}: AttributeError: module 'vein2vein' has no attribute 'Stat'." in err
+    assert run("models", "nowhere.py")[0] == 2

@@ -210,3 +210,11 @@ def test_conditions_are_joined():
     for a, b in ((0.0, 0.0), (0.0, 3.0), (2.0, 0.0), (-2.0, 3.0)):
         found = graph.evaluate(g, list(outputs.values()), 0.0, [a, b], [], [])
         assert found == [float(a > 1 and b < 2), float(a > 1 or b < 2), a * a]
+
+
+@pytest.mark.parametrize("backend", ["batch", "plain"])
+def test_a_broken_power_of_a_negative_state_is_told(make_model, backend):
+    model = make_model("broken", ["a"], ["n"], lambda t, x, p, u: {"a": -1.0 - x.a**p.n}, lambda p: {"a": 1.0})
+    found = solve.solve(model, [[0.5], [2.0], [3.0]], None, [0.0, 0.5, 1.0], backend=backend)
+    assert found.status.tolist() == [tableau.NOT_FINITE, tableau.OK, tableau.OK]
+    assert np.isfinite(found.values[1:]).all()

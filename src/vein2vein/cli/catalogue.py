@@ -14,12 +14,14 @@ from vein2vein.files import write_text
 
 if TYPE_CHECKING:
     from vein2vein.models.model import Model
+    from vein2vein.parameters import Parameter
 
 QUIET = "Names only; of one in full, no list of references."
 EXAMPLES = """\b
 Examples:
   vein2vein models reference
   vein2vein models reference --equations
+  vein2vein models my_model.py
   vein2vein models --out pages
 """
 
@@ -180,16 +182,16 @@ def _plain_name(what: str, name: str) -> str:
 
 
 def _emit(what: str, name: str, title: str, keys: list[str], **more: object) -> None:
-    from vein2vein.sources import source
+    from vein2vein.sources import cited
 
-    console.emit(what, name=name, title=title, sources={k: str(source(k)) for k in keys}, **more)
+    console.emit(what, name=name, title=title, sources={k: cited(k) for k in keys}, **more)
 
 
 def _print_sources(keys: list[str]) -> None:
-    from vein2vein.sources import source
+    from vein2vein.sources import cited
 
     if keys:
-        console.table(("source", "reference"), [(key, str(source(key))) for key in keys])
+        console.table(("source", "reference"), [(key, cited(key)) for key in keys])
 
 
 def _folder(*parts: str) -> Path:
@@ -250,7 +252,10 @@ def analytes(name: str | None, for_machines: bool, quiet: bool) -> None:
 def models(
     name: str | None, shows_equations: bool, latex: bool, out: Path | None, for_machines: bool, quiet: bool, force: bool
 ) -> None:
-    """List the models of the cells in the body, or show one: states, inputs, parameters, sources, equations."""
+    """List the models of the cells in the body, or show one: states, inputs, parameters, sources, equations.
+
+    A model of your own is given by the path of its file, my_model.py; the file is a program and is run.
+    """
     from vein2vein.models import catalogue
 
     if not shows_equations:
@@ -288,8 +293,10 @@ def _list_models(for_machines: bool, quiet: bool) -> None:
 def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
     from vein2vein.models import catalogue
 
-    model, numbers = catalogue.find_model(name), catalogue.find_parameters(name)
-    keys = list(dict.fromkeys([model.source, *(p.source for p in numbers.parameters.values() if p.source)]))
+    module = catalogue.find_module(name)
+    model: Model = module.MODEL
+    numbers = catalogue.parameters_of(module)
+    keys = list(dict.fromkeys(one for one in (model.source, *(p.source for p in numbers.parameters.values())) if one))
     if for_machines:
         _emit(
             "model",
@@ -309,7 +316,7 @@ def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
             (
                 p.name,
                 p.meaning,
-                f"by {p.given_by} card" if p.value is None else console.number(p.value),
+                _value(p),
                 p.unit,
                 p.how,
                 f"{p.source} {p.where}".strip(),
@@ -320,6 +327,12 @@ def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
     )
     if not quiet:
         _print_sources(keys)
+
+
+def _value(p: Parameter) -> str:
+    if p.value is None:
+        return f"by {p.given_by} card" if p.given_by else ""
+    return console.number(p.value)
 
 
 def _show_equations(model: Model, as_latex: bool, for_machines: bool) -> None:
@@ -333,9 +346,20 @@ def _show_equations(model: Model, as_latex: bool, for_machines: bool) -> None:
 def _write_pages(name: str | None, out: Path, for_machines: bool, force: bool) -> None:
     from vein2vein.engine.trace.latex import equations
     from vein2vein.engine.trace.recording import trace
-    from vein2vein.report.model_page import pages
+    from vein2vein.models import catalogue
+    from vein2vein.models.model_file import is_model_file
+    from vein2vein.report.model_page import model_page, pages
 
-    texts = pages(lambda model: equations(trace(model)))
+    def as_latex(model: Model) -> list[str]:
+        return equations(trace(model))
+
+    if name is not None and is_model_file(name):
+        module = catalogue.find_module(name)
+        about = module.__doc__ or ""
+        text = model_page(module.MODEL, catalogue.parameters_of(module), about=about, latex=as_latex)
+        texts, name = {module.MODEL.name: text}, None
+    else:
+        texts = pages(as_latex)
     if name is not None and name not in texts:
         raise InputError(unknown("model", name, texts))
     chosen = {f"{one}.md": text for one, text in texts.items() if name in (None, one)}

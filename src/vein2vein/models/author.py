@@ -11,11 +11,13 @@ from pathlib import Path
 
 from vein2vein.errors import InputError
 
-_OWN = (
-    *(os.path.join(os.path.dirname(__file__), name) for name in ("author.py", "mathematics.py", "model.py")),
-    os.path.join(os.path.dirname(os.path.dirname(__file__)), "engine") + os.sep,
-)
-"""Files and folders that call the author's code, or are called by it."""
+_MODELS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OURS = os.path.dirname(_MODELS[: -len(os.sep)]) + os.sep
+_CALLERS = {
+    _MODELS + name
+    for name in ("author.py", "catalogue.py", "construction.py", "mathematics.py", "model.py", "model_file.py")
+}
+"""Files beside the models that call an author's code, or are called by it."""
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 Place = tuple[str, str, int]
@@ -44,8 +46,10 @@ def line_of(function: object) -> int:
 
 
 def begins(function: object) -> Place:
-    """Where a function begins."""
+    """Where a function of the author begins; nowhere for any other."""
     code = getattr(function, "__code__", None)
+    if _is_foreign(str(getattr(code, "co_filename", ""))):
+        return _place("", 0, "")
     return _place(str(getattr(code, "co_filename", "")), line_of(function), str(getattr(code, "co_name", "")))
 
 
@@ -76,9 +80,8 @@ def _place(file: str, line: int, function: str) -> Place:
 
 @lru_cache(maxsize=256)
 def _is_foreign(file: str) -> bool:
-    """Whether code is the engine's, Python's or an installed library's; models of this package are their author's."""
+    """Whether code is no author's: ours (models apart), Python's, an installed library's, or made by a dataclass."""
     path = str(Path(file).resolve()) if os.path.isabs(file) else file
-    if path.startswith(_OWN):
-        return True
-    ours = path.startswith(os.path.dirname(os.path.dirname(__file__)) + os.sep)
-    return not ours and (path.startswith(_LIBRARIES) or "numpy" in Path(path).parts)
+    if path.startswith(_OURS):
+        return not path.startswith(_MODELS) or path in _CALLERS
+    return file == "<string>" or path.startswith(_LIBRARIES) or "numpy" in Path(path).parts

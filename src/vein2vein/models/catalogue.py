@@ -10,8 +10,11 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from vein2vein.arguments import known
+from vein2vein.errors import InputError, unknown
+from vein2vein.models import model_file
 from vein2vein.models.model import Model
 from vein2vein.parameters import ParameterSet
 
@@ -25,14 +28,19 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name != "reference", name)))
 
 
-def find_model(name: str) -> Model:
-    """Return a bundled model by name; an unknown one is refused with the nearest names."""
+def find_model(name: str | Path) -> Model:
+    """Return a bundled model by name, or that of the user's own file (my_model.py), which is run."""
     return find_module(name).MODEL
 
 
-def find_parameters(name: str) -> ParameterSet:
-    """Return the parameters of a bundled model by name."""
-    return find_module(name).parameters()
+def find_parameters(name: str | Path) -> ParameterSet:
+    """Return the parameters of a bundled model by name, or those of the user's own file, which is run."""
+    return parameters_of(find_module(name))
+
+
+def parameters_of(module: ModuleType) -> ParameterSet:
+    """Parameters of a module with a model, as ``find_module`` returns it."""
+    return module.parameters() if module.__name__.startswith("vein2vein.models.") else model_file.parameters(module)
 
 
 def all_models() -> dict[str, Model]:
@@ -40,8 +48,19 @@ def all_models() -> dict[str, Model]:
     return {name: find_model(name) for name in model_names()}
 
 
-def find_module(name: str) -> ModuleType:
-    """Return the module of a bundled model, which carries its description."""
+def find_module(name: str | Path) -> ModuleType:
+    """Return the module of a bundled model, or of the user's own file: it has a ``MODEL``, and carries its description.
+
+    Raises
+    ------
+    InputError
+        An unknown name, with the nearest ones; or, with file and line, what is wrong with the user's own file.
+    """
+    if model_file.is_model_file(name):
+        return model_file.load(name)
+    if isinstance(cast("object", name), str) and name not in model_names():
+        own = " A model of your own is given by the path of its file, ending in .py."
+        raise InputError(unknown("model", str(name), model_names()) + own)
     known("model", name, model_names())
     inside = ".model" if (FOLDER / name).is_dir() else ""
     return import_module(f"vein2vein.models.{name}{inside}")

@@ -32,6 +32,7 @@ Quantity: TypeAlias = NDArray[np.float64]
 KINDS = ("dose", "level")
 
 
+@described
 @dataclass(frozen=True)
 class State:
     """One dynamic quantity.
@@ -61,6 +62,7 @@ class State:
         construction.bounds_of(what, self.low, self.high)
 
 
+@described
 @dataclass(frozen=True)
 class Input:
     """What can be done to the patient in this model.
@@ -84,7 +86,8 @@ class Input:
         construction.text_of(what, "unit", self.unit)
         kind = cast("object", self.kind)
         if not isinstance(kind, str) or kind not in KINDS:
-            raise InputError(f"{what}: {unknown('kind', kind if isinstance(kind, str) else shown(kind), KINDS)}")
+            told = kind if isinstance(kind, str) and kind.isprintable() else shown(kind)
+            raise InputError(f"{what}: {unknown('kind', told, KINDS)}")
 
 
 @described
@@ -212,14 +215,20 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     except Exception as error:  # the author's own code, whatever is wrong with it
         raise author.told(model.name, "the start", error) from error
     begin = _returned(model, "the start", given, model.initial)
-    columns = [_column(model, name, begin[name], n) if name in begin else np.zeros(n) for name in model.state_names]
-    for state, column in zip(model.states, columns):
-        wrong = np.flatnonzero(~((column >= state.low) & (column <= state.high)))
-        if len(wrong):
-            text = f"the state '{state.name}' of patient {wrong[0]} (row, from 0) is {column[wrong[0]]:g} at the start"
-            bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
-            raise author.fault(f"model {model.name}: {text}; {bounds}", author.begins(model.initial))
-    return np.stack(columns, axis=1)
+    columns = [
+        _column(model, name, begin[name], n, model.initial) if name in begin else np.zeros(n)
+        for name in model.state_names
+    ]
+    found = np.stack(columns, axis=1)
+    _, low, high = model.limits
+    wrong = np.argwhere(~((found >= low) & (found <= high)))
+    if len(wrong):
+        row, i = (int(index) for index in wrong[0])
+        state = model.states[i]
+        text = f"the state '{state.name}' of patient {row} (row, from 0) is {found[row, i]:g} at the start"
+        bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
+        raise author.fault(f"model {model.name}: {text}; {bounds}", author.begins(model.initial))
+    return found
 
 
 def give(
@@ -244,7 +253,9 @@ def give(
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
-        changed[:, column] = np.where(amounts != 0, _column(model, name, value, len(state)), state[:, column])
+        changed[:, column] = np.where(
+            amounts != 0, _column(model, name, value, len(state), model.apply_dose), state[:, column]
+        )
     return changed
 
 
@@ -266,12 +277,13 @@ def _returned(model: Model, what: str, values: object, source: object) -> Mappin
     return found
 
 
-def _column(model: Model, name: str, value: object, n: int) -> NDArray[np.float64]:
+def _column(model: Model, name: str, value: object, n: int, source: object) -> NDArray[np.float64]:
     """A state's value for each of n patients."""
     try:
         column = np.asarray(value, dtype=float)
         return column if column.shape == (n,) else np.broadcast_to(column, (n,))
     except (TypeError, ValueError):
-        raise InputError(
-            f"model {model.name}: the value of the state '{name}' is {value!r}; give one number, or one per patient"
-        ) from None
+        text = (
+            f"the value of the state '{name}' is {' '.join(repr(value).split())}; give one number, or one per patient"
+        )
+        raise author.fault(f"model {model.name}: {text}", author.begins(source)) from None

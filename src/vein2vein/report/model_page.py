@@ -12,11 +12,12 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
-from vein2vein.models import catalogue
+from vein2vein.models import catalogue, model_file
 from vein2vein.models.model import Model
 from vein2vein.parameters import Parameter, ParameterSet
-from vein2vein.sources import source
+from vein2vein.sources import cited
 from vein2vein.virtual import bedside, covariates, hazards
 
 Latex = Callable[[Model], Sequence[str]]
@@ -40,7 +41,7 @@ def model_page(model: Model, parameters: ParameterSet, *, about: str = "", latex
         The equations as formulas, shown below the equations as they are written.
     """
     parts = [f"# {model.title}", f"`{model.name}`: {len(model.states)} states, {len(model.parameters)} parameters. "
-             f"Source: {source(model.source)}."]  # fmt: skip
+             f"Source: {cited(model.source)}."]  # fmt: skip
     if about:
         parts.append(_markdown(about))
     parts += ["## States", _table(
@@ -81,7 +82,7 @@ def correlation_table(parameters: ParameterSet) -> str:
 def source_list(sets: Iterable[ParameterSet]) -> str:
     """The sources that the sets cite."""
     keys = sorted({p.source for one in sets for p in one.parameters.values() if p.source})
-    return "## Sources\n\n" + "\n".join(f"- `{key}`: {source(key)}" for key in keys) if keys else ""
+    return "## Sources\n\n" + "\n".join(f"- `{key}`: {cited(key)}" for key in keys) if keys else ""
 
 
 def pages(latex: Latex | None = None) -> dict[str, str]:
@@ -102,7 +103,10 @@ def pages(latex: Latex | None = None) -> dict[str, str]:
 
 def _equations(model: Model, latex: Latex | None) -> str:
     home = model.equations.__module__
-    if home.endswith(f".{model.name}"):
+    if model_file.is_loaded(home):
+        code = inspect.getsource(sys.modules[home]).strip()
+        home = Path(str(sys.modules[home].__file__)).name
+    elif home.endswith(f".{model.name}"):
         own = (model.equations, model.initial, model.apply_dose, model.observables)
         code = "\n\n".join(inspect.getsource(function).strip() for function in own)
     else:

@@ -20,7 +20,7 @@ from vein2vein.engine.method.summaries import POINTS, Summary
 from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
 from vein2vein.engine.trace.recording import record
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, State
 
 _PATIENT = "%at_patient"
 
@@ -121,9 +121,9 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
     events, wanted = request.events, request.wanted
     names = (model.state_names, model.parameters, model.level_names)
     if request.own_start:
-        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start")
-        nothing = g.const(0.0)
-        text.append(straight("begin", g, [outputs.get(s, nothing) for s in model.state_names], width, fused))
+        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start", model.initial)
+        begins = [_inside(g, outputs.get(s.name, g.const(0.0)), s) for s in model.states]
+        text.append(straight("begin", g, begins, width, fused))
     if request.reads:
         g, outputs = record(model.name, lambda t, x, p, u: read(model, request.reads, t, x, p, u), *names)
         text.append(straight("read", g, [outputs[n] for n in request.reads], width, fused))
@@ -146,10 +146,15 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
     for s in wanted:
         quantities.setdefault(s.of, len(quantities))
     if wanted:
-        by_place = {place: of for of, place in quantities.items()}
-        chosen = {f"y{i}": summaries.quantity(_first(wanted, by_place[i]), model) for i in range(len(quantities))}
+        firsts = [_first(wanted, of) for of in quantities]
+        chosen = {s.name: summaries.quantity(s, model) for s in firsts}
+        origin = {s.name: model.observables if isinstance(s.of, str) else s.of for s in firsts}
         g, outputs = record(
-            model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names, "a summary"
+            model.name,
+            lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()},
+            *names,
+            "a summary",
+            sources=origin,
         )
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
@@ -181,15 +186,20 @@ def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(args[0] for op, args in (g.nodes[n] for n in needed(g, outputs)) if op == "state"))
 
 
+def _inside(g: Graph, value: int, state: State) -> int:
+    """A start; not a number beyond the bounds of its state, so that it is told like any other that is none."""
+    found, nan = value, g.const(math.nan)
+    if math.isfinite(state.low):
+        found = g.apply("choose", g.apply("less", value, g.const(state.low)), nan, found)
+    if math.isfinite(state.high):
+        found = g.apply("choose", g.apply("less", g.const(state.high), value), nan, found)
+    return found
+
+
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
     """Record what a dose does; the amount stands in the place of the time."""
-    return record(
-        model.name,
-        lambda amount, x, p, u: model.apply_dose(name, amount, x, p),
-        model.state_names,
-        model.parameters,
-        model.level_names,
-    )
+    names = (model.state_names, model.parameters, model.level_names)
+    return record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
 
 
 def _valued(condition: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:

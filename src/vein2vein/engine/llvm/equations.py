@@ -45,6 +45,8 @@ class _Plan:
 
 
 Bounds = Sequence[tuple[float, float]]
+Strays = Mapping[int, tuple[float, float]]
+"""Bounds of the states that ``straying`` tells, within which rates see them."""
 
 
 def functions(
@@ -60,11 +62,12 @@ def functions(
     """
     into = Graph()
     plan = _plan(into, cheaper(g, outputs, into), {})
-    parts = [_rates(plan, bounds, Assembly(width, fused))]
+    strays = {i: bounds[i] for i in straying(g, outputs)}
+    parts = [_rates(plan, bounds, strays, Assembly(width, fused))]
     everything = plan
     if slopes is not None:
         everything = _plan(into, cheaper(g, [*outputs, *(node for _, node in slopes)], into), plan.kept)
-        parts.append(_rates(everything, bounds, Assembly(width, fused), [state for state, _ in slopes]))
+        parts.append(_rates(everything, bounds, strays, Assembly(width, fused), [state for state, _ in slopes]))
     parts.insert(0, _prepare(everything, Assembly(width, fused)))
     return "\n".join(parts), len(plan.kept)
 
@@ -112,8 +115,7 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
     return steady
 
 
-def _rates(plan: _Plan, bounds: Bounds, a: Assembly, partials: Sequence[int] | None = None) -> str:
-    strays = {i: bounds[i] for i in straying(plan.graph, plan.outputs)}
+def _rates(plan: _Plan, bounds: Bounds, strays: Strays, a: Assembly, partials: Sequence[int] | None = None) -> str:
     writer = _Writer(plan, a, steady_too=False, strays=strays)
     rows = partials or ()
     count = len(plan.outputs) - len(rows)
@@ -156,9 +158,7 @@ def _prepare(plan: _Plan, a: Assembly) -> str:
 class _Writer:
     """Writes the instructions for nodes on demand, each once."""
 
-    def __init__(
-        self, plan: _Plan, a: Assembly, steady_too: bool, strays: Mapping[int, tuple[float, float]] | None = None
-    ) -> None:
+    def __init__(self, plan: _Plan, a: Assembly, steady_too: bool, strays: Strays | None = None) -> None:
         self.plan = plan
         self.a = a
         self.steady_too = steady_too

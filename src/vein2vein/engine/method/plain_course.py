@@ -33,7 +33,6 @@ from vein2vein.engine.method.request import (
     Request,
     Standing,
 )
-from vein2vein.errors import InputError
 from vein2vein.models import author
 from vein2vein.models.model import Model, Names, give, start
 
@@ -96,9 +95,8 @@ class Course:
         try:
             return float(found)
         except (TypeError, ValueError):
-            raise InputError(
-                f"model {self.model.name}: a condition or summary gives {found!r}; let it give one number"
-            ) from None
+            text = f"a condition or summary gives {' '.join(repr(found).split())}; let it give one number"
+            raise author.fault(f"model {self.model.name}: {text}", author.begins(function)) from None
 
     def give(self, name: str, amount: float) -> None:
         """Give a dose or set a level."""

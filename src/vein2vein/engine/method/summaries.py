@@ -15,6 +15,7 @@ import numpy as np
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.mathematics import less, maximum, minimum, where
 from vein2vein.models.model import Model, is_number
+from vein2vein.records import described
 
 KINDS = ("max", "time_of_max", "area", "time_above", "first_crossing", "end")
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -23,6 +24,7 @@ _POLYNOMIAL = np.linalg.inv(np.vander(POINTS, increasing=True)).tolist()
 _START = {"max": (-np.inf,), "time_of_max": (-np.inf, np.nan), "first_crossing": (np.inf,), "end": (np.nan,)}
 
 
+@described
 @dataclass(frozen=True)
 class Summary:
     """One number per patient, from the first to the last day.

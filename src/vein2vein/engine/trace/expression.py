@@ -10,6 +10,8 @@ import operator
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import numpy as np
+
 from vein2vein.engine.trace.graph import Graph
 from vein2vein.errors import InputError, nearest
 from vein2vein.models import author, mathematics
@@ -65,9 +67,11 @@ class Expression:
         if isinstance(value, Expression):
             return value.node
         try:
+            if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.ndim):
+                raise TypeError
             return self.graph.const(float(value))
-        except (TypeError, ValueError):
-            self._refuse(f"{value!r} of type {type(value).__name__} is not a number")
+        except (TypeError, ValueError, OverflowError):
+            self._refuse(f"{' '.join(repr(value).split())} of type {type(value).__name__} is not a number")
 
     def _refuse(self, what: str, kind: type[InputError] = Unrecordable) -> NoReturn:
         raise author.fault(f"model {self._name}: {what}", author.place(), kind)
@@ -247,6 +251,14 @@ class Expression:
         return function(
             *(v if isinstance(v, Expression) else Expression(self.graph, self.node_of(v), self._name) for v in inputs)
         )
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Expression:
+        if function is np.where and len(inputs) == len(("condition", "x", "y")) and not options:
+            return self.choose(*inputs)
+        if function is np.clip and len(inputs) == len(("x", "low", "high")) and not options:
+            x, low, high = (Expression(self.graph, self.node_of(v), self._name) for v in inputs)
+            return x.maximum(low).minimum(high)
+        self._refuse(f"numpy.{function.__name__} cannot be recorded; use {_KNOWN}")
 
     def _branch(self) -> NoReturn:
         self._refuse("a branch on a value that is not known yet; use where(condition, x, y)")

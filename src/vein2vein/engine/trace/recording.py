@@ -45,10 +45,12 @@ def record(
     levels: Sequence[str] = (),
     what: str = "the equations",
     source: object = None,
+    sources: Mapping[str, object] | None = None,
 ) -> tuple[Graph, dict[str, int]]:
     """Record any function of (t, x, p, u) that returns a mapping of names to values.
 
-    For errors: ``what`` it is, and the author's function that it calls, if it is not the author's own.
+    For errors: ``what`` it is, and as ``source`` the author's function that it calls, if it is not the author's own;
+    ``sources`` are such functions by the name of what they return.
 
     Returns
     -------
@@ -73,7 +75,8 @@ def record(
     outputs: dict[str, int] = {}
     for key, value in cast("Mapping[str, object]", result).items():
         if not isinstance(value, (Expression, bool, np.bool_)) and not is_number(value):
-            raise author.fault(f"model {name}: {what}: the value of '{key}' is {shown(value)}; give one number", begins)
+            text = f"model {name}: {what}: the value of '{key}' is {shown(value)}; give one number"
+            raise author.fault(text, author.begins(sources.get(key)) if sources else begins)
         outputs[str(key)] = t.node_of(value)
     return g, outputs
 
