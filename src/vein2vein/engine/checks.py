@@ -148,7 +148,7 @@ def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
 
 
 def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
-    """Checked events or summaries, each with a name of its own."""
+    """Events or summaries as their check returns them, each with a name of its own."""
     listed: object = items
     if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
         raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
@@ -156,10 +156,11 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
     for item in cast("Iterable[object]", items):
         if not isinstance(item, kind):
             raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
-        name = str(check(item).name)
+        checked = check(item)
+        name = str(checked.name)
         if name in found:
             raise InputError(f"two of the {what} are called '{name}'; give each a name of its own")
-        found[name] = item
+        found[name] = checked
     return tuple(found.values())
 
 

@@ -9,7 +9,7 @@ Sources: NONMEM Users Guide, part VI (PREDPP), chapter V, and the help of its da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 

@@ -21,14 +21,14 @@ from vein2vein.models.model import Model
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Flow = Callable[[Rows, Matrix], tuple[Matrix, NDArray[np.int64]]]
-"""Row numbers of patients (m,; one may stand several times) and states (m, s) to the states an interval later, status."""
+"""Row numbers of patients (m,), one perhaps several times, and states (m, s) -> states an interval later, status."""
 
 ROUNDS = 30
 """Most Newton steps or repeats."""
 BEGIN = 3
 """Intervals that are passed through before the first Newton step."""
 SHARE = 0.1
-"""What is left to go, at most, of the error that the solver allows (README of tolerances: ``method/plain.py``)."""
+"""What is left to go, at most, of the error that the solver allows in a step (``method/plain.py``)."""
 NEUTRAL = 1e-5
 _CHANGE = 1e-3
 _MOST_ROWS = 100_000
@@ -126,7 +126,7 @@ def _inverse(jacobian: Matrix, rest: Matrix) -> Matrix:
     """Inverse of 1 - J per patient; NaN where the map does not contract. A state that nothing moves stays as it is."""
     count = jacobian.shape[1]
     unit = np.eye(count)
-    still = (rest == 0) & np.all(np.abs(jacobian - unit) < 1e-7, axis=2)
+    still: NDArray[np.bool_] = (rest == 0) & np.all(np.abs(jacobian - unit) < 1e-7, axis=2)
     fits = np.isfinite(jacobian).all(axis=(1, 2)) & np.isfinite(rest).all(axis=1)
     found = np.full_like(jacobian, np.nan)
     for i in np.flatnonzero(fits):

@@ -36,7 +36,7 @@ def replay(
             if op == "const":
                 value[node] = args[0]
             elif op in LEAVES:
-                value[node] = t if op == "time" else getattr(of[op], names[op][args[0]])
+                value[node] = t if op == "time" else getattr(of[op], str(names[op][args[0]]))
             else:
                 value[node] = does[op](*(value[a] for a in args))
         return {name: value[node] for name, node in outputs.items()}
