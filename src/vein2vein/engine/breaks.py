@@ -1,12 +1,12 @@
-"""Days on which a model's equations jump or bend, known before it is solved: a step ends there and the next begins anew.
+"""Days on which a model's equations jump or bend, known before it is solved: steps end there, and begin anew.
 
 Without that, a pulse that is shorter than a step may pass between two looks of the solver, without a word.
 
 Found are the comparisons (``less``, ``minimum``, ``maximum``, ``floor``, ``ceil``) whose sides rest on time, parameters
-and levels alone and are straight lines in time, or were made of straight lines by other such comparisons: ``t < p.end``,
-``t - p.every * floor(t / p.every) < p.length``. A level counts as long as nothing in the course changes it. Comparisons
-of anything else (a state; ``sin(t) < p.a``; a product of times) are left to the control of the error, which takes small
-steps where it meets them and may not meet what is short.
+and levels alone and are straight lines in time, or pieces of such lines between other days that are known:
+``t < p.end``, ``t - p.every * floor(t / p.every) < p.length``. A level counts as long as nothing in the course changes
+it. Comparisons of anything else (a state; ``sin(t) < p.a``; a product of times) are left to the control of the error,
+which takes small steps where it meets them and may not meet what is short.
 """
 
 from __future__ import annotations

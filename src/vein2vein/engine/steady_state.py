@@ -105,7 +105,7 @@ def _block(model: Model, flow: Flow, rows: Rows, x: Matrix, rtol: float) -> tupl
         step = np.zeros_like(after)
         step[:, free] = np.einsum("nij,nj->ni", inverse[some], rest)
         ahead = np.minimum(np.maximum(x[some] + step, low), high)
-        x[some] = np.where(np.isfinite(step).all(axis=1)[:, None], ahead, after)
+        x[some] = np.where(np.all(np.isfinite(step), axis=1)[:, None], ahead, after)
     return x, reached
 
 
@@ -126,7 +126,7 @@ def _inverse(jacobian: Matrix, rest: Matrix) -> Matrix:
     """Inverse of 1 - J per patient; NaN where the map does not contract. A state that nothing moves stays as it is."""
     count = jacobian.shape[1]
     unit = np.eye(count)
-    still: NDArray[np.bool_] = (rest == 0) & np.all(np.abs(jacobian - unit) < 1e-7, axis=2)
+    still = np.logical_and(rest == 0, np.all(np.abs(jacobian - unit) < 1e-7, axis=2))
     fits = np.isfinite(jacobian).all(axis=(1, 2)) & np.isfinite(rest).all(axis=1)
     found = np.full_like(jacobian, np.nan)
     for i in np.flatnonzero(fits):

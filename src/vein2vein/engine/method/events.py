@@ -121,10 +121,9 @@ def check(event: Event, model: Model) -> Event:
     if not isinstance(gives, str) or gives not in known:
         raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(gives), known)}")
     amount = cast("object", event.amount)
-    if callable(amount):
-        if not isinstance(amount, Hashable):
-            raise InputError(f"event {event.name}: the amount is {amount!r}; give a function of (t, x, p, u)")
-    elif not is_number(amount) or not np.isfinite(amount):
+    if callable(amount) and amount.__hash__ is None:
+        raise InputError(f"event {event.name}: the amount is {amount!r}; give a function of (t, x, p, u)")
+    if not callable(amount) and (not is_number(amount) or not np.isfinite(amount)):
         raise InputError(f"event {event.name}: the amount is {event.amount!r}; give a finite number, or a function")
     if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(

@@ -20,6 +20,9 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "choose": mathematics.where,
 }
 
+_NAMES = {"pow": "raised"}
+"""Operations that are called otherwise in ``mathematics.py``."""
+
 
 def replay(
     g: Graph, outputs: Mapping[str, int], states: Sequence[str], parameters: Sequence[str], levels: Sequence[str]
@@ -27,7 +30,9 @@ def replay(
     """Function (t, x, p, u) -> value by name of what nodes stand for; an operation is that of ``mathematics.py``."""
     names: dict[str, Sequence[str]] = {"state": states, "parameter": parameters, "level": levels}
     order = [(node, *g.nodes[node]) for node in needed(g, outputs.values())]
-    does = {op: _FUNCTIONS.get(op) or getattr(mathematics, op) for _, op, _ in order if op not in LEAVES}
+    does = {
+        op: _FUNCTIONS.get(op) or getattr(mathematics, _NAMES.get(op, op)) for _, op, _ in order if op not in LEAVES
+    }
 
     def replayed(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         of = {"state": x, "parameter": p, "level": u}
