@@ -30,8 +30,9 @@ def drug(make_model):
         return {"gut": -p.ka * x.gut, "C": p.ka * x.gut - p.k * x.C, "N": u.boost * (1 - x.N) - 0.1 * x.C * x.N}
 
     def dose(name, amount, x, p):
-        given = {"oral": {"gut": x.gut + amount}, "iv": {"C": (x.C * p.V + amount) / p.V}, "burst": {"N": x.N * exp(amount)}}
-        return given[name]
+        if name == "oral":
+            return {"gut": x.gut + amount}
+        return {"C": (x.C * p.V + amount) / p.V} if name == "iv" else {"N": x.N * exp(amount)}
 
     inputs = [Input(n, "", "mg") for n in ("oral", "iv", "burst")] + [Input("boost", "", "1", "level")]
     names = ("ka", "k", "V", "F", "lag", "long")
@@ -93,7 +94,8 @@ def test_steady_states_are_those_of_the_closed_form(drug, backend):
     def periodic(rate, t):
         return np.exp(-rate * t) / (1 - np.exp(-rate * every))
 
-    given = [Dose("oral", 5.0, 1.0), Dose("oral", 8.0, 3.0, lag="lag", steady_state=1, interval=every[:, 0], additional=20)]
+    steady = Dose("oral", 8.0, 3.0, lag="lag", steady_state=1, interval=every[:, 0], additional=20)
+    given = [Dose("oral", 5.0, 1.0), steady]
     since = (day - 3.0 - column(LAG)) % every
     truth = 8 * ka / (ka - k) * (periodic(k, since) - periodic(ka, since))
     found = blood(drug, given, backend)[:, DAYS >= 3.0]
@@ -139,14 +141,15 @@ def test_a_reset_is_the_models_own_start_and_ends_what_was_to_come(drug, backend
     reset = np.array([[2.25], [np.inf], [2.25]])
     before = infused(DAYS, 1.0, 4.0, 2.5 / column(V)) + sum(swallowed(DAYS, 0.5 + k, 3.0) for k in range(11))
     after = 6 / column(V) * np.exp(-column(K) * (DAYS - 2.25)) * (DAYS >= 2.25)
-    truth = np.where(DAYS >= reset, after, before + np.where(np.isinf(reset), after, 0.0))
+    truth = np.where(reset <= DAYS, after, before + np.where(np.isinf(reset), after, 0.0))
     assert blood(drug, given, backend) == pytest.approx(truth, rel=2e-7, abs=1e-9)
     found = solve.solve(drug, P, None, [0.0, 2.25], [Reset(2.25)], {"boost": 1.0}, backend=backend)
     assert found.state[:, 2] == pytest.approx(0.5)
 
 
 def test_infusions_agree_with_an_independent_solver(drug):
-    given = [Dose("iv", 6.0, 0.4, duration=0.7), Dose("oral", 2.0, 1.0, additional=3, interval=0.6), (3.0, "boost", 0.4)]
+    swallow = Dose("oral", 2.0, 1.0, additional=3, interval=0.6)
+    given = [Dose("iv", 6.0, 0.4, duration=0.7), swallow, (3.0, "boost", 0.4)]
     found = solve.solve(drug, P, None, DAYS, given, {"boost": 0.9}, rtol=1e-9)
     for i, p in enumerate(P):
 
