@@ -163,14 +163,14 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
     return tuple(found.values())
 
 
-def doses_of(model: Model, doses: object) -> list[Dose]:
-    """Doses as (day, input name, amount), days and amounts as they were given."""
+def doses_of(model: Model, doses: object, first: int = 0) -> list[Dose]:
+    """Doses as (day, input name, amount), days and amounts as they were given; ``first`` is the number of the first."""
     listed: object = doses
     if isinstance(listed, (str, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
     found: list[Dose] = []
-    for number, told in enumerate(cast("Iterable[object]", doses)):
+    for number, told in enumerate(cast("Iterable[object]", doses), start=first):
         given = cast("Sequence[object]", told)
         one: object = told
         if not isinstance(one, Sequence) or isinstance(one, str) or len(given) != len(("day", "name", "amount")):

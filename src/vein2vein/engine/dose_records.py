@@ -157,28 +157,54 @@ def follows_parameters(doses: Iterable[object]) -> bool:
     )
 
 
+def known_input(model: Model, dose: Dose) -> None:
+    """Refuse a dose of what the model does not have, and an infusion of what it does not give."""
+    known = [i.name for i in model.inputs]
+    if not isinstance(cast("object", dose.input), str) or dose.input not in known:
+        raise InputError(f"model {model.name}: {unknown('input', checks.text_of(dose.input), known)}")
+    share = dose.bioavailability
+    if dose.input in model.level_names and (
+        runs(dose) or dose.steady_state or isinstance(share, str) or np.any(np.asarray(share) != 1)
+    ):
+        raise InputError(
+            f"the dose of '{dose.input}': that is a level, which is set and not given; leave out rate, duration, "
+            "bioavailability and steady_state"
+        )
+    for name in NAMED:
+        given = getattr(dose, name)
+        if isinstance(given, str) and given not in model.parameters:
+            told = unknown("parameter", given, model.parameters)
+            raise InputError(f"the dose of '{dose.input}': its {name}: model {model.name}: {told}")
+
+
+def runs(dose: Dose) -> bool:
+    """Whether a dose is an infusion."""
+    return dose.rate is not None or dose.duration is not None
+
+
+def scaled_of(dose: Dose) -> Scaled:
+    """The input, and the parameter that multiplies the amount; where a rate is given it makes the infusion longer."""
+    by = dose.bioavailability
+    return Scaled(dose.input, by if isinstance(by, str) and dose.rate is None else "")
+
+
 def read(model: Model, number: int, told: object, parameters: Matrix, begins: Matrix) -> Read:
     """A dose with numbers for each patient; refuse what does not fit."""
     n = len(parameters)
     if isinstance(told, Reset):
-        return Read(
-            number, None, _number(f"reset number {number} (from 0)", "day", told.day, n, gaps=True), *_nothing(n)
-        )
+        when = _number(f"reset number {number} (from 0)", "day", told.day, n, gaps=True)
+        _not_early("the reset", when, begins)
+        return Read(number, None, when, *_nothing(n))
     if not isinstance(told, Dose):
         day, name, amount = checks.doses_of(model, [told])[0]
         told = Dose(name, amount, day)
-    known = [i.name for i in model.inputs]
-    if not isinstance(cast("object", told.input), str) or told.input not in known:
-        raise InputError(f"model {model.name}: {unknown('input', checks.text_of(told.input), known)}")
+    known_input(model, told)
     where = f"dose number {number} (from 0), of '{told.input}'"
     named: dict[str, str] = {}
 
     def value(name: str, least: float = -np.inf, above: bool = False, gaps: bool = False) -> Matrix:
         given = getattr(told, name)
         if name in NAMED and isinstance(given, str):
-            if given not in model.parameters:
-                told_names = unknown("parameter", given, model.parameters)
-                raise InputError(f"{where}: its {name}: model {model.name}: {told_names}")
             named[name] = given
             given = parameters[:, model.parameters.index(given)]
         return _number(where, name, given, n, least, above, gaps)
@@ -194,12 +220,11 @@ def read(model: Model, number: int, told: object, parameters: Matrix, begins: Ma
         )
     if not is_whole(told.steady_state) or told.steady_state not in (0, 1, 2):
         raise InputError(f"{where}: its steady_state is {checks.shown(told.steady_state)}; give 0, 1 or 2")
-    by = named.get("bioavailability", "") if rate is None else ""
     found = Read(
-        number, Scaled(told.input, by), day, amount, rate, duration, lag, share, repeats.astype(np.int64), interval,
+        number, scaled_of(told), day, amount, rate, duration, lag, share, repeats.astype(np.int64), interval,
         int(told.steady_state), named,
     )  # fmt: skip
-    _fits(model, where, found, begins)
+    _fits(where, found, begins)
     return found
 
 
@@ -230,14 +255,8 @@ def _number(
     return found
 
 
-def _fits(model: Model, where: str, r: Read, begins: Matrix) -> None:
+def _fits(where: str, r: Read, begins: Matrix) -> None:
     """Refuse what is said of a dose and does not go together."""
-    level = r.scaled is not None and r.scaled.input in model.level_names
-    if level and (r.infused or r.steady_state or r.named.keys() - {"lag"} or np.any(r.share != 1)):
-        raise InputError(
-            f"{where}: that is a level, which is set and not given; leave out rate, duration, bioavailability and "
-            "steady_state"
-        )
     if r.rate is not None and r.duration is not None:
         raise InputError(f"{where}: it has a rate and a duration; the amount and one of them say the other")
     if r.infused and np.any(r.amount < 0):
@@ -249,9 +268,13 @@ def _fits(model: Model, where: str, r: Read, begins: Matrix) -> None:
         raise InputError(f"{where}: at a steady state its lag must be shorter than its interval")
     if r.endless and r.additional.any():
         raise InputError(f"{where}: an infusion that has run for ever is not repeated; leave out additional")
-    early = r.day < begins
-    if early.any():
+    _not_early(f"the dose of '{r.scaled.input if r.scaled else ''}'", r.day, begins)
+
+
+def _not_early(what: str, day: Matrix, begins: Matrix) -> None:
+    early = np.flatnonzero(day < begins)
+    if len(early):
         raise InputError(
-            f"the dose of '{r.scaled.input if r.scaled else 'reset'}' on day {np.nanmin(r.day[early]):g} lies before "
-            f"the first day asked for, {np.min(begins):g}; let the days begin no later than the first dose"
+            f"{what} on day {day[early].min():g} lies before the first day asked for, {begins[early[0]]:g}; "
+            "let the days begin no later than the first dose"
         )

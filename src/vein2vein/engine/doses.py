@@ -14,14 +14,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.engine import checks, steady_state
-from vein2vein.engine.dose_records import Dose, Read, Reset, follows_parameters, read, simple
+from vein2vein.engine.dose_records import (
+    Dose,
+    Read,
+    Reset,
+    follows_parameters,
+    known_input,
+    read,
+    runs,
+    scaled_of,
+    simple,
+)
 from vein2vein.engine.infusions import Running, Scaled, totals, wrapped
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.request import ADD, SET
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 
-__all__ = ["Cycle", "Dose", "Given", "Reset", "Schedule", "Told", "follows_parameters", "schedule", "simple"]
+__all__ = [
+    "Cycle", "Dose", "Given", "Reset", "Schedule", "Told", "follows_parameters", "gives", "listed", "schedule", "sets",
+    "whole",
+]  # fmt: skip
 
 Matrix = NDArray[np.float64]
 Told = tuple[ArrayLike, str, ArrayLike] | Dose | Reset
@@ -78,31 +91,70 @@ Cycle = Callable[
 """(model, parameters, state, first day (m,), last day (m,), given, levels, rtol) -> state on the last day, status."""
 
 
+def listed(model: Model, doses: object) -> tuple[Told, ...]:
+    """Doses in a list; refuse what is none, and an input that the model does not have."""
+    if isinstance(doses, (str, bytes, Mapping)) or not isinstance(doses, Iterable):
+        return tuple(checks.doses_of(model, doses))
+    every = tuple(cast("Iterable[object]", doses))
+    if simple(every):
+        return tuple(checks.doses_of(model, every))
+    found: list[Told] = []
+    for number, told in enumerate(every):
+        if isinstance(told, Dose):
+            known_input(model, told)
+        found.append(told if isinstance(told, (Dose, Reset)) else checks.doses_of(model, [told], number)[0])
+    return tuple(found)
+
+
+def whole(model: Model, doses: Sequence[Told]) -> Model:
+    """The model in which doses can be given: as it is, or with rates of infusion and doses times a parameter."""
+    every = [(scaled_of(d), d) for d in doses if isinstance(d, Dose)]
+    infused = {s: None for s, d in every if runs(d)}
+    scaled = {s: None for s, d in every if s.by and not runs(d)}
+    return wrapped(model, tuple(infused), tuple(scaled))
+
+
+def gives(doses: Sequence[Told]) -> set[str]:
+    """Names of the inputs of that model which are given or set."""
+    found: set[str] = set()
+    for d in doses:
+        if isinstance(d, Dose):
+            found.add(scaled_of(d).rate if runs(d) else scaled_of(d).name)
+        elif not isinstance(d, Reset):
+            found.add(d[1])
+    return found
+
+
+def sets(doses: Sequence[Told]) -> bool:
+    """Whether any of them sets the state."""
+    return any(isinstance(d, Reset) or (isinstance(d, Dose) and d.steady_state != 0) for d in doses)
+
+
 def schedule(
-    model: Model, doses: object, parameters: Matrix, levels: Matrix, days: Matrix, rtol: float, cycle: Cycle
-) -> Schedule:
+    model: Model, doses: Sequence[Told], parameters: Matrix, levels: Matrix, begins: Matrix, ends: Matrix, rtol: float,
+    cycle: Cycle,
+) -> Schedule:  # fmt: skip
     """What is to be done to n patients.
 
     Parameters
     ----------
-    doses : iterable of (day, input name, amount), Dose or Reset
+    doses : sequence of (day, input name, amount), Dose or Reset
+        As ``listed`` returns them.
     parameters, levels : ndarray (n, parameters), (n, levels)
-    days : ndarray (k,) or (n, 2)
-        The first and the last day of the course, of everyone or of each.
+    begins, ends : ndarray (n,)
+        First and last day of each course.
     cycle : callable
         Carries patients through an interval, for steady states.
     """
     n = len(parameters)
-    listed = doses if isinstance(doses, (str, bytes, Mapping)) or not isinstance(doses, Iterable) else list(doses)
-    if not isinstance(listed, list) or simple(cast("list[object]", listed)):
-        found = checks.schedule_of(model, listed, np.ravel(days), n)
+    if simple(doses):
+        found = checks.schedule_of(model, doses, begins, n)
         every = tuple(Given(d, name, a, ((i, np.ones(())),)) for i, (d, name, a) in enumerate(found))
         return Schedule(model, every, np.zeros((0, len(model.states))), {})
-    begins, ends = (np.asarray(days[..., i]) for i in (0, -1))
-    every_read = [read(model, i, told, parameters, begins) for i, told in enumerate(cast("list[object]", listed))]
-    infused, scaled = _wrapping(every_read)
-    whole = wrapped(model, infused, scaled)
-    padded = np.concatenate([levels, np.zeros((n, len(whole.level_names) - levels.shape[1]))], axis=1)
+    every_read = [read(model, i, told, parameters, begins) for i, told in enumerate(doses)]
+    infused = [r.scaled for r in every_read if r.scaled is not None and r.infused]
+    full = whole(model, doses)
+    padded = np.concatenate([levels, np.zeros((n, len(full.level_names) - levels.shape[1]))], axis=1)
     given: list[Given] = []
     running: dict[Scaled, list[Running]] = {s: [] for s in infused}
     resets: list[Matrix] = []
@@ -117,14 +169,14 @@ def schedule(
             change(SET, r.day, start(model, parameters))
             continue
         if r.steady_state:
-            state = _steady(whole, r, parameters, _levels_at(model, padded, r, every_read), rtol, cycle)
+            state = _steady(full, r, parameters, _levels_at(model, padded, r, every_read), rtol, cycle)
             change(SET if r.steady_state == 1 else ADD, r.day, state)
-            if not r.endless:
-                running[r.scaled] = [*running.get(r.scaled, []), *_outlasting(r, until)]
-        if r.endless:
-            continue
+            if r.endless:
+                continue
+            if r.infused:
+                running[r.scaled] += _outlasting(r, until)
         last = until if r.scaled.input not in model.level_names else np.full(n, np.inf)
-        for day in _days(r, np.broadcast_to(ends, (n,))):
+        for day in _days(r, ends):
             day = np.where(day < last, day, np.nan)
             if r.infused:
                 running[r.scaled].append(_run(r, day, last))
@@ -133,14 +185,7 @@ def schedule(
     for s, parts in running.items():
         given += [Given(day, s.rate, rate, slopes) for day, rate, slopes in totals(parts)]
     states = np.concatenate(resets) if resets else np.zeros((0, len(model.states)))
-    return Schedule(whole, tuple(given), states, _fixed(every_read))
-
-
-def _wrapping(every: Sequence[Read]) -> tuple[list[Scaled], list[Scaled]]:
-    """Inputs that are infused, and those whose doses a parameter multiplies."""
-    infused = {r.scaled: None for r in every if r.scaled is not None and r.infused}
-    scaled = {r.scaled: None for r in every if r.scaled is not None and r.scaled.by and not r.infused}
-    return list(infused), list(scaled)
+    return Schedule(full, tuple(given), states, _fixed(every_read))
 
 
 def _cancelled(r: Read, every: Sequence[Read]) -> Matrix:

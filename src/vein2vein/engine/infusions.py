@@ -67,11 +67,12 @@ def wrapped(model: Model, infused: Sequence[Scaled], scaled: Sequence[Scaled]) -
     if not infused and not scaled:
         return model
     try:
-        facts = (content.rates(model), content.initial(model), content.observables(model), content.example(model))
+        facts = (content.rates(model), content.initial(model), content.observables(model))
         does = tuple(content.dose(model, i.name) for i in model.inputs)
     except Unrecordable:
         return _wrapped(model, infused, scaled)
-    key = (model.name, facts, does, tuple(infused), tuple(scaled))
+    example = content.digest(sorted(model.example.items()), model.example_doses)
+    key = (model.name, facts, does, example, tuple(infused), tuple(scaled))
     return _made.get(key, lambda: _wrapped(model, infused, scaled))
 
 

@@ -96,6 +96,7 @@ def _block(model: Model, flow: Flow, rows: Rows, x: Matrix, rtol: float) -> tupl
         step = np.full_like(after, np.nan)
         step[:, free] = np.einsum("nij,nj->ni", inverse[some], rest)
         done = known & left(some, np.where(np.isfinite(step), step, 0.0), after)
+        done |= np.all(rest == 0, axis=1)  # nothing moves, whatever a push would do
         x[some[done]] = after[done]
         reached[some[done]], open_[some[done]] = True, False
         some, after, rest = some[~done], after[~done], rest[~done]
