@@ -187,7 +187,7 @@ def test_a_patient_does_not_depend_on_the_others(drug):
 def test_the_same_model_in_content_is_wrapped_once(drug, make_model):
     whole = wrapped(drug, [doses_of.Scaled("iv")], [])
     assert whole is wrapped(drug, [doses_of.Scaled("iv")], [])
-    assert whole.level_names == ("boost", "rate of iv")
+    assert whole.level_names == ("boost", "rate_of_iv")
 
 
 @pytest.mark.parametrize(("given", "told"), [

@@ -7,6 +7,7 @@ that it is set on known days like any other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -38,12 +39,17 @@ class Scaled(NamedTuple):
     @property
     def name(self) -> str:
         """Input of the wrapped model that is given as a dose."""
-        return f"{self.input} times {self.by}" if self.by else self.input
+        return _readable(f"{self.input}_times_{self.by}") if self.by else self.input
 
     @property
     def rate(self) -> str:
         """Level of the wrapped model that is the rate of infusion."""
-        return f"rate of {self.name}"
+        return _readable(f"rate_of_{self.name}")
+
+
+def _readable(name: str) -> str:
+    """A name that can be read as an attribute."""
+    return re.sub(r"\W", "_", name)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from vein2vein.engine.llvm import stepping
 from vein2vein.engine.llvm.control_flow import Function, Leave
+from vein2vein.engine.llvm.course_events import end_at_event, events_at_arrival, events_in_step
 from vein2vein.engine.llvm.course_parts import (
     CourseParts,
-    end_at_event,
-    events_at_arrival,
-    events_in_step,
     functions,
     give_doses,
     observe_step,

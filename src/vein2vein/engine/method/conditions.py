@@ -44,7 +44,9 @@ def distance(condition: Condition, model: Model, event: str) -> Condition:
 def _distance(condition: Condition, model: Model, event: str) -> Condition:
     names = (model.state_names, model.parameters, model.level_names)
     try:
-        g, outputs = record(model.name, lambda t, x, p, u: {"value": condition(t, x, p, u)}, *names)
+        g, outputs = record(
+            model.name, lambda t, x, p, u: {"value": condition(t, x, p, u)}, *names, f"the condition of {event}", condition
+        )
     except Unrecordable:
         return condition
     root = outputs["value"]
