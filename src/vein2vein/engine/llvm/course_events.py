@@ -83,7 +83,9 @@ def _fire(a: Function, parts: CourseParts, i: int, here: str, turn: str) -> None
     crossed = a.flags(f"%firing{i}")
     fires = a.masks("and", here, crossed)
     if not event.edge:
-        holds = a.masks("or", crossed, _holds(a, _condition(a, i, t, "%x")))
+        # What was crossed holds here, but for rounding, unless something was given since.
+        still = a.masks("and", crossed, a.inverse(a.flags(turn)))
+        holds = a.masks("or", still, _holds(a, _condition(a, i, t, "%x")))
         fires = a.masks("and", here, a.masks("and", _armed(a, i, event, t), holds))
     a.flag(a.masks("and", crossed, a.inverse(here)), f"%firing{i}")
     with a.when(a.any(fires)):
@@ -124,7 +126,7 @@ def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: st
     a.store(after, "%at_after")
     ends: list[tuple[int, str]] = []
     for i, event in enumerate(parts.events):
-        looked = a.masks("and", accepted, (_left if event.edge else _armed)(a, i, event, *(() if event.edge else (t,))))
+        looked = a.masks("and", accepted, _left(a, i, event) if event.edge else _armed(a, i, event, t))
         if event.edge:
             ends.append((i, a.local(a.name("ends")[1:], a.integers)))
             a.do(f"store {a.integers} {a.numbers(f'%held{i}')}, ptr {ends[-1][1]}, align 8")
@@ -142,8 +144,8 @@ def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: st
                 a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
     whole = a.masks("and", accepted, a.compare("ole", a.number(1.0), a.load("%cut")))
     for i, at_end in ends:
-        held = a.masks("or", a.masks("and", whole, a.flags(at_end)), a.masks("and", a.inverse(whole), a.flags(f"%held{i}")))
-        a.flag(held, f"%held{i}")
+        kept = a.masks("and", a.inverse(whole), a.flags(f"%held{i}"))
+        a.flag(a.masks("or", kept, a.masks("and", whole, a.flags(at_end))), f"%held{i}")
     return True
 
 
@@ -161,7 +163,7 @@ def _looks(
     open_, free, ready = looked, None, None
     if event.edge:
         free, ready = a.inverse(a.flags(f"%held{number}")), _armed(a, number, event, t)
-    crossed = a.put(f"and {a.mask} {looked}, zeroinitializer", "m")
+    crossed = a.masks("xor", looked, looked)
     for look in (*LOOKS, None):
         share = cut if look is None else a.number(look)
         if look is None and number == 0:

@@ -45,7 +45,11 @@ def _distance(condition: Condition, model: Model, event: str) -> Condition:
     names = (model.state_names, model.parameters, model.level_names)
     try:
         g, outputs = record(
-            model.name, lambda t, x, p, u: {"value": condition(t, x, p, u)}, *names, f"the condition of {event}", condition
+            model.name,
+            lambda t, x, p, u: {"value": condition(t, x, p, u)},
+            *names,
+            f"the condition of {event}",
+            condition,
         )
     except Unrecordable:
         return condition

@@ -134,9 +134,7 @@ def check(event: Event, model: Model) -> Event:
     if not isinstance(cast("object", event.armed), bool):
         raise InputError(f"event {event.name}: armed is {event.armed!r}; give True or False")
     if not event.armed and not event.edge:
-        raise InputError(
-            f"event {event.name}: only an event whose trigger is 'edge' can begin unarmed; leave out armed"
-        )
+        raise InputError(f"event {event.name}: only a trigger 'edge' can begin unarmed; leave out armed")
     for what in ("interval", "delay"):
         value = getattr(event, what)
         if not is_number(value) or not 0 <= value < np.inf:

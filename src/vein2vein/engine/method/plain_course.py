@@ -55,7 +55,19 @@ class Course:
         self.t, self.h, log_before, self.other = found.reals[row, : len(REALS)].tolist()
         self.before = math.exp(log_before)
         counts = found.whole[row, : len(WHOLES)].tolist()
-        self.method, _, self.fresh, self.status, self.steps, self.rejected, _, _, self.streak, self.spell, self.failed = counts
+        (
+            self.method,
+            _,
+            self.fresh,
+            self.status,
+            self.steps,
+            self.rejected,
+            _,
+            _,
+            self.streak,
+            self.spell,
+            self.failed,
+        ) = counts
         self.fired: list[list[float]] = [[] for _ in request.events]
         self.crossed = [False] * len(request.events)
         self.held = [not e.armed for e in request.events]
@@ -229,11 +241,13 @@ def _fire(course: Course) -> bool:
     going = bool(events)
     while going:
         going = False
+        # What was crossed holds here, but for rounding, unless something was given since.
         firing = [_edge(course, i) if event.edge else False for i, event in enumerate(events)]
         for i in ordered:
             event = events[i]
             if not event.edge and course.armed(i):
-                firing[i] = course.crossed[i] or course.value(event.condition, course.t, course.x) >= 0
+                crossed = course.crossed[i] and not going
+                firing[i] = crossed or course.value(event.condition, course.t, course.x) >= 0
                 course.owed[i] = _amount(course, event) if firing[i] else 0.0
             course.crossed[i] = False
             if firing[i]:
