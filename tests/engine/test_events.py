@@ -5,6 +5,7 @@ import pytest
 
 from vein2vein.engine import solve
 from vein2vein.engine.method.events import Event, locate, order
+from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import maximum, minimum, where
 from vein2vein.models.model import Input
@@ -260,3 +261,16 @@ def test_an_event_that_makes_no_sense_is_refused(falling, options, told):
     settings = {"condition": low, "amount": 1.0, **options}
     with pytest.raises(InputError, match=told):
         course(falling, [Event("e", give="put", **settings)])
+
+
+def test_derivatives_go_through_what_is_true_or_false_and_refuse_the_rest(falling):
+    number = Event("low", lambda t, x, p, u: 0.5 - x.A, "more", 1.0)
+    options = {"wrt": ["k"], "rtol": 1e-9}
+    truth = sensitivities(falling, K, None, [0.0, 4.0], events=[number], **options)
+    found = sensitivities(falling, K, None, [0.0, 4.0], events=[Event("low", low, "more", 1.0)], **options)
+    assert found.gradients == pytest.approx(truth.gradients, rel=1e-6, abs=1e-9)
+    assert abs(truth.gradients[:, 1, 0]).min() > 1e-3
+    for more in ({"trigger": "edge"}, {"delay": 1.0}, {"priority": 1.0}, {"amount": low}):
+        event = Event("low", low, "more", **{"amount": 1.0, **more})
+        with pytest.raises(InputError, match="event low: derivatives are known through events of trigger 'level'"):
+            sensitivities(falling, K, None, [0.0, 4.0], events=[event], **options)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.trace import content
-from vein2vein.engine.trace.graph import Graph, evaluate, needed
+from vein2vein.engine.trace.graph import LEAVES, NUMPY, Graph, needed
 from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import Unrecordable, trace
 from vein2vein.errors import InputError
@@ -56,11 +56,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Breaks:
-    """The comparisons in time of a model's equations, each after those that it rests on."""
+    """The comparisons in time of a model's equations, each after those that it rests on.
+
+    ``straight`` is whether all sides are straight lines throughout, so that each changes on one day at most.
+    """
 
     name: str
     graph: Graph
     comparisons: tuple[Comparison, ...]
+    straight: bool
 
 
 _made: Kept[Breaks | None] = Kept(256)
@@ -92,7 +96,10 @@ def _find(model: Model) -> Breaks | None:
         if degrees[node] is not None and timed[node] and op in (*_COMPARED, *_ROUNDED):
             distance = args[0] if op in _ROUNDED else g.apply("sub", args[0], args[1])
             found.append(Comparison(distance, op in _ROUNDED, op in ("min", "max"), levels[node]))
-    return Breaks(model.name, g, tuple(found)) if found else None
+    below = needed(g, [c.distance for c in found])
+    pieces = any(timed.get(n, False) and g.nodes[n][0] in (*_COMPARED, *_ROUNDED) for n in below)
+    straight = not pieces and not any(c.rounded for c in found)
+    return Breaks(model.name, g, tuple(found), straight) if found else None
 
 
 def _degree(op: str, below: Sequence[int | None]) -> int | None:
@@ -119,7 +126,7 @@ def _degree(op: str, below: Sequence[int | None]) -> int | None:
 def days(
     breaks: Breaks, parameters: Matrix, levels: Matrix, changing: Sequence[int], begins: Matrix, ends: Matrix
 ) -> Matrix:
-    """Days (n, k) on which steps end, in order; NaN: none.
+    """Days (n, k) on which steps end, in any order; NaN: none.
 
     Parameters
     ----------
@@ -131,6 +138,8 @@ def days(
     n = len(parameters)
     begin, end = (np.broadcast_to(d, (n,)) for d in (begins, ends))
     aside = ASIDE * np.maximum(np.abs(begin), np.abs(end))[:, None]
+    if breaks.straight:
+        return _once(breaks, parameters, levels, changing, begin[:, None], end[:, None], aside)
     edges = np.stack([begin, end], axis=1)
     jumps = np.zeros((n, 2), dtype=bool)
     for c in breaks.comparisons:
@@ -142,8 +151,47 @@ def days(
     inner = np.where(inner < end[:, None], inner, np.nan)
     found = np.concatenate([np.where(sharp, inner - aside, inner), np.where(sharp, inner + aside, np.nan)], axis=1)
     found = np.where((found > begin[:, None]) & (found < end[:, None]), found, np.nan)
-    found = np.sort(found, axis=1)  # NaN comes last
-    return found[:, : int(np.max(np.isfinite(found).sum(axis=1), initial=0))]
+    return found[:, np.isfinite(found).any(axis=0)]
+
+
+def _once(
+    breaks: Breaks,
+    parameters: Matrix,
+    levels: Matrix,
+    changing: Sequence[int],
+    begin: Matrix,
+    end: Matrix,
+    aside: Matrix,
+) -> Matrix:
+    """The same where each comparison changes on one day at most: far less to do."""
+    found: list[Matrix] = []
+    p, u = ([column[:, None] for column in m.T] for m in (parameters, levels))
+    for c in breaks.comparisons:
+        if c.levels.isdisjoint(changing):
+            with np.errstate(all="ignore"):
+                at = _value(breaks.graph, c.distance, begin, p, u)
+                rise = (_value(breaks.graph, c.distance, end, p, u) - at) / (end - begin)
+                day = begin - at / rise
+                day = day - _value(breaks.graph, c.distance, day, p, u) / rise
+            inside = (day > begin) & (day < end)
+            found += [np.where(inside, d, np.nan) for d in ((day,) if c.bends else (day - aside, day + aside))]
+    if not found:
+        return np.zeros((len(parameters), 0))
+    days = np.concatenate(found, axis=1)
+    return np.where((days > begin) & (days < end), days, np.nan)
+
+
+def _value(g: Graph, node: int, t: Matrix, p: Sequence[Matrix], u: Sequence[Matrix]) -> Matrix:
+    """A node at times (n, k), from columns (n, 1) of parameters and levels."""
+    of: dict[str, Sequence[Matrix]] = {"parameter": p, "level": u}
+    found: dict[int, Matrix] = {}
+    for below in g.order((node,)):
+        op, args = g.nodes[below]
+        if op in LEAVES:
+            found[below] = args[0] if op == "const" else t if op == "time" else of[op][args[0]]
+        else:
+            found[below] = NUMPY[op](*(found[a] for a in args))
+    return found[node]
 
 
 def _crossings(breaks: Breaks, c: Comparison, parameters: Matrix, levels: Matrix, edges: Matrix) -> Matrix:
@@ -151,7 +199,7 @@ def _crossings(breaks: Breaks, c: Comparison, parameters: Matrix, levels: Matrix
     p, u = ([column[:, None] for column in m.T] for m in (parameters, levels))
 
     def value(t: Matrix) -> Matrix:
-        return np.broadcast_to(evaluate(breaks.graph, [c.distance], t, (), p, u)[0], t.shape)
+        return np.broadcast_to(_value(breaks.graph, c.distance, t, p, u), t.shape)
 
     low, width = edges[:, :-1], np.diff(edges, axis=1)
     t = low + width / 3

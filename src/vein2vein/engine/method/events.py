@@ -152,3 +152,14 @@ def check(event: Event, model: Model) -> Event:
             "fire more than once, let the interval be no shorter than the delay"
         )
     return replace(event, condition=distance(event.condition, model, event.name))
+
+
+def differentiable(event: Event) -> tuple[Event, float]:
+    """An event and its amount; refuse one through which no derivatives are known."""
+    amount = event.amount
+    if event.edge or event.delay > 0 or event.priority != 0 or callable(amount):
+        raise InputError(
+            f"event {event.name}: derivatives are known through events of trigger 'level' with a number as amount; "
+            "leave out delay and priority"
+        )
+    return event, float(amount)
