@@ -47,6 +47,17 @@ def test_a_short_pulse_between_two_steps_is_seen_whole(pulse, backend, method):
         assert solved.summaries["area"] == pytest.approx((last - first) * high, rel=1e-8)
 
 
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_run_from_day_to_day_sees_pulses_too_and_those_that_begin_or_end_on_a_day(pulse, backend):
+    p = np.array([[2.623, 0.01, 100.0, 0.1], [1.0, 0.02, 50.0, 0.3], [2.99, 0.01, 9.0, 0.1], [0.0, 4.0, 2.0, 0.1]])
+    run = solve.begin(pulse, p, backend=backend)
+    for day in (1.0, 2.0, 3.0, 5.0):
+        run = solve.advance(run, day)
+    assert not run.status.any()
+    assert run.state[:, 0] == pytest.approx(p[:, 1] * p[:, 2], rel=1e-8)
+    assert run.steps.max() < 100
+
+
 def test_days_are_those_of_each_patient(pulse):
     days = found(pulse, [[37.123, 0.01, 1, 1], [2.0, 1.0, 1, 1], [-5.0, 6.0, 1, 1], [200.0, 1.0, 1, 1]], 100.0)
     near = [np.unique(np.round(row[np.isfinite(row)], 9)) for row in days]
@@ -101,8 +112,12 @@ def test_pulses_that_come_again_are_seen_whole(make_model, backend, method):
         return {"A": less(since, p.long) * less(p.first, t)}
 
     model = make_model("again", ["A"], ["first", "every", "long"], equations, lambda p: {})
-    p = np.array([[0.123, 7.0, 0.01], [3.0, 1 / 3, 0.002], [1.5, 100.0, 0.5]])
+    p = np.array([[0.123, 7.0, 0.01], [3.0, 1 / 3, 0.002], [1.5, 100.0, 0.5], [0.0, 7.0, 0.01]])
+    run = solve.begin(model, p, backend=backend, method=method)
+    for day in (7.0, 14.0, 21.0, 29.75):  # some begin or end on these days
+        run = solve.advance(run, day)
     solved = solve.solve(model, p, None, [0.0, 29.75], backend=backend, method=method, max_step=10.0)
+    assert run.state == pytest.approx(solved.state, rel=1e-8)
     times = np.floor((29.75 - p[:, 0]) / p[:, 1]) + 1
     assert solved.state[:, 0] == pytest.approx(times * p[:, 2], rel=1e-8)
 

@@ -145,10 +145,9 @@ def days(
     for c in breaks.comparisons:
         if c.levels.isdisjoint(changing):
             with np.errstate(all="ignore"):
-                more = _crossings(breaks, c, parameters, levels, edges)
+                more = _crossings(breaks, c, parameters, levels, edges, aside)
             edges, jumps = _merged(breaks, edges, jumps, more, not c.bends, aside, end)
     inner, sharp = edges[:, 1:-1], jumps[:, 1:-1]
-    inner = np.where(inner < end[:, None], inner, np.nan)
     found = np.concatenate([np.where(sharp, inner - aside, inner), np.where(sharp, inner + aside, np.nan)], axis=1)
     found = np.where((found > begin[:, None]) & (found < end[:, None]), found, np.nan)
     return found[:, np.isfinite(found).any(axis=0)]
@@ -173,7 +172,7 @@ def _once(
                 rise = (_value(breaks.graph, c.distance, end, p, u) - at) / (end - begin)
                 day = begin - at / rise
                 day = day - _value(breaks.graph, c.distance, day, p, u) / rise
-            inside = (day > begin) & (day < end)
+            inside = (day >= begin - aside) & (day <= end + aside)
             found += [np.where(inside, d, np.nan) for d in ((day,) if c.bends else (day - aside, day + aside))]
     if not found:
         return np.zeros((len(parameters), 0))
@@ -194,7 +193,9 @@ def _value(g: Graph, node: int, t: Matrix, p: Sequence[Matrix], u: Sequence[Matr
     return found[node]
 
 
-def _crossings(breaks: Breaks, c: Comparison, parameters: Matrix, levels: Matrix, edges: Matrix) -> Matrix:
+def _crossings(
+    breaks: Breaks, c: Comparison, parameters: Matrix, levels: Matrix, edges: Matrix, aside: Matrix
+) -> Matrix:
     """Days (n, m) on which a comparison changes, between edges between which its sides are straight lines."""
     p, u = ([column[:, None] for column in m.T] for m in (parameters, levels))
 
@@ -204,22 +205,23 @@ def _crossings(breaks: Breaks, c: Comparison, parameters: Matrix, levels: Matrix
     low, width = edges[:, :-1], np.diff(edges, axis=1)
     t = low + width / 3
     at, rise = value(t), (value(low + width * (2 / 3)) - value(t)) / (width / 3)
+    high = low + width
     if not c.rounded:
         found = t - at / rise
-        inside = (found > low) & (found < low + width)
-        closer = found - value(np.where(inside, found, t)) / rise
-        found = np.where((closer > low) & (closer < low + width), closer, found)
-        return np.where(inside, found, np.nan)
+        inside = (found >= low - aside) & (found <= high + aside)
+        found = np.where(inside, found, t)
+        return np.where(inside, np.clip(found - value(np.clip(found, low, high)) / rise, low, high), np.nan)
     ends = np.sort(np.stack([at - rise * width / 3, at + rise * width * (2 / 3)]), axis=0)
-    first, count = np.ceil(ends[0]), np.floor(ends[1]) - np.ceil(ends[0]) + 1
-    count = np.where((width > 0) & (rise != 0) & np.isfinite(count), count, 0)
+    room = np.abs(rise) * aside
+    first, last = np.ceil(ends[0] - room), np.floor(ends[1] + room)
+    count = np.where((width > 0) & (rise != 0) & np.isfinite(last - first), last - first + 1, 0)
     total = count.sum(axis=1)
     if np.any(total > MOST):
         raise _too_many(breaks, int(np.argmax(total > MOST)))
     whole = first[:, :, None] + np.arange(int(np.max(count, initial=0)))
     found = t[:, :, None] + (whole - at[:, :, None]) / rise[:, :, None]
-    good = (whole < (first + count)[:, :, None]) & (found > low[:, :, None]) & (found < (low + width)[:, :, None])
-    return np.where(good, found, np.nan).reshape(len(edges), -1)
+    found = np.clip(found, low[:, :, None], high[:, :, None])
+    return np.where(whole < (first + count)[:, :, None], found, np.nan).reshape(len(edges), -1)
 
 
 def _merged(
