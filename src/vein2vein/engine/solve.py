@@ -200,7 +200,7 @@ class Prepared:
                 )
             if self.request.halts or model is not self.model:
                 raise InputError(
-                    "the GPU backend takes doses of the form (day, input name, amount); use the backend 'batch' for others"
+                    "the GPU backend takes doses as (day, input name, amount) only; use the backend 'batch' for others"
                 )
             return device.follow(model, p, state, u, asked.outputs.days, laid.doses, self.request, self.control)
         if state is not None and laid.ready is None:
@@ -318,7 +318,7 @@ def prepare(
 def outputs_of(model: Model, outputs: object) -> tuple[bool, tuple[str, ...]]:
     """Whether values are written, and which; no names: the states."""
     if isinstance(outputs, (bool, np.bool_)):
-        return bool(outputs), ()
+        return bool(cast("bool", outputs)), ()
     names = checks.names_of(outputs, "outputs", "True, False, or a list of states and observables")
     if not names:
         return False, ()

@@ -262,11 +262,11 @@ def give_doses(a: Function, parts: CourseParts, due: str) -> None:
         this = a.put(f"icmp eq {a.integers} {a.numbers('%at_what')}, {a.integer(i)}", "m")
         chosen = a.masks("and", due if what.level is not None else given, this)
         with a.when(a.any(chosen)):
-            give_one(a, i, what, amount, chosen)
+            give(a, i, what, amount, chosen)
 
 
-def give_one(a: Function, number: int, what: Given, amount: str, chosen: str) -> None:
-    """Give the chosen lanes an amount of one input."""
+def give(a: Function, number: int, what: Given, amount: str, chosen: str) -> None:
+    """Give some lanes an amount of an input: the states it changes, or its level."""
     if what.level is not None:
         a.put_where(chosen, amount, "%u", what.level)
         return

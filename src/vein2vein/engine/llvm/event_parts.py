@@ -9,7 +9,7 @@ import math
 
 from vein2vein.engine.llvm import stepping
 from vein2vein.engine.llvm.control_flow import Function
-from vein2vein.engine.llvm.course_parts import CourseParts, give_one
+from vein2vein.engine.llvm.course_parts import CourseParts, give
 from vein2vein.engine.llvm.stepping import Layout
 from vein2vein.engine.method.events import DRAWN, LOOKS, ROUNDS, Event, order
 from vein2vein.engine.method.request import ANEW
@@ -109,7 +109,7 @@ def _give(a: Function, parts: CourseParts, i: int, amount: str, whom: str) -> No
     number = next(k for k, g in enumerate(parts.gives) if g.name == event.give)
     what = parts.gives[number]
     given = whom if what.level is not None else a.masks("and", whom, a.compare("une", amount, a.number(0.0)))
-    give_one(a, number, what, amount, given)
+    give(a, number, what, amount, given)
     before, total = sum(e.most for e in parts.events[:i]), sum(e.most for e in parts.events)
     with a.each_lane(whom) as lane:
         place = a.whole("add", a.whole("mul", a.get("%at_patient", lane), total), before - 1)
