@@ -8,6 +8,7 @@ from vein2vein.engine import doses as doses_of
 from vein2vein.engine import solve
 from vein2vein.engine.doses import Dose, Reset
 from vein2vein.engine.infusions import wrapped
+from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp
 from vein2vein.models.model import Input
@@ -226,3 +227,47 @@ def test_what_is_never_cleared_has_no_steady_state(make_model):
             solve.solve(model, [[0.1], [k]], None, [0.0, 1.0], [Dose("in", 1.0, steady_state=1, interval=1.0)])
     slow = solve.solve(model, [[1e-3]], None, [0.0, 0.0], [Dose("in", 1.0, steady_state=1, interval=1.0)])
     assert slow.state[0, 0] == pytest.approx(1 / (1 - np.exp(-1e-3)), rel=1e-5)
+
+
+def test_derivatives_go_through_infusions_repeats_and_shares(drug):
+    given = [
+        Dose("iv", 10.0, 1.0, duration=2.0, bioavailability="F"),
+        (0.5, "iv", 2.0),
+        Dose("iv", 3.0, [0.5, 0.25, np.nan], duration=1.5, additional=[2, 0, 1], interval=1.0),
+        Dose("oral", 8.0, 0.5, bioavailability="F", additional=3, interval=1.25),
+    ]
+    wrt = ["F", "dose:0", "k", "dose:2", "dose:3", "dose:1"]
+    found = sensitivities(drug, P, None, DAYS, given, wrt, rtol=1e-8)
+    one = infused(DAYS, 1.0, 2.0, 1 / 2 / column(V))
+    series = sum(swallowed(DAYS, 0.5 + 1.25 * k, 1.0) for k in range(4))
+    short = [infused(DAYS, np.array([[0.5], [0.25], [0.0]]) + k, 1.5, 1 / 1.5 / column(V)) for k in range(3)]
+    three = sum(s * np.array([[1], [k == 0], [0]]) for k, s in enumerate(short))
+    bolus = np.exp(-column(K) * np.maximum(DAYS - 0.5, 0)) / column(V) * (DAYS >= 0.5)
+    truth = [10 * one + 8 * series, column(F) * one, None, three, column(F) * series, bolus]
+    for q, expected in enumerate(truth):
+        if expected is not None:
+            assert found.gradients[:, :, 1, q] == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    step = 1e-5
+    near = []
+    for sign in (1, -1):
+        p = P.copy()
+        p[:, K] += sign * step
+        near.append(solve.solve(drug, p, None, DAYS, given, rtol=1e-11).values[:, :, 1])
+    assert found.gradients[:, :, 1, 2] == pytest.approx((near[0] - near[1]) / (2 * step), rel=1e-4, abs=1e-5)
+    assert found.wrt == tuple(wrt)
+
+
+@pytest.mark.parametrize(("given", "wrt", "told"), [
+    (Dose("iv", 1.0, lag="lag"), "lag", "with respect to 'lag': the days of dose number 0 .from 0. move with its lag"),
+    (Dose("iv", 1.0, duration="long"), "long", "with respect to 'long': the days of dose number 0"),
+    (Dose("iv", 1.0, rate=2.0), "dose:0", "the end of dose number 0 .from 0. moves with its amount"),
+    (Dose("iv", 1.0, rate=2.0, bioavailability="F"), "F", "with respect to 'F': the days of dose number 0"),
+    (Dose("iv", 1.0, steady_state=1, interval=1.0), "k", "a steady state or a reset sets the state"),
+    (Reset(1.0), "k", "a steady state or a reset sets the state"),
+    (Dose("iv", 1.0, duration=1.0), "dose:1", "'dose:1' names no dose; there are 1"),
+])  # fmt: skip
+def test_derivatives_that_would_move_a_day_are_refused(drug, given, wrt, told):
+    with pytest.raises(InputError, match=told):
+        sensitivities(drug, P, None, DAYS, [given], [wrt])
+    if isinstance(given, Dose) and not given.steady_state:
+        assert np.isfinite(sensitivities(drug, P, None, DAYS, [given], ["ka"]).gradients).all()

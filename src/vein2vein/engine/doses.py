@@ -33,7 +33,7 @@ from vein2vein.models.model import Model, start
 
 __all__ = [
     "Cycle", "Dose", "Given", "Reset", "Schedule", "Told", "follows_parameters", "gives", "listed", "schedule", "sets",
-    "whole",
+    "simple", "whole",
 ]  # fmt: skip
 
 Matrix = NDArray[np.float64]

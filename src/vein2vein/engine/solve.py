@@ -93,11 +93,10 @@ class _Laid:
 class Prepared:
     """Courses of a model, to be solved for one set of parameters after another; ``prepare`` makes it.
 
-    It may be called from several threads at once. ``whole`` is the model with what its doses need (``doses.whole``).
+    It may be called from several threads at once. ``wrapped`` is the model with what its doses need (``doses.whole``).
     """
 
     model: Model
-    whole: Model
     days: days_asked.Days
     doses: tuple[Dose, ...]
     request: Request
@@ -106,7 +105,13 @@ class Prepared:
     threads: int | None
     width: int | None
     levels: Levels | None
+    wrapped: Model | None = None
     _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    @property
+    def whole(self) -> Model:
+        """The model that is solved."""
+        return self.wrapped or self.model
 
     def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
         """Solve for a matrix of parameters.
@@ -150,7 +155,7 @@ class Prepared:
     def _lay(self, p: Matrix, u: Matrix, own: bool) -> _Laid:
         """Doses, days and code for n patients, laid out at the first call with so many."""
         n, request = len(p), replace(self.request, own_start=own)
-        stops = None if self.backend == GPU else breaks.find(self.whole)
+        stops = breaks.find(self.whole) if request.halts else None
         again = stops is None and not doses_of.follows_parameters(self.doses)
         for laid in self._laid if again else ():
             if laid.n == n and laid.own == own:
@@ -309,9 +314,9 @@ def prepare(
     kept, reads = outputs_of(model, outputs)
     halts = doses_of.sets(given) or (backend != GPU and breaks.find(whole) is not None)
     return Prepared(
-        model, whole, asked, given, Request(gives, *checked, kept, reads, halts=halts),
+        model, asked, given, Request(gives, *checked, kept, reads, halts=halts),
         control_of(whole, rtol, method, max_step, max_steps), backend,
-        checks.threads_of(threads), checks.width_of(width), levels,
+        checks.threads_of(threads), checks.width_of(width), levels, None if whole is model else whole,
     )  # fmt: skip
 
 

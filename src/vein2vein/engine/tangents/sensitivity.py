@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.engine import checks, solve
+from vein2vein.engine import doses as doses_of
 from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import corners as corners_of
-from vein2vein.engine.tangents import joined, tangent
+from vein2vein.engine.tangents import dosed, joined, tangent
 from vein2vein.engine.tangents.tangent import Direction, Matrix
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
@@ -100,8 +101,9 @@ def sensitivities(
         State on the first of ``days``, a constant; None: the model's own start, differentiated.
     days : (k,)
         In rising order; the run begins on the first.
-    doses : iterable of (day, input name, amount)
-        As for ``solve.solve``. Patients with the same dose days are solved together.
+    doses : iterable of (day, input name, amount) or doses.Dose
+        As for ``solve.solve``; not steady states and resets, nor what would move the days of a dose. Patients with the
+        same dose days are solved together.
     wrt : sequence of str
         Names of parameters; "state:NAME" for the state on the first day; "dose:I" for the amount of dose number I (of a
         patient who is not given it, the derivative is 0).
@@ -125,10 +127,17 @@ def sensitivities(
     if not isinstance(cast("object", method), str) or method not in (METHOD, "auto"):
         told = checks.text_of(method)
         raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
+    listed = doses_of.listed(checks.model_of(model), doses)
+    if not doses_of.simple(listed):
+        return dosed.through(
+            sensitivities, model, parameters, state, days, listed, wrt, levels=levels, rtol=rtol, outputs=outputs,
+            events=events, corners=corners, steer=steer, backend=backend, method=method, max_step=max_step,
+            max_steps=max_steps, threads=threads, width=width,
+        )  # fmt: skip
     asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
     n = len(plain.parameters)
-    given = checks.schedule_of(model, doses, np.full(n, asked[0]), n)
+    given = checks.schedule_of(model, listed, np.full(n, asked[0]), n)
     directions = tangent.directions(
         model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
     )
