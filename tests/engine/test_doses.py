@@ -1,5 +1,7 @@
 """Doses as a pharmacometrician writes them: infusions, repeats, lags, shares, steady states, resets; closed forms."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -271,3 +273,35 @@ def test_derivatives_that_would_move_a_day_are_refused(drug, given, wrt, told):
         sensitivities(drug, P, None, DAYS, [given], [wrt])
     if isinstance(given, Dose) and not given.steady_state:
         assert np.isfinite(sensitivities(drug, P, None, DAYS, [given], ["ka"]).gradients).all()
+
+
+ODD = (
+    None,
+    "x",
+    [],
+    {},
+    (),
+    np.inf,
+    -1,
+    True,
+    b"x",
+    [[1.0, 2.0]],
+    ["a"],
+    1j,
+    10**400,
+    np.ma.masked_array([1.0] * 3, [1, 0, 0]),
+)
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Dose)])
+def test_a_wrong_value_of_a_dose_is_refused_in_one_sentence(drug, field):
+    refused = 0
+    for value in (*ODD, lambda *a: 1.0):
+        for more in ({}, {"duration": 1.0}, {"steady_state": 1, "interval": 1.0}):
+            given = Dose(**{"input": "iv", "amount": 1.0, **more, field: value})
+            try:
+                solve.solve(drug, P, None, [0.0, 0.01], [given], backend="plain")
+            except InputError as error:
+                refused += 1
+                assert "\n" not in str(error)
+    assert refused > len(ODD)

@@ -162,9 +162,12 @@ def known_input(model: Model, dose: Dose) -> None:
     known = [i.name for i in model.inputs]
     if not isinstance(cast("object", dose.input), str) or dose.input not in known:
         raise InputError(f"model {model.name}: {unknown('input', checks.text_of(dose.input), known)}")
+    if not is_whole(dose.steady_state) or dose.steady_state not in (0, 1, 2):
+        told = checks.shown(dose.steady_state)
+        raise InputError(f"the dose of '{dose.input}': its steady_state is {told}; give 0, 1 or 2")
     share = dose.bioavailability
     if dose.input in model.level_names and (
-        runs(dose) or dose.steady_state or isinstance(share, str) or np.any(np.asarray(share) != 1)
+        runs(dose) or dose.steady_state or isinstance(share, str) or not _is_one(share)
     ):
         raise InputError(
             f"the dose of '{dose.input}': that is a level, which is set and not given; leave out rate, duration, "
@@ -175,6 +178,11 @@ def known_input(model: Model, dose: Dose) -> None:
         if isinstance(given, str) and given not in model.parameters:
             told = unknown("parameter", given, model.parameters)
             raise InputError(f"the dose of '{dose.input}': its {name}: model {model.name}: {told}")
+
+
+def _is_one(share: object) -> bool:
+    found = checks.floats(share)
+    return found is not None and bool(np.all(found == 1))
 
 
 def runs(dose: Dose) -> bool:
@@ -218,8 +226,6 @@ def read(model: Model, number: int, told: object, parameters: Matrix, begins: Ma
         raise InputError(
             f"{where}: its additional is {checks.shown(told.additional)}; give a whole number up to {MOST_REPEATS}"
         )
-    if not is_whole(told.steady_state) or told.steady_state not in (0, 1, 2):
-        raise InputError(f"{where}: its steady_state is {checks.shown(told.steady_state)}; give 0, 1 or 2")
     found = Read(
         number, scaled_of(told), day, amount, rate, duration, lag, share, repeats.astype(np.int64), interval,
         int(told.steady_state), named,
