@@ -26,7 +26,6 @@ class Prepared:
     """What is prepared once for a model, its directions, doses and events."""
 
     model: Model
-    start: Recorded
     doses: Mapping[str, Recorded]
     surfaces: Sequence[corners.Surface]
     extended: Extended
@@ -55,33 +54,42 @@ class JoinedCourses:
     step: Matrix
 
 
-def tolerances(plan: Prepared, control: Control, sizes: Matrix) -> Control:
+def tolerances(extended: Extended, control: Control, sizes: Matrix, states: int | None = None) -> Control:
     """Tolerances of the joined system: a tangent times the size of what is varied is held like its state.
 
     The error is a mean over states and tangents; all tolerances are tightened so that the states weigh as when alone.
+    What comes after states and tangents, up to the number of ``states``, does not take part.
     """
-    count, extended = len(plan.model.states), plan.extended
-    absolute = control.absolute.copy()
-    absolute[count:] = absolute[extended.rows] / sizes[extended.directions_of]
+    count, tangents = len(extended.model.states), len(extended.rows)
+    absolute = np.full(states or count + tangents, np.inf)
+    absolute[:count] = control.absolute[:count]
+    absolute[count : count + tangents] = absolute[extended.rows] / sizes[extended.directions_of]
     alone, joined = (max(int(np.isfinite(a).sum()), 1) for a in (absolute[:count], absolute))
     tighter = np.sqrt(alone / joined)
     return replace(control, absolute=absolute * tighter, rtol=control.rtol * tighter)
 
 
-def begin(plan: Prepared, plain: solve.Run, own_start: bool, begun: Begin) -> JoinedCourses:
-    """Patients at their start; ``own_start``: the states are the model's own and move with the parameters."""
-    model, extended = plan.model, plan.extended
-    n, q, count = len(plain.parameters), len(extended.directions), len(model.states)
-    tangents = np.zeros((n, count, q))
-    p, levels = plain.parameters, plain.levels
-    level_tangents = np.zeros((n, levels.shape[1], q))
-    if own_start:
-        _, moved = tangent.moved(plan.start, plain.day, np.zeros((n, count)), p, levels, _fixed(extended.directions), q)
-        for name, column in zip(plan.start.names, np.moveaxis(moved, 1, 0)):
+def started(start: Recorded, plain: solve.Run, directions: Sequence[Direction], own_start: bool) -> Matrix:
+    """Tangents (n, s, q) at the start; ``own_start``: the states are the model's own and move with the parameters."""
+    model, q, count = plain.model, len(directions), len(plain.model.states)
+    tangents = np.zeros((len(plain.parameters), count, q))
+    if own_start and start.names:
+        none = np.zeros((len(tangents), count))
+        _, moved = tangent.moved(start, plain.day, none, plain.parameters, plain.levels, _fixed(directions), q)
+        for name, column in zip(start.names, np.moveaxis(moved, 1, 0)):
             tangents[:, model.state_names.index(name)] = column
-    for j, direction in enumerate(extended.directions):
+    for j, direction in enumerate(directions):
         if direction.kind == "state":
             tangents[:, direction.index, j] = 1.0
+    return tangents
+
+
+def begin(plan: Prepared, plain: solve.Run, tangents: Matrix, begun: Begin) -> JoinedCourses:
+    """Patients at their start, with their tangents (n, s, q)."""
+    extended = plan.extended
+    n, q = len(plain.parameters), len(extended.directions)
+    p, levels = plain.parameters, plain.levels
+    level_tangents = np.zeros((n, levels.shape[1], q))
     joined = extended.join(plain.state, tangents)
     run = begun(extended.joined, p, joined, plain.day, _clock(extended, levels, level_tangents))
     scout = None
@@ -306,3 +314,18 @@ def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tup
     seeds = _seeds(plan, course.level_tangents)
     seeds |= {("state", i): tangents[:, i] for i in range(x.shape[1])}
     return tangent.moved(plan.outputs, day, x, p, course.levels, seeds, tangents.shape[2])
+
+
+def observed(
+    outputs: Recorded, extended: Extended, days: Matrix, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix
+) -> tuple[Matrix, Matrix]:
+    """Outputs (r, m) and derivatives (r, m, q) of joined courses, row by row; ``u`` holds the joined levels."""
+    seeds = _fixed(extended.directions) | {("state", i): tangents[:, i] for i in range(x.shape[1])}
+    place = len(extended.model.level_names)
+    for level in {d.level for d in extended.directions if d.level >= 0}:
+        seeds["level", level] = np.zeros((len(x), len(extended.directions)))
+    for q, direction in enumerate(extended.directions):
+        if direction.level >= 0:
+            seeds["level", direction.level][:, q] = u[:, place]
+            place += 1
+    return tangent.moved(outputs, days, x, p, u, seeds, len(extended.directions))

@@ -9,19 +9,21 @@ path has a corner (``corners.py``). They are the derivatives of the equations at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.engine import checks, solve
+from vein2vein.engine.llvm import run_course
 from vein2vein.engine.method import events as events_of
-from vein2vein.engine.method import tableau
+from vein2vein.engine.method import plain_course, tableau
 from vein2vein.engine.method.events import Event
+from vein2vein.engine.method.request import Request, arrange
 from vein2vein.engine.tangents import corners as corners_of
-from vein2vein.engine.tangents import joined, tangent
+from vein2vein.engine.tangents import joined, tangent, whole
 from vein2vein.engine.tangents.tangent import Direction, Matrix
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
@@ -29,7 +31,6 @@ from vein2vein.engine.trace.kept import Kept
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
 
-METHOD = "tsit5"
 LOOSENESS = 100.0
 """How much larger than the states' own a tangent's error may be before it shortens the steps: it then grows unseen."""
 
@@ -66,7 +67,8 @@ class Sensitivities:
 Scheduled = tuple[float, int, str, Matrix]
 """What is given: day, number of the dose, input, amount () or (n,)."""
 
-_plans: Kept[joined.Prepared] = Kept(64)
+_plans: Kept[Plan] = Kept(64)
+_prepared: Kept[joined.Prepared] = Kept(16)
 
 
 def sensitivities(
@@ -84,7 +86,7 @@ def sensitivities(
     corners: bool = True,
     steer: bool = False,
     backend: str = "batch",
-    method: str = METHOD,
+    method: str = "auto",
     max_step: float | None = None,
     max_steps: int = tableau.MAX_STEPS,
     threads: int | None = None,
@@ -116,17 +118,16 @@ def sensitivities(
     steer : bool
         Hold the tangents' errors as tightly as those of the states, at the price of more steps. Left out, the steps are
         those of the plain run, unless a tangent's error grows beyond ``LOOSENESS`` times what a state is allowed.
-    method : {"tsit5", "auto"}
-        The explicit one: an implicit one would need the derivatives of the tangents' rates, that is the second
-        derivatives of the equations.
-    backend, max_step, max_steps, threads, width
+    backend, method, max_step, max_steps, threads, width
         As for ``solve.begin``.
     """
-    if not isinstance(cast("object", method), str) or method not in (METHOD, "auto"):
-        told = checks.text_of(method)
-        raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
     asked = checks.days_of(days)
-    plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
+    checks.backend_of(backend, solve.BACKENDS)
+    checks.width_of(width)
+    plain = solve.begin(
+        model, parameters, state, float(asked[0]), levels, rtol, "plain", method=method,
+        max_step=max_step, max_steps=max_steps, threads=threads,
+    )  # fmt: skip
     n = len(plain.parameters)
     given = checks.schedule_of(model, doses, asked, n)
     directions = tangent.directions(
@@ -142,35 +143,94 @@ def sensitivities(
         asked, tuple(names), tuple(d.name for d in directions), np.full((n, k, len(names)), np.nan),
         np.full((n, k, len(names), q), np.nan), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), {},
     )  # fmt: skip
+    tangents = joined.started(plan.start, plain, directions, state is None)
+    crossings: dict[int, tuple[corners_of.Crossing, ...]] = {}
+    left = np.arange(n)
+    if plan.whole is not None:
+        course = _Course(plain, asked, given, sizes, tangents, backend, threads, width)
+        crossings, left = _at_once(plan, plan.whole, course, found)
 
     def begun(which: Model, p: Matrix, x: Matrix, day: float, clock: Matrix) -> solve.Run:
         return solve.begin(
-            which, p, x, day, clock, rtol, backend, method=METHOD,
+            which, p, x, day, clock, rtol, backend, method=plain.control.method.name,
             max_step=max_step, max_steps=max_steps, threads=threads, width=width,
         )  # fmt: skip
 
-    crossings: dict[int, tuple[corners_of.Crossing, ...]] = {}
-    for rows, schedule in _schedules(given, n):
+    for rows, schedule in _schedules(given, left, n) if len(left) else ():
         part = plain if len(rows) == n else solve.take(plain, rows)
-        course = joined.begin(plan, part, state is None, begun)
-        course.run = replace(course.run, control=joined.tolerances(plan, course.run.control, sizes))
-        _follow(plan, course, part.parameters, asked, schedule, rows, found)
-        crossings |= {int(rows[row]): tuple(met) for row, met in course.crossings.items()}
+        stepwise = _stepwise(plan)
+        day_by_day = joined.begin(stepwise, part, tangents[rows], begun)
+        day_by_day.run = replace(
+            day_by_day.run, control=joined.tolerances(stepwise.extended, day_by_day.run.control, sizes)
+        )
+        _follow(stepwise, day_by_day, part.parameters, asked, schedule, rows, found)
+        crossings |= {int(rows[row]): tuple(met) for row, met in day_by_day.crossings.items()}
     return replace(found, crossings=dict(sorted(crossings.items())))
 
 
-def _schedules(doses: Sequence[checks.Given], n: int) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
+@dataclass(frozen=True)
+class _Course:
+    """What is solved: patients at their start, what is given to them, sizes (q,) and tangents (n, s, q)."""
+
+    plain: solve.Run
+    days: Matrix
+    given: Sequence[checks.Given]
+    sizes: Matrix
+    tangents: Matrix
+    backend: str
+    threads: int | None
+    width: int | None
+
+
+def _at_once(
+    plan: Plan, which: whole.Whole, course: _Course, found: Sensitivities
+) -> tuple[dict[int, tuple[corners_of.Crossing, ...]], NDArray[np.int64]]:
+    """Solve everyone in one call, write what is found, and tell what was crossed and who is left to be solved."""
+    plain, days, model = course.plain, course.days, which.model
+    n, p = len(plain.parameters), plain.parameters
+    state, levels = whole.begin(which, plain.day, plain.state, p, plain.levels, course.tangents)
+    listed = whole.schedule(which, course.given, days, p)
+    names = {name for _, name, _ in listed} | {e.give for e in which.events}
+    gives = tuple(i.name for i in model.inputs if i.name in names)
+    doses = arrange(n, [(d, gives.index(name), a) for d, name, a in listed], [g in model.level_names for g in gives])
+    control = replace(
+        plain.control,
+        low=np.array([s.low for s in model.states]),
+        high=np.array([s.high for s in model.states]),
+        absolute=plain.control.absolute,
+    )
+    control = joined.tolerances(which.extended, control, course.sizes, len(model.states))
+    request = Request(gives, which.events)
+    solved = (model, p, state, levels, days, doses, request, control)
+    if course.backend == "plain":
+        courses = plain_course.follow(*solved)
+    else:
+        courses = run_course.follow(*solved, course.threads, course.width)
+    rows = courses.values.reshape(n * len(days), len(model.states))
+    x, tangents = which.extended.split(rows)
+    if plan.outputs is not None:
+        at = whole.levels_at(which, listed, days, levels).reshape(len(rows), -1)
+        each, every = np.repeat(p, len(days), axis=0), np.tile(days, n)
+        x, tangents = joined.observed(plan.outputs, which.extended, every, x, each, at, tangents)
+    found.values[:] = x.reshape(found.values.shape)
+    found.gradients[:] = tangents.reshape(found.gradients.shape)
+    found.gradients[np.isnan(courses.values).any(axis=2)] = np.nan
+    found.status[:], found.steps[:] = courses.status, courses.steps
+    return whole.crossings(which, courses.fired, listed), whole.crowded(which, courses.fired)
+
+
+def _schedules(
+    doses: Sequence[checks.Given], some: NDArray[np.int64], n: int
+) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
     """Rows of the patients with the same dose days, and what they are given: (day, number, input, amounts), by day."""
     days = np.stack([np.broadcast_to(day, n) for day, _, _ in doses], axis=1) if doses else np.zeros((n, 0))
     if all(day.ndim == 0 for day, _, _ in doses):
-        kinds, kind_of = days[:1], np.zeros(n, dtype=np.int64)
+        kinds, kind_of = days[:1], np.zeros(len(some), dtype=np.int64)
     else:
-        kinds, kind_of = np.unique(np.where(np.isnan(days), np.inf, days), axis=0, return_inverse=True)
-        kind_of = kind_of.reshape(n)
-    if n == 0:
-        kinds = np.array([[np.nan if day.ndim else float(day) for day, _, _ in doses]])
+        kinds, kind_of = np.unique(np.where(np.isnan(days[some]), np.inf, days[some]), axis=0, return_inverse=True)
+        kind_of = kind_of.reshape(len(some))
     for number, own in enumerate(kinds.tolist()):
-        rows = np.flatnonzero(kind_of == number)
+        rows = some[kind_of == number]
         amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
         listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(own) if np.isfinite(day)]
         yield rows, sorted(listed, key=lambda item: item[0])
@@ -208,32 +268,69 @@ def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[chec
     return np.array(sizes)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is prepared once for a model, its directions, doses and events.
+
+    ``whole`` is None where a path must be followed from day to day.
+    """
+
+    key: Hashable
+    model: Model
+    directions: tuple[Direction, ...]
+    start: Recorded
+    doses: Mapping[str, Recorded]
+    own: Mapping[int, str]
+    surfaces: tuple[corners_of.Surface, ...]
+    outputs: Recorded | None
+    whole: whole.Whole | None
+
+
 def _plan(
     model: Model, directions: tuple[Direction, ...], doses: Sequence[checks.Given], events: tuple[Event, ...],
     outputs: Sequence[str] | None, corners: bool,
-) -> joined.Prepared:  # fmt: skip
+) -> Plan:  # fmt: skip
     inputs = {*(name for _, name, _ in doses), *(e.give for e in events)} - set(model.level_names)
-    of = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
+    own = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
     facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
     if outputs is not None:
         facts.append(content.observables(model))
     key = (
-        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(of.items()), events,
+        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(own.items()), events,
         None if outputs is None else tuple(outputs), corners,
     )  # fmt: skip
 
-    def prepared() -> joined.Prepared:
+    def made() -> Plan:
         recorded = {name: dose(model, name) for name in sorted(inputs)}
         begin = initial(model)
-        which = corners_of.surfaces(model, events) if corners else corners_of.surfaces(model, events)[: len(events)]
-        paced = bool(which)
-        scout = tangent.extend(model, (), {}, begin, paced=True) if paced else None
-        links = corners_of.links(which, model)
-        system = tangent.extend(model, directions, recorded, begin, given=of, links=links, paced=paced)
+        which = tuple(corners_of.surfaces(model, events)) if corners and directions else ()
+        if not corners or not directions:
+            which = tuple(corners_of.surfaces(model, events)[: len(events)])
+        once = None
+        if whole.possible(which):
+            links = corners_of.links(which, model)
+            once = whole.make(
+                tangent.extend(model, directions, recorded, begin, given=own, links=links), recorded, own, which
+            )
         read = None if outputs is None else _outputs(model, outputs)
-        return joined.Prepared(model, begin, recorded, which, system, scout, read)
+        return Plan(key, model, directions, begin, recorded, own, which, read, once)
 
-    return _plans.get(key, prepared)
+    return _plans.get(key, made)
+
+
+def _stepwise(plan: Plan) -> joined.Prepared:
+    """What following patients from day to day needs."""
+
+    def made() -> joined.Prepared:
+        paced = bool(plan.surfaces)
+        scout = tangent.extend(plan.model, (), {}, plan.start, paced=True) if paced else None
+        links = corners_of.links(plan.surfaces, plan.model)
+        system = tangent.extend(
+            plan.model, plan.directions, plan.doses, plan.start, given=plan.own, links=links, paced=paced
+        )
+        return joined.Prepared(plan.model, plan.doses, plan.surfaces, system, scout, plan.outputs)
+
+    return _prepared.get(plan.key, made)
 
 
 def _outputs(model: Model, names: Sequence[str]) -> Recorded:

@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,21 @@ class Extended:
     rows: NDArray[np.int64]
     directions_of: NDArray[np.int64]
 
+    @cached_property
+    def columns(self) -> tuple[tuple[int, int], ...]:
+        """State and direction of each tangent."""
+        return tuple(zip(self.rows.tolist(), self.directions_of.tolist()))
+
+    @cached_property
+    def tangent_names(self) -> tuple[str, ...]:
+        """Names of the tangents among the joined states."""
+        return self.joined.state_names[len(self.model.states) :]
+
     def split(self, joined: Matrix) -> tuple[Matrix, Matrix]:
-        """States (n, s) and tangents (n, s, q) of a joined state (n, s + tangents)."""
+        """States (n, s) and tangents (n, s, q) of a joined state (n, s + tangents or more)."""
         count = len(self.model.states)
         tangents = np.zeros((len(joined), count, len(self.directions)))
-        tangents[:, self.rows, self.directions_of] = joined[:, count:]
+        tangents[:, self.rows, self.directions_of] = joined[:, count : count + len(self.rows)]
         return joined[:, :count], tangents
 
     def join(self, state: Matrix, tangents: Matrix) -> Matrix:
@@ -285,23 +296,30 @@ def _replay(
     g: Graph, outputs: Sequence[int], states: Sequence[str], parameters: Sequence[str], levels: Sequence[str]
 ) -> Callable[[Any, Any, Any, Any], Mapping[str, Any]]:
     """Equations that a graph stands for, as a model's own: for floats, arrays and traced expressions."""
-    order = needed(g, outputs)
     names: dict[str, Sequence[str]] = {"state": states, "parameter": parameters, "level": levels}
 
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         of = {"state": x, "parameter": p, "level": u}
-        value: dict[int, Any] = {}
-        for node in order:
-            op, args = g.nodes[node]
-            if op == "const":
-                value[node] = args[0]
-            elif op in LEAVES:
-                value[node] = t if op == "time" else getattr(of[op], str(names[op][args[0]]))
-            else:
-                value[node] = _REPLAY[op](*(value[a] for a in args))
+        value = computed(
+            g, outputs, lambda kind, i: t if kind == "time" else getattr(of[kind], str(names[kind][i]))
+        )
         return {name: value[node] for name, node in zip(states, outputs)}
 
     return equations
+
+
+def computed(g: Graph, outputs: Sequence[int], leaf: Callable[[str, int], Any]) -> dict[int, Any]:
+    """Values of some nodes, in a model's own arithmetic, from those of the leaves (kind, index)."""
+    value: dict[int, Any] = {}
+    for node in g.order(tuple(outputs)):
+        op, args = g.nodes[node]
+        if op == "const":
+            value[node] = args[0]
+        elif op in LEAVES:
+            value[node] = leaf(op, args[0])
+        else:
+            value[node] = _REPLAY[op](*(value[a] for a in args))
+    return value
 
 
 def _active(
