@@ -31,6 +31,7 @@ MOST = 24
 """Crossings of one comparison, in one direction, that there is room for; who has more is followed from day to day."""
 CLOCK, STOP = "day of the course", "step ends here"
 _TINY = 1e-300
+_ROUNDINGS = 64
 
 Value = Callable[[str, int], Any]
 """Value of a leaf (kind, index) of a recorded function."""
@@ -335,18 +336,23 @@ def _on_time(surface: Surface, number: int, days: Matrix, p: Matrix) -> list[Giv
     def far(day: Matrix) -> Matrix:
         return tangent.values(distance.graph, distance.outputs, day, none, p, none)[0]
 
+    def moved(day: Matrix, beyond: bool, towards: float) -> Matrix:
+        """The days, by a few roundings moved to where they lie beyond the corner, or before it."""
+        for _ in range(_ROUNDINGS):
+            amiss = ((far(day) > 0) == rises) != beyond
+            if not np.any(amiss & np.isfinite(day)):
+                break
+            day = np.where(amiss, np.nextafter(day, towards), day)
+        return day
+
     speed = tangent.values(distance.graph, [pace], 0.0, none, p, none)[0]
-    rises = speed > 0
+    rises, begin = speed > 0, np.full(n, days[0])
+    away = far(begin)
     with np.errstate(all="ignore"):
-        at = np.full(n, days[0])
-        for _ in range(2):
-            at = at - far(at) / speed
-    at = np.where((at >= days[0]) & (at <= days[-1]) & ((far(np.full(n, days[0])) > 0) != rises), at, np.nan)
-    for _ in range(8):  # rounding: the day is the first on the other side
-        at = np.where((far(at) > 0) == rises, at, np.nextafter(at, np.inf))
-    before = np.nextafter(at, -np.inf)
-    for _ in range(8):
-        before = np.where((far(before) > 0) == rises, np.nextafter(before, -np.inf), before)
+        at = begin - away / speed
+    at = np.where((at >= days[0]) & (at <= days[-1]) & ((away > 0) != rises), at, np.nan)
+    at = moved(at, True, np.inf)
+    before = moved(np.nextafter(at, -np.inf), False, -np.inf)
     before = np.where(before > days[0], before, np.nan)
     return [(before, STOP, np.array(1.0)), (at, _corner(number, True), np.where(rises, 1.0, -1.0))]
 
