@@ -317,15 +317,16 @@ def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tup
 
 
 def observed(
-    outputs: Recorded, extended: Extended, days: Matrix, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix
-) -> tuple[Matrix, Matrix]:
-    """Outputs (r, m) and derivatives (r, m, q) of joined courses, row by row; ``u`` holds the joined levels."""
+    outputs: Recorded, extended: Extended, days: Matrix, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix,
+    sizes: Matrix,
+) -> tuple[Matrix, Matrix]:  # fmt: skip
+    """Outputs (r, m) and derivatives (r, m, q) of joined courses, row by row; ``u`` holds their levels, per size."""
     seeds = _fixed(extended.directions) | {("state", i): tangents[:, i] for i in range(x.shape[1])}
     place = len(extended.model.level_names)
     for level in {d.level for d in extended.directions if d.level >= 0}:
         seeds["level", level] = np.zeros((len(x), len(extended.directions)))
     for q, direction in enumerate(extended.directions):
         if direction.level >= 0:
-            seeds["level", direction.level][:, q] = u[:, place]
+            seeds["level", direction.level][:, q] = u[:, place] / sizes[:, q]
             place += 1
     return tangent.moved(outputs, days, x, p, u, seeds, len(extended.directions))

@@ -136,7 +136,7 @@ def sensitivities(
     read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of observables")
     fired = checks.each_of(events, Event, "events", lambda e: events_of.check(e, model))
     plan = _plan(model, directions, given, fired, read, checks.flag_of(corners, "corners"))
-    sizes = _sizes(plain, directions, given) / (1.0 if checks.flag_of(steer, "steer") else LOOSENESS)
+    sizes, loose = _sizes(plain, directions, given), 1.0 if checks.flag_of(steer, "steer") else LOOSENESS
     names = model.state_names if plan.outputs is None else plan.outputs.names
     k, q = len(asked), len(directions)
     found = Sensitivities(
@@ -147,7 +147,7 @@ def sensitivities(
     crossings: dict[int, tuple[corners_of.Crossing, ...]] = {}
     left = np.arange(n)
     if plan.whole is not None:
-        course = _Course(plain, asked, given, sizes, tangents, backend, threads, width)
+        course = _Course(plain, asked, given, sizes, loose, tangents, backend, threads, width)
         crossings, left = _at_once(plan, plan.whole, course, found)
 
     def begun(which: Model, p: Matrix, x: Matrix, day: float, clock: Matrix) -> solve.Run:
@@ -160,9 +160,8 @@ def sensitivities(
         part = plain if len(rows) == n else solve.take(plain, rows)
         stepwise = _stepwise(plan)
         day_by_day = joined.begin(stepwise, part, tangents[rows], begun)
-        day_by_day.run = replace(
-            day_by_day.run, control=joined.tolerances(stepwise.extended, day_by_day.run.control, sizes)
-        )
+        control = joined.tolerances(stepwise.extended, day_by_day.run.control, _typical(sizes) / loose)
+        day_by_day.run = replace(day_by_day.run, control=control)
         _follow(stepwise, day_by_day, part.parameters, asked, schedule, rows, found)
         crossings |= {int(rows[row]): tuple(met) for row, met in day_by_day.crossings.items()}
     return replace(found, crossings=dict(sorted(crossings.items())))
@@ -170,12 +169,13 @@ def sensitivities(
 
 @dataclass(frozen=True)
 class _Course:
-    """What is solved: patients at their start, what is given to them, sizes (q,) and tangents (n, s, q)."""
+    """What is solved: patients at their start, what is given to them, sizes (n, q) and tangents (n, s, q)."""
 
     plain: solve.Run
     days: Matrix
     given: Sequence[checks.Given]
     sizes: Matrix
+    loose: float
     tangents: Matrix
     backend: str
     threads: int | None
@@ -187,9 +187,9 @@ def _at_once(
 ) -> tuple[dict[int, tuple[corners_of.Crossing, ...]], NDArray[np.int64]]:
     """Solve everyone in one call, write what is found, and tell what was crossed and who is left to be solved."""
     plain, days, model = course.plain, course.days, which.model
-    n, p = len(plain.parameters), plain.parameters
-    state, levels = whole.begin(which, plain.day, plain.state, p, plain.levels, course.tangents)
-    listed = whole.schedule(which, course.given, days, p)
+    n, p, sizes = len(plain.parameters), plain.parameters, course.sizes
+    state, levels = whole.begin(which, plain.day, plain.state, p, plain.levels, course.tangents * sizes[:, None])
+    listed = whole.schedule(which, course.given, days, p, sizes)
     names = {name for _, name, _ in listed} | {e.give for e in which.events}
     gives = tuple(i.name for i in model.inputs if i.name in names)
     doses = arrange(n, [(d, gives.index(name), a) for d, name, a in listed], [g in model.level_names for g in gives])
@@ -199,19 +199,21 @@ def _at_once(
         high=np.array([s.high for s in model.states]),
         absolute=plain.control.absolute,
     )
-    control = joined.tolerances(which.extended, control, course.sizes, len(model.states))
+    control = joined.tolerances(which.extended, control, np.full(sizes.shape[1], 1 / course.loose), len(model.states))
     request = Request(gives, which.events)
-    solved = (model, p, state, levels, days, doses, request, control)
+    solved = (model, np.concatenate([p, sizes], axis=1), state, levels, days, doses, request, control)
     if course.backend == "plain":
         courses = plain_course.follow(*solved)
     else:
         courses = run_course.follow(*solved, course.threads, course.width)
     rows = courses.values.reshape(n * len(days), len(model.states))
     x, tangents = which.extended.split(rows)
+    tangents = tangents / np.repeat(sizes, len(days), axis=0)[:, None]
     if plan.outputs is not None:
         at = whole.levels_at(which, listed, days, levels).reshape(len(rows), -1)
         each, every = np.repeat(p, len(days), axis=0), np.tile(days, n)
-        x, tangents = joined.observed(plan.outputs, which.extended, every, x, each, at, tangents)
+        scales = np.repeat(sizes, len(days), axis=0)
+        x, tangents = joined.observed(plan.outputs, which.extended, every, x, each, at, tangents, scales)
     found.values[:] = x.reshape(found.values.shape)
     found.gradients[:] = tangents.reshape(found.gradients.shape)
     found.gradients[np.isnan(courses.values).any(axis=2)] = np.nan
@@ -258,14 +260,18 @@ def _follow(
 
 
 def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[checks.Given]) -> Matrix:
-    """Typical size (q,) of what is varied: the model's example, the same whoever is solved together, or the largest."""
-    of = {"parameter": run.parameters, "state": run.state}
-    sizes: list[float] = []
-    for d in directions:
-        values = doses[d.index][2] if d.kind == "dose" else of[d.kind][:, d.index]
-        typical = abs(float(run.model.example.get(d.name, 0.0)))
-        sizes.append(typical or float(np.max(abs(np.asarray(values, dtype=float)), initial=0.0)) or 1.0)
-    return np.array(sizes)
+    """Size (n, q) of what is varied: each patient's own, or where that is 0 the example's."""
+    of, n = {"parameter": run.parameters, "state": run.state}, len(run.parameters)
+    sizes = np.ones((n, len(directions)))
+    for q, d in enumerate(directions):
+        own = abs(np.broadcast_to(doses[d.index][2] if d.kind == "dose" else of[d.kind][:, d.index], n))
+        sizes[:, q] = np.where(own > 0, own, abs(float(run.model.example.get(d.name, 0.0))) or 1.0)
+    return sizes
+
+
+def _typical(sizes: Matrix) -> Matrix:
+    """Size (q,) for all."""
+    return np.max(sizes, axis=0, initial=np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -309,9 +315,8 @@ def _plan(
         once = None
         if whole.possible(which):
             links = corners_of.links(which, model)
-            once = whole.make(
-                tangent.extend(model, directions, recorded, begin, given=own, links=links), recorded, own, which
-            )
+            system = tangent.extend(model, directions, recorded, begin, given=own, links=links, sized=True)
+            once = whole.make(system, recorded, own, which)
         read = None if outputs is None else _outputs(model, outputs)
         return Plan(key, model, directions, begin, recorded, own, which, read, once)
 

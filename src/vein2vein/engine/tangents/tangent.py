@@ -214,7 +214,7 @@ def _total(g: Graph, slopes: Mapping[int, int], tangent: Mapping[int, int]) -> i
 
 def extend(
     model: Model, chosen: Sequence[Direction], doses: Mapping[str, Recorded], start: Recorded, *,
-    given: Mapping[int, str] | None = None, links: Iterable[Link] = (), paced: bool = False,
+    given: Mapping[int, str] | None = None, links: Iterable[Link] = (), paced: bool = False, sized: bool = False,
 ) -> Extended:  # fmt: skip
     """Join a model with its tangents.
 
@@ -230,6 +230,8 @@ def extend(
         What else may move states: the corners of the path.
     paced : bool
         With a clock per patient: levels ``ORIGIN`` and ``PACE``.
+    sized : bool
+        With tangents per size of what is varied, each patient's own: further parameters, ``size`` of each direction.
     """
     active = _active(model, chosen, doses, start, given or {}, links)
     count = len(model.states)
@@ -243,14 +245,16 @@ def extend(
         return model.equations(time, x, p, u)
 
     states = (*model.state_names, *names)
-    g, outputs = record(model.name, rates, states, model.parameters, levels)
+    parameters = (*model.parameters, *(size(d) for d in chosen if sized))
+    g, outputs = record(model.name, rates, states, parameters, levels)
     primal = [outputs[s] for s in model.state_names]
     seeds: list[dict[int, int]] = [{} for _ in chosen]
     for place, (i, q) in enumerate(columns):
         seeds[q][g.leaf("state", i)] = g.leaf("state", count + place)
     for q, direction in enumerate(chosen):
         if direction.kind == "parameter":
-            seeds[q][g.leaf("parameter", direction.index)] = g.const(1.0)
+            one = g.leaf("parameter", len(model.parameters) + q) if sized else g.const(1.0)
+            seeds[q][g.leaf("parameter", direction.index)] = one
     for place, q in enumerate(level_tangents):
         seeds[q][g.leaf("level", chosen[q].level)] = g.leaf("level", len(model.level_names) + place)
     tangents = directional(g, primal, seeds)
@@ -269,10 +273,17 @@ def extend(
         name=f"{model.name} with tangents",
         states=(*model.states, *(_tangent_state(model.states[i], chosen[q]) for i, q in columns)),
         inputs=(*model.inputs, *(Input(level, level, "1", "level") for level in levels[len(model.level_names) :])),
-        equations=_replay(g, nodes, states, model.parameters, levels),
+        parameters=parameters,
+        equations=_replay(g, nodes, states, parameters, levels),
+        example={},
     )
     table = np.array(columns, dtype=np.int64).reshape(-1, 2)
     return Extended(model, tuple(chosen), joined, table[:, 0], table[:, 1])
+
+
+def size(direction: Direction) -> str:
+    """Name of the parameter that holds the size of what is varied."""
+    return f"size of {direction.name}"
 
 
 def _tangent_state(state: State, direction: Direction) -> State:
@@ -300,9 +311,7 @@ def _replay(
 
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         of = {"state": x, "parameter": p, "level": u}
-        value = computed(
-            g, outputs, lambda kind, i: t if kind == "time" else getattr(of[kind], str(names[kind][i]))
-        )
+        value = computed(g, outputs, lambda kind, i: t if kind == "time" else getattr(of[kind], str(names[kind][i])))
         return {name: value[node] for name, node in zip(states, outputs)}
 
     return equations

@@ -22,7 +22,7 @@ from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import corners, tangent
 from vein2vein.engine.tangents.corners import Crossing, Surface
 from vein2vein.engine.tangents.tangent import Direction, Extended, Matrix
-from vein2vein.engine.trace.differentiated import AMOUNT, Recorded
+from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.engine.trace.graph import needed
 from vein2vein.models.mathematics import less, where
 from vein2vein.models.model import Input, Model, State
@@ -117,7 +117,7 @@ def make(extended: Extended, doses: Mapping[str, Recorded], own: Mapping[int, st
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         return {**extended.joined.equations(t, x, p, u), **{name: 1.0 if name == CLOCK else 0.0 for name in extra}}
 
-    inputs = {STOP: _stop} if timed else {}
+    inputs: dict[str, Change] = {STOP: _stop} if timed else {}
     for name, function in doses.items():
         inputs[name] = _dose(extended, function, surfaces, None)
     for q, name in own.items():
@@ -216,9 +216,9 @@ def _dose(
         names = dict(zip(extended.columns, extended.tangent_names))
         for state, slope in zip(function.names, function.slopes):
             i = model.state_names.index(state)
-            for q in range(len(extended.directions)) if not zero else (own,):
-                if (i, q) in names:
-                    found[names[i, q]] = _along(extended, slope, of, tangents, q, own)
+            for q in range(len(extended.directions)):
+                if (i, q) in names and (not zero or q == own):
+                    found[names[i, q]] = _along(extended, slope, of, tangents, p, q, own)
         for k in moved if not zero else ():
             distance = surfaces[k].distance
             seen = tangent.computed(distance.graph, distance.outputs, _value(model, x, p, after=found))
@@ -230,18 +230,17 @@ def _dose(
 
 def _along(
     extended: Extended, slope: Mapping[tuple[str, int], int], of: Mapping[int, Any], tangents: Mapping[Any, Any],
-    q: int | None, own: int | None = None,
+    p: Any, q: int, own: int | None = None,
 ) -> Any:  # fmt: skip
     """Tangent of a function in direction q from its partial derivatives."""
-    direction = extended.directions[q or 0]
+    direction, amount = extended.directions[q], len(extended.model.parameters)
+    varied = {direction.index} if direction.kind == "parameter" else {amount} if q == own else set[int]()
     total: Any = 0.0
     for (kind, j), node in slope.items():
         if kind == "state" and (j, q) in tangents:
             total = total + of[node] * tangents[j, q]
-        elif kind == "parameter" and direction.kind == "parameter" and direction.index == j:
-            total = total + of[node]
-        elif kind == "parameter" and j == len(extended.model.parameters) and q == own:
-            total = total + of[node]
+        elif kind == "parameter" and j in varied:
+            total = total + of[node] * getattr(p, tangent.size(direction))
     return total
 
 
@@ -264,7 +263,7 @@ def _jump(extended: Extended, surface: Surface, side: str | None) -> Change:
         lasting = where(approach, 1.0, 0.0) / where(approach, approach, 1.0)
         found: dict[str, Any] = {} if side is None else {side: rises + 0.0 * getattr(x, side)}
         for q in range(len(extended.directions)):
-            delay = -_along(extended, distance.slopes[0], of, tangents, q) * lasting
+            delay = -_along(extended, distance.slopes[0], of, tangents, p, q) * lasting
             for i in rows:
                 if (i, q) in names:
                     drop = of[surface.off.outputs[i]] - of[surface.on.outputs[i]]
@@ -295,7 +294,7 @@ def _watched(model: Model, surface: Surface, number: int) -> tuple[Event, Event]
 
 
 def begin(whole: Whole, day: float, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix) -> tuple[Matrix, Matrix]:
-    """Joined states and levels at the start, from states (n, s), levels (n, l) and tangents (n, s, q)."""
+    """Joined states and levels at the start, from states (n, s), levels (n, l) and tangents per size (n, s, q)."""
     n = len(x)
     sides = corners.distances(whole.surfaces, day, x, p, u) > 0
     clock = np.full((n, int(CLOCK in whole.model.state_names)), day)
@@ -303,17 +302,20 @@ def begin(whole: Whole, day: float, x: Matrix, p: Matrix, u: Matrix, tangents: M
     return state, np.concatenate([u, np.zeros((n, len(whole.model.level_names) - u.shape[1]))], axis=1)
 
 
-def schedule(whole: Whole, given: Sequence[Given], days: Matrix, p: Matrix) -> list[Given]:
+def schedule(whole: Whole, given: Sequence[Given], days: Matrix, p: Matrix, sizes: Matrix) -> list[Given]:
     """What is given to the joined model: (days, input, amounts), those of one day in their order."""
     model, n = whole.extended.model, len(p)
     own = {d.index: d for d in whole.extended.directions if d.kind == "dose"}
+    size = {d.index: sizes[:, q] for q, d in enumerate(whole.extended.directions) if d.kind == "dose"}
     found = [dose for k, surface in enumerate(whole.timed) for dose in _on_time(surface, k, days, p)]
     for number, (day, name, amount) in enumerate(given):
         if name in model.level_names:
             level = model.level_names.index(name)
             found.append((day, name, amount))
             found += [
-                (day, f"{d.name}'", np.array(float(d.index == number))) for d in own.values() if d.level == level
+                (day, f"{d.name}'", size[number] if d.index == number else np.array(0.0))
+                for d in own.values()
+                if d.level == level
             ]
             if level in whole.copied:
                 found.append((day, _copy(model, level), np.where(amount == 0, _TINY, amount)))

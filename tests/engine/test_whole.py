@@ -1,0 +1,249 @@
+"""Courses with tangents in one call: against those followed from day to day, differences and closed forms."""
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from vein2vein.engine import solve
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.tangents import sensitivity, whole
+from vein2vein.engine.tangents.sensitivity import sensitivities
+from vein2vein.engine.trace.derivative import partials
+from vein2vein.engine.trace.graph import Graph, evaluate
+from vein2vein.engine.trace.recording import record
+from vein2vein.models.mathematics import hill, power, sqrt, where
+from vein2vein.models.model import Input, State
+from vein2vein.models.reference.model import MODEL as REFERENCE
+
+IMPLICIT = ("rodas4", "rodas5p")
+
+
+def switching(make):
+    """A dose that depends on state and parameters, corners of state and of time, rates that read time and a level."""
+
+    def equations(t, x, p, u):
+        high = where(x.A < p.limit, 1.0, 0.3 + 0.01 * t + 0.2 * u.held)
+        return {"A": p.g * high - p.k * x.D * x.A, "D": -p.e * x.D + where(t < p.late, 0.0, 0.2 * (1 + t / 10))}
+
+    inputs = (Input("drug", "", "mg"), Input("held", "", "1", "level"))
+    return make(
+        "switching", ["A", "D"], ["g", "k", "e", "limit", "late"], equations, lambda p: {"A": p.g, "D": 0.1}, inputs,
+        lambda name, amount, x, p: {"D": x.D + amount * p.k * x.A, "A": x.A / (1 + amount * p.e)},
+    )  # fmt: skip
+
+
+P = np.array([[0.5, 0.4, 0.3, 2.0, 3.3], [0.6, 0.3, 0.2, 2.5, 5.1], [0.7, 0.2, 0.3, 1.5, 20.0]])
+DAYS = np.linspace(0.0, 9.0, 10)
+DOSES = [
+    (np.array([2.0, np.nan, 0.0]), "drug", np.array([1.0, 2.0, 0.0])),
+    (1.5, "held", np.array([1.0, 0.0, 2.0])),
+    (6.0, "drug", 1.0),
+    (7.0, "held", 0.0),
+]
+WRT = ["g", "k", "e", "limit", "late", "dose:0", "dose:1", "dose:2", "dose:3"]
+
+
+def differences(model, p, days, doses, wrt, h=1e-4):
+    found = []
+    for name in wrt:
+        sides = []
+        for turn in (2, 1, -1, -2):
+            q, given = p.copy(), [list(d) for d in doses]
+            if name.startswith("dose:"):
+                given[int(name[5:])][2] = given[int(name[5:])][2] + turn * h
+            else:
+                q[:, model.parameters.index(name)] += turn * h
+            sides.append(solve.solve(model, q, None, days, given, rtol=1e-12, max_step=0.25).values)
+        found.append((8 * (sides[1] - sides[2]) - sides[0] + sides[3]) / (12 * h))
+    return np.stack(found, axis=-1)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_everything_that_moves_tangents_at_once(make_model, backend):
+    model = switching(make_model)
+    found = sensitivities(model, P, None, DAYS, DOSES, WRT, rtol=1e-10, backend=backend)
+    expected = differences(model, P, DAYS, DOSES, WRT)
+    assert np.all(found.status == 0)
+    given = np.ones(len(WRT), dtype=bool)
+    given[WRT.index("dose:0")] = False  # an amount of 0 that is given has a derivative; no amount near it was solved
+    assert found.gradients[..., given] == pytest.approx(expected[..., given], rel=2e-5, abs=2e-6)
+    assert found.gradients[:2, ..., 5] == pytest.approx(expected[:2, ..., 5], rel=2e-5, abs=2e-6)
+    assert np.all(found.gradients[1, ..., 5] == 0), "not given"
+    assert found.crossings[0][0].surface in (0, 1) and len(found.crossings) == 3
+    late = [c.day for c in found.crossings[1] if c.surface == 1]
+    assert late == pytest.approx([5.1], abs=1e-12), "a corner that the time alone decides is known beforehand"
+
+
+def stepwise(monkeypatch):
+    monkeypatch.setattr(whole, "possible", lambda surfaces: False)
+    monkeypatch.setattr(sensitivity, "_plans", type(sensitivity._plans)(4))
+
+
+def test_the_same_as_from_day_to_day(make_model, monkeypatch):
+    model = switching(make_model)
+    options = {"rtol": 1e-10, "max_step": 0.25}
+    at_once = sensitivities(model, P, None, DAYS, DOSES, WRT, **options)
+    stepwise(monkeypatch)
+    followed = sensitivities(model, P, None, DAYS, DOSES, WRT, **options)
+    assert at_once.gradients == pytest.approx(followed.gradients, rel=1e-6, abs=1e-7)
+    for row, met in followed.crossings.items():
+        assert [c.day for c in at_once.crossings[row]] == pytest.approx([c.day for c in met], abs=1e-6)
+        assert [c.rising for c in at_once.crossings[row]] == [c.rising for c in met]
+
+
+def test_a_dose_across_a_corner_lets_no_tangent_jump(make_model):
+    """A crossing on a known day does not move with the parameters; the corner is met on the way back only."""
+
+    def equations(t, x, p, u):
+        return {"A": where(x.A < 5.0, -p.slow, -2 * p.slow)}
+
+    model = make_model(
+        "leap", ["A"], ["slow"], equations, lambda p: {"A": 1.0}, (Input("more", "", "1"),),
+        lambda name, amount, x, p: {"A": x.A + amount},
+    )  # fmt: skip
+    found = sensitivities(model, [[0.5]], None, [0.0, 1.0, 3.0], [(1.0, "more", 5.0)], ["slow", "dose:0"], rtol=1e-9)
+    assert [round(c.day, 6) for c in found.crossings[0]] == [1.5]
+    # A = 5 - slow (t - t*), with t* = 1 + (1 - slow + d - 5) / (2 slow)
+    assert found.values[0, 2, 0] == pytest.approx(5 - 0.5 * 1.5, rel=1e-8)
+    by_slow = -(3.0 - 1.5) + 0.5 * (-(1.0 + 5.0 - 5.0) / (2 * 0.25))
+    assert found.gradients[0, 2, 0] == pytest.approx([by_slow, 0.5], rel=1e-7)
+
+
+def test_who_crosses_more_often_than_there_is_room_for_is_followed(make_model, monkeypatch):
+    def equations(t, x, p, u):
+        return {"A": p.w * x.B, "B": -p.w * x.A, "C": where(0.3 < x.A, 1.0, 0.0)}
+
+    model = make_model("often", ["A", "B", "C"], ["w"], equations, lambda p: {"B": 1.0})
+    p = np.array([[0.5], [2.0]])
+    monkeypatch.setattr(whole, "MOST", 4)
+    days, inside = [0.0, 20.0], np.arcsin(0.3)
+    found = sensitivities(model, p, None, days, [], ["w"], rtol=1e-9, max_step=0.1)
+    assert len(found.crossings[0]) == 4 and len(found.crossings[1]) > 8
+    for row, w in enumerate((0.5, 2.0)):  # time above the limit, half cycle by half cycle; its ends lie at phase / w
+        turns = np.arange(20)
+        begins, ends = (2 * np.pi * turns + inside) / w, (2 * np.pi * turns + np.pi - inside) / w
+        expected = -np.sum(ends[ends < 20]) / w + np.sum(begins[begins < 20]) / w
+        assert found.gradients[row, 1, 2, 0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+@pytest.mark.parametrize("method", IMPLICIT)
+def test_implicit_methods_have_the_derivatives_of_a_closed_form(models, method, backend):
+    p = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
+    days = np.linspace(0.0, 12.0, 7)
+    found = sensitivities(
+        models["two_compartment"], p, None, days, [(0.0, "bolus", 100.0)], ["CL", "V", "Q", "W", "dose:0"], rtol=1e-9,
+        backend=backend, method=method,
+    )  # fmt: skip
+    tiny = 1e-30
+    for i in range(2):
+        for q in range(5):
+            cl, v, between, w, dose = np.array([*p[i], 100.0]) + np.eye(5)[q] * tiny * 1j
+            a = np.array([[-(cl + between) / v, between / w], [between / v, -between / w]])
+            expected = np.array([(expm(a * day) @ [dose, 0.0]).imag / tiny for day in days])
+            assert found.gradients[i, :, :, q] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", IMPLICIT)
+def test_implicit_methods_agree_with_the_explicit_one(models, patients, method):
+    """Powers of numbers next to 0, whose second derivatives overflow when they are written out, are no obstacle."""
+    p, wrt, days = patients(3), ["growth", "half", "steep", "fast", "state:cells"], [0.0, 2.0, 6.0, 12.0]
+    explicit, implicit = (
+        sensitivities(models["cytokine"], p, None, days, [], wrt, rtol=1e-10, method=m) for m in ("tsit5", method)
+    )
+    assert np.all(implicit.status == 0) and len(implicit.crossings) == 3
+    size = np.maximum(np.abs(explicit.gradients).max(axis=(0, 1)), 1e-3)
+    assert np.all(np.abs(implicit.gradients - explicit.gradients) <= 3e-5 * size)
+
+
+def test_stiff_equations_take_few_steps_with_their_tangents(make_model):
+    def equations(t, x, p, u):
+        return {"A": -p.fast * (x.A - x.B), "B": -p.slow * x.B}
+
+    model = make_model("stiff", ["A", "B"], ["fast", "slow"], equations, lambda p: {"A": 0.0, "B": 1.0})
+    fast, slow = 1e5, 0.1
+    found = sensitivities(
+        model, [[fast, slow]], None, [0.0, 10.0], [], ["fast", "slow"], rtol=1e-8, method="rodas5p", max_step=100.0
+    )
+    decay = np.exp(-slow * 10)  # A = fast / (fast - slow) exp(-slow t) once the fast part is over
+    by_slow = fast / (fast - slow) ** 2 * decay - 10 * fast / (fast - slow) * decay
+    assert found.steps[0] < 300
+    assert found.gradients[0, 1, 0] == pytest.approx([-slow / (fast - slow) ** 2 * decay, by_slow], rel=1e-5, abs=1e-14)
+
+
+def test_a_patient_is_the_same_to_the_last_bit_whoever_is_beside(models, patients):
+    """Without an example of the model's own, too: what is varied has each patient's own size."""
+    p, model, wrt = patients(13), models["cytokine"], ["kill", "fast", "state:cells"]
+    order = np.random.default_rng(3).permutation(13)
+    whole_ = sensitivities(model, p, None, [0.0, 3.0, 9.0], [], wrt)
+    mixed = sensitivities(model, p[order], None, [0.0, 3.0, 9.0], [], wrt, threads=1)
+    alone = sensitivities(model, p[4:5], None, [0.0, 3.0, 9.0], [], wrt)
+    narrow = sensitivities(model, p, None, [0.0, 3.0, 9.0], [], wrt, width=1)
+    assert np.array_equal(mixed.gradients, whole_.gradients[order])
+    assert np.array_equal(alone.gradients[0], whole_.gradients[4])
+    assert np.array_equal(narrow.gradients, whole_.gradients)
+
+
+def test_observables_of_levels_that_are_varied(make_model):
+    model = switching(make_model)
+    from dataclasses import replace
+
+    model = replace(model, observables=lambda t, x, p, u: {"seen": p.k * u.held * x.A + t})
+    states = sensitivities(model, P, None, DAYS, DOSES, WRT, rtol=1e-10)
+    found = sensitivities(model, P, None, DAYS, DOSES, WRT, rtol=1e-10, outputs=["seen"])
+    held = np.zeros((3, 10))
+    held[:, 2:7] = np.array([1.0, 0.0, 2.0])[:, None]
+    k, a = P[:, 1:2], states.values[:, :, 0]
+    assert found.values[..., 0] == pytest.approx(k * held * a + DAYS, rel=1e-12)
+    expected = (k * held)[..., None] * states.gradients[:, :, 0]
+    expected[..., WRT.index("k")] += held * a
+    expected[:, 2:7, WRT.index("dose:1")] += (k * a)[:, 2:7]
+    expected[:, 7:, WRT.index("dose:3")] += (k * a)[:, 7:]
+    assert found.gradients[:, :, 0] == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_slopes_of_powers_are_finite_next_to_nothing():
+    def function(t, x, p, u):
+        return {"a": power(x.A, p.n), "b": hill(x.A, p.half, 2.0), "c": sqrt(where(0.0 < x.A, x.A, 0.0)) * x.B}
+
+    g, outputs = record("powers", function, ["A", "B"], ["n", "half"])
+    first = partials(g, list(outputs.values()), "state")
+    nodes = [n for row in first for n in row.values()]
+    second = [n for row in partials(g, nodes, "state") for n in row.values()]
+    for a in (0.0, 1e-308, 1e-209, 1e-160, 1e-30):
+        values = evaluate(g, [*nodes, *second], 0.0, [a, 1.0], [2.0, 0.7], [])
+        assert np.all(np.isfinite(values[:2])), "a power and a Hill function"
+        assert not np.any(np.isnan(values))
+    assert isinstance(g, Graph)
+
+
+def test_the_reference_model_at_once_as_from_day_to_day(monkeypatch):
+    wrt = ["rho", "kEX", "dose:6"]
+    p = np.array([[REFERENCE.example[k] for k in REFERENCE.parameters]])
+    p[:, REFERENCE.parameters.index("ANC0")] *= 1.6
+    days = [min(d[0] for d in REFERENCE.example_doses), 0.0, 14.0, 90.0]
+    at_once = sensitivities(REFERENCE, p, None, days, REFERENCE.example_doses, wrt, rtol=1e-9)
+    stepwise(monkeypatch)
+    followed = sensitivities(REFERENCE, p, None, days, REFERENCE.example_doses, wrt, rtol=1e-9)
+    size = np.array([p[0, REFERENCE.parameters.index("rho")], p[0, REFERENCE.parameters.index("kEX")], 1.0])
+    size[2] = REFERENCE.example_doses[6][2]
+    scale = np.maximum(np.abs(followed.values).max(axis=(0, 1)), 1e-6)[:, None]
+    assert np.max(np.abs(at_once.gradients - followed.gradients) * size / scale) < 1e-4
+    assert len(at_once.crossings[0]) == len(followed.crossings[0]) > 0
+
+
+def test_events_of_the_callers_are_followed_from_day_to_day(make_model):
+    model = switching(make_model)
+    event = Event("high", lambda t, x, p, u: x.A - 1.2, "drug", 0.5)
+    found = sensitivities(model, P[:1], None, DAYS, [], ["g"], events=[event], rtol=1e-9)
+    assert any(c.surface == 0 for c in found.crossings[0])
+
+
+def test_states_may_have_bounds_and_a_carried_number_never_steers(make_model):
+    model = make_model(
+        "floor", [State("A", "A", "1", 1e-6, low=0.0)], ["k"], lambda t, x, p, u: {"A": -p.k * where(t < 1.0, 1.0, 2.0)},
+        lambda p: {"A": 2.0},
+    )  # fmt: skip
+    found = sensitivities(model, [[1.0]], None, [0.0, 0.5, 1.25, 3.0], [], ["k"], rtol=1e-9)
+    assert found.gradients[0, :3, 0, 0] == pytest.approx([0.0, -0.5, -1.5], abs=1e-9)
+    assert found.values[0, 3, 0] == 0.0
