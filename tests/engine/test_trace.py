@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vein2vein.engine.llvm import machine, run_segment
+from vein2vein.engine.llvm import machine, run_course
 from vein2vein.engine.trace import derivative, graph, latex, recording
 from vein2vein.errors import InputError
 from vein2vein.models import mathematics as m
@@ -94,8 +94,8 @@ def test_compiled_code_has_the_value_of_the_recorded_expression(make_model, foun
     traced = recording.trace(model)
     with np.errstate(all="ignore"):
         expected = graph.evaluate(traced.graph, traced.derivatives, 0.75, GRID[:3], GRID[3:5], GRID[5:])
-    compiled = run_segment._compile(model, machine.natural_width())
-    found = run_segment.rates(compiled, 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
+    compiled = run_course._compile_rates(model, machine.natural_width())
+    found = run_course.rates(compiled, 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
     if not has_jump(traced):
         for i, value in enumerate(expected):
             assert same(found[:, i], value, largest(traced, value))

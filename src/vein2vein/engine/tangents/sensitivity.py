@@ -129,7 +129,7 @@ def sensitivities(
         max_step=max_step, max_steps=max_steps, threads=threads,
     )  # fmt: skip
     n = len(plain.parameters)
-    given = checks.schedule_of(model, doses, asked, n)
+    given = checks.schedule_of(model, doses, np.full(n, asked[0]), n)
     directions = tangent.directions(
         model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
     )

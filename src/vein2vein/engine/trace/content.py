@@ -20,6 +20,7 @@ from vein2vein.models.model import Model
 _Facts = dict[str, str]
 _known: dict[int, tuple[weakref.ref[Model], _Facts]] = {}
 _lock = threading.Lock()
+_NOT_RECORDED = "not recorded"
 
 
 def models_known() -> int:
@@ -57,19 +58,19 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def fits(model: Model) -> None:
-    """Refuse a model whose equations do not fit its states.
+def fits(model: Model) -> bool:
+    """Refuse a model whose equations do not fit its states; whether they can be recorded.
 
     Equations that cannot be recorded are let through: the readable solver looks at what they return.
     """
-    once(model, "fits", _fits)
+    return once(model, "fits", _fits) != _NOT_RECORDED
 
 
 def _fits(model: Model) -> str:
     try:
         return rates(model)
     except Unrecordable:
-        return "not recorded"
+        return _NOT_RECORDED
 
 
 def rates(model: Model) -> str:
@@ -89,6 +90,18 @@ def initial(model: Model) -> str:
     return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
 
 
+def starts(model: Model) -> bool:
+    """Whether a model's own start can be recorded; else only Python can compute it."""
+
+    def find(m: Model) -> str:
+        try:
+            return initial(m)
+        except Unrecordable:
+            return ""
+
+    return bool(once(model, "starts", find))
+
+
 def dose(model: Model, name: str) -> str:
     """What a dose does; a level is told by its name."""
 
@@ -105,17 +118,23 @@ def observables(model: Model) -> str:
     return once(model, "observables", lambda m: _function(m, m.observables, "the observables"))
 
 
-def course(model: Model, gives: Sequence[str], summarized: Iterable[object]) -> tuple[str, ...]:
-    """What a whole course rests on: the rates, what each input does, and, if they are summarized, the observables."""
+def observed(model: Model, names: Sequence[str]) -> None:
+    """Refuse names that are neither states nor observables of a model."""
+    _, outputs = record(model.name, model.observables, model.state_names, model.parameters, model.level_names)
+    known = (*model.state_names, *outputs)
+    for name in names:
+        if name not in known:
+            raise InputError(f"model {model.name}: {unknown('state or observable', name, known)}")
+
+
+def course(model: Model, gives: Sequence[str], reads: Iterable[object], own_start: bool = False) -> tuple[str, ...]:
+    """What a whole course rests on: the rates, what each input does, the start and, if they are read, the observables."""
     facts = [rates(model), *(dose(model, name) for name in gives)]
-    if any(isinstance(of, str) and of not in model.state_names for of in summarized):
+    if own_start:
+        facts.append(initial(model))
+    if any(isinstance(of, str) and of not in model.state_names for of in reads):
         facts.append(observables(model))
     return tuple(facts)
-
-
-def example(model: Model) -> str:
-    """The model's own example: parameters and doses."""
-    return once(model, "example", lambda m: digest(sorted(m.example.items()), m.example_doses))
 
 
 def _function(
