@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from vein2vein.engine import solve
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.tangents import sensitivity, tangent
+from vein2vein.engine.tangents import plans, tangent
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.differentiated import initial
@@ -403,6 +403,6 @@ def test_a_failed_patient_keeps_a_status_and_the_others_go_on(models):
 
 def test_plans_are_made_once(models):
     sensitivities(models["decay"], [[1.0]], None, [0.0, 1.0], [], ["k"])
-    before = list(sensitivity._plans._made)
+    before = list(plans._plans._made)
     sensitivities(models["decay"], [[1.1]], None, [0.0, 1.0], [], ["k"])
-    assert list(sensitivity._plans._made) == before
+    assert list(plans._plans._made) == before

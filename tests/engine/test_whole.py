@@ -6,7 +6,7 @@ from scipy.linalg import expm
 
 from vein2vein.engine import solve
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.tangents import sensitivity, whole
+from vein2vein.engine.tangents import given, plans, whole
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.graph import Graph, evaluate
@@ -76,7 +76,7 @@ def test_everything_that_moves_tangents_at_once(make_model, backend):
 
 def stepwise(monkeypatch):
     monkeypatch.setattr(whole, "possible", lambda surfaces: False)
-    monkeypatch.setattr(sensitivity, "_plans", type(sensitivity._plans)(4))
+    monkeypatch.setattr(plans, "_plans", type(plans._plans)(4))
 
 
 def test_the_same_as_from_day_to_day(make_model, monkeypatch):
@@ -116,6 +116,7 @@ def test_who_crosses_more_often_than_there_is_room_for_is_followed(make_model, m
     model = make_model("often", ["A", "B", "C"], ["w"], equations, lambda p: {"B": 1.0})
     p = np.array([[0.5], [2.0]])
     monkeypatch.setattr(whole, "MOST", 4)
+    monkeypatch.setattr(given, "MOST", 4)
     days, inside = [0.0, 20.0], np.arcsin(0.3)
     found = sensitivities(model, p, None, days, [], ["w"], rtol=1e-9, max_step=0.1)
     assert len(found.crossings[0]) == 4 and len(found.crossings[1]) > 8

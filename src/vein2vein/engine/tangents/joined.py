@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine import solve
+from vein2vein.engine.llvm import cost
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.tangents import corners, tangent
@@ -54,19 +56,21 @@ class JoinedCourses:
     step: Matrix
 
 
-def tolerances(extended: Extended, control: Control, sizes: Matrix, states: int | None = None) -> Control:
-    """Tolerances of the joined system: a tangent times the size of what is varied is held like its state.
+def tolerances(extended: Extended, control: Control, sizes: Matrix, model: Model) -> Control:
+    """Tolerances of the joined ``model``: a tangent times the size of what is varied is held like its state.
 
     The error is a mean over states and tangents; all tolerances are tightened so that the states weigh as when alone.
-    What comes after states and tangents, up to the number of ``states``, does not take part.
+    What comes after states and tangents does not take part.
     """
     count, tangents = len(extended.model.states), len(extended.rows)
-    absolute = np.full(states or count + tangents, np.inf)
+    _, low, high = model.limits
+    absolute = np.full(len(low), np.inf)
     absolute[:count] = control.absolute[:count]
     absolute[count : count + tangents] = absolute[extended.rows] / sizes[extended.directions_of]
     alone, joined = (max(int(np.isfinite(a).sum()), 1) for a in (absolute[:count], absolute))
-    tighter = np.sqrt(alone / joined)
-    return replace(control, absolute=absolute * tighter, rtol=control.rtol * tighter)
+    tighter = float(np.sqrt(alone / joined))
+    ratio = partial(cost.ratio, model, control.method, control.stiff) if control.stiff else control.ratio
+    return replace(control, absolute=absolute * tighter, low=low, high=high, rtol=control.rtol * tighter, ratio=ratio)
 
 
 def started(start: Recorded, plain: solve.Run, directions: Sequence[Direction], own_start: bool) -> Matrix:
@@ -314,19 +318,3 @@ def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tup
     seeds = _seeds(plan, course.level_tangents)
     seeds |= {("state", i): tangents[:, i] for i in range(x.shape[1])}
     return tangent.moved(plan.outputs, day, x, p, course.levels, seeds, tangents.shape[2])
-
-
-def observed(
-    outputs: Recorded, extended: Extended, days: Matrix, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix,
-    sizes: Matrix,
-) -> tuple[Matrix, Matrix]:  # fmt: skip
-    """Outputs (r, m) and derivatives (r, m, q) of joined courses, row by row; ``u`` holds their levels, per size."""
-    seeds = _fixed(extended.directions) | {("state", i): tangents[:, i] for i in range(x.shape[1])}
-    place = len(extended.model.level_names)
-    for level in {d.level for d in extended.directions if d.level >= 0}:
-        seeds["level", level] = np.zeros((len(x), len(extended.directions)))
-    for q, direction in enumerate(extended.directions):
-        if direction.level >= 0:
-            seeds["level", direction.level][:, q] = u[:, place] / sizes[:, q]
-            place += 1
-    return tangent.moved(outputs, days, x, p, u, seeds, len(extended.directions))

@@ -3,55 +3,66 @@
     found = sensitivities(model, parameters, None, days, doses, wrt=["rho", "dose:0"])
     found.gradients[patient, day, state, direction]
 
+Whoever asks again and again prepares once: ``prepare(model, days, doses, wrt)`` and ``prepared(parameters)``.
+
 The tangents are solved with the states, as one generated system (``tangent.py``), and jump at doses and wherever the
-path has a corner (``corners.py``). They are the derivatives of the equations at the asked tolerance, not differences.
+path has a corner: inside one call of the engine (``whole.py``), or, with events of the caller's, from day to day
+(``joined.py``, ``corners.py``). They are the derivatives of the equations at the asked tolerance, not differences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks, solve
-from vein2vein.engine.llvm import run_course
+from vein2vein.engine import checks, days_asked, solve
+from vein2vein.engine.days_asked import Asked
 from vein2vein.engine.method import events as events_of
-from vein2vein.engine.method import plain_course, tableau
+from vein2vein.engine.method import tableau
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.method.request import Request, arrange
-from vein2vein.engine.tangents import corners as corners_of
-from vein2vein.engine.tangents import joined, tangent, whole
-from vein2vein.engine.tangents.tangent import Direction, Matrix
-from vein2vein.engine.trace import content
-from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
-from vein2vein.engine.trace.kept import Kept
-from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.engine.method.plain import Control
+from vein2vein.engine.method.request import Request
+from vein2vein.engine.run import control_of
+from vein2vein.engine.tangents import given as given_of
+from vein2vein.engine.tangents import joined, plans, tangent
+from vein2vein.engine.tangents.corners import Crossing
+from vein2vein.engine.tangents.plans import Plan
+from vein2vein.engine.tangents.tangent import Matrix
+from vein2vein.engine.tangents.whole import Whole
+from vein2vein.errors import InputError
+from vein2vein.models.model import Model, start
+from vein2vein.records import described
 
 LOOSENESS = 100.0
 """How much larger than the states' own a tangent's error may be before it shortens the steps: it then grows unseen."""
+STIFF_STATES, MOST_STATES = 160, 600
+"""Joined states up to which code of a stiff method is made where the method may be chosen, and where it is asked for."""
 
 
+@described
 @dataclass(frozen=True)
 class Sensitivities:
     """Values and their derivatives at the asked days.
 
     Attributes
     ----------
-    days : ndarray (k,)
+    days : ndarray (k,), or (rows,) where each patient has days of its own
     names : tuple of str (m,)
         States, or the outputs that were asked for.
     wrt : tuple of str (q,)
-    values : ndarray (n, k, m)
+    values : ndarray (n, k, m), or (rows, m) where each patient has days of its own
         On the day of a dose: right after it. NaN after the day at which a patient could not be solved further.
-    gradients : ndarray (n, k, m, q)
+    gradients : ndarray (n, k, m, q), or (rows, m, q)
         Change of a value per unit of the quantity.
     status, steps : ndarray of int (n,)
-    crossings : mapping of patient to tuple of corners_of.Crossing
+    crossings : mapping of patient to tuple of corners.Crossing
         Where the path had a corner (comparisons in the equations, events), in order.
+    patient : ndarray of int (rows,), or None
+        Whose row it is, where each patient has days of its own.
     """
 
     days: Matrix
@@ -61,25 +72,276 @@ class Sensitivities:
     gradients: Matrix
     status: NDArray[np.int64]
     steps: NDArray[np.int64]
-    crossings: Mapping[int, tuple[corners_of.Crossing, ...]]
+    crossings: Mapping[int, tuple[Crossing, ...]]
+    patient: NDArray[np.int64] | None = None
 
 
 Scheduled = tuple[float, int, str, Matrix]
 """What is given: day, number of the dose, input, amount () or (n,)."""
 
-_plans: Kept[Plan] = Kept(64)
-_prepared: Kept[joined.Prepared] = Kept(16)
+
+@dataclass(frozen=True)
+class _Laid:
+    """What is laid out for n patients: their days, doses, and the joined courses."""
+
+    n: int
+    asked: Asked
+    given: Sequence[checks.Given]
+    courses: solve.Prepared | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Derivatives of a model's courses, for one set of parameters after another; ``prepare`` makes it.
+
+    It may be called from several threads at once.
+    """
+
+    plan: Plan
+    days: days_asked.Days
+    doses: tuple[solve.Dose, ...]
+    control: Control
+    loose: float
+    backend: str
+    threads: int | None
+    width: int | None
+    levels: solve.Levels | None
+    _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    def __call__(
+        self, parameters: ArrayLike, state: ArrayLike | None = None, levels: solve.Levels | None = None
+    ) -> Sensitivities:
+        """Solve n patients and differentiate.
+
+        Parameters
+        ----------
+        parameters : (n, parameters)
+        state : (n, states), optional
+            State on the first day, a constant; left out: the model's own start, differentiated.
+        levels : (n, levels) or mapping of name to value, optional
+            Left out: those that were prepared, or 0.
+        """
+        model, directions = self.plan.model, self.plan.directions
+        p = checks.matrix_of(parameters, model.parameters, "parameter", model)
+        x = None if state is None else checks.state_of(model, state, len(p))
+        u = checks.levels_of(model, self.levels if levels is None else levels, len(p))
+        laid = self._lay(len(p))
+        begin = x
+        if x is None and any(d.kind == "state" for d in directions):
+            begin = checks.state_of(model, start(model, p), len(p))
+        sizes = given_of.sizes(begin, p, directions, laid.given, model.example)
+        outputs = self.plan.outputs
+        names, asked = model.state_names if outputs is None else outputs.names, laid.asked
+        rows, q = asked.outputs.rows, len(directions)
+        found = Sensitivities(
+            asked.outputs.days, tuple(names), tuple(d.name for d in directions), np.full((rows, len(names)), np.nan),
+            np.full((rows, len(names), q), np.nan), np.zeros(len(p), dtype=np.int64), np.zeros(len(p), dtype=np.int64),
+            {}, asked.patient,
+        )  # fmt: skip
+        crossings: dict[int, tuple[Crossing, ...]] = {}
+        left = np.arange(len(p))
+        if self.plan.whole is not None:
+            crossings, left = self._at_once(self.plan.whole, laid, p, x, u, sizes, found)
+        if len(left):
+            crossings |= self._from_day_to_day(laid, left, p, x, u, sizes, found)
+        if asked.patient is None:
+            shape = (len(p), len(asked.outputs.days), len(names))
+            found = replace(found, values=found.values.reshape(shape), gradients=found.gradients.reshape(*shape, q))
+        return replace(found, crossings=dict(sorted(crossings.items())))
+
+    def _lay(self, n: int) -> _Laid:
+        """Days, doses and courses for n patients, laid out at the first call with so many."""
+        for laid in self._laid:
+            if laid.n == n:
+                return laid
+        model, asked = self.plan.model, self.days(n)
+        given = checks.schedule_of(model, self.doses, asked.begins, n)
+        courses = None if self.plan.whole is None else self._courses(self.plan.whole, given)
+        laid = _Laid(n, asked, given, courses)
+        self._laid[:] = [laid]
+        return laid
+
+    def _courses(self, which: Whole, given: Sequence[checks.Given]) -> solve.Prepared:
+        """Courses of the joined model, without what is given."""
+        inputs = {name for _, name, _ in given}
+        varied = {d.index for d in which.extended.directions if d.kind == "dose"}
+        gives = tuple(i.name for i in which.model.inputs if _may_be_given(i.name, inputs, which, given, varied))
+        control = joined.tolerances(
+            which.extended, self.control, np.full(len(which.extended.directions), 1 / self.loose), which.model
+        )
+        request = Request(gives, which.events, (), True, tuple(name for name, _, _ in which.reads))
+        return solve.Prepared(
+            which.model, self.days, (), request, control, self.backend, self.threads, self.width, None
+        )
+
+    def _at_once(
+        self, which: Whole, laid: _Laid, p: Matrix, x: Matrix | None, u: Matrix, sizes: Matrix, found: Sensitivities
+    ) -> tuple[dict[int, tuple[Crossing, ...]], NDArray[np.int64]]:
+        """Solve everyone in one call, write what is found, and tell what was crossed and who is left to be solved."""
+        begins, ends = laid.asked.begins, laid.asked.ends
+        timed = given_of.on_time(which, begins, ends, p)
+        courses = cast("solve.Prepared", laid.courses)
+        if timed or not courses.doses:
+            listed = [*timed, *given_of.schedule(which, laid.given, sizes)]
+            courses = replace(courses, doses=tuple(listed), _laid=[])
+            if not timed and not any(d.kind == "dose" for d in which.extended.directions):
+                self._laid[:] = [replace(laid, courses=courses)]
+        own = given_of.parameters(which, p, sizes, u, begins)
+        state = None if x is None else given_of.state(which, x, sizes, p, u, begins)
+        solved = courses(own, state, given_of.levels(which, u))
+        rows = solved.values.reshape(-1, solved.values.shape[-1])
+        whose = laid.asked.patient
+        per = np.repeat(sizes, len(laid.asked.outputs.days), axis=0) if whose is None else sizes[whose]
+        if which.outputs is None:
+            states, tangents = which.extended.split(rows)
+            found.values[:], found.gradients[:] = states, tangents / per[:, None]
+        else:
+            outputs = len(which.outputs.names)
+            places, directions = (list(part) for part in zip(*((i, q) for _, i, q in which.reads[outputs:])))
+            found.values[:], found.gradients[:] = rows[:, :outputs], 0.0
+            found.gradients[:, places, directions] = rows[:, outputs:] / per[:, directions]
+        found.gradients[np.isnan(found.values).any(axis=1)] = np.nan
+        found.status[:], found.steps[:] = solved.status, solved.steps
+        fired = list(solved.fired.values())
+        return given_of.crossings(which, fired, timed), given_of.crowded(fired)
+
+    def _from_day_to_day(
+        self, laid: _Laid, some: NDArray[np.int64], p: Matrix, x: Matrix | None, u: Matrix, sizes: Matrix,
+        found: Sensitivities,
+    ) -> dict[int, tuple[Crossing, ...]]:  # fmt: skip
+        plan, control, asked = self.plan, self.control, laid.asked
+        ready = plans.stepwise(plan)
+        plain = solve.begin(plan.model, p, x, 0.0, u, control.rtol, "plain")
+        tangents = joined.started(plan.start, plain, plan.directions, x is None)
+        crossings: dict[int, tuple[Crossing, ...]] = {}
+
+        def begun(which: Model, p: Matrix, x: Matrix, day: float, clock: Matrix) -> solve.Run:
+            return solve.begin(
+                which, p, x, day, clock, control.rtol, self.backend, method=control.method.name,
+                max_step=None if np.isinf(control.max_step) else control.max_step, max_steps=control.max_steps,
+                threads=self.threads, width=self.width,
+            )  # fmt: skip
+
+        typical = np.max(sizes, axis=0, initial=np.finfo(float).tiny) / self.loose
+        for rows, schedule in _schedules(laid.given, some, asked):
+            days, first = _days_of(asked, int(rows[0]))
+            part = replace(solve.take(plain, rows), day=float(asked.begins[rows[0]]))
+            course = joined.begin(ready, part, tangents[rows], begun)
+            course.run = replace(
+                course.run,
+                control=joined.tolerances(ready.extended, course.run.control, typical, ready.extended.joined),
+            )
+            where = asked.outputs.first[rows] + asked.outputs.shift[rows]
+            _follow(ready, course, part.parameters, days, schedule, where, found)
+            found.status[rows], found.steps[rows] = course.status, course.steps
+            crossings |= {int(rows[row]): tuple(met) for row, met in course.crossings.items()}
+        return crossings
+
+
+def _may_be_given(name: str, inputs: set[str], which: Whole, given: Sequence[checks.Given], varied: set[int]) -> bool:
+    """Whether an input of the joined model is ever used: not what no dose of this schedule needs."""
+    plain = {n for number, (_, n, _) in enumerate(given) if number not in varied}
+    if name in which.doses:
+        return name in plain
+    if not name.endswith(" of 0"):
+        return name in inputs or name not in which.extended.model.level_names
+    return any(not np.all(amount) for number, (_, _, amount) in enumerate(given) if number in varied)
+
+
+def prepare(
+    model: Model,
+    days: days_asked.DaysLike,
+    doses: Iterable[solve.Dose] = (),
+    wrt: Sequence[str] = (),
+    *,
+    outputs: Sequence[str] | None = None,
+    begin: ArrayLike | None = None,
+    events: Sequence[Event] = (),
+    levels: solve.Levels | None = None,
+    rtol: float = 1e-6,
+    corners: bool = True,
+    steer: bool = False,
+    backend: str = "batch",
+    method: str = "auto",
+    max_step: float | None = None,
+    max_steps: int = tableau.MAX_STEPS,
+    threads: int | None = None,
+    width: int | None = None,
+) -> Prepared:
+    """Prepare derivatives that are to be computed for many sets of parameters.
+
+    Parameters
+    ----------
+    model : Model
+    days : (k,), or a list of one such array for each patient
+        In rising order; a course ends on the last.
+    doses : iterable of (day, input name, amount)
+        As for ``solve.solve``.
+    wrt : sequence of str
+        Names of parameters; "state:NAME" for the state on the first day; "dose:I" for the amount of dose number I (of a
+        patient who is not given it, the derivative is 0).
+    outputs : sequence of str, optional
+        Observables and states of the model; left out: its states.
+    begin : day or (n,), optional
+        Day on which the courses begin; left out: the first of ``days``.
+    events : sequence of Event
+        Given when their condition is met.
+    levels : (n, levels) or mapping of name to value, optional
+    rtol : float
+    corners : bool
+        Find where comparisons in the equations change and let the tangents jump there. Without it they miss such jumps.
+    steer : bool
+        Hold the tangents' errors as tightly as those of the states, at the price of more steps. Left out, the steps are
+        those of the plain run, unless a tangent's error grows beyond ``LOOSENESS`` times what a state is allowed.
+    backend, max_step, max_steps, threads, width
+        As for ``solve.begin``.
+    method : {"auto", "tsit5", "rodas4", "rodas5p"}
+        As for ``solve.begin``. "auto" stays explicit where there are more than ``STIFF_STATES`` states and tangents, and
+        with events.
+
+    Returns
+    -------
+    Prepared
+        To be called with a matrix of parameters.
+    """
+    checks.backend_of(backend, solve.BACKENDS)
+    checks.model_of(model)
+    asked = days_asked.read(days, begin)
+    given = tuple(checks.doses_of(model, doses))
+    directions = tangent.directions(model, checks.names_of(wrt, "wrt", "a list of names"), [n for _, n, _ in given])
+    read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of states and observables")
+    fired = checks.each_of(events, Event, "events", lambda e: events_of.check(e, model))
+    plan = plans.plan_of(
+        model, directions, tuple(name for _, name, _ in given), fired, read, checks.flag_of(corners, "corners")
+    )
+    control = _steered(plan, control_of(model, rtol, method, max_step, max_steps))
+    loose = 1.0 if checks.flag_of(steer, "steer") else LOOSENESS
+    return Prepared(
+        plan, asked, given, control, loose, backend, checks.threads_of(threads), checks.width_of(width), levels
+    )
+
+
+def _steered(plan: Plan, control: Control) -> Control:
+    """No stiff method where its code would be too large."""
+    states = len(plan.model.states) if plan.whole is None else len(plan.whole.model.states)
+    if control.method.implicit and states > MOST_STATES:
+        raise InputError(
+            f"model {plan.model.name}: with {len(plan.directions)} derivatives there are {states} states and tangents, and "
+            f"a stiff method takes up to {MOST_STATES}; ask for fewer derivatives at a time, or leave out the method"
+        )
+    return control if plan.whole is not None and states <= STIFF_STATES else replace(control, stiff=None)
 
 
 def sensitivities(
     model: Model,
     parameters: ArrayLike,
     state: ArrayLike | None,
-    days: ArrayLike,
+    days: days_asked.DaysLike,
     doses: Iterable[solve.Dose] = (),
     wrt: Sequence[str] = (),
     *,
     outputs: Sequence[str] | None = None,
+    begin: ArrayLike | None = None,
     events: Sequence[Event] = (),
     levels: solve.Levels | None = None,
     rtol: float = 1e-6,
@@ -92,149 +354,47 @@ def sensitivities(
     threads: int | None = None,
     width: int | None = None,
 ) -> Sensitivities:
-    """Solve n patients and differentiate their states or outputs.
+    """Solve n patients and differentiate their states or outputs: ``prepare`` and one call.
 
     Parameters
     ----------
-    model : Model
     parameters : (n, parameters)
     state : (n, states) or None
-        State on the first of ``days``, a constant; None: the model's own start, differentiated.
-    days : (k,)
-        In rising order; the run begins on the first.
-    doses : iterable of (day, input name, amount)
-        As for ``solve.solve``. Patients with the same dose days are solved together.
-    wrt : sequence of str
-        Names of parameters; "state:NAME" for the state on the first day; "dose:I" for the amount of dose number I (of a
-        patient who is not given it, the derivative is 0).
-    outputs : sequence of str, optional
-        Observables of the model; left out: its states.
-    events : sequence of Event
-        Given when their condition is met.
-    levels : (n, levels) or mapping of name to value, optional
-    rtol : float
-    corners : bool
-        Find where comparisons in the equations change and let the tangents jump there. Without it they miss such jumps.
-    steer : bool
-        Hold the tangents' errors as tightly as those of the states, at the price of more steps. Left out, the steps are
-        those of the plain run, unless a tangent's error grows beyond ``LOOSENESS`` times what a state is allowed.
+        State where the courses begin, a constant; None: the model's own start, differentiated.
+    model, days, doses, wrt, outputs, begin, events, levels, rtol, corners, steer
+        As for ``prepare``.
     backend, method, max_step, max_steps, threads, width
-        As for ``solve.begin``.
+        As for ``prepare``.
     """
-    asked = checks.days_of(days)
-    checks.backend_of(backend, solve.BACKENDS)
-    checks.width_of(width)
-    plain = solve.begin(
-        model, parameters, state, float(asked[0]), levels, rtol, "plain", method=method,
-        max_step=max_step, max_steps=max_steps, threads=threads,
+    prepared = prepare(
+        model, days, doses, wrt, outputs=outputs, begin=begin, events=events, levels=levels, rtol=rtol, corners=corners,
+        steer=steer, backend=backend, method=method, max_step=max_step, max_steps=max_steps, threads=threads,
+        width=width,
     )  # fmt: skip
-    n = len(plain.parameters)
-    given = checks.schedule_of(model, doses, np.full(n, asked[0]), n)
-    directions = tangent.directions(
-        model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
-    )
-    read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of observables")
-    fired = checks.each_of(events, Event, "events", lambda e: events_of.check(e, model))
-    plan = _plan(model, directions, given, fired, read, checks.flag_of(corners, "corners"))
-    sizes, loose = _sizes(plain, directions, given), 1.0 if checks.flag_of(steer, "steer") else LOOSENESS
-    names = model.state_names if plan.outputs is None else plan.outputs.names
-    k, q = len(asked), len(directions)
-    found = Sensitivities(
-        asked, tuple(names), tuple(d.name for d in directions), np.full((n, k, len(names)), np.nan),
-        np.full((n, k, len(names), q), np.nan), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), {},
-    )  # fmt: skip
-    tangents = joined.started(plan.start, plain, directions, state is None)
-    crossings: dict[int, tuple[corners_of.Crossing, ...]] = {}
-    left = np.arange(n)
-    if plan.whole is not None:
-        course = _Course(plain, asked, given, sizes, loose, tangents, backend, threads, width)
-        crossings, left = _at_once(plan, plan.whole, course, found)
-
-    def begun(which: Model, p: Matrix, x: Matrix, day: float, clock: Matrix) -> solve.Run:
-        return solve.begin(
-            which, p, x, day, clock, rtol, backend, method=plain.control.method.name,
-            max_step=max_step, max_steps=max_steps, threads=threads, width=width,
-        )  # fmt: skip
-
-    for rows, schedule in _schedules(given, left, n) if len(left) else ():
-        part = plain if len(rows) == n else solve.take(plain, rows)
-        stepwise = _stepwise(plan)
-        day_by_day = joined.begin(stepwise, part, tangents[rows], begun)
-        control = joined.tolerances(stepwise.extended, day_by_day.run.control, _typical(sizes) / loose)
-        day_by_day.run = replace(day_by_day.run, control=control)
-        _follow(stepwise, day_by_day, part.parameters, asked, schedule, rows, found)
-        crossings |= {int(rows[row]): tuple(met) for row, met in day_by_day.crossings.items()}
-    return replace(found, crossings=dict(sorted(crossings.items())))
+    return prepared(parameters, state)
 
 
-@dataclass(frozen=True)
-class _Course:
-    """What is solved: patients at their start, what is given to them, sizes (n, q) and tangents (n, s, q)."""
-
-    plain: solve.Run
-    days: Matrix
-    given: Sequence[checks.Given]
-    sizes: Matrix
-    loose: float
-    tangents: Matrix
-    backend: str
-    threads: int | None
-    width: int | None
-
-
-def _at_once(
-    plan: Plan, which: whole.Whole, course: _Course, found: Sensitivities
-) -> tuple[dict[int, tuple[corners_of.Crossing, ...]], NDArray[np.int64]]:
-    """Solve everyone in one call, write what is found, and tell what was crossed and who is left to be solved."""
-    plain, days, model = course.plain, course.days, which.model
-    n, p, sizes = len(plain.parameters), plain.parameters, course.sizes
-    state, levels = whole.begin(which, plain.day, plain.state, p, plain.levels, course.tangents * sizes[:, None])
-    listed = whole.schedule(which, course.given, days, p, sizes)
-    names = {name for _, name, _ in listed} | {e.give for e in which.events}
-    gives = tuple(i.name for i in model.inputs if i.name in names)
-    doses = arrange(n, [(d, gives.index(name), a) for d, name, a in listed], [g in model.level_names for g in gives])
-    control = replace(
-        plain.control,
-        low=np.array([s.low for s in model.states]),
-        high=np.array([s.high for s in model.states]),
-        absolute=plain.control.absolute,
-    )
-    control = joined.tolerances(which.extended, control, np.full(sizes.shape[1], 1 / course.loose), len(model.states))
-    request = Request(gives, which.events)
-    solved = (model, np.concatenate([p, sizes], axis=1), state, levels, days, doses, request, control)
-    if course.backend == "plain":
-        courses = plain_course.follow(*solved)
-    else:
-        courses = run_course.follow(*solved, course.threads, course.width)
-    rows = courses.values.reshape(n * len(days), len(model.states))
-    x, tangents = which.extended.split(rows)
-    tangents = tangents / np.repeat(sizes, len(days), axis=0)[:, None]
-    if plan.outputs is not None:
-        at = whole.levels_at(which, listed, days, levels).reshape(len(rows), -1)
-        each, every = np.repeat(p, len(days), axis=0), np.tile(days, n)
-        scales = np.repeat(sizes, len(days), axis=0)
-        x, tangents = joined.observed(plan.outputs, which.extended, every, x, each, at, tangents, scales)
-    found.values[:] = x.reshape(found.values.shape)
-    found.gradients[:] = tangents.reshape(found.gradients.shape)
-    found.gradients[np.isnan(courses.values).any(axis=2)] = np.nan
-    found.status[:], found.steps[:] = courses.status, courses.steps
-    return whole.crossings(which, courses.fired, listed), whole.crowded(which, courses.fired)
+def _days_of(asked: Asked, row: int) -> tuple[Matrix, int]:
+    """A patient's days, and the place of the first."""
+    first, last = int(asked.outputs.first[row]), int(asked.outputs.last[row])
+    return asked.outputs.days[first:last], first
 
 
 def _schedules(
-    doses: Sequence[checks.Given], some: NDArray[np.int64], n: int
+    doses: Sequence[checks.Given], some: NDArray[np.int64], asked: Asked
 ) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
-    """Rows of the patients with the same dose days, and what they are given: (day, number, input, amounts), by day."""
-    days = np.stack([np.broadcast_to(day, n) for day, _, _ in doses], axis=1) if doses else np.zeros((n, 0))
-    if all(day.ndim == 0 for day, _, _ in doses):
-        kinds, kind_of = days[:1], np.zeros(len(some), dtype=np.int64)
-    else:
-        kinds, kind_of = np.unique(np.where(np.isnan(days[some]), np.inf, days[some]), axis=0, return_inverse=True)
-        kind_of = kind_of.reshape(len(some))
-    for number, own in enumerate(kinds.tolist()):
-        rows = some[kind_of == number]
+    """Rows of the patients with the same days, and what they are given: (day, number, input, amounts), by day."""
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    days = [np.broadcast_to(day, len(asked.begins)) for day, _, _ in doses]
+    for row in some.tolist():
+        given = tuple(float(day[row]) if np.isfinite(day[row]) else None for day in days)
+        own = None if asked.patient is None else _days_of(asked, row)[0].tobytes()
+        kinds.setdefault((float(asked.begins[row]), given, own), []).append(row)
+    for (_, own_days, _), chosen in kinds.items():
+        rows = np.array(chosen, dtype=np.int64)
         amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
-        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(own) if np.isfinite(day)]
+        given = cast("tuple[float | None, ...]", own_days)
+        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(given) if day is not None]
         yield rows, sorted(listed, key=lambda item: item[0])
 
 
@@ -242,8 +402,8 @@ def _follow(
     plan: joined.Prepared, course: joined.JoinedCourses, p: Matrix, asked: Matrix, schedule: list[Scheduled],
     rows: NDArray[np.int64], found: Sensitivities,
 ) -> None:  # fmt: skip
-    """Carry some patients through the asked days and write what is found in their rows."""
-    if not schedule or schedule[0][0] > asked[0]:
+    """Carry some patients through the asked days and write what is found, from their rows (n,) on."""
+    if not schedule or schedule[0][0] > course.run.day:
         joined.fire_held(plan, course, p)
     for j, day in enumerate(asked.tolist()):
         while schedule and schedule[0][0] <= day:
@@ -255,95 +415,4 @@ def _follow(
         joined.advance(plan, course, p, day)
         well = course.status == tableau.OK
         values, slopes = joined.observe(plan, course, p, day)
-        found.values[rows[well], j], found.gradients[rows[well], j] = values[well], slopes[well]
-    found.status[rows], found.steps[rows] = course.status, course.steps
-
-
-def _sizes(run: solve.Run, directions: Sequence[Direction], doses: Sequence[checks.Given]) -> Matrix:
-    """Size (n, q) of what is varied: each patient's own, or where that is 0 the example's."""
-    of, n = {"parameter": run.parameters, "state": run.state}, len(run.parameters)
-    sizes = np.ones((n, len(directions)))
-    for q, d in enumerate(directions):
-        own = abs(np.broadcast_to(doses[d.index][2] if d.kind == "dose" else of[d.kind][:, d.index], n))
-        sizes[:, q] = np.where(own > 0, own, abs(float(run.model.example.get(d.name, 0.0))) or 1.0)
-    return sizes
-
-
-def _typical(sizes: Matrix) -> Matrix:
-    """Size (q,) for all."""
-    return np.max(sizes, axis=0, initial=np.finfo(float).tiny)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is prepared once for a model, its directions, doses and events.
-
-    ``whole`` is None where a path must be followed from day to day.
-    """
-
-    key: Hashable
-    model: Model
-    directions: tuple[Direction, ...]
-    start: Recorded
-    doses: Mapping[str, Recorded]
-    own: Mapping[int, str]
-    surfaces: tuple[corners_of.Surface, ...]
-    outputs: Recorded | None
-    whole: whole.Whole | None
-
-
-def _plan(
-    model: Model, directions: tuple[Direction, ...], doses: Sequence[checks.Given], events: tuple[Event, ...],
-    outputs: Sequence[str] | None, corners: bool,
-) -> Plan:  # fmt: skip
-    inputs = {*(name for _, name, _ in doses), *(e.give for e in events)} - set(model.level_names)
-    own = {q: doses[d.index][1] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
-    facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
-    if outputs is not None:
-        facts.append(content.observables(model))
-    key = (
-        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(own.items()), events,
-        None if outputs is None else tuple(outputs), corners,
-    )  # fmt: skip
-
-    def made() -> Plan:
-        recorded = {name: dose(model, name) for name in sorted(inputs)}
-        begin = initial(model)
-        which = tuple(corners_of.surfaces(model, events)) if corners and directions else ()
-        if not corners or not directions:
-            which = tuple(corners_of.surfaces(model, events)[: len(events)])
-        once = None
-        if whole.possible(which):
-            links = corners_of.links(which, model)
-            system = tangent.extend(model, directions, recorded, begin, given=own, links=links, sized=True)
-            once = whole.make(system, recorded, own, which)
-        read = None if outputs is None else _outputs(model, outputs)
-        return Plan(key, model, directions, begin, recorded, own, which, read, once)
-
-    return _plans.get(key, made)
-
-
-def _stepwise(plan: Plan) -> joined.Prepared:
-    """What following patients from day to day needs."""
-
-    def made() -> joined.Prepared:
-        paced = bool(plan.surfaces)
-        scout = tangent.extend(plan.model, (), {}, plan.start, paced=True) if paced else None
-        links = corners_of.links(plan.surfaces, plan.model)
-        system = tangent.extend(
-            plan.model, plan.directions, plan.doses, plan.start, given=plan.own, links=links, paced=paced
-        )
-        return joined.Prepared(plan.model, plan.doses, plan.surfaces, system, scout, plan.outputs)
-
-    return _prepared.get(plan.key, made)
-
-
-def _outputs(model: Model, names: Sequence[str]) -> Recorded:
-    def chosen(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
-        every = model.observables(t, x, p, u)
-        for name in names:
-            if name not in every:
-                raise InputError(f"model {model.name}: {unknown('output', name, tuple(every))}")
-        return {name: every[name] for name in names}
-
-    return differentiated(model, chosen)
+        found.values[rows[well] + j], found.gradients[rows[well] + j] = values[well], slopes[well]

@@ -14,14 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vein2vein.engine.checks import Given
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.tangents import corners, tangent
-from vein2vein.engine.tangents.corners import Crossing, Surface
-from vein2vein.engine.tangents.tangent import Direction, Extended, Matrix
+from vein2vein.engine.tangents import tangent
+from vein2vein.engine.tangents.corners import Surface
+from vein2vein.engine.tangents.tangent import Direction, Extended
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.engine.trace.graph import needed
 from vein2vein.models.mathematics import less, where
@@ -30,8 +26,8 @@ from vein2vein.models.model import Input, Model, State
 MOST = 24
 """Crossings of one comparison, in one direction, that there is room for; who has more is followed from day to day."""
 CLOCK, STOP = "day of the course", "step ends here"
-_TINY = 1e-300
-_ROUNDINGS = 64
+FIRST = "first day"
+TINY = 1e-300
 
 Value = Callable[[str, int], Any]
 """Value of a leaf (kind, index) of a recorded function."""
@@ -54,6 +50,12 @@ class Whole:
         Two for each of ``surfaces``: rising, falling.
     copied : tuple of int
         Levels that the jumps read.
+    clocked : bool
+        Whether the day is carried along.
+    outputs : Recorded or None
+        What is observed; None: the states.
+    reads : tuple of (name, output, direction)
+        Values that are read, in order, where there are outputs: outputs (direction -1), then their tangents.
     """
 
     extended: Extended
@@ -63,6 +65,9 @@ class Whole:
     timed: tuple[Surface, ...]
     events: tuple[Event, ...]
     copied: tuple[int, ...]
+    clocked: bool
+    outputs: Recorded | None
+    reads: tuple[tuple[str, int, int], ...]
 
 
 def possible(surfaces: Sequence[Surface]) -> bool:
@@ -93,8 +98,11 @@ def _read(surface: Surface) -> list[int]:
     return [*nodes, *surface.distance.slopes[0].values()]
 
 
-def make(extended: Extended, doses: Mapping[str, Recorded], own: Mapping[int, str], which: Sequence[Surface]) -> Whole:
-    """Give a joined model its doses and corners.
+def make(
+    extended: Extended, start: Recorded, doses: Mapping[str, Recorded], own: Mapping[int, str],
+    which: Sequence[Surface], outputs: Recorded | None,
+) -> Whole:  # fmt: skip
+    """Give a joined model its start, doses, corners and observables.
 
     Parameters
     ----------
@@ -104,15 +112,18 @@ def make(extended: Extended, doses: Mapping[str, Recorded], own: Mapping[int, st
         For directions of the kind "dose".
     which : sequence of Surface
         Comparisons; ``possible`` says whether they can be met.
+    outputs : Recorded, optional
     """
     model = extended.model
     timed = tuple(s for s in which if _is_timed(s))
     surfaces = tuple(s for s in which if not _is_timed(s))
     leaves = {(op, args[0]) for s in which for op, args in _nodes(s) if op in ("time", "level")}
     copied = tuple(sorted(i for kind, i in leaves if kind == "level"))
-    sides = [_side(k) for k in range(len(surfaces))]
-    carried = [*sides, *(_copy(model, i) for i in copied)]
-    extra = [*carried, *([CLOCK] if leaves else [])]
+    sides = [side_name(k) for k in range(len(surfaces))]
+    carried = [*sides, *(copy_name(model, i) for i in copied)]
+    clocked = bool(leaves) or any("time" in _leaves(s.distance, s.distance.outputs) for s in surfaces)
+    extra = [*carried, *([CLOCK] if clocked else [])]
+    observed, reads = _observed(extended, outputs)
 
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         return {**extended.joined.equations(t, x, p, u), **{name: 1.0 if name == CLOCK else 0.0 for name in extra}}
@@ -121,45 +132,47 @@ def make(extended: Extended, doses: Mapping[str, Recorded], own: Mapping[int, st
     for name, function in doses.items():
         inputs[name] = _dose(extended, function, surfaces, None)
     for q, name in own.items():
-        inputs[_own(name, extended.directions[q])] = _dose(extended, doses[name], surfaces, q)
-        inputs[_own(name, extended.directions[q], True)] = _dose(extended, doses[name], surfaces, q, True)
+        inputs[own_name(name, extended.directions[q])] = _dose(extended, doses[name], surfaces, q)
+        inputs[own_name(name, extended.directions[q], True)] = _dose(extended, doses[name], surfaces, q, True)
     for k, surface in enumerate(surfaces):
-        inputs[_corner(k)] = _jump(extended, surface, sides[k])
+        inputs[corner_name(k)] = _jump(extended, surface, sides[k])
     for k, surface in enumerate(timed):
-        inputs[_corner(k, True)] = _jump(extended, surface, None)
+        inputs[corner_name(k, True)] = _jump(extended, surface, None)
     for i in copied:
-        inputs[_copy(model, i)] = _set(_copy(model, i))
+        inputs[copy_name(model, i)] = _set(copy_name(model, i))
     joined = replace(
         extended.joined,
         states=(*extended.joined.states, *(State(name, name, "1", math.inf) for name in extra)),
         inputs=(*(i for i in extended.joined.inputs if i.kind == "level"), *(Input(n, n, "1") for n in inputs)),
         equations=equations,
         apply_dose=lambda name, amount, x, p: inputs[name](amount, x, p),
-        initial=lambda p: {},
+        parameters=(*extended.joined.parameters, *_begun(model, copied, clocked)),
+        initial=_start(extended, start, surfaces, copied, clocked),
+        observables=observed,
         example={},
         example_doses=(),
     )
     events = [e for k, s in enumerate(surfaces) for e in _watched(model, s, k)]
-    return Whole(extended, joined, doses, surfaces, timed, tuple(events), copied)
+    return Whole(extended, joined, doses, surfaces, timed, tuple(events), copied, clocked, outputs, reads)
 
 
 def _nodes(surface: Surface) -> list[tuple[str, tuple[Any, ...]]]:
     return [surface.distance.graph.nodes[node] for node in needed(surface.distance.graph, _read(surface))]
 
 
-def _side(number: int) -> str:
+def side_name(number: int) -> str:
     return f"side {number}"
 
 
-def _corner(number: int, timed: bool = False) -> str:
+def corner_name(number: int, timed: bool = False) -> str:
     return f"corner {'in time ' if timed else ''}{number}"
 
 
-def _copy(model: Model, level: int) -> str:
+def copy_name(model: Model, level: int) -> str:
     return f"{model.level_names[level]} now"
 
 
-def _own(name: str, direction: Direction, zero: bool = False) -> str:
+def own_name(name: str, direction: Direction, zero: bool = False) -> str:
     return f"{name}, {direction.name}{' of 0' if zero else ''}"
 
 
@@ -176,6 +189,87 @@ def _set(name: str) -> Change:
     return lambda amount, x, p: {name: amount + 0.0 * getattr(x, name)}
 
 
+def _begun(model: Model, copied: Sequence[int], clocked: bool) -> list[str]:
+    """Parameters that say how a course begins: the levels that are copied, the first day."""
+    return [*(f"{model.level_names[i]} at first" for i in copied), *([FIRST] if clocked else [])]
+
+
+def _start(
+    extended: Extended, start: Recorded, surfaces: Sequence[Surface], copied: Sequence[int], clocked: bool
+) -> Callable[[Any], Mapping[str, Any]]:
+    """The model's own start with its tangents and what is carried along."""
+    model = extended.model
+    names = dict(zip(extended.columns, extended.tangent_names))
+
+    def initial(p: Any) -> Mapping[str, Any]:
+        nodes = [*start.outputs, *(n for slope in start.slopes for n in slope.values())]
+        of = tangent.computed(start.graph, nodes, _value(model, None, p))
+        found: dict[str, Any] = {**dict.fromkeys(model.state_names, 0.0)}
+        found |= {s: of[n] for s, n in zip(start.names, start.outputs)}
+        states = dict(found)
+        for (i, q), name in names.items():
+            direction = extended.directions[q]
+            if direction.kind == "state" and direction.index == i:
+                found[name] = getattr(p, tangent.size(direction))
+        for state, slope in zip(start.names, start.slopes):
+            for q, direction in enumerate(extended.directions):
+                i = model.state_names.index(state)
+                if (i, q) in names and direction.kind != "state":
+                    found[names[i, q]] = _along(extended, slope, of, {}, p, q)
+        for k, surface in enumerate(surfaces):
+            distance = surface.distance
+            far = tangent.computed(distance.graph, distance.outputs, _value(model, None, p, None, states))
+            found[side_name(k)] = less(0.0, far[distance.outputs[0]])
+        begun = _begun(model, copied, clocked)
+        carried = [*(copy_name(model, i) for i in copied), *([CLOCK] if clocked else [])]
+        return found | {name: getattr(p, parameter) for name, parameter in zip(carried, begun)}
+
+    return initial
+
+
+Observed = Callable[[Any, Any, Any, Any], Mapping[str, Any]]
+
+
+def _observed(extended: Extended, outputs: Recorded | None) -> tuple[Observed, tuple[tuple[str, int, int], ...]]:
+    """Outputs and their tangents as observables of the joined model, and what is read of them."""
+    if outputs is None:
+        return (lambda t, x, p, u: {}), ()
+    model, slopes = extended.model, outputs.slopes
+    levels = {d.level: [q for q, e in enumerate(extended.directions) if e.level == d.level]
+              for d in extended.directions if d.level >= 0}  # fmt: skip
+    reads = [(name, i, -1) for i, name in enumerate(outputs.names)]
+    columns = set(extended.columns)
+    for i, name in enumerate(outputs.names):
+        for q, d in enumerate(extended.directions):
+            if any((kind == "state" and (j, q) in columns) or (kind, j) == (d.kind, d.index)
+                   or (kind == "level" and q in levels.get(j, ())) for kind, j in slopes[i]):  # fmt: skip
+                reads.append((f"{name}'{d.name}", i, q))
+
+    def observables(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
+        of_leaf = _value(model, x, p)
+
+        def leaf(kind: str, index: int) -> Any:
+            if kind == "level":
+                return getattr(u, model.level_names[index])
+            return t if kind == "time" else of_leaf(kind, index)
+
+        nodes = [*outputs.outputs, *(n for slope in slopes for n in slope.values())]
+        of, tangents = tangent.computed(outputs.graph, nodes, leaf), _tangent(extended, x)
+        found: dict[str, Any] = {}
+        for name, i, q in reads:
+            if q < 0:
+                found[name] = of[outputs.outputs[i]]
+                continue
+            total = _along(extended, slopes[i], of, tangents, p, q)
+            for (kind, j), node in slopes[i].items():
+                if kind == "level" and q in levels.get(j, ()):
+                    total = total + of[node] * getattr(u, f"{extended.directions[q].name}'")
+            found[name] = total
+        return found
+
+    return observables, tuple(reads)
+
+
 def _value(model: Model, x: Any, p: Any, amount: Any = None, after: Mapping[str, Any] | None = None) -> Value:
     """Leaves as they stand in the joined state ``x``, some of its states replaced by those ``after`` a dose."""
 
@@ -185,7 +279,9 @@ def _value(model: Model, x: Any, p: Any, amount: Any = None, after: Mapping[str,
         if kind == "state":
             name = model.state_names[index]
             return after[name] if after is not None and name in after else getattr(x, name)
-        return getattr(x, CLOCK if kind == "time" else _copy(model, index))
+        if x is None:
+            return getattr(p, FIRST)
+        return getattr(x, CLOCK if kind == "time" else copy_name(model, index))
 
     return value
 
@@ -222,7 +318,7 @@ def _dose(
         for k in moved if not zero else ():
             distance = surfaces[k].distance
             seen = tangent.computed(distance.graph, distance.outputs, _value(model, x, p, after=found))
-            found[_side(k)] = less(0.0, seen[distance.outputs[0]])
+            found[side_name(k)] = less(0.0, seen[distance.outputs[0]])
         return found
 
     return change
@@ -284,109 +380,10 @@ def _watched(model: Model, surface: Surface, number: int) -> tuple[Event, Event]
         )[distance.outputs[0]]
 
     def rises(t: Any, x: Any, p: Any, u: Any) -> Any:
-        return where(less(getattr(x, _side(number)), 0.5), far(t, x, p) - _TINY, -1.0)
+        return where(less(getattr(x, side_name(number)), 0.5), far(t, x, p) - TINY, -1.0)
 
     def falls(t: Any, x: Any, p: Any, u: Any) -> Any:
-        return where(less(0.5, getattr(x, _side(number))), -far(t, x, p), -1.0)
+        return where(less(0.5, getattr(x, side_name(number))), -far(t, x, p), -1.0)
 
-    give = _corner(number)
+    give = corner_name(number)
     return Event(f"{give} rises", rises, give, 1.0, MOST), Event(f"{give} falls", falls, give, -1.0, MOST)
-
-
-def begin(whole: Whole, day: float, x: Matrix, p: Matrix, u: Matrix, tangents: Matrix) -> tuple[Matrix, Matrix]:
-    """Joined states and levels at the start, from states (n, s), levels (n, l) and tangents per size (n, s, q)."""
-    n = len(x)
-    sides = corners.distances(whole.surfaces, day, x, p, u) > 0
-    clock = np.full((n, int(CLOCK in whole.model.state_names)), day)
-    state = np.concatenate([whole.extended.join(x, tangents), sides, u[:, list(whole.copied)], clock], axis=1)
-    return state, np.concatenate([u, np.zeros((n, len(whole.model.level_names) - u.shape[1]))], axis=1)
-
-
-def schedule(whole: Whole, given: Sequence[Given], days: Matrix, p: Matrix, sizes: Matrix) -> list[Given]:
-    """What is given to the joined model: (days, input, amounts), those of one day in their order."""
-    model, n = whole.extended.model, len(p)
-    own = {d.index: d for d in whole.extended.directions if d.kind == "dose"}
-    size = {d.index: sizes[:, q] for q, d in enumerate(whole.extended.directions) if d.kind == "dose"}
-    found = [dose for k, surface in enumerate(whole.timed) for dose in _on_time(surface, k, days, p)]
-    for number, (day, name, amount) in enumerate(given):
-        if name in model.level_names:
-            level = model.level_names.index(name)
-            found.append((day, name, amount))
-            found += [
-                (day, f"{d.name}'", size[number] if d.index == number else np.array(0.0))
-                for d in own.values()
-                if d.level == level
-            ]
-            if level in whole.copied:
-                found.append((day, _copy(model, level), np.where(amount == 0, _TINY, amount)))
-        elif number in own:
-            found.append((day, _own(name, own[number]), amount))
-            if not np.all(amount):
-                none = np.where(np.broadcast_to(amount, n) == 0, day, np.nan)
-                found.append((none, _own(name, own[number], True), np.array(1.0)))
-        else:
-            found.append((day, name, amount))
-    return found
-
-
-def _on_time(surface: Surface, number: int, days: Matrix, p: Matrix) -> list[Given]:
-    """A corner that the time alone decides: a stop just before it, so that no step looks across, and the jump."""
-    n = len(p)
-    none = np.zeros((n, 0))
-    distance, pace = surface.distance, surface.distance.slopes[0]["time", 0]
-
-    def far(day: Matrix) -> Matrix:
-        return tangent.values(distance.graph, distance.outputs, day, none, p, none)[0]
-
-    def moved(day: Matrix, beyond: bool, towards: float) -> Matrix:
-        """The days, by a few roundings moved to where they lie beyond the corner, or before it."""
-        for _ in range(_ROUNDINGS):
-            amiss = ((far(day) > 0) == rises) != beyond
-            if not np.any(amiss & np.isfinite(day)):
-                break
-            day = np.where(amiss, np.nextafter(day, towards), day)
-        return day
-
-    speed = tangent.values(distance.graph, [pace], 0.0, none, p, none)[0]
-    rises, begin = speed > 0, np.full(n, days[0])
-    away = far(begin)
-    with np.errstate(all="ignore"):
-        at = begin - away / speed
-    at = np.where((at >= days[0]) & (at <= days[-1]) & ((away > 0) != rises), at, np.nan)
-    at = moved(at, True, np.inf)
-    before = moved(np.nextafter(at, -np.inf), False, -np.inf)
-    before = np.where(before > days[0], before, np.nan)
-    return [(before, STOP, np.array(1.0)), (at, _corner(number, True), np.where(rises, 1.0, -1.0))]
-
-
-def crossings(whole: Whole, fired: Matrix, given: Sequence[Given]) -> dict[int, tuple[Crossing, ...]]:
-    """What each patient crossed, in order, from the days on which events fired and the corners in time."""
-    found: dict[int, list[Crossing]] = {}
-    for row, place in np.argwhere(np.isfinite(fired)).tolist():
-        event = place // MOST
-        found.setdefault(row, []).append(Crossing(float(fired[row, place]), event // 2, event % 2 == 0))
-    names = {_corner(k, True): len(whole.surfaces) + k for k in range(len(whole.timed))}
-    for day, name, amount in given:
-        if name in names:
-            for row in np.flatnonzero(np.isfinite(day)).tolist():
-                found.setdefault(row, []).append(Crossing(float(day[row]), names[name], bool(amount[row] > 0)))
-    return {row: tuple(sorted(met, key=lambda c: c.day)) for row, met in sorted(found.items())}
-
-
-def crowded(whole: Whole, fired: Matrix) -> NDArray[np.int64]:
-    """Patients who crossed one comparison as often as there is room for."""
-    return np.flatnonzero(np.isfinite(fired[:, MOST - 1 :: MOST]).any(axis=1))
-
-
-def levels_at(whole: Whole, given: Sequence[Given], days: Matrix, u: Matrix) -> Matrix:
-    """Levels of the joined model (n, k, l) on each day, right after what is given on it."""
-    found = np.repeat(u[:, None, :], len(days), axis=1)
-    names = whole.model.level_names
-    set_ = [(np.broadcast_to(day, len(u)), names.index(n), a) for day, n, a in given if n in names]
-    when = np.full(found.shape, -np.inf)
-    for day, level, amount in set_:
-        now = np.broadcast_to(day[:, None], found.shape[:2])
-        later = (now <= days) & (now >= when[:, :, level])
-        found[:, :, level] = np.where(later, np.broadcast_to(amount, len(u))[:, None], found[:, :, level])
-        when[:, :, level] = np.where(later, now, when[:, :, level])
-    return found
