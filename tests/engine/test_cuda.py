@@ -81,7 +81,7 @@ def setting(model, p, days, given, method, rtol=1e-6, **options):
 
 
 @needs_gcc
-@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "reference"])
+@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "seasonal", "reference"])
 def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name):
     model = REFERENCE if name == "reference" else models[name]
     p = patients(5) if name == "cytokine" else np.random.default_rng(1).uniform(0.5, 2, (5, len(model.parameters)))

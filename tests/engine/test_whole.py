@@ -22,7 +22,7 @@ def switching(make):
     """A dose that depends on state and parameters, corners of state and of time, rates that read time and a level."""
 
     def equations(t, x, p, u):
-        high = where(x.A < p.limit, 1.0, 0.3 + 0.01 * t + 0.2 * u.held)
+        high = where(p.limit > x.A, 1.0, 0.3 + 0.01 * t + 0.2 * u.held)
         return {"A": p.g * high - p.k * x.D * x.A, "D": -p.e * x.D + where(t < p.late, 0.0, 0.2 * (1 + t / 10))}
 
     inputs = (Input("drug", "", "mg"), Input("held", "", "1", "level"))
@@ -111,7 +111,7 @@ def test_a_dose_across_a_corner_lets_no_tangent_jump(make_model):
 
 def test_who_crosses_more_often_than_there_is_room_for_is_followed(make_model, monkeypatch):
     def equations(t, x, p, u):
-        return {"A": p.w * x.B, "B": -p.w * x.A, "C": where(0.3 < x.A, 1.0, 0.0)}
+        return {"A": p.w * x.B, "B": -p.w * x.A, "C": where(x.A > 0.3, 1.0, 0.0)}
 
     model = make_model("often", ["A", "B", "C"], ["w"], equations, lambda p: {"B": 1.0})
     p = np.array([[0.5], [2.0]])
@@ -205,7 +205,7 @@ def test_observables_of_levels_that_are_varied(make_model):
 
 def test_slopes_of_powers_are_finite_next_to_nothing():
     def function(t, x, p, u):
-        return {"a": power(x.A, p.n), "b": hill(x.A, p.half, 2.0), "c": sqrt(where(0.0 < x.A, x.A, 0.0)) * x.B}
+        return {"a": power(x.A, p.n), "b": hill(x.A, p.half, 2.0), "c": sqrt(where(x.A > 0.0, x.A, 0.0)) * x.B}
 
     g, outputs = record("powers", function, ["A", "B"], ["n", "half"])
     first = partials(g, list(outputs.values()), "state")

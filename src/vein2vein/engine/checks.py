@@ -137,7 +137,7 @@ def flag_of(value: object, name: str) -> bool:
 def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
     """Names in a list; a single text is refused, since its letters would be taken for names."""
     listed: object = names
-    if isinstance(listed, str) or not isinstance(listed, Iterable):
+    if isinstance(listed, (str, bytes, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"{what} is {shown(names)}; give {expected}")
     found = tuple(cast("Iterable[str]", names))
     for name in cast("tuple[object, ...]", found):

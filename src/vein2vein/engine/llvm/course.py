@@ -57,7 +57,7 @@ def declarations(width: int) -> list[str]:
     return [
         f"declare {v} @llvm.fma.{n}({v}, {v}, {v})",
         f"declare {v} @llvm.sqrt.{n}({v})",
-        f"declare {v} @llvm.fabs.{n}({v})",
+        *(f"declare {v} @llvm.{name}.{n}({v})" for name in ("fabs", "floor", "ceil")),
         f"declare i1 @llvm.vector.reduce.or.v{width}i1({m})",
         f"declare i64 @llvm.vector.reduce.add.v{width}i64(<{width} x i64>)",
     ]

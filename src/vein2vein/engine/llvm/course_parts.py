@@ -17,8 +17,9 @@ from vein2vein.engine.method import summaries
 from vein2vein.engine.method.events import LOOKS, ROUNDS, Event
 from vein2vein.engine.method.request import REALS, Request
 from vein2vein.engine.method.summaries import POINTS, Summary
+from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
-from vein2vein.engine.trace.recording import Expression, record
+from vein2vein.engine.trace.recording import record
 from vein2vein.models.model import Model
 
 _PATIENT = "%at_patient"
@@ -136,7 +137,9 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
     watched: list[tuple[int, ...]] = []
     observed: tuple[int, ...] = ()
     for i, event in enumerate(events):
-        g, outputs = record(model.name, _valued(event.condition), *names)
+        g, outputs = record(
+            model.name, _valued(event.condition), *names, f"the condition of {event.name}", event.condition
+        )
         watched.append(_states(g, [outputs["value"]]))
         text.append(straight(f"condition{i}", g, [outputs["value"]], width, fused))
     quantities: dict[Any, int] = {}
@@ -145,7 +148,9 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
     if wanted:
         by_place = {place: of for of, place in quantities.items()}
         chosen = {f"y{i}": summaries.quantity(_first(wanted, by_place[i]), model) for i in range(len(quantities))}
-        g, outputs = record(model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names)
+        g, outputs = record(
+            model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names, "a summary"
+        )
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))

@@ -54,7 +54,7 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
     """Assembly of the functions of a model that a method calls, and the sizes of what they work on."""
     model = traced.model
     bounds = [(s.low, s.high) for s in model.states]
-    nodes: list[tuple[int, int]] = []
+    nodes: list[tuple[int, int]] | None = None
     solver, factors, by_time = "", 0, {}
     if method.implicit:
         s = rosenbrock.slopes(traced)
@@ -68,7 +68,7 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
         parameters=len(model.parameters),
         levels=len(model.level_names),
         kept=max(kept, 1),
-        partials=max(len(nodes), 1),
+        partials=max(len(nodes or ()), 1),
         factors=max(factors, 1),
         by_time=by_time,
         method=method,

@@ -19,14 +19,20 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.arguments import shown
 from vein2vein.engine.method import rosenbrock, tableau
-from vein2vein.engine.trace.recording import misfit
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.graph import straying
+from vein2vein.engine.trace.kept import Kept
+from vein2vein.engine.trace.recording import misfit, trace
 from vein2vein.errors import InputError
+from vein2vein.models import author
 from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
 
 _TINY = float(np.finfo(float).tiny)
+_domains: Kept[tuple[Vector, Vector]] = Kept(64)
 
 
 @dataclass(frozen=True)
@@ -93,34 +99,50 @@ def derivative(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
 
 
 def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
-    """Time derivative (states,) without regard to bounds."""
+    """Time derivative (states,) without regard to bounds; states that may stray are seen within them."""
     names = model.state_names
+    low, high = _domain(model)
+    x = np.minimum(np.maximum(x, low), high)
     try:
         rate = model.equations(t, Names(zip(names, x.tolist())), p, u)
     except ArithmeticError:
         return np.full(len(names), np.nan)
-    except InputError:
-        raise
     except Exception as error:  # the author's own code, whatever is wrong with it
-        raise InputError(f"model {model.name}: its equations fail: {type(error).__name__}: {error}") from error
+        raise author.told(model.name, "the equations", error) from error
     if not isinstance(cast("object", rate), Mapping) or len(rate) != len(names):
         raise _unfit(model, rate)
     try:
-        return np.array([float(rate[name]) for name in names])
+        return np.array([math.nan if isinstance(rate[name], complex) else float(rate[name]) for name in names])
     except (KeyError, TypeError, ValueError):
         raise _unfit(model, rate) from None
+
+
+def _domain(model: Model) -> tuple[Vector, Vector]:
+    """Bounds (states,) within which the rates see each state: its own for one that strays (``graph.straying``)."""
+    recorded = content.fits(model)
+    if not recorded:  # who knows what these equations do
+        return model.limits[1:]
+    return _domains.get(recorded, lambda: _traced_domain(model))
+
+
+def _traced_domain(model: Model) -> tuple[Vector, Vector]:
+    traced = trace(model)
+    strays = list(straying(traced.graph, traced.derivatives))
+    _, low, high = model.limits
+    inside = np.isin(np.arange(len(low)), strays)
+    return np.where(inside, low, -np.inf), np.where(inside, high, np.inf)
 
 
 def _unfit(model: Model, rate: object) -> InputError:
     """What is wrong with what the equations returned."""
     if not isinstance(rate, Mapping):
-        return InputError(
-            f"model {model.name}: what the equations give is {type(rate).__name__}; return a mapping of name to value"
-        )
+        text = f"what the equations returned is {type(rate).__name__}; return a mapping of name to value"
+        return author.fault(f"model {model.name}: {text}", author.begins(model.equations))
     found = cast("Mapping[str, object]", rate)
     misfit(model, found)
     odd = next(name for name in model.state_names if not is_number(found[name]))
-    return InputError(f"model {model.name}: the rate of {odd} is {found[odd]!r}; give one number")
+    text = f"model {model.name}: the rate of {odd} is {shown(found[odd])}; give one number"
+    return author.fault(text, author.begins(model.equations))
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:

@@ -34,6 +34,7 @@ from vein2vein.engine.method.request import (
     Standing,
 )
 from vein2vein.errors import InputError
+from vein2vein.models import author
 from vein2vein.models.model import Model, Names, give, start
 
 Vector = Matrix = NDArray[np.float64]
@@ -85,7 +86,12 @@ class Course:
 
     def value(self, function: Callable[[Any, Any, Any, Any], Any], t: float, x: Vector) -> float:
         """A function of (t, x, p, u) of this patient."""
-        found = function(t, self.named(x), self.p, self.u)
+        try:
+            found = function(t, self.named(x), self.p, self.u)
+        except ArithmeticError:
+            return math.nan
+        except Exception as error:  # the author's own code, whatever is wrong with it
+            raise author.told(self.model.name, "a condition or summary", error) from error
         try:
             return float(found)
         except (TypeError, ValueError):

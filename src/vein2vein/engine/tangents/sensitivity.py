@@ -40,7 +40,7 @@ from vein2vein.records import described
 LOOSENESS = 100.0
 """How much larger than the states' own a tangent's error may be before it shortens the steps: it then grows unseen."""
 STIFF_STATES, MOST_STATES = 160, 600
-"""Joined states up to which code of a stiff method is made where the method may be chosen, and where it is asked for."""
+"""Joined states up to which code of a stiff method is made: where it may be chosen, and where it is asked for."""
 
 
 @described
@@ -224,7 +224,7 @@ class Prepared:
 
         typical = np.max(sizes, axis=0, initial=np.finfo(float).tiny) / self.loose
         for rows, schedule in _schedules(laid.given, some, asked):
-            days, first = _days_of(asked, int(rows[0]))
+            days = _days_of(asked, int(rows[0]))
             part = replace(solve.take(plain, rows), day=float(asked.begins[rows[0]]))
             course = joined.begin(ready, part, tangents[rows], begun)
             course.run = replace(
@@ -326,8 +326,8 @@ def _steered(plan: Plan, control: Control) -> Control:
     states = len(plan.model.states) if plan.whole is None else len(plan.whole.model.states)
     if control.method.implicit and states > MOST_STATES:
         raise InputError(
-            f"model {plan.model.name}: with {len(plan.directions)} derivatives there are {states} states and tangents, and "
-            f"a stiff method takes up to {MOST_STATES}; ask for fewer derivatives at a time, or leave out the method"
+            f"model {plan.model.name}: with {len(plan.directions)} derivatives there are {states} states and tangents, "
+            f"and a stiff method takes up to {MOST_STATES}; ask for fewer at a time, or leave out the method"
         )
     return control if plan.whole is not None and states <= STIFF_STATES else replace(control, stiff=None)
 
@@ -374,10 +374,9 @@ def sensitivities(
     return prepared(parameters, state)
 
 
-def _days_of(asked: Asked, row: int) -> tuple[Matrix, int]:
-    """A patient's days, and the place of the first."""
-    first, last = int(asked.outputs.first[row]), int(asked.outputs.last[row])
-    return asked.outputs.days[first:last], first
+def _days_of(asked: Asked, row: int) -> Matrix:
+    """A patient's days."""
+    return asked.outputs.days[int(asked.outputs.first[row]) : int(asked.outputs.last[row])]
 
 
 def _schedules(
@@ -388,7 +387,7 @@ def _schedules(
     days = [np.broadcast_to(day, len(asked.begins)) for day, _, _ in doses]
     for row in some.tolist():
         given = tuple(float(day[row]) if np.isfinite(day[row]) else None for day in days)
-        own = None if asked.patient is None else _days_of(asked, row)[0].tobytes()
+        own = None if asked.patient is None else _days_of(asked, row).tobytes()
         kinds.setdefault((float(asked.begins[row]), given, own), []).append(row)
     for (_, own_days, _), chosen in kinds.items():
         rows = np.array(chosen, dtype=np.int64)

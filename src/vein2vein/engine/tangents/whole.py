@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from vein2vein.engine.method.events import Event
@@ -21,7 +21,7 @@ from vein2vein.engine.tangents.tangent import Direction, Extended
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.engine.trace.graph import needed
 from vein2vein.models.mathematics import less, where
-from vein2vein.models.model import Input, Model, State
+from vein2vein.models.model import Input, Model, State, derived
 
 MOST = 24
 """Crossings of one comparison, in one direction, that there is room for; who has more is followed from day to day."""
@@ -140,7 +140,7 @@ def make(
         inputs[corner_name(k, True)] = _jump(extended, surface, None)
     for i in copied:
         inputs[copy_name(model, i)] = _set(copy_name(model, i))
-    joined = replace(
+    joined = derived(
         extended.joined,
         states=(*extended.joined.states, *(State(name, name, "1", math.inf) for name in extra)),
         inputs=(*(i for i in extended.joined.inputs if i.kind == "level"), *(Input(n, n, "1") for n in inputs)),
@@ -161,18 +161,22 @@ def _nodes(surface: Surface) -> list[tuple[str, tuple[Any, ...]]]:
 
 
 def side_name(number: int) -> str:
+    """State that says on which side of a comparison the path is."""
     return f"side {number}"
 
 
 def corner_name(number: int, timed: bool = False) -> str:
+    """Input that lets the tangents jump at a comparison."""
     return f"corner {'in time ' if timed else ''}{number}"
 
 
 def copy_name(model: Model, level: int) -> str:
+    """State that holds a level."""
     return f"{model.level_names[level]} now"
 
 
 def own_name(name: str, direction: Direction, zero: bool = False) -> str:
+    """Input of a dose whose amount is varied."""
     return f"{name}, {direction.name}{' of 0' if zero else ''}"
 
 

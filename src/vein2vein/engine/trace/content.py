@@ -13,14 +13,13 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from vein2vein.engine.trace.recording import Unrecordable, record, trace
-from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.engine.trace.expression import Unrecordable
+from vein2vein.engine.trace.recording import record, trace
+from vein2vein.models.model import Model, states_only
 
 _Facts = dict[str, str]
 _known: dict[int, tuple[weakref.ref[Model], _Facts]] = {}
 _lock = threading.Lock()
-_NOT_RECORDED = "not recorded"
 
 
 def models_known() -> int:
@@ -58,19 +57,19 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def fits(model: Model) -> bool:
-    """Refuse a model whose equations do not fit its states; whether they can be recorded.
+def fits(model: Model) -> str:
+    """What ``rates`` gives, "" for equations that cannot be recorded: the readable solver looks at what they return.
 
-    Equations that cannot be recorded are let through: the readable solver looks at what they return.
+    Refuses a model whose equations do not fit its states.
     """
-    return once(model, "fits", _fits) != _NOT_RECORDED
+    return once(model, "fits", _fits)
 
 
 def _fits(model: Model) -> str:
     try:
         return rates(model)
     except Unrecordable:
-        return _NOT_RECORDED
+        return ""
 
 
 def rates(model: Model) -> str:
@@ -87,7 +86,7 @@ def _rates(model: Model) -> str:
 
 def initial(model: Model) -> str:
     """What a model's own start is."""
-    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
+    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", m.initial))
 
 
 def starts(model: Model) -> bool:
@@ -108,7 +107,8 @@ def dose(model: Model, name: str) -> str:
     def find(m: Model) -> str:
         if name in m.level_names:
             return f"level {name}"
-        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), f"the dose of '{name}'", True)
+        what = f"the dose of '{name}'"
+        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), what, m.apply_dose)
 
     return once(model, f"dose {name}", find)
 
@@ -138,13 +138,12 @@ def course(model: Model, gives: Sequence[str], reads: Iterable[object], own_star
 
 
 def _function(
-    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: bool = False
+    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: object = None
 ) -> str:
-    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
-    odd = [name for name in outputs if of_states and name not in model.state_names]
-    if odd:
-        raise InputError(
-            f"model {model.name}: {what} names a state that does not exist: "
-            f"{unknown('state', odd[0], model.state_names)}"
-        )
+    """What a function of a model is; ``of_states`` is the author's function where it may name states only."""
+    graph, outputs = record(
+        model.name, function, model.state_names, model.parameters, model.level_names, what, of_states or function
+    )
+    if of_states is not None:
+        states_only(model, what, outputs, of_states)
     return digest(graph.nodes, outputs)
