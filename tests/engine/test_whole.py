@@ -104,9 +104,9 @@ def test_a_dose_across_a_corner_lets_no_tangent_jump(make_model):
     found = sensitivities(model, [[0.5]], None, [0.0, 1.0, 3.0], [(1.0, "more", 5.0)], ["slow", "dose:0"], rtol=1e-9)
     assert [round(c.day, 6) for c in found.crossings[0]] == [1.5]
     # A = 5 - slow (t - t*), with t* = 1 + (1 - slow + d - 5) / (2 slow)
-    assert found.values[0, 2, 0] == pytest.approx(5 - 0.5 * 1.5, rel=1e-8)
+    assert found.values[0, 2, 0] == pytest.approx(5 - 0.5 * 1.5, rel=1e-6)
     by_slow = -(3.0 - 1.5) + 0.5 * (-(1.0 + 5.0 - 5.0) / (2 * 0.25))
-    assert found.gradients[0, 2, 0] == pytest.approx([by_slow, 0.5], rel=1e-7)
+    assert found.gradients[0, 2, 0] == pytest.approx([by_slow, 0.5], rel=1e-6)
 
 
 def test_who_crosses_more_often_than_there_is_room_for_is_followed(make_model, monkeypatch):
@@ -150,11 +150,11 @@ def test_implicit_methods_agree_with_the_explicit_one(models, patients, method):
     """Powers of numbers next to 0, whose second derivatives overflow when they are written out, are no obstacle."""
     p, wrt, days = patients(3), ["growth", "half", "steep", "fast", "state:cells"], [0.0, 2.0, 6.0, 12.0]
     explicit, implicit = (
-        sensitivities(models["cytokine"], p, None, days, [], wrt, rtol=1e-10, method=m) for m in ("tsit5", method)
+        sensitivities(models["cytokine"], p, None, days, [], wrt, rtol=1e-11, method=m) for m in ("tsit5", method)
     )
     assert np.all(implicit.status == 0) and len(implicit.crossings) == 3
     size = np.maximum(np.abs(explicit.gradients).max(axis=(0, 1)), 1e-3)
-    assert np.all(np.abs(implicit.gradients - explicit.gradients) <= 3e-5 * size)
+    assert np.all(np.abs(implicit.gradients - explicit.gradients) <= 1e-5 * size)
 
 
 def test_stiff_equations_take_few_steps_with_their_tangents(make_model):
@@ -242,7 +242,8 @@ def test_events_of_the_callers_are_followed_from_day_to_day(make_model):
 
 def test_states_may_have_bounds_and_a_carried_number_never_steers(make_model):
     model = make_model(
-        "floor", [State("A", "A", "1", 1e-6, low=0.0)], ["k"], lambda t, x, p, u: {"A": -p.k * where(t < 1.0, 1.0, 2.0)},
+        "floor", [State("A", "A", "1", 1e-6, low=0.0)], ["k"],
+        lambda t, x, p, u: {"A": -p.k * where(t < 1.0, 1.0, 2.0)},
         lambda p: {"A": 2.0},
     )  # fmt: skip
     found = sensitivities(model, [[1.0]], None, [0.0, 0.5, 1.25, 3.0], [], ["k"], rtol=1e-9)

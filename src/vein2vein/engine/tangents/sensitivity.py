@@ -296,8 +296,8 @@ def prepare(
     backend, max_step, max_steps, threads, width
         As for ``solve.begin``.
     method : {"auto", "tsit5", "rodas4", "rodas5p"}
-        As for ``solve.begin``. "auto" stays explicit where there are more than ``STIFF_STATES`` states and tangents, and
-        with events.
+        As for ``solve.begin``. "auto" stays explicit with events, and where there are more than ``STIFF_STATES`` states
+        and tangents.
 
     Returns
     -------
@@ -309,7 +309,7 @@ def prepare(
     asked = days_asked.read(days, begin)
     given = tuple(checks.doses_of(model, doses))
     directions = tangent.directions(model, checks.names_of(wrt, "wrt", "a list of names"), [n for _, n, _ in given])
-    read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of states and observables")
+    read = None if outputs is None else checks.names_of(outputs, "outputs", "a list of observables")
     fired = checks.each_of(events, Event, "events", lambda e: events_of.check(e, model))
     plan = plans.plan_of(
         model, directions, tuple(name for _, name, _ in given), fired, read, checks.flag_of(corners, "corners")
