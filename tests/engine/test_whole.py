@@ -1,16 +1,25 @@
 """Courses with tangents in one call: against those followed from day to day, differences and closed forms."""
 
+import importlib.util
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from vein2vein.engine import solve
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import given, plans, whole
-from vein2vein.engine.tangents.sensitivity import sensitivities
+from vein2vein.engine.tangents.jax_bridge import differentiable
+from vein2vein.engine.tangents.sensitivity import prepare, sensitivities
 from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.graph import Graph, evaluate
 from vein2vein.engine.trace.recording import record
+from vein2vein.errors import InputError
 from vein2vein.models.mathematics import hill, power, sqrt, where
 from vein2vein.models.model import Input, State
 from vein2vein.models.reference.model import MODEL as REFERENCE
@@ -187,8 +196,6 @@ def test_a_patient_is_the_same_to_the_last_bit_whoever_is_beside(models, patient
 
 def test_observables_of_levels_that_are_varied(make_model):
     model = switching(make_model)
-    from dataclasses import replace
-
     model = replace(model, observables=lambda t, x, p, u: {"seen": p.k * u.held * x.A + t})
     states = sensitivities(model, P, None, DAYS, DOSES, WRT, rtol=1e-10)
     found = sensitivities(model, P, None, DAYS, DOSES, WRT, rtol=1e-10, outputs=["seen"])
@@ -249,3 +256,75 @@ def test_states_may_have_bounds_and_a_carried_number_never_steers(make_model):
     found = sensitivities(model, [[1.0]], None, [0.0, 0.5, 1.25, 3.0], [], ["k"], rtol=1e-9)
     assert found.gradients[0, :3, 0, 0] == pytest.approx([0.0, -0.5, -1.5], abs=1e-9)
     assert found.values[0, 3, 0] == 0.0
+
+
+ODD = st.sampled_from(
+    ["1e-6", "", b"x", float("nan"), float("inf"), -1, 1.5, [1.0], [[]], {"k": 1.0}, (0.0, "bolus"), object, 1j, 10**30,
+     np.array(["a"]), np.array([[1.0, 2.0, 3.0]]), np.array([np.nan]), np.ones((2, 2, 2)), [None], [[0.0, 1.0], "x"]]
+)  # fmt: skip
+FITS = {
+    "days": ("-1", "1.5", "[1.0]", "array([[1., 2., 3.]])"), "wrt": ("{'k': 1.0}",), "outputs": ("{'k': 1.0}",),
+    "begin": ("-1",), "levels": ("[[]]",), "max_step": ("inf", "1.5", str(10**30)), "threads": (str(10**30),),
+}  # fmt: skip
+"""Odd values that do make sense there."""
+NAMES = (
+    "model", "parameters", "state", "days", "doses", "wrt", "outputs", "begin", "events", "levels", "rtol", "corners",
+    "steer", "backend", "method", "max_step", "max_steps", "threads", "width",
+)  # fmt: skip
+DOORS = ["sensitivities", "prepare", *(["differentiable"] if importlib.util.find_spec("jax") else [])]
+ARGUMENTS = [(d, a) for d in DOORS for a in NAMES if (d, a) != ("differentiable", "begin")]
+
+
+@pytest.mark.parametrize("door,argument", ARGUMENTS)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@drawn(value=ODD)
+def test_whatever_is_asked_wrongly_is_refused_in_one_sentence(models, door, argument, value):
+    asked = {"model": models["decay"], "parameters": [[1.0]], "state": None, "days": [0.0, 1.0], "wrt": ["k"]}
+    asked[argument] = value
+    with_state = {"parameters": asked.pop("parameters"), "state": asked.pop("state")}
+    try:
+        if door == "prepare":
+            prepare(**asked)(**with_state)
+        else:
+            {"sensitivities": sensitivities, "differentiable": differentiable}[door](**asked, **with_state)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
+        assert len(re.findall(r"[.!?] [A-Z]", str(error))) <= 1
+    else:
+        assert repr(value) in FITS.get(argument, ()), f"{argument} = {value!r} was taken"
+
+
+def test_days_of_each_patient(make_model):
+    model = switching(make_model)
+    days = [[0.0, 2.0, 5.5], [1.0, 6.0], [0.5]]
+    doses = [(np.array([2.0, 3.0, np.nan]), "drug", 1.0), (np.array([1.0, 4.0, 0.5]), "held", 0.5)]
+    event = Event("high", lambda t, x, p, u: x.A - 1.2, "drug", 0.5)
+    for events in ((), (event,)):
+        found = sensitivities(model, P, None, days, doses, WRT[:7], events=events, rtol=1e-9)
+        assert found.values.shape == (6, 2) and found.gradients.shape == (6, 2, 7)
+        assert found.patient.tolist() == [0, 0, 0, 1, 1, 2] and found.days.tolist() == [0, 2, 5.5, 1, 6, 0.5]
+        for i, own in enumerate(days):
+            given_doses = [(d[i], name, a) for d, name, a in doses if not np.isnan(d[i])]
+            wrt = WRT[:5] if len(given_doses) < 2 else WRT[:7]
+            alone = sensitivities(model, P[i : i + 1], None, own, given_doses, wrt, events=events, rtol=1e-9)
+            rows = found.patient == i
+            assert found.values[rows] == pytest.approx(alone.values[0], rel=1e-7)
+            assert found.gradients[rows][..., : len(wrt)] == pytest.approx(alone.gradients[0], rel=1e-5, abs=1e-6)
+
+
+def test_prepared_once_and_called_again(models):
+    model, p = models["two_compartment"], np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
+    doses = [(0.0, "bolus", 100.0), (4.0, "infusion", np.array([10.0, 0.0]))]
+    prepared = prepare(model, [0.0, 3.0, 6.0], doses, ["CL", "dose:1"])
+    for turn in (1.0, 1.3):
+        for rows in (slice(0, 2), slice(1, 2)):
+            if rows != slice(0, 2):
+                doses_now = [(0.0, "bolus", 100.0), (4.0, "infusion", doses[1][2][rows])]
+                expected = sensitivities(model, turn * p[rows], None, [0.0, 3.0, 6.0], doses_now, ["CL", "dose:1"])
+                whole_ = prepared(turn * p)
+                assert np.array_equal(whole_.gradients[rows], expected.gradients)
+    begun = prepared(p, [[1.0, 2.0], [3.0, 4.0]], {"infusion": [0.5, 0.0]})
+    expected = sensitivities(
+        model, p, [[1.0, 2.0], [3.0, 4.0]], [0.0, 3.0, 6.0], doses, ["CL", "dose:1"], levels={"infusion": [0.5, 0.0]}
+    )
+    assert np.array_equal(begun.gradients, expected.gradients) and begun.values[1, 0].tolist() == [103.0, 4.0]
