@@ -29,7 +29,7 @@ def state(which: Whole, x: Matrix, sizes: Matrix, p: Matrix, u: Matrix, begins: 
     for q, direction in enumerate(extended.directions):
         if direction.kind == "state":
             tangents[:, direction.index, q] = sizes[:, q]
-    sides = corners.distances(which.surfaces, begins, x, p, u) > 0
+    sides = np.asarray(corners.distances(which.surfaces, begins, x, p, u) > 0, dtype=float)
     first = [begins[:, None]] if which.clocked else []
     return np.concatenate([extended.join(x, tangents), sides, u[:, list(which.copied)], *first], axis=1)
 

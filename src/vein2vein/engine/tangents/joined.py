@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine import solve
+from vein2vein.engine.checks import Given
+from vein2vein.engine.days_asked import Asked
 from vein2vein.engine.llvm import cost
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
@@ -18,6 +20,9 @@ from vein2vein.engine.tangents import corners, tangent
 from vein2vein.engine.tangents.tangent import DOSE, PACE, Direction, Extended, Matrix
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.models.model import Model, give
+
+Scheduled = tuple[float, int, str, Matrix]
+"""What is given: day, number of the dose, input, amount () or (n,)."""
 
 Begin = Callable[[Model, Matrix, Matrix, float, Matrix], solve.Run]
 """Begins a run: model, parameters, states, day, levels."""
@@ -318,3 +323,46 @@ def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tup
     seeds = _seeds(plan, course.level_tangents)
     seeds |= {("state", i): tangents[:, i] for i in range(x.shape[1])}
     return tangent.moved(plan.outputs, day, x, p, course.levels, seeds, tangents.shape[2])
+
+
+def days_of(asked: Asked, row: int) -> Matrix:
+    """A patient's days."""
+    return asked.outputs.days[int(asked.outputs.first[row]) : int(asked.outputs.last[row])]
+
+
+def schedules(
+    doses: Sequence[Given], some: NDArray[np.int64], asked: Asked
+) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
+    """Rows of the patients with the same days, and what they are given: (day, number, input, amounts), by day."""
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    days = [np.broadcast_to(day, len(asked.begins)) for day, _, _ in doses]
+    for row in some.tolist():
+        given = tuple(float(day[row]) if np.isfinite(day[row]) else None for day in days)
+        own = None if asked.patient is None else days_of(asked, row).tobytes()
+        kinds.setdefault((float(asked.begins[row]), given, own), []).append(row)
+    for (_, own_days, _), chosen in kinds.items():
+        rows = np.array(chosen, dtype=np.int64)
+        amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
+        given = cast("tuple[float | None, ...]", own_days)
+        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(given) if day is not None]
+        yield rows, sorted(listed, key=lambda item: item[0])
+
+
+def follow(
+    plan: Prepared, course: JoinedCourses, p: Matrix, asked: Matrix, schedule: list[Scheduled],
+    rows: NDArray[np.int64], values: Matrix, gradients: Matrix,
+) -> None:  # fmt: skip
+    """Carry some patients through the asked days and write what is found, from their rows (n,) on."""
+    if not schedule or schedule[0][0] > course.run.day:
+        fire_held(plan, course, p)
+    for j, day in enumerate(asked.tolist()):
+        while schedule and schedule[0][0] <= day:
+            when, number, name, amount = schedule.pop(0)
+            advance(plan, course, p, when)
+            given_dose(plan, course, p, number, name, amount)
+            if not schedule or schedule[0][0] > when:
+                fire_held(plan, course, p)
+        advance(plan, course, p, day)
+        well = course.status == tableau.OK
+        now, slopes = observe(plan, course, p, day)
+        values[rows[well] + j], gradients[rows[well] + j] = now[well], slopes[well]

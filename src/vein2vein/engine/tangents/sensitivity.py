@@ -12,7 +12,7 @@ path has a corner: inside one call of the engine (``whole.py``), or, with events
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -74,10 +74,6 @@ class Sensitivities:
     steps: NDArray[np.int64]
     crossings: Mapping[int, tuple[Crossing, ...]]
     patient: NDArray[np.int64] | None = None
-
-
-Scheduled = tuple[float, int, str, Matrix]
-"""What is given: day, number of the dose, input, amount () or (n,)."""
 
 
 @dataclass(frozen=True)
@@ -223,8 +219,8 @@ class Prepared:
             )  # fmt: skip
 
         typical = np.max(sizes, axis=0, initial=np.finfo(float).tiny) / self.loose
-        for rows, schedule in _schedules(laid.given, some, asked):
-            days = _days_of(asked, int(rows[0]))
+        for rows, schedule in joined.schedules(laid.given, some, asked):
+            days = joined.days_of(asked, int(rows[0]))
             part = replace(solve.take(plain, rows), day=float(asked.begins[rows[0]]))
             course = joined.begin(ready, part, tangents[rows], begun)
             course.run = replace(
@@ -232,7 +228,7 @@ class Prepared:
                 control=joined.tolerances(ready.extended, course.run.control, typical, ready.extended.joined),
             )
             where = asked.outputs.first[rows] + asked.outputs.shift[rows]
-            _follow(ready, course, part.parameters, days, schedule, where, found)
+            joined.follow(ready, course, part.parameters, days, schedule, where, found.values, found.gradients)
             found.status[rows], found.steps[rows] = course.status, course.steps
             crossings |= {int(rows[row]): tuple(met) for row, met in course.crossings.items()}
         return crossings
@@ -372,46 +368,3 @@ def sensitivities(
         width=width,
     )  # fmt: skip
     return prepared(parameters, state)
-
-
-def _days_of(asked: Asked, row: int) -> Matrix:
-    """A patient's days."""
-    return asked.outputs.days[int(asked.outputs.first[row]) : int(asked.outputs.last[row])]
-
-
-def _schedules(
-    doses: Sequence[checks.Given], some: NDArray[np.int64], asked: Asked
-) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
-    """Rows of the patients with the same days, and what they are given: (day, number, input, amounts), by day."""
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    days = [np.broadcast_to(day, len(asked.begins)) for day, _, _ in doses]
-    for row in some.tolist():
-        given = tuple(float(day[row]) if np.isfinite(day[row]) else None for day in days)
-        own = None if asked.patient is None else _days_of(asked, row).tobytes()
-        kinds.setdefault((float(asked.begins[row]), given, own), []).append(row)
-    for (_, own_days, _), chosen in kinds.items():
-        rows = np.array(chosen, dtype=np.int64)
-        amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
-        given = cast("tuple[float | None, ...]", own_days)
-        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(given) if day is not None]
-        yield rows, sorted(listed, key=lambda item: item[0])
-
-
-def _follow(
-    plan: joined.Prepared, course: joined.JoinedCourses, p: Matrix, asked: Matrix, schedule: list[Scheduled],
-    rows: NDArray[np.int64], found: Sensitivities,
-) -> None:  # fmt: skip
-    """Carry some patients through the asked days and write what is found, from their rows (n,) on."""
-    if not schedule or schedule[0][0] > course.run.day:
-        joined.fire_held(plan, course, p)
-    for j, day in enumerate(asked.tolist()):
-        while schedule and schedule[0][0] <= day:
-            when, number, name, amount = schedule.pop(0)
-            joined.advance(plan, course, p, when)
-            joined.given_dose(plan, course, p, number, name, amount)
-            if not schedule or schedule[0][0] > when:
-                joined.fire_held(plan, course, p)
-        joined.advance(plan, course, p, day)
-        well = course.status == tableau.OK
-        values, slopes = joined.observe(plan, course, p, day)
-        found.values[rows[well] + j], found.gradients[rows[well] + j] = values[well], slopes[well]

@@ -36,8 +36,13 @@ STATE, DOSE = "state:", "dose:"
 Link = tuple[int, set[tuple[str, int]]]
 """A state and the leaves (kind, index) that may move it."""
 
+
+def _divided(x: Any, y: Any) -> Any:
+    return x / y
+
+
 _REPLAY: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": _divided, "neg": operator.neg,
     "exp": mathematics.exp, "log": mathematics.log, "sqrt": mathematics.sqrt, "min": mathematics.minimum,
     "max": mathematics.maximum, "less": mathematics.less, "choose": mathematics.where,
     "pow": mathematics.raised, "floor": mathematics.floor, "ceil": mathematics.ceil, "sin": mathematics.sin,
@@ -111,7 +116,7 @@ class Extended:
 
 def directions(model: Model, wrt: Iterable[str], doses: Sequence[str] = ()) -> tuple[Direction, ...]:
     """Read what derivatives are asked for; ``doses`` are the inputs that are given, dose by dose."""
-    found = []
+    found: list[Direction] = []
     for name in wrt:
         if name.startswith(STATE):
             found.append(Direction(name, "state", _index(model, "state", name[len(STATE) :], model.state_names)))
@@ -262,7 +267,7 @@ def extend(
     tangents = directional(g, primal, seeds)
     zero = g.const(0.0)
     held = [_held(g, state, i, primal[i]) for i, state in enumerate(model.states)]
-    moves = []
+    moves: list[int] = []
     for i, q in columns:
         move = tangents[q][i]
         moves.append(zero if move is None else g.apply("choose", held[i], zero, move))
@@ -345,7 +350,7 @@ def _active(
         for name, slope in zip(function.names, function.slopes):
             keys = {k for k in slope if k[0] != "level"} if once else set(slope)
             links.append((places[name], keys))
-    found = []
+    found: list[list[int]] = []
     for q, direction in enumerate(chosen):
         moving: set[tuple[str, int]] = set()
         if direction.kind == "dose" and direction.level >= 0:

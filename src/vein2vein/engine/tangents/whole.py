@@ -140,12 +140,16 @@ def make(
         inputs[corner_name(k, True)] = _jump(extended, surface, None)
     for i in copied:
         inputs[copy_name(model, i)] = _set(copy_name(model, i))
+
+    def apply_dose(name: str, amount: Any, x: Any, p: Any) -> Mapping[str, Any]:
+        return inputs[name](amount, x, p)
+
     joined = derived(
         extended.joined,
         states=(*extended.joined.states, *(State(name, name, "1", math.inf) for name in extra)),
         inputs=(*(i for i in extended.joined.inputs if i.kind == "level"), *(Input(n, n, "1") for n in inputs)),
         equations=equations,
-        apply_dose=lambda name, amount, x, p: inputs[name](amount, x, p),
+        apply_dose=apply_dose,
         parameters=(*extended.joined.parameters, *_begun(model, copied, clocked)),
         initial=_start(extended, start, surfaces, copied, clocked),
         observables=observed,
