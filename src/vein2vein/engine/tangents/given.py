@@ -42,15 +42,15 @@ def levels(which: Whole, u: Matrix) -> Matrix:
 def sizes(run_states: Matrix | None, p: Matrix, which: Sequence[tangent.Direction], given: Sequence[Given],
           example: Mapping[str, float]) -> Matrix:  # fmt: skip
     """Size (n, q) of what is varied: each patient's own, or where that is 0 the example's."""
+    columns = [d.index for d in which if d.kind == "parameter"]
+    if len(columns) == len(which) and (own := abs(p[:, columns])).all():
+        return own
     n = len(p)
     found = np.ones((n, len(which)))
     for q, d in enumerate(which):
         of = p if run_states is None or d.kind == "parameter" else run_states
         own = abs(np.broadcast_to(given[d.index][2] if d.kind == "dose" else of[:, d.index], n))
-        if own.all():
-            found[:, q] = own
-        else:
-            found[:, q] = np.where(own > 0, own, abs(float(example.get(d.name, 0.0))) or 1.0)
+        found[:, q] = np.where(own > 0, own, abs(float(example.get(d.name, 0.0))) or 1.0)
     return found
 
 

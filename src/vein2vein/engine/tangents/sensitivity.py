@@ -140,10 +140,12 @@ class Prepared:
             crossings, left = self._at_once(self.plan.whole, laid, p, x, u, sizes, found)
         if len(left):
             crossings |= self._from_day_to_day(laid, left, p, x, u, sizes, found)
-        if asked.patient is None:
-            shape = (len(p), len(asked.outputs.days), len(names))
-            found = replace(found, values=found.values.reshape(shape), gradients=found.gradients.reshape(*shape, q))
-        return replace(found, crossings=dict(sorted(crossings.items())))
+        crossings = dict(sorted(crossings.items()))
+        if asked.patient is not None:
+            return replace(found, crossings=crossings)
+        shape = (len(p), len(asked.outputs.days), len(names))
+        values, gradients = found.values.reshape(shape), found.gradients.reshape(*shape, q)
+        return replace(found, values=values, gradients=gradients, crossings=crossings)
 
     def _lay(self, n: int) -> _Laid:
         """Days, doses and courses for n patients, laid out at the first call with so many."""
