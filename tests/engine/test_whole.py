@@ -328,3 +328,23 @@ def test_prepared_once_and_called_again(models):
         model, p, [[1.0, 2.0], [3.0, 4.0]], [0.0, 3.0, 6.0], doses, ["CL", "dose:1"], levels={"infusion": [0.5, 0.0]}
     )
     assert np.array_equal(begun.gradients, expected.gradients) and begun.values[1, 0].tolist() == [103.0, 4.0]
+
+
+def test_nothing_varied_nothing_observed_and_a_state_as_output(models):
+    model, p = models["two_compartment"], np.array([[1.0, 3.0, 0.5, 6.0]])
+    doses = [(0.0, "bolus", 100.0)]
+    nothing = sensitivities(model, p, None, [0.0, 3.0], doses, [], outputs=["outer"])
+    assert nothing.gradients.shape == (1, 2, 1, 0) and nothing.values[0, 1, 0] > 0
+    assert sensitivities(model, p, None, [0.0, 3.0], doses, ["CL"], outputs=[]).gradients.shape == (1, 2, 0, 1)
+    every = sensitivities(model, p, None, [0.0, 3.0], doses, ["CL", "dose:0"])
+    outer = sensitivities(model, p, None, [0.0, 3.0], doses, ["CL", "dose:0"], outputs=["outer"])
+    assert np.array_equal(outer.gradients[:, :, 0], every.gradients[:, :, 1])
+    prepared = prepare(model, [0.0, 3.0], (), ["CL", "state:central"])
+    assert prepared(p, [[2.0, 0.0]]).gradients[0, 0].tolist() == [[0.0, 1.0], [0.0, 0.0]]
+    assert np.array_equal(prepared(p, [[2.0, 0.0]]).gradients, prepared(p, [[2.0, 0.0]]).gradients)
+
+
+def test_a_stiff_method_is_refused_where_its_code_would_be_too_large():
+    p = [[REFERENCE.example[k] for k in REFERENCE.parameters]]
+    with pytest.raises(InputError, match="states and tangents, and a stiff method takes up to 600; ask for fewer"):
+        sensitivities(REFERENCE, p, None, [-6.0, 0.0], (), REFERENCE.parameters[:40], method="rodas5p")

@@ -48,24 +48,30 @@ def sizes(run_states: Matrix | None, p: Matrix, which: Sequence[tangent.Directio
     n = len(p)
     found = np.ones((n, len(which)))
     for q, d in enumerate(which):
-        of = p if run_states is None or d.kind == "parameter" else run_states
-        own = abs(np.broadcast_to(given[d.index][2] if d.kind == "dose" else of[:, d.index], n))
-        found[:, q] = np.where(own > 0, own, abs(float(example.get(d.name, 0.0))) or 1.0)
+        if d.kind == "dose":
+            found[:, q] = _size(given[d.index][2])
+        else:
+            of = p if run_states is None or d.kind == "parameter" else run_states
+            found[:, q] = _size(of[:, d.index], abs(float(example.get(d.name, 0.0))) or 1.0)
     return found
 
 
-def schedule(whole: Whole, given: Sequence[Given], sizes: Matrix) -> list[Given]:
+def _size(values: Matrix, otherwise: float = 1.0) -> Matrix:
+    own = abs(values)
+    return np.where(own > 0, own, otherwise)
+
+
+def schedule(whole: Whole, given: Sequence[Given], n: int) -> list[Given]:
     """What is given to the joined model: (days, input, amounts), those of one day in their order."""
-    model, n = whole.extended.model, len(sizes)
+    model = whole.extended.model
     own = {d.index: d for d in whole.extended.directions if d.kind == "dose"}
-    size = {d.index: sizes[:, q] for q, d in enumerate(whole.extended.directions) if d.kind == "dose"}
     found: list[Given] = []
     for number, (day, name, amount) in enumerate(given):
         if name in model.level_names:
             level = model.level_names.index(name)
             found.append((day, name, amount))
             found += [
-                (day, f"{d.name}'", size[number] if d.index == number else np.array(0.0))
+                (day, f"{d.name}'", _size(amount) if d.index == number else np.array(0.0))
                 for d in own.values()
                 if d.level == level
             ]

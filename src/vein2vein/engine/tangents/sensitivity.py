@@ -154,13 +154,13 @@ class Prepared:
                 return laid
         model, asked = self.plan.model, self.days(n)
         given = checks.schedule_of(model, self.doses, asked.begins, n)
-        courses = None if self.plan.whole is None else self._courses(self.plan.whole, given)
+        courses = None if self.plan.whole is None else self._courses(self.plan.whole, given, n)
         laid = _Laid(n, asked, given, courses)
         self._laid[:] = [laid]
         return laid
 
-    def _courses(self, which: Whole, given: Sequence[checks.Given]) -> solve.Prepared:
-        """Courses of the joined model, without what is given."""
+    def _courses(self, which: Whole, given: Sequence[checks.Given], n: int) -> solve.Prepared:
+        """Courses of the joined model."""
         inputs = {name for _, name, _ in given}
         varied = {d.index for d in which.extended.directions if d.kind == "dose"}
         gives = tuple(i.name for i in which.model.inputs if _may_be_given(i.name, inputs, which, given, varied))
@@ -169,7 +169,15 @@ class Prepared:
         )
         request = Request(gives, which.events, (), True, tuple(name for name, _, _ in which.reads))
         return solve.Prepared(
-            which.model, self.days, (), request, control, self.backend, self.threads, self.width, None
+            which.model,
+            self.days,
+            tuple(given_of.schedule(which, given, n)),
+            request,
+            control,
+            self.backend,
+            self.threads,
+            self.width,
+            None,
         )
 
     def _at_once(
@@ -179,11 +187,8 @@ class Prepared:
         begins, ends = laid.asked.begins, laid.asked.ends
         timed = given_of.on_time(which, begins, ends, p)
         courses = cast("solve.Prepared", laid.courses)
-        if timed or not courses.doses:
-            listed = [*timed, *given_of.schedule(which, laid.given, sizes)]
-            courses = replace(courses, doses=tuple(listed), _laid=[])
-            if not timed and not any(d.kind == "dose" for d in which.extended.directions):
-                self._laid[:] = [replace(laid, courses=courses)]
+        if timed:
+            courses = replace(courses, doses=(*timed, *courses.doses), _laid=[])
         own = given_of.parameters(which, p, sizes, u, begins)
         state = None if x is None else given_of.state(which, x, sizes, p, u, begins)
         solved = courses(own, state, given_of.levels(which, u))
@@ -195,9 +200,9 @@ class Prepared:
             found.values[:], found.gradients[:] = states, tangents / per[:, None]
         else:
             outputs = len(which.outputs.names)
-            places, directions = (list(part) for part in zip(*((i, q) for _, i, q in which.reads[outputs:])))
             found.values[:], found.gradients[:] = rows[:, :outputs], 0.0
-            found.gradients[:, places, directions] = rows[:, outputs:] / per[:, directions]
+            for column, (_, i, q) in enumerate(which.reads[outputs:], start=outputs):
+                found.gradients[:, i, q] = rows[:, column] / per[:, q]
         found.gradients[np.isnan(found.values).any(axis=1)] = np.nan
         found.status[:], found.steps[:] = solved.status, solved.steps
         fired = list(solved.fired.values())
