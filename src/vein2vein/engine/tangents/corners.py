@@ -90,19 +90,23 @@ class Memory:
 
     fired: NDArray[np.int64]
     last: Matrix
-    found: dict[int, list[Crossing]] = field(default_factory=dict)
+    found: dict[int, list[Crossing]] = field(default_factory=dict[int, list[Crossing]])
 
 
 def surfaces(model: Model, events: Sequence[Event]) -> list[Surface]:
     """Everything that a path of the model may cross; events first."""
     rates = differentiated(model, model.equations)
-    found = []
+    found: list[Surface] = []
     for told in events:
         event, _ = differentiable(check(told, model))
-        distance = differentiated(model, lambda t, x, p, u, event=event: {"distance": event.condition(t, x, p, u)})
+        distance = differentiated(model, _condition(event))
         level = model.level_names.index(event.give) if event.give in model.level_names else -1
         found.append(Surface(distance, rates, rates, event, None if level >= 0 else dose(model, event.give), level))
     return found + [Surface(*parts) for parts in switches(model)]
+
+
+def _condition(event: Event) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:
+    return lambda t, x, p, u: {"distance": event.condition(t, x, p, u)}
 
 
 def links(which: Sequence[Surface], model: Model) -> list[Link]:
@@ -129,7 +133,7 @@ def switches(model: Model) -> list[tuple[Recorded, Recorded, Recorded]]:
     g, outputs = record(model.name, model.equations, model.state_names, model.parameters, model.level_names)
     nodes = [outputs[s] for s in model.state_names]
     moving: dict[int, bool] = {}
-    found = []
+    found: list[tuple[int, list[int], list[int]]] = []
     for node in needed(g, nodes):
         op, args = g.nodes[node]
         moving[node] = op in ("time", "state") or any(moving[a] for a in g.operands(node))

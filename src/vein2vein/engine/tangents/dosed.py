@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks
+from vein2vein.engine import checks, days_asked
 from vein2vein.engine import doses as doses_of
 from vein2vein.engine.tangents.tangent import DOSE
 from vein2vein.errors import InputError
@@ -24,7 +24,7 @@ Matrix = NDArray[np.float64]
 
 
 def through(
-    differentiate: Callable[..., Any], model: Model, parameters: ArrayLike, state: ArrayLike | None, days: ArrayLike,
+    differentiate: Callable[..., Any], model: Model, parameters: ArrayLike, state: ArrayLike | None, days: Any,
     doses: Sequence[doses_of.Told], wrt: Sequence[str], *, levels: Any = None, rtol: float = 1e-6, **options: Any,
 ) -> Any:  # fmt: skip
     """What ``differentiate`` (``sensitivity.sensitivities``) finds for doses of every kind.
@@ -37,15 +37,14 @@ def through(
     """
     names = checks.names_of(wrt, "wrt", "a list of names")
     p = checks.matrix_of(parameters, model.parameters, "parameter", model)
-    asked = checks.days_of(days)
     n = len(p)
+    asked = days_asked.read(days, options.get("begin"))(n)
     if doses_of.sets(doses):
         raise InputError(
             "a steady state or a reset sets the state, and derivatives do not follow; give the doses alone"
         )
     u = checks.levels_of(model, levels, n)
-    ends = (np.full(n, asked[0]), np.full(n, asked[-1]))
-    plan = doses_of.schedule(model, doses, p, u, *ends, rtol, _never)
+    plan = doses_of.schedule(model, doses, p, u, asked.begins, asked.ends, rtol, _never)
     for name in names:
         if name in plan.fixed:
             raise InputError(f"there is no derivative with respect to '{name}': {plan.fixed[name]}")
@@ -54,12 +53,13 @@ def through(
     every = list(dict.fromkeys([*single, *(f"{DOSE}{j}" for found in parts.values() for j, _ in found)]))
     padded = np.concatenate([u, np.zeros((n, len(plan.model.level_names) - u.shape[1]))], axis=1)
     listed = [(g.day, g.what, g.amount) for g in plan.given]
-    found = differentiate(plan.model, p, state, asked, listed, every, levels=padded, rtol=rtol, **options)
+    found = differentiate(plan.model, p, state, days, listed, every, levels=padded, rtol=rtol, **options)
     gradients = np.zeros((*found.gradients.shape[:-1], len(names)))
     for q, name in enumerate(names):
         for j, weight in parts.get(name, [(-1, np.ones(n))]):
             own = every.index(name if j < 0 else f"{DOSE}{j}")
-            gradients[..., q] += found.gradients[..., own] * weight[:, None, None]
+            each = weight[:, None, None] if asked.patient is None else weight[asked.patient][:, None]
+            gradients[..., q] += found.gradients[..., own] * each
     return replace(found, wrt=tuple(names), gradients=gradients)
 
 
