@@ -381,7 +381,7 @@ def sensitivities(
         )  # fmt: skip
     prepared = prepare(
         model, days, listed, wrt, outputs=outputs, begin=begin, events=events, levels=levels, rtol=rtol,
-        corners=corners, steer=steer, backend=backend, method=method, max_step=max_step, max_steps=max_steps, threads=threads,
-        width=width,
+        corners=corners, steer=steer, backend=backend, method=method, max_step=max_step, max_steps=max_steps,
+        threads=threads, width=width,
     )  # fmt: skip
     return prepared(parameters, state)
