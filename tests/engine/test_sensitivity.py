@@ -10,7 +10,7 @@ from scipy.linalg import expm
 
 from vein2vein.engine import solve
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.tangents import sensitivity, tangent
+from vein2vein.engine.tangents import plans, tangent
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.differentiated import initial
@@ -54,7 +54,7 @@ def differences(model, p, state, days, doses, wrt, h=1e-4, **options):
             else:
                 size = h * abs(p[:, model.parameters.index(name)])
                 q[:, model.parameters.index(name)] += turn * size
-            run = sensitivities(model, q, begin, days, [tuple(d) for d in doses_now], rtol=1e-10, **options)
+            run = sensitivities(model, q, begin, days, [tuple(d) for d in doses_now], rtol=1e-12, **options)
             values.append(run.values)
         found.append((8 * (values[1] - values[2]) - values[0] + values[3]) / (12 * size[:, None, None]))
     return np.stack(found, axis=-1)
@@ -204,7 +204,7 @@ def test_a_corner_costs_few_steps_wherever_it_lies(make_model, backend):
         sensitivities(model, p, None, [0.0, 100.0], [], ["slow", "limit"], corners=corners, **options)
         for corners in (True, False)
     )
-    assert [c[0].day for _, c in sorted(found.crossings.items())] == pytest.approx([2.0, 50.0, 98.0], abs=1e-6)
+    assert [c[0].day for _, c in sorted(found.crossings.items())] == pytest.approx([2.0, 50.0, 98.0], abs=5e-6)
     assert np.all(smooth.steps >= 125) and np.all(found.steps >= 125) and np.all(found.steps <= 1.5 * smooth.steps)
     ends = [[200.0, -1.0]] * 3 + [[100.0, 0.0]]  # a = limit + 2 slow (t - (limit - 1) / slow)
     assert found.gradients[:, -1, 0] == pytest.approx(np.array(ends), rel=1e-6, abs=1e-6)
@@ -383,7 +383,7 @@ REFUSED = [
     (lambda m: sensitivities(m, TWO, None, DAYS, [(0, "bolus", [1, 2, 3])], ["CL"]), "one for each of the 2 patients"),
     (lambda m: sensitivities(m, TWO, None, [0.0, 2.0, 1.0], [], ["CL"]), "not in order"),
     (lambda m: sensitivities(m, TWO, None, DAYS, [], ["CL"], outputs=["blood"]), "unknown output 'blood'"),
-    (lambda m: sensitivities(m, TWO, None, DAYS, [], ["CL"], method="rodas4"), "leave out the method 'rodas4'"),
+    (lambda m: sensitivities(m, TWO, None, DAYS, [], ["CL"], method="rodas"), "unknown method 'rodas'; did you mean"),
     (lambda m: sensitivities(m, TWO * np.nan, None, DAYS, [], ["CL"]), "'CL' of patient 0 .* is nan"),
 ]
 
@@ -403,6 +403,6 @@ def test_a_failed_patient_keeps_a_status_and_the_others_go_on(models):
 
 def test_plans_are_made_once(models):
     sensitivities(models["decay"], [[1.0]], None, [0.0, 1.0], [], ["k"])
-    before = list(sensitivity._plans._made)
+    before = list(plans._plans._made)
     sensitivities(models["decay"], [[1.1]], None, [0.0, 1.0], [], ["k"])
-    assert list(sensitivity._plans._made) == before
+    assert list(plans._plans._made) == before

@@ -147,7 +147,7 @@ def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
 
 
 def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
-    """Checked events or summaries, each with a name of its own."""
+    """Events or summaries as their check returns them, each with a name of its own."""
     listed: object = items
     if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
         raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
@@ -155,21 +155,22 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
     for item in cast("Iterable[object]", items):
         if not isinstance(item, kind):
             raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
-        name = str(check(item).name)
+        checked = check(item)
+        name = str(checked.name)
         if name in found:
             raise InputError(f"two of the {what} are called '{name}'; give each a name of its own")
-        found[name] = item
+        found[name] = checked
     return tuple(found.values())
 
 
-def doses_of(model: Model, doses: object) -> list[Dose]:
-    """Doses as (day, input name, amount), days and amounts as they were given."""
+def doses_of(model: Model, doses: object, first: int = 0) -> list[Dose]:
+    """Doses as (day, input name, amount), days and amounts as they were given; ``first`` is the number of the first."""
     listed: object = doses
     if isinstance(listed, (str, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
     found: list[Dose] = []
-    for number, told in enumerate(cast("Iterable[object]", doses)):
+    for number, told in enumerate(cast("Iterable[object]", doses), start=first):
         given = cast("Sequence[object]", told)
         one: object = told
         if not isinstance(one, Sequence) or isinstance(one, str) or len(given) != len(("day", "name", "amount")):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks
+from vein2vein.engine import breaks, checks
 from vein2vein.engine.llvm import cost, run_course
 from vein2vein.engine.method import plain, plain_course, tableau
 from vein2vein.engine.method.request import (
@@ -25,10 +25,12 @@ from vein2vein.engine.method.request import (
     EXPLICIT,
     ON,
     REALS,
+    STOP,
     WHOLES,
     Doses,
     Request,
     Standing,
+    arrange,
     common,
 )
 from vein2vein.engine.trace import content
@@ -199,13 +201,13 @@ def advance(run: Run, until: float, *, state: ArrayLike | None = None, levels: L
     if until == run.day:
         return run
     found, ends = _stand(run), np.full(n, until)
-    nothing = np.zeros(n, dtype=np.int64)
+    request, doses = _stops(run, until)
     if run.backend == "plain":
-        doses = Doses(nothing, nothing, np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
-        request, outputs = _REQUEST, common(np.zeros(0), n)
+        outputs = common(np.zeros(0), n)
         plain_course.follow(run.model, run.parameters, found, ends, outputs, doses, request, run.control)
     else:
-        ready = run.ready or _ready(run)
+        found.number("dose")[:] = doses.first
+        ready = run.ready if run.ready is not None and not request.halts else _ready(run, request, doses)
         ready.run(run.parameters, found, ends)
         run = replace(run, ready=ready)
     return replace(
@@ -223,12 +225,21 @@ def advance(run: Run, until: float, *, state: ArrayLike | None = None, levels: L
     )
 
 
-def _ready(run: Run) -> run_course.Ready:
+def _stops(run: Run, until: float) -> tuple[Request, Doses]:
+    """Days on which the equations jump on the way to a day, as a list of what is done."""
+    n, stops = len(run.state), breaks.find(run.model)
+    if stops is None:
+        nothing = np.zeros(n, dtype=np.int64)
+        return _REQUEST, Doses(nothing, nothing, np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
+    way = (np.array(run.day), np.array(until))
+    days = breaks.days(stops, run.parameters, run.levels, (), *way)
+    return replace(_REQUEST, halts=True), arrange(n, [(day, STOP, np.zeros(n)) for day in days.T], ())
+
+
+def _ready(run: Run, request: Request, doses: Doses) -> run_course.Ready:
     """What the batch backend keeps between advances."""
-    nothing = np.zeros(0, dtype=np.int64)
-    doses = Doses(nothing, nothing, np.zeros(0), nothing, np.zeros(0))
     outputs = common(np.zeros(0), 0)
-    return run_course.ready(run.model, _REQUEST, run.control, outputs, doses, run.threads, run.width, GATHERED)
+    return run_course.ready(run.model, request, run.control, outputs, doses, run.threads, run.width, GATHERED)
 
 
 def _stand(run: Run) -> Standing:

@@ -15,7 +15,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks, days_asked
+from vein2vein.engine import breaks, checks, days_asked
+from vein2vein.engine import doses as doses_of
 from vein2vein.engine.cuda import device
 from vein2vein.engine.days_asked import Asked
 from vein2vein.engine.llvm import run_course
@@ -23,7 +24,7 @@ from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import plain, plain_course, tableau
 from vein2vein.engine.method import summaries as summaries_of
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.method.request import Courses, Doses, Request, arrange, standing
+from vein2vein.engine.method.request import STOP, Courses, Doses, Request, arrange, common, standing
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.run import BACKENDS, Run, advance, begin, control_of, take
 from vein2vein.engine.trace import content
@@ -34,7 +35,7 @@ from vein2vein.records import described
 __all__ = ["Dose", "Levels", "Prepared", "Run", "Solution", "advance", "begin", "prepare", "solve", "take"]
 
 Matrix = NDArray[np.float64]
-Dose = checks.Dose
+Dose = doses_of.Told
 Levels = checks.Levels
 
 STATUS: Mapping[int, str] = tableau.STATUS
@@ -92,7 +93,7 @@ class _Laid:
 class Prepared:
     """Courses of a model, to be solved for one set of parameters after another; ``prepare`` makes it.
 
-    It may be called from several threads at once.
+    It may be called from several threads at once. ``wrapped`` is the model with what its doses need (``doses.whole``).
     """
 
     model: Model
@@ -104,7 +105,13 @@ class Prepared:
     threads: int | None
     width: int | None
     levels: Levels | None
+    wrapped: Model | None = None
     _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    @property
+    def whole(self) -> Model:
+        """The model that is solved."""
+        return self.wrapped or self.model
 
     def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
         """Solve for a matrix of parameters.
@@ -124,7 +131,9 @@ class Prepared:
             state = start(model, p)
         x = None if state is None else np.array(checks.state_of(model, state, n))
         u = np.array(checks.levels_of(model, self.levels if levels is None else levels, n))
-        laid = self._lay(n, x is None)
+        laid = self._lay(p, u, x is None)
+        if self.whole is not model:
+            u = np.concatenate([u, np.zeros((n, len(self.whole.level_names) - u.shape[1]))], axis=1)
         asked = laid.asked
         found = self._solved(laid, p, x, u)
         values = found.values
@@ -143,31 +152,60 @@ class Prepared:
             asked.patient,
         )
 
-    def _lay(self, n: int, own: bool) -> _Laid:
+    def _lay(self, p: Matrix, u: Matrix, own: bool) -> _Laid:
         """Doses, days and code for n patients, laid out at the first call with so many."""
-        for laid in self._laid:
+        n, request = len(p), replace(self.request, own_start=own)
+        stops = breaks.find(self.whole) if request.halts else None
+        again = stops is None and not doses_of.follows_parameters(self.doses)
+        for laid in self._laid if again else ():
             if laid.n == n and laid.own == own:
                 return laid
         asked = self.days(n)
-        schedule = checks.schedule_of(self.model, self.doses, asked.begins, n)
-        gives = self.request.gives
-        listed = [(day, gives.index(name), amount) for day, name, amount in schedule]
-        doses = arrange(n, listed, [g in self.model.level_names for g in gives])
+        when = (asked.begins, asked.ends)
+        plan = doses_of.schedule(self.model, self.doses, p, u, *when, self.control.rtol, self._cycle)
+        gives, names = request.gives, self.whole.level_names
+        listed = [(g.day, g.what if isinstance(g.what, int) else gives.index(g.what), g.amount) for g in plan.given]
+        listed = [*_stops(stops, self.whole, gives, p, u, *when), *listed]
+        doses = replace(arrange(n, listed, [g in names for g in gives]), resets=plan.resets)
         ready = None
         if self.backend == "batch":
-            request = replace(self.request, own_start=own)
-            code = (self.model, request, self.control, asked.outputs, doses)
+            code = (self.whole, request, self.control, asked.outputs, doses)
             ready = run_course.ready(*code, self.threads, self.width)
         laid = _Laid(n, own, doses, asked, ready)
-        self._laid[:] = [laid]
+        if again:
+            self._laid[:] = [laid]
         return laid
 
+    def _cycle(
+        self, model: Model, p: Matrix, x: Matrix, begins: Matrix, ends: Matrix, given: Sequence[doses_of.Given],
+        levels: Matrix, rtol: float,
+    ) -> tuple[Matrix, NDArray[np.int64]]:  # fmt: skip
+        """Carry patients through an interval of a steady state."""
+        n, gives = len(p), tuple(dict.fromkeys(str(g.what) for g in given))
+        stops, steered = breaks.find(model), replace(self.control, rtol=rtol, absolute=plain.absolute(model, rtol))
+        request = Request(gives, outputs=False, halts=stops is not None)
+        listed = [(g.day, gives.index(str(g.what)), g.amount) for g in given]
+        listed = [*_stops(stops, model, gives, p, levels, begins, ends), *listed]
+        doses, outputs = arrange(n, listed, [g in model.level_names for g in gives]), common(np.zeros(0), n)
+        if self.backend == "plain":
+            stand = standing(np.array(x), np.array(levels), begins, (), ())
+            found = plain_course.follow(model, p, stand, ends, outputs, doses, request, steered)
+            return found.state, found.status
+        ready = run_course.ready(model, request, steered, outputs, doses, self.threads, self.width)
+        stand = run_course.begin(ready, np.array(x), np.array(levels), begins, doses)
+        ready.run(np.ascontiguousarray(p), stand, np.ascontiguousarray(ends))
+        return stand.state, stand.number("status")
+
     def _solved(self, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
-        model, asked, n = self.model, laid.asked, laid.n
+        model, asked, n = self.whole, laid.asked, laid.n
         if state is not None and self.backend == GPU:
             if asked.patient is not None or self.request.reads:
                 raise InputError(
                     "the GPU backend gives states on days that all patients share; use the backend 'batch' for others"
+                )
+            if self.request.halts or model is not self.model:
+                raise InputError(
+                    "the GPU backend takes doses as (day, input name, amount) only; use the backend 'batch' for others"
                 )
             return device.follow(model, p, state, u, asked.outputs.days, laid.doses, self.request, self.control)
         if state is not None and laid.ready is None:
@@ -188,14 +226,14 @@ class Prepared:
         rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
         asked, doses = laid.asked, laid.doses
         own = replace(doses, first=doses.first[rows], last=doses.last[rows])
-        x = start(self.model, p[rows]) if state is None else state[rows]
+        x = start(self.whole, p[rows]) if state is None else state[rows]
         part = replace(
             asked.outputs, first=asked.outputs.first[rows], last=asked.outputs.last[rows],
             shift=asked.outputs.shift[rows],
         )  # fmt: skip
         stand = standing(x, u[rows], asked.begins[rows], (), ())
         rest = (own, self.request, self.control)
-        again = plain_course.follow(self.model, p[rows], stand, asked.ends[rows], part, *rest)
+        again = plain_course.follow(self.whole, p[rows], stand, asked.ends[rows], part, *rest)
         lines = [range(f + s, e + s) for f, e, s in zip(part.first, part.last, part.shift)]
         written = np.array([i for line in lines for i in line], dtype=np.int64)
         for f in fields(Courses):
@@ -204,6 +242,17 @@ class Prepared:
             if self.request.outputs or f.name != "values":
                 getattr(found, f.name)[where] = new[written] if f.name == "values" else new
         return found
+
+
+def _stops(
+    found: breaks.Breaks | None, model: Model, gives: Sequence[str], p: Matrix, u: Matrix, begins: Matrix, ends: Matrix
+) -> list[tuple[Matrix, int, Matrix]]:
+    """Days on which the equations jump, as what is done on listed days."""
+    if found is None:
+        return []
+    changing = [model.level_names.index(name) for name in gives if name in model.level_names]
+    nothing = np.zeros(len(p))
+    return [(day, STOP, nothing) for day in breaks.days(found, p, u, changing, begins, ends).T]
 
 
 def prepare(
@@ -231,9 +280,9 @@ def prepare(
     model : Model
     days : (k,), or a list of one such array for each patient
         In rising order; a course ends on the last.
-    doses : iterable of (day, input name, amount)
+    doses : iterable of (day, input name, amount), doses.Dose or doses.Reset
         ``day`` and ``amount`` are one number or one per patient; a day that is NaN: not given to this patient. A level
-        input is set to the amount from that day on.
+        input is set to the amount from that day on. Infusions, repeats, lags and steady states: ``doses.Dose``.
     outputs : bool or sequence of str
         Whether the states on ``days`` are kept, or the names of states and observables that are; without them memory
         does not grow with the days.
@@ -258,14 +307,16 @@ def prepare(
         checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
         checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
     )
-    given = tuple(checks.doses_of(model, doses))
-    names = {name for _, name, _ in given} | {e.give for e in checked[0]}
-    gives = tuple(i.name for i in model.inputs if i.name in names)
+    given = doses_of.listed(model, doses)
+    whole = doses_of.whole(model, given)
+    names = doses_of.gives(given) | {e.give for e in checked[0]}
+    gives = tuple(i.name for i in whole.inputs if i.name in names)
     kept, reads = outputs_of(model, outputs)
+    halts = doses_of.sets(given) or (backend != GPU and breaks.find(whole) is not None)
     return Prepared(
-        model, asked, given, Request(gives, *checked, kept, reads),
-        control_of(model, rtol, method, max_step, max_steps), backend,
-        checks.threads_of(threads), checks.width_of(width), levels,
+        model, asked, given, Request(gives, *checked, kept, reads, halts=halts),
+        control_of(whole, rtol, method, max_step, max_steps), backend,
+        checks.threads_of(threads), checks.width_of(width), levels, None if whole is model else whole,
     )  # fmt: skip
 
 

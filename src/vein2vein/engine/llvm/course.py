@@ -187,7 +187,7 @@ class _CourseCode:
         a.set(a.get("%at_changed", lane), "%at_new", lane)
         a.set(a.get("%at_t", lane, "double"), "%at_stop", lane, "double")
         a.set(a.get("%ends_all", number, "double"), "%at_ends", lane, "double")
-        if self.request.gives:
+        if self.request.scheduled:
             a.set(a.get("%dose_last", number), "%at_dose_last", lane)
         if self.request.outputs:
             a.set(a.get("%output_last", number), "%at_output_last", lane)
@@ -199,7 +199,7 @@ class _CourseCode:
         """Days of the next dose and the next output."""
         a = self.a
         for what, days, asked in (
-            ("dose", "%dose_day", self.request.gives),
+            ("dose", "%dose_day", self.request.scheduled),
             ("output", "%days", self.request.outputs),
         ):
             a.set(_NEVER, f"%at_next_{what}", lane, "double")
@@ -226,7 +226,7 @@ class _CourseCode:
             return a.masks("and", a.inverse(a.flags("%at_idle")), there)
 
         with a.when(a.any(arrived())):
-            if self.request.gives:
+            if self.request.scheduled:
                 with a.cycle() as loop:
                     due = a.masks("and", arrived(), a.compare("ole", a.load("%at_next_dose"), a.load("%at_t")))
                     loop.now(due)
@@ -238,7 +238,8 @@ class _CourseCode:
                         a.set(a.whole("add", number, 1), "%at_dose", lane)
                         a.set(str(ANEW), "%at_changed", lane)
                         self._next(lane)
-                        self._reset(lane, what, amount)
+                        if self.request.halts:
+                            self._reset(lane, what, amount)
                     give_doses(a, self.parts, due)
             events_at_arrival(a, self.parts, arrived())
             if self.request.outputs:

@@ -68,7 +68,8 @@ class CourseParts:
         """Names and lengths of arrays of vectors."""
         ends = max(self.quantities, 1)
         mixed = len(POINTS) * self.quantities + self.carried + 1
-        per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
+        per_event = [(f"owed{i}", 1) for i, e in enumerate(self.events) if e.delay > 0 or callable(e.amount)]
+        per_event += [(name, 1) for name, _ in event_reals(self.events) if (name, 1) not in per_event]
         singles = ("cut", "at_after", "g", "end_share", "end_g", "low_share", "low_g", "high_share", "high_g")
         more = [(name, 1) for name in singles]
         kept = [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed)]
@@ -77,16 +78,19 @@ class CourseParts:
     @property
     def reals(self) -> list[tuple[str, int]]:
         """Array and place of the numbers that are carried from call to call (``carried_from``)."""
-        return [*((f"rearm{i}", 0) for i in range(len(self.events))), *(("carried", i) for i in range(self.carried))]
+        return [*((name, 0) for name, _ in event_reals(self.events)), *(("carried", i) for i in range(self.carried))]
 
     @property
     def wholes(self) -> list[str]:
-        """Names of the whole numbers that are carried from call to call: firings, and crossed in the last step."""
-        return [name for i in range(len(self.events)) for name in (f"fired{i}", f"firing{i}")]
+        """Names of the whole numbers that are carried from call to call."""
+        return [name for name, _ in event_wholes(self.events)]
 
     def waiting(self, a: Function) -> Iterator[tuple[str, str]]:
-        """Per event that may fire again: when it may, and in which lanes that is still to come."""
+        """Days on which an event may fire again, or gives, and in which lanes that is still to come."""
         for i, event in enumerate(self.events):
+            if event.delay > 0:
+                pending = a.load(f"%pending{i}")
+                yield pending, a.compare("olt", a.load("%at_t"), pending)
             if event.most > 1:
                 rearm = a.load(f"%rearm{i}")
                 left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{i}')}, {a.integer(event.most)}", "m")
@@ -101,16 +105,43 @@ class CourseParts:
                 a.put_where(changed, a.load("%mixed", i), "%y", i)
 
 
+def event_reals(events: Sequence[Event]) -> list[tuple[str, float]]:
+    """Numbers that events carry from call to call, and what they begin with.
+
+    When each may fire again; where it gives later, when that is, and how much.
+    """
+    found: list[tuple[str, float]] = []
+    for i, event in enumerate(events):
+        found.append((f"rearm{i}", -math.inf))
+        if event.delay > 0:
+            found += [(f"pending{i}", math.inf), (f"owed{i}", 0.0)]
+    return found
+
+
+def event_wholes(events: Sequence[Event]) -> list[tuple[str, int]]:
+    """Whole numbers that events carry from call to call, and what they begin with.
+
+    Firings; whether it was crossed in the last step; of an edge, whether its condition held when last looked at.
+    """
+    found: list[tuple[str, int]] = []
+    for i, event in enumerate(events):
+        found += [(f"fired{i}", 0), (f"firing{i}", 0)]
+        if event.edge:
+            found.append((f"held{i}", int(not event.armed)))
+    return found
+
+
 def carried_from(request: Request) -> tuple[list[float], list[int]]:
     """What events and summaries begin with, in the order of ``CourseParts.reals`` and ``wholes``."""
     carried = [value for s in request.wanted for value in summaries.start(s.kind)]
-    return [*(-math.inf for _ in request.events), *carried], [0 for _ in request.events for _ in range(2)]
+    first = [value for _, value in event_reals(request.events)]
+    return [*first, *carried], [value for _, value in event_wholes(request.events)]
 
 
 def results_in(request: Request) -> list[int]:
     """Columns of ``Standing.reals`` that end as the results of the summaries."""
     sizes = [len(summaries.start(s.kind)) for s in request.wanted]
-    before = len(REALS) + len(request.events) - 1
+    before = len(REALS) + len(event_reals(request.events)) - 1
     return [before + total for total in accumulate(sizes)]
 
 
@@ -142,6 +173,10 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
         )
         watched.append(_states(g, [outputs["value"]]))
         text.append(straight(f"condition{i}", g, [outputs["value"]], width, fused))
+        if callable(event.amount):
+            what = f"the amount of {event.name}"
+            g, outputs = record(model.name, _valued(event.amount), *names, what, event.amount)
+            text.append(straight(f"amount{i}", g, [outputs["value"]], width, fused))
     quantities: dict[Any, int] = {}
     for s in wanted:
         quantities.setdefault(s.of, len(quantities))

@@ -1,14 +1,18 @@
-"""Events of a course: when they are armed, where in a step a condition comes to hold, what then is done."""
+"""Events of a course: where a condition comes to hold within a step, and what fires at the end of a segment.
+
+The same as in ``plain_course.py`` and ``method/events.py``, for a vector of patients at a time.
+"""
 
 from __future__ import annotations
+
+import math
 
 from vein2vein.engine.llvm import stepping
 from vein2vein.engine.llvm.control_flow import Function
 from vein2vein.engine.llvm.course_parts import CourseParts, give
 from vein2vein.engine.llvm.stepping import Layout
-from vein2vein.engine.method.events import LOOKS, ROUNDS, Event
-
-_PATIENT = "%at_patient"
+from vein2vein.engine.method.events import DRAWN, LOOKS, ROUNDS, Event, order
+from vein2vein.engine.method.request import ANEW
 
 
 def _condition(a: Function, number: int, t: str, x: str) -> str:
@@ -16,32 +20,102 @@ def _condition(a: Function, number: int, t: str, x: str) -> str:
     return a.load("%g")
 
 
+def _holds(a: Function, value: str) -> str:
+    return a.compare("oge", value, a.number(0.0))
+
+
+def _left(a: Function, number: int, event: Event) -> str:
+    """Lanes in which an event may fire at all, sooner or later."""
+    return a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{number}')}, {a.integer(event.most)}", "m")
+
+
 def _armed(a: Function, number: int, event: Event, t: str) -> str:
-    left = a.put(f"icmp ult {a.integers} {a.numbers(f'%fired{number}')}, {a.integer(event.most)}", "m")
-    return a.masks("and", left, a.compare("ole", a.load(f"%rearm{number}"), t))
+    """Lanes in which it may fire now."""
+    return a.masks("and", _left(a, number, event), a.compare("ole", a.load(f"%rearm{number}"), t))
 
 
 def events_at_arrival(a: Function, parts: CourseParts, arrived: str) -> None:
-    """Fire what was crossed in the last step, or holds here."""
-    before = 0
-    total = sum(e.most for e in parts.events)
-    for i, event in enumerate(parts.events):
-        t = a.load("%at_t")
-        holds = a.compare("oge", _condition(a, i, t, "%x"), a.number(0.0))
-        holds = a.masks("or", holds, a.flags(f"%firing{i}"))
-        fires = a.masks("and", arrived, a.masks("and", _armed(a, i, event, t), holds))
-        with a.when(a.any(fires)):
-            number = next(k for k, g in enumerate(parts.gives) if g.name == event.give)
-            give(a, number, parts.gives[number], a.number(event.amount), fires)
-            with a.each_lane(fires) as lane:
-                count = a.get(f"%fired{i}", lane)
-                place = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), total), a.whole("add", count, before))
-                a.set(a.get("%at_t", lane, "double"), "%fired_all", place, "double")
-                a.set(a.whole("add", count, 1), f"%fired{i}", lane)
-                a.set("0", f"%firing{i}", lane)
-                a.set("1", "%at_changed", lane)
-            a.put_where(fires, a.binary("fadd", t, a.number(event.interval)), f"%rearm{i}")
-        before += event.most
+    """Give what is due, then fire what was crossed in the last step, or holds here, until nothing more fires."""
+    if not parts.events:
+        return
+    ordered = order(parts.events)
+    for i in ordered:
+        if parts.events[i].delay > 0:
+            due = a.masks("and", arrived, a.compare("ole", a.load(f"%pending{i}"), a.load("%at_t")))
+            with a.when(a.any(due)):
+                _give(a, parts, i, a.load(f"%owed{i}"), due)
+                a.put_where(due, a.number(math.inf), f"%pending{i}")
+    turn = a.local(a.name("turn")[1:], a.integers)
+    a.flag(arrived, turn)
+    with a.cycle() as loop:
+        here = a.flags(turn)
+        loop.now(here)
+        a.do(f"store {a.integers} zeroinitializer, ptr {turn}, align 8")
+        for i, event in enumerate(parts.events):
+            if event.edge:
+                _look_at_edge(a, i, event, here)
+        for i in ordered:
+            _fire(a, parts, i, here, turn)
+
+
+def _look_at_edge(a: Function, i: int, event: Event, here: str) -> None:
+    """Mark the lanes in which an edge fires, with what it will give, before anything is given."""
+    t, crossed, held = a.load("%at_t"), a.flags(f"%firing{i}"), a.flags(f"%held{i}")
+    holds = _holds(a, _condition(a, i, t, "%x"))
+    fires = a.masks("or", crossed, a.masks("and", holds, a.inverse(held)))
+    fires = a.masks("and", here, a.masks("and", fires, _armed(a, i, event, t)))
+    a.flag(a.masks("or", fires, a.masks("and", crossed, a.inverse(here))), f"%firing{i}")
+    now = a.masks("and", here, a.masks("or", holds, crossed))
+    a.flag(a.masks("or", now, a.masks("and", held, a.inverse(here))), f"%held{i}")
+    _ask_amount(a, i, event, fires)
+
+
+def _ask_amount(a: Function, i: int, event: Event, fires: str) -> None:
+    if callable(event.amount):
+        a.do(f"call void @amount{i}({a.vector} {a.load('%at_t')}, ptr %x, ptr %p, ptr %u, ptr %g)")
+        a.put_where(fires, a.load("%g"), f"%owed{i}")
+    elif event.delay > 0:
+        a.put_where(fires, a.number(event.amount), f"%owed{i}")
+
+
+def _fire(a: Function, parts: CourseParts, i: int, here: str, turn: str) -> None:
+    event, t = parts.events[i], a.load("%at_t")
+    crossed = a.flags(f"%firing{i}")
+    fires = a.masks("and", here, crossed)
+    if not event.edge:
+        # What was crossed holds here, but for rounding, unless something was given since.
+        still = a.masks("and", crossed, a.inverse(a.flags(turn)))
+        holds = a.masks("or", still, _holds(a, _condition(a, i, t, "%x")))
+        fires = a.masks("and", here, a.masks("and", _armed(a, i, event, t), holds))
+    a.flag(a.masks("and", crossed, a.inverse(here)), f"%firing{i}")
+    with a.when(a.any(fires)):
+        if not event.edge:
+            _ask_amount(a, i, event, fires)
+        one = a.put(f"zext {a.mask} {fires} to {a.integers}")
+        a.do(f"store {a.integers} {a.bits('add', a.numbers(f'%fired{i}'), one)}, ptr %fired{i}, align 8")
+        a.put_where(fires, a.binary("fadd", t, a.number(event.interval)), f"%rearm{i}")
+        if event.delay > 0:
+            a.put_where(fires, a.binary("fadd", t, a.number(event.delay)), f"%pending{i}")
+        else:
+            _give(a, parts, i, a.load(f"%owed{i}") if callable(event.amount) else a.number(event.amount), fires)
+        a.flag(a.masks("or", a.flags(turn), fires), turn)
+        changed = a.select(fires, a.integer(ANEW), a.numbers("%at_changed"), a.integers)
+        a.do(f"store {a.integers} {changed}, ptr %at_changed, align 8")
+
+
+def _give(a: Function, parts: CourseParts, i: int, amount: str, whom: str) -> None:
+    """Give what an event gives, and write down the day."""
+    event = parts.events[i]
+    number = next(k for k, g in enumerate(parts.gives) if g.name == event.give)
+    what = parts.gives[number]
+    given = whom if what.level is not None else a.masks("and", whom, a.compare("une", amount, a.number(0.0)))
+    give(a, number, what, amount, given)
+    before, total = sum(e.most for e in parts.events[:i]), sum(e.most for e in parts.events)
+    with a.each_lane(whom) as lane:
+        place = a.whole("add", a.whole("mul", a.get("%at_patient", lane), total), before - 1)
+        place = a.whole("add", place, a.get(f"%fired{i}", lane))
+        a.set(a.get("%at_t", lane, "double"), "%fired_all", place, "double")
+        a.set(str(ANEW), "%at_changed", lane)
 
 
 def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: str, t: str, after: str, h: str) -> bool:
@@ -50,47 +124,75 @@ def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: st
         return False
     a.store(a.number(1.0), "%cut")
     a.store(after, "%at_after")
+    ends: list[tuple[int, str]] = []
     for i, event in enumerate(parts.events):
-        looked = a.masks("and", accepted, _armed(a, i, event, t))
+        looked = a.masks("and", accepted, _left(a, i, event) if event.edge else _armed(a, i, event, t))
+        if event.edge:
+            ends.append((i, a.local(a.name("ends")[1:], a.integers)))
+            a.do(f"store {a.integers} {a.numbers(f'%held{i}')}, ptr {ends[-1][1]}, align 8")
         with a.when(a.any(looked)):
-            crosses = _looks(a, layout, parts, i, looked, t, h)
+            crosses = _looks(a, layout, parts, i, looked, t, h, ends[-1][1] if event.edge else None)
             with a.when(a.any(crosses)):
                 _locate(a, layout, parts, i, t, h)
                 found = a.load("%high_share")
+                sooner = a.masks("and", crosses, a.compare("olt", found, a.load("%cut")))
                 a.put_where(crosses, found, "%cut")
-                a.put_where(crosses, a.fma(found, h, t), "%at_after")
+                a.put_where(sooner, a.fma(found, h, t), "%at_after")
                 for earlier in range(i):
-                    kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(crosses))
+                    kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(sooner))
                     a.flag(kept, f"%firing{earlier}")
                 a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
+    whole = a.masks("and", accepted, a.compare("ole", a.number(1.0), a.load("%cut")))
+    for i, at_end in ends:
+        kept = a.masks("and", a.inverse(whole), a.flags(f"%held{i}"))
+        a.flag(a.masks("or", kept, a.masks("and", whole, a.flags(at_end))), f"%held{i}")
     return True
 
 
-def _looks(a: Function, layout: Layout, parts: CourseParts, number: int, looked: str, t: str, h: str) -> str:
-    """Mask of the lanes in which a condition comes to hold; the first place where it was seen to: ``%end_share``."""
-    zero, cut = a.number(0.0), a.load("%cut")
-    open_ = looked
-    for look in LOOKS:
-        value = _value(a, layout, parts, number, look, t, h)
-        holds = a.masks("and", a.compare("oge", value, zero), a.compare("olt", a.number(look), cut))
-        holds = a.masks("and", open_, holds)
-        a.put_where(holds, a.number(look), "%end_share")
-        a.put_where(holds, value, "%end_g")
-        open_ = a.masks("and", open_, a.inverse(holds))
-    if number == 0:
-        value = _condition(a, number, a.load("%at_after"), "%new")
-    else:
-        value = _value(a, layout, parts, number, cut, t, h)
-    holds = a.masks("and", open_, a.compare("oge", value, zero))
-    a.put_where(holds, cut, "%end_share")
-    a.put_where(holds, value, "%end_g")
-    return a.masks("and", looked, a.inverse(a.masks("and", open_, a.inverse(holds))))
+def _looks(
+    a: Function, layout: Layout, parts: CourseParts, number: int, looked: str, t: str, h: str, at_end: str | None
+) -> str:
+    """Mask of the lanes in which a condition comes to hold.
+
+    The first place where it was seen to: ``%end_share``; the last one before, where it was seen not to: ``%low_share``.
+    An edge (``at_end`` is where it is kept whether its condition holds at the end) must have been seen not to hold, and
+    what begins to hold before it may fire again is passed over.
+    """
+    event, cut = parts.events[number], a.load("%cut")
+    a.store(a.number(0.0), "%low_share")
+    open_, free, ready = looked, None, None
+    if event.edge:
+        free, ready = a.inverse(a.flags(f"%held{number}")), _armed(a, number, event, t)
+    crossed = a.masks("xor", looked, looked)
+    for look in (*LOOKS, None):
+        share = cut if look is None else a.number(look)
+        if look is None and number == 0:
+            value = _condition(a, number, a.load("%at_after"), "%new")
+        else:
+            value = _value(a, layout, parts, number, share, t, h)
+        seen = open_ if look is None else a.masks("and", open_, a.compare("olt", share, cut))
+        holds = a.masks("and", seen, _holds(a, value))
+        fails = a.masks("and", seen, a.inverse(_holds(a, value)))
+        comes = holds
+        if free is not None and ready is not None:
+            comes = a.masks("and", holds, a.masks("and", free, ready))
+            free = a.masks("or", fails, a.masks("and", free, a.inverse(holds)))
+        a.put_where(comes, share, "%end_share")
+        a.put_where(comes, value, "%end_g")
+        a.put_where(fails, share, "%low_share")
+        a.put_where(fails, value, "%low_g")
+        open_ = a.masks("and", open_, a.inverse(comes))
+        crossed = a.masks("or", crossed, comes)
+        if look is None and at_end is not None:
+            kept = a.masks("and", a.flags(at_end), a.inverse(seen))
+            a.flag(a.masks("or", holds, kept), at_end)
+    return crossed
 
 
-def _value(a: Function, layout: Layout, parts: CourseParts, number: int, share: str | float, t: str, h: str) -> str:
+def _value(a: Function, layout: Layout, parts: CourseParts, number: int, share: str, t: str, h: str) -> str:
     """Value of a condition at a share of the step."""
     stepping.inside(a, layout, share, h, "%node", parts.watched[number])
-    return _condition(a, number, a.fma(share if isinstance(share, str) else a.number(share), h, t), "%node")
+    return _condition(a, number, a.fma(share, h, t), "%node")
 
 
 def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str, h: str) -> None:
@@ -114,29 +216,46 @@ def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str,
 
 
 def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str, h: str) -> None:
-    """Root of a condition within the step by false position (``events.locate``), the same number of rounds for all."""
-    a.store(a.number(0.0), "%low_share")
+    """Where a condition comes to hold within the step (``events.locate``), the same number of rounds for all."""
+    zero, half = a.number(0.0), a.number(1 / 2)
     start = _condition(a, number, t, "%x")
-    a.store(a.select(a.compare("olt", start, a.number(0.0)), start, a.number(0.0)), "%low_g")
+    start = a.select(a.compare("olt", start, zero), start, zero)
+    a.put_where(a.compare("ole", a.load("%low_share"), zero), start, "%low_g")
     a.store(a.load("%end_share"), "%high_share")
     a.store(a.load("%end_g"), "%high_g")
+    whole = a.binary("fsub", a.load("%high_share"), a.load("%low_share"))
+    room = a.local(a.name("room")[1:], a.vector)
+    a.store(whole, room)
     rounds = a.local(a.name("rounds")[1:], "i64")
     a.set("0", rounds)
-    half = a.number(1 / 2)
+
+    def lesser(x: str, y: str) -> str:
+        return a.select(a.compare("olt", y, x), y, x)
+
+    def greater(x: str, y: str) -> str:
+        return a.select(a.compare("olt", x, y), y, x)
+
     with a.cycle() as loop:
         count = a.get(rounds)
         loop.unless(a.put(f"icmp ult i64 {count}, {ROUNDS}", "c"))
         a.set(a.whole("add", count, 1), rounds)
         low, high = a.load("%low_share"), a.load("%high_share")
         low_g, high_g = a.load("%low_g"), a.load("%high_g")
-        rise = a.binary("fsub", high_g, low_g)
-        back = a.binary("fdiv", a.binary("fmul", high_g, a.binary("fsub", high, low)), rise)
-        share = a.select(a.compare("olt", a.number(0.0), rise), a.binary("fsub", high, back), high)
+        width, rise = a.binary("fsub", high, low), a.binary("fsub", high_g, low_g)
+        middle = a.fma(width, half, low)
+        back = a.binary("fdiv", a.binary("fmul", high_g, width), rise)
+        share = a.select(a.compare("olt", zero, rise), a.binary("fsub", high, back), high)
+        drawn = a.binary("fdiv", a.binary("fmul", a.number(DRAWN), a.binary("fmul", width, width)), whole)
+        up = lesser(a.binary("fadd", share, drawn), middle)
+        down = greater(a.binary("fsub", share, drawn), middle)
+        share = a.select(a.compare("olt", share, middle), up, down)
+        free = a.binary("fsub", a.load(room), a.binary("fmul", width, half))
+        share = lesser(greater(share, a.binary("fsub", middle, free)), a.binary("fadd", middle, free))
+        a.store(a.binary("fmul", a.load(room), half), room)
         value = _value(a, layout, parts, number, share, t, h)
-        above = a.compare("oge", value, a.number(0.0))
+        above = _holds(a, value)
         below = a.inverse(above)
-        # The side that stays counts half, so that it gives way.
-        a.store(a.select(above, a.binary("fmul", low_g, half), value), "%low_g")
-        a.store(a.select(above, value, a.binary("fmul", high_g, half)), "%high_g")
+        a.put_where(above, value, "%high_g")
         a.put_where(above, share, "%high_share")
+        a.put_where(below, value, "%low_g")
         a.put_where(below, share, "%low_share")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import numpy as np
-
+from vein2vein.engine.method.conditions import distance
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, is_number, is_whole
 
-ROUNDS = 12
-"""Rounds of false position that locate a crossing within a step."""
+ROUNDS = 20
+"""Rounds that locate a crossing within a step."""
+
+DRAWN = 0.2
+"""How far towards the middle of what is left a round looks, per share of it that is left."""
 
 LOOKS = (1 / 4, 1 / 2, 3 / 4)
 """Shares of a step, besides its end, at which a condition is looked at."""
@@ -20,6 +23,8 @@ LOOKS = (1 / 4, 1 / 2, 3 / 4)
 
 MOST = 100_000
 """Firings per patient that there is room for."""
+
+TRIGGERS = ("level", "edge")
 
 
 @dataclass(frozen=True)
@@ -30,63 +35,147 @@ class Event:
     ----------
     name : str
     condition : callable (t, x, p, u) -> value
-        The event fires when the value reaches 0 from below, at the moment of crossing; a condition that already holds
-        at the beginning, after a dose or when the interval ends fires then. Each step is looked at in four places: what
-        holds for less than a quarter of a step may pass unseen.
+        The event fires when the value reaches 0 from below, at the moment of crossing; or, where the value is true or
+        false (``x.A < 0.5``; products, minima and maxima of such), when it becomes true. Each step is looked at in four
+        places: what holds for less than a quarter of a step may pass unseen.
     give : str
         Input of the model: a dose is given, a level is set.
-    amount : float
+    amount : float or callable (t, x, p, u) -> float
+        A function is asked at the moment at which the event fires, before anything that fires with it is given.
     most : int
         Firings per patient.
     interval : float
         Least time between two firings, days.
+    trigger : {"level", "edge"}
+        "level": a condition that already holds at the beginning, after a dose or when the interval ends fires then.
+        "edge": only what becomes true fires, and fires again only after it was false; what becomes true within the
+        interval does not fire.
+    armed : bool
+        Of an edge: whether the condition counts as false before the beginning; if not, what holds at the beginning does
+        not fire.
+    delay : float
+        Days between firing and giving.
+    priority : float
+        Of events that fire at one moment, the higher one gives first; of equal ones, the one listed first. A "level"
+        looks at the state that those before it leave, an "edge" at the state before anything is given.
     """
 
     name: str
     condition: Callable[[Any, Any, Any, Any], Any]
     give: str
-    amount: float
+    amount: float | Callable[[Any, Any, Any, Any], Any]
     most: int = 1
     interval: float = 0.0
+    trigger: str = "level"
+    armed: bool = True
+    delay: float = 0.0
+    priority: float = 0.0
+
+    @property
+    def edge(self) -> bool:
+        """Whether only what becomes true fires."""
+        return self.trigger == "edge"
 
 
-def locate(value: Callable[[float], float], at_start: float, at_end: float, end: float) -> float:
-    """Share of the step, up to ``end``, from which on a condition holds that did not at its start.
+def order(events: Sequence[Event]) -> tuple[int, ...]:
+    """Places of events in the order in which those of one moment give."""
+    return tuple(sorted(range(len(events)), key=lambda i: -events[i].priority))
 
-    False position in which the side that stays counts half, for a fixed number of rounds.
+
+def locate(value: Callable[[float], float], at_start: float, at_end: float, end: float, begin: float = 0.0) -> float:
+    """Share of the step, between ``begin`` and ``end``, from which on a condition holds that did not before.
+
+    False position drawn a little towards the middle, and never so far from it that a round halves less than bisection
+    would have done a round ago (ITP: Oliveira and Takahashi 2020, ACM Trans. Math. Softw. 47, 5). A fixed number of
+    rounds, so that what is left is at most 2^(1 - ROUNDS) of the share looked at, even where the condition jumps.
     """
-    low, low_value = 0.0, min(at_start, 0.0)
+    low, low_value = begin, min(at_start, 0.0)
     high, high_value = end, at_end
+    room = whole = high - low
     for _ in range(ROUNDS):
-        rise = high_value - low_value
-        share = high - high_value * (high - low) / rise if rise > 0 else high
+        width, rise = high - low, high_value - low_value
+        middle = low + width / 2
+        share = high - high_value * width / rise if rise > 0 else high
+        drawn = DRAWN * width * width / whole
+        share = min(share + drawn, middle) if share < middle else max(share - drawn, middle)
+        free = room - width / 2
+        share = min(max(share, middle - free), middle + free)
         found = value(share)
         if found >= 0:
-            high, high_value, low_value = share, found, low_value / 2
+            high, high_value = share, found
         else:
-            low, low_value, high_value = share, found, high_value / 2
+            low, low_value = share, found
+        room = room / 2
     return high
 
 
 def check(event: Event, model: Model) -> Event:
-    """Return the event; refuse one that does not fit the model."""
+    """Return the event as it is watched (``conditions.distance``); refuse one that does not fit the model."""
     known = [i.name for i in model.inputs]
     name, condition, gives = (cast("object", v) for v in (event.name, event.condition, event.give))
     if not isinstance(name, str) or not name:
-        raise InputError(f"an event is called {event.name!r}; give it a name of one letter or more")
+        raise InputError(f"an event is called {_shown(event.name)}; give it a name of one letter or more")
     if not callable(event.condition) or not isinstance(condition, Hashable):
-        raise InputError(f"event {event.name}: the condition is {event.condition!r}; give a function of (t, x, p, u)")
+        raise InputError(
+            f"event {event.name}: the condition is {_shown(event.condition)}; give a function of (t, x, p, u)"
+        )
     if not isinstance(gives, str) or gives not in known:
         raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(gives), known)}")
-    if not is_number(event.amount) or not np.isfinite(event.amount):
-        raise InputError(f"event {event.name}: the amount is {event.amount!r}; give a finite number")
+    amount = cast("object", event.amount)
+    if callable(amount) and amount.__hash__ is None:
+        raise InputError(f"event {event.name}: the amount is {_shown(amount)}; give a function of (t, x, p, u)")
+    if not callable(amount) and not _finite(amount):
+        raise InputError(
+            f"event {event.name}: the amount is {_shown(event.amount)}; give a finite number, or a function"
+        )
     if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(
-            f"event {event.name}: at most {event.most!r} firings; give a whole number of 1 or more, up to {MOST}"
+            f"event {event.name}: at most {_shown(event.most)} firings; give a whole number of 1 or more, up to {MOST}"
         )
-    if not is_number(event.interval) or not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
+    if not isinstance(cast("object", event.trigger), str) or event.trigger not in TRIGGERS:
+        raise InputError(f"event {event.name}: {unknown('trigger', str(event.trigger), TRIGGERS)}")
+    if not isinstance(cast("object", event.armed), bool):
+        raise InputError(f"event {event.name}: armed is {_shown(event.armed)}; give True or False")
+    if not event.armed and not event.edge:
+        raise InputError(f"event {event.name}: only a trigger 'edge' can begin unarmed; leave out armed")
+    for what in ("interval", "delay"):
+        value = getattr(event, what)
+        if not _finite(value) or value < 0:
+            raise InputError(f"event {event.name}: the {what} is {_shown(value)} days; give a finite number, 0 or more")
+    if not _finite(event.priority):
+        raise InputError(f"event {event.name}: the priority is {_shown(event.priority)}; give a finite number")
+    if event.most > 1 and event.interval == 0 and not event.edge:
         raise InputError(
-            f"event {event.name}: the interval is {event.interval!r} days; "
+            f"event {event.name}: the interval is {_shown(event.interval)} days; "
             "give a number above 0 where it may fire more than once"
         )
-    return event
+    if event.most > 1 and event.interval < event.delay:
+        raise InputError(
+            f"event {event.name}: the interval is {event.interval:g} days and the delay {event.delay:g}; where it may "
+            "fire more than once, let the interval be no shorter than the delay"
+        )
+    return replace(event, condition=distance(event.condition, model, event.name))
+
+
+def differentiable(event: Event) -> tuple[Event, float]:
+    """An event and its amount; refuse one through which no derivatives are known."""
+    amount = event.amount
+    if event.edge or event.delay > 0 or event.priority != 0 or callable(amount):
+        raise InputError(
+            f"event {event.name}: derivatives are known through events of trigger 'level' with a number as amount; "
+            "leave out delay and priority"
+        )
+    return event, float(amount)
+
+
+def _finite(value: object) -> bool:
+    """Whether a value is one finite number."""
+    try:
+        return is_number(value) and math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in a sentence, on one line."""
+    return " ".join(repr(value).split())

@@ -78,10 +78,10 @@ def control(
     ratio: Callable[[], float] = lambda: 1.0,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
-    scale, low, high = model.limits
+    _, low, high = model.limits
     return Control(
         rtol=rtol,
-        absolute=np.maximum(scale * (rtol / tableau.REFERENCE_RTOL), _TINY),
+        absolute=absolute(model, rtol),
         low=low,
         high=high,
         max_step=max_step,
@@ -90,6 +90,11 @@ def control(
         stiff=stiff,
         ratio=ratio,
     )
+
+
+def absolute(model: Model, rtol: float) -> Vector:
+    """Absolute tolerance (states,) of each state at a relative tolerance."""
+    return np.maximum(model.limits[0] * (rtol / tableau.REFERENCE_RTOL), _TINY)
 
 
 def derivative(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:

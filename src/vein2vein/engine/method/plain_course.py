@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.method import plain, summaries, tableau
-from vein2vein.engine.method.events import LOOKS, Event, locate
+from vein2vein.engine.method.events import LOOKS, Event, locate, order
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import (
     ADD,
@@ -58,6 +58,11 @@ class Course:
         self.streak, self.spell, self.failed = counts[-3:]
         self.fired: list[list[float]] = [[] for _ in request.events]
         self.crossed = [False] * len(request.events)
+        self.held = [not e.armed for e in request.events]
+        self.count = [0] * len(request.events)
+        self.rearm = [-math.inf] * len(request.events)
+        self.pending = [math.inf] * len(request.events)
+        self.owed = [0.0] * len(request.events)
         self.quantities = [summaries.quantity(s, model) for s in request.wanted]
         self.carried: list[Sequence[Any]] = [summaries.start(s.kind) for s in request.wanted]
         self.y: list[float] = []
@@ -116,10 +121,9 @@ class Course:
             every = self.model.observables(t, self.named(x), self.p, self.u)
         return np.array([states[n] if n in states else float(every[n]) for n in names])
 
-    def armed(self, number: int, event: Event) -> bool:
+    def armed(self, number: int) -> bool:
         """Whether an event may fire now."""
-        fired = self.fired[number]
-        return len(fired) < event.most and (not fired or self.t >= fired[-1] + event.interval)
+        return self.count[number] < self.request.events[number].most and self.t >= self.rearm[number]
 
 
 def follow(
@@ -208,24 +212,60 @@ def _give(course: Course, dose: Dose, resets: Matrix) -> None:
 
 
 def _rearmed(course: Course) -> list[float]:
-    """Days to come on which an event may fire again."""
-    found: list[float] = []
-    for event, fired in zip(course.request.events, course.fired):
-        if 0 < len(fired) < event.most and fired[-1] + event.interval > course.t:
-            found.append(fired[-1] + event.interval)
-    return found
+    """Days to come on which an event may fire again, or gives."""
+    may = [d for d, n, e in zip(course.rearm, course.count, course.request.events) if n < e.most]
+    return [day for day in (*may, *course.pending) if day > course.t]
 
 
 def _fire(course: Course) -> bool:
-    """Fire the events that were crossed in the last step, or hold here."""
-    any_fired = False
-    for i, event in enumerate(course.request.events):
-        if course.armed(i, event) and (course.crossed[i] or course.value(event.condition, course.t, course.x) >= 0):
-            course.give(event.give, event.amount)
-            course.fired[i].append(course.t)
-            any_fired = True
-        course.crossed[i] = False
+    """Give what is due, then fire the events that were crossed in the last step, or hold here; whether any did."""
+    events = course.request.events
+    ordered, any_fired = order(events), False
+    for i in ordered:
+        if course.pending[i] <= course.t:
+            course.pending[i], any_fired = math.inf, True
+            _deliver(course, i)
+    going = bool(events)
+    while going:
+        going = False
+        # What was crossed holds here, but for rounding, unless something was given since.
+        firing = [_edge(course, i) if event.edge else False for i, event in enumerate(events)]
+        for i in ordered:
+            event = events[i]
+            if not event.edge and course.armed(i):
+                crossed = course.crossed[i] and not going
+                firing[i] = crossed or course.value(event.condition, course.t, course.x) >= 0
+                course.owed[i] = _amount(course, event) if firing[i] else 0.0
+            course.crossed[i] = False
+            if firing[i]:
+                going = any_fired = True
+                course.count[i] += 1
+                course.rearm[i] = course.t + event.interval
+                if event.delay > 0:
+                    course.pending[i] = course.t + event.delay
+                else:
+                    _deliver(course, i)
     return any_fired
+
+
+def _edge(course: Course, i: int) -> bool:
+    """Whether an edge fires, with what it will give, before anything is given."""
+    event = course.request.events[i]
+    holds = course.value(event.condition, course.t, course.x) >= 0
+    fires = course.armed(i) and (course.crossed[i] or (holds and not course.held[i]))
+    course.held[i] = holds or course.crossed[i]
+    if fires:
+        course.owed[i] = _amount(course, event)
+    return fires
+
+
+def _amount(course: Course, event: Event) -> float:
+    return course.value(event.amount, course.t, course.x) if callable(event.amount) else event.amount
+
+
+def _deliver(course: Course, i: int) -> None:
+    course.give(course.request.events[i].give, course.owed[i])
+    course.fired[i].append(course.t)
 
 
 def _step(
@@ -248,12 +288,19 @@ def _step(
     after = stop if last else t + h
     c = plain.dense(method, h, k, x, new)
     cut = 1.0
+    at_end: dict[int, bool] = {}
     for i, event in enumerate(course.request.events):
-        found = _crossing(course, event, c, new, after, h, cut) if course.armed(i, event) else None
-        if found is not None:
-            cut, after = found, t + found * h
-            course.crossed = [j == i for j in range(len(course.crossed))]
-    if cut < 1:
+        if course.count[i] < event.most if event.edge else course.armed(i):
+            found, at_end[i] = _crossing(course, i, c, new, after, h, cut)
+            if found is None:
+                continue
+            if found < cut:
+                cut, after = found, t + found * h
+                course.crossed = [False] * len(course.crossed)
+            course.crossed[i] = True
+    if cut == 1:
+        course.held = [at_end.get(i, held) for i, held in enumerate(course.held)]
+    else:
         new = plain.within(c, x, cut, control)
     while waiting and waiting[0][0] < after:
         day, row = waiting.pop(0)
@@ -296,20 +343,26 @@ def _changes(course: Course, felt: float, ends: float) -> bool:
 
 
 def _crossing(
-    course: Course, event: Event, c: list[Vector], new: Vector, after: float, h: float, cut: float
-) -> float | None:
-    """Share of the step at which a condition comes to hold, before the share ``cut``."""
+    course: Course, number: int, c: list[Vector], new: Vector, after: float, h: float, cut: float
+) -> tuple[float | None, bool]:
+    """Share of the step at which a condition comes to hold, before the share ``cut``; whether it holds there."""
+    event = course.request.events[number]
 
     def value(share: float) -> float:
         state = plain.within(c, course.x, share, course.control)
         return course.value(event.condition, course.t + share * h, state)
 
-    at_start = course.value(event.condition, course.t, course.x)
+    free, ready, low, low_value, found = not (event.edge and course.held[number]), course.armed(number), 0.0, 0.0, 0.0
     for share in (*(look for look in LOOKS if look < cut), cut):
         found = course.value(event.condition, after, new) if share == 1 else value(share)
-        if found >= 0:
-            return locate(value, at_start, found, share)
-    return None
+        if not found >= 0:
+            low, low_value, free = share, found, True
+        elif free and ready:
+            start = low_value if low > 0 else course.value(event.condition, course.t, course.x)
+            return locate(value, start, found, share, low), True
+        else:
+            free = False
+    return None, found >= 0
 
 
 def _summarize(course: Course, c: list[Vector], new: Vector, after: float, h: float) -> None:

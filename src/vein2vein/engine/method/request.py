@@ -43,6 +43,8 @@ class Request:
         Names of the states and observables that are written; empty: all states.
     own_start : bool
         Whether the states begin as the model says.
+    halts : bool
+        Whether STOP, SET or ADD may stand in the list of doses.
     """
 
     gives: tuple[str, ...] = ()
@@ -51,6 +53,12 @@ class Request:
     outputs: bool = True
     reads: tuple[str, ...] = ()
     own_start: bool = False
+    halts: bool = False
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether anything is done on listed days."""
+        return bool(self.gives) or self.halts
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,7 @@ def arrange(n: int, doses: Sequence[tuple[Matrix, int, Matrix]], levels: Sequenc
     order = np.argsort(days, axis=1, kind="stable")
     rows = np.arange(n)[:, None]
     days, amounts, what = days[rows, order], amounts[rows, order], what[order]
-    held = np.array([*levels, False])[what] if len(doses) else np.zeros((n, 0), dtype=bool)
+    held = np.array([*levels, False, False, False])[what] if len(doses) else np.zeros((n, 0), dtype=bool)
     given = np.isfinite(days) & ((amounts != 0) | held | (what < 0))
     last = np.cumsum(given.sum(axis=1)).astype(np.int64)
     first = np.concatenate([[0], last[:-1]]).astype(np.int64) if n else last

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine.method.events import Event, check
+from vein2vein.engine.method.events import Event, check, differentiable
 from vein2vein.engine.tangents.tangent import Link, Matrix, moved, values
 from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose
@@ -90,19 +90,23 @@ class Memory:
 
     fired: NDArray[np.int64]
     last: Matrix
-    found: dict[int, list[Crossing]] = field(default_factory=dict)
+    found: dict[int, list[Crossing]] = field(default_factory=dict[int, list[Crossing]])
 
 
 def surfaces(model: Model, events: Sequence[Event]) -> list[Surface]:
     """Everything that a path of the model may cross; events first."""
     rates = differentiated(model, model.equations)
-    found = []
-    for event in events:
-        check(event, model)
-        distance = differentiated(model, lambda t, x, p, u, event=event: {"distance": event.condition(t, x, p, u)})
+    found: list[Surface] = []
+    for told in events:
+        event, _ = differentiable(check(told, model))
+        distance = differentiated(model, _condition(event))
         level = model.level_names.index(event.give) if event.give in model.level_names else -1
         found.append(Surface(distance, rates, rates, event, None if level >= 0 else dose(model, event.give), level))
     return found + [Surface(*parts) for parts in switches(model)]
+
+
+def _condition(event: Event) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:
+    return lambda t, x, p, u: {"distance": event.condition(t, x, p, u)}
 
 
 def links(which: Sequence[Surface], model: Model) -> list[Link]:
@@ -129,7 +133,7 @@ def switches(model: Model) -> list[tuple[Recorded, Recorded, Recorded]]:
     g, outputs = record(model.name, model.equations, model.state_names, model.parameters, model.level_names)
     nodes = [outputs[s] for s in model.state_names]
     moving: dict[int, bool] = {}
-    found = []
+    found: list[tuple[int, list[int], list[int]]] = []
     for node in needed(g, nodes):
         op, args = g.nodes[node]
         moving[node] = op in ("time", "state") or any(moving[a] for a in g.operands(node))
@@ -184,9 +188,9 @@ def act(surface: Surface, model: Model, x: Matrix, p: Matrix, u: Matrix) -> tupl
     if event is None:
         return x, u
     if surface.level < 0:
-        return give(model, event.give, event.amount, x, p), u
+        return give(model, event.give, differentiable(event)[1], x, p), u
     after = u.copy()
-    after[:, surface.level] = event.amount
+    after[:, surface.level] = differentiable(event)[1]
     return x, after
 
 
@@ -345,7 +349,7 @@ def jump(
     now, levels = act(surface, model, x, p, u)
     if surface.dose is not None and surface.event is not None:
         own = {**seeds, **{("state", i): carried[:, i] for i in range(x.shape[1])}}
-        amount = np.full((len(p), 1), surface.event.amount)
+        amount = np.full((len(p), 1), differentiable(surface.event)[1])
         _, changed = moved(surface.dose, day, x, np.concatenate([p, amount], axis=1), u, own, count)
         carried = carried.copy()
         for name, column in zip(surface.dose.names, np.moveaxis(changed, 1, 0)):

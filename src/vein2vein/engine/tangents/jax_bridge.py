@@ -49,6 +49,7 @@ def differentiable(
     corners: bool = True,
     steer: bool = False,
     backend: str = "batch",
+    method: str = "auto",
     max_step: float | None = None,
     max_steps: int = tableau.MAX_STEPS,
     threads: int | None = None,
@@ -60,7 +61,9 @@ def differentiable(
     ----------
     parameters : (n, parameters)
         Those that are not varied.
-    state, days, doses, levels, outputs, events, rtol, corners, steer, backend, max_step, max_steps, threads, width
+    state, days, doses, levels, outputs, events, rtol, corners, steer
+        As for ``sensitivity.sensitivities``.
+    backend, method, max_step, max_steps, threads, width
         As for ``sensitivity.sensitivities``.
     wrt : sequence of str
         What is varied, as for ``sensitivity.sensitivities``.
@@ -90,8 +93,8 @@ def differentiable(
     ) -> sensitivity.Sensitivities:
         return sensitivity.sensitivities(
             model, parameters, state, asked, doses, wrt, outputs=outputs, events=events, levels=levels, rtol=rtol,
-            corners=corners, steer=steer, backend=backend, max_step=max_step, max_steps=max_steps, threads=threads,
-            width=width,
+            corners=corners, steer=steer, backend=backend, method=method, max_step=max_step, max_steps=max_steps,
+            threads=threads, width=width,
         )  # fmt: skip
 
     plan = _Problem(model, fixed, begin, given, directions, held, differentiated)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine import solve
+from vein2vein.engine.checks import Given
+from vein2vein.engine.days_asked import Asked
+from vein2vein.engine.llvm import cost
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.tangents import corners, tangent
 from vein2vein.engine.tangents.tangent import DOSE, PACE, Direction, Extended, Matrix
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.models.model import Model, give
+
+Scheduled = tuple[float, int, str, Matrix]
+"""What is given: day, number of the dose, input, amount () or (n,)."""
 
 Begin = Callable[[Model, Matrix, Matrix, float, Matrix], solve.Run]
 """Begins a run: model, parameters, states, day, levels."""
@@ -26,7 +33,6 @@ class Prepared:
     """What is prepared once for a model, its directions, doses and events."""
 
     model: Model
-    start: Recorded
     doses: Mapping[str, Recorded]
     surfaces: Sequence[corners.Surface]
     extended: Extended
@@ -55,33 +61,44 @@ class JoinedCourses:
     step: Matrix
 
 
-def tolerances(plan: Prepared, control: Control, sizes: Matrix) -> Control:
-    """Tolerances of the joined system: a tangent times the size of what is varied is held like its state.
+def tolerances(extended: Extended, control: Control, sizes: Matrix, model: Model) -> Control:
+    """Tolerances of the joined ``model``: a tangent times the size of what is varied is held like its state.
 
     The error is a mean over states and tangents; all tolerances are tightened so that the states weigh as when alone.
+    What comes after states and tangents does not take part.
     """
-    count, extended = len(plan.model.states), plan.extended
-    absolute = control.absolute.copy()
-    absolute[count:] = absolute[extended.rows] / sizes[extended.directions_of]
+    count, tangents = len(extended.model.states), len(extended.rows)
+    _, low, high = model.limits
+    absolute = np.full(len(low), np.inf)
+    absolute[:count] = control.absolute[:count]
+    absolute[count : count + tangents] = absolute[extended.rows] / sizes[extended.directions_of]
     alone, joined = (max(int(np.isfinite(a).sum()), 1) for a in (absolute[:count], absolute))
-    tighter = np.sqrt(alone / joined)
-    return replace(control, absolute=absolute * tighter, rtol=control.rtol * tighter)
+    tighter = float(np.sqrt(alone / joined))
+    ratio = partial(cost.ratio, model, control.method, control.stiff) if control.stiff else control.ratio
+    return replace(control, absolute=absolute * tighter, low=low, high=high, rtol=control.rtol * tighter, ratio=ratio)
 
 
-def begin(plan: Prepared, plain: solve.Run, own_start: bool, begun: Begin) -> JoinedCourses:
-    """Patients at their start; ``own_start``: the states are the model's own and move with the parameters."""
-    model, extended = plan.model, plan.extended
-    n, q, count = len(plain.parameters), len(extended.directions), len(model.states)
-    tangents = np.zeros((n, count, q))
-    p, levels = plain.parameters, plain.levels
-    level_tangents = np.zeros((n, levels.shape[1], q))
-    if own_start:
-        _, moved = tangent.moved(plan.start, plain.day, np.zeros((n, count)), p, levels, _fixed(extended.directions), q)
-        for name, column in zip(plan.start.names, np.moveaxis(moved, 1, 0)):
+def started(start: Recorded, plain: solve.Run, directions: Sequence[Direction], own_start: bool) -> Matrix:
+    """Tangents (n, s, q) at the start; ``own_start``: the states are the model's own and move with the parameters."""
+    model, q, count = plain.model, len(directions), len(plain.model.states)
+    tangents = np.zeros((len(plain.parameters), count, q))
+    if own_start and start.names:
+        none = np.zeros((len(tangents), count))
+        _, moved = tangent.moved(start, plain.day, none, plain.parameters, plain.levels, _fixed(directions), q)
+        for name, column in zip(start.names, np.moveaxis(moved, 1, 0)):
             tangents[:, model.state_names.index(name)] = column
-    for j, direction in enumerate(extended.directions):
+    for j, direction in enumerate(directions):
         if direction.kind == "state":
             tangents[:, direction.index, j] = 1.0
+    return tangents
+
+
+def begin(plan: Prepared, plain: solve.Run, tangents: Matrix, begun: Begin) -> JoinedCourses:
+    """Patients at their start, with their tangents (n, s, q)."""
+    extended = plan.extended
+    n, q = len(plain.parameters), len(extended.directions)
+    p, levels = plain.parameters, plain.levels
+    level_tangents = np.zeros((n, levels.shape[1], q))
     joined = extended.join(plain.state, tangents)
     run = begun(extended.joined, p, joined, plain.day, _clock(extended, levels, level_tangents))
     scout = None
@@ -306,3 +323,46 @@ def observe(plan: Prepared, course: JoinedCourses, p: Matrix, day: float) -> tup
     seeds = _seeds(plan, course.level_tangents)
     seeds |= {("state", i): tangents[:, i] for i in range(x.shape[1])}
     return tangent.moved(plan.outputs, day, x, p, course.levels, seeds, tangents.shape[2])
+
+
+def days_of(asked: Asked, row: int) -> Matrix:
+    """A patient's days."""
+    return asked.outputs.days[int(asked.outputs.first[row]) : int(asked.outputs.last[row])]
+
+
+def schedules(
+    doses: Sequence[Given], some: NDArray[np.int64], asked: Asked
+) -> Iterator[tuple[NDArray[np.int64], list[Scheduled]]]:
+    """Rows of the patients with the same days, and what they are given: (day, number, input, amounts), by day."""
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    days = [np.broadcast_to(day, len(asked.begins)) for day, _, _ in doses]
+    for row in some.tolist():
+        given = tuple(float(day[row]) if np.isfinite(day[row]) else None for day in days)
+        own = None if asked.patient is None else days_of(asked, row).tobytes()
+        kinds.setdefault((float(asked.begins[row]), given, own), []).append(row)
+    for (_, own_days, _), chosen in kinds.items():
+        rows = np.array(chosen, dtype=np.int64)
+        amounts = [amount if amount.ndim == 0 else amount[rows] for _, _, amount in doses]
+        given = cast("tuple[float | None, ...]", own_days)
+        listed = [(day, i, doses[i][1], amounts[i]) for i, day in enumerate(given) if day is not None]
+        yield rows, sorted(listed, key=lambda item: item[0])
+
+
+def follow(
+    plan: Prepared, course: JoinedCourses, p: Matrix, asked: Matrix, schedule: list[Scheduled],
+    rows: NDArray[np.int64], values: Matrix, gradients: Matrix,
+) -> None:  # fmt: skip
+    """Carry some patients through the asked days and write what is found, from their rows (n,) on."""
+    if not schedule or schedule[0][0] > course.run.day:
+        fire_held(plan, course, p)
+    for j, day in enumerate(asked.tolist()):
+        while schedule and schedule[0][0] <= day:
+            when, number, name, amount = schedule.pop(0)
+            advance(plan, course, p, when)
+            given_dose(plan, course, p, number, name, amount)
+            if not schedule or schedule[0][0] > when:
+                fire_held(plan, course, p)
+        advance(plan, course, p, day)
+        well = course.status == tableau.OK
+        now, slopes = observe(plan, course, p, day)
+        values[rows[well] + j], gradients[rows[well] + j] = now[well], slopes[well]

@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,13 @@ STATE, DOSE = "state:", "dose:"
 Link = tuple[int, set[tuple[str, int]]]
 """A state and the leaves (kind, index) that may move it."""
 
+
+def _divided(x: Any, y: Any) -> Any:
+    return x / y
+
+
 _REPLAY: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": _divided, "neg": operator.neg,
     "exp": mathematics.exp, "log": mathematics.log, "sqrt": mathematics.sqrt, "min": mathematics.minimum,
     "max": mathematics.maximum, "less": mathematics.less, "choose": mathematics.where,
     "pow": mathematics.raised, "floor": mathematics.floor, "ceil": mathematics.ceil, "sin": mathematics.sin,
@@ -86,11 +92,21 @@ class Extended:
     rows: NDArray[np.int64]
     directions_of: NDArray[np.int64]
 
+    @cached_property
+    def columns(self) -> tuple[tuple[int, int], ...]:
+        """State and direction of each tangent."""
+        return tuple(zip(self.rows.tolist(), self.directions_of.tolist()))
+
+    @cached_property
+    def tangent_names(self) -> tuple[str, ...]:
+        """Names of the tangents among the joined states."""
+        return self.joined.state_names[len(self.model.states) :]
+
     def split(self, joined: Matrix) -> tuple[Matrix, Matrix]:
-        """States (n, s) and tangents (n, s, q) of a joined state (n, s + tangents)."""
+        """States (n, s) and tangents (n, s, q) of a joined state (n, s + tangents or more)."""
         count = len(self.model.states)
         tangents = np.zeros((len(joined), count, len(self.directions)))
-        tangents[:, self.rows, self.directions_of] = joined[:, count:]
+        tangents[:, self.rows, self.directions_of] = joined[:, count : count + len(self.rows)]
         return joined[:, :count], tangents
 
     def join(self, state: Matrix, tangents: Matrix) -> Matrix:
@@ -100,7 +116,7 @@ class Extended:
 
 def directions(model: Model, wrt: Iterable[str], doses: Sequence[str] = ()) -> tuple[Direction, ...]:
     """Read what derivatives are asked for; ``doses`` are the inputs that are given, dose by dose."""
-    found = []
+    found: list[Direction] = []
     for name in wrt:
         if name.startswith(STATE):
             found.append(Direction(name, "state", _index(model, "state", name[len(STATE) :], model.state_names)))
@@ -205,7 +221,7 @@ def _total(g: Graph, slopes: Mapping[int, int], tangent: Mapping[int, int]) -> i
 
 def extend(
     model: Model, chosen: Sequence[Direction], doses: Mapping[str, Recorded], start: Recorded, *,
-    given: Mapping[int, str] | None = None, links: Iterable[Link] = (), paced: bool = False,
+    given: Mapping[int, str] | None = None, links: Iterable[Link] = (), paced: bool = False, sized: bool = False,
 ) -> Extended:  # fmt: skip
     """Join a model with its tangents.
 
@@ -221,6 +237,8 @@ def extend(
         What else may move states: the corners of the path.
     paced : bool
         With a clock per patient: levels ``ORIGIN`` and ``PACE``.
+    sized : bool
+        With tangents per size of what is varied, each patient's own: further parameters, ``size`` of each direction.
     """
     active = _active(model, chosen, doses, start, given or {}, links)
     count = len(model.states)
@@ -234,20 +252,22 @@ def extend(
         return model.equations(time, x, p, u)
 
     states = (*model.state_names, *names)
-    g, outputs = record(model.name, rates, states, model.parameters, levels)
+    parameters = (*model.parameters, *(size(d) for d in chosen if sized))
+    g, outputs = record(model.name, rates, states, parameters, levels)
     primal = [outputs[s] for s in model.state_names]
     seeds: list[dict[int, int]] = [{} for _ in chosen]
     for place, (i, q) in enumerate(columns):
         seeds[q][g.leaf("state", i)] = g.leaf("state", count + place)
     for q, direction in enumerate(chosen):
         if direction.kind == "parameter":
-            seeds[q][g.leaf("parameter", direction.index)] = g.const(1.0)
+            one = g.leaf("parameter", len(model.parameters) + q) if sized else g.const(1.0)
+            seeds[q][g.leaf("parameter", direction.index)] = one
     for place, q in enumerate(level_tangents):
         seeds[q][g.leaf("level", chosen[q].level)] = g.leaf("level", len(model.level_names) + place)
     tangents = directional(g, primal, seeds)
     zero = g.const(0.0)
     held = [_held(g, state, i, primal[i]) for i, state in enumerate(model.states)]
-    moves = []
+    moves: list[int] = []
     for i, q in columns:
         move = tangents[q][i]
         moves.append(zero if move is None else g.apply("choose", held[i], zero, move))
@@ -260,10 +280,17 @@ def extend(
         name=f"{model.name} with tangents",
         states=(*model.states, *(_tangent_state(model.states[i], chosen[q]) for i, q in columns)),
         inputs=(*model.inputs, *(Input(level, level, "1", "level") for level in levels[len(model.level_names) :])),
-        equations=_replay(g, nodes, states, model.parameters, levels),
+        parameters=parameters,
+        equations=_replay(g, nodes, states, parameters, levels),
+        example={},
     )
     table = np.array(columns, dtype=np.int64).reshape(-1, 2)
     return Extended(model, tuple(chosen), joined, table[:, 0], table[:, 1])
+
+
+def size(direction: Direction) -> str:
+    """Name of the parameter that holds the size of what is varied."""
+    return f"size of {direction.name}"
 
 
 def _tangent_state(state: State, direction: Direction) -> State:
@@ -287,23 +314,28 @@ def _replay(
     g: Graph, outputs: Sequence[int], states: Sequence[str], parameters: Sequence[str], levels: Sequence[str]
 ) -> Callable[[Any, Any, Any, Any], Mapping[str, Any]]:
     """Equations that a graph stands for, as a model's own: for floats, arrays and traced expressions."""
-    order = needed(g, outputs)
     names: dict[str, Sequence[str]] = {"state": states, "parameter": parameters, "level": levels}
 
     def equations(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         of = {"state": x, "parameter": p, "level": u}
-        value: dict[int, Any] = {}
-        for node in order:
-            op, args = g.nodes[node]
-            if op == "const":
-                value[node] = args[0]
-            elif op in LEAVES:
-                value[node] = t if op == "time" else getattr(of[op], str(names[op][args[0]]))
-            else:
-                value[node] = _REPLAY[op](*(value[a] for a in args))
+        value = computed(g, outputs, lambda kind, i: t if kind == "time" else getattr(of[kind], str(names[kind][i])))
         return {name: value[node] for name, node in zip(states, outputs)}
 
     return equations
+
+
+def computed(g: Graph, outputs: Sequence[int], leaf: Callable[[str, int], Any]) -> dict[int, Any]:
+    """Values of some nodes, in a model's own arithmetic, from those of the leaves (kind, index)."""
+    value: dict[int, Any] = {}
+    for node in g.order(tuple(outputs)):
+        op, args = g.nodes[node]
+        if op == "const":
+            value[node] = args[0]
+        elif op in LEAVES:
+            value[node] = leaf(op, args[0])
+        else:
+            value[node] = _REPLAY[op](*(value[a] for a in args))
+    return value
 
 
 def _active(
@@ -318,7 +350,7 @@ def _active(
         for name, slope in zip(function.names, function.slopes):
             keys = {k for k in slope if k[0] != "level"} if once else set(slope)
             links.append((places[name], keys))
-    found = []
+    found: list[list[int]] = []
     for q, direction in enumerate(chosen):
         moving: set[tuple[str, int]] = set()
         if direction.kind == "dose" and direction.level >= 0:

@@ -41,7 +41,25 @@ def chained(g: Graph, node: int, slope: Mapping[int, dict[int, int]]) -> dict[in
     if op in ("min", "max"):
         first = g.apply("less", *(args if op == "min" else args[::-1]))
         return _choose(g, first, slope[args[0]], slope[args[1]])
+    if op == "exp" and (power := _power(g, args[0])) is not None:
+        exponent, base = power
+        log = g.apply("log", base)
+        by_base = g.apply("div", g.apply("mul", exponent, node), base)
+        return _weighted(g, [(slope[base], by_base), (slope.get(exponent, {}), g.apply("mul", log, node))])
     return _weighted(g, [(slope[a], w) for a, w in zip(args, _local(g, node, op, args)) if slope[a]])
+
+
+def _power(g: Graph, node: int) -> tuple[int, int] | None:
+    """Exponent and base where a node is exponent * log(base), which makes its exponential a power.
+
+    The slope of a power, n y / x, is finite near 0, where 1 / x and its own slope are too large to be multiplied by y.
+    """
+    op, args = g.nodes[node]
+    if op == "mul":
+        for exponent, log in (args, args[::-1]):
+            if g.nodes[log][0] == "log":
+                return exponent, g.nodes[log][1][0]
+    return None
 
 
 def _local(g: Graph, node: int, op: str, args: Sequence[int]) -> list[int]:
@@ -89,9 +107,17 @@ def _weighted(g: Graph, terms: Sequence[tuple[dict[int, int], int]]) -> dict[int
     total: dict[int, int] = {}
     for slopes, weight in terms:
         for j, s in slopes.items():
-            product = g.apply("mul", s, weight)
+            product = _product(g, s, weight)
             total[j] = g.apply("add", total[j], product) if j in total else product
     return total
+
+
+def _product(g: Graph, slope: int, weight: int) -> int:
+    """Slope times weight; a slope that is switched off stays 0 where the weight is infinite (a power at 0)."""
+    op, args = g.nodes[slope]
+    if op == "choose" and 0.0 in (g.value(args[1]), g.value(args[2])):
+        return g.apply("choose", args[0], *(g.apply("mul", a, weight) for a in args[1:]))
+    return g.apply("mul", slope, weight)
 
 
 def _choose(g: Graph, condition: int, x: dict[int, int], y: dict[int, int]) -> dict[int, int]:

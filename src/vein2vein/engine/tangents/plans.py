@@ -1,0 +1,97 @@
+"""What derivatives need that is prepared once for a model, its directions, doses and events."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.tangents import corners as corners_of
+from vein2vein.engine.tangents import joined, tangent, whole
+from vein2vein.engine.tangents.tangent import Direction
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
+from vein2vein.engine.trace.kept import Kept
+from vein2vein.errors import InputError, unknown
+from vein2vein.models.model import Model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is prepared once for a model, its directions, doses and events.
+
+    ``whole`` is None where a path must be followed from day to day.
+    """
+
+    key: Hashable
+    model: Model
+    directions: tuple[Direction, ...]
+    start: Recorded
+    doses: Mapping[str, Recorded]
+    own: Mapping[int, str]
+    surfaces: tuple[corners_of.Surface, ...]
+    outputs: Recorded | None
+    whole: whole.Whole | None
+
+
+_plans: Kept[Plan] = Kept(64)
+_stepwise: Kept[joined.Prepared] = Kept(16)
+
+
+def plan_of(
+    model: Model, directions: tuple[Direction, ...], doses: Sequence[str], events: tuple[Event, ...],
+    outputs: Sequence[str] | None, corners: bool,
+) -> Plan:  # fmt: skip
+    """What derivatives of a model need; ``doses`` are the inputs that are given, dose by dose."""
+    inputs = {*doses, *(e.give for e in events)} - set(model.level_names)
+    own = {q: doses[d.index] for q, d in enumerate(directions) if d.kind == "dose" and d.level < 0}
+    facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in sorted(inputs))]
+    if outputs is not None:
+        facts.append(content.observables(model))
+    key = (
+        model.name, tuple(facts), directions, tuple(sorted(inputs)), tuple(own.items()), events,
+        None if outputs is None else tuple(outputs), corners,
+    )  # fmt: skip
+
+    def made() -> Plan:
+        recorded = {name: dose(model, name) for name in sorted(inputs)}
+        begin = initial(model)
+        which = tuple(corners_of.surfaces(model, events)) if corners and directions else ()
+        if not corners or not directions:
+            which = tuple(corners_of.surfaces(model, events)[: len(events)])
+        read = None if outputs is None else _outputs(model, outputs)
+        once = None
+        if whole.possible(which):
+            links = corners_of.links(which, model)
+            system = tangent.extend(model, directions, recorded, begin, given=own, links=links, sized=True)
+            once = whole.make(system, begin, recorded, own, which, read)
+        return Plan(key, model, directions, begin, recorded, own, which, read, once)
+
+    return _plans.get(key, made)
+
+
+def stepwise(plan: Plan) -> joined.Prepared:
+    """What following patients from day to day needs."""
+
+    def made() -> joined.Prepared:
+        paced = bool(plan.surfaces)
+        scout = tangent.extend(plan.model, (), {}, plan.start, paced=True) if paced else None
+        links = corners_of.links(plan.surfaces, plan.model)
+        system = tangent.extend(
+            plan.model, plan.directions, plan.doses, plan.start, given=plan.own, links=links, paced=paced
+        )
+        return joined.Prepared(plan.model, plan.doses, plan.surfaces, system, scout, plan.outputs)
+
+    return _stepwise.get(plan.key, made)
+
+
+def _outputs(model: Model, names: Sequence[str]) -> Recorded:
+    def chosen(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
+        every = {**model.observables(t, x, p, u), **{s: getattr(x, s) for s in model.state_names}}
+        for name in names:
+            if name not in every:
+                raise InputError(f"model {model.name}: {unknown('output', name, tuple(every))}")
+        return {name: every[name] for name in names}
+
+    return differentiated(model, chosen)
