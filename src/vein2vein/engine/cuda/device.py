@@ -77,19 +77,22 @@ def arguments(
     parameters: Matrix, state: Matrix, levels: Matrix, days: Matrix, doses: Doses, control: Control
 ) -> list[Any]:
     """What the kernel takes before its results: arrays and whole numbers, in its order."""
-    counted = max(int(np.isfinite(control.absolute).sum()), 1)
-    numbers = np.array([control.rtol, control.max_step, 1.0 / counted, days[0], days[-1]])
-    before = [len(state), columns(state), columns(parameters), columns(levels)]
+    n, counted = len(state), max(int(np.isfinite(control.absolute).sum()), 1)
+    numbers = np.array([control.rtol, control.max_step, 1.0 / counted])
+    patients = [n, columns(state), columns(parameters), columns(levels)]
     limits = [np.ascontiguousarray(v) for v in (control.absolute, control.low, control.high)]
-    after = [control.max_steps, len(days), np.ascontiguousarray(days), doses.first, doses.last, doses.day, doses.what]
-    return [*before, *limits, numbers, *after, doses.amount]
+    whole = np.zeros(n, dtype=np.int64)
+    asked = [np.full(n, days[0]), np.full(n, days[-1]), np.ascontiguousarray(days), whole, whole + len(days)]
+    rows = [np.arange(n, dtype=np.int64), n, n * len(days)]  # day after day, the patients side by side
+    given = [doses.first, doses.last, doses.day, doses.what, doses.amount, np.ascontiguousarray(doses.resets)]
+    return [*patients, *limits, numbers, control.max_steps, *asked, *rows, *given]
 
 
 def room(n: int, states: int, levels: int, days: int, request: Request) -> dict[str, Any]:
     """Arrays for the results, in the order in which the kernel writes them."""
     counts = {name: np.zeros(n, dtype=np.int64) for name in ("status", "steps", "rejected")}
     return {
-        "values": np.full((days, states, n), np.nan) if request.outputs else None,
+        "values": np.full((states, days, n), np.nan) if request.outputs else None,
         "state": np.zeros((states, n)), "levels": np.zeros((levels, n)), "reached": np.zeros(n), **counts,
         "results": np.full((len(request.wanted), n), np.nan),
     }  # fmt: skip
@@ -100,7 +103,7 @@ def collect(found: dict[str, Any], n: int) -> Courses:
     states = len(found["state"])
     values = found["values"]
     return Courses(
-        values=np.full((n, 0, states), np.nan) if values is None else np.moveaxis(values, 2, 0).copy(),
+        values=np.full((n, 0, states), np.nan) if values is None else values.transpose(2, 1, 0).copy(),
         state=found["state"].T.copy(),
         levels=found["levels"].T.copy(),
         reached=found["reached"],

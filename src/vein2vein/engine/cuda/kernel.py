@@ -16,8 +16,8 @@ from typing import Any
 
 from vein2vein.engine.llvm import linear
 from vein2vein.engine.method import summaries, tableau
-from vein2vein.engine.method.request import Request
-from vein2vein.engine.method.rosenbrock import slopes
+from vein2vein.engine.method.request import ADD, SET, STOP, Request
+from vein2vein.engine.method.rosenbrock import Slopes, slopes
 from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.differentiated import dose
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed
@@ -47,8 +47,8 @@ class Writer:
     kept: dict[int, int] = field(default_factory=dict)
     leaves: Mapping[str, Callable[[int], str]] = field(default_factory=lambda: _LEAF)
 
-    def statements(self, outputs: Sequence[int], target: str, keeping: bool = False) -> list[str]:
-        """Statements that compute the outputs and assign them to ``target`` (with a place for their number)."""
+    def statements(self, outputs: Sequence[int], target: str | Sequence[str], keeping: bool = False) -> list[str]:
+        """Statements that compute the outputs and assign them to ``target``: a text with a place for their number, or one each."""
         lines: list[str] = []
         name: dict[int, str] = {}
         known = {} if keeping else self.kept
@@ -63,7 +63,8 @@ class Writer:
             else:
                 name[node] = f"v{node}"
                 lines.append(f"const double v{node} = {_C[op].format(*(name[a] for a in args))};")
-        return lines + [f"{target.format(i)} = {name[o]};" for i, o in enumerate(outputs)]
+        targets = [target.format(i) for i in range(len(outputs))] if isinstance(target, str) else target
+        return lines + [f"{place} = {name[o]};" for place, o in zip(targets, outputs, strict=True)]
 
     def _order(self, outputs: Sequence[int], known: Iterable[int]) -> list[int]:
         """Nodes to write, operands first; nothing below a kept value."""
@@ -106,22 +107,22 @@ def generated(model: Model, request: Request, method: Method) -> list[str]:
     """The lines of a model, in parts: sizes, numbers of the method, rates, Jacobian, doses and summaries."""
     traced = trace(model)
     slope = slopes(traced) if method.implicit else None
-    jacobian = list(slope.jacobian.values()) if slope else []
-    by_time = list(slope.by_time.values()) if slope else []
-    writer = Writer(traced.graph, _steady_values(traced.graph, [*traced.derivatives, *jacobian, *by_time]))
+    partials = [*slope.jacobian.values(), *slope.by_time.values()] if slope else []
+    writer = Writer(traced.graph, _steady_values(traced.graph, [*traced.derivatives, *partials]))
     count, plan = len(model.states), linear.plan(len(model.states), slope.jacobian if slope else ())
     sizes = {
         "STATES": count, "LEVELS": len(model.level_names), "KEPT": max(len(writer.kept), 1),
         "STAGES": method.stages, "WANTED": len(request.wanted),
         "CARRIED": max(sum(len(summaries.start(s.kind)) for s in request.wanted), 1),
-        "JACOBIAN": max(len(jacobian), 1), "FACTORS": len(plan.slots) if slope else 1, "IMPLICIT": int(method.implicit),
+        "JACOBIAN": max(len(slope.jacobian), 1) if slope else 1, "FACTORS": len(plan.slots) if slope else 1,
+        "IMPLICIT": int(method.implicit),
     }  # fmt: skip
     return [
         *(f"#define {name} {value}" for name, value in sizes.items()),
         _tables(method),
         _function("prepare", f"{_PATIENT}, const double *u, double *kept", _kept(writer)),
         _rates(model, writer, traced.derivatives),
-        _implicit(writer, jacobian, list(slope.by_time) if slope else [], by_time, plan, method),
+        _implicit(model, writer, slope, plan) if slope else "",
         _gives(model, request.gives),
         _summaries(model, request),
     ]
@@ -153,12 +154,19 @@ def _function(name: str, arguments: str, lines: Iterable[str], result: str = "vo
 
 def _rates(model: Model, writer: Writer, derivatives: Sequence[int]) -> str:
     lines = writer.statements(derivatives, "out[{}]")
+    lines += [f"if ({outward}) out[{i}] = 0.0;" for i, outward in _outward(model)]
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept, double *out"
+    return _function("rates", arguments, lines)
+
+
+def _outward(model: Model) -> list[tuple[int, str]]:
+    """State, and the condition that its rate leads out of bounds, for each bound."""
+    found: list[tuple[int, str]] = []
     for i, state in enumerate(model.states):
         for bound, at, outward in ((state.low, "<=", "<"), (state.high, ">=", ">")):
             if math.isfinite(bound):
-                lines.append(f"if (x[{i}] {at} {number(bound)} && out[{i}] {outward} 0.0) out[{i}] = 0.0;")
-    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept, double *out"
-    return _function("rates", arguments, lines)
+                found.append((i, f"x[{i}] {at} {number(bound)} && out[{i}] {outward} 0.0"))
+    return found
 
 
 def _tables(method: Method) -> str:
@@ -179,7 +187,8 @@ def _tables(method: Method) -> str:
     }  # fmt: skip
     codes = {
         "OK": tableau.OK, "STEP_TOO_SMALL": tableau.STEP_TOO_SMALL, "TOO_MANY_STEPS": tableau.TOO_MANY_STEPS,
-        "NOT_FINITE": tableau.NOT_FINITE, "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
+        "NOT_FINITE": tableau.NOT_FINITE, "NOT_SOLVED": tableau.NOT_SOLVED,
+        "STOP": f"({STOP})", "SET": f"({SET})", "ADD": f"({ADD})", "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
     }  # fmt: skip
     lines = [f"#define {name} {number(value)}" for name, value in numbers.items()]
     lines += [f"#define {name} {value}" for name, value in codes.items()]
@@ -196,19 +205,19 @@ def _tables(method: Method) -> str:
     return "\n".join(lines)
 
 
-def _implicit(
-    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Elimination, method: Method
-) -> str:
-    """Jacobian, factors of W = diagonal - J without pivoting, and the solution with them."""
-    if not method.implicit:
-        return ""
-    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept"
-    lines = writer.statements(jacobian, "jac[{}]")
-    slopes_lines = ["for (int i = 0; i < STATES; i++) out[i] = 0.0;"]
-    slopes_lines += writer.statements(by_time, "by_row[{}]") if by_time else []
-    if by_time:
-        slopes_lines.insert(0, f"double by_row[{len(by_time)}];")
-        slopes_lines += [f"out[{row}] = by_row[{i}];" for i, row in enumerate(rows)]
+def _implicit(model: Model, writer: Writer, slope: Slopes, plan: linear.Elimination) -> str:
+    """Rates with their Jacobian, factors of W = diagonal - J without pivoting, and the solution with them.
+
+    A state that stands at a bound and is not pushed beyond it has neither rate nor partial derivatives, as in ``plain``.
+    """
+    jacobian, rows = list(slope.jacobian.values()), list(slope.by_time)
+    places = [*(f"out[{i}]" for i in range(len(model.states))), *(f"jac[{i}]" for i in range(len(jacobian)))]
+    places += [f"bend[{i}]" for i in range(len(rows))]
+    lines = writer.statements([*slope.traced.derivatives, *jacobian, *slope.by_time.values()], places)
+    for state, outward in _outward(model):
+        held = [f"out[{state}]", *(f"jac[{i}]" for i, (row, _) in enumerate(plan.pattern) if row == state)]
+        held += [f"bend[{i}]" for i, row in enumerate(rows) if row == state]
+        lines.append(f"if ({outward}) {{ {' '.join(f'{place} = 0.0;' for place in held)} }}")
     factor, place = [], {entry: i for i, entry in enumerate(plan.pattern)}
     for entry, slot in plan.slots.items():
         value = f"-jac[{place[entry]}]" if entry in place else "0.0"
@@ -227,14 +236,31 @@ def _implicit(
     for k, across in zip(reversed(plan.order), reversed(plan.right)):
         solve += [f"b[{k}] -= lu[{slot[k, j]}] * b[{j}];" for j in across]
         solve.append(f"b[{k}] *= lu[{slot[k, k]}];")
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept"
     return "\n".join(
         [
-            _function("jacobian", f"{arguments}, double *jac", lines),
-            _function("by_time", f"{arguments}, double *out", slopes_lines),
+            f"#define BY_TIME {len(rows)}",
+            f"#define BENDS {max(len(rows), 1)}",
+            f"TABLE int bends[BENDS] = {{{', '.join(map(str, rows or [0]))}}};",
+            _function("slopes", f"{arguments}, double *out, double *jac, double *bend", lines),
             _function("factor", "double diagonal, const double *jac, double *lu", factor),
             _function("solve", "const double *lu, double *b", solve),
+            _function("accurate", "double diagonal, const double *jac, const double *b, const double *k",
+                      _accurate(plan), "int"),
         ]
-    )
+    )  # fmt: skip
+
+
+def _accurate(plan: linear.Elimination) -> list[str]:
+    """Statements that judge a solution k of W k = b by the residual of each row (the twin is in ``linear.py``)."""
+    lines = ["double term, total, size;"]
+    for row in range(plan.size):
+        lines.append(f"term = diagonal * k[{row}]; total = term - b[{row}]; size = fabs(term) + fabs(b[{row}]);")
+        for place, (i, j) in enumerate(plan.pattern):
+            if i == row:
+                lines.append(f"term = jac[{place}] * k[{j}]; total -= term; size += fabs(term);")
+        lines.append(f"if (!(fabs(total) <= {number(linear.RESIDUAL)} * size + {number(linear.NEGLIGIBLE)})) return 0;")
+    return [*lines, "return 1;"]
 
 
 def _gives(model: Model, gives: Sequence[str]) -> str:
