@@ -43,7 +43,19 @@ def host(tmp_path_factory):
             folder = tmp_path_factory.mktemp("program")
             text = kernel.source(model, request, tableau.METHODS[method])
             (folder / "program.c").write_text(text)
-            command = [GCC, "-std=c11", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function", "-Werror", "-shared", "-fPIC"]
+            command = [
+                GCC,
+                "-std=c11",
+                "-O1",
+                "-ffp-contract=off",
+                "-Wall",
+                "-Wextra",
+                "-Wno-unused-parameter",
+                "-Wno-unused-function",
+                "-Werror",
+                "-shared",
+                "-fPIC",
+            ]
             done = subprocess.run(
                 [*command, "-o", folder / "program.so", folder / "program.c", "-lm"], capture_output=True, text=True
             )
@@ -69,6 +81,51 @@ def follow_on_host(library, model, p, state, levels, days, doses, request, contr
     given = device.arguments(p, state, levels, days, doses, control)
     library.courses(*pointers([*given, *found.values()]))
     return device.collect(found, len(p))
+
+
+class OnProcessor:
+    """What device.py uses of CuPy, with a program that was compiled for the processor."""
+
+    def __init__(self, host, model, request, method):
+        self.library, self.free = host(model, request, method), 2**30
+        self.cuda = self.runtime = self
+        self.float64, self.grids = np.float64, []
+
+    def memGetInfo(self):
+        return self.free, 2 * self.free
+
+    def RawModule(self, code, options):
+        return self
+
+    def get_function(self, name):
+        def launch(grid, block, given):
+            self.grids.append((grid, block))
+            getattr(self.library, name)(*pointers([None if isinstance(v, np.uint64) else v for v in given]))
+
+        return launch
+
+    asarray, asnumpy, zeros = staticmethod(np.asarray), staticmethod(np.asarray), staticmethod(np.zeros)
+
+
+@needs_gcc
+@pytest.mark.parametrize("outputs", [True, False])
+def test_what_is_sent_to_the_device_and_fetched_from_it(host, models, monkeypatch, outputs):
+    """``device.follow`` and the door above it, with the processor in the place of the device."""
+    model, days = models["two_compartment"], [0.0, 1.0, 5.0]
+    p, doses = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]]), [(0.0, "bolus", [10.0, 20.0])]
+    request = Request(("bolus",), (), wanted("central", 5.0), outputs)
+    library = OnProcessor(host, model, request, "tsit5")
+    monkeypatch.setattr(device, "_library", lambda: library)
+    asked = {"summaries": request.wanted, "outputs": outputs, "method": "tsit5"}
+    found, expected = (solve.solve(model, p, None, days, doses, backend=b, **asked) for b in ("gpu", "batch"))
+    assert library.grids == [((1,), (device.THREADS,))]
+    assert found.values.shape == expected.values.shape
+    assert found.values == pytest.approx(expected.values, rel=1e-5)
+    for name, values in expected.summaries.items():
+        assert found.summaries[name] == pytest.approx(values, rel=1e-5)
+    library.free = 100
+    with pytest.raises(InputError, match=r"2 courses need 0\.0 GiB on the GPU, which has 0\.0 GiB free; give fewer"):
+        solve.solve(model, p, None, days, doses, backend="gpu", **asked)
 
 
 def setting(model, p, days, given, method, rtol=1e-6, **options):
@@ -182,7 +239,7 @@ STIFF = {
 @pytest.mark.parametrize("method", ["rodas4", "rodas5p"])
 @pytest.mark.parametrize("name", STIFF)
 def test_stiff_equations_and_a_state_held_at_its_bound(host, make_model, name, method):
-    """Where a rate leads out of bounds, the state has no partial derivatives either: else every step would be refused."""
+    """Where a rate leads out of bounds, the state has no partial derivatives either: else all steps would be refused."""
     equations, begin, k, days, low = STIFF[name]
     states = [State("a", "", "1", 1e-6, low=low), State("b", "", "1", 1e-9), State("c", "", "1", 1e-6)]
     model, p, days = make_model(name, states, ["k"], equations, lambda p: begin), np.array(k)[:, None], np.array(days)

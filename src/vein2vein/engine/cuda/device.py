@@ -29,7 +29,8 @@ Matrix = NDArray[np.float64]
 
 THREADS = 64
 """Per block: every thread holds its patient's stages, so few fit on a multiprocessor at a time."""
-_OPTIONS = ("-std=c++17",)
+OPTIONS = ("-std=c++17",)
+"""Of the run-time compiler. ``benchmarks/gpu.py`` tries other numbers of threads and registers."""
 _kernels: Kept[Any] = Kept(64)
 
 
@@ -39,8 +40,8 @@ def _library() -> Any:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         raise InputError(
-            "the GPU backend needs the library CuPy, which is not installed: pip install 'vein2vein[gpu]', "
-            "or use the backend 'batch'"
+            "the GPU backend needs the library CuPy, which is not installed: pip install 'vein2vein[gpu]' (CUDA 13) or "
+            "'vein2vein[gpu-cuda12]', or use the backend 'batch'"
         ) from error
     try:
         found = cupy.cuda.runtime.getDeviceCount()
@@ -62,10 +63,10 @@ def available() -> bool:
 
 def _kernel(model: Model, request: Request, method: tableau.Method) -> Any:
     def compiled() -> Any:
-        return _library().RawModule(code=kernel.source(model, request, method), options=_OPTIONS)
+        return _library().RawModule(code=kernel.source(model, request, method), options=OPTIONS)
 
     facts = content.course(model, request.gives, (s.of for s in request.wanted))
-    return _kernels.get((facts, request, method.name), compiled)
+    return _kernels.get((facts, request, method.name, OPTIONS), compiled)
 
 
 def columns(rows: Any) -> Matrix:
@@ -123,6 +124,17 @@ def check(request: Request) -> None:
         )
 
 
+def _fits(cupy: Any, n: int, arrays: list[Any]) -> None:
+    """Refuse what does not fit into the memory that is free on the device."""
+    needed = sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
+    free = int(cupy.cuda.runtime.memGetInfo()[0])
+    if needed > free:
+        raise InputError(
+            f"{n} courses need {needed / 2**30:.1f} GiB on the GPU, which has {free / 2**30:.1f} GiB free; "
+            "give fewer patients or days at a time, or ask for summaries only (outputs=False)"
+        )
+
+
 def follow(
     model: Model, parameters: Matrix, state: Matrix, levels: Matrix, days: Matrix, doses: Doses, request: Request,
     control: Control,
@@ -132,7 +144,7 @@ def follow(
     Raises
     ------
     InputError
-        The extra or a GPU is missing, or the request has events.
+        The extra or a GPU is missing, the request has events, or the results do not fit into the GPU's memory.
     """
     check(request)
     cupy = _library()
@@ -140,8 +152,9 @@ def follow(
     found = room(n, state.shape[1], levels.shape[1], len(days), request)
     if n == 0:
         return collect(found, n)
-    courses = _kernel(model, request, control.method).get_function("courses")
     given = arguments(parameters, state, levels, days, doses, control)
+    _fits(cupy, n, [*given, *found.values()])
+    courses = _kernel(model, request, control.method).get_function("courses")
     device = {name: None if array is None else cupy.asarray(array) for name, array in found.items()}
     nothing = cupy.zeros(1)
     sent = [cupy.asarray(v if v.size else np.zeros(1)) if isinstance(v, np.ndarray) else np.int64(v) for v in given]

@@ -48,7 +48,7 @@ class Writer:
     leaves: Mapping[str, Callable[[int], str]] = field(default_factory=lambda: _LEAF)
 
     def statements(self, outputs: Sequence[int], target: str | Sequence[str], keeping: bool = False) -> list[str]:
-        """Statements that compute the outputs and assign them to ``target``: a text with a place for their number, or one each."""
+        """Statements that compute the outputs and assign them to ``target``: a text with room for a number, or a list."""
         lines: list[str] = []
         name: dict[int, str] = {}
         known = {} if keeping else self.kept
@@ -188,7 +188,8 @@ def _tables(method: Method) -> str:
     codes = {
         "OK": tableau.OK, "STEP_TOO_SMALL": tableau.STEP_TOO_SMALL, "TOO_MANY_STEPS": tableau.TOO_MANY_STEPS,
         "NOT_FINITE": tableau.NOT_FINITE, "NOT_SOLVED": tableau.NOT_SOLVED,
-        "STOP": f"({STOP})", "SET": f"({SET})", "ADD": f"({ADD})", "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
+        "STOP": f"({STOP})", "SET": f"({SET})", "ADD": f"({ADD})",
+        "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
     }  # fmt: skip
     lines = [f"#define {name} {number(value)}" for name, value in numbers.items()]
     lines += [f"#define {name} {value}" for name, value in codes.items()]
@@ -208,7 +209,7 @@ def _tables(method: Method) -> str:
 def _implicit(model: Model, writer: Writer, slope: Slopes, plan: linear.Elimination) -> str:
     """Rates with their Jacobian, factors of W = diagonal - J without pivoting, and the solution with them.
 
-    A state that stands at a bound and is not pushed beyond it has neither rate nor partial derivatives, as in ``plain``.
+    A state that stands at a bound and is not pushed beyond has neither rate nor partial derivatives, as in ``plain``.
     """
     jacobian, rows = list(slope.jacobian.values()), list(slope.by_time)
     places = [*(f"out[{i}]" for i in range(len(model.states))), *(f"jac[{i}]" for i in range(len(jacobian)))]
