@@ -239,7 +239,7 @@ STIFF = {
 @pytest.mark.parametrize("method", ["rodas4", "rodas5p"])
 @pytest.mark.parametrize("name", STIFF)
 def test_stiff_equations_and_a_state_held_at_its_bound(host, make_model, name, method):
-    """Where a rate leads out of bounds, the state has no partial derivatives either: else all steps would be refused."""
+    """Where a rate leads out of bounds, the state has no partial derivatives either, or steps would be refused."""
     equations, begin, k, days, low = STIFF[name]
     states = [State("a", "", "1", 1e-6, low=low), State("b", "", "1", 1e-9), State("c", "", "1", 1e-6)]
     model, p, days = make_model(name, states, ["k"], equations, lambda p: begin), np.array(k)[:, None], np.array(days)

@@ -48,7 +48,7 @@ class Writer:
     leaves: Mapping[str, Callable[[int], str]] = field(default_factory=lambda: _LEAF)
 
     def statements(self, outputs: Sequence[int], target: str | Sequence[str], keeping: bool = False) -> list[str]:
-        """Statements that compute the outputs and assign them to ``target``: a text with room for a number, or a list."""
+        """Compute the outputs and assign them to ``target``: a text with room for a number, or one for each of them."""
         lines: list[str] = []
         name: dict[int, str] = {}
         known = {} if keeping else self.kept
