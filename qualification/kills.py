@@ -33,6 +33,7 @@ from typing import Any
 import duckdb  # noqa: F401  (once, for all processes that follow)
 import numpy as np
 
+from vein2vein.files import write_text
 from vein2vein.runs import chunk, large, scheduler, store
 
 PATIENTS, SEED, CHUNK = 4, 5, 2
@@ -49,7 +50,7 @@ def bits(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path, given: Path | None = None, **options: Any) -> None:
-    """A large run; its chunks are those of the run in ``given``, with what a computed one does in the scratch folder."""
+    """A large run; its chunks are those of the run in ``given``, written to the scratch folder first."""
 
     def make(work: Any, first: int, last: int, scratch: Path | None = None) -> chunk.Chunk:
         manifest = store.read_manifest(given)
@@ -98,7 +99,7 @@ def dying(call: Callable[[], None], folder: Path, at: int, told: Path | None = N
         sys.addaudithook(hook)
         call()
         if told is not None:
-            told.write_text(str(touched[0]))
+            write_text(told, str(touched[0]), force=True)
 
     return under_watch
 
