@@ -117,7 +117,7 @@ TOLD = [
     ("solve", {"threads": 1.5}, "threads is 1.5; "),
     ("solve", {"width": 3}, "width is 3; give 1, 2, 4 or 8"),
     ("solve", {"width": True}, "width is True; give 1, 2, 4 or 8"),
-    ("solve", {"parameters": {"k": 1.0}}, "the parameter matrix is {'k': 1.0}, expected (patients, 1)"),
+    ("solve", {"parameters": {"kk": 1.0}}, "unknown parameter 'kk'; did you mean k?"),
     ("solve", {"days": "0 1"}, "the days to solve for are '0 1'"),
     ("solve", {"doses": [(0.0, "bolus")]}, "dose number 0 (from 0) is (0.0, 'bolus'); give (day, input name, amount)"),
     ("solve", {"doses": [(0.0, "bolus", NAN)]}, "the amount of 'bolus' on day 0 is nan; give one finite number"),
