@@ -12,11 +12,12 @@ import pytest
 
 from vein2vein.engine import solve
 from vein2vein.engine.cuda import device, kernel
-from vein2vein.engine.llvm import linear, run_course, run_segment
+from vein2vein.engine.llvm import linear, run_course
 from vein2vein.engine.method import plain, tableau
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.method.request import ADD, SET, STOP, Doses, Request, arrange
+from vein2vein.engine.method.request import ADD, SET, STOP, Doses, Request, arrange, common, standing
 from vein2vein.engine.method.summaries import KINDS, Summary
+from vein2vein.engine.trace.kept import Kept
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp
 from vein2vein.models.model import State, start
@@ -33,37 +34,28 @@ def wanted(of, level):
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    """Function that compiles a program for the processor, as C."""
+def build(tmp_path_factory):
+    """Function that compiles a text for the processor, as C."""
     made = {}
 
-    def compiled(model, request, method):
-        key = (model.name, request, method)
-        if key not in made:
+    def built(text):
+        if text not in made:
             folder = tmp_path_factory.mktemp("program")
-            text = kernel.source(model, request, tableau.METHODS[method])
             (folder / "program.c").write_text(text)
-            command = [
-                GCC,
-                "-std=c11",
-                "-O1",
-                "-ffp-contract=off",
-                "-Wall",
-                "-Wextra",
-                "-Wno-unused-parameter",
-                "-Wno-unused-function",
-                "-Werror",
-                "-shared",
-                "-fPIC",
-            ]
-            done = subprocess.run(
-                [*command, "-o", folder / "program.so", folder / "program.c", "-lm"], capture_output=True, text=True
-            )
+            command = [GCC, "-std=c11", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+            command += ["-Wno-unused-parameter", "-Wno-unused-function", "-o", folder / "program.so"]
+            done = subprocess.run([*command, folder / "program.c", "-lm"], capture_output=True, text=True)
             assert done.returncode == 0, done.stderr[:2000]
-            made[key] = ctypes.CDLL(str(folder / "program.so"))
-        return made[key]
+            made[text] = ctypes.CDLL(str(folder / "program.so"))
+        return made[text]
 
-    return compiled
+    return built
+
+
+@pytest.fixture(scope="module")
+def host(build):
+    """Function that compiles a program for the processor."""
+    return lambda model, request, method: build(kernel.source(model, request, tableau.METHODS[method]))
 
 
 def pointers(values):
@@ -77,55 +69,108 @@ def pointers(values):
 
 
 def follow_on_host(library, model, p, state, levels, days, doses, request, control):
-    found = device.room(len(p), state.shape[1], levels.shape[1], len(days), request)
-    given = device.arguments(p, state, levels, days, doses, control)
+    outputs, stand = common(days, len(p)), standing(state, levels, np.full(len(p), days[0]), (), ())
+    found = device.room(len(p), state.shape[1], levels.shape[1], outputs, request)
+    given = device.arguments(p, stand, np.full(len(p), days[-1]), outputs, doses, control)
     library.courses(*pointers([*given, *found.values()]))
-    return device.collect(found, len(p))
+    return by_day(device.collect(found, outputs, request), days)
+
+
+def follow_compiled(model, p, state, levels, days, doses, request, control):
+    return by_day(run_course.follow(model, p, state, levels, days, doses, request, control), days)
+
+
+def by_day(found, days):
+    """The courses with values (n, days, states)."""
+    return replace(found, values=found.values.reshape(len(found.state), len(days), -1))
 
 
 class OnProcessor:
-    """What device.py uses of CuPy, with a program that was compiled for the processor."""
+    """What device.py uses of CuPy, with the processor in the place of the device."""
 
-    def __init__(self, host, model, request, method):
-        self.library, self.free = host(model, request, method), 2**30
+    def __init__(self, build):
+        self.build, self.free = build, 2**30
         self.cuda = self.runtime = self
-        self.float64, self.grids = np.float64, []
+        self.grids = []
 
     def memGetInfo(self):
         return self.free, 2 * self.free
 
     def RawModule(self, code, options):
+        self.library = self.build(code)
         return self
 
     def get_function(self, name):
+        function = getattr(self.library, name)
+
         def launch(grid, block, given):
             self.grids.append((grid, block))
-            getattr(self.library, name)(*pointers([None if isinstance(v, np.uint64) else v for v in given]))
+            function(*pointers([None if isinstance(v, np.uint64) else v for v in given]))
 
         return launch
 
     asarray, asnumpy, zeros = staticmethod(np.asarray), staticmethod(np.asarray), staticmethod(np.zeros)
 
 
-@needs_gcc
-@pytest.mark.parametrize("outputs", [True, False])
-def test_what_is_sent_to_the_device_and_fetched_from_it(host, models, monkeypatch, outputs):
-    """``device.follow`` and the door above it, with the processor in the place of the device."""
-    model, days = models["two_compartment"], [0.0, 1.0, 5.0]
-    p, doses = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]]), [(0.0, "bolus", [10.0, 20.0])]
-    request = Request(("bolus",), (), wanted("central", 5.0), outputs)
-    library = OnProcessor(host, model, request, "tsit5")
+@pytest.fixture
+def on_processor(build, monkeypatch):
+    """The GPU backend with the processor in the place of the device, from the door to the results."""
+    library = OnProcessor(build)
     monkeypatch.setattr(device, "_library", lambda: library)
-    asked = {"summaries": request.wanted, "outputs": outputs, "method": "tsit5"}
-    found, expected = (solve.solve(model, p, None, days, doses, backend=b, **asked) for b in ("gpu", "batch"))
-    assert library.grids == [((1,), (device.THREADS,))]
-    assert found.values.shape == expected.values.shape
-    assert found.values == pytest.approx(expected.values, rel=1e-5)
-    for name, values in expected.summaries.items():
-        assert found.summaries[name] == pytest.approx(values, rel=1e-5)
-    library.free = 100
+    monkeypatch.setattr(device, "_kernels", Kept(64))
+    return library
+
+
+P = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
+GIVEN = [(0.5, "bolus", [10.0, 20.0]), (1.0, "infusion", 3.0), (2.0, "infusion", 0.0)]
+EXPOSURE = (Summary("exposure", "area", "central"),)
+ASKED = [
+    {"days": [0.0, 1.0, 5.0]},
+    {"days": [0.0, 1.0, 5.0], "outputs": False},
+    {"days": [[0.0, 5.0], [0.25, 0.5, 3.0]]},
+    {"days": [[0.5, 5.0], [1.0, 4.0, 4.0]], "begin": [-1.0, 0.0], "outputs": ["concentration", "outer"]},
+    {"days": [1.0, 4.0], "begin": -2.0, "outputs": ["outer"]},
+]
+
+
+@needs_gcc
+@pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
+@pytest.mark.parametrize("asked", ASKED)
+def test_what_is_sent_to_the_device_and_fetched_from_it(models, on_processor, method, asked):
+    """Days of each patient's own, observables and where the courses begin, too."""
+    model = replace(models["two_compartment"], observables=lambda t, x, p, u: {"concentration": x.central / p.V})
+    asked = {"doses": GIVEN, "summaries": EXPOSURE, "method": method, "rtol": 1e-9, **asked}
+    found, expected = (solve.solve(model, P, None, backend=b, **asked) for b in ("gpu", "batch"))
+    assert on_processor.grids == [((1,), (device.THREADS,))]
+    assert found.values.shape == expected.values.shape and found.names == expected.names
+    assert found.values == pytest.approx(expected.values, rel=1e-6, abs=1e-12)
+    assert found.state == pytest.approx(expected.state, rel=1e-6)
+    assert found.summaries["exposure"] == pytest.approx(expected.summaries["exposure"], rel=1e-6)
+    assert np.array_equal(found.steps, expected.steps) and not found.status.any()
+
+
+@needs_gcc
+def test_results_that_do_not_fit_into_the_device_are_refused(models, on_processor):
+    on_processor.free = 100
     with pytest.raises(InputError, match=r"2 courses need 0\.0 GiB on the GPU, which has 0\.0 GiB free; give fewer"):
-        solve.solve(model, p, None, days, doses, backend="gpu", **asked)
+        solve.solve(models["two_compartment"], P, None, [0.0, 1.0], backend="gpu", method="tsit5")
+    assert not on_processor.grids
+
+
+@needs_gcc
+def test_patients_whose_systems_are_not_solved_are_solved_again_with_pivoting(make_model, on_processor, monkeypatch):
+    monkeypatch.setattr(linear, "RESIDUAL", -1.0)  # no solution is good enough
+    model = make_model("turns", ["a", "b"], ["k"], lambda t, x, p, u: {"a": p.k * x.b, "b": -p.k * x.a},
+                       lambda p: {"a": 1.0})  # fmt: skip
+    found = solve.solve(model, [[1.0], [2.0]], None, [0.0, 2.0], backend="gpu", method="rodas4")
+    assert not found.status.any()
+    k = np.array([1.0, 2.0])
+    assert found.values[:, 1] == pytest.approx(np.stack([np.cos(2 * k), -np.sin(2 * k)], axis=1), abs=1e-4)
+
+
+def test_a_method_that_changes_is_refused(models):
+    with pytest.raises(InputError, match=r"does not change its method .* give one of tsit5, rodas4, rodas5p, or use"):
+        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu")
 
 
 def setting(model, p, days, given, method, rtol=1e-6, **options):
@@ -139,7 +184,7 @@ def setting(model, p, days, given, method, rtol=1e-6, **options):
 
 
 @needs_gcc
-@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "reference"])
+@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "seasonal", "reference"])
 def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name):
     model = REFERENCE if name == "reference" else models[name]
     p = patients(5) if name == "cytokine" else np.random.default_rng(1).uniform(0.5, 2, (5, len(model.parameters)))
@@ -152,7 +197,7 @@ def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name
     library, out = host(model, Request(), "tsit5"), np.zeros((len(model.states), 5))
     given = [device.columns(v) for v in (x, p, u)]
     library.all_rates(ctypes.c_longlong(5), ctypes.c_double(2.5), *pointers([*given, out]))
-    expected = run_segment.rates(run_segment.compile_model(model), 2.5, x, p, u)
+    expected = run_course.rates(run_course.compile_rates(model), 2.5, x, p, u)
     found = out.T
     assert found == pytest.approx(expected, rel=1e-11, abs=1e-13 * np.abs(expected).max())
 
@@ -166,7 +211,7 @@ def test_its_courses_are_those_of_the_compiled_solver(host, models, patients, me
     request = Request(names, (), wanted("cells", 0.3), True)
     u = np.zeros((6, 0))
     found = follow_on_host(host(model, request, method), model, p, start(model, p), u, days, doses, request, control)
-    expected = run_course.follow(model, p, start(model, p), u, days, doses, request, control)
+    expected = follow_compiled(model, p, start(model, p), u, days, doses, request, control)
     assert np.array_equal(found.status, expected.status) and np.all(found.status == 0)
     assert np.abs(found.steps - expected.steps).max() <= 2
     assert found.values == pytest.approx(expected.values, rel=1e-5, abs=1e-7)
@@ -184,7 +229,7 @@ def test_doses_and_levels_of_each_patient(host, models):
     request = Request(names, (), wanted("central", 20.0), True)
     state, u = np.zeros((3, 2)), np.zeros((3, 1))
     found = follow_on_host(host(model, request, "tsit5"), model, p, state, u, days, doses, request, control)
-    expected = run_course.follow(model, p, state, u, days, doses, request, control)
+    expected = follow_compiled(model, p, state, u, days, doses, request, control)
     assert found.values == pytest.approx(expected.values, rel=1e-8)
     assert found.results == pytest.approx(expected.results, rel=1e-7)
     assert np.array_equal(found.steps, expected.steps) and np.array_equal(found.levels, expected.levels)
@@ -200,7 +245,7 @@ def test_the_reference_model(host, method):
     request = Request(names, (), wanted("transgene", 1000.0), True)
     state, u = start(REFERENCE, p), np.zeros((3, len(REFERENCE.level_names)))
     found = follow_on_host(host(REFERENCE, request, method), REFERENCE, p, state, u, days, doses, request, control)
-    expected = run_course.follow(REFERENCE, p, state, u, days, doses, request, control)
+    expected = follow_compiled(REFERENCE, p, state, u, days, doses, request, control)
     assert np.all(found.status == 0)
     scale = np.abs(expected.values).max(axis=(0, 1))
     assert np.all(np.abs(found.values - expected.values) <= 1e-4 * scale + 1e-9)
@@ -215,7 +260,7 @@ def test_a_patient_that_fails_has_the_same_status(host, models):
     request = Request(names, (), wanted("N", 1.0)[:1], True)
     state, u = start(model, p), np.zeros((2, 0))
     found = follow_on_host(host(model, request, "tsit5"), model, p, state, u, days, doses, request, control)
-    expected = run_course.follow(model, p, state, u, days, doses, request, control)
+    expected = follow_compiled(model, p, state, u, days, doses, request, control)
     assert np.array_equal(found.status, expected.status) and list(found.status == 0) == [True, False]
     assert np.isnan(found.results[1, 0]) and np.isnan(found.values[1, 1]).all()
 
@@ -246,7 +291,7 @@ def test_stiff_equations_and_a_state_held_at_its_bound(host, make_model, name, m
     names, doses, control = setting(model, p, days, [], method, max_step=np.inf)
     request, u = Request(names, (), wanted("a", 0.55), True), np.zeros((2, 0))
     found = follow_on_host(host(model, request, method), model, p, start(model, p), u, days, doses, request, control)
-    expected = run_course.follow(model, p, start(model, p), u, days, doses, request, control)
+    expected = follow_compiled(model, p, start(model, p), u, days, doses, request, control)
     assert np.all(found.status == 0) and np.abs(found.steps - expected.steps).max() <= 2
     assert np.all(found.steps + found.rejected < 150)
     assert found.values == pytest.approx(expected.values, rel=1e-5, abs=1e-9)
@@ -309,7 +354,7 @@ def test_the_text_has_every_part_once(models):
     for name, method in tableau.METHODS.items():
         text = kernel.source(models["two_compartment"], request, method)
         assert text.count("{") == text.count("}") and text.count("(") == text.count(")")
-        for function in ("prepare", "rates", "give", "quantity", "update", "attempt", "course"):
+        for function in ("prepare", "rates", "give", "write", "quantity", "update", "attempt", "course"):
             assert len(re.findall(rf"^(?:DEVICE|LARGE) \w+ {function}\(", text, re.MULTILINE)) == 1
         for function in ("slopes", "factor", "solve", "accurate"):
             found = re.findall(rf"^LARGE \w+ {function}\(", text, re.MULTILINE)
@@ -365,36 +410,31 @@ def test_numbers_are_exact():
 
 @pytest.mark.skipif(device.available(), reason="a GPU is here")
 def test_without_a_gpu_one_sentence_says_so(models):
-    model, p = models["decay"], np.ones((1, 1))
-    names, doses, control = setting(model, p, np.array([0.0, 1.0]), [], "tsit5")
     with pytest.raises(InputError, match=r"the GPU backend (needs the library CuPy|finds no).*use the backend 'batch'"):
-        device.follow(model, p, start(model, p), np.zeros((1, 0)), np.array([0.0, 1.0]), doses, Request(names), control)
+        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu", method="tsit5")
 
 
 @pytest.mark.skipif(device.available(), reason="a GPU is here")
 def test_the_door_leads_to_the_gpu(models):
     with pytest.raises(InputError, match=r"the GPU backend"):
-        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu")
+        solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpu", method="tsit5")
     with pytest.raises(InputError, match=r"unknown backend 'gpo'; did you mean gpu"):
         solve.solve(models["decay"], [[1.0]], None, [0.0, 1.0], backend="gpo")
 
 
 def test_events_are_refused_by_name():
-    event = Event("high", lambda t, x, p, u: x.central - 1.0, "bolus", 1.0)
+    event, control = Event("high", lambda t, x, p, u: x.central - 1.0, "bolus", 1.0), plain.control(REFERENCE, 1e-6)
     with pytest.raises(InputError, match=r"does not fire events .'high'."):
-        device.check(Request(("bolus",), (event,)))
+        device.check(Request(("bolus",), (event,)), control)
 
 
 @pytest.mark.skipif(not device.available(), reason="no GPU, or the extra 'gpu' is not installed")
 @pytest.mark.parametrize("method", ["tsit5", "rodas4"])
 def test_the_device_gives_what_the_compiled_solver_gives(models, patients, method):
-    model, p = models["cytokine"], patients(300)
-    days = np.array([0.0, 0.4, 3.0, 9.0, 20.0])
-    names, doses, control = setting(model, p, days, [], method)
-    request = Request(names, (), wanted("cells", 0.3), True)
+    asked = {"days": [0.0, 0.4, 3.0, 9.0, 20.0], "summaries": wanted("cells", 0.3), "method": method}
     found, expected = (
-        f(model, p, start(model, p), np.zeros((300, 0)), days, doses, request, control)
-        for f in (device.follow, run_course.follow)
+        solve.solve(models["cytokine"], patients(300), None, backend=b, **asked) for b in ("gpu", "batch")
     )
     assert found.values == pytest.approx(expected.values, rel=1e-4, abs=1e-6)
-    assert np.percentile(np.abs(found.results - expected.results), 99) < 1e-4
+    for name, values in expected.summaries.items():
+        assert np.percentile(np.abs(found.summaries[name] - values), 99) < 1e-4

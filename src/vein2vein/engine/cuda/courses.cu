@@ -50,6 +50,7 @@ DEVICE double greater(double a, double b) { return (b < a || a != a) ? a : b; }
 #define FIRST_STEP_LEAST 1e-09
 #define STRETCH 1.01
 #define LEAST_STEP 1e-13
+#define LEAST_DAY 1e-12
 #define OK 0
 #define STEP_TOO_SMALL 1
 #define TOO_MANY_STEPS 2
@@ -96,6 +97,9 @@ LARGE void give(int what, double amount, double *x, const double *p, long long n
   case 1: u[0] = amount; break;
   default: break;
   }
+}
+LARGE void write(double t, const double *x, const double *p, long long n, long long patient, const double *u, double *out, long long rows) {
+  for (int i = 0; i < STATES; i++) out[i * rows] = x[i];
 }
 #define WATCHED 1
 TABLE int watched[1] = {0};
@@ -274,7 +278,7 @@ LARGE double start_step(Lane *lane, const Control *c, double t, const double *p,
   const double fastest = bend > speed ? bend : speed;
   double h = fastest > 0.0 ? pow(FIRST_STEP / fastest, START_POWER) : INFINITE;
   h = lesser(lesser(h, FIRST_STEP_GROWTH * trial), span);
-  return h > span * FIRST_STEP_LEAST ? h : span * FIRST_STEP_LEAST;
+  return h > 0.0 ? h : span * FIRST_STEP_LEAST;
 }
 
 DEVICE void course(long long patient, long long n, const double *x0, const double *p, const double *u0,
@@ -307,7 +311,7 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
     }
     if (values)
       for (; waiting < days && day[waiting] <= t; waiting++, row += asked->row_step)
-        for (int i = 0; i < STATES; i++) values[i * asked->rows + row] = lane->x[i];
+        write(day[waiting], lane->x, p, n, patient, lane->u, values + row, asked->rows);
     if (t >= c->ends) break;
     if (changed) {
       prepare(p, n, patient, lane->u, lane->kept);
@@ -327,7 +331,7 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
         refused++;
         const double less = SAFETY * pow(error, -EXPONENT_REJECTED);
         h_next = h * (error < INFINITE && less > SHRINK ? less : SHRINK);
-        if (h_next < LEAST_STEP * greater(1.0, fabs(stop)))
+        if (h_next < LEAST_STEP * greater(LEAST_DAY, fabs(t)))
           why = !lane->solved ? NOT_SOLVED : error < INFINITE ? STEP_TOO_SMALL : NOT_FINITE;
         else if (taken + refused >= c->max_steps)
           why = TOO_MANY_STEPS;
@@ -338,8 +342,10 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
       if (values)
         for (; waiting < days && day[waiting] < after; waiting++, row += asked->row_step) {
           const double share = (day[waiting] - t) / h;
+          double at[STATES];
           dense_weights(share, weights);
-          for (int i = 0; i < STATES; i++) values[i * asked->rows + row] = within(lane, c, i, share, h, weights);
+          for (int i = 0; i < STATES; i++) at[i] = within(lane, c, i, share, h, weights);
+          write(day[waiting], at, p, n, patient, lane->u, values + row, asked->rows);
         }
       if (WANTED) {
         double at[STATES];
@@ -363,7 +369,7 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
         if (!IMPLICIT) lane->k[0][i] = lane->k[STAGES - 1][i];
       }
       t = after;
-      if (taken + refused >= c->max_steps && t < stop) why = TOO_MANY_STEPS;
+      if (taken + refused >= c->max_steps && t < c->ends) why = TOO_MANY_STEPS;
       const double floored = greater(error, ERROR_FLOOR);
       const double factor_ = SAFETY * pow(floored, -EXPONENT_NOW) * pow(before, EXPONENT_BEFORE);
       const double wanted = h * lesser(greater(factor_, SHRINK), GROW);

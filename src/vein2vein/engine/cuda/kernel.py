@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from vein2vein.engine.llvm import linear
+from vein2vein.engine.llvm.course_parts import read
 from vein2vein.engine.method import summaries, tableau
 from vein2vein.engine.method.request import ADD, SET, STOP, Request
 from vein2vein.engine.method.rosenbrock import Slopes, slopes
 from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.differentiated import dose
-from vein2vein.engine.trace.graph import LEAVES, Graph, needed
+from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying
 from vein2vein.engine.trace.recording import record, trace
 from vein2vein.models.model import Model
 
@@ -31,6 +32,7 @@ BEGIN, END = "/* generated: begin */\n", "/* generated: end */"
 _C = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "exp": "exp({})",
     "log": "log({})", "sqrt": "sqrt({})", "min": "lesser({}, {})", "max": "greater({}, {})",
+    "pow": "pow({}, {})", **{name: name + "({})" for name in ("floor", "ceil", "sin", "cos", "atan", "tanh")},
     "less": "({} < {}) ? 1.0 : 0.0", "choose": "({} != 0.0) ? {} : {}",
 }  # fmt: skip
 _LEAF: dict[str, Callable[[int], str]] = {
@@ -108,7 +110,9 @@ def generated(model: Model, request: Request, method: Method) -> list[str]:
     traced = trace(model)
     slope = slopes(traced) if method.implicit else None
     partials = [*slope.jacobian.values(), *slope.by_time.values()] if slope else []
-    writer = Writer(traced.graph, _steady_values(traced.graph, [*traced.derivatives, *partials]))
+    steady = _steady_values(traced.graph, [*traced.derivatives, *partials])
+    strays = straying(traced.graph, [*traced.derivatives, *partials])
+    writer = Writer(traced.graph, steady, {**_LEAF, "state": lambda i: _within(model, i) if i in strays else f"x[{i}]"})
     count, plan = len(model.states), linear.plan(len(model.states), slope.jacobian if slope else ())
     sizes = {
         "STATES": count, "LEVELS": len(model.level_names), "KEPT": max(len(writer.kept), 1),
@@ -124,6 +128,7 @@ def generated(model: Model, request: Request, method: Method) -> list[str]:
         _rates(model, writer, traced.derivatives),
         _implicit(model, writer, slope, plan) if slope else "",
         _gives(model, request.gives),
+        _write(model, request.reads),
         _summaries(model, request),
     ]
 
@@ -150,6 +155,14 @@ def _kept(writer: Writer) -> list[str]:
 
 def _function(name: str, arguments: str, lines: Iterable[str], result: str = "void") -> str:
     return "\n".join([f"LARGE {result} {name}({arguments}) {{", *(f"  {line}" for line in lines), "}"])
+
+
+def _within(model: Model, i: int) -> str:
+    """A state within its bounds, as its rates see it."""
+    text = f"x[{i}]"
+    for bound, helper in ((model.states[i].low, "greater"), (model.states[i].high, "lesser")):
+        text = f"{helper}({text}, {number(bound)})" if math.isfinite(bound) else text
+    return text
 
 
 def _rates(model: Model, writer: Writer, derivatives: Sequence[int]) -> str:
@@ -184,6 +197,7 @@ def _tables(method: Method) -> str:
         "GROW": tableau.GROW, "ERROR_FLOOR": tableau.ERROR_FLOOR, "ERROR_AT_START": tableau.ERROR_AT_START,
         "FIRST_STEP": tableau.FIRST_STEP, "FIRST_STEP_GROWTH": tableau.FIRST_STEP_GROWTH,
         "FIRST_STEP_LEAST": tableau.FIRST_STEP_LEAST, "STRETCH": tableau.STRETCH, "LEAST_STEP": tableau.LEAST_STEP,
+        "LEAST_DAY": tableau.LEAST_DAY,
     }  # fmt: skip
     codes = {
         "OK": tableau.OK, "STEP_TOO_SMALL": tableau.STEP_TOO_SMALL, "TOO_MANY_STEPS": tableau.TOO_MANY_STEPS,
@@ -279,6 +293,16 @@ def _gives(model: Model, gives: Sequence[str]) -> str:
         lines += [f"case {what}: {{", *(f"  {line}" for line in body), "  break;", "}"]
     lines += ["default: break;", "}"]
     return _function("give", f"int what, double amount, double *x, {_PATIENT}, double *u", lines)
+
+
+def _write(model: Model, reads: Sequence[str]) -> str:
+    """Write the states, or what is read of them, from ``out`` on, each ``rows`` after the one before."""
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, double *out, long long rows"
+    if not reads:
+        return _function("write", arguments, ["for (int i = 0; i < STATES; i++) out[i * rows] = x[i];"])
+    names = model.state_names, model.parameters, model.level_names
+    g, found = record(model.name, lambda t, x, p, u: read(model, reads, t, x, p, u), *names)
+    return _function("write", arguments, Writer(g).statements([found[name] for name in reads], "out[{} * rows]"))
 
 
 def _summaries(model: Model, request: Request) -> str:
