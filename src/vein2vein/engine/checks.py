@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine.handed_in import column, columns, entries, floats, real, shown, whole
+from vein2vein.engine.handed_in import column, columns, entries, floats, real, shown, whole, word
 from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
@@ -33,11 +33,6 @@ Item = TypeVar("Item", bound=Named)
 
 WIDTHS = (1, 2, 4, 8)
 _LEAST_RTOL, _MOST_RTOL = 1e-14, 0.1
-
-
-def text_of(value: object) -> str:
-    """A name as it was given; what is no text, as it may stand in a sentence."""
-    return shown(value).strip("'\"") if isinstance(value, str) else shown(value)
 
 
 def model_of(model: object) -> Model:
@@ -98,7 +93,7 @@ def width_of(width: object) -> int | None:
 def backend_of(backend: object, known: Sequence[str]) -> str:
     """Backend by its name."""
     if not isinstance(backend, str) or backend not in known:
-        raise InputError(unknown("backend", text_of(backend), known))
+        raise InputError(unknown("backend", word(backend), known))
     return backend
 
 
@@ -106,7 +101,7 @@ def method_of(name: object) -> tuple[tableau.Method, tableau.Method | None]:
     """Method by its name, and the one it changes to: "auto" begins explicit and changes as stiffness asks."""
     known = ("auto", *tableau.METHODS)
     if not isinstance(name, str) or name not in known:
-        raise InputError(unknown("method", text_of(name), known))
+        raise InputError(unknown("method", word(name), known))
     return (tableau.TSIT5, tableau.RODAS5P) if name == "auto" else (tableau.METHODS[name], None)
 
 
@@ -131,7 +126,7 @@ def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
 
 
 def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
-    """Checked events or summaries, each with a name of its own."""
+    """Events or summaries as their check returns them, each with a name of its own."""
     listed: object = items
     if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
         raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
@@ -139,10 +134,11 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
     for item in entries(cast("Iterable[object]", listed), f"the list of {what}"):
         if not isinstance(item, kind):
             raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
-        name = str(check(item).name)
+        checked = check(item)
+        name = str(checked.name)
         if name in found:
             raise InputError(f"two of the {what} are called '{name}'; give each a name of its own")
-        found[name] = item
+        found[name] = checked
     return tuple(found.values())
 
 
@@ -153,14 +149,14 @@ def doses_of(model: Model, doses: object) -> list[Dose]:
         raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
     found: list[Dose] = []
-    for number, told in enumerate(cast("Iterable[object]", doses)):
+    for number, told in enumerate(entries(cast("Iterable[object]", listed), "the list of doses")):
         given = cast("Sequence[object]", told)
         one: object = told
         if not isinstance(one, Sequence) or isinstance(one, str) or len(given) != len(("day", "name", "amount")):
             raise InputError(f"dose number {number} (from 0) is {shown(told)}; give (day, input name, amount)")
         day, name, amount = cast("tuple[ArrayLike, object, ArrayLike]", given)
         if not isinstance(name, str) or name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', text_of(name), known)}")
+            raise InputError(f"model {model.name}: {unknown('input', word(name), known)}")
         found.append((day, name, amount))
     return found
 

@@ -35,6 +35,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def word(value: object) -> str:
+    """A name as it was given, short and on one line; what is no text, as it may stand in a sentence."""
+    return shown(value).strip("'\"") if isinstance(value, str) else shown(value)
+
+
 def floats(values: object) -> Matrix | None:
     """Array of float64; None where it is text, flags, or no array of numbers. What is masked becomes NaN."""
     if type(values) is float:

@@ -156,7 +156,14 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
         text.append(_reduce(model.name, wanted, quantities, width, fused))
     places = sum(len(summaries.start(s.kind)) for s in wanted)
     parts = CourseParts(
-        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(watched), observed, len(request.reads)
+        tuple(given),
+        tuple(events),
+        tuple(wanted),
+        len(quantities),
+        places,
+        tuple(watched),
+        observed,
+        len(request.reads),
     )
     return text, parts
 

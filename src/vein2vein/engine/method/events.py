@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from vein2vein.engine.handed_in import shown, word
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, is_number, is_whole
 
@@ -73,20 +74,22 @@ def check(event: Event, model: Model) -> Event:
     known = [i.name for i in model.inputs]
     name, condition, gives = (cast("object", v) for v in (event.name, event.condition, event.give))
     if not isinstance(name, str) or not name:
-        raise InputError(f"an event is called {event.name!r}; give it a name of one letter or more")
+        raise InputError(f"an event is called {shown(event.name)}; give it a name of one letter or more")
     if not callable(event.condition) or not isinstance(condition, Hashable):
-        raise InputError(f"event {event.name}: the condition is {event.condition!r}; give a function of (t, x, p, u)")
+        raise InputError(
+            f"event {event.name}: the condition is {shown(event.condition)}; give a function of (t, x, p, u)"
+        )
     if not isinstance(gives, str) or gives not in known:
-        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(gives), known)}")
+        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', word(gives), known)}")
     if not is_number(event.amount) or not np.isfinite(event.amount):
-        raise InputError(f"event {event.name}: the amount is {event.amount!r}; give a finite number")
+        raise InputError(f"event {event.name}: the amount is {shown(event.amount)}; give a finite number")
     if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(
-            f"event {event.name}: at most {event.most!r} firings; give a whole number of 1 or more, up to {MOST}"
+            f"event {event.name}: at most {shown(event.most)} firings; give a whole number of 1 or more, up to {MOST}"
         )
     if not is_number(event.interval) or not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
         raise InputError(
-            f"event {event.name}: the interval is {event.interval!r} days; "
+            f"event {event.name}: the interval is {shown(event.interval)} days; "
             "give a number above 0 where it may fire more than once"
         )
     return event

@@ -123,7 +123,7 @@ def sensitivities(
         As for ``solve.begin``.
     """
     if not isinstance(cast("object", method), str) or method not in (METHOD, "auto"):
-        told = checks.text_of(method)
+        told = checks.word(method)
         raise InputError(f"derivatives are solved by the method '{METHOD}'; leave out the method '{told}'")
     asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")

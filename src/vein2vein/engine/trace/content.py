@@ -15,6 +15,7 @@ from typing import Any
 
 from vein2vein.engine.trace.expression import Unrecordable
 from vein2vein.engine.trace.recording import record, trace
+from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, states_only
 
 _Facts = dict[str, str]
