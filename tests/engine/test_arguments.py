@@ -58,7 +58,7 @@ WRONG = {
     "max_steps": lambda v: True,
     "threads": lambda v: v is not None,
     "width": lambda v: v is not None,
-    "parameters": lambda v: True,
+    "parameters": lambda v: not (type(v) is dict and "k" in v),
     "state": lambda v: v is not None,
     "day": lambda v: type(v) not in (int, float) or not np.isfinite(v),
     "levels": lambda v: v is not None and v != {},

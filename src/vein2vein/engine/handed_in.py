@@ -26,8 +26,10 @@ _MOST = 1_000_000
 
 def shown(value: object) -> str:
     """A value as it may stand in a sentence: short, on one line."""
-    if isinstance(value, np.ndarray) and np.ndim(cast("ArrayLike", value)):
-        return f"an array of shape {np.shape(cast('ArrayLike', value))}"
+    shape = np.shape(cast("ArrayLike", value)) if isinstance(value, np.ndarray) else ()
+    if shape:
+        return f"an array of shape {shape}"
+    value = cast("object", value)
     try:
         text = _ADDRESS.sub("", " ".join(repr(value).split()))
     except Exception:  # an object that cannot show itself; a number of very many digits
@@ -45,29 +47,22 @@ def floats(values: object) -> Matrix | None:
     if type(values) is float:
         return np.asarray(values)
     try:
-        raw = cast("NDArray[Any]", np.asarray(cast("ArrayLike", values)))
-        if raw.dtype.kind not in "iuf":
+        masked, given = isinstance(values, np.ma.MaskedArray), cast("ArrayLike", values)
+        if np.asarray(given).dtype.kind not in "iuf":
             return None
-        if isinstance(values, np.ma.MaskedArray):
-            raw = np.ma.asarray(cast("ArrayLike", values), dtype=float).filled(np.nan)
-        return np.asarray(raw, dtype=float)
+        return np.asarray(np.ma.asarray(given, dtype=float).filled(np.nan) if masked else given, dtype=float)
     except Exception:  # rows of several lengths; whatever an object that is asked for its array may raise
         return None
 
 
 def real(value: object) -> float | None:
-    """One real number as it is, a whole one too large for a float as infinity; None where it is none."""
-    if not is_number(value) or isinstance(value, (np.timedelta64, np.ma.MaskedArray)):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return np.inf if value > 0 else -np.inf
+    """One real number; None where it is none."""
+    return float(value) if is_number(value) else None
 
 
 def whole(value: object) -> int | None:
     """One whole number; None where it is none."""
-    return int(value) if is_whole(value) and not isinstance(value, np.timedelta64) else None
+    return int(value) if is_whole(value) else None
 
 
 def column(values: object) -> Matrix | None:
@@ -149,7 +144,9 @@ def _names(values: object) -> list[object]:
     if isinstance(values, (str, bytes, list, tuple, type)):
         return []
     for attribute in ("columns", "column_names", "index"):
-        listed: Any = getattr(values, attribute, None)
-        if isinstance(listed, Iterable) and not callable(listed) and hasattr(values, "__getitem__"):
+        listed: object = getattr(values, attribute, None)
+        if callable(listed) or not hasattr(values, "__getitem__"):
+            continue
+        if isinstance(listed, Iterable):
             return list(cast("Iterable[object]", listed))
     return []

@@ -16,6 +16,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.models import author
 
 T = TypeVar("T")
+_LARGEST = int(np.finfo(float).max)
 TAKES: Mapping[str, tuple[str, ...]] = {
     "equations": ("t", "x", "p", "u"),
     "initial": ("p",),
@@ -31,14 +32,17 @@ def is_number(value: object) -> TypeGuard[float]:
         return True
     if isinstance(value, (bool, np.bool_)):
         return False
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
     if isinstance(value, np.ndarray):
-        return np.ndim(cast("ArrayLike", value)) == 0 and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
-    return isinstance(value, (int, float, np.integer, np.floating))
+        array = not isinstance(value, np.ma.MaskedArray) and np.ndim(cast("ArrayLike", value)) == 0
+        return array and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
+    return isinstance(value, (float, np.integer, np.floating)) and not isinstance(value, np.timedelta64)
 
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is one whole number; True and False are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def is_finite(value: object) -> TypeGuard[float]:
@@ -53,7 +57,7 @@ def _is_list(value: object) -> TypeGuard[Sequence[object]]:
 
 def name_of(what: str, name: object) -> None:
     """Refuse what is no name."""
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise InputError(f"{what} is called {shown(name)}; give it a name of one letter or more")
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
-from vein2vein.engine.handed_in import shown, word
+from vein2vein.engine.handed_in import real, shown, word
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model, is_number, is_whole
+from vein2vein.models.model import Model, is_whole
 
 ROUNDS = 12
 """Rounds of false position that locate a crossing within a step."""
@@ -81,15 +81,16 @@ def check(event: Event, model: Model) -> Event:
         )
     if not isinstance(gives, str) or gives not in known:
         raise InputError(f"event {event.name}: model {model.name}: {unknown('input', word(gives), known)}")
-    if not is_number(event.amount) or not np.isfinite(event.amount):
+    amount, interval = real(event.amount), real(event.interval)
+    if amount is None or not np.isfinite(amount):
         raise InputError(f"event {event.name}: the amount is {shown(event.amount)}; give a finite number")
     if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(
             f"event {event.name}: at most {shown(event.most)} firings; give a whole number of 1 or more, up to {MOST}"
         )
-    if not is_number(event.interval) or not 0 <= event.interval < np.inf or (event.most > 1 and event.interval == 0):
+    if interval is None or not 0 <= interval < np.inf or (event.most > 1 and interval == 0):
         raise InputError(
             f"event {event.name}: the interval is {shown(event.interval)} days; "
             "give a number above 0 where it may fire more than once"
         )
-    return event
+    return replace(event, amount=amount, most=int(event.most), interval=interval)
