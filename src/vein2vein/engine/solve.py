@@ -268,7 +268,7 @@ def prepare(
 def outputs_of(model: Model, outputs: object) -> tuple[bool, tuple[str, ...]]:
     """Whether values are written, and which; no names: the states."""
     if isinstance(outputs, (bool, np.bool_)):
-        return bool(outputs), ()
+        return bool(cast("bool", outputs)), ()
     names = checks.names_of(outputs, "outputs", "True, False, or a list of states and observables")
     if not names:
         return False, ()
