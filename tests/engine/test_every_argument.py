@@ -265,6 +265,13 @@ class Columns:
         raise TypeError("ask for a column")
 
 
+class Arrow(Columns):
+    """A table whose ``columns`` hold values."""
+
+    def __init__(self, **held):
+        self.held, self.column_names, self.columns = held, list(held), list(held.values())
+
+
 class Row:
     """One patient as a Series: ``index``, and a number by its name."""
 
@@ -283,7 +290,8 @@ K, V, F = [1.0, 2.0], [3.0, 4.0], [0.5, 0.5]
 FIELDS = np.array([(0.5, 1.0, 3.0), (0.5, 2.0, 4.0)], dtype=[("F", float), ("k", float), ("V", float)])
 TABLES = {
     "mapping": lambda: {"F": 0.5, "k": K, "V": np.array(V)}, "table": lambda: Columns(V=V, F=F, k=np.array(K)),
-    "fields": lambda: FIELDS, "whole numbers as objects": lambda: Columns(V=np.array([3, 4], dtype=object), F=F, k=K),
+    "fields": lambda: FIELDS, "like Arrow": lambda: Arrow(V=V, F=F, k=K),
+    "Arrow": lambda: pytest.importorskip("pyarrow").table({"V": V, "k": K, "F": F}), "whole numbers as objects": lambda: Columns(V=np.array([3, 4], dtype=object), F=F, k=K),
     "pandas": lambda: pytest.importorskip("pandas").DataFrame({"V": V, "k": K, "F": F}),
     "pandas, nullable": lambda: pytest.importorskip("pandas").DataFrame({"V": V, "k": K, "F": F}).convert_dtypes(),
     "pandas, no names": lambda: pytest.importorskip("pandas").DataFrame(np.transpose([K, V, F])),

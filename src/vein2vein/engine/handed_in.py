@@ -143,7 +143,7 @@ def _names(values: object) -> list[object]:
     """Names of the columns of a table, or of the entries of a Series."""
     if isinstance(values, (str, bytes, list, tuple, type)):
         return []
-    for attribute in ("columns", "column_names", "index"):
+    for attribute in ("column_names", "columns", "index"):  # the columns of an Arrow table are no names
         listed: object = getattr(values, attribute, None)
         if callable(listed) or not hasattr(values, "__getitem__"):
             continue
