@@ -285,7 +285,7 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
                    const Control *c, const Asked *asked, double *values, double *x_end, double *u_end,
                    double *reached, long long *status, long long *steps, long long *rejected, double *results) {
   Lane own, *lane = &own;
-  double carried[CARRIED], y[WANTED + 1][POINTS], weights[STAGES];
+  double carried[CARRIED], y[WANTED + 1][POINTS], weights[STAGES], at[STATES];
   int result_at[WANTED + 1];
   for (int i = 0; i < STATES; i++) lane->x[i] = x0[i * n + patient];
   for (int i = 0; i < LEVELS; i++) lane->u[i] = u0[i * n + patient];
@@ -342,13 +342,11 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
       if (values)
         for (; waiting < days && day[waiting] < after; waiting++, row += asked->row_step) {
           const double share = (day[waiting] - t) / h;
-          double at[STATES];
           dense_weights(share, weights);
           for (int i = 0; i < STATES; i++) at[i] = within(lane, c, i, share, h, weights);
           write(day[waiting], at, p, n, patient, lane->u, values + row, asked->rows);
         }
       if (WANTED) {
-        double at[STATES];
         for (int s = 1; s < POINTS; s++) {
           const int end = s == POINTS - 1;
           dense_weights(PLACES[0][s], weights);
