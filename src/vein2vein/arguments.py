@@ -18,7 +18,9 @@ LONGEST = 60  # characters of a value shown in a sentence
 
 def shown(value: object) -> str:
     """A value as a sentence can hold it."""
-    if isinstance(value, str | bool | int | float | None):
+    if isinstance(value, int) and abs(value) > 10**LONGEST:  # more digits than a sentence holds, or than Python writes
+        found = "a whole number of very many digits"
+    elif isinstance(value, str | bool | int | float | None):
         found = repr(value)
     elif isinstance(value, np.generic):
         found = repr(value.item())

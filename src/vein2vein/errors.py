@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+_LONGEST = 60  # characters of a name that a sentence shows
+
 
 class InputError(ValueError):
     """Bad input from a file, an option or a call.
@@ -36,10 +38,17 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     return [lower[f] for f in found]
 
 
+def _short(name: str) -> str:
+    """A name on one line, and not endless."""
+    line = " ".join(name.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
 def unknown(what: str, name: str, known: Iterable[str], most: int | None = None) -> str:
     """Return the sentence for an unknown name: the nearest ones, or, where none is near, all of them or ``most``."""
     known = sorted(known)
     close = nearest(name, known)
+    name, known, close = _short(name), [_short(k) for k in known], [_short(k) for k in close]
     more = f" and {len(known) - most} more" if most and len(known) > most else ""
     listed = f"known: {', '.join(known[:most]) or 'none'}{more}."
     hint = f"did you mean {' or '.join(close)}?" if close else listed

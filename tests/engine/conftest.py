@@ -141,6 +141,7 @@ WIDTHS = (1, 2, 4, 8)
 WIDTHLESS = (
     "test_trace",
     "test_arguments",
+    "test_every_argument",
     "test_kept",
     "test_scheduling",
     "test_plain",

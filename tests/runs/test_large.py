@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from vein2vein.trials.trial import follow_up_at, load_trial, run_trial
 
 ELIANA = load_trial("eliana")
 PATIENTS, SEED = 24, 5
+KILLS = Path(__file__).resolve().parents[2] / "qualification" / "kills.py"
 
 
 def bits(folder):
@@ -300,6 +303,100 @@ def test_two_runs_do_not_share_a_folder(copy):
         go_on(copy)
 
 
+# What may lie in the folder of a run that was stopped: its path, how it is made, and whether the run ends with the same
+# bits (None) or with which sentence.
+CHUNK_FILE = "outcomes/0000007.parquet"
+PLANTED = [
+    (".scratch/patients-0.parquet.part/", None),
+    (".scratch/vein2vein-abc/patients-0.parquet", None),
+    (".scratch/.0123456789abcdef.part", None),
+    (".scratch", "'.*scratch' cannot be a folder because a file stands in its way"),
+    (".scratch>", "symbolic link"),
+    (".0123456789abcdef.part", None),
+    (".0123456789abcdef.part>", None),
+    ("manifest.json.part", None),
+    ("comparison.parquet.part", None),
+    ("patients/0000007.parquet.part", None),
+    ("patients/0000007.parquet.part>", None),
+    ("patients/0000007.parquet.part/", "0000007.parquet.part is not of this run; move it away"),
+    ("patients/.0123456789abcdef.part/", "0123456789abcdef.part is not of this run; move it away"),
+    ("patients/0000003.parquet", "0000003.parquet is not of this run; move it away"),
+    (CHUNK_FILE, None),
+    (f"{CHUNK_FILE}/", "'.*0000007.parquet' is a folder; give the name of a file"),
+    (f"{CHUNK_FILE}>", "'.*0000007.parquet' is a symbolic link"),
+    (f"{CHUNK_FILE}|", "'.*0000007.parquet' is a pipe"),
+    ("comparison.parquet/", "'.*comparison.parquet' is a folder"),
+    ("summary.parquet|", "'.*summary.parquet' is a pipe"),
+    ("manifest.json", "is not valid JSON; run the trial again"),
+    ("manifest.json/", "'.*manifest.json' is a folder"),
+    ("manifest.json|", "'.*manifest.json' is a pipe"),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX systems")
+@pytest.mark.parametrize(("path", "sentence"), PLANTED)
+def test_whatever_lies_there_a_run_goes_on_or_says_so_before_it_computes(copy, finished, monkeypatch, path, sentence):
+    monkeypatch.setattr(large, "make_chunk", functools.partial(_from, finished[0]))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "state": "running", "chunks": manifest["chunks"][:3]}))
+    plant(copy, path)
+    if sentence is None:
+        go_on(copy)
+        assert bits(copy) == bits(finished[0])
+        assert not list(copy.rglob("*.part")) and not (copy / ".scratch").exists()
+        return
+    monkeypatch.setattr(large, "make_chunk", lambda *_, **__: pytest.fail("computed before it was refused"))
+    with pytest.raises(InputError, match=sentence) as error:
+        go_on(copy)
+    assert "\n" not in str(error.value)
+
+
+def plant(folder, path):
+    """A file with half of something; ``/`` at the end: a folder with one, ``>``: a link to nothing, ``|``: a pipe."""
+    place = folder / path.rstrip("/>|")
+    place.parent.mkdir(exist_ok=True, parents=True)
+    if place.is_file():
+        place.unlink()
+    if path.endswith("/"):
+        place.mkdir()
+        (place / "half").write_bytes(b"half")
+    elif path.endswith(">"):
+        place.symlink_to(folder / "nothing")
+    elif path.endswith("|"):
+        os.mkfifo(place)
+    else:
+        place.write_bytes(b"half")
+
+
+@pytest.mark.parametrize("damage", [b"", b"half", None])
+def test_a_table_that_is_damaged_is_told_in_a_sentence(copy, damage):
+    file = copy / "patients" / "0000007.parquet"
+    file.write_bytes(damage) if damage is not None else file.unlink()
+    with pytest.raises(InputError, match=r"a table cannot be read \(.*0000007.*\); the command that made it") as error:
+        store.read_table(copy, "patients")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is read-only for root")
+@pytest.mark.parametrize("name", [".", "patients"])
+def test_a_folder_that_may_not_be_written_is_told_in_a_sentence(copy, name):
+    (copy / name).chmod(0o555)
+    try:
+        with pytest.raises(InputError, match="may not be written; choose another one"):
+            go_on(copy)
+    finally:
+        (copy / name).chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")
+@pytest.mark.parametrize("name", ["manifest.json", "comparison.parquet", CHUNK_FILE])
+def test_a_file_that_may_not_be_written_is_told_before_anything_is_computed(copy, monkeypatch, name):
+    monkeypatch.setattr(large, "make_chunk", lambda *_, **__: pytest.fail("computed before it was refused"))
+    (copy / name).chmod(0o444)
+    with pytest.raises(InputError, match="is write-protected; choose another name"):
+        go_on(copy)
+
+
 # ---------------------------------------------------------------- a full disk
 
 
@@ -391,6 +488,16 @@ def test_killed_at_a_chosen_moment_of_writing_it_ends_with_the_same_bits(finishe
     monkeypatch.setattr(large, "make_chunk", functools.partial(_from, finished[0]))
     go_on(folder)
     assert bits(folder) == bits(finished[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.skipif(not KILLS.exists(), reason="the qualification scripts are not part of an installed package")
+def test_killed_at_any_moment_it_ends_as_an_undisturbed_run():
+    """A few of the moments that ``qualification/kills.py`` can try; also while the folder is cleared by --force."""
+    asked = [sys.executable, str(KILLS), "--every", "43", "--timed", "1", "--chained", "1"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ kills, 0 runs", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.slow

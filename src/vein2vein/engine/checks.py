@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.engine.handed_in import column, columns, entries, floats, real, shown, whole, word
 from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model, is_number, is_whole
+from vein2vein.models.model import Model
 
 Matrix = NDArray[np.float64]
 Dose = tuple[ArrayLike, str, ArrayLike]
@@ -32,34 +33,6 @@ Item = TypeVar("Item", bound=Named)
 
 WIDTHS = (1, 2, 4, 8)
 _LEAST_RTOL, _MOST_RTOL = 1e-14, 0.1
-_SHOWN = 60
-
-
-def shown(value: object) -> str:
-    """A value as it may stand in a sentence: short, on one line."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {np.shape(cast('ArrayLike', value))}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def floats(values: object) -> Matrix | None:
-    """Array of float64; None where it is text, flags, or no array of numbers. What is masked becomes NaN."""
-    if type(values) is float:
-        return np.asarray(values)
-    try:
-        masked, given = isinstance(values, np.ma.MaskedArray), cast("ArrayLike", values)
-        raw = cast("NDArray[Any]", np.ma.asarray(given, dtype=float).filled(np.nan)) if masked else np.asarray(given)
-    except (ValueError, TypeError):
-        return None
-    if raw.dtype.kind not in "iuf":
-        return None
-    return np.asarray(raw, dtype=float)
-
-
-def text_of(value: object) -> str:
-    """A name as it was given; what is no text, as it may stand in a sentence."""
-    return value if isinstance(value, str) else shown(value)
 
 
 def model_of(model: object) -> Model:
@@ -71,51 +44,56 @@ def model_of(model: object) -> Model:
 
 def rtol_of(rtol: object) -> float:
     """Relative tolerance."""
-    if not is_number(rtol) or not _LEAST_RTOL < rtol <= _MOST_RTOL:
+    given = real(rtol)
+    if given is None or not _LEAST_RTOL < given <= _MOST_RTOL:
         raise InputError(
             f"rtol is {shown(rtol)}; give a relative tolerance above {_LEAST_RTOL:g} and at most {_MOST_RTOL:g}"
         )
-    return float(rtol)
+    return given
 
 
 def max_step_of(max_step: object) -> float:
     """Longest step, days; left out, without limit."""
     if max_step is None:
         return np.inf
-    if not is_number(max_step) or not max_step > 0:
+    given = real(max_step)
+    if given is None or not given > 0:
         raise InputError(f"max_step is {shown(max_step)}; give a number of days above 0")
-    return float(max_step)
+    return given
 
 
 def max_steps_of(max_steps: object) -> int:
     """Most tried steps."""
-    if not is_whole(max_steps) or not 1 <= max_steps <= np.iinfo(np.int64).max:
+    given = whole(max_steps)
+    if given is None or not 1 <= given <= np.iinfo(np.int64).max:
         raise InputError(f"max_steps is {shown(max_steps)}; give a whole number of steps, 1 or more")
-    return int(max_steps)
+    return given
 
 
 def threads_of(threads: object) -> int | None:
     """Threads to share the patients out to; left out, one per core."""
     if threads is None:
         return None
-    if not is_whole(threads) or threads < 1:
+    given = whole(threads)
+    if given is None or given < 1:
         raise InputError(f"threads is {shown(threads)}; give a whole number of threads, 1 or more, or leave it out")
-    return int(threads)
+    return given
 
 
 def width_of(width: object) -> int | None:
     """Patients per vector; left out, as many as the processor's vectors hold."""
     if width is None:
         return None
-    if not is_whole(width) or width not in WIDTHS:
+    given = whole(width)
+    if given not in WIDTHS:
         raise InputError(f"width is {shown(width)}; give 1, 2, 4 or 8 patients per vector")
-    return int(width)
+    return given
 
 
 def backend_of(backend: object, known: Sequence[str]) -> str:
     """Backend by its name."""
     if not isinstance(backend, str) or backend not in known:
-        raise InputError(unknown("backend", text_of(backend), known))
+        raise InputError(unknown("backend", word(backend), known))
     return backend
 
 
@@ -123,7 +101,7 @@ def method_of(name: object) -> tuple[tableau.Method, tableau.Method | None]:
     """Method by its name, and the one it changes to: "auto" begins explicit and changes as stiffness asks."""
     known = ("auto", *tableau.METHODS)
     if not isinstance(name, str) or name not in known:
-        raise InputError(unknown("method", text_of(name), known))
+        raise InputError(unknown("method", word(name), known))
     return (tableau.TSIT5, tableau.RODAS5P) if name == "auto" else (tableau.METHODS[name], None)
 
 
@@ -139,11 +117,12 @@ def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
     listed: object = names
     if isinstance(listed, (str, bytes, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"{what} is {shown(names)}; give {expected}")
-    found = tuple(cast("Iterable[str]", names))
-    for name in cast("tuple[object, ...]", found):
+    found: list[str] = []
+    for name in entries(cast("Iterable[object]", listed), what):
         if not isinstance(name, str):
             raise InputError(f"{what} holds {shown(name)}; give {expected}")
-    return found
+        found.append(str(name))
+    return tuple(found)
 
 
 def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], Item]) -> tuple[Item, ...]:
@@ -152,7 +131,7 @@ def each_of(items: object, kind: type[Item], what: str, check: Callable[[Item], 
     if not isinstance(listed, Iterable) or isinstance(listed, (str, bytes, Mapping)):
         raise InputError(f"the {what} are {shown(items)}; give a list of {kind.__name__}")
     found: dict[str, Item] = {}
-    for item in cast("Iterable[object]", items):
+    for item in entries(cast("Iterable[object]", listed), f"the list of {what}"):
         if not isinstance(item, kind):
             raise InputError(f"one of the {what} is {shown(item)}; give a list of {kind.__name__}")
         checked = check(item)
@@ -170,14 +149,14 @@ def doses_of(model: Model, doses: object, first: int = 0) -> list[Dose]:
         raise InputError(f"the doses are {shown(doses)}; give a list of (day, input name, amount)")
     known = [i.name for i in model.inputs]
     found: list[Dose] = []
-    for number, told in enumerate(cast("Iterable[object]", doses), start=first):
+    for number, told in enumerate(entries(cast("Iterable[object]", listed), "the list of doses"), start=first):
         given = cast("Sequence[object]", told)
         one: object = told
         if not isinstance(one, Sequence) or isinstance(one, str) or len(given) != len(("day", "name", "amount")):
             raise InputError(f"dose number {number} (from 0) is {shown(told)}; give (day, input name, amount)")
         day, name, amount = cast("tuple[ArrayLike, object, ArrayLike]", given)
         if not isinstance(name, str) or name not in known:
-            raise InputError(f"model {model.name}: {unknown('input', text_of(name), known)}")
+            raise InputError(f"model {model.name}: {unknown('input', word(name), known)}")
         found.append((day, name, amount))
     return found
 
@@ -245,14 +224,16 @@ def days_of(days: ArrayLike) -> Matrix:
 
 def day_of(day: object) -> float:
     """One finite day."""
-    if not is_number(day) or not np.isfinite(day):
+    given = real(day)
+    if given is None or not np.isfinite(given):
         raise InputError(f"a day is {shown(day)}; give a finite number of days")
-    return 0.0 if abs(day) < tableau.LEAST_STEP else float(day)
+    return 0.0 if abs(given) < tableau.LEAST_STEP else given
 
 
 def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
-    """Matrix (n, names) of finite numbers; what is not one is named with its patient."""
-    found = floats(values)
+    """Matrix (n, names) of finite numbers, from a matrix or by name; what is not one is named with its patient."""
+    by_name = columns(values, what)
+    found = floats(values) if by_name is None else _joined(by_name, names, what, model, rows)
     if found is None or found.ndim != 2 or found.shape[1] != len(names) or rows not in (None, len(found)):
         told = f"is {shown(values)}" if found is None else f"has shape {found.shape}"
         raise InputError(
@@ -270,6 +251,28 @@ def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, r
     return matrix
 
 
+def _joined(columns: Mapping[str, object], names: tuple[str, ...], what: str, model: Model, rows: int | None) -> Matrix:
+    """Columns in the order of their names; a single number is that of every patient."""
+    for name in columns:
+        if name not in names:
+            raise InputError(f"model {model.name}: {unknown(what, name, names)}")
+    lacking = [name for name in names if name not in columns]
+    if lacking:
+        raise InputError(f"model {model.name}: the {what} '{lacking[0]}' is missing; give each {what} its column")
+    found = {name: column(columns[name]) for name in names}
+    sizes = {name: v.size for name, v in found.items() if v is not None and v.ndim == 1}
+    n = rows if rows is not None else next(iter(sizes.values()), 1)
+    matrix = np.empty((n, len(names)))
+    for place, (name, values) in enumerate(found.items()):
+        if values is None or values.shape not in ((), (n,)):
+            told = _amiss(columns[name], values, n)
+            raise InputError(
+                f"model {model.name}: the {what} '{name}' {told}; give one number, or one for each of the {n} patients"
+            )
+        matrix[:, place] = values
+    return matrix
+
+
 def state_of(model: Model, state: object, n: int) -> Matrix:
     """State matrix (n, states)."""
     return matrix_of(state, model.state_names, "state", model, n)
@@ -280,13 +283,14 @@ def levels_of(model: Model, levels: Levels | None, n: int) -> Matrix:
     names = model.level_names
     if levels is None:
         return np.zeros((n, len(names)))
-    if not isinstance(levels, Mapping):
+    by_name = columns(levels, "level")
+    if by_name is None:
         return matrix_of(levels, names, "level", model, n)
     matrix = np.zeros((n, len(names)))
-    for name, value in levels.items():
+    for name, value in by_name.items():
         if name not in names:
-            raise InputError(f"model {model.name}: {unknown('level', str(name), names)}")
-        given = floats(value)
+            raise InputError(f"model {model.name}: {unknown('level', name, names)}")
+        given = column(value)
         if given is None or given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
             raise InputError(
                 f"model {model.name}: the level '{name}' {_amiss(value, given, n)}; "
@@ -300,7 +304,7 @@ def rows_of(rows: object, n: int) -> NDArray[np.int64]:
     """Row numbers of some of n patients, from numbers or a mask (n,)."""
     try:
         chosen = np.asarray(rows)
-    except ValueError:  # rows of several lengths
+    except Exception:  # rows of several lengths; whatever an object may raise
         chosen = np.zeros((0, 0))
     if chosen.dtype == bool and chosen.shape == (n,):
         return np.flatnonzero(chosen)

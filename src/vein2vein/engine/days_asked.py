@@ -103,4 +103,6 @@ def ragged(days: object) -> bool:
     if not isinstance(days, (list, tuple)) or not days:
         return False
     first = cast("Sequence[object]", days)[0]
-    return isinstance(first, (list, tuple, np.ndarray)) and np.ndim(cast("ArrayLike", first)) > 0
+    if isinstance(first, np.ndarray):
+        return np.ndim(cast("ArrayLike", first)) > 0
+    return isinstance(first, (list, tuple))

@@ -161,7 +161,7 @@ def known_input(model: Model, dose: Dose) -> None:
     """Refuse a dose of what the model does not have, and an infusion of what it does not give."""
     known = [i.name for i in model.inputs]
     if not isinstance(cast("object", dose.input), str) or dose.input not in known:
-        raise InputError(f"model {model.name}: {unknown('input', checks.text_of(dose.input), known)}")
+        raise InputError(f"model {model.name}: {unknown('input', checks.word(dose.input), known)}")
     if not is_whole(dose.steady_state) or dose.steady_state not in (0, 1, 2):
         told = checks.shown(dose.steady_state)
         raise InputError(f"the dose of '{dose.input}': its steady_state is {told}; give 0, 1 or 2")

@@ -198,20 +198,18 @@ class Prepared:
 
     def _solved(self, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
         model, asked, n = self.whole, laid.asked, laid.n
-        if state is not None and self.backend == GPU:
-            if asked.patient is not None or self.request.reads:
-                raise InputError(
-                    "the GPU backend gives states on days that all patients share; use the backend 'batch' for others"
-                )
-            if self.request.halts or model is not self.model:
-                raise InputError(
-                    "the GPU backend takes doses as (day, input name, amount) only; use the backend 'batch' for others"
-                )
-            return device.follow(model, p, state, u, asked.outputs.days, laid.doses, self.request, self.control)
+        if self.backend == GPU and self.request.halts:
+            raise InputError(
+                "the GPU backend takes doses as (day, input name, amount) only, and equations that jump on no known day; "
+                "use the backend 'batch' for others"
+            )
         if state is not None and laid.ready is None:
-            stand = standing(state, u, asked.begins, (), ())
+            stand = standing(np.array(state), np.array(u), asked.begins, (), ())
             rest = (laid.doses, self.request, self.control)
-            return plain_course.follow(model, p, stand, asked.ends, asked.outputs, *rest)
+            if self.backend != GPU:
+                return plain_course.follow(model, p, stand, asked.ends, asked.outputs, *rest)
+            found = device.follow(model, p, stand, asked.ends, asked.outputs, *rest)
+            return self._again(found, laid, p, state, u) if (found.status == tableau.NOT_SOLVED).any() else found
         ready = cast("run_course.Ready", laid.ready)
         x = np.empty((n, len(model.states))) if state is None else np.array(state)
         stand = run_course.begin(ready, x, np.array(u), asked.begins, laid.doses)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -93,18 +94,23 @@ def make_chunk(work: Work, first: int, last: int, scratch: Path | None = None) -
     first, last : int
         Patient numbers.
     scratch : path, optional
-        Folder for files that are under way; by default one that is made and removed.
+        Folder in which one is made and removed for files that are under way; by default that of the system.
     """
-    if scratch is None:
-        with tempfile.TemporaryDirectory(prefix="vein2vein-") as made:
-            return make_chunk(work, first, last, Path(made))
     journey = enroll_and_treat(work.trial, np.arange(first, last), seed=work.seed, backend=work.backend)
     tables = tables_of(work, journey)
     provenance = journey.provenance.copy()
     provenance.pop("date", None)
-    files = {name: _parquet(columns, scratch / f"{name}-{first}.parquet") for name, columns in tables.items()}
+    with under_way(scratch) as place:
+        files = {name: _parquet(columns, place / f"{name}-{first}.parquet") for name, columns in tables.items()}
     rows = {name: len(next(iter(columns.values()))) for name, columns in tables.items()}
     return Chunk(files, rows, int((journey.status != HARMLESS).sum()), journey.notes, provenance)
+
+
+@contextmanager
+def under_way(scratch: Path | None) -> Generator[Path]:
+    """A folder for files under way that no other process knows: a killed run's workers may outlive it for a moment."""
+    with tempfile.TemporaryDirectory(prefix="vein2vein-", dir=scratch, ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def tables_of(work: Work, journey: Journey) -> dict[str, Columns]:

@@ -222,6 +222,9 @@ def _begin(folder: Path, work: Work, count: int, chunk: int | None, force: bool)
     for path in (p for name in work.tables for p in (folder / name).iterdir()):
         if path.name not in expected:
             raise InputError(f"{path} is not of this run; move it away, or give another folder.")
+        check_target(path, force=True)  # now, and not after the hours that its chunk may take
+    for name in (COMPARISON, SUMMARY):
+        check_target(folder / name, force=True)
     _write_manifest(folder, found)
     return found
 
@@ -230,25 +233,28 @@ def _sweep(folder: Path, tables: Sequence[str]) -> None:
     """Remove what was under way when a run was stopped, by this version or by one that named it otherwise."""
     if (folder / SCRATCH).is_symlink():
         raise InputError(f"{folder / SCRATCH} is a symbolic link; remove it, or give another folder.")
-    if (folder / SCRATCH).is_dir():
-        shutil.rmtree(folder / SCRATCH)
+    shutil.rmtree(
+        folder / SCRATCH, ignore_errors=True
+    )  # for a moment the workers of a killed run may still write there
     for place in (folder, *(make_folder(folder / name) for name in (*tables, SCRATCH))):
-        for stray in {*strays(place), *(place / f"{name}.part" for name in (MANIFEST, COMPARISON, SUMMARY))}:
+        named = [place / f"{name}.part" for name in (MANIFEST, COMPARISON, SUMMARY)]
+        named = named if place == folder else list(place.glob("*.parquet.part"))
+        for stray in {*strays(place), *(path for path in named if not path.is_dir())}:
             stray.unlink(missing_ok=True)
-        if place != folder:
-            for stray in place.glob("*.parquet.part"):
-                stray.unlink()
 
 
 def _clear(folder: Path) -> None:
-    (folder / MANIFEST).unlink()
+    """Remove a run, its manifest last: until then the same command knows what it is to remove."""
+    for name in (COMPARISON, SUMMARY):
+        if not (folder / name).is_dir():
+            (folder / name).unlink(missing_ok=True)
     for name in (*PER_PATIENT, *COURSES):
         for path in (folder / name).glob("*.parquet"):
-            path.unlink()
+            if not path.is_dir():
+                path.unlink()
         with suppress(OSError):  # absent, or something else lies in it
             (folder / name).rmdir()
-    for name in (COMPARISON, SUMMARY):
-        (folder / name).unlink(missing_ok=True)
+    (folder / MANIFEST).unlink()
 
 
 def _check(folder: Path, manifest: LargeManifest, say: Progress) -> tuple[str, ...]:
@@ -272,7 +278,7 @@ def _check(folder: Path, manifest: LargeManifest, say: Progress) -> tuple[str, .
 
 def _is(path: Path, expected: str) -> bool:
     try:
-        return checksum(path) == expected
+        return is_regular(path) and checksum(path) == expected
     except OSError:
         return False
 
@@ -352,7 +358,7 @@ def _finish(
     with _kept(len(manifest["chunks"]), len(manifest["chunks"])):
         for name, columns in ((COMPARISON, comparison_table(rows)), (SUMMARY, summary)):
             write_table(columns, folder / name, durable=True)
-        shutil.rmtree(folder / SCRATCH)
+        shutil.rmtree(folder / SCRATCH, ignore_errors=True)
         manifest["screened"] = screened_for(count, work.trial.screening_failure, work.seed)
         manifest["state"] = "complete"
         _write_manifest(folder, manifest)

@@ -177,13 +177,23 @@ def read_table(folder: str | Path, name: str) -> Columns:
 
 
 def read_parquet(files: Sequence[Path], columns: Sequence[str] = (".*",)) -> Columns:
-    """Read Parquet files of one table, one below the other; of the columns whose names match one of some patterns."""
+    """Read Parquet files of one table, one below the other; of the columns whose names match one of some patterns.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged.
+    """
     import duckdb
 
     with duckdb.connect() as connection:
         wanted = "|".join(f"({pattern})" for pattern in columns)
         query = f"SELECT COLUMNS('^({wanted})$') FROM {listed(files)}"
-        found = cast("_Fetched", connection.execute(query)).fetchnumpy()
+        try:
+            found = cast("_Fetched", connection.execute(query)).fetchnumpy()
+        except (duckdb.IOException, duckdb.InvalidInputException) as problem:
+            said = str(problem).splitlines()[0].partition(": ")[2]
+            raise InputError(f"a table cannot be read ({said}); the command that made it makes it again.") from None
     return {key: _filled(column) for key, column in found.items()}
 
 

@@ -11,15 +11,17 @@
 #define DEVICE static __device__
 #define LARGE static __device__ __noinline__
 #define TABLE static __constant__ const
+#define INFINITE __longlong_as_double(0x7ff0000000000000LL)
+#define NAN_ __longlong_as_double(0x7ff8000000000000LL)
 #else
 #include <math.h>
 #define DEVICE static
 #define LARGE static
 #define TABLE static const
+#define INFINITE ((double)INFINITY)
+#define NAN_ ((double)NAN)
 #endif
 #define P(i) p[(long long)(i) * n + patient]
-#define INFINITE (1e308 * 10.0)
-#define NAN_ (INFINITE - INFINITE)
 
 DEVICE double lesser(double a, double b) { return (a < b || a != a) ? a : b; }
 DEVICE double greater(double a, double b) { return (b < a || a != a) ? a : b; }
@@ -48,10 +50,15 @@ DEVICE double greater(double a, double b) { return (b < a || a != a) ? a : b; }
 #define FIRST_STEP_LEAST 1e-09
 #define STRETCH 1.01
 #define LEAST_STEP 1e-13
+#define LEAST_DAY 1e-12
 #define OK 0
 #define STEP_TOO_SMALL 1
 #define TOO_MANY_STEPS 2
 #define NOT_FINITE 3
+#define NOT_SOLVED 4
+#define STOP (-1)
+#define SET (-2)
+#define ADD (-3)
 #define DENSE_ROWS 7
 #define POINTS 5
 TABLE double NODES[1][7] = {{0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0}};
@@ -90,6 +97,9 @@ LARGE void give(int what, double amount, double *x, const double *p, long long n
   case 1: u[0] = amount; break;
   default: break;
   }
+}
+LARGE void write(double t, const double *x, const double *p, long long n, long long patient, const double *u, double *out, long long rows) {
+  for (int i = 0; i < STATES; i++) out[i * rows] = x[i];
 }
 #define WATCHED 1
 TABLE int watched[1] = {0};
@@ -134,10 +144,23 @@ typedef struct {
   long long max_steps;
 } Control;
 
+/* What is asked of every patient. Patient number i has its part of the days, from day_first[i] to day_last[i], and
+   writes what it finds on the first of them in row_first[i], on each next one row_step rows on. */
 typedef struct {
-  double x[STATES], fresh[STATES], k[STAGES][STATES], rate[STATES], u[LEVELS + 1], kept[KEPT];
+  const double *day;
+  const long long *day_first, *day_last, *row_first;
+  long long row_step, rows;
+  const long long *dose_first, *dose_last;
+  const double *dose_day;
+  const long long *dose_what;
+  const double *dose_amount, *resets;
+} Asked;
+
+typedef struct {
+  double x[STATES], fresh[STATES], k[STAGES][STATES], u[LEVELS + 1], kept[KEPT];
+  int solved;
 #if IMPLICIT
-  double jac[JACOBIAN], lu[FACTORS], bend[STATES];
+  double jac[JACOBIAN], lu[FACTORS], bend[BENDS];
 #endif
 } Lane;
 
@@ -149,15 +172,20 @@ DEVICE double bounded(const Control *c, int i, double value) {
 
 DEVICE double allowed(const Control *c, int i, double size) { return c->absolute[i] + c->rtol * size; }
 
-/* The stages of a tried step and the state at its end; returns the error in units of the tolerance. */
+/* The stages of a tried step and the state at its end; returns the error in units of the tolerance. Not a number where
+   the linear equations of the first stage were not solved accurately, and solved says so. */
 LARGE double attempt(Lane *lane, const Control *c, double t, double h,
                       const double *p, long long n, long long patient) {
   double total = 0.0, finite = 0.0;
 #if IMPLICIT
-  jacobian(t, lane->x, HERE, lane->jac);
-  by_time(t, lane->x, HERE, lane->bend);
+  slopes(t, lane->x, HERE, lane->k[0], lane->jac, lane->bend);
   factor(1.0 / (GAMMA * h), lane->jac, lane->lu);
-  for (int s = 0; s < STAGES; s++) {
+  for (int i = 0; i < BY_TIME; i++) lane->k[0][bends[i]] += SLOPES[0][0] * h * lane->bend[i];
+  for (int i = 0; i < STATES; i++) lane->fresh[i] = lane->k[0][i];
+  solve(lane->lu, lane->k[0]);
+  lane->solved = accurate(1.0 / (GAMMA * h), lane->jac, lane->fresh, lane->k[0]);
+  if (!lane->solved) return NAN_;
+  for (int s = 1; s < STAGES; s++) {
     for (int i = 0; i < STATES; i++) {
       double at = lane->x[i];
       for (int j = 0; j < s; j++) at += WEIGHTS[s][j] * lane->k[j][i];
@@ -167,8 +195,9 @@ LARGE double attempt(Lane *lane, const Control *c, double t, double h,
     for (int i = 0; i < STATES; i++) {
       double coupled = 0.0;
       for (int j = 0; j < s; j++) coupled += COUPLINGS[s][j] * lane->k[j][i];
-      lane->k[s][i] += coupled / h + SLOPES[0][s] * h * lane->bend[i];
+      lane->k[s][i] += coupled / h;
     }
+    for (int i = 0; i < BY_TIME; i++) lane->k[s][bends[i]] += SLOPES[0][s] * h * lane->bend[i];
     solve(lane->lu, lane->k[s]);
   }
   for (int i = 0; i < STATES; i++) {
@@ -232,60 +261,67 @@ LARGE double start_step(Lane *lane, const Control *c, double t, const double *p,
   for (int i = 0; i < STATES; i++) {
     const double room = allowed(c, i, fabs(lane->x[i]));
     size += lane->x[i] / room * (lane->x[i] / room);
-    speed += lane->rate[i] / room * (lane->rate[i] / room);
+    speed += lane->k[0][i] / room * (lane->k[0][i] / room);
   }
   size = sqrt(size * c->inverse_count);
   speed = sqrt(speed * c->inverse_count);
   const double span = lesser(c->max_step, c->ends - t);
   double trial = speed > 0.0 ? FIRST_STEP * greater(size, 1.0) / speed : span;
   trial = trial < span ? trial : span;
-  for (int i = 0; i < STATES; i++) lane->fresh[i] = lane->x[i] + trial * lane->rate[i];
+  for (int i = 0; i < STATES; i++) lane->fresh[i] = lane->x[i] + trial * lane->k[0][i];
   rates(t + trial, lane->fresh, HERE, lane->k[STAGES - 1]);
   for (int i = 0; i < STATES; i++) {
-    const double ratio = (lane->k[STAGES - 1][i] - lane->rate[i]) / allowed(c, i, fabs(lane->x[i]));
+    const double ratio = (lane->k[STAGES - 1][i] - lane->k[0][i]) / allowed(c, i, fabs(lane->x[i]));
     bend += ratio * ratio;
   }
   bend = sqrt(bend * c->inverse_count) / trial;
   const double fastest = bend > speed ? bend : speed;
   double h = fastest > 0.0 ? pow(FIRST_STEP / fastest, START_POWER) : INFINITE;
   h = lesser(lesser(h, FIRST_STEP_GROWTH * trial), span);
-  return h > span * FIRST_STEP_LEAST ? h : span * FIRST_STEP_LEAST;
+  return h > 0.0 ? h : span * FIRST_STEP_LEAST;
 }
 
 DEVICE void course(long long patient, long long n, const double *x0, const double *p, const double *u0,
-                   const Control *c, long long days, const double *day, const long long *first, const long long *last,
-                   const double *dose_day, const long long *dose_what, const double *dose_amount, double *values,
-                   double *x_end, double *u_end, double *reached, long long *status, long long *steps,
-                   long long *rejected, double *results) {
+                   const Control *c, const Asked *asked, double *values, double *x_end, double *u_end,
+                   double *reached, long long *status, long long *steps, long long *rejected, double *results) {
   Lane own, *lane = &own;
-  double carried[CARRIED], y[WANTED + 1][POINTS], weights[STAGES];
+  double carried[CARRIED], y[WANTED + 1][POINTS], weights[STAGES], at[STATES];
   int result_at[WANTED + 1];
   for (int i = 0; i < STATES; i++) lane->x[i] = x0[i * n + patient];
   for (int i = 0; i < LEVELS; i++) lane->u[i] = u0[i * n + patient];
   begin_summaries(carried, result_at);
-  long long next = first[patient], waiting = 0, taken = 0, refused = 0, why = OK;
+  const double *day = asked->day, *dose_day = asked->dose_day;
+  const long long last = asked->dose_last[patient], days = asked->day_last[patient];
+  long long next = asked->dose_first[patient], waiting = asked->day_first[patient], row = asked->row_first[patient];
+  long long taken = 0, refused = 0, why = OK;
   double t = c->begins, h_next = 0.0, before = ERROR_AT_START;
   int changed = 1;
+  lane->solved = 1;
   while (why == OK) {
-    while (next < last[patient] && dose_day[next] <= t) {
-      give((int)dose_what[next], dose_amount[next], lane->x, p, n, patient, lane->u);
+    while (next < last && dose_day[next] <= t) {
+      const int what = (int)asked->dose_what[next];
+      if (what == SET || what == ADD) {
+        const double *given = asked->resets + (long long)asked->dose_amount[next] * STATES;
+        for (int i = 0; i < STATES; i++) lane->x[i] = what == SET ? given[i] : lane->x[i] + given[i];
+      } else if (what != STOP) {
+        give(what, asked->dose_amount[next], lane->x, p, n, patient, lane->u);
+      }
       next++;
       changed = 1;
     }
     if (values)
-      for (; waiting < days && day[waiting] <= t; waiting++)
-        for (int i = 0; i < STATES; i++) values[(waiting * STATES + i) * n + patient] = lane->x[i];
+      for (; waiting < days && day[waiting] <= t; waiting++, row += asked->row_step)
+        write(day[waiting], lane->x, p, n, patient, lane->u, values + row, asked->rows);
     if (t >= c->ends) break;
     if (changed) {
       prepare(p, n, patient, lane->u, lane->kept);
-      rates(t, lane->x, HERE, lane->rate);
+      rates(t, lane->x, HERE, lane->k[0]);
       h_next = start_step(lane, c, t, p, n, patient);
       before = ERROR_AT_START;
       for (int w = 0; w < WANTED; w++) y[w][0] = quantity(w, t, lane->x, p, n, patient, lane->u);
-      for (int i = 0; i < STATES; i++) lane->k[0][i] = lane->rate[i];
       changed = 0;
     }
-    const double stop = next < last[patient] && dose_day[next] < c->ends ? dose_day[next] : c->ends;
+    const double stop = next < last && dose_day[next] < c->ends ? dose_day[next] : c->ends;
     while (t < stop && why == OK) {
       const double step = lesser(h_next, c->max_step), remaining = stop - t;
       const int ends = remaining <= step * STRETCH;
@@ -295,8 +331,8 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
         refused++;
         const double less = SAFETY * pow(error, -EXPONENT_REJECTED);
         h_next = h * (error < INFINITE && less > SHRINK ? less : SHRINK);
-        if (h_next < LEAST_STEP * greater(1.0, fabs(stop)))
-          why = error < INFINITE ? STEP_TOO_SMALL : NOT_FINITE;
+        if (h_next < LEAST_STEP * greater(LEAST_DAY, fabs(t)))
+          why = !lane->solved ? NOT_SOLVED : error < INFINITE ? STEP_TOO_SMALL : NOT_FINITE;
         else if (taken + refused >= c->max_steps)
           why = TOO_MANY_STEPS;
         continue;
@@ -304,14 +340,13 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
       taken++;
       const double after = ends ? stop : t + h;
       if (values)
-        for (; waiting < days && day[waiting] < after; waiting++) {
+        for (; waiting < days && day[waiting] < after; waiting++, row += asked->row_step) {
           const double share = (day[waiting] - t) / h;
           dense_weights(share, weights);
-          for (int i = 0; i < STATES; i++)
-            values[(waiting * STATES + i) * n + patient] = within(lane, c, i, share, h, weights);
+          for (int i = 0; i < STATES; i++) at[i] = within(lane, c, i, share, h, weights);
+          write(day[waiting], at, p, n, patient, lane->u, values + row, asked->rows);
         }
       if (WANTED) {
-        double at[STATES];
         for (int s = 1; s < POINTS; s++) {
           const int end = s == POINTS - 1;
           dense_weights(PLACES[0][s], weights);
@@ -329,10 +364,10 @@ DEVICE void course(long long patient, long long n, const double *x0, const doubl
       }
       for (int i = 0; i < STATES; i++) {
         lane->x[i] = lane->fresh[i];
-        lane->k[0][i] = lane->k[STAGES - 1][i];
+        if (!IMPLICIT) lane->k[0][i] = lane->k[STAGES - 1][i];
       }
       t = after;
-      if (taken + refused >= c->max_steps && t < stop) why = TOO_MANY_STEPS;
+      if (taken + refused >= c->max_steps && t < c->ends) why = TOO_MANY_STEPS;
       const double floored = greater(error, ERROR_FLOOR);
       const double factor_ = SAFETY * pow(floored, -EXPONENT_NOW) * pow(before, EXPONENT_BEFORE);
       const double wanted = h * lesser(greater(factor_, SHRINK), GROW);
@@ -360,14 +395,17 @@ DEVICE void one_rates(long long patient, long long n, double t, const double *x_
 }
 
 #define COURSE_ARGUMENTS long long n, const double *x0, const double *p, const double *u0, const double *absolute, \
-  const double *low, const double *high, const double *numbers, long long max_steps, long long days, \
-  const double *day, const long long *first, const long long *last, const double *dose_day, \
-  const long long *dose_what, const double *dose_amount, double *values, double *x_end, double *u_end, \
-  double *reached, long long *status, long long *steps, long long *rejected, double *results
+  const double *low, const double *high, const double *numbers, long long max_steps, const double *begins, \
+  const double *ends, const double *day, const long long *day_first, const long long *day_last, \
+  const long long *row_first, long long row_step, long long rows, const long long *dose_first, \
+  const long long *dose_last, const double *dose_day, const long long *dose_what, const double *dose_amount, \
+  const double *resets, double *values, double *x_end, double *u_end, double *reached, long long *status, \
+  long long *steps, long long *rejected, double *results
 #define COURSE_CALL \
-  const Control c = {absolute, low, high, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], max_steps}; \
-  course(patient, n, x0, p, u0, &c, days, day, first, last, dose_day, dose_what, dose_amount, values, x_end, u_end, \
-         reached, status, steps, rejected, results);
+  const Control c = {absolute, low, high, numbers[0], numbers[1], numbers[2], begins[patient], ends[patient], max_steps}; \
+  const Asked asked = {day, day_first, day_last, row_first, row_step, rows, dose_first, dose_last, dose_day, dose_what, \
+                       dose_amount, resets}; \
+  course(patient, n, x0, p, u0, &c, &asked, values, x_end, u_end, reached, status, steps, rejected, results);
 #define RATES_ARGUMENTS long long n, double t, const double *x, const double *p, const double *u, double *out
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from vein2vein.engine.llvm import linear
+from vein2vein.engine.llvm.course_parts import read
 from vein2vein.engine.method import summaries, tableau
-from vein2vein.engine.method.request import Request
-from vein2vein.engine.method.rosenbrock import slopes
+from vein2vein.engine.method.request import ADD, SET, STOP, Request
+from vein2vein.engine.method.rosenbrock import Slopes, slopes
 from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.differentiated import dose
 from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying
@@ -48,8 +49,8 @@ class Writer:
     kept: dict[int, int] = field(default_factory=dict)
     leaves: Mapping[str, Callable[[int], str]] = field(default_factory=lambda: _LEAF)
 
-    def statements(self, outputs: Sequence[int], target: str, keeping: bool = False) -> list[str]:
-        """Statements that compute the outputs and assign them to ``target`` (with a place for their number)."""
+    def statements(self, outputs: Sequence[int], target: str | Sequence[str], keeping: bool = False) -> list[str]:
+        """Compute the outputs and assign them to ``target``: a text with room for a number, or one for each of them."""
         lines: list[str] = []
         name: dict[int, str] = {}
         known = {} if keeping else self.kept
@@ -64,7 +65,8 @@ class Writer:
             else:
                 name[node] = f"v{node}"
                 lines.append(f"const double v{node} = {_C[op].format(*(name[a] for a in args))};")
-        return lines + [f"{target.format(i)} = {name[o]};" for i, o in enumerate(outputs)]
+        targets = [target.format(i) for i in range(len(outputs))] if isinstance(target, str) else target
+        return lines + [f"{place} = {name[o]};" for place, o in zip(targets, outputs, strict=True)]
 
     def _order(self, outputs: Sequence[int], known: Iterable[int]) -> list[int]:
         """Nodes to write, operands first; nothing below a kept value."""
@@ -107,25 +109,26 @@ def generated(model: Model, request: Request, method: Method) -> list[str]:
     """The lines of a model, in parts: sizes, numbers of the method, rates, Jacobian, doses and summaries."""
     traced = trace(model)
     slope = slopes(traced) if method.implicit else None
-    jacobian = list(slope.jacobian.values()) if slope else []
-    by_time = list(slope.by_time.values()) if slope else []
-    steady = _steady_values(traced.graph, [*traced.derivatives, *jacobian, *by_time])
-    strays = straying(traced.graph, [*traced.derivatives, *jacobian, *by_time])
+    partials = [*slope.jacobian.values(), *slope.by_time.values()] if slope else []
+    steady = _steady_values(traced.graph, [*traced.derivatives, *partials])
+    strays = straying(traced.graph, [*traced.derivatives, *partials])
     writer = Writer(traced.graph, steady, {**_LEAF, "state": lambda i: _within(model, i) if i in strays else f"x[{i}]"})
     count, plan = len(model.states), linear.plan(len(model.states), slope.jacobian if slope else ())
     sizes = {
         "STATES": count, "LEVELS": len(model.level_names), "KEPT": max(len(writer.kept), 1),
         "STAGES": method.stages, "WANTED": len(request.wanted),
         "CARRIED": max(sum(len(summaries.start(s.kind)) for s in request.wanted), 1),
-        "JACOBIAN": max(len(jacobian), 1), "FACTORS": len(plan.slots) if slope else 1, "IMPLICIT": int(method.implicit),
+        "JACOBIAN": max(len(slope.jacobian), 1) if slope else 1, "FACTORS": len(plan.slots) if slope else 1,
+        "IMPLICIT": int(method.implicit),
     }  # fmt: skip
     return [
         *(f"#define {name} {value}" for name, value in sizes.items()),
         _tables(method),
         _function("prepare", f"{_PATIENT}, const double *u, double *kept", _kept(writer)),
         _rates(model, writer, traced.derivatives),
-        _implicit(writer, jacobian, list(slope.by_time) if slope else [], by_time, plan, method),
+        _implicit(model, writer, slope, plan) if slope else "",
         _gives(model, request.gives),
+        _write(model, request.reads),
         _summaries(model, request),
     ]
 
@@ -164,12 +167,19 @@ def _within(model: Model, i: int) -> str:
 
 def _rates(model: Model, writer: Writer, derivatives: Sequence[int]) -> str:
     lines = writer.statements(derivatives, "out[{}]")
+    lines += [f"if ({outward}) out[{i}] = 0.0;" for i, outward in _outward(model)]
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept, double *out"
+    return _function("rates", arguments, lines)
+
+
+def _outward(model: Model) -> list[tuple[int, str]]:
+    """State, and the condition that its rate leads out of bounds, for each bound."""
+    found: list[tuple[int, str]] = []
     for i, state in enumerate(model.states):
         for bound, at, outward in ((state.low, "<=", "<"), (state.high, ">=", ">")):
             if math.isfinite(bound):
-                lines.append(f"if (x[{i}] {at} {number(bound)} && out[{i}] {outward} 0.0) out[{i}] = 0.0;")
-    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept, double *out"
-    return _function("rates", arguments, lines)
+                found.append((i, f"x[{i}] {at} {number(bound)} && out[{i}] {outward} 0.0"))
+    return found
 
 
 def _tables(method: Method) -> str:
@@ -187,10 +197,13 @@ def _tables(method: Method) -> str:
         "GROW": tableau.GROW, "ERROR_FLOOR": tableau.ERROR_FLOOR, "ERROR_AT_START": tableau.ERROR_AT_START,
         "FIRST_STEP": tableau.FIRST_STEP, "FIRST_STEP_GROWTH": tableau.FIRST_STEP_GROWTH,
         "FIRST_STEP_LEAST": tableau.FIRST_STEP_LEAST, "STRETCH": tableau.STRETCH, "LEAST_STEP": tableau.LEAST_STEP,
+        "LEAST_DAY": tableau.LEAST_DAY,
     }  # fmt: skip
     codes = {
         "OK": tableau.OK, "STEP_TOO_SMALL": tableau.STEP_TOO_SMALL, "TOO_MANY_STEPS": tableau.TOO_MANY_STEPS,
-        "NOT_FINITE": tableau.NOT_FINITE, "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
+        "NOT_FINITE": tableau.NOT_FINITE, "NOT_SOLVED": tableau.NOT_SOLVED,
+        "STOP": f"({STOP})", "SET": f"({SET})", "ADD": f"({ADD})",
+        "DENSE_ROWS": len(method.dense), "POINTS": len(summaries.POINTS),
     }  # fmt: skip
     lines = [f"#define {name} {number(value)}" for name, value in numbers.items()]
     lines += [f"#define {name} {value}" for name, value in codes.items()]
@@ -207,19 +220,19 @@ def _tables(method: Method) -> str:
     return "\n".join(lines)
 
 
-def _implicit(
-    writer: Writer, jacobian: list[int], rows: list[int], by_time: list[int], plan: linear.Elimination, method: Method
-) -> str:
-    """Jacobian, factors of W = diagonal - J without pivoting, and the solution with them."""
-    if not method.implicit:
-        return ""
-    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept"
-    lines = writer.statements(jacobian, "jac[{}]")
-    slopes_lines = ["for (int i = 0; i < STATES; i++) out[i] = 0.0;"]
-    slopes_lines += writer.statements(by_time, "by_row[{}]") if by_time else []
-    if by_time:
-        slopes_lines.insert(0, f"double by_row[{len(by_time)}];")
-        slopes_lines += [f"out[{row}] = by_row[{i}];" for i, row in enumerate(rows)]
+def _implicit(model: Model, writer: Writer, slope: Slopes, plan: linear.Elimination) -> str:
+    """Rates with their Jacobian, factors of W = diagonal - J without pivoting, and the solution with them.
+
+    A state that stands at a bound and is not pushed beyond has neither rate nor partial derivatives, as in ``plain``.
+    """
+    jacobian, rows = list(slope.jacobian.values()), list(slope.by_time)
+    places = [*(f"out[{i}]" for i in range(len(model.states))), *(f"jac[{i}]" for i in range(len(jacobian)))]
+    places += [f"bend[{i}]" for i in range(len(rows))]
+    lines = writer.statements([*slope.traced.derivatives, *jacobian, *slope.by_time.values()], places)
+    for state, outward in _outward(model):
+        held = [f"out[{state}]", *(f"jac[{i}]" for i, (row, _) in enumerate(plan.pattern) if row == state)]
+        held += [f"bend[{i}]" for i, row in enumerate(rows) if row == state]
+        lines.append(f"if ({outward}) {{ {' '.join(f'{place} = 0.0;' for place in held)} }}")
     factor, place = [], {entry: i for i, entry in enumerate(plan.pattern)}
     for entry, slot in plan.slots.items():
         value = f"-jac[{place[entry]}]" if entry in place else "0.0"
@@ -238,14 +251,31 @@ def _implicit(
     for k, across in zip(reversed(plan.order), reversed(plan.right)):
         solve += [f"b[{k}] -= lu[{slot[k, j]}] * b[{j}];" for j in across]
         solve.append(f"b[{k}] *= lu[{slot[k, k]}];")
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, const double *kept"
     return "\n".join(
         [
-            _function("jacobian", f"{arguments}, double *jac", lines),
-            _function("by_time", f"{arguments}, double *out", slopes_lines),
+            f"#define BY_TIME {len(rows)}",
+            f"#define BENDS {max(len(rows), 1)}",
+            f"TABLE int bends[BENDS] = {{{', '.join(map(str, rows or [0]))}}};",
+            _function("slopes", f"{arguments}, double *out, double *jac, double *bend", lines),
             _function("factor", "double diagonal, const double *jac, double *lu", factor),
             _function("solve", "const double *lu, double *b", solve),
+            _function("accurate", "double diagonal, const double *jac, const double *b, const double *k",
+                      _accurate(plan), "int"),
         ]
-    )
+    )  # fmt: skip
+
+
+def _accurate(plan: linear.Elimination) -> list[str]:
+    """Statements that judge a solution k of W k = b by the residual of each row (the twin is in ``linear.py``)."""
+    lines = ["double term, total, size;"]
+    for row in range(plan.size):
+        lines.append(f"term = diagonal * k[{row}]; total = term - b[{row}]; size = fabs(term) + fabs(b[{row}]);")
+        for place, (i, j) in enumerate(plan.pattern):
+            if i == row:
+                lines.append(f"term = jac[{place}] * k[{j}]; total -= term; size += fabs(term);")
+        lines.append(f"if (!(fabs(total) <= {number(linear.RESIDUAL)} * size + {number(linear.NEGLIGIBLE)})) return 0;")
+    return [*lines, "return 1;"]
 
 
 def _gives(model: Model, gives: Sequence[str]) -> str:
@@ -263,6 +293,16 @@ def _gives(model: Model, gives: Sequence[str]) -> str:
         lines += [f"case {what}: {{", *(f"  {line}" for line in body), "  break;", "}"]
     lines += ["default: break;", "}"]
     return _function("give", f"int what, double amount, double *x, {_PATIENT}, double *u", lines)
+
+
+def _write(model: Model, reads: Sequence[str]) -> str:
+    """Write the states, or what is read of them, from ``out`` on, each ``rows`` after the one before."""
+    arguments = f"double t, const double *x, {_PATIENT}, const double *u, double *out, long long rows"
+    if not reads:
+        return _function("write", arguments, ["for (int i = 0; i < STATES; i++) out[i * rows] = x[i];"])
+    names = model.state_names, model.parameters, model.level_names
+    g, found = record(model.name, lambda t, x, p, u: read(model, reads, t, x, p, u), *names)
+    return _function("write", arguments, Writer(g).statements([found[name] for name in reads], "out[{} * rows]"))
 
 
 def _summaries(model: Model, request: Request) -> str:

@@ -59,17 +59,17 @@ def _operation(g: Graph, op: str, args: Sequence[int]) -> int:
 
 def _power(g: Graph, exponent: int) -> int | None:
     """x^n, where the exponent is n log x and x the larger of something and a number that is not negative."""
-    op, args = g.nodes[exponent]
+    op, args = _node(g, exponent)
     n, log = 1.0, exponent
     if op == "mul":
         n, log = next(
             ((g.value(a) or 0.0, b) for a, b in (args, args[::-1]) if g.value(a) is not None), (0.0, exponent)
         )
-    op, args = g.nodes[log]
+    op, args = _node(g, log)
     if n not in _POWERS or op != "log":
         return None
     x = args[0]
-    op, args = g.nodes[x]
+    op, args = _node(g, x)
     if op != "max" or not any((g.value(a) or -1.0) > 0 for a in args):
         return None
     if n == 1 / 2:
@@ -78,3 +78,9 @@ def _power(g: Graph, exponent: int) -> int | None:
     for _ in range(round(n) - 1):
         found = g.apply("mul", found, x)
     return found
+
+
+def _node(g: Graph, node: int) -> tuple[str, tuple[int, ...]]:
+    """Operation and operands."""
+    op, _ = g.nodes[node]
+    return op, g.operands(node)

@@ -1,5 +1,6 @@
 """From assembly text to loaded machine code for this processor, kept on disk by content (``cache.py``)."""
 
+# pyright: basic
 from __future__ import annotations
 
 from functools import lru_cache

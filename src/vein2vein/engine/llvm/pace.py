@@ -66,7 +66,7 @@ def leaves(a: Function, layout: Layout, ratio: str, going: str, h: str) -> str:
     streak, spell, failed = (a.numbers(f"%at_{name}") for name in ("streak", "spell", "failed"))
     longer = a.select(a.compare("olt", cost, other), a.bits("add", streak, one), none, a.integers)
     streak = a.select(going, longer, streak, a.integers)
-    more = one
+    more, felt, move = one, step, step
     if explicit:
         felt = a.binary("fmul", a.binary("fmul", h, h), a.load(stepping.BEND))
         move = a.load(stepping.MOVE)

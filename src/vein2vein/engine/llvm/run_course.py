@@ -259,9 +259,9 @@ def rates(compiled: Rates, day: float, state: Matrix, parameters: Matrix, levels
     n, width = len(state), compiled.width
     out = np.empty((-(-n // width), compiled.states, width))
     x, p, u = (pack(np.asarray(v, dtype=float), width) for v in (state, parameters, levels))
-    when = np.array([day], dtype=float)
+    when, arrays = np.array([day], dtype=float), list[Matrix]((x, p, u, out))
     for group in range(len(out)):
-        compiled.follow(*(_address(a[group]) for a in (x, p, u, out)), _address(when))
+        compiled.follow(*(_address(a[group]) for a in arrays), _address(when))
     return np.ascontiguousarray(out.transpose(0, 2, 1)).reshape(-1, compiled.states)[:n]
 
 

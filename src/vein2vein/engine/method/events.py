@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from vein2vein.engine.handed_in import real, shown, word
 from vein2vein.engine.method.conditions import distance
 from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model, is_number, is_whole
+from vein2vein.models.model import Model, is_whole
+from vein2vein.records import described
 
 ROUNDS = 20
 """Rounds that locate a crossing within a step."""
@@ -27,6 +29,7 @@ MOST = 100_000
 TRIGGERS = ("level", "edge")
 
 
+@described
 @dataclass(frozen=True)
 class Event:
     """An input that is given as soon as a condition holds.
@@ -114,39 +117,39 @@ def check(event: Event, model: Model) -> Event:
     known = [i.name for i in model.inputs]
     name, condition, gives = (cast("object", v) for v in (event.name, event.condition, event.give))
     if not isinstance(name, str) or not name:
-        raise InputError(f"an event is called {_shown(event.name)}; give it a name of one letter or more")
+        raise InputError(f"an event is called {shown(event.name)}; give it a name of one letter or more")
     if not callable(event.condition) or not isinstance(condition, Hashable):
         raise InputError(
-            f"event {event.name}: the condition is {_shown(event.condition)}; give a function of (t, x, p, u)"
+            f"event {event.name}: the condition is {shown(event.condition)}; give a function of (t, x, p, u)"
         )
     if not isinstance(gives, str) or gives not in known:
-        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', str(gives), known)}")
+        raise InputError(f"event {event.name}: model {model.name}: {unknown('input', word(gives), known)}")
     amount = cast("object", event.amount)
     if callable(amount) and amount.__hash__ is None:
-        raise InputError(f"event {event.name}: the amount is {_shown(amount)}; give a function of (t, x, p, u)")
+        raise InputError(f"event {event.name}: the amount is {shown(amount)}; give a function of (t, x, p, u)")
     if not callable(amount) and not _finite(amount):
         raise InputError(
-            f"event {event.name}: the amount is {_shown(event.amount)}; give a finite number, or a function"
+            f"event {event.name}: the amount is {shown(event.amount)}; give a finite number, or a function"
         )
     if not is_whole(event.most) or not 1 <= event.most <= MOST:
         raise InputError(
-            f"event {event.name}: at most {_shown(event.most)} firings; give a whole number of 1 or more, up to {MOST}"
+            f"event {event.name}: at most {shown(event.most)} firings; give a whole number of 1 or more, up to {MOST}"
         )
     if not isinstance(cast("object", event.trigger), str) or event.trigger not in TRIGGERS:
-        raise InputError(f"event {event.name}: {unknown('trigger', str(event.trigger), TRIGGERS)}")
+        raise InputError(f"event {event.name}: {unknown('trigger', word(event.trigger), TRIGGERS)}")
     if not isinstance(cast("object", event.armed), bool):
-        raise InputError(f"event {event.name}: armed is {_shown(event.armed)}; give True or False")
+        raise InputError(f"event {event.name}: armed is {shown(event.armed)}; give True or False")
     if not event.armed and not event.edge:
         raise InputError(f"event {event.name}: only a trigger 'edge' can begin unarmed; leave out armed")
     for what in ("interval", "delay"):
         value = getattr(event, what)
         if not _finite(value) or value < 0:
-            raise InputError(f"event {event.name}: the {what} is {_shown(value)} days; give a finite number, 0 or more")
+            raise InputError(f"event {event.name}: the {what} is {shown(value)} days; give a finite number, 0 or more")
     if not _finite(event.priority):
-        raise InputError(f"event {event.name}: the priority is {_shown(event.priority)}; give a finite number")
+        raise InputError(f"event {event.name}: the priority is {shown(event.priority)}; give a finite number")
     if event.most > 1 and event.interval == 0 and not event.edge:
         raise InputError(
-            f"event {event.name}: the interval is {_shown(event.interval)} days; "
+            f"event {event.name}: the interval is {shown(event.interval)} days; "
             "give a number above 0 where it may fire more than once"
         )
     if event.most > 1 and event.interval < event.delay:
@@ -170,12 +173,5 @@ def differentiable(event: Event) -> tuple[Event, float]:
 
 def _finite(value: object) -> bool:
     """Whether a value is one finite number."""
-    try:
-        return is_number(value) and math.isfinite(float(value))
-    except OverflowError:
-        return False
-
-
-def _shown(value: object) -> str:
-    """A value as it may stand in a sentence, on one line."""
-    return " ".join(repr(value).split())
+    found = real(value)
+    return found is not None and math.isfinite(found)

@@ -7,14 +7,15 @@ on floats for the readable solver, and are recorded like a model's equations for
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from vein2vein.engine.handed_in import real, shown, word
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.mathematics import less, maximum, minimum, where
-from vein2vein.models.model import Model, is_number
+from vein2vein.models.model import Model
 from vein2vein.records import described
 
 KINDS = ("max", "time_of_max", "area", "time_above", "first_crossing", "end")
@@ -50,20 +51,20 @@ def check(summary: Summary, model: Model) -> Summary:
     """Return the summary; refuse one that makes no sense."""
     name, kind, of = (cast("object", v) for v in (summary.name, summary.kind, summary.of))
     if not isinstance(name, str) or not name:
-        raise InputError(f"a summary is called {summary.name!r}; give it a name of one letter or more")
+        raise InputError(f"a summary is called {shown(summary.name)}; give it a name of one letter or more")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"summary {summary.name}: {unknown('kind', str(kind), KINDS)}")
+        raise InputError(f"summary {summary.name}: {unknown('kind', word(kind), KINDS)}")
     if not isinstance(of, str) and not (isinstance(of, Hashable) and callable(of)):
         raise InputError(
-            f"summary {summary.name}: it is of {summary.of!r}; name a state or observable of model {model.name}, "
+            f"summary {summary.name}: it is of {shown(summary.of)}; name a state or observable of model {model.name}, "
             "or give a function of (t, x, p, u)"
         )
-    needs = summary.kind in ("time_above", "first_crossing")
-    if needs and (not is_number(summary.level) or not np.isfinite(summary.level)):
-        raise InputError(f"summary {summary.name}: its level is {summary.level!r}; give a finite number")
+    needs, level = summary.kind in ("time_above", "first_crossing"), real(summary.level)
+    if needs and (level is None or not np.isfinite(level)):
+        raise InputError(f"summary {summary.name}: its level is {shown(summary.level)}; give a finite number")
     if not needs and summary.level is not None:
         raise InputError(f"summary {summary.name}: a summary of kind '{summary.kind}' has no level; leave it out")
-    return summary
+    return replace(summary, level=level)
 
 
 def quantity(summary: Summary, model: Model) -> Callable[[Any, Any, Any, Any], Any]:

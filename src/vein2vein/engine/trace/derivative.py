@@ -58,7 +58,7 @@ def _power(g: Graph, node: int) -> tuple[int, int] | None:
     if op == "mul":
         for exponent, log in (args, args[::-1]):
             if g.nodes[log][0] == "log":
-                return exponent, g.nodes[log][1][0]
+                return exponent, g.operands(log)[0]
     return None
 
 
