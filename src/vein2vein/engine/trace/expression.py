@@ -67,7 +67,7 @@ class Expression:
         if isinstance(value, Expression):
             return value.node
         try:
-            if isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.ndim):
+            if isinstance(value, (str, bytes)) or getattr(value, "ndim", 0):
                 raise TypeError
             return self.graph.const(float(value))
         except (TypeError, ValueError, OverflowError):
