@@ -148,6 +148,7 @@ def _settings(name: str) -> dict[Any, Any]:  # names of settings, as the plottin
         "axes.titlesize": size,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
+        "axes.titley": 1.0,  # where it would come to stand anyway: no search for a place above all labels
         "axes.labelsize": size,
         "xtick.labelsize": look("figure", "small_size"),
         "ytick.labelsize": look("figure", "small_size"),
