@@ -18,7 +18,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from vein2vein.engine import solve as engine
-from vein2vein.engine.llvm import run_segment
+from vein2vein.engine.llvm import run_course
 from vein2vein.journey.chart import Journey
 from vein2vein.models.model import give, named, start
 from vein2vein.models.reference.model import MODEL
@@ -52,14 +52,14 @@ def replay(columns: np.ndarray, doses: list, days: np.ndarray, backend: str, rto
 
 def replay_exactly(columns: np.ndarray, doses: list, days: np.ndarray) -> np.ndarray:
     """The same by SciPy's LSODA at 1e-10, one patient at a time."""
-    compiled = run_segment.compile_model(MODEL, None)
+    compiled = run_course.compile_rates(MODEL, None)
     out = np.full((len(columns), len(days), len(MODEL.states)), np.nan)
     levels = np.zeros((1, len(MODEL.level_names)))
     for i in range(len(columns)):
         row, state, day = columns[i : i + 1], start(MODEL, columns[i : i + 1]), doses[0][0]
 
         def rates(t: float, y: np.ndarray, row: np.ndarray = row) -> np.ndarray:
-            return run_segment.rates(compiled, t, y[None, :], row, levels)[0]
+            return run_course.rates(compiled, t, y[None, :], row, levels)[0]
 
         mine = [(d, name, amount[i : i + 1]) for d, name, amount in doses if amount[i] != 0]
         stops = sorted({d for d, _, _ in mine} | set(days.tolist()))

@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 
 from vein2vein.engine.llvm import cache, machine
-from vein2vein.models.mathematics import exp, hill, log, maximum, power, where
+from vein2vein.models.mathematics import (
+    atan,
+    ceil,
+    cos,
+    exp,
+    floor,
+    hill,
+    log,
+    maximum,
+    power,
+    sin,
+    sqrt,
+    tanh,
+    where,
+)  # fmt: skip
 from vein2vein.models.model import Input, Model, State
 
 
@@ -50,6 +64,20 @@ def lotka_volterra():
     return make("lotka_volterra", ["prey", "hunter"], "abcd", equations, lambda p: {"prey": 1.0, "hunter": 1.0})
 
 
+def seasonal():
+    """Every function that the others leave out."""
+
+    def equations(t, x, p, u):
+        season = sin(p.w * t) + cos(p.w * t) * atan(x.b) - tanh(x.a - 1.0)
+        return {
+            "a": season - x.a**3 + floor(x.b * p.n) - ceil(x.a * p.n),
+            "b": sqrt(x.a) - (x.b - 2.0) ** floor(2 + p.n) + x.b**p.n + (x.a - x.b) ** 3.0 * x.b**-0.5,
+        }
+
+    states = [State("a", "", "1", low=0.0), State("b", "", "1", low=0.0, high=50.0)]
+    return make("seasonal", states, ["w", "n"], equations, lambda p: {"a": 1.0, "b": 0.5})
+
+
 CYTOKINE_PARAMETERS = ("growth", "death", "kill", "half", "steep", "fast", "slow", "top")
 CYTOKINES = ("cells", "tumor", *(f"S{i}" for i in range(12)), "total")
 
@@ -86,7 +114,7 @@ def cytokine_patients(n, seed=1):
 @pytest.fixture(scope="session")
 def models():
     """The test models by name; each is made once, so it is compiled once."""
-    return {m.name: m for m in (decay(), logistic(), two_compartment(), lotka_volterra(), cytokine())}
+    return {m.name: m for m in (decay(), logistic(), two_compartment(), lotka_volterra(), seasonal(), cytokine())}
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from vein2vein.engine.llvm import cache, machine, run_segment
+from vein2vein.engine.llvm import cache, machine, run_course
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def compiled_and_rates(model, width=None):
-    compiled = run_segment._compile(model, width or machine.natural_width())
-    return compiled, run_segment.rates(compiled, 0.0, np.array([[4.0]]), np.array([[0.5]]), np.zeros((1, 0)))
+    compiled = run_course._compile_rates(model, width or machine.natural_width())
+    return compiled, run_course.rates(compiled, 0.0, np.array([[4.0]]), np.array([[0.5]]), np.zeros((1, 0)))
 
 
 def test_code_is_found_again_and_computes_the_same(models, folder):

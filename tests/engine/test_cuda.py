@@ -12,7 +12,7 @@ import pytest
 
 from vein2vein.engine import solve
 from vein2vein.engine.cuda import device, kernel
-from vein2vein.engine.llvm import run_course, run_segment
+from vein2vein.engine.llvm import run_course
 from vein2vein.engine.method import plain, tableau
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.request import Request, arrange
@@ -81,7 +81,7 @@ def setting(model, p, days, given, method, rtol=1e-6, **options):
 
 
 @needs_gcc
-@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "reference"])
+@pytest.mark.parametrize("name", ["cytokine", "two_compartment", "seasonal", "reference"])
 def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name):
     model = REFERENCE if name == "reference" else models[name]
     p = patients(5) if name == "cytokine" else np.random.default_rng(1).uniform(0.5, 2, (5, len(model.parameters)))
@@ -94,7 +94,7 @@ def test_its_rates_are_those_of_the_compiled_solver(host, models, patients, name
     library, out = host(model, Request(), "tsit5"), np.zeros((len(model.states), 5))
     given = [device.columns(v) for v in (x, p, u)]
     library.all_rates(ctypes.c_longlong(5), ctypes.c_double(2.5), *pointers([*given, out]))
-    expected = run_segment.rates(run_segment.compile_model(model), 2.5, x, p, u)
+    expected = run_course.rates(run_course.compile_rates(model), 2.5, x, p, u)
     found = out.T
     assert found == pytest.approx(expected, rel=1e-11, abs=1e-13 * np.abs(expected).max())
 

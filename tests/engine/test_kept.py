@@ -6,10 +6,11 @@ import threading
 import numpy as np
 import pytest
 
-from vein2vein.engine import choice, solve
-from vein2vein.engine.llvm import run_course, run_segment
+from vein2vein.engine import solve
+from vein2vein.engine.llvm import cost, run_course
 from vein2vein.engine.method import rosenbrock, tableau
 from vein2vein.engine.method.request import Request
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.tangents import sensitivity
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.kept import Kept
@@ -35,7 +36,7 @@ def last(model, doses=(), **options):
 @pytest.mark.parametrize("kind", ["compiled", "plain", "derivatives"])
 def test_a_thousand_models_come_and_go(kind):
     gc.collect()
-    known, kept = content.models_known(), (rosenbrock._slopes, run_course._compiled, choice._chosen, sensitivity._plans)
+    known, kept = content.models_known(), (rosenbrock._slopes, run_course._compiled, cost._ratios, sensitivity._plans)
     distinct = {"compiled": 12, "plain": 1000, "derivatives": 12}[kind]
     for i in range(1000):
         rate = 0.5 + (i % distinct) / distinct
@@ -72,7 +73,7 @@ def test_what_is_not_used_is_given_up_and_made_again(monkeypatch):
 def test_equal_models_share_their_code():
     one, other = decaying(0.9), decaying(0.9)
     assert one is not other and one.equations is not other.equations
-    assert run_segment.compile_model(one) is run_segment.compile_model(other)
+    assert run_course.compile_rates(one) is run_course.compile_rates(other)
     compiled = [run_course.compile_courses(m, Request(("bolus",)), tableau.TSIT5, 2) for m in (one, other)]
     assert compiled[0] is compiled[1]
     assert rosenbrock.slopes_of(one) is rosenbrock.slopes_of(other)
@@ -86,7 +87,7 @@ def test_a_model_in_the_place_of_another_gives_its_own_result(monkeypatch):
             found = last(model, [(0.0, "bolus", 1.0)], backend=backend, method=method)
             assert found == pytest.approx((start + gain) * np.exp(-rate), rel=1e-4)
     for observed in (1.0, 5.0):
-        wanted = [solve.Summary("top", "max", "seen")]
+        wanted = [Summary("top", "max", "seen")]
         top = solve.solve(decaying(1.5, observed=observed), [[1.0]], None, DAYS, summaries=wanted).summaries["top"]
         assert top == pytest.approx(2 * observed)
 
@@ -108,13 +109,6 @@ def test_a_model_that_is_dropped_is_forgotten():
     del model
     gc.collect()
     assert content.models_known() == before
-
-
-def test_the_choice_of_a_method_follows_the_whole_model():
-    facts = {
-        choice._facts(decaying(1.0, start=s, gain=g, example=True)) for s, g in ((2.0, 1.0), (3.0, 1.0), (2.0, 4.0))
-    }
-    assert len(facts) == 2, "a dose that the example does not give does not count"
 
 
 def test_threads_that_ask_at_once_wait_for_one_to_make_it():

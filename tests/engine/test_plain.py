@@ -22,7 +22,7 @@ def fixed_steps(model, parameters, until, count):
     h = until / count
     k, estimate = [plain.derivative(model, 0.0, x, p, u)], 0.0
     for i in range(count):
-        k, x = plain.stages(model, i * h, x, k[-1], h, p, u, control)
+        k, x, _ = plain.stages(model, i * h, x, k[-1], h, p, u, control)
         estimate = max(estimate, float(np.max(np.abs(h * sum(e * ki for e, ki in zip(tableau.ERROR, k))))))
     return x, estimate
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vein2vein.engine.llvm import machine, run_segment
+from vein2vein.engine.llvm import machine, run_course
 from vein2vein.engine.trace import derivative, graph, latex, recording
 from vein2vein.errors import InputError
 from vein2vein.models import mathematics as m
@@ -20,6 +20,12 @@ ONE = {
     "log": lambda a: m.log(m.maximum(a, 1e-3)),
     "sqrt": lambda a: m.sqrt(m.positive_part(a)),
     "square": lambda a: a**2,
+    "sin": m.sin,
+    "cos": m.cos,
+    "atan": m.atan,
+    "tanh": m.tanh,
+    "root": lambda a: abs(a) ** 0.3,
+    "high": lambda a: a**11,
     "cube_below": lambda a: (abs(a) + 1.0) ** -3,
 }
 TWO = {
@@ -31,6 +37,7 @@ TWO = {
     "min": m.minimum,
     "max": m.maximum,
     "less": m.less,
+    "power": lambda a, b: m.raised(abs(a), m.minimum(b, 3.0)),
     "hill": lambda a, b: m.hill(m.positive_part(a), 0.5 + b * b, 2.0),
 }
 LEAVES = ("t", "x.a", "x.b", "x.c", "p.k", "p.h", "u.on")
@@ -94,8 +101,8 @@ def test_compiled_code_has_the_value_of_the_recorded_expression(make_model, foun
     traced = recording.trace(model)
     with np.errstate(all="ignore"):
         expected = graph.evaluate(traced.graph, traced.derivatives, 0.75, GRID[:3], GRID[3:5], GRID[5:])
-    compiled = run_segment._compile(model, machine.natural_width())
-    found = run_segment.rates(compiled, 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
+    compiled = run_course._compile_rates(model, machine.natural_width())
+    found = run_course.rates(compiled, 0.75, GRID[:3].T, GRID[3:5].T, GRID[5:].T)
     if not has_jump(traced):
         for i, value in enumerate(expected):
             assert same(found[:, i], value, largest(traced, value))
@@ -182,7 +189,7 @@ def library_function(t, x, p, u):
 
 
 def numpy_function(t, x, p, u):
-    return {"a": np.sin(x.a)}
+    return {"a": np.arcsin(x.a)}
 
 
 def comparison(t, x, p, u):
@@ -193,12 +200,12 @@ REFUSED = {
     "branch": (branch, "a branch on a value that is not known yet; use where", branch.__code__.co_firstlineno + 1),
     "comparison": (comparison, "use where", comparison.__code__.co_firstlineno + 1),
     "math": (library_function, "cannot be recorded", library_function.__code__.co_firstlineno + 1),
-    "numpy": (numpy_function, "numpy.sin cannot be recorded", numpy_function.__code__.co_firstlineno + 1),
+    "numpy": (numpy_function, "numpy.arcsin cannot be recorded", numpy_function.__code__.co_firstlineno + 1),
     "name": (lambda t, x, p, u: {"a": p.kill * x.a}, "no parameter 'kill'; did you mean k", None),
     "state": (lambda t, x, p, u: {"a": x.elsewhere}, "no state 'elsewhere'", None),
     "missing": (lambda t, x, p, u: {}, "no equation for the state a", None),
     "extra": (lambda t, x, p, u: {"a": x.a, "aa": x.a}, "'aa'.*no state of the model; did you mean a", None),
-    "array": (lambda t, x, p, u: {"a": np.zeros(2)}, "'a'.*is an array", None),
+    "array": (lambda t, x, p, u: {"a": np.zeros(2)}, "'a' is a ndarray; give one number", None),
     "mapping": (lambda t, x, p, u: [x.a], "return a mapping", None),
     "text": (lambda t, x, p, u: {"a": x.a + "1 mg"}, "'1 mg' of type str is not a number", None),
     "sequence": (lambda t, x, p, u: {"a": sum(x.a)}, "as a sequence", None),

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from vein2vein.engine.llvm import run_segment
+from vein2vein.engine.llvm import run_course
 from vein2vein.models.mathematics import exp, log, maximum
 from vein2vein.models.model import State
 
@@ -20,8 +20,8 @@ def values(make_model):
         return {"x": exp(x.x), "y": log(x.y), "z": log(maximum(x.y, 1e-300))}
 
     model = make_model("functions", states, (), equations, lambda p: {"y": 1.0})
-    compiled = run_segment.compile_model(model)
-    return lambda rows: run_segment.rates(compiled, 0.0, rows, np.zeros((len(rows), 0)), np.zeros((len(rows), 0)))
+    compiled = run_course.compile_rates(model)
+    return lambda rows: run_course.rates(compiled, 0.0, rows, np.zeros((len(rows), 0)), np.zeros((len(rows), 0)))
 
 
 def test_within_a_unit_in_the_last_place(values):

@@ -75,7 +75,7 @@ def command(
     simulated median is within the tolerance of the row. Errors are in tolerances; the baseline is the mean of the other
     trials for the same endpoint. Without names, every trial that comes with vein2vein.
     """
-    from vein2vein.engine.llvm.run_segment import threads_available
+    from vein2vein.engine.llvm.threads import available
     from vein2vein.inference import qualification
     from vein2vein.inference.posterior import sample_for
     from vein2vein.report.qualification import write_qualification
@@ -93,7 +93,7 @@ def command(
         console.tell_notes([note], for_machines=for_machines, quiet=False)
     with console.progress("qualification", for_machines=for_machines, quiet=quiet) as report:
         result = qualification.qualify(
-            chosen, patients=patients, seed=seed, sets=sets, progress=report, jobs=jobs or threads_available()
+            chosen, patients=patients, seed=seed, sets=sets, progress=report, jobs=jobs or available()
         )
     files = write_qualification(result, folder, force=force)
     if for_machines:

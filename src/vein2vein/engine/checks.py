@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import choice
 from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, is_number, is_whole
@@ -79,10 +78,10 @@ def rtol_of(rtol: object) -> float:
     return float(rtol)
 
 
-def max_step_of(max_step: object, method: tableau.Method) -> float:
-    """Longest step, days; left out, that of the method."""
+def max_step_of(max_step: object) -> float:
+    """Longest step, days; left out, without limit."""
     if max_step is None:
-        return np.inf if method.implicit else tableau.MAX_STEP
+        return np.inf
     if not is_number(max_step) or not max_step > 0:
         raise InputError(f"max_step is {shown(max_step)}; give a number of days above 0")
     return float(max_step)
@@ -120,12 +119,12 @@ def backend_of(backend: object, known: Sequence[str]) -> str:
     return backend
 
 
-def method_of(model: Model, name: object) -> tableau.Method:
-    """Method by its name; "auto" chooses by the model."""
+def method_of(name: object) -> tuple[tableau.Method, tableau.Method | None]:
+    """Method by its name, and the one it changes to: "auto" begins explicit and changes as stiffness asks."""
     known = ("auto", *tableau.METHODS)
     if not isinstance(name, str) or name not in known:
         raise InputError(unknown("method", text_of(name), known))
-    return choice.choose(model) if name == "auto" else tableau.METHODS[name]
+    return (tableau.TSIT5, tableau.RODAS5P) if name == "auto" else (tableau.METHODS[name], None)
 
 
 def flag_of(value: object, name: str) -> bool:
@@ -138,7 +137,7 @@ def flag_of(value: object, name: str) -> bool:
 def names_of(names: object, what: str, expected: str) -> tuple[str, ...]:
     """Names in a list; a single text is refused, since its letters would be taken for names."""
     listed: object = names
-    if isinstance(listed, str) or not isinstance(listed, Iterable):
+    if isinstance(listed, (str, bytes, Mapping)) or not isinstance(listed, Iterable):
         raise InputError(f"{what} is {shown(names)}; give {expected}")
     found = tuple(cast("Iterable[str]", names))
     for name in cast("tuple[object, ...]", found):
@@ -182,8 +181,8 @@ def doses_of(model: Model, doses: object) -> list[Dose]:
     return found
 
 
-def schedule_of(model: Model, doses: object, days: Matrix, n: int) -> list[Given]:
-    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit."""
+def schedule_of(model: Model, doses: object, begins: Matrix, n: int) -> list[Given]:
+    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit, or lies before a course (n,)."""
     schedule: list[Given] = []
     for day, name, amount in doses_of(model, doses):
         when = floats(day)
@@ -193,9 +192,11 @@ def schedule_of(model: Model, doses: object, days: Matrix, n: int) -> list[Given
                 f"the day of '{name}' is {shown(day)}; "
                 f"give a finite number of days, or one for each of the {n} patients"
             )
-        if np.any(when < days[0]):
+        early = np.flatnonzero(when < begins)
+        if len(early):
+            first, i = float(np.nanmin(when)), int(early[0])
             raise InputError(
-                f"the dose of '{name}' on day {np.nanmin(when):g} lies before the first day asked for, {days[0]:g}; "
+                f"the dose of '{name}' on day {first:g} lies before the first day asked for, {begins[i]:g}; "
                 "let the days begin no later than the first dose"
             )
         given = floats(amount)

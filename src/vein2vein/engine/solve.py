@@ -1,100 +1,56 @@
-"""The one door of the engine: begin a run, advance it from day to day, or solve for given days at once.
+"""The door of the engine to whole courses: prepare once and solve many times, or solve at once.
 
-    run = begin(model, parameters, state, day=0.0)
-    while run.day < 28:
-        run = advance(run, run.day + 0.5)
+    prepared = prepare(model, days, doses)
+    found = prepared(parameters)
 
-Between two advances the caller may replace the state (a dose) or the levels. Each patient's step size is carried over.
-A patient who cannot be solved further keeps the last state that could be reached and a status; the others go on.
+What does not change from call to call (the code, the days, the doses) is checked and laid out once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks
+from vein2vein.engine import checks, days_asked
 from vein2vein.engine.cuda import device
-from vein2vein.engine.llvm import run_course, run_segment
+from vein2vein.engine.days_asked import Asked
+from vein2vein.engine.llvm import run_course
 from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import plain, plain_course, tableau
 from vein2vein.engine.method import summaries as summaries_of
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.method.request import Courses, Request, arrange
+from vein2vein.engine.method.request import Courses, Doses, Request, arrange, standing
 from vein2vein.engine.method.summaries import Summary
+from vein2vein.engine.run import BACKENDS, Run, advance, begin, control_of, take
 from vein2vein.engine.trace import content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
+
+__all__ = ["Dose", "Levels", "Prepared", "Run", "Solution", "advance", "begin", "prepare", "solve", "take"]
 
 Matrix = NDArray[np.float64]
 Dose = checks.Dose
 Levels = checks.Levels
 
 STATUS: Mapping[int, str] = tableau.STATUS
-BACKENDS = ("batch", "plain")
 GPU = "gpu"
 """A third backend, of ``solve`` only: whole courses without events (``cuda/``, an optional extra)."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run under way; never changed, ``advance`` returns the next one.
-
-    Attributes
-    ----------
-    model : Model
-    parameters : ndarray (n, parameters)
-    state : ndarray (n, states)
-        At ``day``, except where the status is not 0: then at ``reached``.
-    levels : ndarray (n, levels)
-    day : float
-    status : ndarray of int (n,)
-        0, or why the patient could not be solved further (``STATUS``).
-    steps, rejected : ndarray of int (n,)
-        Steps taken and tried in vain since the beginning.
-    reached : ndarray (n,)
-        Day of the state.
-    step : ndarray (n,)
-        Next step size, days; 0 before the first advance.
-    control : plain.Control
-        Tolerances and bounds.
-    backend : str
-    threads : int or None
-    compiled, packed : object
-        What the batch backend keeps between advances.
-    """
-
-    model: Model
-    parameters: Matrix
-    state: Matrix
-    levels: Matrix
-    day: float
-    status: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    rejected: NDArray[np.int64]
-    reached: Matrix
-    step: Matrix
-    control: plain.Control
-    backend: str
-    threads: int | None = None
-    compiled: run_segment.Compiled | None = None
-    packed: Matrix | None = None
 
 
 @described
 @dataclass(frozen=True)
 class Solution:
-    """States at the asked days.
+    """Values at the asked days.
 
     Attributes
     ----------
-    days : ndarray (k,)
-    values : ndarray (n, k, states)
+    days : ndarray (k,), or (rows,) where each patient has days of its own
+    values : ndarray (n, k, m), or (rows, m) where each patient has days of its own
         On the day of a dose: right after it. NaN after the day at which a patient could not be solved further.
     status, steps, rejected : ndarray of int (n,)
     summaries : mapping of name to ndarray (n,)
@@ -103,6 +59,10 @@ class Solution:
         Days on which it fired; NaN: did not.
     state : ndarray (n, states)
         On the last day, or where the solver had to give up.
+    names : tuple of str (m,)
+        What the values are: the states, or the outputs that were asked for.
+    patient : ndarray of int (rows,), or None
+        Whose row it is, where each patient has days of its own.
     """
 
     days: Matrix
@@ -113,174 +73,221 @@ class Solution:
     summaries: Mapping[str, Matrix]
     fired: Mapping[str, Matrix]
     state: Matrix
+    names: tuple[str, ...] = ()
+    patient: NDArray[np.int64] | None = None
 
 
-def begin(
+@dataclass(frozen=True)
+class _Laid:
+    """Doses, days and code laid out for n patients; ``own`` is whether they begin as the model says."""
+
+    n: int
+    own: bool
+    doses: Doses
+    asked: Asked
+    ready: run_course.Ready | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Courses of a model, to be solved for one set of parameters after another; ``prepare`` makes it.
+
+    It may be called from several threads at once.
+    """
+
+    model: Model
+    days: days_asked.Days
+    doses: tuple[Dose, ...]
+    request: Request
+    control: plain.Control
+    backend: str
+    threads: int | None
+    width: int | None
+    levels: Levels | None
+    _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    def __call__(
+        self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None
+    ) -> Solution:
+        """Solve for a matrix of parameters.
+
+        Parameters
+        ----------
+        parameters : (n, parameters)
+        state : (n, states), optional
+            State where the courses begin; left out: the model's own start.
+        levels : (n, levels) or mapping of name to value, optional
+            Left out: those that were prepared, or 0.
+        """
+        model, request = self.model, self.request
+        p = checks.matrix_of(parameters, model.parameters, "parameter", model)
+        n = len(p)
+        if state is None and not (self.backend == "batch" and content.starts(model)):
+            state = start(model, p)
+        x = None if state is None else np.array(checks.state_of(model, state, n))
+        u = np.array(checks.levels_of(model, self.levels if levels is None else levels, n))
+        laid = self._lay(n, x is None)
+        asked = laid.asked
+        found = self._solved(laid, p, x, u)
+        values = found.values
+        if asked.patient is None:
+            values = values.reshape(n, len(asked.outputs.days) if request.outputs else 0, values.shape[1])
+        return Solution(
+            asked.outputs.days,
+            values,
+            found.status,
+            found.steps,
+            found.rejected,
+            {s.name: found.results[:, i] for i, s in enumerate(request.wanted)},
+            _fired(found.fired, request.events) if request.events else {},
+            found.state,
+            request.reads or model.state_names,
+            asked.patient,
+        )
+
+    def _lay(self, n: int, own: bool) -> _Laid:
+        """Doses, days and code for n patients, laid out at the first call with so many."""
+        for laid in self._laid:
+            if laid.n == n and laid.own == own:
+                return laid
+        asked = self.days(n)
+        schedule = checks.schedule_of(self.model, self.doses, asked.begins, n)
+        gives = self.request.gives
+        listed = [(day, gives.index(name), amount) for day, name, amount in schedule]
+        doses = arrange(n, listed, [g in self.model.level_names for g in gives])
+        ready = None
+        if self.backend == "batch":
+            request = replace(self.request, own_start=own)
+            code = (self.model, request, self.control, asked.outputs, doses)
+            ready = run_course.ready(*code, self.threads, self.width)
+        laid = _Laid(n, own, doses, asked, ready)
+        self._laid[:] = [laid]
+        return laid
+
+    def _solved(self, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
+        model, asked, n = self.model, laid.asked, laid.n
+        if state is not None and self.backend == GPU:
+            if asked.patient is not None or self.request.reads:
+                raise InputError(
+                    "the GPU backend gives states on days that all patients share; use the backend 'batch' for others"
+                )
+            return device.follow(model, p, state, u, asked.outputs.days, laid.doses, self.request, self.control)
+        if state is not None and laid.ready is None:
+            stand = standing(state, u, asked.begins, (), ())
+            rest = (laid.doses, self.request, self.control)
+            return plain_course.follow(model, p, stand, asked.ends, asked.outputs, *rest)
+        ready = cast("run_course.Ready", laid.ready)
+        x = np.empty((n, len(model.states))) if state is None else np.array(state)
+        stand = run_course.begin(ready, x, np.array(u), asked.begins, laid.doses)
+        values, fired = ready.run(p, stand, asked.ends)
+        found = run_course.finish(ready, stand, values, fired)
+        if state is None and (found.status == tableau.NOT_FINITE).any():
+            checks.state_of(model, start(model, p), n)  # a start that is not finite is the model's fault
+        return self._again(found, laid, p, state, u) if (found.status == tableau.NOT_SOLVED).any() else found
+
+    def _again(self, found: Courses, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
+        """Solve those patients plainly, with pivoting, whose linear equations could not be solved accurately."""
+        rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
+        asked, doses = laid.asked, laid.doses
+        own = replace(doses, first=doses.first[rows], last=doses.last[rows])
+        x = start(self.model, p[rows]) if state is None else state[rows]
+        part = replace(
+            asked.outputs, first=asked.outputs.first[rows], last=asked.outputs.last[rows],
+            shift=asked.outputs.shift[rows],
+        )  # fmt: skip
+        stand = standing(x, u[rows], asked.begins[rows], (), ())
+        rest = (own, self.request, self.control)
+        again = plain_course.follow(self.model, p[rows], stand, asked.ends[rows], part, *rest)
+        lines = [range(f + s, e + s) for f, e, s in zip(part.first, part.last, part.shift)]
+        written = np.array([i for line in lines for i in line], dtype=np.int64)
+        for f in fields(Courses):
+            where = written if f.name == "values" else rows
+            new = getattr(again, f.name)
+            if self.request.outputs or f.name != "values":
+                getattr(found, f.name)[where] = new[written] if f.name == "values" else new
+        return found
+
+
+def prepare(
     model: Model,
-    parameters: ArrayLike,
-    state: ArrayLike | None = None,
-    day: float = 0.0,
+    days: days_asked.DaysLike,
+    doses: Iterable[Dose] = (),
+    *,
+    outputs: bool | Sequence[str] = True,
+    begin: ArrayLike | None = None,
     levels: Levels | None = None,
+    events: Sequence[Event] = (),
+    summaries: Sequence[Summary] = (),
     rtol: float = 1e-6,
     backend: str = "batch",
-    *,
     method: str = "auto",
     max_step: float | None = None,
     max_steps: int = tableau.MAX_STEPS,
     threads: int | None = None,
     width: int | None = None,
-) -> Run:
-    """Begin a run of n patients.
+) -> Prepared:
+    """Prepare courses that are to be solved for many sets of parameters.
 
     Parameters
     ----------
-    parameters : (n, parameters)
-        In the order of ``model.parameters``.
-    state : (n, states), optional
-        Left out: the model's own start.
-    day : float
-    levels : (n, levels) or mapping of name to value, optional
-        Left out: 0.
-    rtol : float
-        Relative tolerance; a state's absolute tolerance is its scale times rtol / 1e-5.
-    backend : {"batch", "plain"}
-    method : {"auto", "tsit5", "rodas4", "rodas5p"}
-        Explicit, or for stiff equations; "auto" chooses by the model (``choice.py``).
-    max_step : float, optional
-        Days. Left out: 1 for an explicit method, without limit for the others.
-    max_steps : int
-        Tried steps per patient and advance.
-    threads : int, optional
-        Left out: one per core.
-    width : int, optional
-        Patients per vector, 1, 2, 4 or 8; left out: what the processor has.
+    model : Model
+    days : (k,), or a list of one such array for each patient
+        In rising order; a course ends on the last.
+    doses : iterable of (day, input name, amount)
+        ``day`` and ``amount`` are one number or one per patient; a day that is NaN: not given to this patient. A level
+        input is set to the amount from that day on.
+    outputs : bool or sequence of str
+        Whether the states on ``days`` are kept, or the names of states and observables that are; without them memory
+        does not grow with the days.
+    begin : day or (n,), optional
+        Day on which the courses begin; left out: the first of ``days``.
+    events : sequence of Event
+        What is given when the state calls for it.
+    summaries : sequence of Summary
+        Numbers to which each course is reduced while it is solved.
+    levels, rtol, backend, method, max_step, max_steps, threads, width
+        As for ``begin``; ``max_steps`` counts the whole course.
+
+    Returns
+    -------
+    Prepared
+        To be called with a matrix of parameters.
     """
-    checks.backend_of(backend, BACKENDS)
-    checks.width_of(width)
-    rtol, max_steps, threads = checks.rtol_of(rtol), checks.max_steps_of(max_steps), checks.threads_of(threads)
-    first = checks.day_of(day)
-    matrix = checks.matrix_of(parameters, checks.model_of(model).parameters, "parameter", model)
-    n = len(matrix)
-    content.fits(model)
-    begin_state = checks.state_of(model, start(model, matrix) if state is None else state, n)
-    chosen = checks.method_of(model, method)
-    longest = checks.max_step_of(max_step, chosen)
-    compiled = packed = None
-    if backend == "batch":
-        compiled = run_segment.compile_model(model, width, chosen)
-        packed = run_segment.pack(matrix, compiled.width)
-    counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
-    return Run(
-        model=model,
-        parameters=matrix,
-        state=begin_state,
-        levels=checks.levels_of(model, levels, n),
-        day=first,
-        status=counts[0],
-        steps=counts[1],
-        rejected=counts[2],
-        reached=np.full(n, first),
-        step=np.zeros(n),
-        control=plain.control(model, rtol, longest, max_steps, chosen),
-        backend=backend,
-        threads=threads,
-        compiled=compiled,
-        packed=packed,
+    checks.backend_of(backend, (*BACKENDS, GPU))
+    checks.model_of(model)
+    asked = days_asked.read(days, begin)
+    checked = (
+        checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
+        checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
     )
+    given = tuple(checks.doses_of(model, doses))
+    names = {name for _, name, _ in given} | {e.give for e in checked[0]}
+    gives = tuple(i.name for i in model.inputs if i.name in names)
+    kept, reads = outputs_of(model, outputs)
+    return Prepared(
+        model, asked, given, Request(gives, *checked, kept, reads),
+        control_of(model, rtol, method, max_step, max_steps), backend,
+        checks.threads_of(threads), checks.width_of(width), levels,
+    )  # fmt: skip
 
 
-def advance(run: Run, until: float, *, state: ArrayLike | None = None, levels: Levels | None = None) -> Run:
-    """Carry a run forward.
-
-    Parameters
-    ----------
-    run : Run
-    until : float
-        Day; not before ``run.day``.
-    state : (n, states), optional
-        Replaces the state before going on (after doses). Patients with a status keep theirs.
-    levels : (n, levels) or mapping of name to value, optional
-        Replaces the levels from now on.
-    """
-    until = checks.day_of(until)
-    _is_run(run)
-    if until < run.day:
-        raise InputError(f"cannot advance from day {run.day:g} back to day {until:g}; begin a new run")
-    n = len(run.state)
-    if state is not None:
-        given = checks.state_of(run.model, state, n)
-        if run.status.any():
-            given = np.where((run.status == tableau.OK)[:, None], given, run.state)
-        run = replace(run, state=given)
-    if levels is not None:
-        run = replace(run, levels=checks.levels_of(run.model, levels, n))
-    if until == run.day:
-        return run
-    segments = run_segment.Segments(run.state, run.reached, run.step, run.status, run.steps, run.rejected)
-    if run.compiled is not None and run.packed is not None:
-        ready = (run.compiled, segments, run.packed, run.levels)
-        segments = run_segment.advance(*ready, run.day, until, run.control, run.threads)
-    else:
-        segments = _advance_plain(run, until)
-    return replace(
-        run,
-        day=until,
-        state=segments.state,
-        reached=segments.reached,
-        step=segments.step,
-        status=segments.status,
-        steps=segments.steps,
-        rejected=segments.rejected,
-    )
-
-
-def _is_run(run: object) -> Run:
-    if not isinstance(run, Run):
-        raise InputError(f"the run is {checks.shown(run)}; give what begin returned")
-    return run
-
-
-def take(run: Run, rows: ArrayLike) -> Run:
-    """Carry on with some of the patients only; ``rows`` are their row numbers or a mask (n,)."""
-    chosen = checks.rows_of(rows, len(_is_run(run).state))
-    names = ("parameters", "state", "levels", "status", "steps", "rejected", "reached", "step")
-    taken: dict[str, Any] = {name: getattr(run, name)[chosen] for name in names}
-    if run.compiled is not None:
-        taken["packed"] = run_segment.pack(taken["parameters"], run.compiled.width)
-    return replace(run, **taken)
-
-
-def _advance_plain(run: Run, until: float) -> run_segment.Segments:
-    after: list[plain.Segment] = []
-    names = run.model.level_names
-    for i in range(len(run.state)):
-        control = run.control
-        if tableau.PACE in names and (pace := run.levels[i, names.index(tableau.PACE)]) > 0:
-            control = replace(control, max_step=control.max_step / pace)
-        patient = plain.Segment(
-            run.state[i],
-            float(run.reached[i]),
-            float(run.step[i]),
-            int(run.status[i]),
-            int(run.steps[i]),
-            int(run.rejected[i]),
-        )
-        after.append(plain.advance(run.model, patient, run.parameters[i], run.levels[i], until, control))
-    return run_segment.Segments(
-        state=np.array([a.state for a in after]).reshape(run.state.shape),
-        reached=np.array([a.day for a in after]),
-        step=np.array([a.step for a in after]),
-        status=np.array([a.status for a in after], dtype=np.int64),
-        steps=np.array([a.steps for a in after], dtype=np.int64),
-        rejected=np.array([a.rejected for a in after], dtype=np.int64),
-    )
+def outputs_of(model: Model, outputs: object) -> tuple[bool, tuple[str, ...]]:
+    """Whether values are written, and which; no names: the states."""
+    if isinstance(outputs, (bool, np.bool_)):
+        return bool(outputs), ()
+    names = checks.names_of(outputs, "outputs", "True, False, or a list of states and observables")
+    if not names:
+        return False, ()
+    if any(name not in model.state_names for name in names):
+        content.observed(model, names)
+    return True, names
 
 
 def solve(
     model: Model,
     parameters: ArrayLike,
     state: ArrayLike | None,
-    days: ArrayLike,
+    days: days_asked.DaysLike,
     doses: Iterable[Dose] = (),
     levels: Levels | None = None,
     rtol: float = 1e-6,
@@ -288,91 +295,29 @@ def solve(
     *,
     events: Sequence[Event] = (),
     summaries: Sequence[Summary] = (),
-    outputs: bool = True,
+    outputs: bool | Sequence[str] = True,
+    begin: ArrayLike | None = None,
     method: str = "auto",
     max_step: float | None = None,
     max_steps: int = tableau.MAX_STEPS,
     threads: int | None = None,
     width: int | None = None,
 ) -> Solution:
-    """Courses of n patients.
+    """Courses of n patients, solved once: ``prepare`` and one call.
 
     Parameters
     ----------
     parameters : (n, parameters)
     state : (n, states) or None
-        State on the first of ``days``; None: the model's own start.
-    days : (k,)
-        In rising order; the run begins on the first and ends on the last.
-    doses : iterable of (day, input name, amount)
-        ``day`` and ``amount`` are one number or one per patient; a day that is NaN: not given to this patient. A level
-        input is set to the amount from that day on.
-    events : sequence of Event
-        What is given when the state calls for it.
-    summaries : sequence of Summary
-        Numbers to which each course is reduced while it is solved.
-    outputs : bool
-        Whether the states on ``days`` are kept; without them memory does not grow with the days.
-    levels, rtol, backend, method, max_step, max_steps, threads, width
-        As for ``begin``; ``max_steps`` counts the whole course.
+        State where the courses begin; None: the model's own start.
+    days, doses, levels, rtol, backend, events, summaries, outputs, begin, method, max_step, max_steps, threads, width
+        As for ``prepare``.
     """
-    checks.backend_of(backend, (*BACKENDS, GPU))
-    asked = checks.days_of(days)
-    started = begin(
-        model,
-        parameters,
-        state,
-        float(asked[0]),
-        levels,
-        rtol,
-        "plain",
-        method=method,
-        max_step=max_step,
-        max_steps=max_steps,
-    )
-    checks.width_of(width)
-    threads = checks.threads_of(threads)
-    checked = (
-        checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
-        checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
-    )
-    n = len(started.state)
-    schedule = checks.schedule_of(model, doses, asked, n)
-    names = {name for _, name, _ in schedule} | {e.give for e in checked[0]}
-    gives = tuple(i.name for i in model.inputs if i.name in names)
-    request = Request(gives, *checked, checks.flag_of(outputs, "outputs"))
-    listed = arrange(n, [(d, gives.index(name), a) for d, name, a in schedule], [g in model.level_names for g in gives])
-    plainly = (model, started.parameters, started.state, started.levels, asked, listed, request, started.control)
-    if backend == "plain":
-        found = plain_course.follow(*plainly)
-    elif backend == GPU:
-        found = device.follow(*plainly)
-    else:
-        found = run_course.follow(*plainly, threads, width)
-        found = _again(found, plainly)
-    return Solution(
-        asked,
-        found.values,
-        found.status,
-        found.steps,
-        found.rejected,
-        {s.name: found.results[:, i] for i, s in enumerate(request.wanted)},
-        _fired(found.fired, request.events),
-        found.state,
-    )
-
-
-def _again(found: Courses, arguments: tuple[Any, ...]) -> Courses:
-    """Solve those patients plainly, with pivoting, whose linear equations could not be solved accurately."""
-    rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
-    if not len(rows):
-        return found
-    model, parameters, state, levels, days, doses, request, control = arguments
-    own = replace(doses, first=doses.first[rows], last=doses.last[rows])
-    again = plain_course.follow(model, parameters[rows], state[rows], levels[rows], days, own, request, control)
-    for f in fields(Courses):
-        getattr(found, f.name)[rows] = getattr(again, f.name)
-    return found
+    prepared = prepare(
+        model, days, doses, outputs=outputs, begin=begin, levels=levels, events=events, summaries=summaries, rtol=rtol,
+        backend=backend, method=method, max_step=max_step, max_steps=max_steps, threads=threads, width=width,
+    )  # fmt: skip
+    return prepared(parameters, state)
 
 
 def _fired(days: Matrix, events: Sequence[Event]) -> dict[str, Matrix]:

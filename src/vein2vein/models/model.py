@@ -12,14 +12,18 @@ backends, so it may use only arithmetic and the functions of ``models/mathematic
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TypeAlias, TypeGuard, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vein2vein.arguments import shown
 from vein2vein.errors import InputError, unknown
+from vein2vein.models import author, construction
+from vein2vein.models.construction import is_number as is_number
+from vein2vein.models.construction import is_whole as is_whole
 from vein2vein.records import described
 
 Quantity: TypeAlias = NDArray[np.float64]
@@ -49,11 +53,12 @@ class State:
     high: float = np.inf
 
     def __post_init__(self) -> None:
-        _named("a state", self.name)
-        if not self.scale > 0:
-            raise InputError(f"state {self.name}: its scale is {self.scale}; give a number above 0")
-        if not self.low < self.high:
-            raise InputError(f"state {self.name}: its bounds are {self.low} and {self.high}; give the lower one first")
+        construction.name_of("a state", self.name)
+        what = f"state {self.name}"
+        construction.text_of(what, "meaning", self.meaning)
+        construction.text_of(what, "unit", self.unit)
+        construction.scale_of(what, self.scale)
+        construction.bounds_of(what, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,13 @@ class Input:
     kind: str = "dose"
 
     def __post_init__(self) -> None:
-        _named("an input", self.name)
-        if self.kind not in KINDS:
-            raise InputError(f"input {self.name}: {unknown('kind', str(self.kind), KINDS)}")
+        construction.name_of("an input", self.name)
+        what = f"input {self.name}"
+        construction.text_of(what, "meaning", self.meaning)
+        construction.text_of(what, "unit", self.unit)
+        kind = cast("object", self.kind)
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise InputError(f"{what}: {unknown('kind', kind if isinstance(kind, str) else shown(kind), KINDS)}")
 
 
 @described
@@ -118,23 +127,32 @@ class Model:
     example_doses: tuple[tuple[float, str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        _named("a model", self.name)
-        for what, names in (
-            ("states", [s.name for s in self.states]),
-            ("inputs", [i.name for i in self.inputs]),
-            ("parameters", list(self.parameters)),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise InputError(f"model {self.name}: two {what} are called '{twice[0]}'; give each a name of its own")
-        for what in ("equations", "initial", "apply_dose", "observables"):
-            if not callable(getattr(self, what)):
-                raise InputError(f"model {self.name}: {what} is {getattr(self, what)!r}; give a function")
-        lacking = [name for name in self.parameters if name not in self.example] if self.example else []
-        if lacking:
-            raise InputError(
-                f"model {self.name}: its example lacks the parameter '{lacking[0]}'; give all of them or none"
-            )
+        construction.name_of("a model", self.name)
+        what = f"model {self.name}"
+        construction.text_of(what, "title", self.title)
+        construction.text_of(what, "source", self.source)
+        for field_, kind in (("states", State), ("inputs", Input), ("parameters", str)):
+            object.__setattr__(self, field_, construction.each_of(what, field_, getattr(self, field_), kind))
+        if not self.states:
+            raise InputError(f"{what}: it has no states; give at least one")
+        names = {
+            "states": [s.name for s in self.states],
+            "inputs": [i.name for i in self.inputs],
+            "parameters": list(self.parameters),
+        }
+        for field_, held in names.items():
+            construction.apart(what, field_, held)
+        levels = [i.name for i in self.inputs if i.kind == "level"]
+        readable = (("state", "x", names["states"]), ("parameter", "p", self.parameters), ("level", "u", levels))
+        for one, letter, held in readable:
+            construction.readable(what, one, letter, held)
+        for function in construction.TAKES:
+            construction.function_of(what, function, getattr(self, function))
+        construction.example_of(what, self.example, self.parameters)
+        doses = construction.doses_of(what, self.example_doses, names["inputs"])
+        object.__setattr__(self, "example_doses", doses)
+        if self.example:
+            start(self, np.array([[float(self.example[name]) for name in self.parameters]]))
 
     @cached_property
     def state_names(self) -> tuple[str, ...]:
@@ -157,25 +175,11 @@ class Model:
         return found[0], found[1], found[2]
 
 
-def _named(what: str, name: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise InputError(f"{what} is called {name!r}; give it a name of one letter or more")
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is one real number; True and False are none."""
-    if type(value) is float:
-        return True
-    if isinstance(value, (bool, np.bool_)):
-        return False
-    if isinstance(value, np.ndarray):
-        return np.ndim(cast("ArrayLike", value)) == 0 and np.asarray(cast("ArrayLike", value)).dtype.kind in "iuf"
-    return isinstance(value, (int, float, np.integer, np.floating))
-
-
-def is_whole(value: object) -> TypeGuard[int]:
-    """Whether a value is one whole number; True and False are none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+def derived(model: Model, **changes: object) -> Model:
+    """A model that the engine makes of another: with some fields changed, whose names need not be Python's."""
+    made = object.__new__(Model)
+    vars(made).update({one.name: getattr(model, one.name) for one in fields(Model)} | changes)
+    return made
 
 
 class Names:
@@ -201,11 +205,21 @@ def named(names: Iterable[str], values: ArrayLike) -> Names:
 
 
 def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-    """State matrix (n, states) at the start, from the parameter matrix (n, parameters)."""
+    """State matrix (n, states) at the start, from the parameter matrix (n, parameters); within the states' bounds."""
     n = len(parameters)
-    begin = _returned(model, "the start", model.initial(named(model.parameters, parameters)))
-    given = (_column(model, name, begin[name], n) if name in begin else np.zeros(n) for name in model.state_names)
-    return np.stack(tuple(given), axis=1) if model.states else np.zeros((n, 0))
+    try:
+        given = model.initial(named(model.parameters, parameters))
+    except Exception as error:  # the author's own code, whatever is wrong with it
+        raise author.told(model.name, "the start", error) from error
+    begin = _returned(model, "the start", given, model.initial)
+    columns = [_column(model, name, begin[name], n) if name in begin else np.zeros(n) for name in model.state_names]
+    for state, column in zip(model.states, columns):
+        wrong = np.flatnonzero(~((column >= state.low) & (column <= state.high)))
+        if len(wrong):
+            text = f"the state '{state.name}' of patient {wrong[0]} (row, from 0) is {column[wrong[0]]:g} at the start"
+            bounds = f"give a number from {state.low:g} to {state.high:g}, its bounds"
+            raise author.fault(f"model {model.name}: {text}; {bounds}", author.begins(model.initial))
+    return np.stack(columns, axis=1)
 
 
 def give(
@@ -222,7 +236,11 @@ def give(
         return state.copy()
     what = f"the dose of '{dose}'"
     x, p = named(model.state_names, state), named(model.parameters, parameters)
-    after = _returned(model, what, model.apply_dose(dose, amounts, x, p))
+    try:
+        given = model.apply_dose(dose, amounts, x, p)
+    except Exception as error:  # the author's own code, whatever is wrong with it
+        raise author.told(model.name, what, error) from error
+    after = _returned(model, what, given, model.apply_dose)
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
@@ -230,19 +248,21 @@ def give(
     return changed
 
 
-def _returned(model: Model, what: str, values: object) -> Mapping[str, object]:
+def states_only(model: Model, what: str, names: Iterable[object], source: object) -> None:
+    """Refuse a name that is no state of the model; ``what`` gave it, written in the author's function ``source``."""
+    odd = [str(name) for name in names if name not in model.state_names]
+    if odd:
+        text = f"{what} names a state that does not exist: {unknown('state', odd[0], model.state_names)}"
+        raise author.fault(f"model {model.name}: {text.rstrip('.')}", author.begins(source))
+
+
+def _returned(model: Model, what: str, values: object, source: object) -> Mapping[str, object]:
     """What a model's function returned, a mapping of names of its states."""
     if not isinstance(values, Mapping):
-        raise InputError(
-            f"model {model.name}: what {what} gives is {type(values).__name__}; return a mapping of state name to value"
-        )
+        text = f"what {what} returned is {type(values).__name__}; return a mapping of state name to value"
+        raise author.fault(f"model {model.name}: {text}", author.begins(source))
     found = cast("Mapping[str, object]", values)
-    odd = [str(name) for name in found if name not in model.state_names]
-    if odd:
-        raise InputError(
-            f"model {model.name}: {what} names a state that does not exist: "
-            f"{unknown('state', odd[0], model.state_names)}"
-        )
+    states_only(model, what, found, source)
     return found
 
 

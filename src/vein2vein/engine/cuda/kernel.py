@@ -20,7 +20,7 @@ from vein2vein.engine.method.request import Request
 from vein2vein.engine.method.rosenbrock import slopes
 from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.differentiated import dose
-from vein2vein.engine.trace.graph import LEAVES, Graph, needed
+from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying
 from vein2vein.engine.trace.recording import record, trace
 from vein2vein.models.model import Model
 
@@ -31,6 +31,7 @@ BEGIN, END = "/* generated: begin */\n", "/* generated: end */"
 _C = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "exp": "exp({})",
     "log": "log({})", "sqrt": "sqrt({})", "min": "lesser({}, {})", "max": "greater({}, {})",
+    "pow": "pow({}, {})", **{name: name + "({})" for name in ("floor", "ceil", "sin", "cos", "atan", "tanh")},
     "less": "({} < {}) ? 1.0 : 0.0", "choose": "({} != 0.0) ? {} : {}",
 }  # fmt: skip
 _LEAF: dict[str, Callable[[int], str]] = {
@@ -108,7 +109,9 @@ def generated(model: Model, request: Request, method: Method) -> list[str]:
     slope = slopes(traced) if method.implicit else None
     jacobian = list(slope.jacobian.values()) if slope else []
     by_time = list(slope.by_time.values()) if slope else []
-    writer = Writer(traced.graph, _steady_values(traced.graph, [*traced.derivatives, *jacobian, *by_time]))
+    steady = _steady_values(traced.graph, [*traced.derivatives, *jacobian, *by_time])
+    strays = straying(traced.graph, [*traced.derivatives, *jacobian, *by_time])
+    writer = Writer(traced.graph, steady, {**_LEAF, "state": lambda i: _within(model, i) if i in strays else f"x[{i}]"})
     count, plan = len(model.states), linear.plan(len(model.states), slope.jacobian if slope else ())
     sizes = {
         "STATES": count, "LEVELS": len(model.level_names), "KEPT": max(len(writer.kept), 1),
@@ -149,6 +152,14 @@ def _kept(writer: Writer) -> list[str]:
 
 def _function(name: str, arguments: str, lines: Iterable[str], result: str = "void") -> str:
     return "\n".join([f"LARGE {result} {name}({arguments}) {{", *(f"  {line}" for line in lines), "}"])
+
+
+def _within(model: Model, i: int) -> str:
+    """A state within its bounds, as its rates see it."""
+    text = f"x[{i}]"
+    for bound, helper in ((model.states[i].low, "greater"), (model.states[i].high, "lesser")):
+        text = f"{helper}({text}, {number(bound)})" if math.isfinite(bound) else text
+    return text
 
 
 def _rates(model: Model, writer: Writer, derivatives: Sequence[int]) -> str:

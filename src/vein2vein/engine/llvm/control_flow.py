@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from vein2vein.engine.llvm.vector_math import Assembly
 
 
+_UNROLLED, _FEW = 8, 16
+"""Numbers copied in one go of a loop; up to how many no loop is made."""
+
+
 class Function(Assembly):
     """Collects a function with branches and loops; its local variables are made once, at its entry."""
 
@@ -86,19 +90,27 @@ class Function(Assembly):
 
     def copy(self, count: int, source: str, place: str, target: str, lane: str, inward: bool) -> None:
         """Copy a row of numbers into a lane of an array of vectors, or out of it."""
-        if not count:
-            return
 
-        def body(i: str, _: list[str]) -> list[str]:
+        def one(i: str | int) -> None:
             row = self.whole("add", place, i)
-            column = self.whole("add", self.whole("mul", i, self.width), lane)
+            column = self.whole("add", self.whole("mul", str(i), self.width), lane)
             if inward:
                 self.set(self.get(source, row, "double"), target, column, "double")
             else:
                 self.set(self.get(target, column, "double"), source, row, "double")
-            return []
 
-        self.loop(count, [], body)
+        whole = count // _UNROLLED if count > _FEW else 0
+        if whole:
+
+            def body(i: str, _: list[str]) -> list[str]:
+                first = self.whole("mul", i, _UNROLLED)
+                for j in range(_UNROLLED):
+                    one(self.whole("add", first, j))
+                return []
+
+            self.loop(whole, [], body)
+        for i in range(whole * _UNROLLED, count):
+            one(i)
 
 
 class Leave:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from vein2vein.engine.llvm import stepping
@@ -13,9 +15,11 @@ from vein2vein.engine.llvm.stepping import Layout
 from vein2vein.engine.llvm.vector_math import double, lesser
 from vein2vein.engine.method import summaries
 from vein2vein.engine.method.events import LOOKS, ROUNDS, Event
+from vein2vein.engine.method.request import REALS, Request
 from vein2vein.engine.method.summaries import POINTS, Summary
+from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
-from vein2vein.engine.trace.recording import Expression, record
+from vein2vein.engine.trace.recording import record
 from vein2vein.models.model import Model
 
 _PATIENT = "%at_patient"
@@ -42,12 +46,12 @@ class CourseParts:
     quantities : int
         Distinct quantities that are summarized.
     carried : int
-    results : tuple of int
-        Place of each summary's result among the numbers carried along.
     watched : tuple of tuple of int
         States that each event's condition reads.
     observed : tuple of int
         States that the summaries read.
+    reads : int
+        How many values are written on a day, where they are not the states.
     """
 
     gives: tuple[Given, ...]
@@ -55,9 +59,9 @@ class CourseParts:
     wanted: tuple[Summary, ...]
     quantities: int
     carried: int
-    results: tuple[int, ...]
     watched: tuple[tuple[int, ...], ...] = ()
     observed: tuple[int, ...] = ()
+    reads: int = 0
 
     @property
     def arrays(self) -> list[tuple[str, int]]:
@@ -67,24 +71,18 @@ class CourseParts:
         per_event = [(f"rearm{i}", 1) for i in range(len(self.events))]
         singles = ("cut", "at_after", "g", "end_share", "end_g", "low_share", "low_g", "high_share", "high_g")
         more = [(name, 1) for name in singles]
-        return [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed), *per_event, *more]
+        kept = [("y", ends), ("carried", max(self.carried, 1)), ("mixed", mixed), ("reduced", mixed)]
+        return [*kept, ("read", max(self.reads, 1)), *per_event, *more]
 
     @property
-    def counters(self) -> list[str]:
-        """Names of the firing counts."""
-        return [f"fired{i}" for i in range(len(self.events))]
+    def reals(self) -> list[tuple[str, int]]:
+        """Array and place of the numbers that are carried from call to call (``carried_from``)."""
+        return [*((f"rearm{i}", 0) for i in range(len(self.events))), *(("carried", i) for i in range(self.carried))]
 
     @property
-    def flags(self) -> list[str]:
-        """Names of the flags of events that were crossed in the last step."""
-        return [f"firing{i}" for i in range(len(self.events))]
-
-    @property
-    def starts(self) -> list[tuple[str, list[str]]]:
-        """Values of vectors when a patient begins."""
-        begin = [value for s in self.wanted for value in summaries.start(s.kind)]
-        rearm = [(f"rearm{i}", [double(float("-inf"))]) for i in range(len(self.events))]
-        return [("carried", [double(v) for v in begin]), *rearm]
+    def wholes(self) -> list[str]:
+        """Names of the whole numbers that are carried from call to call: firings, and crossed in the last step."""
+        return [name for i in range(len(self.events)) for name in (f"fired{i}", f"firing{i}")]
 
     def waiting(self, a: Function) -> Iterator[tuple[str, str]]:
         """Per event that may fire again: when it may, and in which lanes that is still to come."""
@@ -103,14 +101,33 @@ class CourseParts:
                 a.put_where(changed, a.load("%mixed", i), "%y", i)
 
 
-def functions(
-    model: Model, gives: Sequence[str], events: Sequence[Event], wanted: Sequence[Summary], width: int, fused: bool
-) -> tuple[list[str], CourseParts]:
-    """Assembly of the functions for doses, conditions and summaries, and what they keep."""
+def carried_from(request: Request) -> tuple[list[float], list[int]]:
+    """What events and summaries begin with, in the order of ``CourseParts.reals`` and ``wholes``."""
+    carried = [value for s in request.wanted for value in summaries.start(s.kind)]
+    return [*(-math.inf for _ in request.events), *carried], [0 for _ in request.events for _ in range(2)]
+
+
+def results_in(request: Request) -> list[int]:
+    """Columns of ``Standing.reals`` that end as the results of the summaries."""
+    sizes = [len(summaries.start(s.kind)) for s in request.wanted]
+    before = len(REALS) + len(request.events) - 1
+    return [before + total for total in accumulate(sizes)]
+
+
+def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[list[str], CourseParts]:
+    """Assembly of the functions for starts, doses, conditions, outputs and summaries, and what they keep."""
     text: list[str] = []
     given: list[Given] = []
+    events, wanted = request.events, request.wanted
     names = (model.state_names, model.parameters, model.level_names)
-    for i, name in enumerate(gives):
+    if request.own_start:
+        g, outputs = record(model.name, lambda t, x, p, u: model.initial(p), *names, "the start")
+        nothing = g.const(0.0)
+        text.append(straight("begin", g, [outputs.get(s, nothing) for s in model.state_names], width, fused))
+    if request.reads:
+        g, outputs = record(model.name, lambda t, x, p, u: read(model, request.reads, t, x, p, u), *names)
+        text.append(straight("read", g, [outputs[n] for n in request.reads], width, fused))
+    for i, name in enumerate(request.gives):
         if name in model.level_names:
             given.append(Given(name, level=model.level_names.index(name)))
             continue
@@ -120,7 +137,9 @@ def functions(
     watched: list[tuple[int, ...]] = []
     observed: tuple[int, ...] = ()
     for i, event in enumerate(events):
-        g, outputs = record(model.name, _valued(event.condition), *names)
+        g, outputs = record(
+            model.name, _valued(event.condition), *names, f"the condition of {event.name}", event.condition
+        )
         watched.append(_states(g, [outputs["value"]]))
         text.append(straight(f"condition{i}", g, [outputs["value"]], width, fused))
     quantities: dict[Any, int] = {}
@@ -129,19 +148,25 @@ def functions(
     if wanted:
         by_place = {place: of for of, place in quantities.items()}
         chosen = {f"y{i}": summaries.quantity(_first(wanted, by_place[i]), model) for i in range(len(quantities))}
-        g, outputs = record(model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names)
+        g, outputs = record(
+            model.name, lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()}, *names, "a summary"
+        )
         observed = _states(g, [outputs[n] for n in chosen])
         text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
-    places = 0
-    results: list[int] = []
-    for s in wanted:
-        places += len(summaries.start(s.kind))
-        results.append(places - 1)
+    places = sum(len(summaries.start(s.kind)) for s in wanted)
     parts = CourseParts(
-        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(results), tuple(watched), observed
+        tuple(given), tuple(events), tuple(wanted), len(quantities), places, tuple(watched), observed, len(request.reads)
     )
     return text, parts
+
+
+def read(model: Model, names: Sequence[str], t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
+    """States and observables by their names."""
+    if all(name in model.state_names for name in names):
+        return {name: getattr(x, name) for name in names}
+    every = model.observables(t, x, p, u)
+    return {name: getattr(x, name) if name in model.state_names else every[name] for name in names}
 
 
 def _states(g: Graph, outputs: Sequence[int]) -> tuple[int, ...]:
@@ -338,17 +363,21 @@ def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str
         a.put_where(below, share, "%low_share")
 
 
-def write_outputs(a: Function, layout: Layout, due: str, source: str) -> None:
-    """Write the states of the lanes that are due and go on to their next day."""
+def write_outputs(a: Function, layout: Layout, request: Request, due: str, source: str, t: str) -> None:
+    """Write what is read in the lanes that are due and go on to their next day."""
+    count = len(request.reads) or layout.states
+    if request.reads:
+        a.do(f"call void @read({a.vector} {t}, ptr {source}, ptr %p, ptr %u, ptr %read)")
+        source = "%read"
     with a.each_lane(due) as lane:
         number = a.get("%at_output", lane)
-        row = a.whole("add", a.whole("mul", a.get(_PATIENT, lane), "%count_days"), number)
-        a.copy(layout.states, "%values", a.whole("mul", row, layout.states), source, lane, inward=False)
+        row = a.whole("add", number, a.get("%at_output_shift", lane))
+        a.copy(count, "%values", a.whole("mul", row, count), source, lane, inward=False)
         following = a.whole("add", number, 1)
         a.set(following, "%at_output", lane)
-        a.set(double(float("inf")), "%at_output_day", lane, "double")
-        with a.when(a.put(f"icmp ult i64 {following}, %count_days", "c")):
-            a.set(a.get("%days", following, "double"), "%at_output_day", lane, "double")
+        a.set(double(math.inf), "%at_next_output", lane, "double")
+        with a.when(a.put(f"icmp ult i64 {following}, {a.get('%at_output_last', lane)}", "c")):
+            a.set(a.get("%days", following, "double"), "%at_next_output", lane, "double")
 
 
 def observe_step(a: Function, layout: Layout, parts: CourseParts, t: str, after: str, h: str) -> None:

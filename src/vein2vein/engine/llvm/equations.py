@@ -8,14 +8,22 @@ does not change in time becomes a multiplication by its reciprocal.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from vein2vein.engine.llvm import trigonometry
 from vein2vein.engine.llvm.scheduling import interleaved
 from vein2vein.engine.llvm.vector_math import LEAST_NORMAL, Assembly, exponential, lesser, logarithm
-from vein2vein.engine.trace.graph import LEAVES, Graph, needed, uses
+from vein2vein.engine.trace.graph import LEAVES, Graph, needed, straying, uses
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_FUNCTIONS: dict[str, Callable[..., str]] = {
+    "neg": Assembly.negative, "sqrt": Assembly.sqrt, "exp": exponential, "pow": trigonometry.power,
+    "floor": trigonometry.floor, "ceil": partial(trigonometry.floor, up=True), "sin": trigonometry.sine,
+    "cos": partial(trigonometry.sine, quarters=1), "atan": trigonometry.arc_tangent,
+    "tanh": trigonometry.hyperbolic_tangent,
+}  # fmt: skip
 ATTRIBUTES = '{ nounwind "min-legal-vector-width"="512" "prefer-vector-width"="512" }'
 
 
@@ -38,19 +46,20 @@ Bounds = Sequence[tuple[float, float]]
 
 
 def functions(
-    g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool, slopes: Sequence[tuple[int, int]] = ()
-) -> tuple[str, int]:
+    g: Graph, outputs: Sequence[int], bounds: Bounds, width: int, fused: bool,
+    slopes: Sequence[tuple[int, int]] | None = None,
+) -> tuple[str, int]:  # fmt: skip
     """Assembly of ``prepare`` and ``rates`` and the number of time-invariant values between them.
 
     ``bounds`` are each state's (low, high): its rate is 0 where it leads out of them. ``prepare(p, u, kept)`` and
     ``rates(t, x, p, u, kept, out)`` take pointers to arrays of vectors. With ``slopes``, (state, node) of partial
-    derivatives of rates, also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and partial derivatives,
-    both 0 where a rate leads out of bounds.
+    derivatives of rates (there may be none), also ``slopes(t, x, p, u, kept, out, partials)``, which gives rates and
+    partial derivatives, both 0 where a rate leads out of bounds.
     """
     plan = _plan(g, outputs, {})
     parts = [_rates(plan, bounds, Assembly(width, fused))]
     everything = plan
-    if slopes:
+    if slopes is not None:
         everything = _plan(g, [*outputs, *(node for _, node in slopes)], plan.kept)
         parts.append(_rates(everything, bounds, Assembly(width, fused), [state for state, _ in slopes]))
     parts.insert(0, _prepare(everything, Assembly(width, fused)))
@@ -72,12 +81,13 @@ def straight(name: str, g: Graph, outputs: Sequence[int], width: int, fused: boo
 def operations(g: Graph, outputs: Sequence[int], steady_too: bool = False) -> int:
     """Floating-point operations of the generated code of some expressions; a fused multiply-add counts as two.
 
-    An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny);
-    comparisons and choices count as one. Without ``steady_too``, what does not change in time is left out.
+    An exponential and a logarithm are 31, as they are written in ``vector_math.py`` (38 where the operand may be tiny),
+    the functions of ``trigonometry.py`` up to 81; comparisons and choices count as one. Without ``steady_too``, what
+    does not change in time is left out.
     """
     order = needed(g, outputs)
     steady = _steady(g, order)
-    cost = {"exp": 31, "log": 31}
+    cost = {"exp": 31, "log": 31, "sin": 70, "cos": 70, "atan": 31, "tanh": 53, "pow": 81}
     work = [
         op for op, node in ((g.nodes[n][0], n) for n in order) if op not in LEAVES and (steady_too or not steady[node])
     ]
@@ -97,9 +107,11 @@ def _steady(g: Graph, order: Sequence[int]) -> dict[int, bool]:
     return steady
 
 
-def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -> str:
-    writer = _Writer(plan, a, steady_too=False)
+def _rates(plan: _Plan, bounds: Bounds, a: Assembly, partials: Sequence[int] | None = None) -> str:
+    strays = {i: bounds[i] for i in straying(plan.graph, plan.outputs)}
+    writer = _Writer(plan, a, steady_too=False, strays=strays)
     blocked: dict[int, list[str]] = {}
+    rows = partials or ()
     for index, output in enumerate(plan.outputs[: len(plan.outputs) - len(rows)]):
         rate = writer.value(output)
         for bound, low in zip(bounds[index], (True, False)):
@@ -116,7 +128,7 @@ def _rates(plan: _Plan, bounds: Bounds, a: Assembly, rows: Sequence[int] = ()) -
         for mask in blocked.get(state, ()):
             slope = a.select(mask, a.number(0.0), slope)
         a.store(slope, "%partials", index)
-    name, last = ("slopes", ", ptr noalias %partials") if rows else ("rates", "")
+    name, last = ("rates", "") if partials is None else ("slopes", ", ptr noalias %partials")
     v = a.vector
     head = f"define internal void @{name}({v} %t, ptr %x, ptr %p, ptr %u, ptr %kept, ptr noalias %out{last}) #0 {{"
     return "\n".join([head, "entry:", *interleaved(a.lines), "  ret void", "}"])
@@ -136,10 +148,13 @@ def _prepare(plan: _Plan, a: Assembly) -> str:
 class _Writer:
     """Writes the instructions for nodes on demand, each once."""
 
-    def __init__(self, plan: _Plan, a: Assembly, steady_too: bool) -> None:
+    def __init__(
+        self, plan: _Plan, a: Assembly, steady_too: bool, strays: Mapping[int, tuple[float, float]] | None = None
+    ) -> None:
         self.plan = plan
         self.a = a
         self.steady_too = steady_too
+        self.strays = strays or {}
         self._values: dict[int, str] = {}
         self._masks: dict[int, str] = {}
 
@@ -174,7 +189,8 @@ class _Writer:
         if op == "time":
             return "%t"
         if op in LEAVES:
-            return a.load({"state": "%x", "parameter": "%p", "level": "%u"}[op], args[0])
+            found = a.load({"state": "%x", "parameter": "%p", "level": "%u"}[op], args[0])
+            return self._within(found, args[0]) if op == "state" else found
         if plan.steady[node] and not self.steady_too:
             return a.load("%kept", plan.slot(node))
         if op in ("add", "sub"):
@@ -190,12 +206,16 @@ class _Writer:
         if op in ("min", "max"):
             x, y = sorted(args, key=lambda n: g.value(n) is None)
             return lesser(a, self._operand(x), self._operand(y), op == "max", g.value(x) is not None)
-        one = {"neg": a.negative, "sqrt": a.sqrt}.get(op)
-        if one is not None:
-            return one(self._operand(args[0]))
-        if op == "exp":
-            return exponential(a, self._operand(args[0]))
+        if op in _FUNCTIONS:
+            return _FUNCTIONS[op](a, *(self._operand(arg) for arg in args))
         return logarithm(a, self._operand(args[0]), self._ordinary(args[0]))
+
+    def _within(self, value: str, state: int) -> str:
+        """A state that strays beyond its bounds where its rates need not exist (``straying``), brought back."""
+        for bound, greater in zip(self.strays.get(state, ()), (True, False)):
+            if math.isfinite(bound):
+                value = lesser(self.a, self.a.number(bound), value, greater, steady=True)
+        return value
 
     def _ordinary(self, node: int) -> bool:
         """Whether a value is the larger of something and a number that is not tiny."""

@@ -19,6 +19,8 @@ from vein2vein.engine.method.tableau import Method
 from vein2vein.engine.trace.recording import Traced
 
 SOLVED = "%at_solved"
+BEND, MOVE = "%at_bend", "%at_move"
+"""Squared change of rates and of states between the last two stages of an explicit step, in units of the tolerance."""
 LOG_ERROR_AT_START = math.log(tableau.ERROR_AT_START)
 
 
@@ -52,7 +54,7 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
     """Assembly of the functions of a model that a method calls, and the sizes of what they work on."""
     model = traced.model
     bounds = [(s.low, s.high) for s in model.states]
-    nodes: list[tuple[int, int]] = []
+    nodes: list[tuple[int, int]] | None = None
     solver, factors, by_time = "", 0, {}
     if method.implicit:
         s = rosenbrock.slopes(traced)
@@ -66,7 +68,7 @@ def model_functions(traced: Traced, width: int, fused: bool, method: Method) -> 
         parameters=len(model.parameters),
         levels=len(model.level_names),
         kept=max(kept, 1),
-        partials=max(len(nodes), 1),
+        partials=max(len(nodes or ()), 1),
         factors=max(factors, 1),
         by_time=by_time,
         method=method,
@@ -79,8 +81,11 @@ def arrays(layout: Layout) -> list[tuple[str, int]]:
     """Names and lengths of the arrays of vectors that a step works on."""
     count = layout.states
     stages = [(f"k{i}", count) for i in range(layout.method.stages)]
-    implicit = [("jac", layout.partials), ("lu", layout.factors)] if layout.method.implicit else []
-    return [("kept", layout.kept), ("new", count), *stages, *implicit]
+    if layout.method.implicit:
+        own = [("jac", layout.partials), ("lu", layout.factors)]
+    else:
+        own = [("moved", count), (BEND[1:], 1), (MOVE[1:], 1)]
+    return [("kept", layout.kept), ("new", count), *stages, *own]
 
 
 def call_rates(a: Assembly, t: str, x: str, out: str) -> None:
@@ -107,7 +112,7 @@ def attempt(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str, st
             total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
         return a.binary("fmul", h, total)
 
-    return _error(a, layout.states, estimate, constants)
+    return _error(a, layout.states, estimate, constants, stiffness=True)
 
 
 def _rosenbrock(a: Assembly, layout: Layout, t: str, h: str, constants: dict[str, str]) -> str:
@@ -254,25 +259,39 @@ def _stage(a: Assembly, count: int, stage: int, h: str) -> None:
         for j, weight in enumerate(tableau.STAGES[stage][1:], start=1):
             total = a.fma(a.number(weight), a.load(f"%k{j}", i), total)
         new = a.fma(h, total, a.load("%x", i))
-        a.store(_bounded(a, new, i) if stage == len(tableau.STAGES) - 1 else new, "%new", i)
+        if stage == len(tableau.STAGES) - 1:
+            new = _bounded(a, new, i)
+            a.store(a.binary("fsub", new, a.load("%new", i)), "%moved", i)
+        a.store(new, "%new", i)
         return []
 
     a.loop(count, [], body)
 
 
-def _error(a: Assembly, count: int, estimate: Callable[[str], str], constants: dict[str, str]) -> str:
-    """Error of the step in units of the tolerance (``plain.error_size``)."""
+def _error(
+    a: Assembly, count: int, estimate: Callable[[str], str], constants: dict[str, str], stiffness: bool = False
+) -> str:
+    """Error of the step in units of the tolerance (``plain.error_size``); with ``stiffness`` also ``BEND``, ``MOVE``."""
 
     def body(i: str, sums: list[str]) -> list[str]:
         new = a.load("%new", i)
         x, y = a.absolute(a.load("%x", i)), a.absolute(new)
         larger = a.select(a.compare("olt", x, y), y, x)
         allowed = a.fma(constants["rtols"], larger, scalar(a, "%absolute", i))
-        ratio = a.binary("fdiv", estimate(i), allowed)
+        per = a.binary("fdiv", a.number(1.0), allowed)
+        ratio = a.binary("fmul", estimate(i), per)
         # New state times zero: nothing if it is finite, else not a number, whatever its tolerance.
-        return [a.fma(ratio, ratio, sums[0]), a.fma(new, a.number(0.0), sums[1])]
+        found = [a.fma(ratio, ratio, sums[0]), a.fma(new, a.number(0.0), sums[1])]
+        if stiffness:
+            bend = a.binary("fmul", a.binary("fsub", a.load(last, i), a.load(before, i)), per)
+            move = a.binary("fmul", a.load("%moved", i), per)
+            found += [a.fma(bend, bend, sums[2]), a.fma(move, move, sums[3])]
+        return found
 
-    total, finite = a.loop(count, [a.number(0.0)] * 2, body)
+    before, last = (f"%k{stage}" for stage in (len(tableau.STAGES) - 2, len(tableau.STAGES) - 1))
+    total, finite, *felt = a.loop(count, [a.number(0.0)] * (4 if stiffness else 2), body)
+    for value, place in zip(felt, (BEND, MOVE)):
+        a.store(value, place)
     total = a.binary("fadd", total, finite)
     return a.sqrt(a.binary("fmul", total, constants["inverse_count"]))
 

@@ -12,21 +12,27 @@ so a tighter ``rtol`` tightens both parts. A state whose scale is infinite is so
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.arguments import shown
 from vein2vein.engine.method import rosenbrock, tableau
-from vein2vein.engine.trace.recording import misfit
+from vein2vein.engine.trace import content
+from vein2vein.engine.trace.graph import straying
+from vein2vein.engine.trace.kept import Kept
+from vein2vein.engine.trace.recording import misfit, trace
 from vein2vein.errors import InputError
+from vein2vein.models import author
 from vein2vein.models.model import Model, Names, is_number
 
 Vector = NDArray[np.float64]
 
 _TINY = float(np.finfo(float).tiny)
+_domains: Kept[tuple[Vector, Vector]] = Kept(64)
 
 
 @dataclass(frozen=True)
@@ -44,35 +50,32 @@ class Control:
     max_steps : int
         Tried steps, per patient and advance.
     method : Method
+        That the courses begin with.
+    stiff : Method or None
+        That takes over where stability binds ``method``, and hands back where it lets go; None: never.
+    ratio : callable () -> float
+        Steps of ``method`` that cost as much as one of ``stiff``.
     """
 
     rtol: float
     absolute: Vector
     low: Vector
     high: Vector
-    max_step: float = tableau.MAX_STEP
+    max_step: float = math.inf
     max_steps: int = tableau.MAX_STEPS
     method: tableau.Method = tableau.TSIT5
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Where one patient stands in a segment: state (states,), day, next step (0: not known), status and counts."""
-
-    state: Vector
-    day: float
-    step: float
-    status: int = tableau.OK
-    steps: int = 0
-    rejected: int = 0
+    stiff: tableau.Method | None = None
+    ratio: Callable[[], float] = field(default=lambda: 1.0)
 
 
 def control(
     model: Model,
     rtol: float,
-    max_step: float = tableau.MAX_STEP,
+    max_step: float = math.inf,
     max_steps: int = tableau.MAX_STEPS,
     method: tableau.Method = tableau.TSIT5,
+    stiff: tableau.Method | None = None,
+    ratio: Callable[[], float] = lambda: 1.0,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
     scale, low, high = model.limits
@@ -84,6 +87,8 @@ def control(
         max_step=max_step,
         max_steps=max_steps,
         method=method,
+        stiff=stiff,
+        ratio=ratio,
     )
 
 
@@ -94,34 +99,50 @@ def derivative(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
 
 
 def _free(model: Model, t: float, x: Vector, p: Names, u: Names) -> Vector:
-    """Time derivative (states,) without regard to bounds."""
+    """Time derivative (states,) without regard to bounds; states that may stray are seen within them."""
     names = model.state_names
+    low, high = _domain(model)
+    x = np.minimum(np.maximum(x, low), high)
     try:
         rate = model.equations(t, Names(zip(names, x.tolist())), p, u)
     except ArithmeticError:
         return np.full(len(names), np.nan)
-    except InputError:
-        raise
     except Exception as error:  # the author's own code, whatever is wrong with it
-        raise InputError(f"model {model.name}: its equations fail: {type(error).__name__}: {error}") from error
+        raise author.told(model.name, "the equations", error) from error
     if not isinstance(cast("object", rate), Mapping) or len(rate) != len(names):
         raise _unfit(model, rate)
     try:
-        return np.array([float(rate[name]) for name in names])
+        return np.array([math.nan if isinstance(rate[name], complex) else float(rate[name]) for name in names])
     except (KeyError, TypeError, ValueError):
         raise _unfit(model, rate) from None
+
+
+def _domain(model: Model) -> tuple[Vector, Vector]:
+    """Bounds (states,) within which the rates see each state: its own for one that strays (``graph.straying``)."""
+    recorded = content.fits(model)
+    if not recorded:  # who knows what these equations do
+        return model.limits[1:]
+    return _domains.get(recorded, lambda: _traced_domain(model))
+
+
+def _traced_domain(model: Model) -> tuple[Vector, Vector]:
+    traced = trace(model)
+    strays = list(straying(traced.graph, traced.derivatives))
+    _, low, high = model.limits
+    inside = np.isin(np.arange(len(low)), strays)
+    return np.where(inside, low, -np.inf), np.where(inside, high, np.inf)
 
 
 def _unfit(model: Model, rate: object) -> InputError:
     """What is wrong with what the equations returned."""
     if not isinstance(rate, Mapping):
-        return InputError(
-            f"model {model.name}: what the equations give is {type(rate).__name__}; return a mapping of name to value"
-        )
+        text = f"what the equations returned is {type(rate).__name__}; return a mapping of name to value"
+        return author.fault(f"model {model.name}: {text}", author.begins(model.equations))
     found = cast("Mapping[str, object]", rate)
     misfit(model, found)
     odd = next(name for name in model.state_names if not is_number(found[name]))
-    return InputError(f"model {model.name}: the rate of {odd} is {found[odd]!r}; give one number")
+    text = f"model {model.name}: the rate of {odd} is {shown(found[odd])}; give one number"
+    return author.fault(text, author.begins(model.equations))
 
 
 def _inward(rate: float, value: float, low: float, high: float) -> float:
@@ -129,57 +150,14 @@ def _inward(rate: float, value: float, low: float, high: float) -> float:
     return 0.0 if outward else rate
 
 
-def advance(
-    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Segment:
-    """Carry one patient forward to the day ``until``, or to where the solver had to give up.
+def bound(h: float, k: list[Vector], last: Vector, new: Vector, x: Vector, control: Control) -> float:
+    """Length of an explicit step in units of the largest rate constant that is felt; 0 where it is not known.
 
-    Parameters
-    ----------
-    parameters, levels : ndarray (parameters,), (levels,)
+    ``last`` is the state of the last stage but one, which like ``new`` is taken at the end of the step.
     """
-    if segment.status != tableau.OK or until <= segment.day:
-        return segment
-    with np.errstate(all="ignore"):
-        return _advance(model, segment, parameters, levels, float(until), control)
-
-
-def _advance(
-    model: Model, segment: Segment, parameters: Vector, levels: Vector, until: float, control: Control
-) -> Segment:
-    p = Names(zip(model.parameters, parameters.tolist()))
-    u = Names(zip(model.level_names, levels.tolist()))
-    t, x, step = segment.day, segment.state, segment.step
-    least = tableau.LEAST_STEP * max(1.0, abs(t), abs(until))
-    before = tableau.ERROR_AT_START
-    steps = rejected = 0
-    status = tableau.OK
-
-    k = [derivative(model, t, x, p, u)]
-    if not step > 0:
-        step = first_step(x, k[0], control)
-    while t < until:
-        if steps + rejected >= control.max_steps:
-            status = tableau.TOO_MANY_STEPS
-            break
-        step = min(step, control.max_step)
-        h, last = next_step(until - t, step)
-        after = until if last else t + h
-        k, new, error = attempt(model, t, x, k[0], h, p, u, control)
-        if error <= 1:
-            wanted = h * growth(error, before, control.method)
-            # A step cut short to end at a day does not shorten the ones to come.
-            step = wanted if h >= step else max(step, wanted)
-            before = max(error, tableau.ERROR_FLOOR)
-            t, x, k = after, new, k[-1:]
-            steps += 1
-        else:
-            rejected += 1
-            step = h * shrinkage(error, control.method)
-            if step < least:
-                status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
-                break
-    return Segment(x, t, step, status, segment.steps + steps, segment.rejected + rejected)
+    allowed = control.absolute + control.rtol * np.maximum(abs(x), abs(new))
+    move, bend = np.sum(((new - last) / allowed) ** 2), np.sum(((k[-1] - k[-2]) / allowed) ** 2)
+    return h * math.sqrt(bend / move) if move > 0 else 0.0
 
 
 def attempt(
@@ -191,14 +169,14 @@ def attempt(
     p: Names,
     u: Names,
     control: Control,
-) -> tuple[list[Vector], Vector, float]:
-    """Stages of a tried step of length ``h``, the state at its end within bounds, and the error.
+) -> tuple[list[Vector], Vector, float, float]:
+    """Stages of a tried step of length ``h``, the state at its end within bounds, the error, and ``bound``.
 
     ``first`` are the rates at its beginning, which a Rosenbrock step computes itself.
     """
     if not control.method.implicit:
-        k, new = stages(model, t, x, first, h, p, u, control)
-        return k, new, error_size(h, k, x, new, control)
+        k, new, last = stages(model, t, x, first, h, p, u, control)
+        return k, new, error_size(h, k, x, new, control), bound(h, k, last, new, x, control)
     rows = [np.array(list(vars(names).values()), dtype=float) for names in (p, u)]
     jacobian, by_time = rosenbrock.evaluate(rosenbrock.slopes_of(model), t, x, *rows)
     free = _free(model, t, x, p, u)
@@ -208,7 +186,7 @@ def attempt(
         control.method, lambda at, state: derivative(model, at, state, p, u), jacobian, by_time, t, x, h
     )
     new = np.minimum(np.maximum(new, control.low), control.high)
-    return k, new, _measure(k[-1], x, new, control)
+    return k, new, _measure(k[-1], x, new, control), 0.0
 
 
 def dense(method: tableau.Method, h: float, k: list[Vector], x: Vector, new: Vector) -> list[Vector]:
@@ -235,16 +213,17 @@ def stages(
     p: Names,
     u: Names,
     control: Control,
-) -> tuple[list[Vector], Vector]:
-    """The seven derivatives of a step of length ``h`` and the state at its end, within bounds."""
+) -> tuple[list[Vector], Vector, Vector]:
+    """The seven derivatives of a step of length ``h``, the state at its end, within bounds, and that of the last stage but one."""
     k = [first]
-    new = x
+    new = last = x
     for node, weights in zip(tableau.NODES[1:], tableau.STAGES[1:]):
+        last = new
         new = x + h * sum(a * ki for a, ki in zip(weights, k))
         if len(weights) == len(tableau.STAGES[-1]):
             new = np.minimum(np.maximum(new, control.low), control.high)
         k.append(derivative(model, t + node * h, new, p, u))
-    return k, new
+    return k, new, last
 
 
 def error_size(h: float, k: list[Vector], x: Vector, new: Vector, control: Control) -> float:
@@ -263,14 +242,6 @@ def rms(ratio: Vector, control: Control) -> float:
     """Root mean square over the states that steer the steps."""
     counted = max(int(np.isfinite(control.absolute).sum()), 1)
     return math.sqrt(float(np.sum(ratio**2)) / counted)
-
-
-def first_step(x: Vector, rate: Vector, control: Control) -> float:
-    """A cautious first step: a hundredth of the time in which the states change by their own size."""
-    allowed = control.absolute + control.rtol * abs(x)
-    size, speed = rms(x / allowed, control), rms(rate / allowed, control)
-    guess = tableau.FIRST_STEP * max(size, 1.0) / speed if speed > 0 else control.max_step
-    return min(guess, control.max_step) if math.isfinite(guess) else tableau.FIRST_STEP * control.max_step
 
 
 def next_step(remaining: float, step: float) -> tuple[float, bool]:

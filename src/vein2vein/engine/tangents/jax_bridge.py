@@ -75,7 +75,7 @@ def differentiable(
     checks.model_of(model)
     asked = checks.days_of(days)
     fixed = checks.matrix_of(parameters, model.parameters, "parameter", model)
-    given = checks.schedule_of(model, doses, asked, len(fixed))
+    given = checks.schedule_of(model, doses, np.full(len(fixed), asked[0]), len(fixed))
     directions = tangent.directions(
         model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
     )

@@ -128,7 +128,7 @@ def sensitivities(
     asked = checks.days_of(days)
     plain = solve.begin(model, parameters, state, float(asked[0]), levels, rtol, "plain")
     n = len(plain.parameters)
-    given = checks.schedule_of(model, doses, asked, n)
+    given = checks.schedule_of(model, doses, np.full(n, asked[0]), n)
     directions = tangent.directions(
         model, checks.names_of(wrt, "wrt", "a list of names"), [name for _, name, _ in given]
     )

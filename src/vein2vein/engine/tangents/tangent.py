@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from vein2vein.engine.trace.graph import LEAVES, NUMPY, Graph, needed, uses
 from vein2vein.engine.trace.recording import record
 from vein2vein.errors import InputError, unknown
 from vein2vein.models import mathematics
-from vein2vein.models.model import Input, Model, State
+from vein2vein.models.model import Input, Model, State, derived
 
 Matrix = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ _REPLAY: dict[str, Callable[..., Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "neg": operator.neg,
     "exp": mathematics.exp, "log": mathematics.log, "sqrt": mathematics.sqrt, "min": mathematics.minimum,
     "max": mathematics.maximum, "less": mathematics.less, "choose": mathematics.where,
+    "pow": mathematics.raised, "floor": mathematics.floor, "ceil": mathematics.ceil, "sin": mathematics.sin,
+    "cos": mathematics.cos, "atan": mathematics.atan, "tanh": mathematics.tanh,
 }  # fmt: skip
 
 
@@ -253,7 +255,7 @@ def extend(
     if paced:
         pace = g.leaf("level", len(levels) - 1)
         nodes = [g.apply("mul", pace, node) for node in nodes]
-    joined = replace(
+    joined = derived(
         model,
         name=f"{model.name} with tangents",
         states=(*model.states, *(_tangent_state(model.states[i], chosen[q]) for i, q in columns)),

@@ -13,9 +13,9 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from vein2vein.engine.trace.recording import Unrecordable, record, trace
-from vein2vein.errors import InputError, unknown
-from vein2vein.models.model import Model
+from vein2vein.engine.trace.expression import Unrecordable
+from vein2vein.engine.trace.recording import record, trace
+from vein2vein.models.model import Model, states_only
 
 _Facts = dict[str, str]
 _known: dict[int, tuple[weakref.ref[Model], _Facts]] = {}
@@ -57,19 +57,19 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def fits(model: Model) -> None:
-    """Refuse a model whose equations do not fit its states.
+def fits(model: Model) -> str:
+    """What ``rates`` gives, "" for equations that cannot be recorded: the readable solver looks at what they return.
 
-    Equations that cannot be recorded are let through: the readable solver looks at what they return.
+    Refuses a model whose equations do not fit its states.
     """
-    once(model, "fits", _fits)
+    return once(model, "fits", _fits)
 
 
 def _fits(model: Model) -> str:
     try:
         return rates(model)
     except Unrecordable:
-        return "not recorded"
+        return ""
 
 
 def rates(model: Model) -> str:
@@ -86,7 +86,19 @@ def _rates(model: Model) -> str:
 
 def initial(model: Model) -> str:
     """What a model's own start is."""
-    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", True))
+    return once(model, "initial", lambda m: _function(m, lambda t, x, p, u: m.initial(p), "the start", m.initial))
+
+
+def starts(model: Model) -> bool:
+    """Whether a model's own start can be recorded; else only Python can compute it."""
+
+    def find(m: Model) -> str:
+        try:
+            return initial(m)
+        except Unrecordable:
+            return ""
+
+    return bool(once(model, "starts", find))
 
 
 def dose(model: Model, name: str) -> str:
@@ -95,7 +107,8 @@ def dose(model: Model, name: str) -> str:
     def find(m: Model) -> str:
         if name in m.level_names:
             return f"level {name}"
-        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), f"the dose of '{name}'", True)
+        what = f"the dose of '{name}'"
+        return _function(m, lambda amount, x, p, u: m.apply_dose(name, amount, x, p), what, m.apply_dose)
 
     return once(model, f"dose {name}", find)
 
@@ -105,27 +118,32 @@ def observables(model: Model) -> str:
     return once(model, "observables", lambda m: _function(m, m.observables, "the observables"))
 
 
-def course(model: Model, gives: Sequence[str], summarized: Iterable[object]) -> tuple[str, ...]:
-    """What a whole course rests on: the rates, what each input does, and, if they are summarized, the observables."""
+def observed(model: Model, names: Sequence[str]) -> None:
+    """Refuse names that are neither states nor observables of a model."""
+    _, outputs = record(model.name, model.observables, model.state_names, model.parameters, model.level_names)
+    known = (*model.state_names, *outputs)
+    for name in names:
+        if name not in known:
+            raise InputError(f"model {model.name}: {unknown('state or observable', name, known)}")
+
+
+def course(model: Model, gives: Sequence[str], reads: Iterable[object], own_start: bool = False) -> tuple[str, ...]:
+    """What a whole course rests on: the rates, what each input does, the start and, if they are read, the observables."""
     facts = [rates(model), *(dose(model, name) for name in gives)]
-    if any(isinstance(of, str) and of not in model.state_names for of in summarized):
+    if own_start:
+        facts.append(initial(model))
+    if any(isinstance(of, str) and of not in model.state_names for of in reads):
         facts.append(observables(model))
     return tuple(facts)
 
 
-def example(model: Model) -> str:
-    """The model's own example: parameters and doses."""
-    return once(model, "example", lambda m: digest(sorted(m.example.items()), m.example_doses))
-
-
 def _function(
-    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: bool = False
+    model: Model, function: Callable[[Any, Any, Any, Any], Mapping[str, object]], what: str, of_states: object = None
 ) -> str:
-    graph, outputs = record(model.name, function, model.state_names, model.parameters, model.level_names, what)
-    odd = [name for name in outputs if of_states and name not in model.state_names]
-    if odd:
-        raise InputError(
-            f"model {model.name}: {what} names a state that does not exist: "
-            f"{unknown('state', odd[0], model.state_names)}"
-        )
+    """What a function of a model is; ``of_states`` is the author's function where it may name states only."""
+    graph, outputs = record(
+        model.name, function, model.state_names, model.parameters, model.level_names, what, of_states or function
+    )
+    if of_states is not None:
+        states_only(model, what, outputs, of_states)
     return digest(graph.nodes, outputs)

@@ -17,7 +17,8 @@ def jacobian(traced: Traced) -> dict[tuple[int, int], int]:
 def partials(g: Graph, outputs: Sequence[int], kind: str) -> list[dict[int, int]]:
     """Per output, {index: node} of its partial derivatives with respect to the leaves of a kind ("state", "parameter").
 
-    At a kink (minimum, maximum, less, choose) the derivative is that of the branch taken; ``less`` has derivative 0.
+    At a kink (minimum, maximum, less, choose) the derivative is that of the branch taken; ``less``, ``floor`` and
+    ``ceil`` have derivative 0. A root of 0, whose slope is infinite, is taken to rest: its derivative is 0.
     """
     slope: dict[int, dict[int, int]] = {}
     one = g.const(1.0)
@@ -33,7 +34,7 @@ def partials(g: Graph, outputs: Sequence[int], kind: str) -> list[dict[int, int]
 def chained(g: Graph, node: int, slope: Mapping[int, dict[int, int]]) -> dict[int, int]:
     """Slopes of a node from those of its operands, by the chain rule; none for a leaf."""
     op, args = g.nodes[node]
-    if not g.operands(node) or op == "less":
+    if not g.operands(node) or op in ("less", "floor", "ceil"):
         return {}
     if op == "choose":
         return _choose(g, args[0], slope[args[1]], slope[args[2]])
@@ -61,8 +62,27 @@ def _local(g: Graph, node: int, op: str, args: Sequence[int]) -> list[int]:
     if op == "log":
         return [g.apply("div", one, args[0])]
     if op == "sqrt":
-        return [g.apply("div", g.const(1 / 2), node)]
+        return [g.apply("choose", node, g.apply("div", g.const(1 / 2), node), g.const(0.0))]
+    if op == "sin":
+        return [g.apply("cos", args[0])]
+    if op == "cos":
+        return [g.apply("neg", g.apply("sin", args[0]))]
+    if op == "atan":
+        return [g.apply("div", one, g.apply("add", one, g.apply("mul", args[0], args[0])))]
+    if op == "tanh":
+        return [g.apply("sub", one, g.apply("mul", node, node))]
+    if op == "pow":
+        return _of_power(g, node, *args)
     raise ValueError(f"no derivative is known for the operation '{op}'")
+
+
+def _of_power(g: Graph, node: int, x: int, n: int) -> list[int]:
+    """Derivatives of x^n: n x^(n-1), at x = 0 that of 0, x or a root at rest; and x^n log x, at x = 0 nothing."""
+    one = g.const(1.0)
+    slope = g.apply("mul", n, g.apply("pow", x, g.apply("sub", n, one)))
+    other = g.apply("add", g.apply("less", n, one), g.apply("less", one, n))
+    by_base = g.apply("choose", x, slope, g.apply("sub", one, other))
+    return [by_base, g.apply("mul", node, g.apply("log", g.apply("choose", x, x, one)))]
 
 
 def _weighted(g: Graph, terms: Sequence[tuple[dict[int, int], int]]) -> dict[int, int]:

@@ -24,17 +24,21 @@ class Recorded:
     slopes: tuple[Mapping[tuple[str, int], int], ...]
 
 
-def differentiated(model: Model, function: Callable[..., Mapping[str, Any]], amount: bool = False) -> Recorded:
+def differentiated(
+    model: Model, function: Callable[..., Mapping[str, Any]], amount: bool = False, what: str = "the equations",
+    source: object = None,
+) -> Recorded:  # fmt: skip
     """Record a function of (t, x, p, u) of a model with its partial derivatives.
 
     With ``amount`` the function is given the amount of a dose as its fifth argument: one more parameter, the last.
+    ``what`` and ``source`` as for ``record``.
     """
     parameters = (*model.parameters, AMOUNT) if amount else model.parameters
 
     def call(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         return function(t, x, p, u, getattr(p, AMOUNT)) if amount else function(t, x, p, u)
 
-    graph, outputs = record(model.name, call, model.state_names, parameters, model.level_names)
+    graph, outputs = record(model.name, call, model.state_names, parameters, model.level_names, what, source)
     nodes = tuple(outputs.values())
     slopes: list[dict[tuple[str, int], int]] = [{} for _ in nodes]
     for kind in ("time", "state", "parameter", "level"):
@@ -45,9 +49,12 @@ def differentiated(model: Model, function: Callable[..., Mapping[str, Any]], amo
 
 def initial(model: Model) -> Recorded:
     """The model's own start with its derivatives."""
-    return differentiated(model, lambda t, x, p, u: model.initial(p))
+    return differentiated(model, lambda t, x, p, u: model.initial(p), what="the start", source=model.initial)
 
 
 def dose(model: Model, name: str) -> Recorded:
     """What a dose does to the states it changes, with its derivatives."""
-    return differentiated(model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), amount=True)
+    what = f"the dose of '{name}'"
+    return differentiated(
+        model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), True, what, model.apply_dose
+    )

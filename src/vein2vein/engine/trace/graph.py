@@ -36,6 +36,13 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
+    "pow": np.power,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "tanh": np.tanh,
     "min": np.minimum,
     "max": np.maximum,
     "less": _less,
@@ -49,7 +56,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
-        self.lines: dict[int, str] = {}
+        self.lines: dict[int, tuple[str, str, int]] = {}
         self._orders: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def _intern(self, node: Node) -> int:
@@ -160,6 +167,24 @@ def needed(g: Graph, outputs: Iterable[int]) -> list[int]:
             stack.append((node, True))
             stack.extend((a, False) for a in reversed(g.operands(node)) if a not in done)
     return order
+
+
+def straying(g: Graph, outputs: Iterable[int]) -> tuple[int, ...]:
+    """States under a root, a logarithm or a power, which do not exist for every number; a maximum makes them safe.
+
+    Between two steps a state may lie a little beyond its bounds. Rates see these states within them.
+    """
+    found: set[int] = set()
+    for node in needed(g, outputs):
+        op, args = g.nodes[node]
+        if op in ("sqrt", "log", "pow") and not _guarded(g, args[0]):
+            found |= {g.nodes[below][1][0] for below in needed(g, args) if g.nodes[below][0] == "state"}
+    return tuple(sorted(found))
+
+
+def _guarded(g: Graph, node: int) -> bool:
+    op, args = g.nodes[node]
+    return op == "max" and any((g.value(a) or 0.0) >= 0.0 for a in args if g.value(a) is not None)
 
 
 def uses(g: Graph, order: Iterable[int], outputs: Iterable[int]) -> dict[int, int]:

@@ -89,6 +89,12 @@ class Printer:
             return rf"\ln {self.text(self.positive(args[0]), POWER)}", PRODUCT
         if op == "sqrt":
             return rf"\sqrt{{{self.text(args[0])}}}", ATOM
+        if op in ("floor", "ceil"):
+            return rf"\l{op}{{}} {self.text(args[0])} \r{op}{{}}", ATOM
+        if op == "atan":
+            return rf"\arctan\left({self.text(args[0])}\right)", ATOM
+        if op == "pow":
+            return f"{{{self.text(args[0], ATOM)}}}^{{{self.text(args[1])}}}", POWER
         if op == "less":
             return f"[{self.text(args[0])} < {self.text(args[1])}]", ATOM
         if op == "choose":

@@ -48,6 +48,8 @@ class _Readable(Printer):
             return self.power(args[0]) or (f"exp({self.text(args[0])})", ATOM)
         if op == "log":
             return f"ln({self.text(self.positive(args[0]))})", ATOM
+        if op == "pow":
+            return f"{self.text(args[0], ATOM)}^{self.text(args[1], ATOM)}", POWER
         if op == "less":
             return f"({self.text(args[0])} < {self.text(args[1])})", ATOM
         if op == "choose":

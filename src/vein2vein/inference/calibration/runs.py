@@ -139,9 +139,9 @@ def run_one(task: Task) -> Result:
 
 def _one_thread() -> None:
     """In a worker: the runs are what goes side by side, not the patients of one."""
-    from vein2vein.engine.llvm import run_segment
+    from vein2vein.engine.llvm import threads
 
-    run_segment.threads_available = lambda: 1
+    threads.available = lambda: 1
 
 
 def side_by_side(tasks: Sequence[Task], workers: int, run: Callable[[Task], Result], say: Say) -> Iterator[Result]:

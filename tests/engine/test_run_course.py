@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vein2vein.engine import solve
-from vein2vein.engine.llvm import machine, run_segment
+from vein2vein.engine.llvm import machine, run_course
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.models.mathematics import exp, less, log, maximum, minimum, where
 from vein2vein.models.model import named
@@ -33,7 +33,7 @@ def test_compiled_equals_plain(models, patients, name, method):
 def test_rates_are_those_of_the_equations(models, patients):
     model, p = models["cytokine"], patients(11)
     x = np.random.default_rng(5).uniform(0.2, 2.0, (11, len(model.states)))
-    found = run_segment.rates(run_segment.compile_model(model), 2.0, x, p, np.zeros((11, 0)))
+    found = run_course.rates(run_course.compile_rates(model), 2.0, x, p, np.zeros((11, 0)))
     truth = model.equations(2.0, named(model.state_names, x), named(model.parameters, p), None)
     for i, name in enumerate(model.state_names):
         assert found[:, i] == pytest.approx(np.broadcast_to(truth[name], 11), rel=1e-12, abs=1e-14)
@@ -107,8 +107,8 @@ def values_of(functions, width=None, **columns):
     x = np.ones((n, len(functions.states)))
     for name, column in columns.items():
         x[:, functions.state_names.index(name)] = column
-    compiled = run_segment.compile_model(functions, width)
-    out = run_segment.rates(compiled, 0.0, x, np.full((n, 1), 0.3), np.zeros((n, 0)))
+    compiled = run_course.compile_rates(functions, width)
+    out = run_course.rates(compiled, 0.0, x, np.full((n, 1), 0.3), np.zeros((n, 0)))
     return {name: out[:, i] for i, name in enumerate(functions.state_names)}
 
 
@@ -143,13 +143,13 @@ def test_an_underflowing_exponential_is_zero(functions):
 
 def test_a_processor_without_fused_arithmetic_agrees_to_rounding(models, patients, monkeypatch):
     model, p = models["cytokine"], patients(5)
-    here = run_segment.compile_model(model)
+    here = run_course.compile_rates(model)
     triple, _, _ = machine.host()
     monkeypatch.setattr(machine, "host", lambda: (triple, "generic", ""))
-    plainest = run_segment._compile(model, 2)
+    plainest = run_course._compile_rates(model, 2)
     x = np.random.default_rng(9).uniform(0.2, 2.0, (5, len(model.states)))
     levels = np.zeros((5, 0))
-    expected, found = (run_segment.rates(c, 1.0, x, p, levels) for c in (here, plainest))
+    expected, found = (run_course.rates(c, 1.0, x, p, levels) for c in (here, plainest))
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-13)
 
 
@@ -175,7 +175,7 @@ def test_nothing_is_written_into_the_arrays_that_were_given(models, name, n):
     solve.advance(later, 5.0, state=x, levels=u)
     assert np.array_equal(later.state, again)
     solve.solve(model, p, x, days, dosed, u)
-    run_segment.rates(run_segment.compile_model(model), 0.0, x, p, u)
+    run_course.rates(run_course.compile_rates(model), 0.0, x, p, u)
     sensitivities(model, p, x, days, dosed, wrt=[model.parameters[0]], levels=u)
     for key, array in given.items():
         assert np.array_equal(array, before[key]), key
