@@ -16,6 +16,7 @@ from vein2vein.report.beside import second_process
 if TYPE_CHECKING:
     from vein2vein.journey.chart import Journey
     from vein2vein.report.beside import Ask
+    from vein2vein.therapy.patient import Patient
 
 REPORT, FIGURE = "report.html", "journey.svg"
 AROUND = "journey"  # the figure of the days around the infusion, which has a file of its own
@@ -103,13 +104,12 @@ def _run(
     from vein2vein.report.patient import draw_patient, patient_page
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
-    from vein2vein.trials.virtual_patients import companions
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
-    patients = known if repeat == 1 else companions(known, repeat, seed)
+    patients = known if repeat == 1 else _companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         treat = simulate if policy is None else functools.partial(simulate, policy=policy)
         journey = treat(patients, chosen, dose=dose, seed=seed, progress=report)
@@ -126,6 +126,12 @@ def _run(
         _print(journey, spread)
     for what, path in files.items():
         console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
+
+
+def _companions(known: Patient, count: int, seed: int) -> Patient:
+    from vein2vein.trials.virtual_patients import companions
+
+    return companions(known, count, seed)
 
 
 def _emit(journey: Journey, spread: Journey | None) -> None:

@@ -94,7 +94,7 @@ def command(
     with ExitStack() as held:  # what makes ready while this process loads what it needs itself
         ask = held.enter_context(second_process(wanted=not in_chunks and (patients or 1) <= MOST_SENT))
         held.enter_context(console.no_garbage())
-        from vein2vein.runs.large import holds_large
+        from vein2vein.runs.store import holds_large
         from vein2vein.trials.trial import load_trial
 
         plan = load_trial(trial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from vein2vein.clinic.words import Lineage, lineage_words
 from vein2vein.journey.journey import ArmRows, Journey, by_arm, some_patients
 from vein2vein.report.facts import Compared
 from vein2vein.report.text import listed
-from vein2vein.trials.trial import Trial
+
+if TYPE_CHECKING:
+    from vein2vein.trials.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from vein2vein.engine.llvm.vector_math import Assembly
 
-
 _UNROLLED, _FEW = 8, 16
 """Numbers copied in one go of a loop; up to how many no loop is made."""
 
