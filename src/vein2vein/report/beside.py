@@ -9,6 +9,7 @@ second core or no interpreter to start, and whenever anything goes wrong there, 
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import subprocess
@@ -125,7 +126,7 @@ def serve() -> None:
 
     gc.disable()
     warnings.simplefilter("ignore")
-    given, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    given, answers = sys.stdin.buffer, io.BufferedWriter(io.FileIO(os.dup(1), "w"))
     os.dup2(2, 1)  # what a library prints must not stand between two answers
     with suppress(KeyboardInterrupt, BrokenPipeError):
         _make_ready()
