@@ -178,6 +178,7 @@ def test_nobody_is_moved_by_the_others(make_model):
 
 def test_robertson_over_four_billion_days(make_model):
     """Robertson 1966, as in Hairer and Wanner 1996, IV.10; values at 4e9 from LSODA at 1e-12."""
+
     def rates(t, x, p, u):
         fast = 3e7 * x.b * x.b
         back, slow = 1e4 * x.b * x.c, p.k * x.a

@@ -182,7 +182,7 @@ def doses_of(model: Model, doses: object) -> list[Dose]:
 
 
 def schedule_of(model: Model, doses: object, begins: Matrix, n: int) -> list[Given]:
-    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit, or lies before a course (n,)."""
+    """Doses as (days, input name, amounts), arrays () or (n,); refuse what does not fit, or lies before the begins."""
     schedule: list[Given] = []
     for day, name, amount in doses_of(model, doses):
         when = floats(day)

@@ -82,7 +82,7 @@ def read(days: object, begin: object = None) -> Days:
         given = checks.floats(begin)
         if given is None or given.ndim > 1 or not np.all(np.isfinite(given)):
             raise InputError(
-                f"begin is {checks.shown(begin)}; give the finite day on which the courses begin, or one for each patient"
+                f"begin is {checks.shown(begin)}; give the finite day on which courses begin, or one for each patient"
             )
     if not ragged(days):
         return Days(checks.days_of(cast("ArrayLike", days)), (), given)

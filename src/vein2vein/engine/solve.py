@@ -106,9 +106,7 @@ class Prepared:
     levels: Levels | None
     _laid: list[_Laid] = field(default_factory=list[_Laid])
 
-    def __call__(
-        self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None
-    ) -> Solution:
+    def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
         """Solve for a matrix of parameters.
 
         Parameters
@@ -274,7 +272,7 @@ def prepare(
 def outputs_of(model: Model, outputs: object) -> tuple[bool, tuple[str, ...]]:
     """Whether values are written, and which; no names: the states."""
     if isinstance(outputs, (bool, np.bool_)):
-        return bool(outputs), ()
+        return bool(cast("bool", outputs)), ()
     names = checks.names_of(outputs, "outputs", "True, False, or a list of states and observables")
     if not names:
         return False, ()

@@ -67,6 +67,4 @@ def found(
         ahead[clone] = np.where(due, reached - np.log(draw[:, 2]), limits[clone])
     if not touched:
         return run, columns, limits
-    again = engine.begin(model, changed, state, run.day, run.levels, run.control.rtol, run.backend)
-    kept = {name: getattr(run, name) for name in ("status", "steps", "rejected", "reached", "step")}
-    return replace(again, **kept), changed, ahead
+    return replace(run, parameters=changed, state=state), changed, ahead

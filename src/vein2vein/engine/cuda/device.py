@@ -97,10 +97,9 @@ def room(n: int, states: int, levels: int, days: int, request: Request) -> dict[
 
 def collect(found: dict[str, Any], n: int) -> Courses:
     """The results as the other backends give them."""
-    states = len(found["state"])
-    values = found["values"]
+    values, m = found["values"], found["state"].shape[0]
     return Courses(
-        values=np.full((n, 0, states), np.nan) if values is None else np.moveaxis(values, 2, 0).copy(),
+        values=np.full((0, m), np.nan) if values is None else np.moveaxis(values, 2, 0).reshape(-1, m).copy(),
         state=found["state"].T.copy(),
         levels=found["levels"].T.copy(),
         reached=found["reached"],

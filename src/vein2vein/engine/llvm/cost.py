@@ -1,4 +1,4 @@
-"""How much arithmetic a step costs: operations, not seconds, so that results do not depend on where they are computed."""
+"""How much arithmetic a step costs: operations, not seconds, so that no result depends on where it is computed."""
 
 from __future__ import annotations
 

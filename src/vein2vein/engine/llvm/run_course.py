@@ -261,8 +261,12 @@ def rates(compiled: Rates, day: float, state: Matrix, parameters: Matrix, levels
     x, p, u = (pack(np.asarray(v, dtype=float), width) for v in (state, parameters, levels))
     when = np.array([day], dtype=float)
     for group in range(len(out)):
-        compiled.follow(*(a[group].ctypes.data for a in (x, p, u, out)), when.ctypes.data)
+        compiled.follow(*(_address(a[group]) for a in (x, p, u, out)), _address(when))
     return np.ascontiguousarray(out.transpose(0, 2, 1)).reshape(-1, compiled.states)[:n]
+
+
+def _address(array: NDArray[Any]) -> int:
+    return array.ctypes.data
 
 
 def pack(values: Matrix, width: int) -> Matrix:

@@ -271,7 +271,7 @@ def _stage(a: Assembly, count: int, stage: int, h: str) -> None:
 def _error(
     a: Assembly, count: int, estimate: Callable[[str], str], constants: dict[str, str], stiffness: bool = False
 ) -> str:
-    """Error of the step in units of the tolerance (``plain.error_size``); with ``stiffness`` also ``BEND``, ``MOVE``."""
+    """Error of the step in units of the tolerance (``plain.error_size``); ``stiffness``: also ``BEND``, ``MOVE``."""
 
     def body(i: str, sums: list[str]) -> list[str]:
         new = a.load("%new", i)

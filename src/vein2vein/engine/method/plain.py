@@ -214,7 +214,7 @@ def stages(
     u: Names,
     control: Control,
 ) -> tuple[list[Vector], Vector, Vector]:
-    """The seven derivatives of a step of length ``h``, the state at its end, within bounds, and that of the last stage but one."""
+    """The seven derivatives of a step, the state at its end, within bounds, and that of the last stage but one."""
     k = [first]
     new = last = x
     for node, weights in zip(tableau.NODES[1:], tableau.STAGES[1:]):

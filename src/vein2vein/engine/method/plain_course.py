@@ -55,7 +55,8 @@ class Course:
         self.t, self.h, log_before, self.other = found.reals[row, : len(REALS)].tolist()
         self.before = math.exp(log_before)
         counts = found.whole[row, : len(WHOLES)].tolist()
-        self.method, _, self.fresh, self.status, self.steps, self.rejected, _, _, self.streak, self.spell, self.failed = counts
+        _, self.method, self.fresh, self.status, self.steps, self.rejected = counts[:6]
+        self.streak, self.spell, self.failed = counts[-3:]
         self.fired: list[list[float]] = [[] for _ in request.events]
         self.crossed = [False] * len(request.events)
         self.quantities = [summaries.quantity(s, model) for s in request.wanted]

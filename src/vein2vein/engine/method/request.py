@@ -14,8 +14,8 @@ from vein2vein.engine.method.summaries import Summary
 Matrix = NDArray[np.float64]
 
 STOP, SET, ADD = -1, -2, -3
-"""What else may stand for an input in ``Doses.what``: a step ends here and the next begins anew (a jump of the equations
-on a known day); the state becomes that of a row of ``Doses.resets``; that row is added to the state."""
+"""What else may stand for an input in ``Doses.what``: a step ends here and the next begins anew (a jump of the
+equations on a known day); the state becomes that of a row of ``Doses.resets``; that row is added to the state."""
 
 
 EXPLICIT, IMPLICIT = 1, 2
@@ -94,9 +94,9 @@ class Standing:
         left (0: never); then
         what events and summaries carry along.
     whole : ndarray of int (n, 11 or more)
-        ``WHOLES``: what is to be done, by which method and how, status and counts, the next day of output and the next dose, steps in a
-        row that speak for the other method, steps since the last change of the method and changes in vain; then what
-        events carry along.
+        ``WHOLES``: what is to be done, by which method and how, status and counts, the next day of output and the next
+        dose, steps in a row that speak for the other method, steps since the last change of the method, and changes in
+        vain; then what events carry along.
     """
 
     state: Matrix
@@ -176,8 +176,8 @@ class Courses:
 def arrange(n: int, doses: Sequence[tuple[Matrix, int, Matrix]], levels: Sequence[bool]) -> Doses:
     """Dose lists of n patients from (days (n,) or one, what, amounts (n,) or one); a day that is NaN is left out.
 
-    ``levels[what]`` is whether the input is a level; of a dose, an amount of 0 is left out. Below 0, ``what`` is one of the
-    codes above.
+    ``levels[what]`` is whether the input is a level; of a dose, an amount of 0 is left out. Below 0, ``what`` is one of
+    the codes above.
     """
     days = np.stack([np.broadcast_to(d, n) for d, _, _ in doses], axis=1) if doses else np.zeros((n, 0))
     amounts = np.stack([np.broadcast_to(a, n) for _, _, a in doses], axis=1) if doses else np.zeros((n, 0))

@@ -244,29 +244,32 @@ FIRST_STEP_LEAST = 1e-9
 # A segment that ends within a hundredth of a step is ended by this step: the alternative is one more step, a crumb that
 # costs as much as any other.
 STRETCH = 1.01
-# Below this length, in units of the day reached (or of LEAST_DAY), t + h is hardly another number than t. A refused step
-# that would have to be shorter ends the patient's course with a status: the equations jump, or are too stiff for the
-# method. The day is that of the step, not the last one asked for: a course of 1e9 days may begin with steps of 1e-5.
+# Below this length, in units of the day reached (or of LEAST_DAY), t + h is hardly another number than t. A refused
+# step that would have to be shorter ends the patient's course with a status: the equations jump, or are too stiff
+# for the method. The day is that of the step, not the last one asked for: a course of 1e9 days may begin with steps
+# of 1e-5.
 LEAST_STEP = 1e-13
 LEAST_DAY = 1e-12
 
-# Which method is at work may change within a course, for each patient by itself. What decides is measured on the way: a
-# step of the stiff method costs as much as ``cost.ratio`` explicit ones, so the method that covers more days for the same
-# arithmetic is the better one. Each method keeps the step with which the other was left; TURN steps in a row that cover
-# less than the other would for the same cost send the patient over, and AT_ONCE if there was no other step since coming.
+# Which method is at work may change within a course, for each patient by itself. What decides is measured on the
+# way: a step of the stiff method costs as much as ``cost.ratio`` explicit ones, so the method that covers more days
+# for the same arithmetic is the better one. Each method keeps the step with which the other was left; TURN steps in
+# a row that cover less than the other would for the same cost send the patient over, and AT_ONCE if there was no
+# other step since coming.
 TURN = 8
 AT_ONCE = 4
-# That alone would never find out what the other method can do by now, so after ASK (ASK_BACK) steps it is tried; each time
-# in vain doubles the wait, up to MOST_FAILED times. A trial must be worth it: more than WORTH steps are left of the course.
+# That alone would never find out what the other method can do by now, so after ASK (ASK_BACK) steps it is tried;
+# each time in vain doubles the wait, up to MOST_FAILED times. A trial must be worth it: more than WORTH steps are
+# left of the course.
 ASK, ASK_BACK = 32, 96
 MOST_FAILED = 6
 WORTH = 10.0
-# The last two stages of tsit5 are both taken at the end of the step, so the change of the rates between them over the change
-# of the state estimates the largest rate constant that is felt (Hairer and Wanner 1996, IV.2). Times the length of the
-# step it can be no more than the stability limit, 3.5. Below FELT nothing is stiff and the stiff method is not tried (nor
-# compiled); at BINDS and above stability is near, and such a step counts as URGENT ones towards ASK. Between the two lies
-# what tight tolerances meet: steps far below the stability limit that fast rates still make short, since each further
-# term of the error carries one more power of the rate.
+# The last two stages of tsit5 are both taken at the end of the step, so the change of the rates between them over
+# the change of the state estimates the largest rate constant that is felt (Hairer and Wanner 1996, IV.2). Times the
+# length of the step it can be no more than the stability limit, 3.5. Below FELT nothing is stiff and the stiff
+# method is not tried (nor compiled); at BINDS and above stability is near, and such a step counts as URGENT ones
+# towards ASK. Between the two lies what tight tolerances meet: steps far below the stability limit that fast rates
+# still make short, since each further term of the error carries one more power of the rate.
 FELT, BINDS, URGENT = 0.2, 2.0, 4
 
 REFERENCE_RTOL = 1e-5

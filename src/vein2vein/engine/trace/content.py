@@ -15,6 +15,7 @@ from typing import Any
 
 from vein2vein.engine.trace.expression import Unrecordable
 from vein2vein.engine.trace.recording import record, trace
+from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, states_only
 
 _Facts = dict[str, str]
@@ -128,7 +129,7 @@ def observed(model: Model, names: Sequence[str]) -> None:
 
 
 def course(model: Model, gives: Sequence[str], reads: Iterable[object], own_start: bool = False) -> tuple[str, ...]:
-    """What a whole course rests on: the rates, what each input does, the start and, if they are read, the observables."""
+    """What a whole course rests on: rates, what each input does, the start and, if they are read, the observables."""
     facts = [rates(model), *(dose(model, name) for name in gives)]
     if own_start:
         facts.append(initial(model))
