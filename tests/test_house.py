@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import vein2vein
+from vein2vein.cli.main import MODULES
 from vein2vein.models import catalogue
 from vein2vein.sources import all_sources
 
@@ -145,7 +146,9 @@ def _imports(path, modules):
 
 def test_a_command_or_a_public_name_reaches_every_module():
     files = {_module(path): path for path in FILES}
-    todo = ["vein2vein.__main__", *(f"vein2vein.{home}" for home in vein2vein._HOME.values()), *FOUND_BY_NAME]
+    commands = {f"vein2vein.cli.{module}" for module in MODULES.values()}
+    todo = ["vein2vein.__main__", *(f"vein2vein.{home}" for home in vein2vein._HOME.values())]
+    todo += [*commands, *FOUND_BY_NAME]
     reached = set()
     while todo:
         module = todo.pop()

@@ -271,7 +271,7 @@ def _read_one(card: Card, here: tuple[str, ...], over: ParameterSet | None) -> P
     if not found.how and not found.given_by:
         card.required(*here, "how", expected="one of " + ", ".join(HOW))
     with located(card, *here):
-        found = replace(found, symbol=found.symbol or found.name)
+        found = found if found.symbol else replace(found, symbol=found.name)
         if over is None:
             return _bounded(found)
         old = over.parameters[found.name]
@@ -285,11 +285,11 @@ def _read_one(card: Card, here: tuple[str, ...], over: ParameterSet | None) -> P
 def _bounded(parameter: Parameter) -> Parameter:
     """A parameter with the bounds of its unit where it gives none itself."""
     least, most, why = _unit_bounds().get(parameter.unit, (-math.inf, math.inf, ""))
-    own = (parameter.least, parameter.most)
-    return replace(
-        parameter, least=own[0] if own[0] > -math.inf else least, most=own[1] if own[1] < math.inf else most,
-        bounds=parameter.bounds or why,
-    )  # fmt: skip
+    own = (parameter.least, parameter.most, parameter.bounds)
+    bounded = (own[0] if own[0] > -math.inf else least, own[1] if own[1] < math.inf else most, own[2] or why)
+    if bounded == own:
+        return parameter
+    return replace(parameter, least=bounded[0], most=bounded[1], bounds=bounded[2])
 
 
 def names_for_cards(general: ParameterSet) -> list[str]:

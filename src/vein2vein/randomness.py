@@ -8,7 +8,9 @@ changes a draw. Built on NumPy's Philox counter generator.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +23,17 @@ SMALLEST = 0.5 * 2.0**-53  # the least of the uniform draws
 def _key(seed: int, purpose: str) -> NDArray[np.uint64]:
     digest = hashlib.blake2b(f"{seed}:{purpose}".encode(), digest_size=16).digest()
     return np.frombuffer(digest, dtype=np.uint64)
+
+
+_own = threading.local()
+
+
+def _generator() -> tuple[np.random.Philox, Any]:
+    """A generator of this thread and its state before the first draw, to be set: making one costs more than a draw."""
+    if not hasattr(_own, "philox"):
+        _own.philox = np.random.Philox(key=0)
+        _own.state = _own.philox.state
+    return _own.philox, _own.state
 
 
 def uniforms(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Floats:
@@ -53,8 +66,7 @@ def each_uniforms(seed: int, purposes: Sequence[str], patients: ArrayLike, count
     if first < 0:
         raise ValueError(f"patient numbers start at 0; found {first}")
     blocks = -(-count // 4)  # Philox gives four 64-bit words for each step of its counter
-    generator = np.random.Philox(key=_key(seed, purposes[0]))
-    state = generator.state
+    generator, state = _generator()
     words = np.empty((len(purposes), numbers.size, count), dtype=np.uint64)
 
     def raw(number: int, length: int) -> NDArray[np.uint64]:

@@ -195,7 +195,7 @@ def test_where_no_second_process_can_be_had_one_does_it_all(monkeypatch):
     alone = run("monitor", "two.csv", "--json")[1]
     monkeypatch.setattr("vein2vein.cli.monitor_cohort.MANY", 2)
     monkeypatch.setattr("vein2vein.cli.monitor_cohort.cpu_count", lambda: 2)
-    monkeypatch.setattr("vein2vein.cli.monitor_cohort.ProcessPoolExecutor", refused)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", refused)
     assert run("monitor", "two.csv", "--json")[1] == alone
 
 

@@ -83,7 +83,7 @@ def test_an_existing_report_is_refused_before_the_run(finished, monkeypatch):
     from vein2vein.trials import trial
 
     folder, _ = finished
-    monkeypatch.setattr(trial, "run_trial", lambda *_, **__: pytest.fail("the run started"))
+    monkeypatch.setattr(trial, "enroll_and_treat", lambda *_, **__: pytest.fail("the run started"))
     code, out, err = run("trial", "eliana", "--patients", PATIENTS, "--out", folder)
     assert (code, out) == (2, "")
     assert "--force" in err and "report.html" in err

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.grades.bounded import Range, lowest_of_day
+from vein2vein.clinic.grades.bounded import Range, carried_ends, last_ends, lowest_of_day
 from vein2vein.clinic.grades.grades import latest, take
+from vein2vein.therapy.course import Course
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 7), (7, 7), (40, 7), (3, 0)])
@@ -28,3 +29,18 @@ def test_the_lowest_of_a_day_reads_that_day_of_that_patient_only():
     found = lowest_of_day(days, Range(low, low + 1), 2)
     assert np.array_equal(found.low, [[2.0, np.nan, np.nan], [5.0, 4.0, 1.0]], equal_nan=True)
     assert np.array_equal(found.high, [[3.0, np.nan, np.nan], [6.0, 5.0, 2.0]], equal_nan=True)
+
+
+@pytest.mark.parametrize("window", [3.0, np.inf])
+def test_the_ends_at_the_last_cell_are_those_that_are_carried_there(window):
+    chance = np.random.default_rng(7)
+    values = np.where(chance.random((60, 9)) < 0.2, chance.uniform(100.0, 900.0, (60, 9)), np.nan)
+    marks = {name: chance.random((60, 9)) < 0.3 for name in ("below_lloq", "above")}
+    course = Course(
+        np.arange(60), np.arange(9.0), {"igg": values},
+        below_lloq={"igg": marks["below_lloq"]}, above={"igg": marks["above"] & ~marks["below_lloq"]},
+    )  # fmt: skip
+    found, whole = last_ends(course, "igg", window), carried_ends(course, "igg", window)
+    assert np.isfinite(found.low).any() and np.isnan(found.low).any()
+    assert np.array_equal(found.low, whole.low[:, -1], equal_nan=True)
+    assert np.array_equal(found.high, whole.high[:, -1], equal_nan=True)

@@ -232,6 +232,20 @@ def progress(title: str, *, for_machines: bool = False, quiet: bool = False) -> 
         yield _lines(title)
 
 
+@contextmanager
+def no_garbage() -> Generator[None]:
+    """No search for cyclic garbage in a run that soon ends: it finds little, in what takes long to look through."""
+    import gc
+
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _event(fraction: float, stage: str = "") -> None:
     emit("progress", fraction=fraction, stage=stage)
 

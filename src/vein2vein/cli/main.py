@@ -11,29 +11,58 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections import UserDict
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import click
 
 from vein2vein import __version__
-from vein2vein.cli import (
-    catalogue,
-    check,
-    compare,
-    console,
-    eligible,
-    explain,
-    monitor,
-    qualify,
-    respond,
-    schema,
-    simulate,
-    trial,
-)
+from vein2vein.cli import console
 from vein2vein.errors import InputError, unknown
 from vein2vein.files import WriteError, shown
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+MODULES = {
+    "trial": "trial",
+    "simulate": "simulate",
+    "explain": "explain",
+    "monitor": "monitor",
+    "eligible": "eligible",
+    "respond": "respond",
+    "check": "check",
+    "qualify": "qualify",
+    "compare": "compare",
+    "schema": "schema",
+    "products": "catalogue",
+    "diseases": "catalogue",
+    "trials": "catalogue",
+    "analytes": "catalogue",
+    "models": "catalogue",
+}
+"""Command -> module of this folder that holds it."""
+
+
+class _Loaded(UserDict[str, click.Command]):
+    """The commands by name; a module is loaded when one of its commands is asked for."""
+
+    def __getitem__(self, key: str) -> click.Command:
+        if self.data.get(key) is None:
+            module = import_module(f"vein2vein.cli.{MODULES[key]}")
+            found: tuple[click.Command, ...] = getattr(module, "commands", ()) or (module.command,)
+            self.data |= {name: command for command in found if (name := command.name) is not None}
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
 
 
 class Commands(click.Group):
@@ -50,6 +79,7 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    commands=_Loaded(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: vein2vein trial eliana --patients 200 --seed 7",
 )
@@ -62,20 +92,6 @@ def commands() -> None:
 
     Research software: not a medical device, not for decisions about patients.
     """
-
-
-commands.add_command(trial.command)
-commands.add_command(simulate.command)
-commands.add_command(explain.command)
-commands.add_command(monitor.command)
-commands.add_command(eligible.command)
-commands.add_command(respond.command)
-commands.add_command(check.command)
-commands.add_command(qualify.command)
-commands.add_command(compare.command)
-commands.add_command(schema.command)
-for _catalog in catalogue.commands:
-    commands.add_command(_catalog)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -116,6 +113,10 @@ def run_all(tasks: Sequence[Task], say: console.Report) -> list[Done]:
     done: list[Done] = []
     workers = min(WORKERS, cpu_count() or 1)
     if len(tasks) >= MANY and workers > 1:
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
+        from multiprocessing import get_context
+
         try:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
                 _take(done, pool.map(run_one, tasks, chunksize=CHUNK), len(tasks), say)

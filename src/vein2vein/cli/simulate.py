@@ -11,11 +11,16 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
+from vein2vein.report.beside import second_process
 
 if TYPE_CHECKING:
     from vein2vein.journey.chart import Journey
+    from vein2vein.report.beside import Ask
+    from vein2vein.therapy.patient import Patient
 
 REPORT, FIGURE = "report.html", "journey.svg"
+AROUND = "journey"  # the figure of the days around the infusion, which has a file of its own
+MOST_SENT = 4_000  # companions whose journeys a second process gets to draw; of more, it would hold too much memory
 MOST_REPEATS = 100_000
 EXAMPLES = """\b
 Examples:
@@ -62,9 +67,9 @@ def command(
     PATIENT.TOML says what is known of the patient; --init writes an example. Shows what happened at each step and the
     days around the infusion, and writes a figure and a report.
     """
-    from vein2vein.therapy import patient as patients
-
     if init is not None:
+        from vein2vein.therapy import patient as patients
+
         then = f"simulate {init} --product tisagenlecleucel"
         text = patients.example_patient_text()
         options.start_file(init, text, then, force=force, for_machines=for_machines, quiet=quiet)
@@ -77,7 +82,8 @@ def command(
         raise InputError(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
-    _run(patient, product, dose, policy, seed, repeat, out, for_machines, quiet, force)
+    with second_process(wanted=repeat <= MOST_SENT) as ask, console.no_garbage():
+        _run(patient, product, dose, policy, seed, repeat, out, ask, for_machines, quiet, force)
 
 
 def _run(
@@ -88,45 +94,44 @@ def _run(
     seed: int,
     repeat: int,
     out: Path | None,
+    ask: Ask,
     for_machines: bool,
     quiet: bool,
     force: bool,
 ) -> None:
     from vein2vein.cards import read_card
     from vein2vein.journey.chart import simulate
-    from vein2vein.report.patient import write_patient_report
+    from vein2vein.report.patient import draw_patient, patient_page
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
-    from vein2vein.trials.virtual_patients import companions
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
-    patients = known if repeat == 1 else companions(known, repeat, seed)
+    patients = known if repeat == 1 else _companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         treat = simulate if policy is None else functools.partial(simulate, policy=policy)
         journey = treat(patients, chosen, dose=dose, seed=seed, progress=report)
         spread = None if repeat == 1 else journey
-        files = {"Figure": _write_figure(journey, spread, folder / FIGURE, force)}
-        files["Report"] = write_patient_report(
-            journey, folder / REPORT, spread=spread, name=patient_name(card), force=force
-        )
+        drawn = functools.cache(ask(draw_patient, journey, 0, spread))
+        text = patient_page(journey, 0, spread, patient_name(card), drawn)
+        own = {picture.name: picture.svg for picture in drawn()}
+        files = {"Figure": write_text(folder / FIGURE, own[AROUND], force=force)} if AROUND in own else {}
+        files["Report"] = write_text(folder / REPORT, text, force=force)
     console.tell_notes((*noticed, *journey.notes), for_machines=for_machines, quiet=quiet)
     if for_machines:
         _emit(journey, spread)
     elif not quiet:
         _print(journey, spread)
     for what, path in files.items():
-        if path:
-            console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
+        console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
 
 
-def _write_figure(journey: Journey, spread: Journey | None, path: Path, force: bool) -> Path | None:
-    from vein2vein.report.figures_patient import One, journey_figure
+def _companions(known: Patient, count: int, seed: int) -> Patient:
+    from vein2vein.trials.virtual_patients import companions
 
-    picture = journey_figure(One(journey, 0, spread)) if bool(journey.infused[0]) else None
-    return None if picture is None else write_text(path, picture.svg, force=force)
+    return companions(known, count, seed)
 
 
 def _emit(journey: Journey, spread: Journey | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,19 @@ from vein2vein.cli import console, options
 from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
+from vein2vein.report.beside import here, second_process
 
 if TYPE_CHECKING:
+    from vein2vein.report.beside import Ask
     from vein2vein.runs.large import LargeResult
     from vein2vein.trials.comparison import Row
-    from vein2vein.trials.trial import TrialResult
+    from vein2vein.trials.trial import Trial, TrialResult
 
 REPORT, NONMEM = "report.html", "nonmem.csv"
 HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
 SHORT_HEADERS, SHORT_WIDTHS = ("outcome", "simulated", "published", "inside"), (0, 20, 16, 6)  # narrow terminals
 WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
+MOST_SENT = 4_000  # patients whose journeys a second process gets to draw; of more, it would hold too much memory
 MOST_AT_ONCE = 20_000  # patients whose courses are held in memory; beyond this a run goes in chunks
 EXAMPLES = """\b
 Examples:
@@ -74,11 +77,9 @@ def command(
     NAME is a trial that comes with vein2vein ('vein2vein trials' lists them), FILE a trial file of your own. The table
     sets the simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
     """
-    from vein2vein.runs.large import holds_large, run_large
-    from vein2vein.runs.store import MANIFEST, TABLES
-    from vein2vein.trials import trial as trials
-
     if init is not None:
+        from vein2vein.trials import trial as trials
+
         text = trials.trial_template_text() if trial is None else trials.load_trial(trial).text
         options.start_file(init, text, f"trial {init}", "trial", force=force, for_machines=for_machines, quiet=quiet)
         return
@@ -89,32 +90,57 @@ def command(
         )
     if scheduler:
         options.idle("--scheduler", "jobs")
-    plan = trials.load_trial(trial)
-    folder = out or console.results_folder(f"{plan.name}-seed{seed}")
-    large = (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
-    if large or chunk or keep_courses or jobs > 1 or scheduler:
-        if export:
-            raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
-        with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
-            chunks = run_large(
-                plan,
-                folder,
-                patients=patients,
-                seed=seed,
-                chunk=chunk,
-                courses=keep_courses,
-                jobs=jobs,
-                scheduler=scheduler,
-                force=force,
-                progress=report,
-            )
-        _tell_large(chunks, for_machines, quiet)
-        return
+    in_chunks = bool(chunk or keep_courses or jobs > 1 or scheduler)
+    with ExitStack() as held:  # what makes ready while this process loads what it needs itself
+        ask = held.enter_context(second_process(wanted=not in_chunks and (patients or 1) <= MOST_SENT))
+        held.enter_context(console.no_garbage())
+        from vein2vein.runs.store import holds_large
+        from vein2vein.trials.trial import load_trial
+
+        plan = load_trial(trial)
+        folder = out or console.results_folder(f"{plan.name}-seed{seed}")
+        large = in_chunks or (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
+        if not large:
+            _run(plan, patients, seed, folder, export, ask, for_machines, quiet, force)
+            return
+    if export:
+        raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
+    from vein2vein.runs.large import run_large
+
+    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+        chunks = run_large(
+            plan,
+            folder,
+            patients=patients,
+            seed=seed,
+            chunk=chunk,
+            courses=keep_courses,
+            jobs=jobs,
+            scheduler=scheduler,
+            force=force,
+            progress=report,
+        )
+    _tell_large(chunks, for_machines, quiet)
+
+
+def _run(
+    plan: Trial,
+    patients: int | None,
+    seed: int,
+    folder: Path,
+    export: str | None,
+    ask: Ask,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """A run in one piece: all journeys in memory, their tables and a report."""
+    from vein2vein.runs.store import MANIFEST, TABLES
+
     tables = (*(f"{name}.parquet" for name in TABLES), MANIFEST)
     console.new_folder(folder, (REPORT, *tables, *([NONMEM] if export else [])), force=force)
-    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report, _no_garbage():
-        result = trials.run_trial(plan, patients=patients, seed=seed, progress=report)
-        files = _write(result, folder, export, force)
+    with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
+        result, files = _results(plan, patients, seed, folder, export, ask, report, force)
     unusual = [note for note in result.journey.notes if note.startswith(console.UNUSUAL)]
     console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
     if for_machines:
@@ -127,36 +153,45 @@ def command(
         console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
 
-def _write(result: TrialResult, folder: Path, export: str | None, force: bool) -> dict[str, Path]:
+def _results(
+    plan: Trial,
+    patients: int | None,
+    seed: int,
+    folder: Path,
+    export: str | None,
+    ask: Ask,
+    report: console.Report,
+    force: bool,
+) -> tuple[TrialResult, dict[str, Path]]:
+    """Treat, compare and write; the figures are drawn beside, in the order in which they can be."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from vein2vein.report.trial import trial_page
-    from vein2vein.runs.store import write_trial
+    import numpy as np
 
-    with ThreadPoolExecutor(1) as beside:  # the tables are written while the figures are drawn
+    from vein2vein.report import facts
+    from vein2vein.report.figures_survival import comparison_figure
+    from vein2vein.report.trial import trial_page
+    from vein2vein.report.trial_figures import draw_trial
+    from vein2vein.runs.store import write_trial
+    from vein2vein.trials import trial as trials
+
+    numbers = np.arange(trials.patients_of(plan, patients))
+    journey = trials.enroll_and_treat(plan, numbers, seed=seed, progress=report)
+    asked = ask if numbers.size <= MOST_SENT else here
+    drawn = asked(draw_trial, plan, journey)
+    report(1.0, trials.COMPARING)
+    result = trials.set_beside(plan, journey, seed=seed)
+    compared = asked(comparison_figure, facts.compared(result))
+    with ThreadPoolExecutor(1) as beside:  # and the tables are written
         stored = beside.submit(write_trial, result, folder)
-        text = trial_page(result)
+        text = trial_page(result, drawn, compared)
         files = {"Results": Path(stored.result())}
     if export == "nonmem":
         from vein2vein.io.nonmem import write_nonmem
 
         files["NONMEM data set"] = Path(write_nonmem(result, folder / NONMEM))
     files["Report"] = write_text(folder / REPORT, text, force=force)
-    return files
-
-
-@contextmanager
-def _no_garbage() -> Generator[None]:
-    """No search for cyclic garbage in a run that soon ends: it finds little, in what takes long to look through."""
-    import gc
-
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+    return result, files
 
 
 def _tell_large(result: LargeResult, for_machines: bool, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,11 @@ from vein2vein.report.figures import Floats, quantiles
 from vein2vein.report.look import entries, look, looks, words
 from vein2vein.sources import all_sources
 from vein2vein.therapy.product import dose_range, find_indication
-from vein2vein.trials.comparison import Row
-from vein2vein.trials.published import Published
-from vein2vein.trials.trial import TrialResult
+
+if TYPE_CHECKING:  # a page of one patient needs no trial
+    from vein2vein.trials.comparison import Row
+    from vein2vein.trials.published import Published
+    from vein2vein.trials.trial import Trial, TrialResult
 
 NOT_GRADABLE = -1
 NOT_OBSERVED = -2
@@ -89,6 +91,14 @@ def quantity_title(quantity: str) -> str:
 def compared(result: TrialResult) -> list[Compared]:
     """The comparison of a trial, row by row, each with its landmark and arms."""
     return [_compared(row, told) for row, told in zip(result.comparison, result.trial.published, strict=True)]
+
+
+def told(trial: Trial) -> list[Compared]:
+    """The published figures of a trial, row by row, with nothing simulated beside them yet."""
+    from vein2vein.trials.comparison import beside
+
+    level = look("bands", "confidence")
+    return [_compared(beside(row, 0, None, level=level), row) for row in trial.published]
 
 
 def _compared(row: Row, told: Published) -> Compared:

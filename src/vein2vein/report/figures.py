@@ -148,6 +148,7 @@ def _settings(name: str) -> dict[Any, Any]:  # names of settings, as the plottin
         "axes.titlesize": size,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
+        "axes.titley": 1.0,  # where it would come to stand anyway: no search for a place above all labels
         "axes.labelsize": size,
         "xtick.labelsize": look("figure", "small_size"),
         "ytick.labelsize": look("figure", "small_size"),
@@ -316,17 +317,22 @@ def log_axis(axes: Axes) -> None:
     """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
+    class Between(LogLocator):
+        """Ticks between powers of ten where the axis is short; elsewhere they bear no label and would not be seen."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return super().tick_values(vmin, vmax) if vmax < vmin * look("figure", "log_minor_below") else []
+
     def power(value: float, _: int) -> str:
         return power_of_ten(value)
 
     def between(value: float, _: int) -> str:
-        low, high = axes.get_ylim()
-        return f"{value:,g}" if high < low * look("figure", "log_minor_below") else ""
+        return f"{value:,g}"
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
     axes.yaxis.set_major_formatter(FuncFormatter(power))
-    axes.yaxis.set_minor_locator(LogLocator(base=10.0, subs=looks("figure", "log_minor")))
+    axes.yaxis.set_minor_locator(Between(base=10.0, subs=looks("figure", "log_minor")))
     axes.yaxis.set_minor_formatter(FuncFormatter(between))
     axes.tick_params(axis="y", which="minor", length=0)
 

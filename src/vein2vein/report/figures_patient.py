@@ -15,7 +15,17 @@ from vein2vein.clinic.words import finding_words, usual_crs, usual_neurologic
 from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
 from vein2vein.report.facts import Mask
-from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, quantiles, render
+from vein2vein.report.figures import (
+    Floats,
+    Picture,
+    day_axis,
+    log_axis,
+    mark_level,
+    months,
+    quantiles,
+    render,
+    text_width,
+)
 from vein2vein.report.figures_toxicity import draw_grades
 from vein2vein.report.look import axis_name, ceiling, color, look, looks
 from vein2vein.report.look import floor as lowest
@@ -23,6 +33,8 @@ from vein2vein.report.look import floor as lowest
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+LONGEST_NUMBER = "100,000"  # on the logarithmic axes
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,8 @@ def journey_figure(one: One) -> Picture | None:
     given = {n: d for n, d in given.items() if d.size}
     grades = np.stack([daily_grades(one, key, last) for key in (usual_crs(), usual_neurologic())])
     names_of = [finding_words(key).short for key in (usual_crs(), usual_neurologic())]
+    titles = [analyte(n).title.split(",")[0].split(" (")[0] for n in given]
+    proteins = "il6" in panels and bool(np.isfinite(one.values("crp")[window]).any())
     hues = {
         "b_cells": "b_cells",
         "il6": "il6",
@@ -139,7 +153,7 @@ def journey_figure(one: One) -> Picture | None:
             _curve(axes, one, name, color(hues.get(name, "tumor")), days, window, logarithmic=name != "temperature")
             mark_level(axes, name)
             axes.set_title(axis_name(name))
-            if name == "il6" and np.isfinite(one.values("crp")[window]).any():
+            if name == "il6" and proteins:
                 _beside(axes, one, window)
         strip = rows[len(panels)]
         draw_grades(strip, grades)
@@ -170,7 +184,7 @@ def journey_figure(one: One) -> Picture | None:
                     markeredgewidth=2,
                     color=color("ink"),
                 )
-            ticks.set_yticks(range(len(given)), [analyte(n).title.split(",")[0].split(" (")[0] for n in given])
+            ticks.set_yticks(range(len(given)), titles)
             ticks.set_ylim(len(given) - 0.4, -0.6)
             ticks.tick_params(axis="y", length=0)
             ticks.set_title("Treatments")
@@ -192,6 +206,8 @@ def journey_figure(one: One) -> Picture | None:
         f"treatments. {', '.join(words)}.",
         draw,
         height=1.55 * len(panels) + 1.3 + 0.32 * len(given),
+        labels=text_width([*names_of, *titles, LONGEST_NUMBER], "small_size"),
+        layout="journey-crp" if proteins else "journey",
         caption="Day 0 is the infusion. Logarithmic axes except for temperature and CRP; dots where a value "
         f"was measured on few days.{band}",
     )

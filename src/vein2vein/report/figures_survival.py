@@ -19,7 +19,8 @@ from vein2vein.report.figures import Floats, Picture, draw_intervals, months, re
 from vein2vein.report.figures_kinetics import draw_landmarks
 from vein2vein.report.look import color, look, looks
 from vein2vein.report.text import number
-from vein2vein.statistics.survival import interval_at, kaplan_meier, median_time, value_at
+from vein2vein.statistics.intervals import limits
+from vein2vein.statistics.survival import kaplan_meier, median_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,8 +75,12 @@ def estimate(time: Floats, event: Mask, in_set: Mask, endpoint: str, clock: str)
     every = np.unique(time[event])
     some = np.unique(np.linspace(0, every.size - 1, int(look("figure", "most_steps"))).astype(int))
     steps = np.unique(np.concatenate([[0.0], every[some] if every.size else every, [time.max()]]))
-    value = np.array([float(value_at(curve, s)) for s in steps])
-    bounds = np.array([[float(x) for x in interval_at(curve, s, look("bands", "confidence"))] for s in steps])
+    place = np.searchsorted(curve.times, steps, side="right") - 1  # of all steps at once, as value_at finds one
+    value, variance = (
+        np.where(place < 0, first, held[np.maximum(place, 0)])
+        for first, held in ((curve.start, curve.value), (0.0, curve.variance))
+    )
+    bounds = np.stack(limits(value, np.sqrt(variance), look("bands", "confidence")), axis=1)
     bounds = np.where(np.isfinite(bounds), bounds, value[:, None])
     last = time.max() / look("windows", "month")
     ticks = np.arange(0, last + 1 / 2, _step(last)) * look("windows", "month")

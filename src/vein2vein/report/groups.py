@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from vein2vein.clinic.words import Lineage, lineage_words
 from vein2vein.journey.journey import ArmRows, Journey, by_arm, some_patients
 from vein2vein.report.facts import Compared
 from vein2vein.report.text import listed
-from vein2vein.trials.trial import TrialResult
+
+if TYPE_CHECKING:
+    from vein2vein.trials.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Group:
     journey: Journey
     words: Lineage
 
+    @property
+    def suffix(self) -> str:
+        """What the ids of its figures end with."""
+        return f"-{self.key}" if self.key else ""
+
     def rows(self, compared: list[Compared]) -> list[Compared]:
         """The published figures of exactly these patients."""
         return [row for row in compared if set(row.arms) == set(self.arms) or (not self.key and not row.arms)]
@@ -52,31 +60,32 @@ def words_of(journey: Journey) -> Lineage:
     return lineage_words(disease.lineage, disease.name)
 
 
-def arm_groups(result: TrialResult) -> list[Group]:
+def arm_groups(trial: Trial, journey: Journey) -> list[Group]:
     """Each arm by itself."""
-    return _grouped(result, lambda arm: arm.arm)
+    return _grouped(trial, journey, lambda arm: arm.arm)
 
 
-def shared_groups(result: TrialResult) -> list[Group]:
+def shared_groups(trial: Trial, journey: Journey) -> list[Group]:
     """Arms that share disease, product and the way the cells are followed, together."""
-    return _grouped(result, lambda arm: (arm.facts.disease.name, arm.facts.product.name, arm.facts.analyte))
+    return _grouped(trial, journey, lambda arm: (arm.facts.disease.name, arm.facts.product.name, arm.facts.analyte))
 
 
-def _grouped(result: TrialResult, of: Callable[[ArmRows], Hashable]) -> list[Group]:
-    titles = {arm.name: arm.title for arm in result.trial.arms}
+def _grouped(trial: Trial, journey: Journey, of: Callable[[ArmRows], Hashable]) -> list[Group]:
+    titles = {arm.name: arm.title for arm in trial.arms}
     gathered: dict[Hashable, list[ArmRows]] = {}
-    for arm in by_arm(result.journey):
+    for arm in by_arm(journey):
         gathered.setdefault(of(arm), []).append(arm)
     found: list[Group] = []
     for arms in gathered.values():
         names = tuple(arm.arm for arm in arms)
-        journey = some_patients(result.journey, np.sort(np.concatenate([arm.rows for arm in arms])))
+        rows = np.sort(np.concatenate([arm.rows for arm in arms]))
+        theirs = journey if rows.size == journey.count else some_patients(journey, rows)
         told = [titles.get(name, name) for name in names]
         alone = len(gathered) == 1
         disease = arms[0].facts.disease.title
         pooled = f"Pooled, because they share the disease ({disease}): {listed(told, 'and')}." if len(arms) > 1 else ""
         title = "" if alone else _capital(disease if len(arms) > 1 else told[0])
-        found.append(Group("" if alone else "-".join(names), title, pooled, names, journey, words_of(journey)))
+        found.append(Group("" if alone else "-".join(names), title, pooled, names, theirs, words_of(theirs)))
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import NOT_ASKED, Journey
 from vein2vein.report import facts, page
 from vein2vein.report.facts import Mask
-from vein2vein.report.figures import Floats
+from vein2vein.report.figures import Floats, Picture
 from vein2vein.report.figures_patient import One, daily_grades, follow_up_figure, journey_figure
 from vein2vein.report.figures_survival import landmark, survival
 from vein2vein.report.flow import ANTIGEN, counts, success
@@ -91,38 +92,50 @@ def write_patient_report(
     return write_text(target, patient_page(journey, index, spread, name), force=force)
 
 
-def patient_page(journey: Journey, index: int = 0, spread: Journey | None = None, name: str = "") -> str:
-    """Return the report of one patient as HTML text."""
+def draw_patient(journey: Journey, index: int = 0, spread: Journey | None = None) -> list[Picture]:
+    """The figures of one patient: the days around the infusion, then the follow-up; none where nobody was infused."""
+    one = One(journey, index, spread)
+    drawn = (journey_figure(one), follow_up_figure(one)) if bool(journey.infused[index]) else ()
+    return [picture for picture in drawn if picture is not None]
+
+
+def patient_page(
+    journey: Journey,
+    index: int = 0,
+    spread: Journey | None = None,
+    name: str = "",
+    drawn: Callable[[], list[Picture]] | None = None,
+) -> str:
+    """Return the report of one patient as HTML text; ``drawn`` gives the figures where another process draws them."""
     count = journey.count
     if not 0 <= index < count:
         raise InputError(f"there is no patient at position {index}; the journey holds {count}, from 0 to {count - 1}.")
     one = One(journey, index, spread)
     infused = bool(journey.infused[index])
-    pictures = [p for p in (journey_figure(one), follow_up_figure(one)) if p is not None] if infused else []
     headers, rows = day_table(one) if infused else ([], [])
     assumed, known = facts.assumptions(journey)
     product = journey.arms[int(journey.arm[index])].product.title
     mine = int(journey.patient.number[index])
-    return page.fill(
-        "patient.html.j2",
-        title=f"Patient {name or mine}: the journey with {product}",
-        pictures=pictures,
-        summary=story(one),
-        facts=known_facts(one),
-        steps=steps(one),
-        headers=headers,
-        rows=rows,
-        chances=chances(spread) if spread is not None else [],
-        companions=0 if spread is None else spread.count,
-        assumed=assumed,
-        known=known,
-        how=facts.how_counts(journey),
-        notes=list(dict.fromkeys(str(n) for n in journey.notes)),
-        failures=[f for f in facts.failures(journey) if f[0] == mine],
-        count=1,
-        provenance=facts.flat(journey.provenance),
-        follow=int(look("windows", "acute")),
-    )
+    told: dict[str, Any] = {
+        "title": f"Patient {name or mine}: the journey with {product}",
+        "summary": story(one),
+        "facts": known_facts(one),
+        "steps": steps(one),
+        "headers": headers,
+        "rows": rows,
+        "chances": chances(spread) if spread is not None else [],
+        "companions": 0 if spread is None else spread.count,
+        "assumed": assumed,
+        "known": known,
+        "how": facts.how_counts(journey),
+        "notes": list(dict.fromkeys(str(n) for n in journey.notes)),
+        "failures": [f for f in facts.failures(journey) if f[0] == mine],
+        "count": 1,
+        "provenance": facts.flat(journey.provenance),
+        "follow": int(look("windows", "acute")),
+    }
+    pictures = drawn() if drawn else draw_patient(journey, index, spread)
+    return page.fill("patient.html.j2", pictures=pictures, **told)
 
 
 def story(one: One) -> list[str]:

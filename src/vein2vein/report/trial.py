@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +14,14 @@ from vein2vein.analytes import analyte
 from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
 from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
-from vein2vein.report import facts, figures_kinetics, figures_survival, figures_toxicity, flow, page
+from vein2vein.report import facts, figures_survival, flow, page
 from vein2vein.report.figures import Picture
 from vein2vein.report.groups import Group, arm_groups, shared_groups
 from vein2vein.report.look import look, texts, unit_name
 from vein2vein.report.text import MISSING, number, percent, span
+from vein2vein.report.trial_figures import DEATH, Drawn, draw_trial
 from vein2vein.trials.trial import TrialResult
 
-DEATH = "OS"
 SEVERE = 3  # grade from which a toxicity is severe
 
 
@@ -65,39 +67,54 @@ def write_trial_report(result: TrialResult, path: str | Path, *, force: bool = F
     return write_text(target, trial_page(result), force=force)
 
 
-def trial_page(result: TrialResult) -> str:
-    """Return the report of a trial as HTML text."""
+def trial_page(
+    result: TrialResult,
+    drawn: Callable[[], Drawn] | None = None,
+    compared: Callable[[], Picture | None] | None = None,
+) -> str:
+    """Return the report of a trial as HTML text.
+
+    Parameters
+    ----------
+    result : TrialResult
+    drawn, compared : callable, optional
+        Give the figures of the patients and of the comparison, where another process draws them; asked last.
+    """
     journey = result.journey
     rows = facts.compared(result)
     assumed, known = facts.assumptions(journey)
-    return page.fill(
-        "trial.html.j2",
-        title=result.trial.title or result.trial.name,
-        whole=whole_flow(result, rows),
-        arms=[by_itself(result, group, rows) for group in arm_groups(result)],
-        pools=[together(group, rows) for group in shared_groups(result)],
-        compared=figures_survival.comparison_figure(rows),
-        summary=summary(result, rows),
-        assumed=assumed,
-        known=known,
-        how=facts.how_counts(journey),
-        notes=list(dict.fromkeys(journey.notes)),
-        failures=facts.failures(journey),
-        count=journey.count,
-        provenance=facts.flat(result.provenance),
-        read=[r for r in rows if r.confidence == facts.READ],
-        memory=[r for r in rows if r.confidence != facts.READ],
-        within=within,
-        gap=gap,
-        sources=sources(rows),
-        facts=trial_facts(result),
-        grade_names=texts("grades", "names"),
-    )
+    alone, pooled = arm_groups(result.trial, journey), shared_groups(result.trial, journey)
+    told: dict[str, Any] = {
+        "title": result.trial.title or result.trial.name,
+        "whole": whole_flow(result, alone, rows),
+        "summary": summary(alone, journey, rows),
+        "assumed": assumed,
+        "known": known,
+        "how": facts.how_counts(journey),
+        "notes": list(dict.fromkeys(journey.notes)),
+        "failures": facts.failures(journey),
+        "count": journey.count,
+        "provenance": facts.flat(result.provenance),
+        "read": [r for r in rows if r.confidence == facts.READ],
+        "memory": [r for r in rows if r.confidence != facts.READ],
+        "sources": sources(rows),
+        "facts": trial_facts(result),
+        "grade_names": texts("grades", "names"),
+    }
+    arms = [by_itself(result, group, rows) for group in alone]
+    pools = [together(group) for group in pooled]
+    figures = drawn() if drawn else draw_trial(result.trial, journey)
+    for one, pictures, curves in zip(arms, figures.arms, figures.survival, strict=True):
+        one.pictures.update(pictures)
+        one.survival.extend(curves)
+    for one, pictures in zip(pools, figures.pools, strict=True):
+        one.pictures.update(pictures)
+    beside_published = compared() if compared else figures_survival.comparison_figure(rows)
+    return page.fill("trial.html.j2", arms=arms, pools=pools, compared=beside_published, within=within, gap=gap, **told)
 
 
-def whole_flow(result: TrialResult, rows: list[facts.Compared]) -> Picture | None:
+def whole_flow(result: TrialResult, groups: list[Group], rows: list[facts.Compared]) -> Picture | None:
     """Screening, enrollment and infusion of all arms; None where there is one arm, whose own flow says it."""
-    groups = arm_groups(result)
     if len(groups) == 1:
         return None
     n = flow.counts(result.journey, groups[0].words)
@@ -106,23 +123,17 @@ def whole_flow(result: TrialResult, rows: list[facts.Compared]) -> Picture | Non
 
 
 def by_itself(result: TrialResult, group: Group, rows: list[facts.Compared]) -> Told:
-    """Flow, kinetics, grades and survival of one arm."""
-    journey, own, key = group.journey, group.rows(rows), _suffix(group)
+    """Flow, kinetics and grades of one arm; its figures of kinetics, grades and survival are added."""
+    journey = group.journey
     alone = not group.key
     size = (result.trial.enrolled, result.trial.infused) if alone else (0, 0)
-    listed = flow.stages(journey, group.words, own, result.screened if alone else 0, size)
-    curves = [figures_survival.survival_figure(journey, own, e, key) for e in (*group.words.endpoints, DEATH)]
-    pictures: dict[str, Picture | None] = {
-        "flow": flow.flow_figure(listed, key),
-        "kinetics": figures_kinetics.kinetics_figure(journey, own, key),
-        "grades": figures_toxicity.grade_figure(journey, key),
-    }
+    listed = flow.stages(journey, group.words, group.rows(rows), result.screened if alone else 0, size)
     return Told(
-        key,
+        group.suffix,
         group.title,
         group.pooled,
-        pictures,
-        [curve for curve in curves if curve is not None],
+        {"flow": flow.flow_figure(listed, group.suffix)},
+        [],
         kinetics_rows(journey),
         grade_rows(journey),
         [],
@@ -131,22 +142,14 @@ def by_itself(result: TrialResult, group: Group, rows: list[facts.Compared]) -> 
     )
 
 
-def together(group: Group, rows: list[facts.Compared]) -> Told:
-    """Product, tumor, treatments, inflammation, counts and B cells of the arms that share a disease."""
-    journey, own, key = group.journey, group.rows(rows), _suffix(group)
-    pictures: dict[str, Picture | None] = {
-        "quality": figures_kinetics.quality_figure(facts.quality(journey), key),
-        "tumor": figures_kinetics.tumor_figure(journey, key),
-        "treatments": figures_toxicity.treatment_figure(journey, key),
-        "inflammation": figures_toxicity.inflammation_figure(journey, key),
-        "counts": figures_toxicity.count_figure(journey, key),
-        "aplasia": figures_kinetics.aplasia_figure(journey, own, key),
-    }
+def together(group: Group) -> Told:
+    """Product, lots and treatments of the arms that share a disease; their figures are added."""
+    journey = group.journey
     return Told(
-        key,
+        group.suffix,
         group.title,
         group.pooled,
-        pictures,
+        {},
         [],
         [],
         [],
@@ -156,14 +159,9 @@ def together(group: Group, rows: list[facts.Compared]) -> Told:
     )
 
 
-def _suffix(group: Group) -> str:
-    return f"-{group.key}" if group.key else ""
-
-
-def summary(result: TrialResult, rows: list[facts.Compared]) -> list[str]:
+def summary(groups: list[Group], journey: Journey, rows: list[facts.Compared]) -> list[str]:
     """A few sentences with the main results by arm, the published figure beside each where there is one."""
-    groups = arm_groups(result)
-    n = flow.counts(result.journey, groups[0].words)
+    n = flow.counts(journey, groups[0].words)
     said = [f"{n.enrolled} virtual patients were enrolled and {n.infused} infused ({percent(n.infused, n.enrolled)})."]
     for group in groups:
         told = group_summary(group, group.rows(rows))

@@ -27,7 +27,7 @@ from typing import cast
 from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, whole
 from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
-from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
+from vein2vein.files import WriteError, check_target, checksum, make_folder, strays, write_bytes, write_text
 from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
@@ -39,6 +39,7 @@ from vein2vein.runs.store import (
     as_plain,
     comparison_table,
     folder_of,
+    holds_large,
     read_manifest,
     read_parquet,
     write_table,
@@ -161,11 +162,6 @@ def run_large(
 def chunk_files(folder: str | Path, manifest: LargeManifest) -> dict[str, list[Path]]:
     """Files of each table of a large run, by patient number."""
     return {name: [Path(folder) / name / c["file"] for c in manifest["chunks"]] for name in manifest["tables"]}
-
-
-def holds_large(folder: str | Path) -> bool:
-    """Whether a folder holds a large run, complete or not."""
-    return is_regular(Path(folder) / MANIFEST) and "chunks" in read_manifest(folder)
 
 
 # Beginning, or going on

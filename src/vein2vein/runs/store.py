@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vein2vein.arguments import name_or_path, of_kind, text
 from vein2vein.errors import InputError, unknown
-from vein2vein.files import check_target, make_folder, refused_by_library, scratch_path, write_text
+from vein2vein.files import check_target, is_regular, make_folder, refused_by_library, scratch_path, write_text
 from vein2vein.journey.journey import Journey
 from vein2vein.records import patient_arrays
 from vein2vein.trials.comparison import Row
@@ -230,6 +230,11 @@ def read_manifest(folder: str | Path) -> Manifest | LargeManifest:
 def is_large(manifest: Manifest | LargeManifest) -> TypeGuard[LargeManifest]:
     """Whether a manifest is that of a large run: see runs/large.py."""
     return "chunks" in manifest
+
+
+def holds_large(folder: str | Path) -> bool:
+    """Whether a folder holds a large run, complete or not."""
+    return is_regular(Path(folder) / MANIFEST) and is_large(read_manifest(folder))
 
 
 def _quoted(path: Path) -> str:

@@ -6,12 +6,15 @@ fit one trial at a time and bring pandas and more behind them.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.errors import InputError
 from vein2vein.statistics.checks import Flags, Floats, checked_flags, checked_times, numbers, place, same_shape
 
+EPSILON = float(np.finfo(np.float64).eps)
 NEWTON_STEPS = 30  # solver coefficient: enough for one coefficient from 0 at the largest step
 NEWTON_LARGEST = 2.0  # solver coefficient: longest Newton step, on the log hazard ratio
 LARGEST_LOG_RATIO = 20.0  # solver coefficient: beyond it a group had no event, and the ratio is not estimable
@@ -63,20 +66,25 @@ def _one(times: Floats, events: Flags, since: Floats) -> float:
     exposed = since[events] < at
     if exposed.all() or not exposed.any():
         return np.nan
-    risk = times[None, :] >= at[:, None]
-    with_exposure = np.sum(risk & (since[None, :] < at[:, None]), axis=1)
-    without = np.sum(risk, axis=1) - with_exposure
+    began, gone = _before(since, at), _before(np.maximum(since, times), at)  # exposed before; and no longer at risk
+    with_exposure = began - gone
+    without = times.size - _before(times, at) - with_exposure
     log_ratio, seen = 0.0, int(exposed.sum())
     for _ in range(NEWTON_STEPS):
         share = with_exposure * np.exp(log_ratio)
         share = share / (share + without)
-        slope = np.sum(share * (1 - share))
-        if slope <= np.finfo(np.float64).eps:
+        slope = float((share * (1 - share)).sum())
+        if slope <= EPSILON:
             return np.nan
-        step = (seen - np.sum(share)) / slope
-        log_ratio += float(np.clip(step, -NEWTON_LARGEST, NEWTON_LARGEST))
+        step = (seen - float(share.sum())) / slope
+        log_ratio += min(max(step, -NEWTON_LARGEST), NEWTON_LARGEST)
         if abs(log_ratio) > LARGEST_LOG_RATIO:
             return np.nan
-        if abs(step) < np.sqrt(np.finfo(np.float64).eps):
+        if abs(step) < math.sqrt(EPSILON):
             break
     return float(np.exp(log_ratio))
+
+
+def _before(times: Floats, at: Floats) -> NDArray[np.intp]:
+    """How many of some times lie before each of others."""
+    return np.searchsorted(np.sort(times), at)

@@ -34,6 +34,7 @@ from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants
 
 Floats = NDArray[np.float64]
+COMPARING = "comparing with the published trial"  # said while it is done
 
 
 @described
@@ -359,7 +360,13 @@ def run_trial(
         trial, np.arange(count), seed=seed, progress=progress, backend=backend, overlay=overlay, constants=constants
     )
     if progress:
-        progress(1.0, "comparing with the published trial")
+        progress(1.0, COMPARING)
+    return set_beside(trial, journey, seed=seed)
+
+
+def set_beside(trial: Trial, journey: Journey, *, seed: int) -> TrialResult:
+    """Set a journey through a trial beside the published one: what ``run_trial`` does once all are treated."""
+    count = journey.count
     rows = compare(
         trial.published,
         journey,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.clinic.criteria import edition, rows_of
-from vein2vein.clinic.grades.bounded import Range, carried_ends, charted, ends
+from vein2vein.clinic.grades.bounded import Range, charted, ends, last_ends
 from vein2vein.clinic.grades.grades import NOT_GRADABLE, Flags, Floats, Grades, at_last, last
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -256,7 +256,7 @@ def immunoglobulin_due(
     if not k or "igg" not in course:
         return due
     today = float(course.days[-1])
-    igg = carried_ends(course, "igg", rules.values["igg_lasts"]).high[:, -1]
+    igg = last_ends(course, "igg", rules.values["igg_lasts"]).high
     if infections is None:
         asked = any(row.infections for row in rows)
         infections = _infections(course, rules.values["look_back"], today) if asked else False

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.analytes import analyte
 from vein2vein.clinic.criteria import Level
-from vein2vein.clinic.grades.grades import Flags, Floats, Whole, compare, ladder, latest, take
+from vein2vein.clinic.grades.grades import Flags, Floats, Whole, at_last, compare, ladder, last, latest, take
 from vein2vein.therapy.course import Course
 
 
@@ -63,6 +63,14 @@ def ends(course: Course, name: str) -> Range:
 def carried_ends(course: Course, name: str, window: float = np.inf) -> Range:
     """The same of the latest charted value at each cell, if it is no older than ``window`` days; shape (n, k)."""
     return carry_over(course, ends(course, name), charted(course, name), window)
+
+
+def last_ends(course: Course, name: str, window: float = np.inf) -> Range:
+    """The same at the last cell only, shape (n,): it is not carried over every cell before."""
+    found, column = ends(course, name), last(charted(course, name))
+    old = (column < 0) | (course.days[-1] - course.days[column] > window)
+    low = np.where(old, np.nan, at_last(found.low, column, np.nan))
+    return Range(low, low if found.high is found.low else np.where(old, np.nan, at_last(found.high, column, np.nan)))
 
 
 def carry_over(course: Course, found: Range, known: Flags, window: float) -> Range:
