@@ -200,7 +200,7 @@ class Prepared:
         model, asked, n = self.whole, laid.asked, laid.n
         if self.backend == GPU and self.request.halts:
             raise InputError(
-                "the GPU backend takes doses as (day, input name, amount) only, and equations that jump on no known day; "
+                "the GPU backend takes doses as (day, input name, amount) only, and no jumps on known days; "
                 "use the backend 'batch' for others"
             )
         if state is not None and laid.ready is None:

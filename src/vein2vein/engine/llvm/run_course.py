@@ -273,5 +273,5 @@ def pack(values: Matrix, width: int) -> Matrix:
     """Patients' rows (n, k) as groups of columns (groups, k, width); the last group is filled with its last patient."""
     n, k = values.shape
     groups = -(-n // width)
-    rows = np.minimum(np.arange(groups * width), max(n - 1, 0))
+    rows = np.minimum(np.arange(groups * width, dtype=np.int64), max(n - 1, 0))
     return np.ascontiguousarray(values[rows].reshape(groups, width, k).transpose(0, 2, 1))
