@@ -103,7 +103,7 @@ def begin(
     state: ArrayLike | None = None,
     day: float = 0.0,
     levels: Levels | None = None,
-    rtol: float = 1e-6,
+    rtol: float = tableau.RTOL,
     backend: str = "batch",
     *,
     method: str = "auto",

@@ -276,6 +276,9 @@ REFERENCE_RTOL = 1e-5
 """The relative tolerance for which ``State.scale`` is the absolute one; another rtol moves both alike."""
 
 MAX_STEPS = 100_000
+RTOL = 3e-8
+"""Relative tolerance where none is given: the reference model's observables keep 1e-3 in 99 of 100 patients (measured
+against 1e-11: 2.6e-4 over 100 patients with "auto", 1.1e-3 with "tsit5"; at 1e-6 they err by 4 to 11 %)."""
 PACE = "clock pace"
 """Level of a model whose patients have clocks of their own: days per unit of the clock; the longest step is in days."""
 

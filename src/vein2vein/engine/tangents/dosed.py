@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.engine import checks, days_asked
 from vein2vein.engine import doses as doses_of
+from vein2vein.engine.method.tableau import RTOL
 from vein2vein.engine.tangents.tangent import DOSE
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model
@@ -25,7 +26,7 @@ Matrix = NDArray[np.float64]
 
 def through(
     differentiate: Callable[..., Any], model: Model, parameters: ArrayLike, state: ArrayLike | None, days: Any,
-    doses: Sequence[doses_of.Told], wrt: Sequence[str], *, levels: Any = None, rtol: float = 1e-6, **options: Any,
+    doses: Sequence[doses_of.Told], wrt: Sequence[str], *, levels: Any = None, rtol: float = RTOL, **options: Any,
 ) -> Any:  # fmt: skip
     """What ``differentiate`` (``sensitivity.sensitivities``) finds for doses of every kind.
 

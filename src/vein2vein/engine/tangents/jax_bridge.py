@@ -45,7 +45,7 @@ def differentiable(
     levels: solve.Levels | None = None,
     outputs: Sequence[str] | None = None,
     events: Sequence[Event] = (),
-    rtol: float = 1e-6,
+    rtol: float = tableau.RTOL,
     corners: bool = True,
     steer: bool = False,
     backend: str = "batch",
