@@ -25,12 +25,12 @@ def program() -> NoReturn:
     tenth of a second with all that was loaded, and the system takes the memory back at once.
     """
     code = main()
+    atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError):  # the interpreter's own way out says what is to be said
         sys.exit(code)
-    atexit._run_exitfuncs()
     os._exit(code)
 
 
