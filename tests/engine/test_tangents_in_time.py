@@ -176,3 +176,19 @@ def test_tangents_right_behind_a_kink(make_model, backend):
     after = days > 1
     assert found.gradients[0, :, 0, 0] == pytest.approx(np.where(after, (days**2 - 1) / 2, 0), rel=0.01)
     assert found.gradients[0, :, 0, 1] == pytest.approx(np.where(after, 1 - days, 0), rel=0.01)
+
+
+@both
+@followed
+def test_a_state_that_is_passed_by_its_limit(make_model, backend, events):
+    """a grows slowly below a limit that falls from 3 to p.low on day p.s, where a is beyond it, then fast."""
+    model = make_model(
+        "passed", ["a"], ["k", "s", "low"],
+        lambda t, x, p, u: {"a": p.k * where(x.a < where(t < p.s, 3.0, p.low), 0.2, 1.0)}, *REST,
+    )  # fmt: skip
+    p, days = [[1.0, 4.0, 0.5], [1.2, 5.5, 0.7]], [0.0, 3.0, 9.0]
+    found = sensitivities(model, p, None, days, wrt=model.parameters, rtol=1e-8, backend=backend, events=events)
+    for row, (k, s, _) in enumerate(p):
+        assert found.values[row, 1:, 0] == pytest.approx([0.6 * k, k * (9 - 0.8 * s)], rel=1e-6)
+        assert found.gradients[row, 1, 0] == pytest.approx([0.6, 0.0, 0.0], abs=1e-6)
+        assert found.gradients[row, 2, 0] == pytest.approx([9 - 0.8 * s, -0.8 * k, 0.0], abs=1e-5)

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.method.events import Event, check, differentiable
+from vein2vein.engine.tangents.distance import function_of, is_line, leaps, plain, put
 from vein2vein.engine.tangents.tangent import Link, Matrix, moved, values
-from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose
-from vein2vein.engine.trace.graph import Graph, needed
+from vein2vein.engine.trace.graph import needed
 from vein2vein.engine.trace.recording import record
 from vein2vein.models.model import Model, give
 
@@ -35,6 +35,8 @@ TICK = 0.5
 WIDER = 0.05
 """Days between two looks, per day since the last dose: what is left then is slow."""
 CLOSENESS = 1e-9
+LEAP = 1e-8
+"""Days, per day of the clock and 1, within which a crossing is of the day on which the distance itself leaps."""
 _MOST_TRIES, _MOST_PER_TICK, _PATIENCE, _BISECT_EVERY = 100, 50, 8, 3
 
 Flow = Callable[[NDArray[np.int64], Matrix, Matrix, Matrix, Matrix], Matrix]
@@ -144,29 +146,17 @@ def switches(model: Model) -> list[tuple[Recorded, Recorded, Recorded]]:
             off, on = (put(g, nodes, node, g.const(value)) for value in (0.0, 1.0))
             if off != on:
                 found.append((g.apply("sub", args[1], args[0]), off, on))
-    return [(_surface(g, distance), _plain(g, off), _plain(g, on)) for distance, off, on in found]
+    return [(function_of(g, distance), plain(g, off), plain(g, on)) for distance, off, on in found]
 
 
-def _surface(g: Graph, node: int) -> Recorded:
-    kinds = ("time", "state", "parameter", "level")
-    slope = {(kind, j): n for kind in kinds for j, n in partials(g, [node], kind)[0].items()}
-    return Recorded(g, ("distance",), (node,), (slope,))
+def leaping(surface: Surface) -> list[tuple[int, int]]:
+    """Where the distance leaps on a known day: per day a node that is 0 then, and its pace.
 
-
-def _plain(g: Graph, nodes: Sequence[int]) -> Recorded:
-    return Recorded(g, (), tuple(nodes), tuple({} for _ in nodes))
-
-
-def put(g: Graph, outputs: Sequence[int], node: int, other: int) -> list[int]:
-    """The outputs with another node in the place of one."""
-    now: dict[int, int] = {}
-    for below in needed(g, outputs):
-        op, args = g.nodes[below]
-        if below == node:
-            now[below] = other
-        else:
-            now[below] = g.apply(op, *(now[a] for a in args)) if g.operands(below) else below
-    return [now[o] for o in outputs]
+    If the distance leaps across 0, the surface is crossed on that day whatever it rests on, and does not move by
+    itself: the corner is that of what leaps.
+    """
+    lines = [f for f in leaps(surface.distance) if is_line(f)] if surface.event is None and not surface.rounded else []
+    return [(f.outputs[0], f.slopes[0]["time", 0]) for f in lines]
 
 
 def distances(which: Sequence[Surface], t: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
@@ -348,6 +338,10 @@ def jump(
         along = {("time", 0): np.ones((len(x), 1)), **{("state", i): speed[:, i : i + 1] for i in range(x.shape[1])}}
         approach = moved(surface.distance, day, x, p, u, along, 1)[1][:, 0]
         delay = -shift / np.where(approach == 0, np.inf, approach)
+        for leap in leaping(surface):
+            far, pace = values(surface.distance.graph, leap, day, x, p, u)
+            own = np.abs(far) > LEAP * (1 + np.abs(day)) * np.abs(pace)
+            delay = np.where(own[:, None], delay, 0.0)
     carried = tangents + speed[:, :, None] * delay[:, None, :]
     now, levels = act(surface, model, x, p, u)
     if surface.dose is not None and surface.event is not None:

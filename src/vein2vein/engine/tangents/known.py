@@ -14,64 +14,28 @@ import numpy as np
 from vein2vein.engine import breaks
 from vein2vein.engine.checks import Given
 from vein2vein.engine.tangents import tangent
-from vein2vein.engine.tangents.corners import Surface, put
+from vein2vein.engine.tangents.corners import Surface
+from vein2vein.engine.tangents.distance import ROUNDED, function_of, is_line, kinds, leaps, plain, put
 from vein2vein.engine.tangents.tangent import Direction, Matrix
-from vein2vein.engine.trace.derivative import partials
 from vein2vein.engine.trace.differentiated import Recorded
-from vein2vein.engine.trace.graph import Graph, needed
+from vein2vein.engine.trace.graph import needed
 from vein2vein.engine.trace.recording import record
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model
 
-_ROUNDED = ("floor", "ceil")
 _NEAR, _SMOOTH = 3.0, 1000.0
 """Of the two days around a jump: how far they are apart at most (``breaks.ASIDE``, per day of the course), and how much
 more than its pace times that a distance changes at least if it leaps."""
 
 
-def leaves(function: Recorded, nodes: Sequence[int]) -> set[str]:
-    """Kinds of the leaves that nodes rest on."""
-    return {function.graph.nodes[node][0] for node in needed(function.graph, nodes)}
-
-
 def is_timed(surface: Surface) -> bool:
     """Whether all days on which a surface is crossed are known from the parameters alone."""
-    return _is_line(surface.distance) and all(_is_line(f) for f in _leaps(surface.distance))
+    return is_line(surface.distance) and all(is_line(f) for f in leaps(surface.distance))
 
 
 def is_repeated(surface: Surface) -> bool:
     """Of a surface whose days are known: whether there may be several."""
-    return surface.rounded or bool(_leaps(surface.distance))
-
-
-def _is_line(distance: Recorded) -> bool:
-    """Whether a distance changes with the time at a pace that is the same throughout, whatever the states."""
-    pace = distance.slopes[0].get(("time", 0))
-    here = leaves(distance, distance.outputs)
-    return pace is not None and not here & {"state", "level"} and "time" not in leaves(distance, [pace])
-
-
-def _leaps(distance: Recorded) -> list[Recorded]:
-    """What decides where a distance itself leaps on the way: what is compared or rounded in it."""
-    g = distance.graph
-    found: list[Recorded] = []
-    for node in needed(g, distance.outputs):
-        op, args = g.nodes[node]
-        if op in (*_ROUNDED, "less"):
-            side = args[0] if op in _ROUNDED else g.apply("sub", args[1], args[0])
-            if _kinds(g, side) & {"time", "state"}:
-                found.append(_function(g, side))
-    return found
-
-
-def _kinds(g: Graph, node: int) -> set[str]:
-    return {g.nodes[below][0] for below in needed(g, [node])}
-
-
-def _function(g: Graph, node: int) -> Recorded:
-    kinds = ("time", "state", "parameter", "level")
-    slope = {(kind, j): n for kind in kinds for j, n in partials(g, [node], kind)[0].items()}
-    return Recorded(g, ("distance",), (node,), (slope,))
+    return surface.rounded or bool(leaps(surface.distance))
 
 
 def _is_moved(distance: Recorded, directions: Sequence[Direction]) -> bool:
@@ -94,23 +58,18 @@ def roundings(model: Model, directions: Sequence[Direction]) -> list[Surface]:
     found: list[Surface] = []
     for node in needed(g, nodes):
         op, args = g.nodes[node]
-        if op not in _ROUNDED or not _kinds(g, args[0]) & {"time", "state"}:
+        if op not in ROUNDED or not kinds(g, args[0]) & {"time", "state"}:
             continue
-        distance = _function(g, args[0])
+        distance = function_of(g, args[0])
         if not _is_moved(distance, directions):
             continue
-        if not _is_line(distance) or _leaps(distance):
+        if not is_line(distance) or leaps(distance):
             raise refused(model, op)
         step, one = g.apply("floor", g.apply("add", args[0], g.const(0.5))), g.const(1.0)
         sides = (g.apply("sub", step, one), step) if op == "floor" else (step, g.apply("add", step, one))
         off, on = (put(g, nodes, node, side) for side in sides)
         found.append(Surface(distance, plain(g, off), plain(g, on), rounded=True))
     return found
-
-
-def plain(g: Graph, nodes: Sequence[int]) -> Recorded:
-    """Rates without their slopes."""
-    return Recorded(g, (), tuple(nodes), tuple({} for _ in nodes))
 
 
 def stepped(which: Sequence[Surface], directions: Sequence[Direction]) -> list[Surface]:
@@ -121,7 +80,7 @@ def stepped(which: Sequence[Surface], directions: Sequence[Direction]) -> list[S
 def _has_rounded(distance: Recorded) -> bool:
     g = distance.graph
     return any(
-        g.nodes[node][0] in _ROUNDED and _kinds(g, node) & {"time", "state"} for node in needed(g, distance.outputs)
+        g.nodes[node][0] in ROUNDED and kinds(g, node) & {"time", "state"} for node in needed(g, distance.outputs)
     )
 
 

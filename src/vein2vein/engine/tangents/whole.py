@@ -16,12 +16,13 @@ from typing import Any
 
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import tangent
-from vein2vein.engine.tangents.corners import Surface
-from vein2vein.engine.tangents.known import is_timed, leaves
+from vein2vein.engine.tangents.corners import LEAP, Surface, leaping
+from vein2vein.engine.tangents.distance import leaves
+from vein2vein.engine.tangents.known import is_timed
 from vein2vein.engine.tangents.tangent import Direction, Extended
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.engine.trace.graph import needed
-from vein2vein.models.mathematics import less, where
+from vein2vein.models.mathematics import less, maximum, where
 from vein2vein.models.model import Input, Model, State, derived
 
 MOST = 24
@@ -85,7 +86,7 @@ def _read(surface: Surface) -> list[int]:
     """Nodes that a jump reads: the rates that jump, or that carry the patient across."""
     rows = {*_rows(surface), *(i for kind, i in surface.distance.slopes[0] if kind == "state")}
     nodes = [side.outputs[i] for side in (surface.off, surface.on) for i in sorted(rows)]
-    return [*nodes, *surface.distance.slopes[0].values()]
+    return [*nodes, *surface.distance.slopes[0].values(), *(n for leap in leaping(surface) for n in leap)]
 
 
 def make(
@@ -355,6 +356,10 @@ def _jump(extended: Extended, surface: Surface, side: str | None) -> Change:
                 off, on = of[surface.off.outputs[j]], of[surface.on.outputs[j]]
                 approach = approach + of[node] * where(rises, off, on)
         lasting = where(approach, 1.0, 0.0) / where(approach, approach, 1.0)
+        for far, pace in leaping(surface) if side is not None else ():
+            day = getattr(x, CLOCK)
+            near = LEAP * (1.0 + maximum(day, -day)) * maximum(of[pace], -of[pace])
+            lasting = where(less(near, maximum(of[far], -of[far])), lasting, 0.0)
         found: dict[str, Any] = {} if side is None else {side: rises + 0.0 * getattr(x, side)}
         for q in range(len(extended.directions)):
             delay = -_along(extended, distance.slopes[0], of, tangents, p, q) * lasting
