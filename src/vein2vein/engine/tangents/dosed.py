@@ -103,7 +103,17 @@ class Dosed:
 
     def _given(self, p: Matrix, u: Matrix) -> doses_of.Schedule:
         asked = self.days(len(p))
-        return doses_of.schedule(self.model, self.doses, p, u, asked.begins, asked.ends, self.rtol, _never)
+        when = (asked.begins, asked.ends)
+        with np.errstate(over="ignore"):  # told below
+            found = doses_of.schedule(self.model, self.doses, p, u, *when, self.rtol, _never)
+        for given in found.given:
+            if np.any(~np.isfinite(given.amount) & ~np.isnan(given.day)):
+                numbers = " or ".join(str(i) for i, _ in given.parts)
+                raise InputError(
+                    f"dose number {numbers} (from 0): its amount times its bioavailability, by its duration, "
+                    "is too large to compute with; give a smaller amount or a longer duration"
+                )
+        return found
 
 
 def dosed(
