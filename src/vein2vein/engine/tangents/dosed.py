@@ -104,7 +104,7 @@ class Dosed:
     def _given(self, p: Matrix, u: Matrix) -> doses_of.Schedule:
         asked = self.days(len(p))
         when = (asked.begins, asked.ends)
-        with np.errstate(over="ignore"):  # told below
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
             found = doses_of.schedule(self.model, self.doses, p, u, *when, self.rtol, _never)
         for given in found.given:
             if np.any(~np.isfinite(given.amount) & ~np.isnan(given.day)):
