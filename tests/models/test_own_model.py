@@ -342,9 +342,9 @@ MISTAKES = {
     "parameter": (lambda t, x, p, u: {"A": -p.K1 * x.A}, "there is no parameter 'K1'; did you mean k?"),
     "state": (lambda t, x, p, u: {"A": -p.k * x.a}, "there is no state 'a'; did you mean A?"),
     "level": (lambda t, x, p, u: {"A": u.Rate}, "there is no level 'Rate'; did you mean rate?"),
-    "if": (branch, "a branch on a value that is not known yet; use where(condition, x, y)"),
+    "if": (branch, "a branch on a value that is not known yet; use where(condition, x, y) for if, a & b for a and b"),
     "and": (lambda t, x, p, u: {"A": x.A > 1 and x.A < 2}, "a branch on a value that is not known yet"),
-    "equal": (lambda t, x, p, u: {"A": 1.0 * (x.A == 1)}, "a branch on a value that is not known yet"),
+    "equal": (lambda t, x, p, u: {"A": 1.0 * (x.A == 1)}, "== and != cannot be recorded; write abs(x - y) < d"),
     "math": (
         lambda t, x, p, u: {"A": math.exp(x.A)},
         "a function that cannot be recorded was asked for a plain number",

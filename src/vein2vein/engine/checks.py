@@ -92,6 +92,8 @@ def width_of(width: object) -> int | None:
 
 def backend_of(backend: object, known: Sequence[str]) -> str:
     """Backend by its name."""
+    if isinstance(backend, str) and backend == "cpu":  # looks like the one that is not meant
+        known = [name for name in known if name != "gpu"]
     if not isinstance(backend, str) or backend not in known:
         raise InputError(unknown("backend", word(backend), known))
     return backend
