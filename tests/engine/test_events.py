@@ -272,5 +272,5 @@ def test_derivatives_go_through_what_is_true_or_false_and_refuse_the_rest(fallin
     assert abs(truth.gradients[:, 1, 0]).min() > 1e-3
     for more in ({"trigger": "edge"}, {"delay": 1.0}, {"priority": 1.0}, {"amount": low}):
         event = Event("low", low, "more", **{"amount": 1.0, **more})
-        with pytest.raises(InputError, match="event low: derivatives are known through events of trigger 'level'"):
+        with pytest.raises(InputError, match=r"event low: .* given; derivatives are known"):
             sensitivities(falling, K, None, [0.0, 4.0], events=[event], **options)

@@ -33,7 +33,7 @@ from vein2vein.engine.method.request import (
     arrange,
     common,
 )
-from vein2vein.engine.trace import content
+from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 
@@ -148,7 +148,7 @@ def begin(
     steered = control_of(model, rtol, method, max_step, max_steps)
     counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
     return Run(
-        model=model,
+        model=agreed.model_of(model) if backend == "plain" else model,
         parameters=matrix,
         state=checks.state_of(model, start(model, matrix) if state is None else state, n),
         levels=checks.levels_of(model, levels, n),
