@@ -7,6 +7,7 @@ is 0 or more exactly where the comparison is true, and its zero is where the cro
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -96,8 +97,8 @@ def _steps_on_0(g: Graph, root: int) -> bool:
     compared = list(dict.fromkeys(compared))
     if not 0 < len(compared) <= _MOST_COMPARED:
         return False
-    answers = (np.arange(2 ** len(compared))[:, None] >> np.arange(len(compared))) % 2
-    value: dict[int, Any] = dict(zip(compared, answers.T.astype(float)))
+    answers = np.array(list(itertools.product((0.0, 1.0), repeat=len(compared))))
+    value: dict[int, Any] = dict(zip(compared, answers.T))
     with np.errstate(all="ignore"):
         for node in sorted(set(order)):
             op, args = g.nodes[node]
