@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vein2vein.engine import solve
+from vein2vein.engine.dose_records import Dose
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.tangents.sensitivity import sensitivities
@@ -40,6 +41,8 @@ MODEL = {
 TWO = Model(**MODEL)
 EVENT = {"name": "e", "condition": lambda t, x, p, u: x.B - 0.5, "give": "bolus", "amount": 1.0, "most": 2,
          "interval": 0.5}  # fmt: skip
+DOSE = {"input": "bolus", "amount": 1.0, "day": 0.0, "rate": None, "duration": None, "lag": 0.0, "bioavailability": 1.0,
+        "additional": 0, "interval": 1.0, "steady_state": 0}  # fmt: skip
 SUMMARY = {"name": "s", "kind": "time_above", "of": "A", "level": 0.5}
 COMMON = {"model": TWO, "parameters": [[1.0], [2.0]], "state": None, "levels": None, "rtol": 1e-6, "backend": "batch",
           "method": "tsit5", "max_step": None, "max_steps": 1000, "threads": 1, "width": None}  # fmt: skip
@@ -76,6 +79,7 @@ DOORS = [
      {"name": "A", "meaning": "", "unit": "1", "scale": 1e-6, "low": -INF, "high": INF}),
     ("Input", lambda **k: of_model(inputs=(Input(**k), Input("held", "", "1", "level"))),
      {"name": "bolus", "meaning": "", "unit": "1", "kind": "dose"}),
+    ("Dose", lambda **k: solved(doses=[Dose(**k)]), DOSE),
     ("Event", lambda **k: solved(events=[Event(**k)]), EVENT),
     ("Summary", lambda **k: solved(summaries=[Summary(**k)]), SUMMARY),
     ("Model", of_model, MODEL),

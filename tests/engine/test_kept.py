@@ -11,7 +11,7 @@ from vein2vein.engine.llvm import cost, run_course
 from vein2vein.engine.method import rosenbrock, tableau
 from vein2vein.engine.method.request import Request
 from vein2vein.engine.method.summaries import Summary
-from vein2vein.engine.tangents import sensitivity
+from vein2vein.engine.tangents import plans, sensitivity
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.kept import Kept
 from vein2vein.models.model import Input, Model, State
@@ -36,7 +36,7 @@ def last(model, doses=(), **options):
 @pytest.mark.parametrize("kind", ["compiled", "plain", "derivatives"])
 def test_a_thousand_models_come_and_go(kind):
     gc.collect()
-    known, kept = content.models_known(), (rosenbrock._slopes, run_course._compiled, cost._ratios, sensitivity._plans)
+    known, kept = content.models_known(), (rosenbrock._slopes, run_course._compiled, cost._ratios, plans._plans)
     distinct = {"compiled": 12, "plain": 1000, "derivatives": 12}[kind]
     for i in range(1000):
         rate = 0.5 + (i % distinct) / distinct

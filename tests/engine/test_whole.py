@@ -263,6 +263,7 @@ ODD = st.sampled_from(
      np.array(["a"]), np.array([[1.0, 2.0, 3.0]]), np.array([np.nan]), np.ones((2, 2, 2)), [None], [[0.0, 1.0], "x"]]
 )  # fmt: skip
 FITS = {
+    "parameters": ("{'k': 1.0}",),
     "days": ("-1", "1.5", "[1.0]", "array([[1., 2., 3.]])"), "wrt": ("{'k': 1.0}",), "outputs": ("{'k': 1.0}",),
     "begin": ("-1",), "levels": ("[[]]",), "max_step": ("inf", "1.5", str(10**30)), "threads": (str(10**30),),
 }  # fmt: skip

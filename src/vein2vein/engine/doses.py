@@ -25,6 +25,7 @@ from vein2vein.engine.dose_records import (
     scaled_of,
     simple,
 )
+from vein2vein.engine.handed_in import entries
 from vein2vein.engine.infusions import Running, Scaled, totals, wrapped
 from vein2vein.engine.method import tableau
 from vein2vein.engine.method.request import ADD, SET
@@ -95,7 +96,7 @@ def listed(model: Model, doses: object) -> tuple[Told, ...]:
     """Doses in a list; refuse what is none, and an input that the model does not have."""
     if isinstance(doses, (str, bytes, Mapping)) or not isinstance(doses, Iterable):
         return tuple(checks.doses_of(model, doses))
-    every = tuple(cast("Iterable[object]", doses))
+    every = tuple(entries(cast("Iterable[object]", doses), "the list of doses"))
     if simple(every):
         return tuple(checks.doses_of(model, every))
     found: list[Told] = []

@@ -157,7 +157,10 @@ def check(event: Event, model: Model) -> Event:
             f"event {event.name}: the interval is {event.interval:g} days and the delay {event.delay:g}; where it may "
             "fire more than once, let the interval be no shorter than the delay"
         )
-    return replace(event, condition=distance(event.condition, model, event.name))
+    numbers = {name: real(getattr(event, name)) for name in ("interval", "delay", "priority")}
+    given = amount if callable(amount) else real(amount)
+    known_when = distance(event.condition, model, event.name)
+    return replace(event, condition=known_when, amount=given, most=int(event.most), **numbers)
 
 
 def differentiable(event: Event) -> tuple[Event, float]:
