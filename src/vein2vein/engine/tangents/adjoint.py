@@ -29,16 +29,18 @@ from vein2vein.engine.run import control_of
 from vein2vein.engine.tangents import jumps as jumps_of
 from vein2vein.engine.tangents import pieces as pieces_of
 from vein2vein.engine.tangents import plans, tangent
-from vein2vein.engine.tangents.backward import Backward, backward
+from vein2vein.engine.tangents.backward import DEGREE, Backward, backward
 from vein2vein.engine.tangents.corners import Crossing
 from vein2vein.engine.tangents.jumps import Jumps
 from vein2vein.engine.tangents.pieces import Pieces
-from vein2vein.engine.tangents.sensitivity import Prepared
+from vein2vein.engine.tangents.sensitivity import MOST_STATES, Prepared, Sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
 
-LOOSE = 100.0
+LOOSE = 10.0
+"""How much larger than a state's own an adjoint's error may be: the parameters see it smoothed."""
+_PAIR = 2
 
 Matrix = NDArray[np.float64]
 Loss = Callable[[Matrix], tuple[ArrayLike, ArrayLike]]
@@ -132,82 +134,132 @@ def gradient(
             f"model {model.name}: a comparison of a level with what moves decides its path, which a gradient does not "
             "follow; ask for sensitivities"
         )
-    control = control_of(model, rtol, method, max_step, max_steps)
     p = checks.matrix_of(parameters, model.parameters, "parameter", model)
     n = len(p)
     asked = days_asked.read(days, begin)(n)
-    u = checks.levels_of(model, levels, n)
     x = None if state is None else checks.state_of(model, state, n)
-    given = checks.schedule_of(model, given_told, asked.begins, n)
-    way = Prepared(
-        replace(plan, outputs=None), Days(None, (), None), given_told, control, 1.0, backend,
-        checks.threads_of(threads), checks.width_of(width), u,
-    )  # fmt: skip
     whose = np.repeat(np.arange(n), len(asked.outputs.days)) if asked.patient is None else asked.patient
     when = np.tile(asked.outputs.days, n) if asked.patient is None else asked.outputs.days
-    first = replace(way, days=_own(when, whose, asked.begins))(p, x)
-    own_levels = jumps_of.levels_on(model, u, given, whose, when)
-    names, values = model.state_names, first.values
-    if plan.outputs is not None:
-        names = plan.outputs.names
-        found = tangent.values(plan.outputs.graph, plan.outputs.outputs, when, first.values, p[whose], own_levels)
-        values = np.stack(found, axis=1) if found else np.zeros((len(when), 0))
-        values[np.isnan(first.values).any(axis=1)] = np.nan
-    shape = values.shape if asked.patient is not None else (n, len(asked.outputs.days), len(names))
-    total, weighed = _weighed(weights, values.reshape(shape), whose, n)
+    given = checks.schedule_of(model, given_told, asked.begins, n)
+    case = _Case(plan, directions, p, x, checks.levels_of(model, levels, n), asked, given, whose, when)
+    control = control_of(model, rtol, method, max_step, max_steps)
     own = [d.index for d in directions if d.kind == "parameter"]
     back = backward(model, own, sorted({d.level for d in directions if d.level >= 0}))
-    cuts = _cuts(n, when, whose, given, first.crossings, asked.begins, asked.ends)
-
-    def solved(when: list[Matrix]) -> Matrix:
-        return replace(way, days=Days(None, tuple(when), asked.begins), _laid=[])(p, x).values
-
-    pieces = pieces_of.find(cuts, solved, control.absolute, control.rtol)
-    jumps = jumps_of.begun(pieces, asked.ends, len(back.model.states))
-    jumps_of.add_outputs(jumps, back, plan.outputs, weighed, whose, when, first.values, p[whose], own_levels)
-    begins = start(model, p) if x is None else x
-    jumps_of.add_doses(jumps, back, model, plan.doses, given, directions, pieces, begins, p, asked.ends)
-
-    def levels_of(rows: NDArray[np.int64], days: Matrix) -> Matrix:
-        return jumps_of.levels_on(model, u, given, rows, days)
-
-    jumps_of.add_corners(jumps, back, plan.surfaces, first.crossings, pieces, p, levels_of)
-    size = np.abs(weighed * np.where(np.isfinite(values), values, 0.0)).sum(axis=1)
-    every = np.bincount(whose, size, minlength=n)
-    every = np.where(every > 0, every, 1.0)
-    steered = control_of(back.model, min(control.rtol * LOOSE, 1e-3), method, max_step, max_steps)
-    piece_of = np.repeat(np.arange(n), pieces.last - pieces.first)
-    held = levels_of(piece_of, pieces.begin)
-    run = _Way(back, pieces, jumps, p, every, first.status, backend, way.threads, way.width)
-    adjoint, gathered, status, steps = _back(run, model, steered, held, piece_of, len(directions))
-    if x is None:
-        jumps_of.at_start(back, plan.start, model.state_names, adjoint, p, asked.begins)
-    for q, d in enumerate(directions):
-        if d.kind == "parameter":
-            gathered[:, q] = adjoint[:, len(model.states) + back.parameters.index(d.index)]
-        elif d.kind == "state":
-            gathered[:, q] = adjoint[:, d.index]
-    gathered[status != tableau.OK] = np.nan
-    return Gradient(
-        asked.outputs.days, tuple(names), tuple(d.name for d in directions), values.reshape(shape), total, gathered,
-        status, np.stack([first.steps, steps], axis=1),
+    steered = _steered(back, control_of(back.model, min(control.rtol * LOOSE, 1e-3), method, max_step, max_steps))
+    way = Prepared(
+        replace(plan, outputs=None), Days(None, (), None), given_told, control, 1.0, backend,
+        checks.threads_of(threads), checks.width_of(width), case.levels,
     )  # fmt: skip
+    first = replace(way, days=_own(when, whose, asked.begins), _laid=[])(p, x)
+    names, values = _values(case, first.values)
+    shape = values.shape if asked.patient is not None else (n, len(asked.outputs.days), len(names))
+    total, weighed = _weighed(weights, values.reshape(shape), whose, n)
+    status, steps, found = (
+        first.status,
+        np.stack([first.steps, 0 * first.steps], axis=1),
+        np.zeros((n, len(directions))),
+    )
+    if n:
+        cuts = _cuts(n, when, whose, given, first.crossings, asked.begins, asked.ends)
+
+        def solved(when: list[Matrix]) -> Matrix:
+            return replace(way, days=Days(None, tuple(when), asked.begins), _laid=[])(p, x).values
+
+        pieces = pieces_of.find(cuts, solved, control.absolute, control.rtol)
+        jumps = _jumps(case, back, pieces, weighed, first)
+        run = _Way(back, pieces, jumps, p, _sums(case, weighed, values), status, backend, way.threads, way.width)
+        status, steps[:, 1] = _back(run, case, steered, found)
+    return Gradient(
+        asked.outputs.days, names, tuple(d.name for d in directions), values.reshape(shape), total, found, status, steps
+    )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is asked of n patients; ``whose`` and ``when`` (rows,) of the values."""
+
+    plan: plans.Plan
+    directions: Sequence[tangent.Direction]
+    parameters: Matrix
+    state: Matrix | None
+    levels: Matrix
+    asked: days_asked.Asked
+    given: Sequence[checks.Given]
+    whose: NDArray[np.int64]
+    when: Matrix
+
+    def levels_on(self, whose: NDArray[np.int64], days: Matrix) -> Matrix:
+        """Levels (rows, l) of patients on days (rows,)."""
+        return jumps_of.levels_on(self.plan.model, self.levels, self.given, whose, days)
+
+
+def _steered(back: Backward, control: Control) -> Control:
+    """No stiff method where its code would be too large."""
+    states = len(back.model.states)
+    if control.method.implicit and states > MOST_STATES:
+        raise InputError(
+            f"model {back.model.name}: there are {states} states and parameters, and a stiff method takes up to "
+            f"{MOST_STATES}; ask for fewer at a time, or leave out the method"
+        )
+    return control if states <= MOST_STATES else replace(control, stiff=None)
+
+
+def _values(case: _Case, states: Matrix) -> tuple[tuple[str, ...], Matrix]:
+    """Names and values (rows, m) of what is read."""
+    outputs = case.plan.outputs
+    if outputs is None:
+        return case.plan.model.state_names, states
+    u = case.levels_on(case.whose, case.when)
+    found = tangent.values(outputs.graph, outputs.outputs, case.when, states, case.parameters[case.whose], u)
+    values = np.stack(found, axis=1) if found else np.zeros((len(states), 0))
+    values[np.isnan(states).any(axis=1)] = np.nan
+    return outputs.names, values
+
+
+def _sums(case: _Case, weights: Matrix, values: Matrix) -> Matrix:
+    """Size (n,) of each patient's number."""
+    found = np.zeros(len(case.parameters))
+    np.add.at(found, case.whose, np.abs(weights * np.where(np.isfinite(values), values, 0.0)).sum(axis=1))
+    return np.where(found > 0, found, 1.0)
+
+
+def _jumps(case: _Case, back: Backward, pieces: Pieces, weights: Matrix, first: Sensitivities) -> Jumps:
+    """Everything that happens on the way back."""
+    plan, p, asked = case.plan, case.parameters, case.asked
+    jumps = jumps_of.begun(pieces, asked.ends, len(back.model.states))
+    u = case.levels_on(case.whose, case.when)
+    jumps_of.add_outputs(
+        jumps, back, plan.outputs, weights, case.whose, case.when, first.values, p[case.whose], u
+    )  # fmt: skip
+    begins = start(plan.model, p) if case.state is None else case.state
+    jumps_of.add_doses(
+        jumps, back, plan.model, plan.doses, case.given, case.directions, pieces, begins, p, asked.ends
+    )  # fmt: skip
+    jumps_of.add_corners(jumps, back, plan.surfaces, first.crossings, pieces, p, case.levels_on)
+    return jumps
 
 
 def _own(when: Matrix, whose: NDArray[np.int64], begins: Matrix) -> Days:
     parts = np.split(when, np.cumsum(np.bincount(whose, minlength=len(begins)))[:-1])
-    return Days(None, tuple(parts), begins)
+    return Days(None, tuple(parts[: len(begins)]), begins)
 
 
 def _weighed(told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> tuple[Matrix, Matrix]:
     """The number of each patient, and weights (rows, m)."""
     loss = None
     if callable(told):
-        loss, told = cast("Loss", told)(values)
+        found = cast("Callable[[Matrix], object]", told)(values)
+        pair = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
+        if len(pair) != _PAIR:
+            raise InputError(
+                f"the function of the weights returned {checks.shown(cast('object', found))}; let it return a pair: the loss of each "
+                "patient and the weights"
+            )
+        loss, told = pair
     weights = checks.floats(told)
-    if weights is None or weights.shape != values.shape or np.isnan(weights[np.isfinite(values)]).any():
+    if weights is None or weights.shape != values.shape or not np.isfinite(weights[np.isfinite(values)]).all():
         found = checks.shown(told) if weights is None else f"of the shape {weights.shape}"
-        raise InputError(f"the weights are {found}; give a number for each value, of the shape {values.shape}")
+        raise InputError(f"the weights are {found}; give a finite number for each value, of the shape {values.shape}")
     rows = weights.reshape(len(whose), values.shape[-1])
     flat = values.reshape(rows.shape)
     if loss is None:
@@ -250,16 +302,16 @@ class _Way:
     width: int | None
 
 
-def _back(
-    way: _Way, model: Model, control: Control, held: Matrix, piece_of: NDArray[np.int64], count: int
-) -> tuple[Matrix, Matrix, NDArray[np.int64], NDArray[np.int64]]:
-    """Adjoints (n, columns) where the courses begin, what doses gathered (n, count), status, steps."""
+def _back(way: _Way, case: _Case, control: Control, gathered: Matrix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write the derivatives (n, q); status and steps."""
     back, pieces, jumps, n = way.back, way.pieces, way.jumps, len(way.parameters)
+    model = case.plan.model
+    piece_of = np.repeat(np.arange(n), pieces.last - pieces.first)
     sizes = _sizes(way, piece_of)
     own = np.concatenate([way.parameters, sizes[:, : len(model.states)], 1 / sizes[:, : len(model.states)],
                           sizes[:, len(model.states) :]], axis=1)  # fmt: skip
     own = np.ascontiguousarray(own)
-    levels = _levels(way, model, held, piece_of)
+    levels = _levels(way, case, piece_of)
     unit = way.every[:, None] / sizes  # adjoint = solved * unit
     nothing = np.zeros(n, dtype=np.int64)
     none = Doses(nothing, nothing, np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -270,7 +322,6 @@ def _back(
     ends = np.array([-edges[-1] for edges in jumps.edges])
     stand = standing(np.zeros((n, len(back.model.states))), np.zeros((n, levels.shape[1])), ends, (), ())
     stand.number("status")[:] = way.status
-    gathered = np.zeros((n, count))
     added = np.asarray((jumps.added != 0).any(axis=1))
     patients = np.arange(n)
     for turn in range(int((pieces.last - pieces.first).max(initial=0)) + 1):
@@ -299,7 +350,16 @@ def _back(
             plain_course.follow(back.model, own, stand, ends, outputs, none, request, control)
         else:
             ready.run(own, stand, np.ascontiguousarray(ends))
-    return stand.state * unit, gathered, stand.number("status").copy(), stand.number("steps").copy()
+    status = stand.number("status").copy()
+    adjoint = stand.state * unit
+    if case.state is None:
+        jumps_of.at_start(back, case.plan.start, model.state_names, adjoint, way.parameters, case.asked.begins)
+    for q, d in enumerate(case.directions):
+        if d.kind != "dose":
+            before = 0 if d.kind == "state" else len(model.states)
+            gathered[:, q] = adjoint[:, before + (d.index if d.kind == "state" else back.parameters.index(d.index))]
+    gathered[status != tableau.OK] = np.nan
+    return status, stand.number("steps").copy()
 
 
 def _sizes(way: _Way, piece_of: NDArray[np.int64]) -> Matrix:
@@ -312,8 +372,9 @@ def _sizes(way: _Way, piece_of: NDArray[np.int64]) -> Matrix:
     return np.where(found > 0, found, 1.0)
 
 
-def _levels(way: _Way, model: Model, held: Matrix, piece_of: NDArray[np.int64]) -> Matrix:
+def _levels(way: _Way, case: _Case, piece_of: NDArray[np.int64]) -> Matrix:
     """Levels (pieces, l) of the adjoint's model."""
+    model, held = case.plan.model, case.levels_on(piece_of, way.pieces.begin)
     back, pieces = way.back, way.pieces
     coefficients = pieces.coefficients
     middle, half = (pieces.begin + pieces.end) / 2, (pieces.end - pieces.begin) / 2
@@ -326,6 +387,6 @@ def _levels(way: _Way, model: Model, held: Matrix, piece_of: NDArray[np.int64]) 
     nodes = [outputs[name] for name in model.state_names]
     rates = np.stack(tangent.values(back.rates.graph, nodes, middle, coefficients[:, 0], p, held), axis=1)
     free = np.where((below & (rates < 0)) | (above & (rates > 0)), 0.0, 1.0)
-    read = coefficients[:, :, list(back.read)].transpose(0, 2, 1).reshape(len(middle), -1)
+    read = coefficients[:, :, list(back.read)].transpose(0, 2, 1).reshape(len(middle), (DEGREE + 1) * len(back.read))
     columns = [held, *(s[:, None] for s in sides), free[:, list(back.bounded)], middle[:, None], 1 / half[:, None]]
     return np.concatenate([*columns, read], axis=1)

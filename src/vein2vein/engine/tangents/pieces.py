@@ -19,7 +19,7 @@ from vein2vein.engine.tangents.backward import DEGREE
 Matrix = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-KEEPS = 100.0
+KEEPS = 10.0
 """Times what a step may err by, that a piece may."""
 FIRST, MOST_AT_ONCE, MOST_ROUNDS, LEAST = 16, 4, 24, 1e-7
 """Pieces to begin with; parts that one is cut into, at most; rounds; least length, as a share of the whole."""
@@ -67,7 +67,8 @@ def find(cuts: Sequence[Matrix], solved: Solved, absolute: Matrix, rtol: float) 
     """Pieces between each patient's cuts (two or more, rising)."""
     todo = [_opened(of) for of in cuts]
     least = np.array([LEAST * (of[-1] - of[0]) for of in cuts])
-    whom, done = list[Whole](), list[tuple[Matrix, Matrix, Matrix]]()
+    whom = [np.zeros(0, dtype=np.int64)]
+    done: list[tuple[Matrix, Matrix, Matrix]] = [(*_NONE, np.zeros((0, DEGREE + 1, len(absolute))))]
     for turn in range(MOST_ROUNDS):
         counts = np.array([len(b) for b, _ in todo], dtype=np.int64)
         if not counts.any():
