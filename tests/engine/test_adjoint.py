@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vein2vein.engine import solve
 from vein2vein.engine.doses import Dose
+from vein2vein.engine.tangents import adjoint
 from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
-from vein2vein.models.mathematics import minimum, where
+from vein2vein.models.mathematics import exp, hill, minimum, where
 from vein2vein.models.model import Input, State
 from vein2vein.models.reference.model import MODEL as REFERENCE
 
@@ -100,6 +103,37 @@ def test_days_of_each_patient_and_a_state_that_is_given(make_model):
 def test_every_method_on_rates_from_slow_to_fast(models, patients, method):
     wrt = ["growth", "half", "steep", "fast", "state:cells"]
     agree(models["cytokine"], patients(5), None, [0.0, 2.0, 6.0, 12.0], [], wrt, 1e-5, method=method)
+
+
+TERMS = {
+    "passes": lambda x, y, p: 0.5 * p.k * y,
+    "drives": lambda x, y, p: p.k * hill(y, p.half, 2.0),
+    "grows": lambda x, y, p: x * (1 - x / 4) / (1 + y),
+    "fades": lambda x, y, p: exp(-y) * p.half,
+}
+terms = st.lists(st.tuples(st.sampled_from(sorted(TERMS)), st.sampled_from("abc")), min_size=1, max_size=3)
+shapes = st.lists(st.tuples(st.sampled_from([0.05, 0.5, 4.0, 30.0]), terms), min_size=3, max_size=3)
+told = st.tuples(st.sampled_from([0.0, 0.7, 3.0, 5.5]), st.sampled_from(["into_a", "into_b", "held"]), st.floats(0, 2))
+
+
+@settings(max_examples=6, deadline=None)
+@given(shape=shapes, doses=st.lists(told, max_size=4), method=st.sampled_from(["auto", "tsit5", "rodas4", "rodas5p"]))
+def test_random_models(make_model, shape, doses, method):
+    def equations(t, x, p, u):
+        rates = {}
+        for name, (loss, parts) in zip("abc", shape):
+            gain = sum(TERMS[what](getattr(x, name), getattr(x, other), p) for what, other in parts)
+            rates[name] = gain * (1 + 0.3 * u.held) - loss * getattr(x, name)
+        return rates
+
+    inputs = (Input("into_a", "", "1"), Input("into_b", "", "1"), Input("held", "", "1", "level"))
+    model = make_model(
+        "random", [State(name, "", "1", 1e-6, low=0.0) for name in "abc"], ("k", "half"), equations,
+        lambda p: {"a": 1.0, "c": p.half}, inputs,
+        lambda name, amount, x, p: {"a": x.a + amount} if name == "into_a" else {"b": x.b + amount * p.half},
+    )  # fmt: skip
+    wrt = ["k", "half", "state:a", "state:b", *(f"dose:{i}" for i in range(len(doses)))]
+    agree(model, np.array([[0.7, 0.6], [1.3, 0.9]]), None, [0.0, 0.4, 3.0, 7.0], doses, wrt, 1e-5, method=method)
 
 
 def test_stiff_equations_take_few_steps_back(make_model):
@@ -227,3 +261,11 @@ def test_the_reference_model():
     sizes = [p[0, REFERENCE.parameters.index(name)] for name in wrt[:-1]] + [REFERENCE.example_doses[6][2]]
     expected = np.einsum("nkm,nkmq->nq", weights, tight.gradients)[0] * sizes
     assert np.max(np.abs(found.gradient[0] * sizes - expected)) <= 1e-4 * np.max(np.abs(expected))
+
+
+def test_more_patients_than_are_held_in_memory_at_once(make_model, monkeypatch):
+    model, days, w = switching(make_model), np.linspace(0.0, 9.0, 4), weights_of((3, 4, 2))
+    every = gradient(model, SWITCHING, None, days, GIVEN, w, wrt=MOVED)
+    monkeypatch.setattr(adjoint, "AT_ONCE", 2)
+    parts = gradient(model, SWITCHING, None, days, GIVEN, w, wrt=MOVED)
+    assert np.array_equal(parts.gradient, every.gradient) and np.array_equal(parts.steps, every.steps)

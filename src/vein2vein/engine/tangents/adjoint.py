@@ -33,13 +33,15 @@ from vein2vein.engine.tangents.backward import DEGREE, Backward, backward
 from vein2vein.engine.tangents.corners import Crossing
 from vein2vein.engine.tangents.jumps import Jumps
 from vein2vein.engine.tangents.pieces import Pieces
-from vein2vein.engine.tangents.sensitivity import MOST_STATES, Prepared, Sensitivities
+from vein2vein.engine.tangents.sensitivity import MOST_STATES, Prepared
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
 
 LOOSE = 10.0
 """How much larger than a state's own an adjoint's error may be: the parameters see it smoothed."""
+AT_ONCE = 256
+"""Patients whose way is held in memory at once."""
 _PAIR = 2
 
 Matrix = NDArray[np.float64]
@@ -141,14 +143,15 @@ def gradient(
     whose = np.repeat(np.arange(n), len(asked.outputs.days)) if asked.patient is None else asked.patient
     when = np.tile(asked.outputs.days, n) if asked.patient is None else asked.outputs.days
     given = checks.schedule_of(model, given_told, asked.begins, n)
-    case = _Case(plan, directions, p, x, checks.levels_of(model, levels, n), asked, given, whose, when)
+    u = checks.levels_of(model, levels, n)
+    case = _Case(plan, directions, p, x, u, asked.begins, asked.ends, given, whose, when)
     control = control_of(model, rtol, method, max_step, max_steps)
     own = [d.index for d in directions if d.kind == "parameter"]
     back = backward(model, own, sorted({d.level for d in directions if d.level >= 0}))
     steered = _steered(back, control_of(back.model, min(control.rtol * LOOSE, 1e-3), method, max_step, max_steps))
     way = Prepared(
         replace(plan, outputs=None), Days(None, (), None), given_told, control, 1.0, backend,
-        checks.threads_of(threads), checks.width_of(width), case.levels,
+        checks.threads_of(threads), checks.width_of(width), u,
     )  # fmt: skip
     first = replace(way, days=_own(when, whose, asked.begins), _laid=[])(p, x)
     names, values = _values(case, first.values)
@@ -159,16 +162,14 @@ def gradient(
         np.stack([first.steps, 0 * first.steps], axis=1),
         np.zeros((n, len(directions))),
     )
-    if n:
-        cuts = _cuts(n, when, whose, given, first.crossings, asked.begins, asked.ends)
-
-        def solved(when: list[Matrix]) -> Matrix:
-            return replace(way, days=Days(None, tuple(when), asked.begins), _laid=[])(p, x).values
-
-        pieces = pieces_of.find(cuts, solved, control.absolute, control.rtol)
-        jumps = _jumps(case, back, pieces, weighed, first)
-        run = _Way(back, pieces, jumps, p, _sums(case, weighed, values), status, backend, way.threads, way.width)
-        status, steps[:, 1] = _back(run, case, steered, found)
+    for a in range(0, n, AT_ONCE):
+        b = min(a + AT_ONCE, n)
+        part, rows = _part(case, a, b)
+        status[a:b], steps[a:b, 1] = _backward(
+            part, back, replace(way, doses=tuple(part.given), levels=part.levels), steered, first.values[rows],
+            values[rows], weighed[rows], {i - a: of for i, of in first.crossings.items() if a <= i < b}, status[a:b],
+            found[a:b],
+        )  # fmt: skip
     return Gradient(
         asked.outputs.days, names, tuple(d.name for d in directions), values.reshape(shape), total, found, status, steps
     )
@@ -183,7 +184,8 @@ class _Case:
     parameters: Matrix
     state: Matrix | None
     levels: Matrix
-    asked: days_asked.Asked
+    begins: Matrix
+    ends: Matrix
     given: Sequence[checks.Given]
     whose: NDArray[np.int64]
     when: Matrix
@@ -223,20 +225,39 @@ def _sums(case: _Case, weights: Matrix, values: Matrix) -> Matrix:
     return np.where(found > 0, found, 1.0)
 
 
-def _jumps(case: _Case, back: Backward, pieces: Pieces, weights: Matrix, first: Sensitivities) -> Jumps:
-    """Everything that happens on the way back."""
-    plan, p, asked = case.plan, case.parameters, case.asked
-    jumps = jumps_of.begun(pieces, asked.ends, len(back.model.states))
+def _part(case: _Case, a: int, b: int) -> tuple[_Case, slice]:
+    """Patients a to b, and their values."""
+    rows = slice(*np.searchsorted(case.whose, [a, b]).tolist())
+    given = [tuple(v[a:b] if isinstance(v, np.ndarray) and v.ndim else v for v in dose) for dose in case.given]
+    part = replace(
+        case, parameters=case.parameters[a:b], state=None if case.state is None else case.state[a:b],
+        levels=case.levels[a:b], begins=case.begins[a:b], ends=case.ends[a:b], given=cast("list[checks.Given]", given),
+        whose=case.whose[rows] - a, when=case.when[rows],
+    )  # fmt: skip
+    return part, rows
+
+
+def _backward(
+    case: _Case, back: Backward, way: Prepared, control: Control, states: Matrix, values: Matrix, weights: Matrix,
+    crossings: Mapping[int, Sequence[Crossing]], status: NDArray[np.int64], found: Matrix,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """Write the derivatives (n, q); status and steps."""
+    plan, p = case.plan, case.parameters
+    n = len(p)
+
+    def solved(when: list[Matrix]) -> Matrix:
+        return replace(way, days=Days(None, tuple(when), case.begins), _laid=[])(p, case.state).values
+
+    cuts = jumps_of.days_on_the_way(n, case.when, case.whose, case.given, crossings, case.begins, case.ends)
+    pieces = pieces_of.find(cuts, solved, way.control.absolute, way.control.rtol)
+    jumps = jumps_of.begun(pieces, case.ends, len(back.model.states))
     u = case.levels_on(case.whose, case.when)
-    jumps_of.add_outputs(
-        jumps, back, plan.outputs, weights, case.whose, case.when, first.values, p[case.whose], u
-    )  # fmt: skip
+    jumps_of.add_outputs(jumps, back, plan.outputs, weights, case.whose, case.when, states, p[case.whose], u)
     begins = start(plan.model, p) if case.state is None else case.state
-    jumps_of.add_doses(
-        jumps, back, plan.model, plan.doses, case.given, case.directions, pieces, begins, p, asked.ends
-    )  # fmt: skip
-    jumps_of.add_corners(jumps, back, plan.surfaces, first.crossings, pieces, p, case.levels_on)
-    return jumps
+    jumps_of.add_doses(jumps, back, plan.model, plan.doses, case.given, case.directions, pieces, begins, p, case.ends)
+    jumps_of.add_corners(jumps, back, plan.surfaces, crossings, pieces, p, case.levels_on)
+    run = _Way(back, pieces, jumps, p, _sums(case, weights, values), status, way.backend, way.threads, way.width)
+    return _back(run, case, control, found)
 
 
 def _own(when: Matrix, whose: NDArray[np.int64], begins: Matrix) -> Days:
@@ -251,9 +272,10 @@ def _weighed(told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> 
         found = cast("Callable[[Matrix], object]", told)(values)
         pair = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
         if len(pair) != _PAIR:
+            shown = checks.shown(cast("object", found))
             raise InputError(
-                f"the function of the weights returned {checks.shown(cast('object', found))}; let it return a pair: the loss of each "
-                "patient and the weights"
+                f"the function of the weights returned {shown}; let it return a pair: the loss of each patient and the "
+                "weights"
             )
         loss, told = pair
     weights = checks.floats(told)
@@ -270,21 +292,6 @@ def _weighed(told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> 
     if total is None or total.shape != (n,):
         raise InputError(f"the loss is {checks.shown(loss)}; give one number for each of the {n} patients")
     return total, rows
-
-
-def _cuts(
-    n: int, when: Matrix, whose: NDArray[np.int64], given: Sequence[checks.Given],
-    crossings: Mapping[int, Sequence[Crossing]], begins: Matrix, ends: Matrix,
-) -> list[Matrix]:  # fmt: skip
-    """Days of each patient on which something happens."""
-    doses = np.stack([np.broadcast_to(d, n) for d, _, _ in given], axis=1) if given else np.zeros((n, 0))
-    edges = np.searchsorted(whose, np.arange(n + 1))
-    found: list[Matrix] = []
-    for i in range(n):
-        met = [c.day for c in crossings.get(i, ())]
-        every = np.concatenate([[begins[i], ends[i]], when[edges[i] : edges[i + 1]], doses[i], met])
-        found.append(np.unique(every[(every >= begins[i]) & (every <= ends[i])]))
-    return found
 
 
 @dataclass(frozen=True)
@@ -353,7 +360,7 @@ def _back(way: _Way, case: _Case, control: Control, gathered: Matrix) -> tuple[N
     status = stand.number("status").copy()
     adjoint = stand.state * unit
     if case.state is None:
-        jumps_of.at_start(back, case.plan.start, model.state_names, adjoint, way.parameters, case.asked.begins)
+        jumps_of.at_start(back, case.plan.start, model.state_names, adjoint, way.parameters, case.begins)
     for q, d in enumerate(case.directions):
         if d.kind != "dose":
             before = 0 if d.kind == "state" else len(model.states)

@@ -23,7 +23,7 @@ from vein2vein.models.model import Input, Model, State, derived
 
 DEGREE = 5
 """Of the polynomials."""
-SCALE = 1e-7
+SCALE = 1e-6
 """Scale of what is solved here: 1 is the size of the whole sum."""
 
 
