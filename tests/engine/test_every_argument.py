@@ -171,7 +171,7 @@ WORDS = {
     "condition": "condition", "give": "input", "of": "is of|observable|a summary", "source": "source", "title": "title",
     "states": "state", "inputs": "input", "initial": "initial|start", "equations": "equation|rate|value|number",
     "apply_dose": "apply_dose|dose", "observables": "observable|condition or summary", "example": "example",
-    "example_doses": "dose", "most": "at most", "model": "model|name",
+    "example_doses": "dose", "most": "at most", "model": "model|name", "steady_state": "steady",
 }  # fmt: skip
 """What a sentence calls an argument, where that is not its name."""
 

@@ -20,6 +20,7 @@ from vein2vein.engine import checks
 from vein2vein.engine.infusions import Scaled
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, is_whole
+from vein2vein.records import described
 
 Matrix = NDArray[np.float64]
 Number = ArrayLike | str
@@ -27,6 +28,7 @@ Number = ArrayLike | str
 MOST_REPEATS = 100_000
 
 
+@described
 @dataclass(frozen=True)
 class Dose:
     """A dose, an infusion, or a series of them.
@@ -72,6 +74,7 @@ class Dose:
     steady_state: int = field(default=0, kw_only=True)
 
 
+@described
 @dataclass(frozen=True)
 class Reset:
     """Back to the model's own start on a day (NaN: not this patient).
