@@ -35,6 +35,7 @@ from vein2vein.engine.tangents.jumps import Jumps
 from vein2vein.engine.tangents.pieces import Pieces
 from vein2vein.engine.tangents.sensitivity import MOST_STATES, Prepared
 from vein2vein.errors import InputError
+from vein2vein.models import author
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
 
@@ -153,10 +154,10 @@ def gradient(
         replace(plan, outputs=None), Days(None, (), None), given_told, control, 1.0, backend,
         checks.threads_of(threads), checks.width_of(width), u,
     )  # fmt: skip
-    first = replace(way, days=_own(when, whose, asked.begins), _laid=[])(p, x)
+    first = replace(way, days=jumps_of.own_days(when, whose, asked.begins), _laid=[])(p, x)
     names, values = _values(case, first.values)
     shape = values.shape if asked.patient is not None else (n, len(asked.outputs.days), len(names))
-    total, weighed = _weighed(weights, values.reshape(shape), whose, n)
+    total, weighed = _weighed(model.name, weights, values.reshape(shape), whose, n)
     status, steps, found = (
         first.status,
         np.stack([first.steps, 0 * first.steps], axis=1),
@@ -260,16 +261,14 @@ def _backward(
     return _back(run, case, control, found)
 
 
-def _own(when: Matrix, whose: NDArray[np.int64], begins: Matrix) -> Days:
-    parts = np.split(when, np.cumsum(np.bincount(whose, minlength=len(begins)))[:-1])
-    return Days(None, tuple(parts[: len(begins)]), begins)
-
-
-def _weighed(told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> tuple[Matrix, Matrix]:
+def _weighed(name: str, told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> tuple[Matrix, Matrix]:
     """The number of each patient, and weights (rows, m)."""
     loss = None
     if callable(told):
-        found = cast("Callable[[Matrix], object]", told)(values)
+        try:
+            found = cast("Callable[[Matrix], object]", told)(values)
+        except Exception as error:  # the caller's own code, whatever is wrong with it
+            raise author.told(name, "the function of the weights", error) from error
         pair = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
         if len(pair) != _PAIR:
             shown = checks.shown(cast("object", found))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.checks import Given
+from vein2vein.engine.days_asked import Days
 from vein2vein.engine.tangents import tangent
 from vein2vein.engine.tangents.backward import Backward
 from vein2vein.engine.tangents.corners import Crossing, Surface
@@ -43,6 +44,12 @@ class Jumps:
     def place(self, patient: int, day: float) -> int:
         """Number of the edge on a day."""
         return int(self.offset[patient] + np.searchsorted(self.edges[patient], day))
+
+
+def own_days(when: Matrix, whose: NDArray[np.int64], begins: Matrix) -> Days:
+    """Each patient's own of the days (rows,) of values."""
+    parts = np.split(when, np.cumsum(np.bincount(whose, minlength=len(begins)))[:-1])
+    return Days(None, tuple(parts[: len(begins)]), begins)
 
 
 def days_on_the_way(
