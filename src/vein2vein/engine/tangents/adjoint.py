@@ -11,7 +11,7 @@ values. The way forward is kept as polynomials (``pieces.py``); the adjoint is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -34,20 +34,18 @@ from vein2vein.engine.tangents.corners import Crossing
 from vein2vein.engine.tangents.jumps import Jumps
 from vein2vein.engine.tangents.pieces import Pieces
 from vein2vein.engine.tangents.sensitivity import MOST_STATES, Prepared
+from vein2vein.engine.tangents.weights import Loss, weighed_of
 from vein2vein.errors import InputError
-from vein2vein.models import author
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
 
-LOOSE = 10.0
+LOOSE = 5.0
 """How much larger than a state's own an adjoint's error may be: the parameters see it smoothed."""
 AT_ONCE = 256
 """Patients whose way is held in memory at once."""
-_PAIR = 2
+_INNER = 2
 
 Matrix = NDArray[np.float64]
-Loss = Callable[[Matrix], tuple[ArrayLike, ArrayLike]]
-"""Values (n, k, m) -> loss of each patient (n,), and how it moves with each value (n, k, m)."""
 
 
 @described
@@ -149,7 +147,8 @@ def gradient(
     control = control_of(model, rtol, method, max_step, max_steps)
     own = [d.index for d in directions if d.kind == "parameter"]
     back = backward(model, own, sorted({d.level for d in directions if d.level >= 0}))
-    steered = _steered(back, control_of(back.model, min(control.rtol * LOOSE, 1e-3), method, max_step, max_steps))
+    looser = LOOSE * np.sqrt(len(model.states) / len(back.model.states))  # states weigh as when alone in the mean
+    steered = _steered(back, control_of(back.model, min(control.rtol * looser, 1e-3), method, max_step, max_steps))
     way = Prepared(
         replace(plan, outputs=None), Days(None, (), None), given_told, control, 1.0, backend,
         checks.threads_of(threads), checks.width_of(width), u,
@@ -157,7 +156,7 @@ def gradient(
     first = replace(way, days=jumps_of.own_days(when, whose, asked.begins), _laid=[])(p, x)
     names, values = _values(case, first.values)
     shape = values.shape if asked.patient is not None else (n, len(asked.outputs.days), len(names))
-    total, weighed = _weighed(model.name, weights, values.reshape(shape), whose, n)
+    total, weighed = weighed_of(model.name, weights, values.reshape(shape), whose, n)
     status, steps, found = (
         first.status,
         np.stack([first.steps, 0 * first.steps], axis=1),
@@ -261,38 +260,6 @@ def _backward(
     return _back(run, case, control, found)
 
 
-def _weighed(name: str, told: object, values: Matrix, whose: NDArray[np.int64], n: int) -> tuple[Matrix, Matrix]:
-    """The number of each patient, and weights (rows, m)."""
-    loss = None
-    if callable(told):
-        try:
-            found = cast("Callable[[Matrix], object]", told)(values)
-        except Exception as error:  # the caller's own code, whatever is wrong with it
-            raise author.told(name, "the function of the weights", error) from error
-        pair = cast("tuple[object, ...]", found) if isinstance(found, tuple) else ()
-        if len(pair) != _PAIR:
-            shown = checks.shown(cast("object", found))
-            raise InputError(
-                f"the function of the weights returned {shown}; let it return a pair: the loss of each patient and the "
-                "weights"
-            )
-        loss, told = pair
-    weights = checks.floats(told)
-    if weights is None or weights.shape != values.shape or not np.isfinite(weights[np.isfinite(values)]).all():
-        found = checks.shown(told) if weights is None else f"of the shape {weights.shape}"
-        raise InputError(f"the weights are {found}; give a finite number for each value, of the shape {values.shape}")
-    rows = weights.reshape(len(whose), values.shape[-1])
-    flat = values.reshape(rows.shape)
-    if loss is None:
-        sums = np.zeros(n)
-        np.add.at(sums, whose, np.where(rows != 0, rows * flat, 0.0).sum(axis=1))
-        return sums, rows
-    total = checks.floats(loss)
-    if total is None or total.shape != (n,):
-        raise InputError(f"the loss is {checks.shown(loss)}; give one number for each of the {n} patients")
-    return total, rows
-
-
 @dataclass(frozen=True)
 class _Way:
     """What the way back reads; ``every`` (n,) is the size of each patient's number."""
@@ -313,7 +280,7 @@ def _back(way: _Way, case: _Case, control: Control, gathered: Matrix) -> tuple[N
     back, pieces, jumps, n = way.back, way.pieces, way.jumps, len(way.parameters)
     model = case.plan.model
     piece_of = np.repeat(np.arange(n), pieces.last - pieces.first)
-    sizes = _sizes(way, piece_of)
+    sizes = _sizes(way, case, piece_of)
     own = np.concatenate([way.parameters, sizes[:, : len(model.states)], 1 / sizes[:, : len(model.states)],
                           sizes[:, len(model.states) :]], axis=1)  # fmt: skip
     own = np.ascontiguousarray(own)
@@ -368,9 +335,14 @@ def _back(way: _Way, case: _Case, control: Control, gathered: Matrix) -> tuple[N
     return status, stand.number("steps").copy()
 
 
-def _sizes(way: _Way, piece_of: NDArray[np.int64]) -> Matrix:
-    """Sizes (n, columns) of what an adjoint belongs to: each patient's own."""
-    largest = np.zeros((len(way.parameters), way.pieces.nodes.shape[-1]))
+def _sizes(way: _Way, case: _Case, piece_of: NDArray[np.int64]) -> Matrix:
+    """Sizes (n, columns) of what an adjoint belongs to: each patient's own; 1 or more of a state that is varied."""
+    model = case.plan.model
+    least = np.where(np.isfinite(model.limits[0]), model.limits[0], 0.0)
+    for d in case.directions:
+        changed = case.plan.doses[case.given[d.index][1]].names if d.kind == "dose" and d.level < 0 else ()
+        least[[d.index] if d.kind == "state" else [model.state_names.index(name) for name in changed]] = 1.0
+    largest = np.tile(least, (len(way.parameters), 1))
     np.maximum.at(largest, piece_of, np.abs(way.pieces.nodes).max(axis=1))
     own = np.abs(way.parameters[:, list(way.back.parameters)])
     levels = np.ones((len(own), len(way.back.levels)))
@@ -391,7 +363,9 @@ def _levels(way: _Way, case: _Case, piece_of: NDArray[np.int64]) -> Matrix:
     below, above = np.asarray((inside <= low).all(axis=1)), np.asarray((inside >= high).all(axis=1))
     outputs = dict(zip(back.rates.names, back.rates.outputs))
     nodes = [outputs[name] for name in model.state_names]
-    rates = np.stack(tangent.values(back.rates.graph, nodes, middle, coefficients[:, 0], p, held), axis=1)
+    one = pieces_of.NODES[_INNER]  # where a state is its own, not its polynomial's
+    now = tangent.values(back.rates.graph, nodes, middle + one * half, pieces.nodes[:, _INNER], p, held)
+    rates = np.stack(now, axis=1)
     free = np.where((below & (rates < 0)) | (above & (rates > 0)), 0.0, 1.0)
     read = coefficients[:, :, list(back.read)].transpose(0, 2, 1).reshape(len(middle), (DEGREE + 1) * len(back.read))
     columns = [held, *(s[:, None] for s in sides), free[:, list(back.bounded)], middle[:, None], 1 / half[:, None]]
