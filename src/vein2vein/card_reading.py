@@ -32,14 +32,12 @@ def read(card: Card, kind: type[Kind], *path: str, given: Mapping[str, Any] | No
         A name is unknown, a field missing or wrong: file, line, field and how to mend it.
     """
     given = given or {}
-    if path:
-        card.table(*path)
+    table: Mapping[str, Any] = card.table(*path) if path else card.data
     asked = [one for one in fields_of(kind) if one.name not in given]
     card.refuse_unknown([one.label for one in asked], *path)
     values, missing = dict(given), list[Field]()
     for one in asked:
-        here = (*path, one.label)
-        raw = card.get(*here)
+        here, raw = (*path, one.label), table.get(one.label)
         form = one.says.form
         if raw is None and not (form and form.absent):
             missing += [one] if one.required else []
@@ -84,7 +82,7 @@ def _made(card: Card, one: Field, kind: Any, raw: Any, path: tuple[str, ...]) ->
     """The value of a field from what the card holds; what does not fit is left for the record to refuse."""
     says = one.says
     if kind in (float, int):
-        value = card.converted(raw, says.unit, *path, expected=says.expected)
+        value = card.converted(raw, says.unit, *path, expected=says.expected) if isinstance(raw, str) else raw
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
         try:

@@ -159,7 +159,7 @@ class Record:
     def __post_init__(self) -> None:
         for one in fields_of(type(self)):
             value = getattr(self, one.name)
-            if not _is(value, one.default) and (found := fault_of(one, one.type, value)):
+            if value is not one.default and not _is(value, one.default) and (found := fault_of(one, one.type, value)):
                 where, said = found
                 raise InputError(said, field=".".join((one.label, *where)))
         for where, said in self.faults():
@@ -263,7 +263,8 @@ def fault_of(one: Field, kind: Any, value: Any) -> tuple[tuple[str, ...], str] |
         said = text_fault(says.each or one.label, value, words(says.choices))
         return ((), said) if said else None
     if kind is bool:
-        return ((), flag_fault(value)) if flag_fault(value) else None
+        said = flag_fault(value)
+        return ((), said) if said else None
     if get_origin(kind) is tuple:
         return _fault_of_list(one, get_args(kind), value)
     if isinstance(kind, type) and issubclass(kind, Record):

@@ -18,11 +18,17 @@ REFERENCE = "models/reference/reference.toml"
 
 
 @cache
+def reference_sets() -> tuple[ParameterSet, ParameterSet]:
+    """What the equations of the reference model read, and the traits that only making and following a patient reads."""
+    card = bundled_card(REFERENCE)
+    return read_parameters(card), read_parameters(card, "traits")
+
+
+@cache
 def reference() -> ParameterSet:
     """The numbers of the reference model and its traits."""
-    card = bundled_card(REFERENCE)
-    read = read_parameters(card)
-    every = {**read.parameters, **read_parameters(card, "traits").parameters}
+    read, traits = reference_sets()
+    every = {**read.parameters, **traits.parameters}
     return ParameterSet(read.name, every, read.history, read.correlations)
 
 

@@ -271,9 +271,10 @@ def _read_one(card: Card, here: tuple[str, ...], over: ParameterSet | None) -> P
     if not found.how and not found.given_by:
         card.required(*here, "how", expected="one of " + ", ".join(HOW))
     with located(card, *here):
-        found = found if found.symbol else replace(found, symbol=found.name)
+        symbol = found.symbol or found.name
         if over is None:
-            return _bounded(found)
+            return _bounded(found, symbol)
+        found = found if found.symbol else replace(found, symbol=symbol)
         old = over.parameters[found.name]
         own = _in_unit(found, old.unit)
         least, most = max(own.least, old.least, old.low), min(own.most, old.most, old.high)
@@ -282,14 +283,14 @@ def _read_one(card: Card, here: tuple[str, ...], over: ParameterSet | None) -> P
         return own
 
 
-def _bounded(parameter: Parameter) -> Parameter:
-    """A parameter with the bounds of its unit where it gives none itself."""
+def _bounded(parameter: Parameter, symbol: str) -> Parameter:
+    """A parameter with its symbol, and with the bounds of its unit where it gives none itself."""
     least, most, why = _unit_bounds().get(parameter.unit, (-math.inf, math.inf, ""))
     own = (parameter.least, parameter.most, parameter.bounds)
     bounded = (own[0] if own[0] > -math.inf else least, own[1] if own[1] < math.inf else most, own[2] or why)
-    if bounded == own:
+    if bounded == own and symbol == parameter.symbol:
         return parameter
-    return replace(parameter, least=bounded[0], most=bounded[1], bounds=bounded[2])
+    return replace(parameter, symbol=symbol, least=bounded[0], most=bounded[1], bounds=bounded[2])
 
 
 def names_for_cards(general: ParameterSet) -> list[str]:

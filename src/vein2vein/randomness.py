@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 SMALLEST = 0.5 * 2.0**-53  # the least of the uniform draws
@@ -86,16 +85,22 @@ def each_uniforms(seed: int, purposes: Sequence[str], patients: ArrayLike, count
 
 def normals(seed: int, purpose: str, patients: ArrayLike, count: int = 1) -> Floats:
     """Return standard normal draws, shape (n, count); see ``uniforms``."""
+    from scipy import special
+
     return special.ndtri(uniforms(seed, purpose, patients, count))
 
 
 def each_normals(seed: int, purposes: Sequence[str], patients: ArrayLike, count: int = 1) -> Floats:
     """Return the draws of ``normals`` for several purposes at once, shape (purposes, n, count)."""
+    from scipy import special
+
     return special.ndtri(each_uniforms(seed, purposes, patients, count))
 
 
 def poisson_at(uniform: Floats, mean: Floats, exact: float) -> Floats:
     """Poisson number at a probability; a rounded normal one for means above ``exact``."""
+    from scipy import special
+
     few = np.minimum(mean, exact)
     number = np.ceil(special.pdtrik(uniform, np.maximum(few, np.finfo(float).tiny)))
     below = np.maximum(number - 1, 0.0)

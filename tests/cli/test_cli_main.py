@@ -237,3 +237,16 @@ def test_a_closed_stdout_is_no_defect():
 def test_control_characters_of_a_name_do_not_reach_the_terminal():
     code, _, err = _program("simulate", "a\x1b[31m\n.toml", "--product", "tisagenlecleucel", capture_output=True)
     assert code == 2 and "\x1b" not in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("args", "code"), [(["schema", "patient"], 0), (["schema", "nothing"], 2)])
+def test_the_program_ends_with_its_code_and_with_what_is_left_to_do(args, code):
+    script = (
+        "import atexit, sys; atexit.register(print, 'left in order'); sys.argv[0] = 'vein2vein'; "
+        "from vein2vein.__main__ import program; program()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *args], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code
+    assert done.stdout.endswith("left in order\n")
+    assert len(done.stdout.splitlines()) > 5 or code
+    assert bool(done.stderr) == bool(code)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vein2vein.engine import solve as engine
-from vein2vein.journey import chart, late_loss
+from vein2vein.engine import run as engine
+from vein2vein.journey import late_loss
 from vein2vein.journey.chart import simulate
 from vein2vein.journey.day_loop import loop_numbers
 from vein2vein.models.model import named, start
@@ -100,7 +100,7 @@ def test_a_patient_is_observed_to_the_last_day_that_could_be_computed(monkeypatc
         row = np.arange(len(run.state)) == 1
         return replace(run, status=np.where(row, 3, run.status), reached=np.where(row, 4.0, run.reached))
 
-    monkeypatch.setattr(chart.engine, "advance", stuck)
+    monkeypatch.setattr(engine, "advance", stuck)
     told = simulate(patients, TISA, plan=SHORT, seed=SEED, transplant=(1.0, 10.0, 10.5))
     one = np.flatnonzero(told.infused)[1]
     assert told.status[one] == 3 and (np.delete(told.status, one) == 0).all()

@@ -120,7 +120,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 
 def test_a_patient_who_cannot_be_computed_is_counted_and_the_others_go_on(monkeypatch):
-    from vein2vein.journey import chart as keystone
+    from vein2vein.journey import day_loop as keystone
 
     own = keystone.engine.begin
 

@@ -115,15 +115,16 @@ def _run(
         journey = treat(patients, chosen, dose=dose, seed=seed, progress=report)
         spread = None if repeat == 1 else journey
         drawn = functools.cache(ask(draw_patient, journey, 0, spread))
-        text = patient_page(journey, 0, spread, patient_name(card), drawn)
-        own = {picture.name: picture.svg for picture in drawn()}
-        files = {"Figure": write_text(folder / FIGURE, own[AROUND], force=force)} if AROUND in own else {}
-        files["Report"] = write_text(folder / REPORT, text, force=force)
+    # what is told is told while the other process draws
     console.tell_notes((*noticed, *journey.notes), for_machines=for_machines, quiet=quiet)
     if for_machines:
         _emit(journey, spread)
     elif not quiet:
         _print(journey, spread)
+    text = patient_page(journey, 0, spread, patient_name(card), drawn)
+    own = {picture.name: picture.svg for picture in drawn()}
+    files = {"Figure": write_text(folder / FIGURE, own[AROUND], force=force)} if AROUND in own else {}
+    files["Report"] = write_text(folder / REPORT, text, force=force)
     for what, path in files.items():
         console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vein2vein.arguments import Progress, flag, progress_of, seed_of
 from vein2vein.clinic.care import eligibility
 from vein2vein.clinic.care.management import Policy
-from vein2vein.engine import solve as engine
+from vein2vein.engine.method.tableau import STATUS
 from vein2vein.journey import entry
 from vein2vein.journey.day_loop import follow, loop_numbers, ward_limits
 from vein2vein.journey.journey import ArmFacts, Journey
@@ -203,7 +203,7 @@ def simulate(
         cure_probability=ended.cure_probability,
         individual=ended.individual,
         status=ended.status,
-        status_text=engine.STATUS,
+        status_text=STATUS,
         arms=(facts,),
         arm=np.zeros(patient.count, dtype=np.intp),
         provenance=provenance(

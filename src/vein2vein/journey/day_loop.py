@@ -20,7 +20,7 @@ from vein2vein.cards import parse_card
 from vein2vein.clinic.care import management
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades import monitoring
-from vein2vein.engine import solve as engine
+from vein2vein.engine import run as engine
 from vein2vein.journey import late_loss
 from vein2vein.models.model import give, named, start
 from vein2vein.models.reference import model as reference

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vein2vein.arguments import choice, flag, mapping_of, name_or_path, number, of_kind, refusal
 from vein2vein.clinic.care.management import Policy, read_policy
-from vein2vein.engine.solve import BACKENDS
+from vein2vein.engine.run import BACKENDS
 from vein2vein.errors import InputError
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import axes

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine import solve as engine
+from vein2vein.engine import run as engine
 from vein2vein.models.model import named
 from vein2vein.models.reference import extinction
 from vein2vein.models.reference import model as reference

@@ -144,7 +144,7 @@ def serve() -> None:
 
 
 def _make_ready() -> None:
-    """Load what figures need, and draw one: fonts are found, and code that runs first is slow."""
+    """Load what figures need, and draw one: fonts are found, writers of images, and code that runs first is slow."""
     import importlib
 
     from vein2vein.report.figures import log_axis, render
@@ -153,7 +153,8 @@ def _make_ready() -> None:
         importlib.import_module(f"vein2vein.report.{room}")
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
+        picture, axes = figure.subplots(1, 2)
+        picture.imshow([[0.0, 1.0]])
         log_axis(axes)
         axes.plot([0.0, 1.0], [1.0, 10.0], label="x")
         axes.set_title("x")

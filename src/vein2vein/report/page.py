@@ -36,6 +36,12 @@ def _templates(folder: Path | None) -> Environment:
     return found
 
 
+def ready(template: str) -> None:
+    """Load a template that is filled later: there is time for it while figures are drawn."""
+    for one in (template, "frame.html.j2", "page.html.j2"):
+        _templates(None).get_template(one)
+
+
 def fill(template: str, *, folder: Path | None = None, **facts: Any) -> str:
     """Fill a template of this room or of a ``folder`` above it; every text is escaped, finished figures excepted."""
     from markupsafe import Markup

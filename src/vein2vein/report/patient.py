@@ -134,6 +134,7 @@ def patient_page(
         "provenance": facts.flat(journey.provenance),
         "follow": int(look("windows", "acute")),
     }
+    page.ready("patient.html.j2")
     pictures = drawn() if drawn else draw_patient(journey, index, spread)
     return page.fill("patient.html.j2", pictures=pictures, **told)
 

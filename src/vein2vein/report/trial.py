@@ -103,6 +103,7 @@ def trial_page(
     }
     arms = [by_itself(result, group, rows) for group in alone]
     pools = [together(group) for group in pooled]
+    page.ready("trial.html.j2")
     figures = drawn() if drawn else draw_trial(result.trial, journey)
     for one, pictures, curves in zip(arms, figures.arms, figures.survival, strict=True):
         one.pictures.update(pictures)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from vein2vein.errors import InputError, unknown
 from vein2vein.statistics.checks import checked_level, numbers
@@ -67,6 +66,8 @@ def limits(value: Floats, relative_error: Floats, level: float, scale: str = "lo
         NaN where the scale has no such value: 0, and by "log-log" also 1. On the scale itself an estimate without error
         (0 or 1) is its own limit; an error that is not known gives NaN.
     """
+    from scipy import special
+
     if scale not in SCALES:
         raise InputError(unknown("scale of an interval", scale, SCALES), field="scale")
     normal = special.ndtri((1 + checked_level(level)) / 2)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.errors import InputError
 from vein2vein.records import described
@@ -74,6 +73,8 @@ def log_rank(
     InputError
         A time, event, group or shape that makes no sense, or fewer than two groups: where, what was found.
     """
+    from scipy import special
+
     times, counted = checked_times(time, included)
     if times.ndim > 1:
         raise InputError(f"found the shape {times.shape}, expected one trial, (patients,).", field="time")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.randomness import normals
 from vein2vein.records import by_patient
@@ -88,6 +87,8 @@ def transduce(
     TransducedCells
     notes : tuple of str
     """
+    from scipy import special
+
     process = process_of(product)
     v, run = process.values, f"engineering, attempt {attempt}"
     cells = np.minimum(apheresis.cd3 * v.selection_recovery, v.car_t_start)
@@ -110,6 +111,8 @@ def transduce(
 
 def starting_phenotype(patient: Patient, product: Product, seed: int | None) -> Floats:
     """Shares of TN/SCM, CM, EM and EFF among the collected T cells, shape (n, 4); seed None: no scatter."""
+    from scipy import special
+
     v = process_of(product).values
     logs = np.log(np.array([getattr(v, f"start_{name}") for name in PHENOTYPES]))
     logs = np.broadcast_to(logs, (patient.count, len(PHENOTYPES))).copy()

@@ -43,7 +43,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.card_reading import read_tagged
 from vein2vein.cards import Card
@@ -192,6 +191,8 @@ def _needs(law: Law) -> tuple[str, ...]:
 
 def quantile(law: Law, uniform: Floats, values: Mapping[str, Floats]) -> Floats:
     """Value of a law at a probability, shape (n,); ``values`` hold the fields that it depends on."""
+    from scipy import special
+
     n: Mapping[str, Any] = law.numbers
     normal = special.ndtri(uniform)
     low, high = n.get("low", -math.inf), n.get("high", math.inf)
@@ -233,6 +234,8 @@ def quantile(law: Law, uniform: Floats, values: Mapping[str, Floats]) -> Floats:
 
 
 def _truncated(uniform: Floats, low: float, high: float) -> Floats:
+    from scipy import special
+
     first, last = special.ndtr(low), special.ndtr(high)
     return special.ndtri(first + uniform * (last - first))
 

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.cards import Card, parse_card
 from vein2vein.parameters import ParameterSet, read_parameters
@@ -94,4 +93,6 @@ def scattered(process: Process, name: str, numbers: ArrayLike, seed: int, purpos
 
 def scattered_share(median: ArrayLike, sd: float, numbers: ArrayLike, seed: int, purpose: str) -> Floats:
     """Draw a share whose logit is normal around that of the median, shape (n,)."""
+    from scipy import special
+
     return special.expit(special.logit(np.asarray(median, dtype=float)) + sd * normals(seed, purpose, numbers)[:, 0])

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from vein2vein.randomness import uniforms
 from vein2vein.records import by_patient
@@ -63,6 +62,8 @@ class Waiting:
 
 def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: Law | None = None) -> Floats:
     """Days from collection to infusion, shape (n,): by a law, plus a remake; a known day of collection stands."""
+    from scipy import special
+
     v = process_of(product).values
     draw = uniforms(seed, "vein to vein", patient.number)[:, 0]
     if law is None:
@@ -118,6 +119,8 @@ def wait(
     Waiting
     notes : tuple of str
     """
+    from scipy import special
+
     v = process_of(product).values
     ids, count = patient.number, patient.count
     days = vein_to_vein(patient, lot, product, seed, law)

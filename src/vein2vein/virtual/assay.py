@@ -96,33 +96,43 @@ def read(
         Below the limit of quantification: the limit.
     below : dict of analyte to ndarray of bool, shape (n,)
     """
-    values: dict[str, NDArray[np.float64]] = {}
-    below: dict[str, NDArray[np.bool_]] = {}
     subject = [name for name in truth if name in assays]
-    errors = each_normals(seed, [f"assay {name}:{day:.2f}" for name in subject], numbers)[:, :, 0] if subject else ()
-    noises = dict(zip(subject, errors))
-    for name, given in truth.items():
-        true = np.asarray(given, dtype=np.float64)
-        law = assays.get(name)
-        if law is None:
-            values[name] = true
-            continue
-        noise = noises[name]
-        match law.kind:
+    read, below = (_measured(subject, truth, assays, numbers, day, seed)) if subject else ({}, {})
+    return {name: read[name] if name in read else np.asarray(truth[name], dtype=np.float64) for name in truth}, below
+
+
+def _measured(
+    subject: list[str], truth: Mapping[str, ArrayLike], assays: Mapping[str, Assay], numbers: ArrayLike, day: float,
+    seed: int,
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.bool_]]]:  # fmt: skip
+    """What has an assay, all of one kind at once: for one patient there is more to call than to compute."""
+    errors = each_normals(seed, [f"assay {name}:{day:.2f}" for name in subject], numbers)[:, :, 0]
+    true = np.empty(errors.shape)
+    for row, name in zip(true, subject):
+        row[:] = truth[name]
+    laws, analytes = [assays[name] for name in subject], all_analytes()
+    kinds, sd = np.array([law.kind for law in laws]), np.array([law.sd for law in laws])[:, None]
+    seen = np.empty(errors.shape)
+    for kind in set(kinds.tolist()):
+        rows = np.flatnonzero(kinds == kind)
+        value, noise = true[rows], errors[rows]
+        match kind:
             case "lognormal":
-                seen = true * np.exp(law.sd * noise)
+                seen[rows] = value * np.exp(sd[rows] * noise)
             case "normal":
-                seen = true + law.sd * noise
+                seen[rows] = value + sd[rows] * noise
             case "proportional":
-                seen = true * (1 + law.sd * noise)
+                seen[rows] = value * (1 + sd[rows] * noise)
             case _:
-                seen = true + np.sqrt(np.maximum(true, 0.0) / law.sample) * noise
-        seen = np.clip(seen, 0.0, all_analytes()[name].high)  # no assay reads beyond its range, such as 100 %
-        if law.lloq > 0:
-            below[name] = seen < law.lloq
-            seen = np.maximum(seen, law.lloq)
-        values[name] = seen
-    return values, below
+                sample = np.array([laws[row].sample for row in rows])[:, None]
+                seen[rows] = value + np.sqrt(np.maximum(value, 0.0) / sample) * noise
+    # no assay reads beyond its range, such as 100 %
+    seen = np.clip(seen, 0.0, np.array([analytes[name].high for name in subject])[:, None])
+    lloq = np.array([law.lloq for law in laws])[:, None]
+    under = seen < lloq
+    seen = np.where(lloq > 0, np.maximum(seen, lloq), seen)
+    limited = {name: one for name, one, law in zip(subject, under, laws) if law.lloq > 0}
+    return dict(zip(subject, seen)), limited
 
 
 @cache

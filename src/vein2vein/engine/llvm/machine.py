@@ -59,18 +59,31 @@ def target() -> Any:
 
 def machine_code(text: str) -> tuple[Any, bool]:
     """Loaded machine code of an assembly text for this processor, and whether it came from disk."""
-    triple, cpu, features = host()
-    name = cache.key(text, llvmlite.__version__, str(llvm.llvm_version_info), triple, cpu, features)
+    name = entry(text)
     code = cache.read(name)
     from_cache = code is not None
-    machine = target()
     if code is None:
-        parsed = llvm.parse_assembly(text)
-        parsed.verify()
-        code = machine.emit_object(parsed)
+        code = compiled(text)
         cache.write(name, code)
+    return loaded(code), from_cache
+
+
+def entry(*parts: str) -> str:
+    """Name of an entry of the cache, from what a text says or rests on, the compiler and this processor."""
+    return cache.key(*parts, llvmlite.__version__, str(llvm.llvm_version_info), *host())
+
+
+def compiled(text: str) -> bytes:
+    """Machine code of an assembly text for this processor."""
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    return target().emit_object(parsed)
+
+
+def loaded(code: bytes) -> Any:
+    """Machine code in memory, ready to run; it stays there as long as what is returned."""
     # This memory manager puts code and constants side by side, as short addresses need.
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine, use_lmm=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target(), use_lmm=True)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return engine, from_cache
+    return engine

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine.llvm import course, machine, threads
-from vein2vein.engine.llvm.course_parts import carried_from, results_in
+from vein2vein.engine.llvm import cache, course, machine, origin, threads
+from vein2vein.engine.llvm.course_parts import carried_from, functions, results_in
 from vein2vein.engine.method import tableau
+from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import IMPLICIT, Courses, Doses, Outputs, Request, Standing, common, standing
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import trace
@@ -222,8 +224,41 @@ def compile_courses(
 
 
 def _compile(model: Model, request: Request, method: tableau.Method, width: int, switches: bool) -> Compiled:
-    text = course.module(trace(model), request, method, width, machine.fused(), switches)
-    engine, _ = machine.machine_code(text)
+    """Code from disk by the name of what its text would be written from: writing the text takes far longer."""
+    name, parts = entry(model, request, method, width, switches)
+    code = cache.read(name) if name else None
+    if code is None:
+        traced = trace(model)
+        same = bool(name) and content.recorded(traced) == content.rates(model)
+        text = course.module(traced, request, method, width, machine.fused(), switches)
+        if not (same and parts in text and origin.unchanged()):  # the text was written from something else
+            return _callable(machine.machine_code(text)[0])
+        code = machine.compiled(text)
+        cache.write(name, code)
+    return _callable(machine.loaded(code))
+
+
+def entry(model: Model, request: Request, method: tableau.Method, width: int, switches: bool) -> tuple[str, str]:
+    """Name of compiled courses from all that their text is written from, and the text of what a request asks for.
+
+    The equations are told by what was recorded of them; starts, doses, conditions, amounts, observables and summaries
+    by the text of their functions; the rest by its values. The name is "" where the writing code cannot be told.
+    """
+    if not origin.origin():
+        return "", ""
+    texts, _ = functions(model, request, width, machine.fused())
+    written = "\n".join(texts)
+    plain = (replace(request, events=(), wanted=()), _plain(request.events), _plain(request.wanted))
+    parts = (content.rates(model), repr(plain), repr(method), f"{width} {machine.fused()} {switches}")
+    return machine.entry("course", written, *parts, origin.origin()), written
+
+
+def _plain(of: Sequence[Event | Summary]) -> list[list[object]]:
+    """What events or summaries say, as it may stand in a name: a function is told by its text."""
+    return [["function" if callable(value) else value for value in vars(one).values()] for one in of]
+
+
+def _callable(engine: Any) -> Compiled:
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 3)
     return Compiled(kind(engine.get_function_address(course.NAME)), engine)
 

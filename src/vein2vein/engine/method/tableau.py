@@ -270,7 +270,7 @@ WORTH = 10.0
 # method is not tried (nor compiled); at BINDS and above stability is near, and such a step counts as URGENT ones
 # towards ASK. Between the two lies what tight tolerances meet: steps far below the stability limit that fast rates
 # still make short, since each further term of the error carries one more power of the rate.
-FELT, BINDS, URGENT = 0.2, 2.0, 4
+FELT, BINDS, URGENT = 0.4, 2.0, 4
 
 REFERENCE_RTOL = 1e-5
 """The relative tolerance for which ``State.scale`` is the absolute one; another rtol moves both alike."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vein2vein.engine.trace.expression import Unrecordable
-from vein2vein.engine.trace.recording import record, trace
+from vein2vein.engine.trace.recording import Traced, record, trace
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, states_only
 
@@ -79,7 +79,12 @@ def rates(model: Model) -> str:
 
 
 def _rates(model: Model) -> str:
-    traced = trace(model)
+    return recorded(trace(model))
+
+
+def recorded(traced: Traced) -> str:
+    """What the rates of a model are, as they were just recorded (``rates``): nothing was added to the graph since."""
+    model = traced.model
     inputs = tuple((i.name, i.kind) for i in model.inputs)
     states = tuple((s.name, s.scale, s.low, s.high) for s in model.states)
     return digest(traced.graph.nodes, traced.derivatives, states, model.parameters, inputs)

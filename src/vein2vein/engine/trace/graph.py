@@ -51,12 +51,16 @@ NUMPY: dict[str, Callable[..., Any]] = {
 
 
 class Graph:
-    """Hash-consed expressions; ``nodes[i]`` is (operation, operands), ``lines[i]`` where a division was written."""
+    """Hash-consed expressions; ``nodes[i]`` is (operation, operands), ``lines[i]`` where a division was written.
+
+    ``logic``: ``&``, ``|`` or ``~`` were written, which Python's own numbers answer otherwise (``agreed.py``).
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
         self.lines: dict[int, tuple[str, str, int]] = {}
+        self.logic = False
         self._orders: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def _intern(self, node: Node) -> int:
@@ -202,13 +206,14 @@ def uses(g: Graph, order: Iterable[int], outputs: Iterable[int]) -> dict[int, in
 def evaluate(g: Graph, outputs: Sequence[int], t: Any, x: Any, p: Any, u: Any) -> list[Any]:
     """Values of the outputs by numpy; ``x``, ``p``, ``u`` are indexable by state, parameter and level number."""
     values: dict[int, Any] = {}
-    for node in needed(g, outputs):
-        op, args = g.nodes[node]
-        if op == "const":
-            values[node] = args[0]
-        elif op in LEAVES:
-            values[node] = t if op == "time" else {"state": x, "parameter": p, "level": u}[op][args[0]]
-        else:
-            with np.errstate(all="ignore"):
+    of = {"state": x, "parameter": p, "level": u}
+    with np.errstate(all="ignore"):
+        for node in needed(g, outputs):
+            op, args = g.nodes[node]
+            if op == "const":
+                values[node] = args[0]
+            elif op in LEAVES:
+                values[node] = t if op == "time" else of[op][args[0]]
+            else:
                 values[node] = NUMPY[op](*(values[a] for a in args))
     return [values[o] for o in outputs]

@@ -62,7 +62,7 @@ from vein2vein.models.reference.equations import equations
 from vein2vein.models.reference.extinction import extinction_probability, founded, removed
 from vein2vein.models.reference.extinction import sizes as clone_sizes
 from vein2vein.models.reference.observables import deauville, observables
-from vein2vein.parameters import ParameterSet, read_parameters
+from vein2vein.parameters import ParameterSet
 
 __all__ = [
     "MODEL", "clone_sizes", "deauville", "extinction_probability", "founded", "parameters", "removed",
@@ -74,12 +74,6 @@ def _card() -> Card:
     return bundled_card(general_sets.REFERENCE)
 
 
-@cache
-def _sets() -> tuple[ParameterSet, ParameterSet]:
-    """What the equations read, and the traits that only the making of a patient and the journey read."""
-    return read_parameters(_card()), read_parameters(_card(), "traits")
-
-
 def parameters(*, patient: bool = True) -> ParameterSet:
     """General parameter set; product and disease cards are laid over it.
 
@@ -89,7 +83,7 @@ def parameters(*, patient: bool = True) -> ParameterSet:
         With the parameters that the making of a patient fills in. Without them the set is complete once a product and
         a disease card are laid over it, so that individual values can be drawn.
     """
-    read, traits = _sets()
+    read, traits = general_sets.reference_sets()
     every = {**read.parameters, **traits.parameters}
     kept = {name: one for name, one in every.items() if patient or one.given_by != "patient"}
     return ParameterSet(read.name, kept, read.history, read.correlations)
@@ -108,7 +102,8 @@ def _states() -> tuple[State, ...]:
 
 
 def _example() -> dict[str, float]:
-    return {**_sets()[0].values(), **{name: float(value) for name, value in _card().table("example").items()}}
+    values = general_sets.reference_sets()[0].values()
+    return {**values, **{name: float(value) for name, value in _card().table("example").items()}}
 
 
 MODEL = Model(
@@ -119,7 +114,7 @@ MODEL = Model(
     inputs=tuple(
         Input(name, row["meaning"], row["unit"], row["kind"]) for name, row in _card().table("inputs").items()
     ),
-    parameters=tuple(_sets()[0].parameters),
+    parameters=tuple(general_sets.reference_sets()[0].parameters),
     equations=equations,
     initial=initial,
     apply_dose=apply_dose,
