@@ -20,8 +20,8 @@ from vein2vein.engine import solve
 from vein2vein.engine.dose_records import Dose
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.summaries import Summary
-from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.prepare import prepare
+from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.model import Input, Model, State
