@@ -13,7 +13,7 @@ from vein2vein.engine.tangents import adjoint
 from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
-from vein2vein.models.mathematics import exp, hill, minimum, where
+from vein2vein.models.mathematics import exp, floor, hill, minimum, where
 from vein2vein.models.model import Input, State
 from vein2vein.models.reference.model import MODEL as REFERENCE
 
@@ -285,4 +285,16 @@ def test_a_dose_of_next_to_nothing_has_the_derivative_of_any_dose(make_model):
     found = gradient(model, [[30.0]], None, [0.0, 0.1, 7.0], [(0.0, "drug", 2e-16)], weights, wrt=["dose:0"])
     a, b = np.exp(-30.0 * np.array([0.0, 0.1, 7.0])), np.exp(-0.1 * np.array([0.0, 0.1, 7.0]))
     expected = weights[0, :, 0] @ a + weights[0, :, 1] @ (0.2 / 29.9 * (b - a))
+    assert found.gradient[0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_short_pulse_is_missed(make_model):
+    """Each week p.k is given for a quarter of a day: the way is cut where the equations jump on known days."""
+    model = make_model(
+        "pulse", ["a"], ["q", "k"],
+        lambda t, x, p, u: {"a": p.k * where(t - 7 * floor(t / 7) < p.q, 1.0, 0.0) - 0.1 * x.a}, lambda p: {},
+    )  # fmt: skip
+    found = gradient(model, [[0.25, 1.0]], None, [0.0, 70.0], [], [[[0.0], [1.0]]], wrt=["k"])
+    ends = 0.25 + 7 * np.arange(10)
+    expected = np.sum(np.exp(-0.1 * (70.0 - ends)) * (1 - np.exp(-0.025)) / 0.1)
     assert found.gradient[0, 0] == pytest.approx(expected, rel=1e-5)

@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks, days_asked, solve
+from vein2vein.engine import breaks, checks, days_asked, solve
 from vein2vein.engine import doses as doses_of
 from vein2vein.engine.days_asked import Days
 from vein2vein.engine.llvm import run_course
@@ -248,7 +248,12 @@ def _backward(
     def solved(when: list[Matrix]) -> Matrix:
         return replace(way, days=Days(None, tuple(when), case.begins), _laid=[])(p, case.state).values
 
-    cuts = jumps_of.days_on_the_way(n, case.when, case.whose, case.given, crossings, case.begins, case.ends)
+    known, stops = breaks.find(plan.model), np.zeros((n, 0))
+    if known is not None:
+        names = plan.model.level_names
+        changing = [names.index(name) for _, name, _ in case.given if name in names]
+        stops = breaks.days(known, p, case.levels, changing, case.begins, case.ends)
+    cuts = jumps_of.days_on_the_way(stops, case.when, case.whose, case.given, crossings, case.begins, case.ends)
     pieces = pieces_of.find(cuts, solved, way.control.absolute, way.control.rtol)
     jumps = jumps_of.begun(pieces, case.ends, len(back.model.states))
     u = case.levels_on(case.whose, case.when)

@@ -53,16 +53,17 @@ def own_days(when: Matrix, whose: NDArray[np.int64], begins: Matrix) -> Days:
 
 
 def days_on_the_way(
-    n: int, when: Matrix, whose: NDArray[np.int64], given: Sequence[Given],
+    stops: Matrix, when: Matrix, whose: NDArray[np.int64], given: Sequence[Given],
     crossings: Mapping[int, Sequence[Crossing]], begins: Matrix, ends: Matrix,
 ) -> list[Matrix]:  # fmt: skip
-    """Days of each patient on which something happens."""
+    """Days of each patient on which something happens; ``stops`` (n, k): where the equations jump on known days."""
+    n = len(stops)
     doses = np.stack([np.broadcast_to(d, n) for d, _, _ in given], axis=1) if given else np.zeros((n, 0))
     edges = np.searchsorted(whose, np.arange(n + 1))
     found: list[Matrix] = []
     for i in range(n):
         met = [c.day for c in crossings.get(i, ())]
-        every = np.concatenate([[begins[i], ends[i]], when[edges[i] : edges[i + 1]], doses[i], met])
+        every = np.concatenate([[begins[i], ends[i]], when[edges[i] : edges[i + 1]], doses[i], stops[i], met])
         found.append(np.unique(every[(every >= begins[i]) & (every <= ends[i])]))
     return found
 
