@@ -62,6 +62,30 @@ def blood(model, doses, backend="batch", method="tsit5", days=DAYS, rtol=1e-9, l
     return found.values[:, :, 1]
 
 
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_rate_of_0_is_a_dose_given_at_once(drug, backend):
+    once, run = Dose("iv", 6.0, 1.0, bioavailability="F"), Dose("iv", 6.0, 1.0, rate=4.0, bioavailability="F")
+    single = [blood(drug, [d], backend) for d in (once, run)]
+    assert np.array_equal(blood(drug, [Dose("iv", 6.0, 1.0, rate=0.0, bioavailability="F")], backend), single[0])
+    assert np.array_equal(blood(drug, [Dose("iv", 6.0, 1.0, rate=np.zeros(3), bioavailability="F")], backend)[0],
+                          single[0][0])  # fmt: skip
+    mixed = blood(drug, [Dose("iv", 6.0, 1.0, rate=[0.0, 4.0, 0.0], bioavailability="F")], backend)
+    expected = np.array([single[0][0], single[1][1], single[0][2]])
+    assert mixed == pytest.approx(expected, rel=1e-7)
+    steady = [Dose("iv", 6.0, 1.0, rate=r, steady_state=1, interval=2.0) for r in (None, 4.0, [0.0, 4.0, 4.0])]
+    bolus, infusion, both = (blood(drug, [d], backend) for d in steady)
+    assert both == pytest.approx(np.array([bolus[0], infusion[1], infusion[2]]), rel=1e-7)
+
+
+def test_an_amount_without_a_day_is_not_given(drug):
+    days, amounts = [1.0, np.nan, 2.0], [3.0, np.nan, 4.0]
+    expected = blood(drug, [(days, "iv", [3.0, 5.0, 4.0])])
+    assert np.array_equal(blood(drug, [(days, "iv", amounts)]), expected)
+    assert np.array_equal(blood(drug, [Dose("iv", amounts, days)]), expected)
+    with pytest.raises(InputError, match="the amount of 'iv' on day 1 is nan for patient 1"):
+        blood(drug, [([1.0, 1.0, np.nan], "iv", amounts)])
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("backend", solve.BACKENDS)
 def test_infusions_add_up_as_in_closed_form(drug, backend, method):
@@ -198,13 +222,16 @@ def test_the_same_model_in_content_is_wrapped_once(drug, make_model):
     (Dose("ivv", 1.0), "unknown input 'ivv'; did you mean iv"),
     (Dose("iv", 1.0, rate=1.0, duration=1.0), "it has a rate and a duration"),
     (Dose("iv", -1.0, rate=1.0), "an amount of -1 cannot be infused"),
-    (Dose("iv", 1.0, rate=0.0), "its rate is 0; give a number above 0"),
+    (Dose("iv", 1.0, rate=-1.0), "its rate is -1; give a number of at least 0"),
+    (Dose("iv", 1.0, rate="lag"), "its rate is 0 for patient 2"),
+    (Dose("iv", 0.0, 3.0, rate=0.0, steady_state=1), "its interval is 0"),
+    (Dose("iv", [1.0, np.nan, 1.0], [0.0, 1.0, 2.0]), "its amount is nan for patient 1"),
     (Dose("iv", 1.0, duration=[1.0, -2.0, 1.0]), "its duration is -2 for patient 1"),
     (Dose("iv", 1.0, duration="lang"), "unknown parameter 'lang'; did you mean"),
     (Dose("iv", [1.0, 2.0]), r"its amount is of shape \(2,\)"),
     (Dose("iv", np.nan), "its amount is nan"),
     (Dose("iv", 1.0, "x"), "its day is 'x'"),
-    (Dose("iv", 1.0, -1.0), "lies before the first day"),
+    (Dose("iv", 1.0, -1.0), "lies before the first day asked for, 0; give begin=-1, or let"),
     (Dose("iv", 1.0, additional=2), "its interval is 0"),
     (Dose("iv", 1.0, additional=2.5, interval=1.0), "its additional is 2.5"),
     (Dose("iv", 1.0, steady_state=1), "its interval is 0"),

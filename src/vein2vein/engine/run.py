@@ -33,7 +33,7 @@ from vein2vein.engine.method.request import (
     arrange,
     common,
 )
-from vein2vein.engine.trace import content
+from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 
@@ -96,6 +96,10 @@ class Run:
     limit: Matrix
     ready: run_course.Ready | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "ready": None}
+
 
 def begin(
     model: Model,
@@ -144,7 +148,7 @@ def begin(
     steered = control_of(model, rtol, method, max_step, max_steps)
     counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
     return Run(
-        model=model,
+        model=agreed.model_of(model) if backend == "plain" else model,
         parameters=matrix,
         state=checks.state_of(model, start(model, matrix) if state is None else state, n),
         levels=checks.levels_of(model, levels, n),
@@ -168,7 +172,7 @@ def control_of(model: Model, rtol: object, method: object, max_step: object, max
     chosen, stiff = checks.method_of(method)
     if not content.fits(model):  # and so has no derivatives
         stiff = None
-    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else lambda: 1.0
+    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else plain.alone
     longest, most = checks.max_step_of(max_step), checks.max_steps_of(max_steps)
     return plain.control(model, checks.rtol_of(rtol), longest, most, chosen, stiff, ratio)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +27,7 @@ from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.request import STOP, Courses, Doses, Request, arrange, common, standing
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.run import BACKENDS, Run, advance, begin, control_of, take
-from vein2vein.engine.trace import content
+from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
@@ -112,6 +112,10 @@ class Prepared:
     def whole(self) -> Model:
         """The model that is solved."""
         return self.wrapped or self.model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "_laid": []}
 
     def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
         """Solve for a matrix of parameters.
@@ -305,6 +309,9 @@ def prepare(
         checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
         checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
     )
+    if backend == "plain":
+        model = agreed.model_of(model)
+        checked = events_of.agreed(checked[0], model), summaries_of.agreed(checked[1], model)
     given = doses_of.listed(model, doses)
     whole = doses_of.whole(model, given)
     names = doses_of.gives(given) | {e.give for e in checked[0]}

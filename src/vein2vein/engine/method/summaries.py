@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from vein2vein.engine.handed_in import real, shown, word
+from vein2vein.engine.trace.agreed import function_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.mathematics import less, maximum, minimum, where
 from vein2vein.models.model import Model
@@ -65,6 +66,14 @@ def check(summary: Summary, model: Model) -> Summary:
     if not needs and summary.level is not None:
         raise InputError(f"summary {summary.name}: a summary of kind '{summary.kind}' has no level; leave it out")
     return replace(summary, level=level)
+
+
+def agreed(summaries: Sequence[Summary], model: Model) -> tuple[Summary, ...]:
+    """Summaries as the readable solver asks them (``trace/agreed.py``)."""
+    return tuple(
+        s if isinstance(s.of, str) else replace(s, of=function_of(model, s.of, f"the summary {s.name}"))
+        for s in summaries
+    )
 
 
 def quantity(summary: Summary, model: Model) -> Callable[[Any, Any, Any, Any], Any]:

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vein2vein.engine import checks, days_asked, solve
+from vein2vein.engine import breaks, checks, days_asked, solve
 from vein2vein.engine.days_asked import Asked
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Request
@@ -158,7 +158,8 @@ class Prepared:
         control = joined.tolerances(
             which.extended, self.control, np.full(len(which.extended.directions), 1 / self.loose), which.model
         )
-        request = Request(gives, which.events, (), True, tuple(name for name, _, _ in which.reads))
+        halts = breaks.find(which.model) is not None
+        request = Request(gives, which.events, (), True, tuple(name for name, _, _ in which.reads), halts=halts)
         return solve.Prepared(
             which.model,
             self.days,
