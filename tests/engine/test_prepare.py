@@ -1,6 +1,8 @@
 """The one door to prepared courses, with derivatives and without: it leads to the two doors below."""
 
+import copy
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.tangents import sensitivity
 from vein2vein.errors import InputError
 from vein2vein.models.model import Input, derived
+from vein2vein.models.stein_2019 import MODEL as STEIN
 
 P, DAYS = np.array([[0.5, 2.0], [0.8, 1.5]]), [0.0, 1.0, 3.0]
 GIVEN = [(0.5, "put", 2.0), Dose("put", 3.0, 1.0, duration=0.5)]
@@ -68,3 +71,14 @@ def test_what_is_not_differentiated_is_refused_by_name(drug):
         v2v.prepare(drug, DAYS, [Dose("put", 1.0, interval=1.0, steady_state=1)], sensitivities=["k"])
     with pytest.raises(InputError, match=r"dose number 0 \(from 0\): its amount .* is too large to compute with"):
         v2v.prepare(drug, DAYS, [Dose("put", 1e300, duration=1e-300)], sensitivities=["k"])(P)
+
+
+@pytest.mark.parametrize(
+    "dose", [(0.0, "car_t_infusion", 1.0), Dose("car_t_infusion", 1.0, additional=1, interval=2.0)]
+)
+def test_what_was_used_goes_to_another_process(dose):
+    p = [[STEIN.example[k] for k in STEIN.parameters]]
+    prepared = v2v.prepare(STEIN, [0.0, 3.0, 20.0], [dose], sensitivities=["Tmax", "dose:0"], rtol=1e-7, threads=1)
+    found = prepared(p)
+    for again in (pickle.loads(pickle.dumps(prepared)), copy.deepcopy(prepared)):
+        assert again(p).gradients.tobytes() == found.gradients.tobytes()

@@ -42,7 +42,7 @@ class _Laid:
 class Dosed:
     """Derivatives of a model's courses under doses of every kind; ``dosed`` makes it.
 
-    It may be called from several threads at once.
+    It may be called from several threads at once. ``again`` makes it once more.
     """
 
     model: Model
@@ -52,7 +52,12 @@ class Dosed:
     levels: Levels | None
     rtol: float
     simply: Simply
+    again: Callable[[], object]
     _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        """Not the equations and the machine code, which another process makes anew."""
+        return self.again, ()
 
     def __call__(
         self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None
@@ -118,7 +123,7 @@ class Dosed:
 
 def dosed(
     simply: Simply, model: Model, days: days_asked.Days, doses: tuple[doses_of.Told, ...], wrt: tuple[str, ...],
-    levels: Levels | None, rtol: float,
+    levels: Levels | None, rtol: float, again: Callable[[], object],
 ) -> Dosed:  # fmt: skip
     """Derivatives under doses of every kind.
 
@@ -147,7 +152,7 @@ def dosed(
         [(nothing, name, nothing) for name in names],
         [w for w in wrt if not w.startswith(DOSE)],
     )
-    return Dosed(model, days, doses, wrt, levels, rtol, simply)
+    return Dosed(model, days, doses, wrt, levels, rtol, simply, again)
 
 
 def _fixed(doses: Sequence[doses_of.Told]) -> dict[str, str]:

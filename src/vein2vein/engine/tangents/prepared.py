@@ -7,7 +7,7 @@ path has a corner: inside one call of the engine (``whole.py``), or, with events
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -81,7 +81,7 @@ class _Laid:
 class Prepared:
     """Derivatives of a model's courses, for one set of parameters after another; ``prepare`` makes it.
 
-    It may be called from several threads at once.
+    It may be called from several threads at once. ``again`` makes it once more.
     """
 
     plan: Plan
@@ -93,7 +93,12 @@ class Prepared:
     threads: int | None
     width: int | None
     levels: solve.Levels | None
+    again: Callable[[], object] | None = None
     _laid: list[_Laid] = field(default_factory=list[_Laid])
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        """Not the equations and the machine code, which another process makes anew."""
+        return self.again, ()
 
     def __call__(
         self, parameters: ArrayLike, state: ArrayLike | None = None, levels: solve.Levels | None = None

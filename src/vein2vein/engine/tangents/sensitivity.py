@@ -10,6 +10,8 @@ call does is in ``prepared.py``; doses of every kind are brought to simple ones 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from numpy.typing import ArrayLike
 
@@ -114,9 +116,14 @@ def prepare(
         control = steered(plan, control_of(which, rtol, method, max_step, max_steps))
         return Prepared(plan, asked, tuple(given), control, loose, backend, each, lanes, levels)
 
+    again = partial(
+        prepare, model, days, listed, names, outputs=read, begin=begin, events=fired, levels=levels, rtol=rtol,
+        corners=cornered, steer=steer, backend=backend, method=method, max_step=max_step, max_steps=max_steps,
+        threads=threads, width=width,
+    )  # fmt: skip
     if doses_of.simple(listed):
-        return simply(model, checks.doses_of(model, listed), names)
-    return dosed(simply, model, asked, listed, names, levels, rtol)
+        return replace(simply(model, checks.doses_of(model, listed), names), again=again)
+    return dosed(simply, model, asked, listed, names, levels, rtol, again)
 
 
 def sensitivities(
