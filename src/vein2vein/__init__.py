@@ -45,7 +45,7 @@ _HOME = {
     "find_model": "models.catalogue",
     "find_parameters": "models.catalogue",
     "solve": "engine.solve",
-    "prepare": "engine.solve",
+    "prepare": "engine.prepare",
     "Dose": "engine.dose_records",
     "Reset": "engine.dose_records",
     "Event": "engine.method.events",

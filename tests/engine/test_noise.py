@@ -40,7 +40,7 @@ def test_states_below_their_scale_are_told_in_one_warning():
         lambda: course(model(1e-12)),
         lambda: course(model(), 1.0),
         lambda: course(model(), 0.0),
-        lambda: course(model(np.inf)),
+        lambda: course(model(np.inf, [v2v.State("large", "", "1")])),
         lambda: course(model(), outputs=["seen"]),
         lambda: course(model(), outputs=False),
         lambda: course(model(), begin=-1.0),

@@ -250,6 +250,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 MADE = [
     (lambda: one(states=[]), "model own: it has no states; give at least one"),
+    (lambda: one(states=[State("C", "", "mg", float("inf"))]), "model own: every state has an infinite scale"),
     (lambda: one(states=State("A", "", "1")), "model own: its states are a State; give a tuple of State"),
     (lambda: one(states=["A"]), "model own: one of its states is 'A'; give a tuple of State"),
     (lambda: one(states=[State("A b", "", "1")]), "model own: the state 'A b' cannot be read as x.A b; give it a name"),

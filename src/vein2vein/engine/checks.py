@@ -180,9 +180,11 @@ def schedule_of(model: Model, doses: object, begins: Matrix, n: int) -> list[Giv
             first, i = float(np.nanmin(when)), int(early[0])
             raise InputError(
                 f"the dose of '{name}' on day {first:g} lies before the first day asked for, {begins[i]:g}; "
-                "let the days begin no later than the first dose"
+                f"give begin={first:g}, or let the days begin no later than the first dose"
             )
         given = floats(amount)
+        if given is not None and given.shape == (n,):
+            given = np.where(np.isnan(given) & np.isnan(when), 0.0, given)  # not given to this patient
         if given is None or given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
             day_told = "" if np.all(np.isnan(when)) else f" on day {np.nanmin(when):g}"
             raise InputError(

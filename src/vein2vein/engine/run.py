@@ -98,6 +98,10 @@ class Run:
     limit: Matrix
     ready: run_course.Ready | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "ready": None}
+
 
 def begin(
     model: Model,
@@ -170,7 +174,7 @@ def control_of(model: Model, rtol: object, method: object, max_step: object, max
     chosen, stiff = checks.method_of(method)
     if not content.fits(model):  # and so has no derivatives
         stiff = None
-    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else lambda: 1.0
+    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else plain.alone
     longest, most = checks.max_step_of(max_step), checks.max_steps_of(max_steps)
     return plain.control(model, checks.rtol_of(rtol), longest, most, chosen, stiff, ratio)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,6 +70,10 @@ class Prepared:
     def whole(self) -> Model:
         """The model that is solved."""
         return self.wrapped or self.model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "_laid": []}
 
     def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
         """Solve for n patients.

@@ -139,6 +139,8 @@ class Model:
             object.__setattr__(self, field_, construction.each_of(what, field_, getattr(self, field_), kind))
         if not self.states:
             raise InputError(f"{what}: it has no states; give at least one")
+        if all(np.isinf(s.scale) for s in self.states):
+            raise InputError(f"{what}: every state has an infinite scale, and none steers the steps; give one a finite")
         names = {
             "states": [s.name for s in self.states],
             "inputs": [i.name for i in self.inputs],

@@ -317,7 +317,9 @@ class _CourseCode:
         t, step, stop = a.load("%at_t"), a.load("%at_h"), a.load("%at_stop")
         size, h, last = stepping.propose(a, t, step, stop, active, self._longest())
         error = stepping.attempt(a, layout, t, h, constants)
-        accepted = a.masks("and", active, a.compare("ole", error, a.number(1.0)))
+        accepted = a.masks(
+            "and", active, a.masks("or", a.compare("ole", error, a.number(1.0)), self._crumb(t, h, last, error))
+        )
         refused = a.masks("xor", active, accepted)
         after = a.select(last, stop, a.binary("fadd", t, h))
         if events_in_step(a, layout, self.parts, accepted, t, after, h):
@@ -339,6 +341,18 @@ class _CourseCode:
         stepping.control(a, layout.method, size, h, error, accepted, refused)
         self._account(accepted, refused, error, h)
 
+    def _crumb(self, t: str, h: str, last: str, error: str) -> str:
+        """Mask of the steps to a stop that could be no shorter (across a jump on a known day): they need be finite."""
+        a = self.a
+        short = a.masks("and", last, a.compare("olt", h, self._least(t)))
+        return a.masks("and", short, a.compare("olt", error, a.number(_INFINITY)))
+
+    def _least(self, t: str) -> str:
+        """Shortest step at a day."""
+        a = self.a
+        day = lesser(a, a.number(tableau.LEAST_DAY), a.absolute(t), greater=True, steady=True)
+        return a.binary("fmul", a.number(tableau.LEAST_STEP), day)
+
     def _account(self, accepted: str, refused: str, error: str, h: str) -> None:
         """Count the step; lanes that fail, or are for the other method, are set down."""
         a = self.a
@@ -349,9 +363,7 @@ class _CourseCode:
             a.do(f"store {a.integers} {total}, ptr %at_{name}, align 8")
             tried.append(total)
         t = a.load("%at_t")
-        day = lesser(a, a.number(tableau.LEAST_DAY), a.absolute(t), greater=True, steady=True)
-        least = a.binary("fmul", a.number(tableau.LEAST_STEP), day)
-        small = a.masks("and", refused, a.compare("olt", a.load("%at_h"), least))
+        small = a.masks("and", refused, a.compare("olt", a.load("%at_h"), self._least(t)))
         bounded = a.compare("olt", error, a.number(_INFINITY))
         why = a.select(bounded, a.integer(tableau.STEP_TOO_SMALL), a.integer(tableau.NOT_FINITE), a.integers)
         if self.layout.method.implicit:

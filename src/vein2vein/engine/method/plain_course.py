@@ -276,10 +276,12 @@ def _step(
     step = min(course.h, longest(course))
     h, last = plain.next_step(stop - t, step)
     k, new, error, felt = plain.attempt(course.model, t, x, first, h, course.p, course.u, control)
-    if not error <= 1:
+    least = tableau.LEAST_STEP * max(tableau.LEAST_DAY, abs(t))
+    # A step to a stop that no shorter one could be leads across a jump on a known day; it need only be finite.
+    if not (error <= 1 or (last and h < least and error < math.inf)):
         course.rejected += 1
         course.h = h * plain.shrinkage(error, method)
-        if course.h < tableau.LEAST_STEP * max(tableau.LEAST_DAY, abs(t)):
+        if course.h < least:
             course.status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
         elif course.steps + course.rejected >= control.max_steps:
             course.status = tableau.TOO_MANY_STEPS
