@@ -51,6 +51,7 @@ _HOME = {
     "Event": "engine.method.events",
     "Summary": "engine.method.summaries",
     "sensitivities": "engine.tangents.sensitivity",
+    "gradient": "engine.tangents.adjoint",
     "differentiable": "engine.tangents.jax_bridge",
     # trials
     "Trial": "trials.trial",

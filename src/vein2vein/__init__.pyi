@@ -13,6 +13,7 @@ from vein2vein.engine.method.events import Event as Event
 from vein2vein.engine.method.summaries import Summary as Summary
 from vein2vein.engine.prepare import prepare as prepare
 from vein2vein.engine.solve import solve as solve
+from vein2vein.engine.tangents.adjoint import gradient as gradient
 from vein2vein.engine.tangents.jax_bridge import differentiable as differentiable
 from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError

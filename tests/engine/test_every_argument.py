@@ -21,6 +21,7 @@ from vein2vein.engine.dose_records import Dose
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.prepare import prepare
+from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.model import Input, Model, State
@@ -62,6 +63,10 @@ def begun():
     return solve.begin(TWO, [[1.0], [2.0]])
 
 
+def loss(values):
+    return np.zeros(len(values) if values.ndim == 3 else 2), np.ones(values.shape)
+
+
 # Name, function, arguments that are right. A door that is added here is tried with all that follows.
 DOORS = [
     ("begin", solve.begin, {**COMMON, "day": 0.0}),
@@ -86,6 +91,9 @@ DOORS = [
      {"parameters": [[1.0], [2.0]], "state": None, "levels": None}),
     ("derivatives under a Dose", lambda **k: prepare(TWO, [0.0, 1.0], [Dose(**k)], sensitivities=["k"])([[1.0], [2.0]]),
      {**DOSE, "duration": 0.5}),
+    ("gradient", gradient,
+     {**{k: v for k, v in ASKED.items() if k != "events"}, "weights": loss, "wrt": ["k"],
+      "outputs": None, "begin": None}),
     ("State", lambda **k: of_model(states=(State(**k), State("B", "", "1"))),
      {"name": "A", "meaning": "", "unit": "1", "scale": 1e-6, "low": -INF, "high": INF}),
     ("Input", lambda **k: of_model(inputs=(Input(**k), Input("held", "", "1", "level"))),

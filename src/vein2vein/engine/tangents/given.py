@@ -127,11 +127,11 @@ def crossings(whole: Whole, fired: Sequence[Matrix], timed: Sequence[Given]) -> 
     found: dict[int, list[Crossing]] = {}
     for event, days in enumerate(fired):
         for row, place in np.argwhere(np.isfinite(days)).tolist():
-            met = Crossing(float(days[row, place]), event // 2, event % 2 == 0)
+            met = Crossing(float(days[row, place]), whole.numbers[event // 2], event % 2 == 0)
             found.setdefault(row, []).append(met)
     for number, (days, _, amounts) in enumerate(timed[1::2]):
         for row in np.flatnonzero(np.isfinite(days)).tolist():
-            met = Crossing(float(days[row]), len(whole.surfaces) + number, bool(amounts[row] > 0))
+            met = Crossing(float(days[row]), whole.numbers[len(whole.surfaces) + number], bool(amounts[row] > 0))
             found.setdefault(row, []).append(met)
     return {row: tuple(sorted(met, key=lambda c: c.day)) for row, met in sorted(found.items())}
 

@@ -46,6 +46,8 @@ class Whole:
     doses : mapping of input name to Recorded
     surfaces, timed : tuple of Surface
         Comparisons that the states decide; those that the time alone decides.
+    numbers : tuple of int
+        Places of these in the list of all.
     events : tuple of Event
         Two for each of ``surfaces``: rising, falling.
     copied : tuple of int
@@ -63,6 +65,7 @@ class Whole:
     doses: Mapping[str, Recorded]
     surfaces: tuple[Surface, ...]
     timed: tuple[Surface, ...]
+    numbers: tuple[int, ...]
     events: tuple[Event, ...]
     copied: tuple[int, ...]
     clocked: bool
@@ -115,8 +118,7 @@ def make(
     outputs : Recorded, optional
     """
     model = extended.model
-    timed = tuple(s for s in which if _is_timed(s))
-    surfaces = tuple(s for s in which if not _is_timed(s))
+    surfaces, timed = (tuple(s for s in which if _is_timed(s) == here) for here in (False, True))
     leaves = {(op, args[0]) for s in which for op, args in _nodes(s) if op in ("time", "level")}
     copied = tuple(sorted(i for kind, i in leaves if kind == "level"))
     sides = [side_name(k) for k in range(len(surfaces))]
@@ -157,7 +159,8 @@ def make(
         example_doses=(),
     )
     events = [e for k, s in enumerate(surfaces) for e in _watched(model, s, k)]
-    return Whole(extended, joined, doses, surfaces, timed, tuple(events), copied, clocked, outputs, reads)
+    numbers = tuple(sorted(range(len(which)), key=lambda k: _is_timed(which[k])))
+    return Whole(extended, joined, doses, surfaces, timed, numbers, tuple(events), copied, clocked, outputs, reads)
 
 
 def _nodes(surface: Surface) -> list[tuple[str, tuple[Any, ...]]]:
