@@ -58,7 +58,7 @@ def run(block):
 
 def test_the_page_uses_the_public_face_only():
     imported = {line for block in BLOCKS for line in block.splitlines() if re.match(r"\s*(import|from) ", line)}
-    assert imported == {"import numpy as np", "import vein2vein as v2v"}
+    assert imported == {"import numpy as np", "import vein2vein as v2v", "from scipy.optimize import minimize"}
     used = set(re.findall(r"v2v\.(\w+)", PAGE))
     assert {"Model", "State", "Input", "Event", "Summary", "solve", "sensitivities", "find_model"} <= used
     assert used <= set(v2v.__all__)
@@ -95,8 +95,22 @@ def test_the_tumor_comes_back_and_is_treated(shown):
     assert shown[3]["moved"].gradients[0, 4, 0, 0] == pytest.approx((ends[0] - ends[1]) / 2e-4 / 50.0, rel=1e-2)
 
 
+def test_the_fit_finds_the_likeliest_numbers():
+    fitted = run(BLOCKS[4])
+    seen, days = fitted["seen"], fitted["days"][1:]
+
+    def minus_log_likelihood(logs):  # Bateman's function
+        ka, CL, V, sd = np.exp(logs)
+        k = CL / V
+        curve = 100.0 / V * ka / (ka - k) * (np.exp(-k * days) - np.exp(-ka * days))
+        return np.sum(np.log(sd) + 0.5 * (np.log(seen / curve) / sd) ** 2)
+
+    best = fitted["minimize"](minus_log_likelihood, np.log([5.0, 5.0, 5.0, 0.5]), method="BFGS")
+    assert np.exp(fitted["fitted"].x) == pytest.approx(np.exp(best.x), rel=1e-2)
+
+
 def test_the_error_looks_as_the_page_says(capsys):
-    run(BLOCKS[4])
+    run(BLOCKS[-1])
     (text,) = re.findall(r"^```text\n(.*?)^```", PAGE, re.M | re.S)
     assert capsys.readouterr().out == text.replace("my_model.py", "own-model.md")
 

@@ -97,37 +97,58 @@ def prepare(
     Parameters
     ----------
     model : Model
-    days : (k,), or a list of one such array for each patient
-        In rising order; a course ends on the last.
+    days : (k,), or a list of n such arrays
+        In rising order; a course ends on the last. A list: each patient's own, and results come back in rows.
     doses : iterable of (day, input name, amount), Dose or Reset
-        As for ``solve``. Derivatives go through infusions, repeats and bioavailability, not through steady states and
-        resets.
-    outputs : bool or sequence of str
-        Whether the states on ``days`` are kept, or the names of states and observables that are.
+        ``day`` and ``amount`` are one number or (n,); a day that is NaN: not given to this patient. A level input is
+        set to the amount from that day on. Infusions, repeats, lags and steady states: ``Dose``. Derivatives go through
+        infusions, repeats and bioavailability, not through steady states and resets.
+    outputs : bool or sequence of str, True
+        Whether the states on ``days`` are kept, or the names of states and observables that are; without them memory
+        does not grow with the days.
     sensitivities : sequence of str, optional
         What values are differentiated by: parameters, "state:NAME" for the state on the first day, "dose:I" for the
         amount of dose number I. Left out: nothing, and calls return a solution without gradients.
     begin : day or (n,), optional
         Day on which the courses begin; left out: the first of ``days``.
-    levels : (n, levels) or mapping of name to value, optional
+    levels : (n, levels) or mapping of name to (n,) or number, optional
+        What level inputs are held at from the beginning; left out: 0. A call may give others.
     events : sequence of Event
         What is given when the state calls for it.
     summaries : sequence of Summary
         Numbers to which each course is reduced while it is solved; they are not differentiated.
-    rtol : float
+    rtol : float, 3e-8
+        Relative tolerance; a state's absolute tolerance is its scale times rtol / 1e-5 (0.003 of its scale).
     backend : {"batch", "plain", "gpu"}
-        The last without derivatives only.
+        Compiled for the processor, readable Python one patient at a time, or on an accelerator (no events, no
+        derivatives).
     method : {"auto", "tsit5", "rodas4", "rodas5p"}
+        Explicit, or for stiff equations; "auto" changes between the two, patient by patient, as stability asks.
     max_step : float, optional
-        Days.
-    max_steps : int
-        Of a whole course.
-    threads, width : int, optional
+        Longest step, days; left out: without limit. A pulse of the equations that is short may ask for it.
+    max_steps : int, 100000
+        Tried steps of a patient in the whole course.
+    threads : int, optional
+        Left out: one per core.
+    width : {1, 2, 4, 8}, optional
+        Patients per vector; left out: what suits the processor. Results do not depend on it.
 
     Returns
     -------
     solve.Prepared, or sensitivity.Prepared or sensitivity.Dosed where ``sensitivities`` are asked for
-        Calls return a ``Solution`` and ``Sensitivities``.
+        Calls take ``parameters`` (n, parameters), by name, or a ParameterSet, and optionally ``state`` (n, states) and
+        ``levels``. They return a ``Solution`` or ``Sensitivities``: ``values`` (n, k, m), on the day of a dose right
+        after it; with days of each patient's own (rows, m), and ``patient`` (rows,) says whose. ``status`` (n,): 0
+        solved, 1 step size too small, 2 too many steps, 3 not finite, 4 linear equations not accurate; a patient's
+        values are NaN from where it could not be solved further.
+
+    Examples
+    --------
+    >>> import vein2vein as v2v
+    >>> model = v2v.find_model("stein_2019")
+    >>> prepared = v2v.prepare(model, days=[0.0, 7.0, 28.0], outputs=["transgene"])
+    >>> prepared(model.example).values.shape  # (patients, days, outputs)
+    (1, 3, 1)
     """
     if sensitivities is None:
         return solve.prepare(

@@ -36,6 +36,7 @@ from vein2vein.engine.method.request import (
 from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
+from vein2vein.records import described
 
 Matrix = NDArray[np.float64]
 Levels = checks.Levels
@@ -46,6 +47,7 @@ GATHERED = 4
 _REQUEST = Request(outputs=False)
 
 
+@described
 @dataclass(frozen=True)
 class Run:
     """A run under way; never changed, ``advance`` returns the next one.

@@ -41,7 +41,8 @@ class State:
     ----------
     name, meaning, unit : str
     scale : float
-        Absolute tolerance: below this size the state does not matter.
+        Below this size the state does not matter. The solver's absolute tolerance is scale * rtol / 1e-5: 0.003 of it
+        where no ``rtol`` is given. Infinite: the state does not steer the steps.
     low, high : float
         Physical bounds, restored after each accepted step.
     """
