@@ -298,3 +298,16 @@ def test_no_short_pulse_is_missed(make_model):
     ends = 0.25 + 7 * np.arange(10)
     expected = np.sum(np.exp(-0.1 * (70.0 - ends)) * (1 - np.exp(-0.025)) / 0.1)
     assert found.gradient[0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_gradient_that_floor_moves_is_refused(make_model):
+    """Sensitivities follow each switch of the saw-tooth; a gradient says that it does not."""
+    model = make_model(
+        "saw", ["a"], ["q", "k"], lambda t, x, p, u: {"a": p.k * where(t - 7 * floor(t / 7) < p.q, 1.0, 0.0) - 0.1 * x.a},
+        lambda p: {},
+    )  # fmt: skip
+    with pytest.raises(InputError, match="a gradient does not follow floor"):
+        gradient(model, [[0.25, 1.0]], None, [0.0, 30.0], (), np.ones((1, 2, 1)))
+    found = gradient(model, [[0.25, 1.0]], None, [0.0, 30.0], (), np.ones((1, 2, 1)), wrt=["k"])
+    value = solve.solve(model, [[0.25, 1.0]], None, [0.0, 30.0]).values[0, 1, 0]
+    assert found.gradient[0, 0] == pytest.approx(value, rel=1e-5), "it is proportional to k"

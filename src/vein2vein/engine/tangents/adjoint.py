@@ -27,8 +27,8 @@ from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import ANEW, ON, Doses, Request, common, standing
 from vein2vein.engine.run import control_of
 from vein2vein.engine.tangents import jumps as jumps_of
+from vein2vein.engine.tangents import known, plans, tangent
 from vein2vein.engine.tangents import pieces as pieces_of
-from vein2vein.engine.tangents import plans, tangent
 from vein2vein.engine.tangents.backward import DEGREE, Backward, backward
 from vein2vein.engine.tangents.corners import Crossing
 from vein2vein.engine.tangents.jumps import Jumps
@@ -134,6 +134,11 @@ def gradient(
         raise InputError(
             f"model {model.name}: a comparison of a level with what moves decides its path, which a gradient does not "
             "follow; ask for sensitivities"
+        )
+    if known.stepped(plan.surfaces, directions) or known.roundings(model, directions):
+        raise InputError(
+            f"model {model.name}: a gradient does not follow floor() and ceil() whose steps move with what is varied; ask "
+            "for sensitivities, or leave out of wrt what moves them"
         )
     p = checks.matrix_of(parameters, model.parameters, "parameter", model)
     n = len(p)

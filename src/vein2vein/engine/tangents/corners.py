@@ -55,6 +55,8 @@ class Surface:
         What the event's dose does.
     level : int
         The level that the event sets, else -1.
+    rounded : bool
+        Whether ``floor`` or ``ceil`` steps here: the distance is what is rounded, and whole where it does.
     """
 
     distance: Recorded
@@ -63,6 +65,7 @@ class Surface:
     event: Event | None = None
     dose: Recorded | None = None
     level: int = -1
+    rounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def switches(model: Model) -> list[tuple[Recorded, Recorded, Recorded]]:
         op, args = g.nodes[node]
         moving[node] = op in ("time", "state") or any(moving[a] for a in g.operands(node))
         if op == "less" and moving[node]:
-            off, on = (_put(g, nodes, node, value) for value in (0.0, 1.0))
+            off, on = (put(g, nodes, node, g.const(value)) for value in (0.0, 1.0))
             if off != on:
                 found.append((g.apply("sub", args[1], args[0]), off, on))
     return [(_surface(g, distance), _plain(g, off), _plain(g, on)) for distance, off, on in found]
@@ -154,13 +157,13 @@ def _plain(g: Graph, nodes: Sequence[int]) -> Recorded:
     return Recorded(g, (), tuple(nodes), tuple({} for _ in nodes))
 
 
-def _put(g: Graph, outputs: Sequence[int], node: int, value: float) -> list[int]:
-    """The outputs with a number in the place of a node."""
+def put(g: Graph, outputs: Sequence[int], node: int, other: int) -> list[int]:
+    """The outputs with another node in the place of one."""
     now: dict[int, int] = {}
     for below in needed(g, outputs):
         op, args = g.nodes[below]
         if below == node:
-            now[below] = g.const(value)
+            now[below] = other
         else:
             now[below] = g.apply(op, *(now[a] for a in args)) if g.operands(below) else below
     return [now[o] for o in outputs]

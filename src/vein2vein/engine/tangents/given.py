@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.checks import Given
-from vein2vein.engine.tangents import corners, tangent
+from vein2vein.engine.tangents import corners, known, tangent
 from vein2vein.engine.tangents.corners import Crossing, Surface
 from vein2vein.engine.tangents.tangent import Matrix
 from vein2vein.engine.tangents.whole import MOST, STOP, TINY, Whole, copy_name, corner_name, own_name
@@ -89,7 +89,16 @@ def schedule(whole: Whole, given: Sequence[Given], n: int) -> list[Given]:
 
 def on_time(whole: Whole, begins: Matrix, ends: Matrix, p: Matrix) -> list[Given]:
     """The corners that the time alone decides, between each patient's first and last day."""
-    return [dose for k, surface in enumerate(whole.timed) for dose in _on_time(surface, k, begins, ends, p)]
+    found: list[Given] = []
+    repeated = [k for k, surface in enumerate(whole.timed) if known.is_repeated(surface)]
+    model = whole.extended.model
+    days = known.known_days(model, begins, ends, p) if repeated else None
+    for k, surface in enumerate(whole.timed):
+        if days is not None and k in repeated:
+            found += known.given(surface, corner_name(k, True), begins, ends, p, days)
+        else:
+            found += _on_time(surface, k, begins, ends, p)
+    return found
 
 
 def _on_time(surface: Surface, number: int, begins: Matrix, ends: Matrix, p: Matrix) -> list[Given]:
@@ -129,9 +138,11 @@ def crossings(whole: Whole, fired: Sequence[Matrix], timed: Sequence[Given]) -> 
         for row, place in np.argwhere(np.isfinite(days)).tolist():
             met = Crossing(float(days[row, place]), whole.numbers[event // 2], event % 2 == 0)
             found.setdefault(row, []).append(met)
-    for number, (days, _, amounts) in enumerate(timed[1::2]):
-        for row in np.flatnonzero(np.isfinite(days)).tolist():
-            met = Crossing(float(days[row]), whole.numbers[len(whole.surfaces) + number], bool(amounts[row] > 0))
+    first = len(whole.surfaces)
+    numbers = {corner_name(k, True): whole.numbers[first + k] for k in range(len(whole.timed))}
+    for days, name, amounts in timed:
+        for row in np.flatnonzero(np.isfinite(days)).tolist() if name in numbers else ():
+            met = Crossing(float(days[row]), numbers[name], bool(amounts[row] > 0))
             found.setdefault(row, []).append(met)
     return {row: tuple(sorted(met, key=lambda c: c.day)) for row, met in sorted(found.items())}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import corners as corners_of
-from vein2vein.engine.tangents import joined, tangent, whole
+from vein2vein.engine.tangents import joined, known, tangent, whole
 from vein2vein.engine.tangents.tangent import Direction
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.differentiated import Recorded, differentiated, dose, initial
@@ -21,7 +21,7 @@ from vein2vein.models.model import Model
 class Plan:
     """What is prepared once for a model, its directions, doses and events.
 
-    ``whole`` is None where a path must be followed from day to day.
+    ``whole`` is None where a path must be followed from day to day; ``stepped`` is whether it cannot be (``known.py``).
     """
 
     key: Hashable
@@ -33,6 +33,7 @@ class Plan:
     surfaces: tuple[corners_of.Surface, ...]
     outputs: Recorded | None
     whole: whole.Whole | None
+    stepped: bool
 
 
 _plans: Kept[Plan] = Kept(64)
@@ -57,16 +58,18 @@ def plan_of(
     def made() -> Plan:
         recorded = {name: dose(model, name) for name in sorted(inputs)}
         begin = initial(model)
-        which = tuple(corners_of.surfaces(model, events)) if corners and directions else ()
-        if not corners or not directions:
-            which = tuple(corners_of.surfaces(model, events)[: len(events)])
+        which = tuple(corners_of.surfaces(model, events))
+        which = (*which, *known.roundings(model, directions)) if corners and directions else which[: len(events)]
+        stepped = known.stepped(which, directions)
         read = None if outputs is None else outputs_of(model, outputs)
         once = None
+        if any(not known.is_timed(s) for s in stepped) or (stepped and not whole.possible(which)):
+            raise known.refused(model)
         if whole.possible(which):
             links = corners_of.links(which, model)
             system = tangent.extend(model, directions, recorded, begin, given=own, links=links, sized=True)
             once = whole.make(system, begin, recorded, own, which, read)
-        return Plan(key, model, directions, begin, recorded, own, which, read, once)
+        return Plan(key, model, directions, begin, recorded, own, which, read, once, bool(stepped))
 
     return _plans.get(key, made)
 
@@ -94,6 +97,8 @@ def followed(model: Model, doses: Sequence[str], outputs: Sequence[str] | None) 
 
 def stepwise(plan: Plan) -> joined.Prepared:
     """What following patients from day to day needs."""
+    if plan.stepped:
+        raise known.refused(plan.model)
 
     def made() -> joined.Prepared:
         paced = bool(plan.surfaces)

@@ -17,6 +17,7 @@ from typing import Any
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import tangent
 from vein2vein.engine.tangents.corners import Surface
+from vein2vein.engine.tangents.known import is_timed, leaves
 from vein2vein.engine.tangents.tangent import Direction, Extended
 from vein2vein.engine.trace.differentiated import Recorded
 from vein2vein.engine.trace.graph import needed
@@ -75,18 +76,7 @@ class Whole:
 
 def possible(surfaces: Sequence[Surface]) -> bool:
     """Whether corners can be met within one call: no events of the caller's, no comparison of a level."""
-    return all(s.event is None and "level" not in _leaves(s.distance, s.distance.outputs) for s in surfaces)
-
-
-def _leaves(function: Recorded, nodes: Sequence[int]) -> set[str]:
-    return {function.graph.nodes[node][0] for node in needed(function.graph, nodes)}
-
-
-def _is_timed(surface: Surface) -> bool:
-    """Whether the distance is a straight line of the time, the same whatever the states."""
-    pace = surface.distance.slopes[0].get(("time", 0))
-    here = _leaves(surface.distance, surface.distance.outputs)
-    return pace is not None and not here & {"state", "level"} and "time" not in _leaves(surface.distance, [pace])
+    return all(s.event is None and "level" not in leaves(s.distance, s.distance.outputs) for s in surfaces)
 
 
 def _rows(surface: Surface) -> list[int]:
@@ -118,12 +108,13 @@ def make(
     outputs : Recorded, optional
     """
     model = extended.model
-    surfaces, timed = (tuple(s for s in which if _is_timed(s) == here) for here in (False, True))
-    leaves = {(op, args[0]) for s in which for op, args in _nodes(s) if op in ("time", "level")}
-    copied = tuple(sorted(i for kind, i in leaves if kind == "level"))
+    timed = tuple(s for s in which if is_timed(s))
+    surfaces = tuple(s for s in which if not is_timed(s))
+    read = {(op, args[0]) for s in which for op, args in _nodes(s) if op in ("time", "level")}
+    copied = tuple(sorted(i for kind, i in read if kind == "level"))
     sides = [side_name(k) for k in range(len(surfaces))]
     carried = [*sides, *(copy_name(model, i) for i in copied)]
-    clocked = bool(leaves) or any("time" in _leaves(s.distance, s.distance.outputs) for s in surfaces)
+    clocked = bool(read) or any("time" in leaves(s.distance, s.distance.outputs) for s in surfaces)
     extra = [*carried, *([CLOCK] if clocked else [])]
     observed, reads = _observed(extended, outputs)
 
@@ -159,7 +150,7 @@ def make(
         example_doses=(),
     )
     events = [e for k, s in enumerate(surfaces) for e in _watched(model, s, k)]
-    numbers = tuple(sorted(range(len(which)), key=lambda k: _is_timed(which[k])))
+    numbers = tuple(sorted(range(len(which)), key=lambda k: is_timed(which[k])))
     return Whole(extended, joined, doses, surfaces, timed, numbers, tuple(events), copied, clocked, outputs, reads)
 
 
