@@ -155,8 +155,8 @@ class Prepared:
     def _lay(self, p: Matrix, u: Matrix, own: bool) -> _Laid:
         """Doses, days and code for n patients, laid out at the first call with so many."""
         n, request = len(p), replace(self.request, own_start=own)
-        stops = breaks.find(self.whole) if request.halts else None
-        again = stops is None and not doses_of.follows_parameters(self.doses)
+        stops = _breaks(self.whole, request) if request.halts else []
+        again = not stops and not doses_of.follows_parameters(self.doses)
         for laid in self._laid if again else ():
             if laid.n == n and laid.own == own:
                 return laid
@@ -165,7 +165,8 @@ class Prepared:
         plan = doses_of.schedule(self.model, self.doses, p, u, *when, self.control.rtol, self._cycle)
         gives, names = request.gives, self.whole.level_names
         listed = [(g.day, g.what if isinstance(g.what, int) else gives.index(g.what), g.amount) for g in plan.given]
-        listed = [*_stops(stops, self.whole, gives, p, u, *when), *listed]
+        for found in stops:
+            listed = [*_stops(found, self.whole, gives, p, u, *when), *listed]
         doses = replace(arrange(n, listed, [g in names for g in gives]), resets=plan.resets)
         ready = None
         if self.backend == "batch":
@@ -242,6 +243,12 @@ class Prepared:
         return found
 
 
+def _breaks(model: Model, request: Request) -> list[breaks.Breaks]:
+    """What jumps or bends on known days: the equations, and what is summarized."""
+    found = (breaks.find(model), breaks.summarized(model, request.wanted))
+    return [one for one in found if one is not None]
+
+
 def _stops(
     found: breaks.Breaks | None, model: Model, gives: Sequence[str], p: Matrix, u: Matrix, begins: Matrix, ends: Matrix
 ) -> list[tuple[Matrix, int, Matrix]]:
@@ -310,9 +317,10 @@ def prepare(
     names = doses_of.gives(given) | {e.give for e in checked[0]}
     gives = tuple(i.name for i in whole.inputs if i.name in names)
     kept, reads = outputs_of(model, outputs)
-    halts = doses_of.sets(given) or (backend != GPU and breaks.find(whole) is not None)
+    request = Request(gives, *checked, kept, reads)
+    halts = doses_of.sets(given) or (backend != GPU and bool(_breaks(whole, request)))
     return Prepared(
-        model, asked, given, Request(gives, *checked, kept, reads, halts=halts),
+        model, asked, given, replace(request, halts=halts),
         control_of(whole, rtol, method, max_step, max_steps), backend,
         checks.threads_of(threads), checks.width_of(width), levels, None if whole is model else whole,
     )  # fmt: skip
