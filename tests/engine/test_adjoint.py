@@ -303,7 +303,8 @@ def test_no_short_pulse_is_missed(make_model):
 def test_a_gradient_that_floor_moves_is_refused(make_model):
     """Sensitivities follow each switch of the saw-tooth; a gradient says that it does not."""
     model = make_model(
-        "saw", ["a"], ["q", "k"], lambda t, x, p, u: {"a": p.k * where(t - 7 * floor(t / 7) < p.q, 1.0, 0.0) - 0.1 * x.a},
+        "saw", ["a"], ["q", "k"],
+        lambda t, x, p, u: {"a": p.k * where(t - 7 * floor(t / 7) < p.q, 1.0, 0.0) - 0.1 * x.a},
         lambda p: {},
     )  # fmt: skip
     with pytest.raises(InputError, match="a gradient does not follow floor"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vein2vein.engine import breaks
 from vein2vein.engine.days_asked import Asked
 from vein2vein.engine.llvm import run_course
-from vein2vein.engine.method.request import STOP, Doses
+from vein2vein.engine.method.request import STOP, Doses, Request
 from vein2vein.models.model import Model
 
 Matrix = NDArray[np.float64]
@@ -26,6 +26,12 @@ class Laid:
     doses: Doses
     asked: Asked
     ready: run_course.Ready | None
+
+
+def breaks_of(model: Model, request: Request) -> list[breaks.Breaks]:
+    """What jumps or bends on known days: the equations, and what is summarized."""
+    found = (breaks.find(model), breaks.summarized(model, request.wanted))
+    return [one for one in found if one is not None]
 
 
 def stops_of(

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.engine import breaks, checks, days_asked
 from vein2vein.engine import doses as doses_of
 from vein2vein.engine.cuda import device
-from vein2vein.engine.laid import Laid, stops_of
+from vein2vein.engine.laid import Laid, breaks_of, stops_of
 from vein2vein.engine.llvm import run_course
 from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import plain, plain_course, tableau
@@ -125,8 +125,8 @@ class Prepared:
     def _lay(self, p: Matrix, u: Matrix, own: bool) -> Laid:
         """Doses, days and code for n patients, laid out at the first call with so many."""
         n, request = len(p), replace(self.request, own_start=own)
-        stops = breaks.find(self.whole) if request.halts else None
-        again = stops is None and not doses_of.follows_parameters(self.doses)
+        stops = breaks_of(self.whole, request) if request.halts else []
+        again = not stops and not doses_of.follows_parameters(self.doses)
         for laid in self._laid if again else ():
             if laid.n == n and laid.own == own:
                 return laid
@@ -135,7 +135,8 @@ class Prepared:
         plan = doses_of.schedule(self.model, self.doses, p, u, *when, self.control.rtol, self._cycle)
         gives, names = request.gives, self.whole.level_names
         listed = [(g.day, g.what if isinstance(g.what, int) else gives.index(g.what), g.amount) for g in plan.given]
-        listed = [*stops_of(stops, self.whole, gives, p, u, *when), *listed]
+        for found in stops:
+            listed = [*stops_of(found, self.whole, gives, p, u, *when), *listed]
         doses = replace(arrange(n, listed, [g in names for g in gives]), resets=plan.resets)
         ready = None
         if self.backend == "batch":
@@ -294,9 +295,10 @@ def prepare(
     names = doses_of.gives(given) | {e.give for e in checked[0]}
     gives = tuple(i.name for i in whole.inputs if i.name in names)
     kept, reads = outputs_of(model, outputs)
-    halts = doses_of.sets(given) or (backend != GPU and breaks.find(whole) is not None)
+    request = Request(gives, *checked, kept, reads)
+    halts = doses_of.sets(given) or (backend != GPU and bool(breaks_of(whole, request)))
     return Prepared(
-        model, asked, given, Request(gives, *checked, kept, reads, halts=halts),
+        model, asked, given, replace(request, halts=halts),
         control_of(whole, rtol, method, max_step, max_steps), backend,
         checks.threads_of(threads), checks.width_of(width), levels, None if whole is model else whole,
     )  # fmt: skip

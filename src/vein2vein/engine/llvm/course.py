@@ -107,11 +107,12 @@ class _CourseCode:
     def _locals(self) -> None:
         a, layout = self.a, self.layout
         count = layout.states
-        sizes = [("x", count), ("p", layout.parameters), ("u", layout.levels), *stepping.arrays(layout)]
+        levels = layout.levels + self.parts.answers
+        sizes = [("x", count), ("p", layout.parameters), ("u", levels), *stepping.arrays(layout)]
         sizes += [("node", count), ("rate", count), *self.parts.arrays]
         for name, length in sizes:
             a.local(name, a.vector, max(length, 1))
-        for name, length in (("x", count), ("p", layout.parameters), ("u", layout.levels)):
+        for name, length in (("x", count), ("p", layout.parameters), ("u", levels)):
             for i in range(length):
                 a.entry.append(f"  %{name}_{i} = getelementptr {a.vector}, ptr %{name}, i64 {i}")
                 a.entry.append(f"  store {a.vector} zeroinitializer, ptr %{name}_{i}, align 8")
@@ -123,6 +124,8 @@ class _CourseCode:
             a.local(name, a.integers)
             a.entry.append(f"  store {a.integers} zeroinitializer, ptr %{name}, align 8")
         a.local("at_solved", a.mask)
+        for name in ("flipped", "soon"):
+            a.local(name, a.integers)
         for name in ("following", "found", "handed"):
             a.local(name, "i64")
 
@@ -193,6 +196,7 @@ class _CourseCode:
             a.set(a.get("%output_last", number), "%at_output_last", lane)
             a.set(a.get("%output_shift", number), "%at_output_shift", lane)
         self._next(lane)
+        a.set("0", "%soon", lane)
         a.set("0", "%at_idle", lane)
 
     def _next(self, lane: str) -> None:
@@ -333,7 +337,7 @@ class _CourseCode:
                 stepping.inside(a, layout, share, h, "%node")
                 write_outputs(a, layout, self.request, due, "%node", day)
         observe_step(a, layout, self.parts, t, after, h)
-        if self.request.events:
+        if self.request.events or self.parts.answers:
             end_at_event(a, layout, self.parts, accepted, h)
         reduce_step(a, self.parts, accepted, t, after, h)
         stepping.keep(a, layout, accepted)

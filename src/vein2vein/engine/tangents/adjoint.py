@@ -137,8 +137,8 @@ def gradient(
         )
     if known.stepped(plan.surfaces, directions) or known.roundings(model, directions):
         raise InputError(
-            f"model {model.name}: a gradient does not follow floor() and ceil() whose steps move with what is varied; ask "
-            "for sensitivities, or leave out of wrt what moves them"
+            f"model {model.name}: a gradient does not follow floor() and ceil() whose steps move with what is varied; "
+            "ask for sensitivities, or leave out of wrt what moves them"
         )
     p = checks.matrix_of(parameters, model.parameters, "parameter", model)
     n = len(p)

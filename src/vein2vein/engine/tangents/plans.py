@@ -90,7 +90,7 @@ def followed(model: Model, doses: Sequence[str], outputs: Sequence[str] | None) 
         if whole.possible(which):
             system = tangent.extend(model, (), recorded, begin, sized=True)
             once = whole.make(system, begin, recorded, {}, which, None)
-        return Plan(key, model, (), begin, recorded, {}, which, read, once)
+        return Plan(key, model, (), begin, recorded, {}, which, read, once, False)
 
     return _plans.get(key, made)
 
