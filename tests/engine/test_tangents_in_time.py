@@ -8,8 +8,8 @@ from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import given, whole
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
-from vein2vein.models.mathematics import ceil, floor, where
-from vein2vein.models.model import Input
+from vein2vein.models.mathematics import ceil, floor, maximum, where
+from vein2vein.models.model import Input, State
 
 REST = (lambda p: {}, (Input("drug", "", "1"),))
 """Start and inputs of the models below."""
@@ -136,3 +136,43 @@ def test_who_must_be_followed_from_day_to_day_is_refused_where_steps_move(make_m
     with pytest.raises(InputError, match="derivatives do not follow floor"):
         sensitivities(model, [[20.0, 1.0]], None, [0.0, 9.0], wrt=["q"])
     assert not sensitivities(model, [[20.0, 1.0]], None, [0.0, 9.0], wrt=["k"]).status.any()
+
+
+KINKS = {
+    "maximum": lambda far: maximum(far, 0.0),
+    "absolute": lambda far: (np.abs(far) + far) / 2,
+    "where": lambda far: where(far > 0.0, far, 0.0),
+}
+
+
+@both
+@pytest.mark.parametrize("bend", KINKS.values(), ids=KINKS)
+def test_tangents_are_right_soon_after_a_kink_that_a_state_decides(make_model, backend, bend):
+    """The state b nears p.k and passes p.th at ``at``; a grows by how far it is beyond."""
+    states = [State("a", "", "1", 1e-3), State("b", "", "1", 1e-3)]
+    model = make_model(
+        "bend", states, ["k", "th"], lambda t, x, p, u: {"a": bend(x.b - p.th), "b": p.k * np.exp(-t)}, *REST
+    )
+    k, days = 1.3, np.array([0.0, 3.0, 5.0])
+    th = np.linspace(0.2, 0.9, 15)
+    found = sensitivities(
+        model, np.stack([np.full(15, k), th], axis=1), None, days, wrt=["k", "th"], backend=backend
+    )  # fmt: skip
+    at = -np.log(1 - th / k)[:, None]
+    since = np.maximum(days - at, 0.0)
+    by_k = since - np.where(since > 0, np.exp(-at) - np.exp(-days), 0.0)
+    assert found.gradients[:, :, 0, 0] == pytest.approx(by_k, abs=3e-3)
+    assert found.gradients[:, :, 0, 1] == pytest.approx(-since, abs=1e-2)
+
+
+@both
+def test_tangents_right_behind_a_kink(make_model, backend):
+    states = [State("a", "", "1", 1e-3), State("b", "", "1", 1e-3)]
+    model = make_model(
+        "line", states, ["k", "th"], lambda t, x, p, u: {"a": maximum(x.b - p.th, 0.0), "b": p.k}, *REST
+    )  # fmt: skip
+    days = np.array([0.0, 1.05, 1.1, 1.2, 2.0, 5.0])
+    found = sensitivities(model, [[1.0, 1.0]], None, days, wrt=["k", "th"], backend=backend)
+    after = days > 1
+    assert found.gradients[0, :, 0, 0] == pytest.approx(np.where(after, (days**2 - 1) / 2, 0), rel=0.01)
+    assert found.gradients[0, :, 0, 1] == pytest.approx(np.where(after, 1 - days, 0), rel=0.01)
