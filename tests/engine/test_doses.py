@@ -10,11 +10,12 @@ from vein2vein.engine import doses as doses_of
 from vein2vein.engine import solve
 from vein2vein.engine.doses import Dose, Reset
 from vein2vein.engine.infusions import wrapped
+from vein2vein.engine.method.events import Event
 from vein2vein.engine.tangents import sensitivity
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp
-from vein2vein.models.model import Input
+from vein2vein.models.model import Input, State
 
 METHODS = ("tsit5", "rodas5p")
 DAYS = np.linspace(0.0, 8.0, 33)
@@ -75,6 +76,28 @@ def test_a_rate_of_0_is_a_dose_given_at_once(drug, backend):
     steady = [Dose("iv", 6.0, 1.0, rate=r, steady_state=1, interval=2.0) for r in (None, 4.0, [0.0, 4.0, 4.0])]
     bolus, infusion, both = (blood(drug, [d], backend) for d in steady)
     assert both == pytest.approx(np.array([bolus[0], infusion[1], infusion[2]]), rel=1e-7)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_dose_brings_a_state_to_its_bound_and_no_further(make_model, backend):
+    model = make_model(
+        "bounded", [State("A", "", "1", low=0.0, high=5.0)], ["k"], lambda t, x, p, u: {"A": -p.k * x.A},
+        lambda p: {"A": 1.0}, [Input("add", "", "1")], lambda n, a, x, p: {"A": x.A + a},
+    )  # fmt: skip
+    p, doses = [[0.5], [1.0]], [(1.0, "add", [-2.0, -0.1]), (2.0, "add", 9.0)]
+    event = Event("down", lambda t, x, p, u: t - 3.0, "add", -50.0)
+    for method in ("tsit5", "rodas5p"):
+        found = solve.solve(model, p, None, [0.0, 1.0, 2.0, 2.5, 3.5], doses, backend=backend, method=method,
+                            events=[event], rtol=1e-9)  # fmt: skip
+        a = found.values[:, :, 0]
+        assert a[0, 1] == 0.0
+        assert a[1, 1] == pytest.approx(np.exp(-1.0) - 0.1, rel=1e-7)
+        assert np.array_equal(a[:, 2], [5.0, 5.0])
+        assert a[:, 3] == pytest.approx(5 * np.exp([-0.25, -0.5]), rel=1e-7)
+        assert np.array_equal(a[:, 4], [0.0, 0.0])
+    for day, slope in ((1.5, [0.0, -1.5 * np.exp(-1.5) + 0.05 * np.exp(-0.5)]), (2.5, -2.5 * np.exp([-0.25, -0.5]))):
+        by_k = sensitivities(model, p, None, [0.0, day], doses, ["k"], backend=backend, rtol=1e-9).gradients[:, 1, 0, 0]
+        assert by_k == pytest.approx(slope, rel=1e-6, abs=1e-9)
 
 
 def test_an_amount_without_a_day_is_not_given(drug):

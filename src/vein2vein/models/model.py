@@ -44,7 +44,7 @@ class State:
         Below this size the state does not matter. The solver's absolute tolerance is scale * rtol / 1e-5: 0.003 of it
         where no ``rtol`` is given. Infinite: the state does not steer the steps.
     low, high : float
-        Physical bounds, restored after each accepted step.
+        Physical bounds, restored after each accepted step and each dose.
     """
 
     name: str
@@ -237,7 +237,7 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
 def give(
     model: Model, dose: str, amount: ArrayLike, state: NDArray[np.float64], parameters: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """State matrix right after a dose; ``amount`` is one number or one per patient (0: none)."""
+    """State matrix right after a dose, within the bounds; ``amount`` is one number or one per patient (0: none)."""
     known = [i.name for i in model.inputs if i.kind == "dose"]
     if dose not in known:
         raise InputError(
@@ -256,9 +256,9 @@ def give(
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
-        changed[:, column] = np.where(
-            amounts != 0, _column(model, name, value, len(state), model.apply_dose), state[:, column]
-        )
+        bounds = model.states[column]
+        new = np.minimum(np.maximum(_column(model, name, value, len(state), model.apply_dose), bounds.low), bounds.high)
+        changed[:, column] = np.where(amounts != 0, new, state[:, column])
     return changed
 
 

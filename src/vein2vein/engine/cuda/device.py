@@ -126,10 +126,10 @@ def collect(found: dict[str, Any], outputs: Outputs, request: Request) -> Course
     )
 
 
-def check(request: Request, control: Control, model: Model | None = None) -> None:
+def check(request: Request, control: Control, model: Model) -> None:
     """Refuse what the device does not do."""
-    for summary in request.wanted if model is not None else ():
-        if callable(summary.of) and jumps.find(model, (summary,)) is not None:
+    for summary in request.wanted:
+        if model is not None and callable(summary.of) and jumps.find(model, (summary,)) is not None:
             raise InputError(
                 f"the GPU backend does not summarize a function that jumps, by a comparison, where() or floor() "
                 f"('{summary.name}'); use the backend 'batch' for it"

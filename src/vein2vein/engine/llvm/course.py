@@ -264,7 +264,12 @@ class _CourseCode:
                 value = a.get("%resets", a.whole("add", row, i), "double")
                 column = a.whole("add", lane, i * a.width)
                 total = a.put(f"fadd double {value}, {a.get('%x', column, 'double')}", "s")
-                a.set(a.put(f"select i1 {adds}, double {total}, double {value}", "s"), "%x", column, "double")
+                value = a.put(f"select i1 {adds}, double {total}, double {value}", "s")
+                for name, beyond in (("low", "olt"), ("high", "ogt")):
+                    bound = a.get(f"%{name}", i, "double")
+                    out = a.put(f"fcmp {beyond} double {value}, {bound}", "c")
+                    value = a.put(f"select i1 {out}, double {bound}, double {value}", "s")
+                a.set(value, "%x", column, "double")
 
     def _finish(self, done: str, todo: int = 0) -> None:
         """Write down where the lanes stand and set them idle; ``todo`` is for whom."""

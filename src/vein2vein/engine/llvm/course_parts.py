@@ -17,6 +17,7 @@ from vein2vein.engine.method import jumps, summaries
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.request import REALS, Request
 from vein2vein.engine.method.summaries import POINTS, Summary
+from vein2vein.engine.trace.differentiated import within_bounds
 from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
 from vein2vein.engine.trace.recording import record
@@ -238,9 +239,10 @@ def _inside(g: Graph, value: int, state: State) -> int:
 
 
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
-    """Record what a dose does; the amount stands in the place of the time."""
+    """Record what a dose does, within the bounds of the states; the amount stands in the place of the time."""
     names = (model.state_names, model.parameters, model.level_names)
-    return record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
+    g, outputs = record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
+    return g, within_bounds(g, outputs, model)
 
 
 def _valued(condition: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:

@@ -121,6 +121,7 @@ def _give(course: Course, dose: Dose, resets: Matrix) -> None:
         course.give(course.request.gives[what], amount)
     elif what in (SET, ADD):
         course.x = resets[int(amount)] + (course.x if what == ADD else 0.0)
+        course.x = np.minimum(np.maximum(course.x, course.control.low), course.control.high)
 
 
 def _rearmed(course: Course) -> list[float]:
