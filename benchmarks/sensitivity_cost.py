@@ -17,6 +17,7 @@ import bench_model
 import numpy as np
 
 from vein2vein.engine import solve
+from vein2vein.engine.method import tableau
 from vein2vein.engine.tangents import sensitivity
 from vein2vein.models import stein_2019
 from vein2vein.models.reference.model import MODEL
@@ -98,7 +99,7 @@ def main(arguments: list[str]) -> None:
     few = parameters[:CHECKED]
     expected = differences(few)
     for corners in (False, True):
-        for rtol in (1e-6, 1e-8):
+        for rtol in (tableau.RTOL, 1e-9):
             found = sensitivity.sensitivities(
                 MODEL, few, None, DAYS, MODEL.example_doses, WRT, corners=corners, rtol=rtol
             )

@@ -11,7 +11,9 @@ from vein2vein.clinic.response.outcome import Outcome as Outcome, time_to_event 
 from vein2vein.engine.dose_records import Dose as Dose, Reset as Reset
 from vein2vein.engine.method.events import Event as Event
 from vein2vein.engine.method.summaries import Summary as Summary
-from vein2vein.engine.solve import prepare as prepare, solve as solve
+from vein2vein.engine.prepare import prepare as prepare
+from vein2vein.engine.solve import solve as solve
+from vein2vein.engine.tangents.adjoint import gradient as gradient
 from vein2vein.engine.tangents.jax_bridge import differentiable as differentiable
 from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError

@@ -127,3 +127,21 @@ def test_too_many_jumps_are_told(make_model):
     model = make_model("often", ["A"], ["k"], lambda t, x, p, u: {"A": mathematics.floor(p.k * t)}, lambda p: {})
     with pytest.raises(InputError, match=r"jump more than 10000 times on the way of patient 1"):
         found(model, [[1.0], [1e4]], 9.0)
+
+
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+@pytest.mark.parametrize("origin", [0.0, 45_000.0, 738_000.0, 2_460_000.0])
+def test_a_jump_on_a_calendar_day(make_model, method, backend, origin):
+    """Days counted from 1900, from year 1, Julian days: no step is short enough to have no error across the jump."""
+
+    def equations(t, x, p, u):
+        return {"a": where(t > p.b, where(t < p.b + 0.5, p.r, 0.0), 0.0) - 0.01 * x.a}
+
+    model = make_model("calendar", ["a"], ["b", "r"], equations, lambda p: {}, scale=1e-4)
+    p, days = [[origin + 10, 1e4]], [origin, origin + 10.5, origin + 20]
+    solved = solve.solve(model, p, None, days, backend=backend, method=method)
+    exact = 1e6 * (1 - np.exp(-0.005)) * np.array([0.0, 1.0, np.exp(-0.095)])
+    assert solved.status[0] == 0 and solved.values[0, :, 0] == pytest.approx(exact, rel=1e-7)
+    run = solve.begin(model, p, day=origin, backend=backend, method=method)
+    assert solve.advance(run, origin + 20).state[0, 0] == pytest.approx(exact[2], rel=1e-7)

@@ -10,10 +10,12 @@ from vein2vein.engine import doses as doses_of
 from vein2vein.engine import solve
 from vein2vein.engine.doses import Dose, Reset
 from vein2vein.engine.infusions import wrapped
+from vein2vein.engine.method.events import Event
+from vein2vein.engine.tangents import sensitivity
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.mathematics import exp
-from vein2vein.models.model import Input
+from vein2vein.models.model import Input, State
 
 METHODS = ("tsit5", "rodas5p")
 DAYS = np.linspace(0.0, 8.0, 33)
@@ -59,6 +61,52 @@ def blood(model, doses, backend="batch", method="tsit5", days=DAYS, rtol=1e-9, l
     found = solve.solve(model, P, None, days, doses, levels, rtol=rtol, backend=backend, method=method)
     assert not found.status.any()
     return found.values[:, :, 1]
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_rate_of_0_is_a_dose_given_at_once(drug, backend):
+    once, run = Dose("iv", 6.0, 1.0, bioavailability="F"), Dose("iv", 6.0, 1.0, rate=4.0, bioavailability="F")
+    single = [blood(drug, [d], backend) for d in (once, run)]
+    assert np.array_equal(blood(drug, [Dose("iv", 6.0, 1.0, rate=0.0, bioavailability="F")], backend), single[0])
+    assert np.array_equal(blood(drug, [Dose("iv", 6.0, 1.0, rate=np.zeros(3), bioavailability="F")], backend)[0],
+                          single[0][0])  # fmt: skip
+    mixed = blood(drug, [Dose("iv", 6.0, 1.0, rate=[0.0, 4.0, 0.0], bioavailability="F")], backend)
+    expected = np.array([single[0][0], single[1][1], single[0][2]])
+    assert mixed == pytest.approx(expected, rel=1e-7)
+    steady = [Dose("iv", 6.0, 1.0, rate=r, steady_state=1, interval=2.0) for r in (None, 4.0, [0.0, 4.0, 4.0])]
+    bolus, infusion, both = (blood(drug, [d], backend) for d in steady)
+    assert both == pytest.approx(np.array([bolus[0], infusion[1], infusion[2]]), rel=1e-7)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_a_dose_brings_a_state_to_its_bound_and_no_further(make_model, backend):
+    model = make_model(
+        "bounded", [State("A", "", "1", low=0.0, high=5.0)], ["k"], lambda t, x, p, u: {"A": -p.k * x.A},
+        lambda p: {"A": 1.0}, [Input("add", "", "1")], lambda n, a, x, p: {"A": x.A + a},
+    )  # fmt: skip
+    p, doses = [[0.5], [1.0]], [(1.0, "add", [-2.0, -0.1]), (2.0, "add", 9.0)]
+    event = Event("down", lambda t, x, p, u: t - 3.0, "add", -50.0)
+    for method in ("tsit5", "rodas5p"):
+        found = solve.solve(model, p, None, [0.0, 1.0, 2.0, 2.5, 3.5], doses, backend=backend, method=method,
+                            events=[event], rtol=1e-9)  # fmt: skip
+        a = found.values[:, :, 0]
+        assert a[0, 1] == 0.0
+        assert a[1, 1] == pytest.approx(np.exp(-1.0) - 0.1, rel=1e-7)
+        assert np.array_equal(a[:, 2], [5.0, 5.0])
+        assert a[:, 3] == pytest.approx(5 * np.exp([-0.25, -0.5]), rel=1e-7)
+        assert np.array_equal(a[:, 4], [0.0, 0.0])
+    for day, slope in ((1.5, [0.0, -1.5 * np.exp(-1.5) + 0.05 * np.exp(-0.5)]), (2.5, -2.5 * np.exp([-0.25, -0.5]))):
+        by_k = sensitivities(model, p, None, [0.0, day], doses, ["k"], backend=backend, rtol=1e-9).gradients[:, 1, 0, 0]
+        assert by_k == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_an_amount_without_a_day_is_not_given(drug):
+    days, amounts = [1.0, np.nan, 2.0], [3.0, np.nan, 4.0]
+    expected = blood(drug, [(days, "iv", [3.0, 5.0, 4.0])])
+    assert np.array_equal(blood(drug, [(days, "iv", amounts)]), expected)
+    assert np.array_equal(blood(drug, [Dose("iv", amounts, days)]), expected)
+    with pytest.raises(InputError, match="the amount of 'iv' on day 1 is nan for patient 1"):
+        blood(drug, [([1.0, 1.0, np.nan], "iv", amounts)])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -197,13 +245,16 @@ def test_the_same_model_in_content_is_wrapped_once(drug, make_model):
     (Dose("ivv", 1.0), "unknown input 'ivv'; did you mean iv"),
     (Dose("iv", 1.0, rate=1.0, duration=1.0), "it has a rate and a duration"),
     (Dose("iv", -1.0, rate=1.0), "an amount of -1 cannot be infused"),
-    (Dose("iv", 1.0, rate=0.0), "its rate is 0; give a number above 0"),
+    (Dose("iv", 1.0, rate=-1.0), "its rate is -1; give a number of at least 0"),
+    (Dose("iv", 1.0, rate="lag"), "its rate is 0 for patient 2"),
+    (Dose("iv", 0.0, 3.0, rate=0.0, steady_state=1), "its interval is 0"),
+    (Dose("iv", [1.0, np.nan, 1.0], [0.0, 1.0, 2.0]), "its amount is nan for patient 1"),
     (Dose("iv", 1.0, duration=[1.0, -2.0, 1.0]), "its duration is -2 for patient 1"),
     (Dose("iv", 1.0, duration="lang"), "unknown parameter 'lang'; did you mean"),
     (Dose("iv", [1.0, 2.0]), r"its amount is of shape \(2,\)"),
     (Dose("iv", np.nan), "its amount is nan"),
     (Dose("iv", 1.0, "x"), "its day is 'x'"),
-    (Dose("iv", 1.0, -1.0), "lies before the first day"),
+    (Dose("iv", 1.0, -1.0), "lies before the first day asked for, 0; give begin=-1, or let"),
     (Dose("iv", 1.0, additional=2), "its interval is 0"),
     (Dose("iv", 1.0, additional=2.5, interval=1.0), "its additional is 2.5"),
     (Dose("iv", 1.0, steady_state=1), "its interval is 0"),
@@ -259,6 +310,45 @@ def test_derivatives_go_through_infusions_repeats_and_shares(drug):
     assert found.wrt == tuple(wrt)
 
 
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_derivatives_under_doses_are_prepared_once(drug, backend):
+    given = [
+        Dose("iv", 10.0, 1.0, duration=2.0, bioavailability="F"),
+        Dose("oral", 8.0, 0.5, lag="lag", additional=2, interval=2.0),
+        (1.5, "boost", 0.3),
+    ]
+    wrt, asked = ["F", "dose:1", "k", "dose:0", "dose:2"], {"outputs": ["C", "N"], "backend": backend}
+    prepared = sensitivity.prepare(drug, DAYS, given, wrt, **asked)
+    later = P.copy()
+    later[:, LAG] += [0.2, 0.0, 0.4]
+    for p in (P, 1.2 * P, later, P[:2], P):
+        found = prepared(p, levels={"boost": 0.1})
+        expected = sensitivities(drug, p, None, DAYS, given, wrt, levels={"boost": 0.1}, **asked)
+        assert found.gradients.tobytes() == expected.gradients.tobytes() and found.wrt == tuple(wrt)
+        assert found.values.tobytes() == expected.values.tobytes()
+    begun = prepared(P, np.ones((3, 3)))
+    assert begun.values[:, 0].tolist() == [[1.0, 1.0]] * 3 and not begun.gradients[:, 0].any()
+
+
+def test_doses_that_stay_are_laid_out_once(drug, monkeypatch):
+    """A lag or a share that is a parameter is read at each call, and laid out anew only where a day has moved."""
+    made, plan_of = [], sensitivity.plans.plan_of
+    monkeypatch.setattr(sensitivity.plans, "plan_of", lambda *a: made.append(1) or plan_of(*a))
+    for given, other in (
+        (Dose("oral", 8.0, 0.5, additional=2, interval=1.0), 0),
+        (Dose("oral", 8.0, 0.5, bioavailability="F"), 0),
+        (Dose("oral", 8.0, 0.5, lag="lag"), 1),
+    ):
+        prepared = sensitivity.prepare(drug, DAYS, [given], ["ka", "dose:0"])
+        prepared(P)
+        made.clear()
+        prepared(P)
+        prepared(P * [2.0, 1.1, 1.0, 0.5, 1.0, 1.0])
+        assert not made
+        prepared(P * [1.0, 1.0, 1.0, 0.5, 2.0, 1.0])
+        assert len(made) == other
+
+
 @pytest.mark.parametrize(("given", "wrt", "told"), [
     (Dose("iv", 1.0, lag="lag"), "lag", "with respect to 'lag': the days of dose number 0 .from 0. move with its lag"),
     (Dose("iv", 1.0, duration="long"), "long", "with respect to 'long': the days of dose number 0"),
@@ -267,10 +357,14 @@ def test_derivatives_go_through_infusions_repeats_and_shares(drug):
     (Dose("iv", 1.0, steady_state=1, interval=1.0), "k", "a steady state or a reset sets the state"),
     (Reset(1.0), "k", "a steady state or a reset sets the state"),
     (Dose("iv", 1.0, duration=1.0), "dose:1", "'dose:1' names no dose; there are 1"),
+    (Dose("iv", 1.0, duration=1.0), "state:x", "unknown state 'x'"),
+    (Dose("iv", 1.0, duration=1.0), "speed", "unknown parameter 'speed'"),
 ])  # fmt: skip
 def test_derivatives_that_would_move_a_day_are_refused(drug, given, wrt, told):
     with pytest.raises(InputError, match=told):
         sensitivities(drug, P, None, DAYS, [given], [wrt])
+    with pytest.raises(InputError, match=told):
+        sensitivity.prepare(drug, DAYS, [given], [wrt])
     if isinstance(given, Dose) and not given.steady_state:
         assert np.isfinite(sensitivities(drug, P, None, DAYS, [given], ["ka"]).gradients).all()
 

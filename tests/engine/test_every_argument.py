@@ -20,6 +20,8 @@ from vein2vein.engine import solve
 from vein2vein.engine.dose_records import Dose
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.summaries import Summary
+from vein2vein.engine.prepare import prepare
+from vein2vein.engine.tangents.adjoint import gradient
 from vein2vein.engine.tangents.sensitivity import sensitivities
 from vein2vein.errors import InputError
 from vein2vein.models.model import Input, Model, State
@@ -61,6 +63,10 @@ def begun():
     return solve.begin(TWO, [[1.0], [2.0]])
 
 
+def loss(values):
+    return np.zeros(len(values) if values.ndim == 3 else 2), np.ones(values.shape)
+
+
 # Name, function, arguments that are right. A door that is added here is tried with all that follows.
 DOORS = [
     ("begin", solve.begin, {**COMMON, "day": 0.0}),
@@ -71,10 +77,23 @@ DOORS = [
     ("prepare", lambda **k: solve.prepare(**k)([[1.0], [2.0]]),
      {**{k: v for k, v in ASKED.items() if k not in ("parameters", "state")}, "outputs": ["seen", "B"], "begin": 0.0,
       "summaries": []}),
+    ("prepare, one door", lambda **k: prepare(**k)([[1.0], [2.0]]),
+     {**{k: v for k, v in ASKED.items() if k not in ("parameters", "state")}, "outputs": ["seen", "B"], "begin": 0.0,
+      "summaries": [], "sensitivities": None}),
+    ("prepare, differentiated", lambda **k: prepare(**k)([[1.0], [2.0]]),
+     {**{k: v for k, v in ASKED.items() if k not in ("parameters", "state")}, "outputs": ["seen", "B"], "begin": 0.0,
+      "summaries": [], "sensitivities": ["k", "dose:0"]}),
     ("prepared", lambda **k: solve.prepare(TWO, [0.0, 1.0], threads=1)(**k),
      {"parameters": [[1.0], [2.0]], "state": None, "levels": None}),
     ("sensitivities", sensitivities,
      {**ASKED, "wrt": ["k"], "outputs": None, "corners": True, "steer": False}),
+    ("prepared derivatives", lambda **k: prepare(TWO, [0.0, 1.0], threads=1, sensitivities=["k"])(**k),
+     {"parameters": [[1.0], [2.0]], "state": None, "levels": None}),
+    ("derivatives under a Dose", lambda **k: prepare(TWO, [0.0, 1.0], [Dose(**k)], sensitivities=["k"])([[1.0], [2.0]]),
+     {**DOSE, "duration": 0.5}),
+    ("gradient", gradient,
+     {**{k: v for k, v in ASKED.items() if k != "events"}, "weights": loss, "wrt": ["k"],
+      "outputs": None, "begin": None}),
     ("State", lambda **k: of_model(states=(State(**k), State("B", "", "1"))),
      {"name": "A", "meaning": "", "unit": "1", "scale": 1e-6, "low": -INF, "high": INF}),
     ("Input", lambda **k: of_model(inputs=(Input(**k), Input("held", "", "1", "level"))),
@@ -172,6 +191,7 @@ WORDS = {
     "states": "state", "inputs": "input", "initial": "initial|start", "equations": "equation|rate|value|number",
     "apply_dose": "apply_dose|dose", "observables": "observable|condition or summary", "example": "example",
     "example_doses": "dose", "most": "at most", "model": "model|name", "steady_state": "steady",
+    "sensitivities": "sensitivities|parameter|state|dose",
 }  # fmt: skip
 """What a sentence calls an argument, where that is not its name."""
 

@@ -154,6 +154,40 @@ def test_events_move_with_the_parameters(make_model, how):
         assert [c.how for c in found.crossings[2]] == ["crossed", "rearmed", "rearmed"]
 
 
+def by_threshold(p, fired, day, amount, interval):
+    """A on a day and its derivative by the limit, in closed form, from the days on which doses were given."""
+    g, k, e, limit = p
+    c = k * k * amount
+    slopes = []
+    for i, when in enumerate(fired):
+        pull = c * np.exp(-e * (when - fired[:i]))
+        if i and abs(when - fired[i - 1] - interval) < 1e-6:
+            slopes.append(slopes[-1])
+        else:
+            slopes.append((1 / limit - np.sum(pull * slopes)) / (g - np.sum(pull)))
+    before = fired < day
+    pull = c * np.exp(-e * (day - fired[before]))
+    value = np.exp(g * day - np.sum((c - pull) / e))
+    return value, value * np.sum(pull * np.array(slopes)[before])
+
+
+@pytest.mark.parametrize("most,interval", [(3, 7.0), (40, 14.0)])
+def test_a_threshold_that_is_met_again_and_again(make_model, most, interval):
+    """Where the last dose has worn off the derivative is a remainder (1e-18 of A): right to a share of A per limit."""
+    model = answered(make_model)
+    events = [Event("high", lambda t, x, p, u: x.A - p.limit, "drug", 3.0, most, interval)]
+    p = np.array([[0.1, 0.45, 0.3, 5.0], [0.11, 0.5, 0.3, 4.0], [0.3, 0.42, 0.5, 3.0], [0.08, 0.55, 0.2, 6.0]])
+    days = np.array([0.0, 30.0, 60.0, 200.0])
+    found = sensitivities(model, p, None, days, [], ["limit"], events=events, rtol=1e-9)
+    fired = solve.solve(model, p, None, days, [], events=events, rtol=1e-11).fired["high"]
+    assert np.isfinite(fired).sum(axis=1).min() >= 3
+    for row, own in enumerate(fired):
+        for j, day in enumerate(days):
+            value, slope = by_threshold(p[row], own[np.isfinite(own)], day, 3.0, interval)
+            assert found.values[row, j, 0] == pytest.approx(value, rel=1e-6)
+            assert found.gradients[row, j, 0, 0] == pytest.approx(slope, abs=1e-6 * value / p[row, 3])
+
+
 @pytest.mark.parametrize("give", ["drug", "held"])
 def test_events_fire_as_in_the_other_solver(make_model, give):
     model = answered(make_model)

@@ -1,11 +1,15 @@
 """The door: doses, levels, warm restarts, and sentences for what does not fit."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 from vein2vein.engine import solve
 from vein2vein.errors import InputError
 from vein2vein.models.model import give
+from vein2vein.models.stein_2019 import MODEL as STEIN
 
 TWO = np.array([[1.0, 3.0, 0.5, 6.0], [2.0, 4.0, 0.7, 5.0]])
 
@@ -126,3 +130,17 @@ def test_what_does_not_fit_is_refused_with_a_sentence(models, case):
 def test_every_status_has_a_sentence():
     assert sorted(solve.STATUS) == [0, 1, 2, 3, 4]
     assert all(len(text) > 5 for text in solve.STATUS.values())
+
+
+def test_what_was_used_goes_to_another_process():
+    """Machine code stays where it is; whoever unpickles makes it anew, and gets the same bits."""
+    p, days = np.array([[STEIN.example[k] for k in STEIN.parameters]]), [0.0, 3.0, 20.0]
+    prepared = solve.prepare(STEIN, days, [(0.0, "car_t_infusion", 1.0)])
+    found = prepared(p)
+    run = solve.advance(solve.begin(STEIN, p), 3.0)
+    for again, run_again in (
+        (pickle.loads(pickle.dumps(prepared)), pickle.loads(pickle.dumps(run))),
+        (copy.deepcopy(prepared), copy.deepcopy(run)),
+    ):
+        assert np.array_equal(again(p).values, found.values)
+        assert np.array_equal(solve.advance(run_again, 9.0).state, solve.advance(run, 9.0).state)

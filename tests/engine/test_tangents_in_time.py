@@ -22,7 +22,7 @@ both = pytest.mark.parametrize("backend", solve.BACKENDS)
 @both
 @followed
 def test_no_short_pulse_is_missed(make_model, backend, events):
-    """Each week p.k is given for a quarter of a day; a solver that does not know looks past it."""
+    """Each week p.k is given for a quarter of a day; a solver that does not know steps over it."""
     model = make_model(
         "pulse", ["a"], ["q", "k"],
         lambda t, x, p, u: {"a": p.k * where(t - 7 * floor(t / 7) < p.q, 1.0, 0.0) - 0.1 * x.a}, *REST,

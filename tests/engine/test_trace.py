@@ -198,7 +198,7 @@ def comparison(t, x, p, u):
 
 REFUSED = {
     "branch": (branch, "a branch on a value that is not known yet; use where", branch.__code__.co_firstlineno + 1),
-    "comparison": (comparison, "use where", comparison.__code__.co_firstlineno + 1),
+    "comparison": (comparison, "== and != cannot be recorded; write abs", comparison.__code__.co_firstlineno + 1),
     "math": (library_function, "cannot be recorded", library_function.__code__.co_firstlineno + 1),
     "numpy": (numpy_function, "numpy.arcsin cannot be recorded", numpy_function.__code__.co_firstlineno + 1),
     "name": (lambda t, x, p, u: {"a": p.kill * x.a}, "no parameter 'kill'; did you mean k", None),

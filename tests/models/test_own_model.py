@@ -2,12 +2,14 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import vein2vein as v2v
+from vein2vein.engine.run import advance, begin
 from vein2vein.errors import InputError
 from vein2vein.models import mathematics as m
 from vein2vein.models.model import Input, Model, State, derived
@@ -56,7 +58,7 @@ def run(block):
 
 def test_the_page_uses_the_public_face_only():
     imported = {line for block in BLOCKS for line in block.splitlines() if re.match(r"\s*(import|from) ", line)}
-    assert imported == {"import numpy as np", "import vein2vein as v2v"}
+    assert imported == {"import numpy as np", "import vein2vein as v2v", "from scipy.optimize import minimize"}
     used = set(re.findall(r"v2v\.(\w+)", PAGE))
     assert {"Model", "State", "Input", "Event", "Summary", "solve", "sensitivities", "find_model"} <= used
     assert used <= set(v2v.__all__)
@@ -93,8 +95,22 @@ def test_the_tumor_comes_back_and_is_treated(shown):
     assert shown[3]["moved"].gradients[0, 4, 0, 0] == pytest.approx((ends[0] - ends[1]) / 2e-4 / 50.0, rel=1e-2)
 
 
+def test_the_fit_finds_the_likeliest_numbers():
+    fitted = run(BLOCKS[4])
+    seen, days = fitted["seen"], fitted["days"][1:]
+
+    def minus_log_likelihood(logs):  # Bateman's function
+        ka, CL, V, sd = np.exp(logs)
+        k = CL / V
+        curve = 100.0 / V * ka / (ka - k) * (np.exp(-k * days) - np.exp(-ka * days))
+        return np.sum(np.log(sd) + 0.5 * (np.log(seen / curve) / sd) ** 2)
+
+    best = fitted["minimize"](minus_log_likelihood, np.log([5.0, 5.0, 5.0, 0.5]), method="BFGS")
+    assert np.exp(fitted["fitted"].x) == pytest.approx(np.exp(best.x), rel=1e-2)
+
+
 def test_the_error_looks_as_the_page_says(capsys):
-    run(BLOCKS[4])
+    run(BLOCKS[-1])
     (text,) = re.findall(r"^```text\n(.*?)^```", PAGE, re.M | re.S)
     assert capsys.readouterr().out == text.replace("my_model.py", "own-model.md")
 
@@ -140,8 +156,53 @@ def test_a_file_serves_as_a_name(file, name, how, monkeypatch):
 def test_a_file_may_give_its_own_parameters(file):
     more = '\ndef parameters():\n    return v2v.ParameterSet("mine", {"k": v2v.Parameter("k", value=3.0)})\n'
     assert v2v.find_parameters(file(TEXT % "MODEL" + more)).values() == {"k": 3.0}
-    with pytest.raises(InputError, match=r"my_model.py: parameters\(\) gives a dict, expected a ParameterSet\."):
-        v2v.find_parameters(file(TEXT % "MODEL" + "\ndef parameters():\n    return {}\n"))
+    plain = "\ndef parameters():\n    return {'k': 2}\n"
+    path = file(TEXT % "MODEL" + plain)
+    assert v2v.find_parameters(path).values() == {"k": 2.0}
+    with pytest.raises(InputError, match=r"my_model.py: parameters\(\) gives 3, expected a mapping of name to value"):
+        v2v.find_parameters(file((TEXT % "MODEL" + plain).replace("{'k': 2}", "3")))
+    with pytest.raises(InputError, match=r"my_model.py: parameters\(\) gives 'two' for 'k', expected a number"):
+        v2v.find_parameters(file((TEXT % "MODEL" + plain).replace("2}", "'two'}")))
+
+
+def test_a_set_of_parameters_is_one_patient_at_every_door(file):
+    model, numbers = v2v.find_model(file(TEXT % "MODEL")), v2v.find_parameters(file(TEXT % "MODEL"))
+    days, half = [0.0, 1.0], math.exp(-0.5)
+    for found in (
+        v2v.solve(model, numbers, None, days).values,
+        v2v.prepare(model, days)(numbers).values,
+        v2v.sensitivities(model, numbers, None, days, wrt=["k"]).values,
+        advance(begin(model, numbers), 1.0).state[:, None],
+    ):
+        assert found[:, -1, 0] == pytest.approx([half], rel=1e-4)
+    more = v2v.ParameterSet("more", {**numbers.parameters, "of another model": v2v.Parameter("of another model")})
+    assert v2v.solve(model, more, None, days).values[0, -1, 0] == pytest.approx(half, rel=1e-4)
+    for lacking, said in (
+        ({"k": v2v.Parameter("k")}, r"model own: the parameter 'k' has no value in the set empty; lay a set over it"),
+        ({}, r"model own: the parameter 'k' is missing"),
+    ):
+        with pytest.raises(InputError, match=said):
+            v2v.solve(model, v2v.ParameterSet("empty", lacking), None, days)
+    with pytest.raises(InputError, match=r"model own: the state matrix is ParameterSet"):
+        v2v.solve(model, [[1.0]], numbers, days)
+
+
+def test_a_file_may_import_its_neighbours_while_it_runs(file, tmp_path):
+    text = "from common_of_mine import RATE\n" + TEXT.replace("-p.k", "-RATE * p.k") % "MODEL"
+    text += "\ndef parameters():\n    from late_of_mine import K\n    return {'k': K}\n"
+    before = list(sys.path)
+    for rate, folder in ((2.0, "one"), (3.0, "two")):
+        (tmp_path / folder).mkdir()
+        file(f"RATE = {rate}\n", f"{folder}/common_of_mine.py")
+        file("K = 0.25\n", f"{folder}/late_of_mine.py")
+        path = file(text, f"{folder}/my_model.py")
+        assert solved(v2v.find_model(path)).values[0, -1, 0] == pytest.approx(math.exp(-rate), rel=1e-4)
+        assert v2v.find_parameters(path).values() == {"k": 0.25}
+        assert sys.path == before and not {"common_of_mine", "late_of_mine"} & set(sys.modules)
+    file("x = 1\n1 / 0\n", "two/common_of_mine.py")
+    with pytest.raises(InputError, match=r"ZeroDivisionError: division by zero \(common_of_mine.py, line 2\)"):
+        v2v.find_model(path)
+    assert sys.path == before
 
 
 FILES = {
@@ -189,6 +250,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 MADE = [
     (lambda: one(states=[]), "model own: it has no states; give at least one"),
+    (lambda: one(states=[State("C", "", "mg", float("inf"))]), "model own: every state has an infinite scale"),
     (lambda: one(states=State("A", "", "1")), "model own: its states are a State; give a tuple of State"),
     (lambda: one(states=["A"]), "model own: one of its states is 'A'; give a tuple of State"),
     (lambda: one(states=[State("A b", "", "1")]), "model own: the state 'A b' cannot be read as x.A b; give it a name"),
@@ -342,9 +404,9 @@ MISTAKES = {
     "parameter": (lambda t, x, p, u: {"A": -p.K1 * x.A}, "there is no parameter 'K1'; did you mean k?"),
     "state": (lambda t, x, p, u: {"A": -p.k * x.a}, "there is no state 'a'; did you mean A?"),
     "level": (lambda t, x, p, u: {"A": u.Rate}, "there is no level 'Rate'; did you mean rate?"),
-    "if": (branch, "a branch on a value that is not known yet; use where(condition, x, y)"),
+    "if": (branch, "a branch on a value that is not known yet; use where(condition, x, y) for if, a & b for a and b"),
     "and": (lambda t, x, p, u: {"A": x.A > 1 and x.A < 2}, "a branch on a value that is not known yet"),
-    "equal": (lambda t, x, p, u: {"A": 1.0 * (x.A == 1)}, "a branch on a value that is not known yet"),
+    "equal": (lambda t, x, p, u: {"A": 1.0 * (x.A == 1)}, "== and != cannot be recorded; write abs(x - y) < d"),
     "math": (
         lambda t, x, p, u: {"A": math.exp(x.A)},
         "a function that cannot be recorded was asked for a plain number",

@@ -1,4 +1,6 @@
-"""Days on which a model's equations jump or bend, known before it is solved: steps end there, and begin anew.
+"""Days on which a model's equations, or what is summarized, jump or bend, known before it is solved.
+
+Steps end there, and begin anew.
 
 Without that, a pulse that is shorter than a step may pass between two looks of the solver, without a word.
 
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.engine.method import jumps
+from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.trace import content
 from vein2vein.engine.trace.graph import LEAVES, NUMPY, Graph, needed
 from vein2vein.engine.trace.kept import Kept
@@ -56,9 +60,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Breaks:
-    """The comparisons in time of a model's equations, each after those that it rests on.
+    """The comparisons in time of a model's equations or summaries, each after those that it rests on.
 
-    ``straight`` is whether all sides are straight lines throughout, so that each changes on one day at most.
+    ``name`` is what jumps, in words. ``straight`` is whether all sides are straight lines throughout, so that each
+    changes on one day at most.
     """
 
     name: str
@@ -81,8 +86,30 @@ def find(model: Model) -> Breaks | None:
 
 def _find(model: Model) -> Breaks | None:
     traced = trace(model)
-    g = traced.graph
-    order = needed(g, traced.derivatives)
+    return _compared(f"model {model.name}: its equations", traced.graph, traced.derivatives)
+
+
+def summarized(model: Model, wanted: Sequence[Summary]) -> Breaks | None:
+    """The same of what is summarized."""
+    if not wanted:
+        return None
+    try:
+        facts = content.course(model, (), [s.of for s in wanted])
+    except Unrecordable:
+        return None
+    return _made.get((facts, tuple(wanted)), lambda: _summarized(model, wanted))
+
+
+def _summarized(model: Model, wanted: Sequence[Summary]) -> Breaks | None:
+    try:
+        g, outputs = jumps.recorded(model, wanted)
+    except Unrecordable:
+        return None
+    return _compared(f"model {model.name}: its summaries", g, outputs)
+
+
+def _compared(name: str, g: Graph, outputs: Sequence[int]) -> Breaks | None:
+    order = needed(g, outputs)
     degrees: dict[int, int | None] = {}
     timed: dict[int, bool] = {}
     levels: dict[int, frozenset[int]] = {}
@@ -99,7 +126,7 @@ def _find(model: Model) -> Breaks | None:
     below = needed(g, [c.distance for c in found])
     pieces = any(timed.get(n, False) and g.nodes[n][0] in (*_COMPARED, *_ROUNDED) for n in below)
     straight = not pieces and not any(c.rounded for c in found)
-    return Breaks(model.name, g, tuple(found), straight) if found else None
+    return Breaks(name, g, tuple(found), straight) if found else None
 
 
 def _degree(op: str, below: Sequence[int | None]) -> int | None:
@@ -250,6 +277,6 @@ def _merged(
 
 def _too_many(breaks: Breaks, row: int) -> InputError:
     return InputError(
-        f"model {breaks.name}: its equations jump more than {MOST} times on the way of patient {row} (row, from 0); "
+        f"{breaks.name} jump more than {MOST} times on the way of patient {row} (row, from 0); "
         "ask for fewer days, or let floor() or ceil() step more slowly"
     )

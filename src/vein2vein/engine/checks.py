@@ -12,6 +12,7 @@ from vein2vein.engine.handed_in import column, columns, entries, floats, real, s
 from vein2vein.engine.method import tableau
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model
+from vein2vein.parameters import ParameterSet
 
 Matrix = NDArray[np.float64]
 Dose = tuple[ArrayLike, str, ArrayLike]
@@ -92,6 +93,8 @@ def width_of(width: object) -> int | None:
 
 def backend_of(backend: object, known: Sequence[str]) -> str:
     """Backend by its name."""
+    if isinstance(backend, str) and backend == "cpu":  # looks like the one that is not meant
+        known = [name for name in known if name != "gpu"]
     if not isinstance(backend, str) or backend not in known:
         raise InputError(unknown("backend", word(backend), known))
     return backend
@@ -177,9 +180,11 @@ def schedule_of(model: Model, doses: object, begins: Matrix, n: int) -> list[Giv
             first, i = float(np.nanmin(when)), int(early[0])
             raise InputError(
                 f"the dose of '{name}' on day {first:g} lies before the first day asked for, {begins[i]:g}; "
-                "let the days begin no later than the first dose"
+                f"give begin={first:g}, or let the days begin no later than the first dose"
             )
         given = floats(amount)
+        if given is not None and given.shape == (n,):
+            given = np.where(np.isnan(given) & np.isnan(when), 0.0, given)  # not given to this patient
         if given is None or given.shape not in ((), (n,)) or not np.all(np.isfinite(given)):
             day_told = "" if np.all(np.isnan(when)) else f" on day {np.nanmin(when):g}"
             raise InputError(
@@ -231,7 +236,9 @@ def day_of(day: object) -> float:
 
 
 def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, rows: int | None = None) -> Matrix:
-    """Matrix (n, names) of finite numbers, from a matrix or by name; what is not one is named with its patient."""
+    """Matrix (n, names) of finite numbers, from a matrix, by name, or from a set; what is not one is named."""
+    if isinstance(values, ParameterSet) and what == "parameter":
+        values = _of_set(values, names, model)
     by_name = columns(values, what)
     found = floats(values) if by_name is None else _joined(by_name, names, what, model, rows)
     if found is None or found.ndim != 2 or found.shape[1] != len(names) or rows not in (None, len(found)):
@@ -249,6 +256,18 @@ def matrix_of(values: object, names: tuple[str, ...], what: str, model: Model, r
             "give a finite number"
         )
     return matrix
+
+
+def _of_set(given: ParameterSet, names: tuple[str, ...], model: Model) -> dict[str, float]:
+    """Typical values of a set by name, those that the model reads: one patient."""
+    values = given.values()
+    for name in names:
+        if name in given.parameters and name not in values:
+            raise InputError(
+                f"model {model.name}: the parameter '{name}' has no value in the set {given.name}; lay a set over it "
+                "that has one, or give the parameters by name"
+            )
+    return {name: values[name] for name in names if name in values}
 
 
 def _joined(columns: Mapping[str, object], names: tuple[str, ...], what: str, model: Model, rows: int | None) -> Matrix:

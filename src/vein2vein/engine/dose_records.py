@@ -4,13 +4,15 @@ The simple form is (day, input name, amount). ``Dose`` adds what NONMEM's record
 rates and durations of infusions (RATE), lag times (ALAG), bioavailability (F), repeats (ADDL, II) and steady states
 (SS). ``Reset`` brings a patient back to the model's own start (EVID 3); before a dose of the same day, EVID 4.
 
-Sources: NONMEM Users Guide, part VI (PREDPP), chapter V, and the help of its data items EVID, SS, ADDL and RATE.
+Sources: NONMEM Users Guide, part VI (PREDPP), chapter V, and the help of its data items EVID, AMT, RATE, SS and ADDL.
+Looked up there: RATE 0 is a bolus; a steady state with constant infusion has AMT 0; bioavailability does not apply to
+it. That it ends on the day of its record is from memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -41,10 +43,12 @@ class Dose:
     input : str
         Input of the model. Of a level, only ``day``, ``lag``, repeats and the amount may be said.
     amount : float
+        May be NaN for a patient whose day is.
     day : float
         NaN: not given to this patient.
     rate : float (p), optional
-        Of an infusion, amount per day; it lasts for bioavailability * amount / rate days.
+        Of an infusion, amount per day; it lasts for bioavailability * amount / rate days. A number of 0 (of all, or of
+        some patients): no infusion, it is given at once.
     duration : float (p), optional
         Of an infusion, days; its rate is bioavailability * amount / duration.
     lag : float (p)
@@ -193,6 +197,19 @@ def runs(dose: Dose) -> bool:
     return dose.rate is not None or dose.duration is not None
 
 
+def without_rate(dose: Dose) -> Dose:
+    """A dose whose rate is 0 for all is none of a rate (RATE 0: a bolus)."""
+    found = None if isinstance(dose.rate, str) or dose.rate is None else checks.floats(dose.rate)
+    none = found is not None and found.size > 0 and not found.any() and dose.duration is None
+    return replace(dose, rate=None) if none and found is not None and found.ndim == 0 else dose
+
+
+def some_at_once(dose: Dose) -> bool:
+    """Whether the rate of a dose is 0 for some patients."""
+    found = None if isinstance(dose.rate, str) or dose.rate is None else checks.floats(dose.rate)
+    return found is not None and not found.all()
+
+
 def scaled_of(dose: Dose) -> Scaled:
     """The input, and the parameter that multiplies the amount; where a rate is given it makes the infusion longer."""
     by = dose.bioavailability
@@ -220,8 +237,9 @@ def read(model: Model, number: int, told: object, parameters: Matrix, begins: Ma
             given = parameters[:, model.parameters.index(given)]
         return _number(where, name, given, n, least, above, gaps)
 
-    day, amount = value("day", gaps=True), value("amount")
-    rate = None if told.rate is None else value("rate", 0.0, above=True)
+    day = value("day", gaps=True)
+    amount = _number(where, "amount", _given_only(told.amount, day), n)
+    rate = None if told.rate is None else value("rate", 0.0, above=isinstance(told.rate, str))
     duration = None if told.duration is None else value("duration", 0.0, above=True)
     lag, share, interval = value("lag", 0.0), value("bioavailability", 0.0), value("interval", 0.0)
     repeats = value("additional", 0.0)
@@ -235,6 +253,23 @@ def read(model: Model, number: int, told: object, parameters: Matrix, begins: Ma
     )  # fmt: skip
     _fits(where, found, begins)
     return found
+
+
+def _given_only(amount: object, day: Matrix) -> object:
+    """Amounts, 0 where one of several is NaN as its day is: not given to this patient."""
+    found = checks.floats(amount)
+    if found is None or found.shape != day.shape:
+        return amount
+    return np.where(np.isnan(found) & np.isnan(day), 0.0, found)
+
+
+def at_once(r: Read) -> list[Read]:
+    """A dose as it was read; of which the rate is 0 for some patients, the infusion of some and the dose of others."""
+    if r.rate is None or r.rate.all():
+        return [r]
+    some = r.rate > 0
+    infusion = replace(r, rate=np.where(some, r.rate, 1.0), day=np.where(some, r.day, np.nan))
+    return [infusion, replace(r, rate=None, day=np.where(some, np.nan, r.day))]
 
 
 def _nothing(
@@ -268,8 +303,11 @@ def _fits(where: str, r: Read, begins: Matrix) -> None:
     """Refuse what is said of a dose and does not go together."""
     if r.rate is not None and r.duration is not None:
         raise InputError(f"{where}: it has a rate and a duration; the amount and one of them say the other")
-    if r.infused and np.any(r.amount < 0):
+    negative = (r.amount < 0) & (np.ones(len(r.day), dtype=bool) if r.rate is None else r.rate > 0)
+    if r.infused and negative.any():
         raise InputError(f"{where}: an amount of {r.amount.min():g} cannot be infused; give 0 or more")
+    if r.endless and r.rate is not None and not r.rate.all():
+        raise InputError(f"{where}: an infusion that has run for ever has a rate of 0; give a number above 0")
     periodic = r.steady_state > 0 and not r.endless
     if (r.additional.any() or periodic) and np.any(r.interval[(r.additional > 0) | periodic] <= 0):
         raise InputError(f"{where}: it is repeated, but its interval is 0; give the days between two doses")
@@ -285,5 +323,5 @@ def _not_early(what: str, day: Matrix, begins: Matrix) -> None:
     if len(early):
         raise InputError(
             f"{what} on day {day[early].min():g} lies before the first day asked for, {begins[early[0]]:g}; "
-            "let the days begin no later than the first dose"
+            f"give begin={day[early].min():g}, or let the days begin no later than the first dose"
         )

@@ -18,12 +18,15 @@ from vein2vein.engine.dose_records import (
     Dose,
     Read,
     Reset,
+    at_once,
     follows_parameters,
     known_input,
     read,
     runs,
     scaled_of,
     simple,
+    some_at_once,
+    without_rate,
 )
 from vein2vein.engine.handed_in import entries
 from vein2vein.engine.infusions import Running, Scaled, totals, wrapped
@@ -103,6 +106,7 @@ def listed(model: Model, doses: object) -> tuple[Told, ...]:
     for number, told in enumerate(every):
         if isinstance(told, Dose):
             known_input(model, told)
+            told = without_rate(told)
         found.append(told if isinstance(told, (Dose, Reset)) else checks.doses_of(model, [told], number)[0])
     return tuple(found)
 
@@ -121,6 +125,8 @@ def gives(doses: Sequence[Told]) -> set[str]:
     for d in doses:
         if isinstance(d, Dose):
             found.add(scaled_of(d).rate if runs(d) else scaled_of(d).name)
+            if some_at_once(d):
+                found.add(scaled_of(d).name)
         elif not isinstance(d, Reset):
             found.add(d[1])
     return found
@@ -152,7 +158,7 @@ def schedule(
         found = checks.schedule_of(model, doses, begins, n)
         every = tuple(Given(d, name, a, ((i, np.ones(())),)) for i, (d, name, a) in enumerate(found))
         return Schedule(model, every, np.zeros((0, len(model.states))), {})
-    every_read = [read(model, i, told, parameters, begins) for i, told in enumerate(doses)]
+    every_read = [r for i, told in enumerate(doses) for r in at_once(read(model, i, told, parameters, begins))]
     infused = [r.scaled for r in every_read if r.scaled is not None and r.infused]
     full = whole(model, doses)
     padded = np.concatenate([levels, np.zeros((n, len(full.level_names) - levels.shape[1]))], axis=1)

@@ -115,7 +115,7 @@ def change_with_amount(model: Model, name: str) -> Callable[[Any, Any, Any, Any]
     InputError
         Where a dose is not proportional to its amount: then no infusion is defined by it.
     """
-    found = dose(model, name)
+    found = dose(model, name, bounded=False)
     g, place = found.graph, len(model.parameters)
     amount = ("parameter", place)
     nodes = {state: slope[amount] for state, slope in zip(found.names, found.slopes) if amount in slope}

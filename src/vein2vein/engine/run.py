@@ -33,9 +33,10 @@ from vein2vein.engine.method.request import (
     arrange,
     common,
 )
-from vein2vein.engine.trace import content
+from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
+from vein2vein.records import described
 
 Matrix = NDArray[np.float64]
 Levels = checks.Levels
@@ -46,6 +47,7 @@ GATHERED = 4
 _REQUEST = Request(outputs=False)
 
 
+@described
 @dataclass(frozen=True)
 class Run:
     """A run under way; never changed, ``advance`` returns the next one.
@@ -96,6 +98,10 @@ class Run:
     limit: Matrix
     ready: run_course.Ready | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "ready": None}
+
 
 def begin(
     model: Model,
@@ -144,7 +150,7 @@ def begin(
     steered = control_of(model, rtol, method, max_step, max_steps)
     counts = [np.zeros(n, dtype=np.int64) for _ in range(3)]
     return Run(
-        model=model,
+        model=agreed.model_of(model) if backend == "plain" else model,
         parameters=matrix,
         state=checks.state_of(model, start(model, matrix) if state is None else state, n),
         levels=checks.levels_of(model, levels, n),
@@ -168,7 +174,7 @@ def control_of(model: Model, rtol: object, method: object, max_step: object, max
     chosen, stiff = checks.method_of(method)
     if not content.fits(model):  # and so has no derivatives
         stiff = None
-    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else lambda: 1.0
+    ratio = partial(cost.ratio, model, chosen, stiff) if stiff else plain.alone
     longest, most = checks.max_step_of(max_step), checks.max_steps_of(max_steps)
     return plain.control(model, checks.rtol_of(rtol), longest, most, chosen, stiff, ratio)
 

@@ -8,9 +8,9 @@ What does not change from call to call (the code, the days, the doses) is checke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,77 +18,35 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.engine import breaks, checks, days_asked
 from vein2vein.engine import doses as doses_of
 from vein2vein.engine.cuda import device
-from vein2vein.engine.days_asked import Asked
+from vein2vein.engine.laid import Laid, breaks_of, stops_of
 from vein2vein.engine.llvm import run_course
 from vein2vein.engine.method import events as events_of
 from vein2vein.engine.method import plain, plain_course, tableau
 from vein2vein.engine.method import summaries as summaries_of
 from vein2vein.engine.method.events import Event
-from vein2vein.engine.method.request import STOP, Courses, Doses, Request, arrange, common, standing
+from vein2vein.engine.method.request import Courses, Request, arrange, common, standing
 from vein2vein.engine.method.summaries import Summary
 from vein2vein.engine.run import BACKENDS, Run, advance, begin, control_of, take
-from vein2vein.engine.trace import content
+from vein2vein.engine.solution import STATUS, Solution, fired, outputs_of, warn_of_noise
+from vein2vein.engine.trace import agreed, content
 from vein2vein.errors import InputError
 from vein2vein.models.model import Model, start
 from vein2vein.records import described
 
-__all__ = ["Dose", "Levels", "Prepared", "Run", "Solution", "advance", "begin", "prepare", "solve", "take"]
+__all__ = [
+    "STATUS", "Dose", "Levels", "Prepared", "Run", "Solution", "advance", "begin", "outputs_of", "prepare", "solve",
+    "take",
+]  # fmt: skip
 
 Matrix = NDArray[np.float64]
 Dose = doses_of.Told
 Levels = checks.Levels
 
-STATUS: Mapping[int, str] = tableau.STATUS
 GPU = "gpu"
 """A third backend, of ``solve`` only: whole courses without events (``cuda/``, an optional extra)."""
 
 
 @described
-@dataclass(frozen=True)
-class Solution:
-    """Values at the asked days.
-
-    Attributes
-    ----------
-    days : ndarray (k,), or (rows,) where each patient has days of its own
-    values : ndarray (n, k, m), or (rows, m) where each patient has days of its own
-        On the day of a dose: right after it. NaN after the day at which a patient could not be solved further.
-    status, steps, rejected : ndarray of int (n,)
-    summaries : mapping of name to ndarray (n,)
-        NaN for a patient who could not be solved.
-    fired : mapping of event to ndarray (n, most)
-        Days on which it fired; NaN: did not.
-    state : ndarray (n, states)
-        On the last day, or where the solver had to give up.
-    names : tuple of str (m,)
-        What the values are: the states, or the outputs that were asked for.
-    patient : ndarray of int (rows,), or None
-        Whose row it is, where each patient has days of its own.
-    """
-
-    days: Matrix
-    values: Matrix
-    status: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    rejected: NDArray[np.int64]
-    summaries: Mapping[str, Matrix]
-    fired: Mapping[str, Matrix]
-    state: Matrix
-    names: tuple[str, ...] = ()
-    patient: NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True)
-class _Laid:
-    """Doses, days and code laid out for n patients; ``own`` is whether they begin as the model says."""
-
-    n: int
-    own: bool
-    doses: Doses
-    asked: Asked
-    ready: run_course.Ready | None
-
-
 @dataclass(frozen=True)
 class Prepared:
     """Courses of a model, to be solved for one set of parameters after another; ``prepare`` makes it.
@@ -106,23 +64,35 @@ class Prepared:
     width: int | None
     levels: Levels | None
     wrapped: Model | None = None
-    _laid: list[_Laid] = field(default_factory=list[_Laid])
+    _laid: list[Laid] = field(default_factory=list[Laid])
 
     @property
     def whole(self) -> Model:
         """The model that is solved."""
         return self.wrapped or self.model
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the machine code, which another process makes anew."""
+        return {**vars(self), "_laid": []}
+
     def __call__(self, parameters: ArrayLike, state: ArrayLike | None = None, levels: Levels | None = None) -> Solution:
-        """Solve for a matrix of parameters.
+        """Solve for n patients.
 
         Parameters
         ----------
-        parameters : (n, parameters)
-        state : (n, states), optional
-            State where the courses begin; left out: the model's own start.
-        levels : (n, levels) or mapping of name to value, optional
-            Left out: those that were prepared, or 0.
+        parameters : (n, parameters), mapping of name to (n,) or number, table, or ParameterSet
+            A row per patient, a column per parameter in the order of ``model.parameters``, or by name. A set: one
+            patient, with its typical values.
+        state : (n, states), or by name as the parameters, optional
+            State where the courses begin, in the states' units; left out: the model's own start.
+        levels : (n, levels) or mapping of name to (n,) or number, optional
+            What level inputs are held at from the beginning; left out: those that were prepared, or 0.
+
+        Returns
+        -------
+        Solution
+            ``values`` (n, k, m), or (rows, m) with ``patient`` where each patient has days of its own; ``status`` (n,),
+            0 for who was solved. Others' values are NaN from where they could not be solved further.
         """
         model, request = self.model, self.request
         p = checks.matrix_of(parameters, model.parameters, "parameter", model)
@@ -146,17 +116,17 @@ class Prepared:
             found.steps,
             found.rejected,
             {s.name: found.results[:, i] for i, s in enumerate(request.wanted)},
-            _fired(found.fired, request.events) if request.events else {},
+            fired(found.fired, request.events) if request.events else {},
             found.state,
             request.reads or model.state_names,
             asked.patient,
         )
 
-    def _lay(self, p: Matrix, u: Matrix, own: bool) -> _Laid:
+    def _lay(self, p: Matrix, u: Matrix, own: bool) -> Laid:
         """Doses, days and code for n patients, laid out at the first call with so many."""
         n, request = len(p), replace(self.request, own_start=own)
-        stops = breaks.find(self.whole) if request.halts else None
-        again = stops is None and not doses_of.follows_parameters(self.doses)
+        stops = breaks_of(self.whole, request) if request.halts else []
+        again = not stops and not doses_of.follows_parameters(self.doses)
         for laid in self._laid if again else ():
             if laid.n == n and laid.own == own:
                 return laid
@@ -165,13 +135,14 @@ class Prepared:
         plan = doses_of.schedule(self.model, self.doses, p, u, *when, self.control.rtol, self._cycle)
         gives, names = request.gives, self.whole.level_names
         listed = [(g.day, g.what if isinstance(g.what, int) else gives.index(g.what), g.amount) for g in plan.given]
-        listed = [*_stops(stops, self.whole, gives, p, u, *when), *listed]
+        for found in stops:
+            listed = [*stops_of(found, self.whole, gives, p, u, *when), *listed]
         doses = replace(arrange(n, listed, [g in names for g in gives]), resets=plan.resets)
         ready = None
         if self.backend == "batch":
             code = (self.whole, request, self.control, asked.outputs, doses)
             ready = run_course.ready(*code, self.threads, self.width)
-        laid = _Laid(n, own, doses, asked, ready)
+        laid = Laid(n, own, doses, asked, ready)
         if again:
             self._laid[:] = [laid]
         return laid
@@ -185,7 +156,7 @@ class Prepared:
         stops, steered = breaks.find(model), replace(self.control, rtol=rtol, absolute=plain.absolute(model, rtol))
         request = Request(gives, outputs=False, halts=stops is not None)
         listed = [(g.day, gives.index(str(g.what)), g.amount) for g in given]
-        listed = [*_stops(stops, model, gives, p, levels, begins, ends), *listed]
+        listed = [*stops_of(stops, model, gives, p, levels, begins, ends), *listed]
         doses, outputs = arrange(n, listed, [g in model.level_names for g in gives]), common(np.zeros(0), n)
         if self.backend == "plain":
             stand = standing(np.array(x), np.array(levels), begins, (), ())
@@ -196,7 +167,7 @@ class Prepared:
         ready.run(np.ascontiguousarray(p), stand, np.ascontiguousarray(ends))
         return stand.state, stand.number("status")
 
-    def _solved(self, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
+    def _solved(self, laid: Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
         model, asked, n = self.whole, laid.asked, laid.n
         if self.backend == GPU and self.request.halts:
             raise InputError(
@@ -219,7 +190,7 @@ class Prepared:
             checks.state_of(model, start(model, p), n)  # a start that is not finite is the model's fault
         return self._again(found, laid, p, state, u) if (found.status == tableau.NOT_SOLVED).any() else found
 
-    def _again(self, found: Courses, laid: _Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
+    def _again(self, found: Courses, laid: Laid, p: Matrix, state: Matrix | None, u: Matrix) -> Courses:
         """Solve those patients plainly, with pivoting, whose linear equations could not be solved accurately."""
         rows = np.flatnonzero(found.status == tableau.NOT_SOLVED)
         asked, doses = laid.asked, laid.doses
@@ -240,17 +211,6 @@ class Prepared:
             if self.request.outputs or f.name != "values":
                 getattr(found, f.name)[where] = new[written] if f.name == "values" else new
         return found
-
-
-def _stops(
-    found: breaks.Breaks | None, model: Model, gives: Sequence[str], p: Matrix, u: Matrix, begins: Matrix, ends: Matrix
-) -> list[tuple[Matrix, int, Matrix]]:
-    """Days on which the equations jump, as what is done on listed days."""
-    if found is None:
-        return []
-    changing = [model.level_names.index(name) for name in gives if name in model.level_names]
-    nothing = np.zeros(len(p))
-    return [(day, STOP, nothing) for day in breaks.days(found, p, u, changing, begins, ends).T]
 
 
 def prepare(
@@ -276,27 +236,49 @@ def prepare(
     Parameters
     ----------
     model : Model
-    days : (k,), or a list of one such array for each patient
-        In rising order; a course ends on the last.
-    doses : iterable of (day, input name, amount), doses.Dose or doses.Reset
-        ``day`` and ``amount`` are one number or one per patient; a day that is NaN: not given to this patient. A level
-        input is set to the amount from that day on. Infusions, repeats, lags and steady states: ``doses.Dose``.
-    outputs : bool or sequence of str
-        Whether the states on ``days`` are kept, or the names of states and observables that are; without them memory
-        does not grow with the days.
-    begin : day or (n,), optional
-        Day on which the courses begin; left out: the first of ``days``.
+    days : (k,), or a list of n such arrays
+        In rising order; a course ends on the last. A list: each patient's own, and results come back in rows.
+    doses : iterable of (day, input name, amount), Dose or Reset
+        ``day`` and ``amount`` are one number or (n,); a day that is NaN: not given to this patient. A level input is
+        set to the amount from that day on. Infusions, repeats, lags and steady states: ``Dose``.
     events : sequence of Event
         What is given when the state calls for it.
     summaries : sequence of Summary
         Numbers to which each course is reduced while it is solved.
-    levels, rtol, backend, method, max_step, max_steps, threads, width
-        As for ``begin``; ``max_steps`` counts the whole course.
+    outputs : bool or sequence of str, True
+        Whether the states are kept on ``days``, or the names of states and observables that are; without them memory
+        does not grow with the days.
+    begin : day or (n,), optional
+        Day on which the courses begin; left out: the first of ``days``.
+    levels : (n, levels) or mapping of name to (n,) or number, optional
+        What level inputs are held at from the beginning; left out: 0.
+    rtol : float, 3e-8
+        Relative tolerance; a state's absolute tolerance is its scale times rtol / 1e-5 (0.003 of its scale).
+    backend : {"batch", "plain", "gpu"}
+        Compiled for the processor, readable Python one patient at a time, or on an accelerator (no events).
+    method : {"auto", "tsit5", "rodas4", "rodas5p"}
+        Explicit, or for stiff equations; "auto" changes between the two, patient by patient, as stability asks.
+    max_step : float, optional
+        Longest step, days; left out: without limit. A pulse of the equations that is short may ask for it.
+    max_steps : int, 100000
+        Tried steps of a patient in the whole course.
+    threads : int, optional
+        Left out: one per core.
+    width : {1, 2, 4, 8}, optional
+        Patients per vector; left out: what suits the processor. Results do not depend on it.
 
     Returns
     -------
     Prepared
-        To be called with a matrix of parameters.
+        To be called with parameters, and with a state or levels where they differ from call to call: ``Solution``.
+
+    Examples
+    --------
+    >>> import vein2vein as v2v
+    >>> model = v2v.find_model("stein_2019")
+    >>> prepared = v2v.prepare(model, days=[0.0, 7.0, 28.0])
+    >>> prepared(model.example).values.shape  # (patients, days, states)
+    (1, 3, 4)
     """
     checks.backend_of(backend, (*BACKENDS, GPU))
     checks.model_of(model)
@@ -305,29 +287,21 @@ def prepare(
         checks.each_of(events, Event, "events", lambda e: events_of.check(e, model)),
         checks.each_of(summaries, Summary, "summaries", lambda s: summaries_of.check(s, model)),
     )
+    if backend == "plain":
+        model = agreed.model_of(model)
+        checked = events_of.agreed(checked[0], model), summaries_of.agreed(checked[1], model)
     given = doses_of.listed(model, doses)
     whole = doses_of.whole(model, given)
     names = doses_of.gives(given) | {e.give for e in checked[0]}
     gives = tuple(i.name for i in whole.inputs if i.name in names)
     kept, reads = outputs_of(model, outputs)
-    halts = doses_of.sets(given) or (backend != GPU and breaks.find(whole) is not None)
+    request = Request(gives, *checked, kept, reads)
+    halts = doses_of.sets(given) or (backend != GPU and bool(breaks_of(whole, request)))
     return Prepared(
-        model, asked, given, Request(gives, *checked, kept, reads, halts=halts),
+        model, asked, given, replace(request, halts=halts),
         control_of(whole, rtol, method, max_step, max_steps), backend,
         checks.threads_of(threads), checks.width_of(width), levels, None if whole is model else whole,
     )  # fmt: skip
-
-
-def outputs_of(model: Model, outputs: object) -> tuple[bool, tuple[str, ...]]:
-    """Whether values are written, and which; no names: the states."""
-    if isinstance(outputs, (bool, np.bool_)):
-        return bool(cast("bool", outputs)), ()
-    names = checks.names_of(outputs, "outputs", "True, False, or a list of states and observables")
-    if not names:
-        return False, ()
-    if any(name not in model.state_names for name in names):
-        content.observed(model, names)
-    return True, names
 
 
 def solve(
@@ -352,21 +326,66 @@ def solve(
 ) -> Solution:
     """Courses of n patients, solved once: ``prepare`` and one call.
 
+    Warns where states that were not always 0, more than half of them, never exceed their own scale in what was kept.
+
     Parameters
     ----------
-    parameters : (n, parameters)
-    state : (n, states) or None
-        State where the courses begin; None: the model's own start.
-    days, doses, levels, rtol, backend, events, summaries, outputs, begin, method, max_step, max_steps, threads, width
-        As for ``prepare``.
+    model : Model
+    parameters : (n, parameters), mapping of name to (n,) or number, table, or ParameterSet
+        A row per patient, a column per parameter in the order of ``model.parameters``, or by name. A set: one patient.
+    state : (n, states), or by name as the parameters, or None
+        State where the courses begin, in the states' units; None: the model's own start.
+    days : (k,), or a list of n such arrays
+        In rising order; a course ends on the last. A list: each patient's own, and results come back in rows.
+    doses : iterable of (day, input name, amount), Dose or Reset
+        ``day`` and ``amount`` are one number or (n,); a day that is NaN: not given to this patient. A level input is
+        set to the amount from that day on. Infusions, repeats, lags and steady states: ``Dose``.
+    levels : (n, levels) or mapping of name to (n,) or number, optional
+        What level inputs are held at from the beginning; left out: 0.
+    rtol : float, 3e-8
+        Relative tolerance; a state's absolute tolerance is its scale times rtol / 1e-5 (0.003 of its scale).
+    backend : {"batch", "plain", "gpu"}
+        Compiled for the processor, readable Python one patient at a time, or on an accelerator (no events).
+    events : sequence of Event
+        What is given when the state calls for it.
+    summaries : sequence of Summary
+        Numbers to which each course is reduced while it is solved.
+    outputs : bool or sequence of str, True
+        Whether the states are kept on ``days``, or the names of states and observables that are; without them memory
+        does not grow with the days.
+    begin : day or (n,), optional
+        Day on which the courses begin; left out: the first of ``days``.
+    method : {"auto", "tsit5", "rodas4", "rodas5p"}
+        Explicit, or for stiff equations; "auto" changes between the two, patient by patient, as stability asks.
+    max_step : float, optional
+        Longest step, days; left out: without limit. A pulse of the equations that is short may ask for it.
+    max_steps : int, 100000
+        Tried steps of a patient in the whole course.
+    threads : int, optional
+        Left out: one per core.
+    width : {1, 2, 4, 8}, optional
+        Patients per vector; left out: what suits the processor. Results do not depend on it.
+
+    Returns
+    -------
+    Solution
+        ``values`` (n, k, m): on the day of a dose, right after it. Where each patient has days of its own: (rows, m),
+        and ``patient`` (rows,) says whose. ``status`` (n,): 0 solved, 1 step size too small, 2 too many steps, 3 not
+        finite, 4 linear equations not accurate; a patient's values are NaN from where it could not be solved further.
+
+    Examples
+    --------
+    >>> import vein2vein as v2v
+    >>> model = v2v.find_model("stein_2019")
+    >>> found = v2v.solve(model, model.example, None, days=[0.0, 7.0, 28.0], outputs=["transgene"])
+    >>> found.values.shape, found.status.tolist()  # (patients, days, outputs)
+    ((1, 3, 1), [0])
     """
     prepared = prepare(
         model, days, doses, outputs=outputs, begin=begin, levels=levels, events=events, summaries=summaries, rtol=rtol,
         backend=backend, method=method, max_step=max_step, max_steps=max_steps, threads=threads, width=width,
     )  # fmt: skip
-    return prepared(parameters, state)
-
-
-def _fired(days: Matrix, events: Sequence[Event]) -> dict[str, Matrix]:
-    ends = np.cumsum([e.most for e in events])
-    return {e.name: days[:, end - e.most : end] for e, end in zip(events, ends)}
+    found = prepared(parameters, state)
+    if begin is None:  # else the beginning need not be among what was kept
+        warn_of_noise(model, found, stacklevel=3)
+    return found

@@ -68,7 +68,7 @@ def text_of(what: str, field: str, value: object) -> None:
 
 
 def scale_of(what: str, scale: object) -> None:
-    """Refuse what is no absolute tolerance."""
+    """Refuse what is no size of a state."""
     if not is_number(scale) or not scale > 0:
         raise InputError(f"{what}: its scale is {shown(scale)}; give a number above 0")
 

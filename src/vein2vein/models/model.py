@@ -41,9 +41,10 @@ class State:
     ----------
     name, meaning, unit : str
     scale : float
-        Absolute tolerance: below this size the state does not matter.
+        Below this size the state does not matter. The solver's absolute tolerance is scale * rtol / 1e-5: 0.003 of it
+        where no ``rtol`` is given. Infinite: the state does not steer the steps.
     low, high : float
-        Physical bounds, restored after each accepted step.
+        Physical bounds, restored after each accepted step and each dose.
     """
 
     name: str
@@ -138,6 +139,8 @@ class Model:
             object.__setattr__(self, field_, construction.each_of(what, field_, getattr(self, field_), kind))
         if not self.states:
             raise InputError(f"{what}: it has no states; give at least one")
+        if all(np.isinf(s.scale) for s in self.states):
+            raise InputError(f"{what}: every state has an infinite scale, and none steers the steps; give one a finite")
         names = {
             "states": [s.name for s in self.states],
             "inputs": [i.name for i in self.inputs],
@@ -234,7 +237,7 @@ def start(model: Model, parameters: NDArray[np.float64]) -> NDArray[np.float64]:
 def give(
     model: Model, dose: str, amount: ArrayLike, state: NDArray[np.float64], parameters: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """State matrix right after a dose; ``amount`` is one number or one per patient (0: none)."""
+    """State matrix right after a dose, within the bounds; ``amount`` is one number or one per patient (0: none)."""
     known = [i.name for i in model.inputs if i.kind == "dose"]
     if dose not in known:
         raise InputError(
@@ -253,9 +256,9 @@ def give(
     changed = state.copy()
     for name, value in after.items():
         column = model.state_names.index(name)
-        changed[:, column] = np.where(
-            amounts != 0, _column(model, name, value, len(state), model.apply_dose), state[:, column]
-        )
+        bounds = model.states[column]
+        new = np.minimum(np.maximum(_column(model, name, value, len(state), model.apply_dose), bounds.low), bounds.high)
+        changed[:, column] = np.where(amounts != 0, new, state[:, column])
     return changed
 
 

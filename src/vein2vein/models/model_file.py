@@ -6,14 +6,18 @@ asked for, the path of such a file serves as well.
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from vein2vein.arguments import path_of, shown
 from vein2vein.errors import InputError
 from vein2vein.models import author
-from vein2vein.models.model import Model
+from vein2vein.models.model import Model, is_number
 from vein2vein.parameters import Parameter, ParameterSet
 
 SUFFIX = ".py"
@@ -57,27 +61,69 @@ def load(path: str | Path) -> ModuleType:
         raise InputError(f"this is no Python: {problem}.", file=file) from None
     sys.modules[module.__name__] = module  # where its functions look for their source
     try:
-        exec(code, vars(module))
+        with _neighbours(Path(module.__file__).parent):
+            exec(code, vars(module))
     except (Exception, SystemExit) as problem:  # whatever is wrong with it
         raise _failed(problem, file, module.__file__) from problem
     vars(module)["MODEL"] = _model(module, file)
     return module
 
 
+@contextmanager
+def _neighbours(folder: Path) -> Generator[None, None, None]:
+    """Let a file import those beside it, as a script may, only while it runs.
+
+    What it imported from there is forgotten with it: a file of another folder may have a neighbour of the same name.
+    """
+    before, place = set(sys.modules), str(folder)
+    sys.path.insert(0, place)
+    importlib.invalidate_caches()  # a neighbour may have been written a moment ago
+    try:
+        yield
+    finally:
+        if place in sys.path:
+            sys.path.remove(place)
+        for name in set(sys.modules) - before:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin and Path(origin).is_relative_to(folder) and not is_loaded(name):
+                del sys.modules[name]
+
+
 def parameters(module: ModuleType) -> ParameterSet:
-    """Parameters of a model file: what its ``parameters()`` gives, or the numbers of the model's own example."""
+    """Parameters of a model file: what its ``parameters()`` gives, or the numbers of the model's own example.
+
+    It gives a ParameterSet, or a mapping of name to value.
+    """
+    model: Model = vars(module)["MODEL"]
     own = vars(module).get("parameters")
     if callable(own):
         try:
-            found = own()
+            with _neighbours(Path(str(module.__file__)).parent):
+                found = own()
         except Exception as problem:  # whatever is wrong with it
             raise _failed(problem, Path(str(module.__file__)), str(module.__file__)) from problem
-        if not isinstance(found, ParameterSet):
-            raise InputError(f"parameters() gives {shown(found)}, expected a ParameterSet.", file=module.__file__)
-        return found
-    model: Model = vars(module)["MODEL"]
-    values = {name: model.example.get(name) for name in model.parameters}
-    return ParameterSet(model.name, {name: Parameter(name, value=value) for name, value in values.items()})
+        if isinstance(found, ParameterSet):
+            return found
+        return _plain_set(model.name, found, str(module.__file__))
+    return _set(model.name, {name: model.example.get(name) for name in model.parameters})
+
+
+def _set(name: str, values: Mapping[str, float | None]) -> ParameterSet:
+    return ParameterSet(name, {key: Parameter(key, value=value) for key, value in values.items()})
+
+
+def _plain_set(name: str, found: object, file: str) -> ParameterSet:
+    """A mapping of name to number, as a set."""
+    if not isinstance(found, Mapping):
+        text = f"parameters() gives {shown(found)}, expected a mapping of name to value, or a ParameterSet."
+        raise InputError(text, file=file)
+    values: dict[str, float] = {}
+    for key, value in cast("Mapping[object, object]", found).items():
+        if not isinstance(key, str) or not is_number(value):
+            text = f"parameters() gives {shown(value)} for {shown(key)}, expected a number for each name."
+            raise InputError(text, file=file)
+        values[key] = float(value)
+    return _set(name, values)
 
 
 def _failed(problem: BaseException, file: Path, named: str) -> InputError:
@@ -91,7 +137,7 @@ def _failed(problem: BaseException, file: Path, named: str) -> InputError:
     text = text if text.endswith((".", "?", ")")) else f"{text}."
     if where == named:
         return InputError(text, file=file, line=line)
-    return InputError(f"{text} ({said})" if said else text, file=file)
+    return InputError(f"{text.removesuffix('.')} ({said})." if said else text, file=file)
 
 
 def _model(module: ModuleType, file: Path) -> Model:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.engine.cuda import kernel
-from vein2vein.engine.method import tableau
+from vein2vein.engine.method import jumps, tableau
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import Courses, Doses, Outputs, Request, Standing
 from vein2vein.engine.trace import content
@@ -126,8 +126,14 @@ def collect(found: dict[str, Any], outputs: Outputs, request: Request) -> Course
     )
 
 
-def check(request: Request, control: Control) -> None:
+def check(request: Request, control: Control, model: Model) -> None:
     """Refuse what the device does not do."""
+    for summary in request.wanted:
+        if model is not None and callable(summary.of) and jumps.find(model, (summary,)) is not None:
+            raise InputError(
+                f"the GPU backend does not summarize a function that jumps, by a comparison, where() or floor() "
+                f"('{summary.name}'); use the backend 'batch' for it"
+            )
     if request.events:
         raise InputError(
             f"the GPU backend does not fire events ('{request.events[0].name}'); use the backend 'batch' for them"
@@ -159,10 +165,10 @@ def follow(
     Raises
     ------
     InputError
-        The extra or a GPU is missing, the request has events, the method is to change within a course, or the results
-        do not fit into the GPU's memory.
+        The extra or a GPU is missing, the request has events or summarizes a function that jumps, the method is to
+        change within a course, or the results do not fit into the GPU's memory.
     """
-    check(request, control)
+    check(request, control, model)
     cupy = _library()
     n = len(stand.state)
     found = room(n, stand.state.shape[1], stand.levels.shape[1], outputs, request)

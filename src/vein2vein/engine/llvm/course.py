@@ -107,11 +107,12 @@ class _CourseCode:
     def _locals(self) -> None:
         a, layout = self.a, self.layout
         count = layout.states
-        sizes = [("x", count), ("p", layout.parameters), ("u", layout.levels), *stepping.arrays(layout)]
+        levels = layout.levels + self.parts.answers
+        sizes = [("x", count), ("p", layout.parameters), ("u", levels), *stepping.arrays(layout)]
         sizes += [("node", count), ("rate", count), *self.parts.arrays]
         for name, length in sizes:
             a.local(name, a.vector, max(length, 1))
-        for name, length in (("x", count), ("p", layout.parameters), ("u", layout.levels)):
+        for name, length in (("x", count), ("p", layout.parameters), ("u", levels)):
             for i in range(length):
                 a.entry.append(f"  %{name}_{i} = getelementptr {a.vector}, ptr %{name}, i64 {i}")
                 a.entry.append(f"  store {a.vector} zeroinitializer, ptr %{name}_{i}, align 8")
@@ -123,6 +124,8 @@ class _CourseCode:
             a.local(name, a.integers)
             a.entry.append(f"  store {a.integers} zeroinitializer, ptr %{name}, align 8")
         a.local("at_solved", a.mask)
+        for name in ("flipped", "soon"):
+            a.local(name, a.integers)
         for name in ("following", "found", "handed"):
             a.local(name, "i64")
 
@@ -193,6 +196,7 @@ class _CourseCode:
             a.set(a.get("%output_last", number), "%at_output_last", lane)
             a.set(a.get("%output_shift", number), "%at_output_shift", lane)
         self._next(lane)
+        a.set("0", "%soon", lane)
         a.set("0", "%at_idle", lane)
 
     def _next(self, lane: str) -> None:
@@ -260,7 +264,12 @@ class _CourseCode:
                 value = a.get("%resets", a.whole("add", row, i), "double")
                 column = a.whole("add", lane, i * a.width)
                 total = a.put(f"fadd double {value}, {a.get('%x', column, 'double')}", "s")
-                a.set(a.put(f"select i1 {adds}, double {total}, double {value}", "s"), "%x", column, "double")
+                value = a.put(f"select i1 {adds}, double {total}, double {value}", "s")
+                for name, beyond in (("low", "olt"), ("high", "ogt")):
+                    bound = a.get(f"%{name}", i, "double")
+                    out = a.put(f"fcmp {beyond} double {value}, {bound}", "c")
+                    value = a.put(f"select i1 {out}, double {bound}, double {value}", "s")
+                a.set(value, "%x", column, "double")
 
     def _finish(self, done: str, todo: int = 0) -> None:
         """Write down where the lanes stand and set them idle; ``todo`` is for whom."""
@@ -317,7 +326,9 @@ class _CourseCode:
         t, step, stop = a.load("%at_t"), a.load("%at_h"), a.load("%at_stop")
         size, h, last = stepping.propose(a, t, step, stop, active, self._longest())
         error = stepping.attempt(a, layout, t, h, constants)
-        accepted = a.masks("and", active, a.compare("ole", error, a.number(1.0)))
+        accepted = a.masks(
+            "and", active, a.masks("or", a.compare("ole", error, a.number(1.0)), self._crumb(t, h, last, error))
+        )
         refused = a.masks("xor", active, accepted)
         after = a.select(last, stop, a.binary("fadd", t, h))
         if events_in_step(a, layout, self.parts, accepted, t, after, h):
@@ -331,13 +342,25 @@ class _CourseCode:
                 stepping.inside(a, layout, share, h, "%node")
                 write_outputs(a, layout, self.request, due, "%node", day)
         observe_step(a, layout, self.parts, t, after, h)
-        if self.request.events:
+        if self.request.events or self.parts.answers:
             end_at_event(a, layout, self.parts, accepted, h)
         reduce_step(a, self.parts, accepted, t, after, h)
         stepping.keep(a, layout, accepted)
         a.put_where(accepted, after, "%at_t")
         stepping.control(a, layout.method, size, h, error, accepted, refused)
         self._account(accepted, refused, error, h)
+
+    def _crumb(self, t: str, h: str, last: str, error: str) -> str:
+        """Mask of the steps to a stop that could be no shorter (across a jump on a known day): they need be finite."""
+        a = self.a
+        short = a.masks("and", last, a.compare("olt", h, self._least(t)))
+        return a.masks("and", short, a.compare("olt", error, a.number(_INFINITY)))
+
+    def _least(self, t: str) -> str:
+        """Shortest step at a day."""
+        a = self.a
+        day = lesser(a, a.number(tableau.LEAST_DAY), a.absolute(t), greater=True, steady=True)
+        return a.binary("fmul", a.number(tableau.LEAST_STEP), day)
 
     def _account(self, accepted: str, refused: str, error: str, h: str) -> None:
         """Count the step; lanes that fail, or are for the other method, are set down."""
@@ -349,9 +372,7 @@ class _CourseCode:
             a.do(f"store {a.integers} {total}, ptr %at_{name}, align 8")
             tried.append(total)
         t = a.load("%at_t")
-        day = lesser(a, a.number(tableau.LEAST_DAY), a.absolute(t), greater=True, steady=True)
-        least = a.binary("fmul", a.number(tableau.LEAST_STEP), day)
-        small = a.masks("and", refused, a.compare("olt", a.load("%at_h"), least))
+        small = a.masks("and", refused, a.compare("olt", a.load("%at_h"), self._least(t)))
         bounded = a.compare("olt", error, a.number(_INFINITY))
         why = a.select(bounded, a.integer(tableau.STEP_TOO_SMALL), a.integer(tableau.NOT_FINITE), a.integers)
         if self.layout.method.implicit:

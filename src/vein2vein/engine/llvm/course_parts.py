@@ -13,10 +13,11 @@ from vein2vein.engine.llvm.control_flow import Function
 from vein2vein.engine.llvm.equations import straight
 from vein2vein.engine.llvm.stepping import Layout
 from vein2vein.engine.llvm.vector_math import double, lesser
-from vein2vein.engine.method import summaries
+from vein2vein.engine.method import jumps, summaries
 from vein2vein.engine.method.events import Event
 from vein2vein.engine.method.request import REALS, Request
 from vein2vein.engine.method.summaries import POINTS, Summary
+from vein2vein.engine.trace.differentiated import within_bounds
 from vein2vein.engine.trace.expression import Expression
 from vein2vein.engine.trace.graph import Graph, needed
 from vein2vein.engine.trace.recording import record
@@ -52,6 +53,10 @@ class CourseParts:
         States that the summaries read.
     reads : int
         How many values are written on a day, where they are not the states.
+    answers : int
+        Of comparisons in what is summarized (``jumps.py``); they stand after the levels.
+    asked : tuple of int
+        States that they read.
     """
 
     gives: tuple[Given, ...]
@@ -62,12 +67,14 @@ class CourseParts:
     watched: tuple[tuple[int, ...], ...] = ()
     observed: tuple[int, ...] = ()
     reads: int = 0
+    answers: int = 0
+    asked: tuple[int, ...] = ()
 
     @property
     def arrays(self) -> list[tuple[str, int]]:
         """Names and lengths of arrays of vectors."""
         ends = max(self.quantities, 1)
-        mixed = len(POINTS) * self.quantities + self.carried + 1
+        mixed = max(len(POINTS) * self.quantities + self.carried + 1, self.answers)
         per_event = [(f"owed{i}", 1) for i, e in enumerate(self.events) if e.delay > 0 or callable(e.amount)]
         per_event += [(name, 1) for name, _ in event_reals(self.events) if (name, 1) not in per_event]
         singles = ("cut", "at_after", "g", "end_share", "end_g", "low_share", "low_g", "high_share", "high_g")
@@ -98,7 +105,7 @@ class CourseParts:
 
     def observe(self, a: Function, changed: str) -> None:
         """Values of the summarized quantities where a segment begins."""
-        if self.wanted:
+        if self.wanted and not self.answers:
             t = a.load("%at_t")
             a.do(f"call void @observe({a.vector} {t}, ptr %x, ptr %p, ptr %u, ptr %mixed)")
             for i in range(self.quantities):
@@ -177,22 +184,20 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
             what = f"the amount of {event.name}"
             g, outputs = record(model.name, _valued(event.amount), *names, what, event.amount)
             text.append(straight(f"amount{i}", g, [outputs["value"]], width, fused))
-    quantities: dict[Any, int] = {}
-    for s in wanted:
-        quantities.setdefault(s.of, len(quantities))
+    quantities = {key: i for i, key in enumerate(jumps.quantities(wanted))}
+    answers: tuple[int, ...] = ()
+    asked: tuple[int, ...] = ()
     if wanted:
-        firsts = [_first(wanted, of) for of in quantities]
-        chosen = {s.name: summaries.quantity(s, model) for s in firsts}
-        origin = {s.name: model.observables if isinstance(s.of, str) else s.of for s in firsts}
-        g, outputs = record(
-            model.name,
-            lambda t, x, p, u: {n: f(t, x, p, u) for n, f in chosen.items()},
-            *names,
-            "a summary",
-            sources=origin,
-        )
-        observed = _states(g, [outputs[n] for n in chosen])
-        text.append(straight("observe", g, [outputs[n] for n in chosen], width, fused))
+        found = jumps.find(model, wanted)
+        if found is None:
+            g, seen = jumps.recorded(model, wanted)
+        else:
+            g, seen, answers = found.graph, list(found.outputs), found.answers
+            asked = _states(g, [*answers, found.change])
+            text.append(straight("answers", g, list(answers), width, fused))
+            text.append(straight("change", g, [found.change], width, fused))
+        observed = _states(g, seen)
+        text.append(straight("observe", g, seen, width, fused))
         text.append(_reduce(model.name, wanted, quantities, width, fused))
     places = sum(len(summaries.start(s.kind)) for s in wanted)
     parts = CourseParts(
@@ -204,6 +209,8 @@ def functions(model: Model, request: Request, width: int, fused: bool) -> tuple[
         tuple(watched),
         observed,
         len(request.reads),
+        len(answers),
+        asked,
     )
     return text, parts
 
@@ -232,20 +239,19 @@ def _inside(g: Graph, value: int, state: State) -> int:
 
 
 def dose(model: Model, name: str) -> tuple[Graph, dict[str, int]]:
-    """Record what a dose does; the amount stands in the place of the time."""
+    """Record what a dose does, within the bounds of the states; the amount stands in the place of the time."""
     names = (model.state_names, model.parameters, model.level_names)
-    return record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
+    g, outputs = record(model.name, lambda amount, x, p, u: model.apply_dose(name, amount, x, p), *names)
+    return g, within_bounds(g, outputs, model)
 
 
 def _valued(condition: Callable[[Any, Any, Any, Any], Any]) -> Callable[[Any, Any, Any, Any], dict[str, Any]]:
     return lambda t, x, p, u: {"value": condition(t, x, p, u)}
 
 
-def _first(wanted: Sequence[Summary], of: Any) -> Summary:
-    return next(s for s in wanted if s.of == of)
-
-
-def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], width: int, fused: bool) -> str:
+def _reduce(
+    name: str, wanted: Sequence[Summary], quantities: dict[tuple[object, bool], int], width: int, fused: bool
+) -> str:
     """Assembly of ``reduce(t, mixed, ...)``: points of every quantity, what is carried along, and the step's length."""
     g = Graph()
     t = Expression(g, g.leaf("time"), name)
@@ -257,7 +263,7 @@ def _reduce(name: str, wanted: Sequence[Summary], quantities: dict[Any, int], wi
     place = base
     for s in wanted:
         size = len(summaries.start(s.kind))
-        y = leaves[points * quantities[s.of] : points * (quantities[s.of] + 1)]
+        y = leaves[points * quantities[jumps.key(s)] : points * (quantities[jumps.key(s)] + 1)]
         carried = leaves[place : place + size]
         outputs += summaries.update(s.kind, y, t, leaves[-1], s.level, carried)
         place += size
@@ -307,6 +313,8 @@ def observe_step(a: Function, layout: Layout, parts: CourseParts, t: str, after:
     if not parts.wanted:
         return
     cut = _reach(a, t, after, h)
+    if parts.answers:
+        _observe(a, parts, t, "%x", 0)
     for place, point in enumerate(POINTS[1:-1], start=1):
         share = a.binary("fmul", cut, a.number(point))
         stepping.inside(a, layout, share, h, "%node", parts.observed)
@@ -321,7 +329,7 @@ def reduce_step(a: Function, parts: CourseParts, accepted: str, t: str, after: s
     length = a.binary("fsub", after, t)
     end = a.binary("fmul", _reach(a, t, after, h), a.number(POINTS[-1]))
     _observe(a, parts, a.fma(end, h, t), "%new", points - 1)
-    for i in range(count):
+    for i in range(count if not parts.answers else 0):
         a.store(a.load("%y", i), "%mixed", points * i)
     for i in range(parts.carried):
         a.store(a.load("%carried", i), "%mixed", points * count + i)

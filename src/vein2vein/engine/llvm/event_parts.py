@@ -6,13 +6,15 @@ The same as in ``plain_course.py`` and ``method/events.py``, for a vector of pat
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from vein2vein.engine.llvm import stepping
 from vein2vein.engine.llvm.control_flow import Function
 from vein2vein.engine.llvm.course_parts import CourseParts, give
 from vein2vein.engine.llvm.stepping import Layout
+from vein2vein.engine.method import jumps
 from vein2vein.engine.method.events import DRAWN, LOOKS, ROUNDS, Event, order
-from vein2vein.engine.method.request import ANEW
+from vein2vein.engine.method.request import ANEW, ON
 
 
 def _condition(a: Function, number: int, t: str, x: str) -> str:
@@ -119,8 +121,8 @@ def _give(a: Function, parts: CourseParts, i: int, amount: str, whom: str) -> No
 
 
 def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: str, t: str, after: str, h: str) -> bool:
-    """Find the first crossing in the step and mark what fires; whether there are events at all."""
-    if not parts.events:
+    """Find the first crossing in the step and mark what fires; whether anything can end a step at all."""
+    if not parts.events and not parts.answers:
         return False
     a.store(a.number(1.0), "%cut")
     a.store(after, "%at_after")
@@ -133,7 +135,10 @@ def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: st
         with a.when(a.any(looked)):
             crosses = _looks(a, layout, parts, i, looked, t, h, ends[-1][1] if event.edge else None)
             with a.when(a.any(crosses)):
-                _locate(a, layout, parts, i, t, h)
+                start = _condition(a, i, t, "%x")
+                start = a.select(a.compare("olt", start, a.number(0.0)), start, a.number(0.0))
+                a.put_where(a.compare("ole", a.load("%low_share"), a.number(0.0)), start, "%low_g")
+                _locate(a, lambda share, i=i: _value(a, layout, parts, i, share, t, h))
                 found = a.load("%high_share")
                 sooner = a.masks("and", crosses, a.compare("olt", found, a.load("%cut")))
                 a.put_where(crosses, found, "%cut")
@@ -142,11 +147,65 @@ def events_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: st
                     kept = a.masks("and", a.flags(f"%firing{earlier}"), a.inverse(sooner))
                     a.flag(kept, f"%firing{earlier}")
                 a.flag(a.masks("or", a.flags(f"%firing{i}"), crosses), f"%firing{i}")
+    if parts.answers:
+        _flips_in_step(a, layout, parts, accepted, t, h)
     whole = a.masks("and", accepted, a.compare("ole", a.number(1.0), a.load("%cut")))
     for i, at_end in ends:
         kept = a.masks("and", a.inverse(whole), a.flags(f"%held{i}"))
         a.flag(a.masks("or", kept, a.masks("and", whole, a.flags(at_end))), f"%held{i}")
     return True
+
+
+def _flips_in_step(a: Function, layout: Layout, parts: CourseParts, accepted: str, t: str, h: str) -> None:
+    """Hold the answers that summaries rest on, and end the step where one of them changes (``method/jumps.py``)."""
+
+    def at(share: str) -> str:
+        stepping.inside(a, layout, share, h, "%node", parts.asked)
+        return a.fma(share, h, t)
+
+    def change(share: str) -> str:
+        a.do(f"call void @change({a.vector} {at(share)}, ptr %node, ptr %p, ptr %u, ptr %g)")
+        return a.load("%g")
+
+    since, cut, one = a.number(jumps.SINCE), a.load("%cut"), a.number(1.0)
+    a.do(f"call void @answers({a.vector} {at(since)}, ptr %node, ptr %p, ptr %u, ptr %mixed)")
+    for i in range(parts.answers):
+        a.store(a.load("%mixed", i), "%u", layout.levels + i)
+    a.store(since, "%low_share")
+    a.store(change(since), "%low_g")
+    open_, flips = accepted, a.masks("xor", accepted, accepted)
+    for look in (*LOOKS, None):
+        share = cut if look is None else a.number(look)
+        seen = open_ if look is None else a.masks("and", open_, a.compare("olt", share, cut))
+        value = change(share)
+        holds = _holds(a, value)
+        comes, fails = a.masks("and", seen, holds), a.masks("and", seen, a.inverse(holds))
+        a.put_where(comes, share, "%end_share")
+        a.put_where(comes, value, "%end_g")
+        a.put_where(fails, share, "%low_share")
+        a.put_where(fails, value, "%low_g")
+        open_ = a.masks("and", open_, a.inverse(comes))
+        flips = a.masks("or", flips, comes)
+    none = a.masks("xor", accepted, accepted)
+    a.flag(none, "%flipped")
+    soon_before = a.numbers("%soon")
+    a.do(f"store {a.integers} {a.select(accepted, a.integer(0), soon_before, a.integers)}, ptr %soon, align 8")
+    with a.when(a.any(flips)):
+        _locate(a, change)
+        found = a.load("%high_share")
+        limit = a.select(a.compare("olt", cut, one), a.binary("fmul", cut, a.number(jumps.NEAR)), one)
+        sooner = a.masks("and", flips, a.compare("olt", found, limit))
+        soon = a.masks("and", sooner, a.compare("olt", found, a.number(jumps.SOON)))
+        often = a.put(f"icmp uge {a.integers} {soon_before}, {a.integer(jumps.SOONEST)}", "m")
+        sooner = a.masks("and", sooner, a.inverse(a.masks("and", soon, often)))
+        soon = a.masks("and", sooner, soon)
+        more = a.select(soon, a.bits("add", soon_before, a.integer(1)), a.numbers("%soon"), a.integers)
+        a.do(f"store {a.integers} {more}, ptr %soon, align 8")
+        a.put_where(sooner, found, "%cut")
+        a.put_where(sooner, a.fma(found, h, t), "%at_after")
+        for i in range(len(parts.events)):
+            a.flag(a.masks("and", a.flags(f"%firing{i}"), a.inverse(sooner)), f"%firing{i}")
+        a.flag(sooner, "%flipped")
 
 
 def _looks(
@@ -199,14 +258,20 @@ def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str,
     """Where an event was crossed, the step and its segment end there; what needs the whole step comes before."""
     one = a.number(1.0)
     ends = a.compare("olt", a.load("%cut"), one)
-    fires = a.flags("%firing0")
-    for i in range(1, len(parts.events)):
-        fires = a.masks("or", fires, a.flags(f"%firing{i}"))
+    marks = [f"%firing{i}" for i in range(len(parts.events))] + (["%flipped"] if parts.answers else [])
+    fires = a.flags(marks[0])
+    for mark in marks[1:]:
+        fires = a.masks("or", fires, a.flags(mark))
     fires = a.masks("and", accepted, fires)
     with a.when(a.any(fires)):
         a.put_where(fires, a.load("%at_after"), "%at_stop")
         stepping.inside(a, layout, a.load("%cut"), h, "%node")
         early = a.masks("and", fires, ends)
+        if parts.answers:  # what the method takes along from the whole step is not that of its end
+            goes_on = a.select(
+                a.masks("and", early, a.flags("%flipped")), a.integer(ON), a.numbers("%at_changed"), a.integers
+            )
+            a.do(f"store {a.integers} {goes_on}, ptr %at_changed, align 8")
 
         def body(n: str, _: list[str]) -> list[str]:
             a.put_where(early, a.load("%node", n), "%new", n)
@@ -215,12 +280,9 @@ def end_at_event(a: Function, layout: Layout, parts: CourseParts, accepted: str,
         a.loop(layout.states, [], body)
 
 
-def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str, h: str) -> None:
-    """Where a condition comes to hold within the step (``events.locate``), the same number of rounds for all."""
+def _locate(a: Function, value_at: Callable[[str], str]) -> None:
+    """Where a value reaches 0 within the step (``events.locate``), the same number of rounds for all."""
     zero, half = a.number(0.0), a.number(1 / 2)
-    start = _condition(a, number, t, "%x")
-    start = a.select(a.compare("olt", start, zero), start, zero)
-    a.put_where(a.compare("ole", a.load("%low_share"), zero), start, "%low_g")
     a.store(a.load("%end_share"), "%high_share")
     a.store(a.load("%end_g"), "%high_g")
     whole = a.binary("fsub", a.load("%high_share"), a.load("%low_share"))
@@ -252,7 +314,7 @@ def _locate(a: Function, layout: Layout, parts: CourseParts, number: int, t: str
         free = a.binary("fsub", a.load(room), a.binary("fmul", width, half))
         share = lesser(greater(share, a.binary("fsub", middle, free)), a.binary("fadd", middle, free))
         a.store(a.binary("fmul", a.load(room), half), room)
-        value = _value(a, layout, parts, number, share, t, h)
+        value = value_at(share)
         above = _holds(a, value)
         below = a.inverse(above)
         a.put_where(above, value, "%high_g")

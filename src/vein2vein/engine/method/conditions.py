@@ -7,11 +7,14 @@ is 0 or more exactly where the comparison is true, and its zero is where the cro
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from vein2vein.engine.trace import content
-from vein2vein.engine.trace.graph import LEAVES, Graph, needed
+from vein2vein.engine.trace.graph import LEAVES, NUMPY, Graph, needed
 from vein2vein.engine.trace.kept import Kept
 from vein2vein.engine.trace.recording import Unrecordable, record
 from vein2vein.engine.trace.replay import replay
@@ -21,6 +24,8 @@ from vein2vein.models.model import Model
 Condition = Callable[[Any, Any, Any, Any], Any]
 
 _JUST_BELOW = -1e-300
+_MOST_COMPARED = 12
+_SOME = 0.73156
 _made: Kept[Condition] = Kept(256)
 
 
@@ -32,7 +37,7 @@ def distance(condition: Condition, model: Model, event: str) -> Condition:
     Raises
     ------
     InputError
-        Where the condition is the same whatever the day, the state and the patient.
+        Where the condition is the same whatever the day, the state and the patient, or a sum of comparisons.
     """
     try:
         key = (content.rates(model), condition, event)
@@ -62,10 +67,48 @@ def _distance(condition: Condition, model: Model, event: str) -> Condition:
         )
     found = _signed(g, root)
     if found is None:
+        if _steps_on_0(g, root):
+            raise InputError(
+                f"event {event}: the condition is a sum or a multiple of comparisons, a number that jumps to or from "
+                "0, and 0 counts as reached; join comparisons by | (one of them holds) or & (all of them do)"
+            )
         return condition
     below = g.apply("min", found, g.const(_JUST_BELOW))
     watched = replay(g, {"value": g.apply("choose", root, found, below)}, *names)
     return lambda t, x, p, u: watched(t, x, p, u)["value"]
+
+
+def _steps_on_0(g: Graph, root: int) -> bool:
+    """Whether a value rests on comparisons alone and is 0 for some answers of theirs, whatever the parameters."""
+    compared: list[int] = []
+    order: list[int] = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        op, args = g.nodes[node]
+        if op == "less":
+            compared.append(node)
+        elif op in LEAVES:
+            if op not in ("const", "parameter"):
+                return False
+        else:
+            stack.extend(args)
+        order.append(node)
+    compared = list(dict.fromkeys(compared))
+    if not 0 < len(compared) <= _MOST_COMPARED:
+        return False
+    answers = np.array(list(itertools.product((0.0, 1.0), repeat=len(compared))))
+    value: dict[int, Any] = dict(zip(compared, answers.T))
+    with np.errstate(all="ignore"):
+        for node in sorted(set(order)):
+            op, args = g.nodes[node]
+            if op == "const":
+                value[node] = args[0]
+            elif op == "parameter":
+                value[node] = _SOME / (1 + args[0])
+            elif op != "less":
+                value[node] = NUMPY[op](*(value[a] for a in args))
+    return bool(np.any(value[root] == 0))
 
 
 def _signed(g: Graph, root: int) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from vein2vein.engine.handed_in import real, shown, word
 from vein2vein.engine.method.conditions import distance
+from vein2vein.engine.trace.agreed import function_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.model import Model, is_whole
 from vein2vein.records import described
@@ -163,13 +164,30 @@ def check(event: Event, model: Model) -> Event:
     return replace(event, condition=known_when, amount=given, most=int(event.most), **numbers)
 
 
+def agreed(events: Sequence[Event], model: Model) -> tuple[Event, ...]:
+    """Events as the readable solver asks them (``trace/agreed.py``)."""
+    return tuple(
+        replace(
+            e,
+            condition=function_of(model, e.condition, f"the condition of {e.name}"),
+            amount=function_of(model, e.amount, f"the amount of {e.name}") if callable(e.amount) else e.amount,
+        )
+        for e in events
+    )
+
+
 def differentiable(event: Event) -> tuple[Event, float]:
     """An event and its amount; refuse one through which no derivatives are known."""
     amount = event.amount
-    if event.edge or event.delay > 0 or event.priority != 0 or callable(amount):
+    odd = {
+        "trigger 'edge' is": event.edge, f"delay {event.delay:g} is": event.delay > 0,
+        f"priority {event.priority:g} is": event.priority != 0, "a function as amount is": callable(amount),
+    }  # fmt: skip
+    given = next((what for what, is_so in odd.items() if is_so), None)
+    if given or callable(amount):
         raise InputError(
-            f"event {event.name}: derivatives are known through events of trigger 'level' with a number as amount; "
-            "leave out delay and priority"
+            f"event {event.name}: {given} given; derivatives are known through events of trigger 'level', with a "
+            "number as amount and without delay and priority"
         )
     return event, float(amount)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +33,11 @@ Vector = NDArray[np.float64]
 
 _TINY = float(np.finfo(float).tiny)
 _domains: Kept[tuple[Vector, Vector]] = Kept(64)
+
+
+def alone() -> float:
+    """Ratio of costs where there is no other method."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Control:
     max_steps: int = tableau.MAX_STEPS
     method: tableau.Method = tableau.TSIT5
     stiff: tableau.Method | None = None
-    ratio: Callable[[], float] = field(default=lambda: 1.0)
+    ratio: Callable[[], float] = alone
 
 
 def control(
@@ -75,7 +80,7 @@ def control(
     max_steps: int = tableau.MAX_STEPS,
     method: tableau.Method = tableau.TSIT5,
     stiff: tableau.Method | None = None,
-    ratio: Callable[[], float] = lambda: 1.0,
+    ratio: Callable[[], float] = alone,
 ) -> Control:
     """Tolerances and bounds of a model at a relative tolerance."""
     _, low, high = model.limits

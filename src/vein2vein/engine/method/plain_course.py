@@ -8,14 +8,11 @@ day. A step in which a condition comes to hold ends where it does, and so ends i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.engine.method import plain, summaries, tableau
+from vein2vein.engine.method import jumps, plain, summaries, tableau
 from vein2vein.engine.method.events import LOOKS, Event, locate, order
 from vein2vein.engine.method.plain import Control
 from vein2vein.engine.method.request import (
@@ -24,106 +21,18 @@ from vein2vein.engine.method.request import (
     EXPLICIT,
     IMPLICIT,
     ON,
-    REALS,
     SET,
-    WHOLES,
     Courses,
     Doses,
     Outputs,
     Request,
     Standing,
 )
-from vein2vein.models import author
-from vein2vein.models.model import Model, Names, give, start
+from vein2vein.engine.method.under_way import Course
+from vein2vein.models.model import Model, start
 
 Vector = Matrix = NDArray[np.float64]
 Dose = tuple[float, int, float]
-
-
-class Course:
-    """One patient under way."""
-
-    def __init__(self, model: Model, request: Request, control: Control, found: Standing, row: int, p: Vector) -> None:
-        self.model = model
-        self.request = request
-        self.controls = {EXPLICIT: control, IMPLICIT: replace(control, method=control.stiff or control.method)}
-        self.x = np.array(found.state[row])
-        self.row = p
-        self.levels = np.array(found.levels[row])
-        self.p = Names(zip(model.parameters, p.tolist()))
-        self.t, self.h, log_before, self.other = found.reals[row, : len(REALS)].tolist()
-        self.before = math.exp(log_before)
-        counts = found.whole[row, : len(WHOLES)].tolist()
-        _, self.method, self.fresh, self.status, self.steps, self.rejected = counts[:6]
-        self.streak, self.spell, self.failed = counts[-3:]
-        self.fired: list[list[float]] = [[] for _ in request.events]
-        self.crossed = [False] * len(request.events)
-        self.held = [not e.armed for e in request.events]
-        self.count = [0] * len(request.events)
-        self.rearm = [-math.inf] * len(request.events)
-        self.pending = [math.inf] * len(request.events)
-        self.owed = [0.0] * len(request.events)
-        self.quantities = [summaries.quantity(s, model) for s in request.wanted]
-        self.carried: list[Sequence[Any]] = [summaries.start(s.kind) for s in request.wanted]
-        self.y: list[float] = []
-
-    @property
-    def control(self) -> Control:
-        """Tolerances and method of the next step."""
-        return self.controls[self.method]
-
-    def write(self, found: Standing, row: int) -> None:
-        """Write down where the patient stands."""
-        found.state[row], found.levels[row] = self.x, self.levels
-        found.reals[row, : len(REALS)] = self.t, self.h, math.log(self.before), self.other
-        counts = (0, self.method, ON, self.status, self.steps, self.rejected)
-        found.whole[row, : len(counts)] = counts
-        found.whole[row, WHOLES.index("streak") :][:3] = self.streak, self.spell, self.failed
-
-    @property
-    def u(self) -> Names:
-        """Levels by name."""
-        return Names(zip(self.model.level_names, self.levels.tolist()))
-
-    def named(self, x: Vector) -> Names:
-        """States by name."""
-        return Names(zip(self.model.state_names, x.tolist()))
-
-    def value(self, function: Callable[[Any, Any, Any, Any], Any], t: float, x: Vector) -> float:
-        """A function of (t, x, p, u) of this patient."""
-        try:
-            found = function(t, self.named(x), self.p, self.u)
-        except ArithmeticError:
-            return math.nan
-        except Exception as error:  # the author's own code, whatever is wrong with it
-            raise author.told(self.model.name, "a condition or summary", error) from error
-        try:
-            return float(found)
-        except (TypeError, ValueError):
-            text = f"a condition or summary gives {' '.join(repr(found).split())}; let it give one number"
-            raise author.fault(f"model {self.model.name}: {text}", author.begins(function)) from None
-
-    def give(self, name: str, amount: float) -> None:
-        """Give a dose or set a level."""
-        if name in self.model.level_names:
-            self.levels[self.model.level_names.index(name)] = amount
-        else:
-            self.x = give(self.model, name, amount, self.x[None], self.row[None])[0]
-
-    def read(self, t: float, x: Vector) -> Vector:
-        """What is written on a day."""
-        names = self.request.reads
-        if not names:
-            return x
-        states = dict(zip(self.model.state_names, x.tolist()))
-        every: Mapping[str, Any] = {}
-        if any(name not in states for name in names):
-            every = self.model.observables(t, self.named(x), self.p, self.u)
-        return np.array([states[n] if n in states else float(every[n]) for n in names])
-
-    def armed(self, number: int) -> bool:
-        """Whether an event may fire now."""
-        return self.count[number] < self.request.events[number].most and self.t >= self.rearm[number]
 
 
 def follow(
@@ -181,6 +90,8 @@ def _run(
         while doses and doses[0][0] <= course.t:
             _give(course, doses.pop(0), resets)
             changed = ANEW
+        if course.flipped:
+            course.flipped, changed = False, changed or ON
         if _fire(course):
             changed = ANEW
         while waiting and waiting[0][0] <= course.t:
@@ -191,14 +102,15 @@ def _run(
             first = plain.derivative(course.model, course.t, course.x, course.p, course.u)
             if changed == ANEW:
                 course.h, course.before = start_step(course, first, ends), tableau.ERROR_AT_START
-            course.y = [course.value(q, course.t, course.x) for q in course.quantities]
+            if course.watched is None:  # else each step begins with its own answers
+                course.y = [course.value(q, course.t, course.x) for q in course.quantities]
             changed = 0
         stop = min([ends, *(d for d, _, _ in doses[:1]), *_rearmed(course)])
         while course.t < stop:
             first = _step(course, stop, ends, first, waiting, values)
             if course.status != tableau.OK:
                 return
-            if any(course.crossed):
+            if any(course.crossed) or course.flipped:
                 break
 
 
@@ -209,6 +121,7 @@ def _give(course: Course, dose: Dose, resets: Matrix) -> None:
         course.give(course.request.gives[what], amount)
     elif what in (SET, ADD):
         course.x = resets[int(amount)] + (course.x if what == ADD else 0.0)
+        course.x = np.minimum(np.maximum(course.x, course.control.low), course.control.high)
 
 
 def _rearmed(course: Course) -> list[float]:
@@ -276,10 +189,12 @@ def _step(
     step = min(course.h, longest(course))
     h, last = plain.next_step(stop - t, step)
     k, new, error, felt = plain.attempt(course.model, t, x, first, h, course.p, course.u, control)
-    if not error <= 1:
+    least = tableau.LEAST_STEP * max(tableau.LEAST_DAY, abs(t))
+    # A step to a stop that no shorter one could be leads across a jump on a known day; it need only be finite.
+    if not (error <= 1 or (last and h < least and error < math.inf)):
         course.rejected += 1
         course.h = h * plain.shrinkage(error, method)
-        if course.h < tableau.LEAST_STEP * max(tableau.LEAST_DAY, abs(t)):
+        if course.h < least:
             course.status = tableau.STEP_TOO_SMALL if math.isfinite(error) else tableau.NOT_FINITE
         elif course.steps + course.rejected >= control.max_steps:
             course.status = tableau.TOO_MANY_STEPS
@@ -298,6 +213,13 @@ def _step(
                 cut, after = found, t + found * h
                 course.crossed = [False] * len(course.crossed)
             course.crossed[i] = True
+    found = _flip(course, c, new, after, h, cut)
+    sooner, soon = found < (cut * jumps.NEAR if cut < 1 else 1), found < jumps.SOON
+    passed = soon and course.soon >= jumps.SOONEST
+    course.soon = course.soon + 1 if sooner and soon and not passed else 0
+    if sooner and not passed:
+        cut, after, course.flipped = found, t + found * h, True
+        course.crossed = [False] * len(course.crossed)
     if cut == 1:
         course.held = [at_end.get(i, held) for i, held in enumerate(course.held)]
     else:
@@ -365,6 +287,28 @@ def _crossing(
     return None, found >= 0
 
 
+def _flip(course: Course, c: list[Vector], new: Vector, after: float, h: float, cut: float) -> float:
+    """Hold the answers of the step; the share of it, up to ``cut``, at which one of them changes, or infinity."""
+    watched = course.watched
+    if watched is None:
+        return math.inf
+    t, x = course.t + jumps.SINCE * h, plain.within(c, course.x, jumps.SINCE, course.control)
+    course.answers = {n: float(v) for n, v in watched.answers(t, course.named(x), course.p, course.u).items()}
+
+    def value(share: float) -> float:
+        if share == 1:
+            return course.value(watched.change, after, new)
+        return course.value(watched.change, course.t + share * h, plain.within(c, course.x, share, course.control))
+
+    low, low_value = jumps.SINCE, value(jumps.SINCE)
+    for share in (*(look for look in LOOKS if look < cut), cut):
+        found = value(share)
+        if found >= 0:
+            return locate(value, low_value, found, share, low)
+        low, low_value = share, found
+    return math.inf
+
+
 def _summarize(course: Course, c: list[Vector], new: Vector, after: float, h: float) -> None:
     length = after - course.t
     cut = min(1.0, length / h)
@@ -372,9 +316,10 @@ def _summarize(course: Course, c: list[Vector], new: Vector, after: float, h: fl
         shares = [cut * point for point in summaries.POINTS]
         states = [plain.within(c, course.x, s, course.control) for s in shares[1:-1]]
         y = [course.value(quantity, course.t + s * h, x) for s, x in zip(shares[1:], [*states, new])]
-        y.insert(0, course.y[i])
+        y.insert(0, course.y[i] if course.watched is None else course.value(quantity, course.t, course.x))
         course.carried[i] = summaries.update(summary.kind, y, course.t, length, summary.level, course.carried[i])
-        course.y[i] = y[-1]
+        if course.watched is None:
+            course.y[i] = y[-1]
 
 
 def start_step(course: Course, rate: Vector, ends: float) -> float:

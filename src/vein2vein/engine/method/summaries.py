@@ -1,6 +1,7 @@
 """What a course is reduced to while it is being solved, so that memory does not grow with its days.
 
-Each step is seen as a polynomial through five equally spaced points of the dense output. The formulas are plain Python
+Each step is seen as a polynomial through five equally spaced points of the dense output; of what jumps, ``jumps.py``
+ends the steps. The formulas are plain Python
 on floats for the readable solver, and are recorded like a model's equations for the compiled one.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from vein2vein.engine.handed_in import real, shown, word
+from vein2vein.engine.trace.agreed import function_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.models.mathematics import less, maximum, minimum, where
 from vein2vein.models.model import Model
@@ -36,7 +38,9 @@ class Summary:
     kind : {"max", "time_of_max", "area", "time_above", "first_crossing", "end"}
         Times in days; a level that is never reached is crossed at infinity.
     of : str or callable (t, x, p, u) -> value
-        A state or an observable of the model by its name, or any function.
+        A state or an observable of the model by its name, or any function. Where a comparison makes it jump (``where``,
+        ``x.A < 1``, ``floor``), steps end at the jumps and both values count; what jumps back within a quarter of a
+        step may pass unseen, and so do all jumps of a model that only the readable solver takes.
     level : float, optional
         For "time_above" and "first_crossing".
     """
@@ -65,6 +69,14 @@ def check(summary: Summary, model: Model) -> Summary:
     if not needs and summary.level is not None:
         raise InputError(f"summary {summary.name}: a summary of kind '{summary.kind}' has no level; leave it out")
     return replace(summary, level=level)
+
+
+def agreed(summaries: Sequence[Summary], model: Model) -> tuple[Summary, ...]:
+    """Summaries as the readable solver asks them (``trace/agreed.py``)."""
+    return tuple(
+        s if isinstance(s.of, str) else replace(s, of=function_of(model, s.of, f"the summary {s.name}"))
+        for s in summaries
+    )
 
 
 def quantity(summary: Summary, model: Model) -> Callable[[Any, Any, Any, Any], Any]:
@@ -137,6 +149,14 @@ def _slope(c: Sequence[Any]) -> list[Any]:
 def _candidates(y: Sequence[Any], c: Sequence[Any]) -> list[tuple[Any, Any]]:
     """Values and places where the largest may be: the points, and the tops of the curve between them."""
     found: list[tuple[Any, Any]] = list(zip(y, POINTS))
+    # Values of which there are only two are steps and no curve.
+    lowest, highest = y[0], y[0]
+    for value in y[1:]:
+        lowest, highest = minimum(lowest, value), maximum(highest, value)
+    between: Any = 0.0
+    for value in y[1:]:
+        between = maximum(between, minimum(value - lowest, highest - value))
+    curved = less(0.0, between)
     first = _slope(c)
     second = _slope(first)
     for i in range(1, len(y) - 1):
@@ -146,7 +166,7 @@ def _candidates(y: Sequence[Any], c: Sequence[Any]) -> list[tuple[Any, Any]]:
             bend = _value(second, s)
             rounded = less(bend, 0.0)
             s = minimum(maximum(where(rounded, s - _value(first, s) / where(rounded, bend, -1.0), s), low), high)
-        found.append((_value(c, s), s))
+        found.append((where(curved, _value(c, s), y[i]), where(curved, s, POINTS[i])))
     return found
 
 

@@ -159,6 +159,15 @@ def leaping(surface: Surface) -> list[tuple[int, int]]:
     return [(f.outputs[0], f.slopes[0]["time", 0]) for f in lines]
 
 
+def is_own(surface: Surface, day: Any, x: Matrix, p: Matrix, u: Matrix) -> NDArray[np.bool_]:
+    """Whether a crossing (n,) is the surface's own: not on a day on which its distance leaps (``leaping``)."""
+    own = np.ones(len(x), dtype=bool)
+    for leap in leaping(surface):
+        far, pace = values(surface.distance.graph, leap, day, x, p, u)
+        own &= np.abs(far) > LEAP * (1 + np.abs(day)) * np.abs(pace)
+    return own
+
+
 def distances(which: Sequence[Surface], t: Any, x: Matrix, p: Matrix, u: Matrix) -> Matrix:
     """Distance (n, surfaces) from each surface."""
     rows = [values(s.distance.graph, s.distance.outputs, t, x, p, u)[0] for s in which]
@@ -338,10 +347,7 @@ def jump(
         along = {("time", 0): np.ones((len(x), 1)), **{("state", i): speed[:, i : i + 1] for i in range(x.shape[1])}}
         approach = moved(surface.distance, day, x, p, u, along, 1)[1][:, 0]
         delay = -shift / np.where(approach == 0, np.inf, approach)
-        for leap in leaping(surface):
-            far, pace = values(surface.distance.graph, leap, day, x, p, u)
-            own = np.abs(far) > LEAP * (1 + np.abs(day)) * np.abs(pace)
-            delay = np.where(own[:, None], delay, 0.0)
+        delay = np.where(is_own(surface, day, x, p, u)[:, None], delay, 0.0)
     carried = tangents + speed[:, :, None] * delay[:, None, :]
     now, levels = act(surface, model, x, p, u)
     if surface.dose is not None and surface.event is not None:

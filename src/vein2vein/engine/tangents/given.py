@@ -136,9 +136,10 @@ def crossings(whole: Whole, fired: Sequence[Matrix], timed: Sequence[Given]) -> 
     found: dict[int, list[Crossing]] = {}
     for event, days in enumerate(fired):
         for row, place in np.argwhere(np.isfinite(days)).tolist():
-            met = Crossing(float(days[row, place]), event // 2, event % 2 == 0)
+            met = Crossing(float(days[row, place]), whole.numbers[event // 2], event % 2 == 0)
             found.setdefault(row, []).append(met)
-    numbers = {corner_name(k, True): len(whole.surfaces) + k for k in range(len(whole.timed))}
+    first = len(whole.surfaces)
+    numbers = {corner_name(k, True): whole.numbers[first + k] for k in range(len(whole.timed))}
     for days, name, amounts in timed:
         for row in np.flatnonzero(np.isfinite(days)).tolist() if name in numbers else ():
             met = Crossing(float(days[row]), numbers[name], bool(amounts[row] > 0))

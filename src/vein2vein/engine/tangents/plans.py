@@ -61,7 +61,7 @@ def plan_of(
         which = tuple(corners_of.surfaces(model, events))
         which = (*which, *known.roundings(model, directions)) if corners and directions else which[: len(events)]
         stepped = known.stepped(which, directions)
-        read = None if outputs is None else _outputs(model, outputs)
+        read = None if outputs is None else outputs_of(model, outputs)
         once = None
         if any(not known.is_timed(s) for s in stepped) or (stepped and not whole.possible(which)):
             raise known.refused(model)
@@ -70,6 +70,27 @@ def plan_of(
             system = tangent.extend(model, directions, recorded, begin, given=own, links=links, sized=True)
             once = whole.make(system, begin, recorded, own, which, read)
         return Plan(key, model, directions, begin, recorded, own, which, read, once, bool(stepped))
+
+    return _plans.get(key, made)
+
+
+def followed(model: Model, doses: Sequence[str], outputs: Sequence[str] | None) -> Plan:
+    """What it takes to meet every corner of a path, without derivatives; as for ``plan_of``."""
+    inputs = tuple(sorted({*doses} - set(model.level_names)))
+    facts = [content.rates(model), content.initial(model), *(content.dose(model, name) for name in inputs)]
+    if outputs is not None:
+        facts.append(content.observables(model))
+    key = ("followed", model.name, tuple(facts), inputs, None if outputs is None else tuple(outputs))
+
+    def made() -> Plan:
+        recorded, begin = {name: dose(model, name) for name in inputs}, initial(model)
+        which = tuple(corners_of.surfaces(model, ()))
+        read = None if outputs is None else outputs_of(model, outputs)
+        once = None
+        if whole.possible(which):
+            system = tangent.extend(model, (), recorded, begin, sized=True)
+            once = whole.make(system, begin, recorded, {}, which, None)
+        return Plan(key, model, (), begin, recorded, {}, which, read, once, False)
 
     return _plans.get(key, made)
 
@@ -91,7 +112,9 @@ def stepwise(plan: Plan) -> joined.Prepared:
     return _stepwise.get(plan.key, made)
 
 
-def _outputs(model: Model, names: Sequence[str]) -> Recorded:
+def outputs_of(model: Model, names: Sequence[str]) -> Recorded:
+    """States and observables by name, differentiated."""
+
     def chosen(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
         every = {**model.observables(t, x, p, u), **{s: getattr(x, s) for s in model.state_names}}
         for name in names:

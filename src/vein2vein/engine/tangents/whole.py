@@ -48,6 +48,8 @@ class Whole:
     doses : mapping of input name to Recorded
     surfaces, timed : tuple of Surface
         Comparisons that the states decide; those that the time alone decides.
+    numbers : tuple of int
+        Places of these in the list of all.
     events : tuple of Event
         Two for each of ``surfaces``: rising, falling.
     copied : tuple of int
@@ -65,6 +67,7 @@ class Whole:
     doses: Mapping[str, Recorded]
     surfaces: tuple[Surface, ...]
     timed: tuple[Surface, ...]
+    numbers: tuple[int, ...]
     events: tuple[Event, ...]
     copied: tuple[int, ...]
     clocked: bool
@@ -148,7 +151,8 @@ def make(
         example_doses=(),
     )
     events = [e for k, s in enumerate(surfaces) for e in _watched(model, s, k)]
-    return Whole(extended, joined, doses, surfaces, timed, tuple(events), copied, clocked, outputs, reads)
+    numbers = tuple(sorted(range(len(which)), key=lambda k: is_timed(which[k])))
+    return Whole(extended, joined, doses, surfaces, timed, numbers, tuple(events), copied, clocked, outputs, reads)
 
 
 def _nodes(surface: Surface) -> list[tuple[str, tuple[Any, ...]]]:

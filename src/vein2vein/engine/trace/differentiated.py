@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,12 @@ class Recorded:
 
 def differentiated(
     model: Model, function: Callable[..., Mapping[str, Any]], amount: bool = False, what: str = "the equations",
-    source: object = None,
+    source: object = None, bounded: bool = False,
 ) -> Recorded:  # fmt: skip
     """Record a function of (t, x, p, u) of a model with its partial derivatives.
 
-    With ``amount`` the function is given the amount of a dose as its fifth argument: one more parameter, the last.
-    ``what`` and ``source`` as for ``record``.
+    With ``bounded`` the states that it gives are brought within their bounds. With ``amount`` the function is given the
+    amount of a dose as its fifth argument: one more parameter, the last. ``what`` and ``source`` as for ``record``.
     """
     parameters = (*model.parameters, AMOUNT) if amount else model.parameters
 
@@ -39,6 +40,8 @@ def differentiated(
         return function(t, x, p, u, getattr(p, AMOUNT)) if amount else function(t, x, p, u)
 
     graph, outputs = record(model.name, call, model.state_names, parameters, model.level_names, what, source)
+    if bounded:
+        outputs = within_bounds(graph, outputs, model)
     nodes = tuple(outputs.values())
     slopes: list[dict[tuple[str, int], int]] = [{} for _ in nodes]
     for kind in ("time", "state", "parameter", "level"):
@@ -52,9 +55,23 @@ def initial(model: Model) -> Recorded:
     return differentiated(model, lambda t, x, p, u: model.initial(p), what="the start", source=model.initial)
 
 
-def dose(model: Model, name: str) -> Recorded:
-    """What a dose does to the states it changes, with its derivatives."""
+def dose(model: Model, name: str, bounded: bool = True) -> Recorded:
+    """What a dose does to the states it changes, with its derivatives; with ``bounded``, within their bounds."""
     what = f"the dose of '{name}'"
     return differentiated(
-        model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), True, what, model.apply_dose
+        model, lambda t, x, p, u, amount: model.apply_dose(name, amount, x, p), True, what, model.apply_dose, bounded
     )
+
+
+def within_bounds(g: Graph, outputs: Mapping[str, int], model: Model) -> dict[str, int]:
+    """States by name, brought within their bounds (``models.model.give``); what is not a number stays that."""
+    bounds = {s.name: (s.low, s.high) for s in model.states}
+    found: dict[str, int] = {}
+    for name, value in outputs.items():
+        low, high = (g.const(bound) for bound in bounds.get(name, (-math.inf, math.inf)))
+        if math.isfinite(g.value(low) or 0.0):
+            value = g.apply("choose", g.apply("less", value, low), low, value)
+        if math.isfinite(g.value(high) or 0.0):
+            value = g.apply("choose", g.apply("less", high, value), high, value)
+        found[name] = value
+    return found

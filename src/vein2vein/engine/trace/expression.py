@@ -25,6 +25,18 @@ def _squared(x: Any) -> Any:
     return x * x
 
 
+def _and(x: Any, y: Any) -> Any:
+    return x & y
+
+
+def _or(x: Any, y: Any) -> Any:
+    return x | y
+
+
+def _not(x: Any) -> Any:
+    return ~x
+
+
 _UFUNCS: dict[str, Callable[..., Any]] = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": _over,
     "true_divide": _over, "negative": operator.neg, "power": mathematics.raised, "absolute": operator.abs,
@@ -32,7 +44,8 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "sqrt": mathematics.sqrt, "sin": mathematics.sin, "cos": mathematics.cos, "tan": mathematics.tan,
     "arctan": mathematics.atan, "tanh": mathematics.tanh, "floor": mathematics.floor, "ceil": mathematics.ceil,
     "minimum": mathematics.minimum, "maximum": mathematics.maximum, "less": operator.lt, "less_equal": operator.le,
-    "greater": operator.gt, "greater_equal": operator.ge,
+    "greater": operator.gt, "greater_equal": operator.ge, "logical_and": _and, "logical_or": _or,
+    "bitwise_and": _and, "bitwise_or": _or, "logical_not": _not, "invert": _not,
 }  # fmt: skip
 """What is recorded for a function of numpy; its arguments are an expression and numbers in any order."""
 _CHAINED_POWERS = 8
@@ -158,14 +171,20 @@ class Expression:
         return 1.0 - self.less(other)
 
     def __and__(self, other: Any) -> Expression:
+        self.graph.logic = True
         return self.minimum(other)
 
     __rand__ = __and__
 
     def __or__(self, other: Any) -> Expression:
+        self.graph.logic = True
         return self.maximum(other)
 
     __ror__ = __or__
+
+    def __invert__(self) -> Expression:
+        self.graph.logic = True
+        return 1.0 - self
 
     def __call__(self, *times: Any) -> NoReturn:
         """Refuse a value of another time, ``x.A(t - 2)``."""
@@ -261,13 +280,16 @@ class Expression:
         self._refuse(f"numpy.{function.__name__} cannot be recorded; use {_KNOWN}")
 
     def _branch(self) -> NoReturn:
-        self._refuse("a branch on a value that is not known yet; use where(condition, x, y)")
+        self._refuse(
+            "a branch on a value that is not known yet; use where(condition, x, y) for if, a & b for a and b, "
+            "a | b for a or b, ~a for not a, and (1 < x) & (x < 10) for 1 < x < 10"
+        )
 
     def _number(self) -> NoReturn:
         self._refuse(f"a function that cannot be recorded was asked for a plain number; use {_KNOWN}")
 
     def __eq__(self, other: object) -> Any:
-        self._branch()
+        self._refuse("== and != cannot be recorded; write abs(x - y) < d, or p.flag > 0.5 for what is 0 or 1")
 
     def __hash__(self) -> int:
         return self.node

@@ -51,12 +51,16 @@ NUMPY: dict[str, Callable[..., Any]] = {
 
 
 class Graph:
-    """Hash-consed expressions; ``nodes[i]`` is (operation, operands), ``lines[i]`` where a division was written."""
+    """Hash-consed expressions; ``nodes[i]`` is (operation, operands), ``lines[i]`` where a division was written.
+
+    ``logic``: ``&``, ``|`` or ``~`` were written, which Python's own numbers answer otherwise (``agreed.py``).
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._number: dict[Node, int] = {}
         self.lines: dict[int, tuple[str, str, int]] = {}
+        self.logic = False
         self._orders: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def _intern(self, node: Node) -> int:
