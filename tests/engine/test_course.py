@@ -209,3 +209,29 @@ def test_a_condition_that_holds_only_within_a_step_is_seen(drug, backend):
     found = solve.solve(drug, calm, None, np.array([0.0, 20.0]), events=(late, short), **options)
     assert found.fired["short"][0, 0] == pytest.approx(5.6, abs=1e-6)
     assert found.fired["late"][0, 0] == pytest.approx(5.75, abs=1e-6)
+
+
+@pytest.mark.parametrize("backend", solve.BACKENDS)
+def test_summaries_see_what_is_given_on_the_last_day(make_model, backend):
+    """No step follows a dose, or an event, of the last day; nor is there any step in a course of no length."""
+    model = make_model(
+        "last", ["a"], ["k"], lambda t, x, p, u: {"a": -p.k * x.a}, lambda p: {"a": 1.0},
+        (Input("bolus", "", "1"),), lambda name, amount, x, p: {"a": x.a + amount},
+    )  # fmt: skip
+    wanted = [
+        Summary("end", "end", "a"), Summary("max", "max", "a"), Summary("when", "time_of_max", "a"),
+        Summary("first", "first_crossing", "a", level=1.5), Summary("area", "area", "a"),
+        Summary("above", "time_above", "a", level=1.5), Summary("high", "max", lambda t, x, p, u: x.a > 2.5),
+    ]  # fmt: skip
+    left = np.exp(-5)
+    found = solve.solve(model, [[0.5]], None, [0, 10], [(10.0, "bolus", 3.0)], summaries=wanted, backend=backend)
+    seen = {name: float(value[0]) for name, value in found.summaries.items()}
+    assert seen == pytest.approx(
+        {"end": 3 + left, "max": 3 + left, "when": 10.0, "first": 10.0, "area": 2 * (1 - left), "above": 0.0,
+         "high": 1.0}, rel=1e-6, abs=1e-9,
+    )  # fmt: skip
+    event = Event("late", lambda t, x, p, u: t - 10, "bolus", 3.0)
+    fired = solve.solve(model, [[0.5]], None, [0, 10], events=[event], summaries=wanted, backend=backend)
+    assert fired.summaries["max"][0] == pytest.approx(3 + left, rel=1e-6) and fired.summaries["first"][0] == 10.0
+    still = solve.solve(model, [[0.5]], None, [3.0, 3.0], summaries=wanted, backend=backend).summaries
+    assert (still["end"][0], still["max"][0], still["when"][0], abs(still["area"][0]) < 1e-200) == (1.0, 1.0, 3.0, True)

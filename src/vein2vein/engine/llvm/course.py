@@ -18,6 +18,7 @@ from vein2vein.engine.llvm.course_parts import (
     functions,
     give_doses,
     observe_step,
+    reduce_here,
     reduce_step,
     write_outputs,
 )
@@ -97,8 +98,7 @@ class _CourseCode:
         with a.cycle() as patients:
             self._refill(patients)
             self._arrive()
-            idle = a.flags("%at_idle")
-            active = a.inverse(idle)
+            active = a.inverse(a.flags("%at_idle"))
             with a.when(a.any(active)):
                 self._step(active)
         a.do(f"ret i64 {a.get('%handed')}")
@@ -251,7 +251,11 @@ class _CourseCode:
                     due = a.masks("and", arrived(), a.compare("ole", a.load("%at_next_output"), a.load("%at_t")))
                     loop.now(due)
                     write_outputs(a, self.layout, self.request, due, "%x", a.load("%at_t"))
-            self._finish(a.masks("and", arrived(), a.compare("ole", a.load("%at_ends"), a.load("%at_t"))))
+            ended = a.masks("and", arrived(), a.compare("ole", a.load("%at_ends"), a.load("%at_t")))
+            given = a.masks("and", ended, a.flags("%at_changed"))
+            with a.when(a.any(given)):
+                reduce_here(a, self.layout, self.parts, given)
+            self._finish(ended)
             self._begin_segment(arrived())
 
     def _reset(self, lane: str, what: str, amount: str) -> None:

@@ -341,6 +341,25 @@ def reduce_step(a: Function, parts: CourseParts, accepted: str, t: str, after: s
         a.put_where(accepted, a.load("%mixed", points * i + points - 1), "%y", i)
 
 
+def reduce_here(a: Function, layout: Layout, parts: CourseParts, ends: str) -> None:
+    """Let the summaries see what is given on the last day: no step follows that would (``plain_course._see``)."""
+    if not parts.wanted:
+        return
+    t, points = a.load("%at_t"), len(POINTS)
+    if parts.answers:
+        a.do(f"call void @answers({a.vector} {t}, ptr %x, ptr %p, ptr %u, ptr %mixed)")
+        for i in range(parts.answers):
+            a.put_where(ends, a.load("%mixed", i), "%u", layout.levels + i)
+    for place in range(points):
+        _observe(a, parts, t, "%x", place)
+    for i in range(parts.carried):
+        a.store(a.load("%carried", i), "%mixed", points * parts.quantities + i)
+    a.store(a.number(summaries.MOMENT), "%mixed", points * parts.quantities + parts.carried)
+    a.do(f"call void @reduce({a.vector} {t}, ptr %mixed, ptr %p, ptr %u, ptr %reduced)")
+    for i in range(parts.carried):
+        a.put_where(ends, a.load("%reduced", i), "%carried", i)
+
+
 def _reach(a: Function, t: str, after: str, h: str) -> str:
     return lesser(a, a.number(1.0), a.binary("fdiv", a.binary("fsub", after, t), h), steady=True)
 

@@ -97,6 +97,8 @@ def _run(
         while waiting and waiting[0][0] <= course.t:
             values[waiting.pop(0)[1]] = course.read(course.t, course.x)
         if course.t >= ends:
+            if changed:
+                _see(course)
             return
         if changed:
             first = plain.derivative(course.model, course.t, course.x, course.p, course.u)
@@ -320,6 +322,17 @@ def _summarize(course: Course, c: list[Vector], new: Vector, after: float, h: fl
         course.carried[i] = summaries.update(summary.kind, y, course.t, length, summary.level, course.carried[i])
         if course.watched is None:
             course.y[i] = y[-1]
+
+
+def _see(course: Course) -> None:
+    """Let the summaries see what is given on the last day: no step follows that would."""
+    if course.watched is not None:
+        now = course.watched.answers(course.t, course.named(course.x), course.p, course.u)
+        course.answers = {n: float(v) for n, v in now.items()}
+    for i, (summary, quantity) in enumerate(zip(course.request.wanted, course.quantities)):
+        y = [course.value(quantity, course.t, course.x)] * len(summaries.POINTS)
+        last = course.carried[i]
+        course.carried[i] = summaries.update(summary.kind, y, course.t, summaries.MOMENT, summary.level, last)
 
 
 def start_step(course: Course, rate: Vector, ends: float) -> float:

@@ -21,6 +21,8 @@ from vein2vein.models.model import Model
 from vein2vein.records import described
 
 KINDS = ("max", "time_of_max", "area", "time_above", "first_crossing", "end")
+MOMENT = 1e-300
+"""Length of a step that only sees what is given on the last day; days."""
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _AREA = tuple(w / 90 for w in (7, 32, 12, 32, 7))
 _POLYNOMIAL = np.linalg.inv(np.vander(POINTS, increasing=True)).tolist()
