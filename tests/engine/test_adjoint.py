@@ -312,3 +312,14 @@ def test_a_gradient_that_floor_moves_is_refused(make_model):
     found = gradient(model, [[0.25, 1.0]], None, [0.0, 30.0], (), np.ones((1, 2, 1)), wrt=["k"])
     value = solve.solve(model, [[0.25, 1.0]], None, [0.0, 30.0]).values[0, 1, 0]
     assert found.gradient[0, 0] == pytest.approx(value, rel=1e-5), "it is proportional to k"
+
+
+def test_a_limit_that_falls_past_a_state_is_one_jump(make_model):
+    """On the day on which the limit leaps over the state, the state crosses nothing by itself."""
+    model = make_model(
+        "passed", ["a"], ["k", "s", "low"],
+        lambda t, x, p, u: {"a": p.k * where(x.a < where(t < p.s, 3.0, p.low), 0.2, 1.0)}, lambda p: {},
+    )  # fmt: skip
+    k, s = 1.0, 4.0
+    found = gradient(model, [[k, s, 0.5]], None, [0.0, 9.0], (), np.array([[[0.0], [1.0]]]))
+    assert found.gradient[0] == pytest.approx([9 - 0.8 * s, -0.8 * k, 0.0], abs=1e-5)

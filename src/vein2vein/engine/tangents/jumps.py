@@ -12,7 +12,7 @@ from vein2vein.engine.checks import Given
 from vein2vein.engine.days_asked import Days
 from vein2vein.engine.tangents import tangent
 from vein2vein.engine.tangents.backward import Backward
-from vein2vein.engine.tangents.corners import Crossing, Surface
+from vein2vein.engine.tangents.corners import Crossing, Surface, is_own
 from vein2vein.engine.tangents.pieces import Pieces
 from vein2vein.engine.tangents.tangent import Direction, Matrix
 from vein2vein.engine.trace.differentiated import Recorded
@@ -206,6 +206,7 @@ def add_corners(
             if kind == "state":
                 approach = approach + value * before[:, j]
         lasting = np.divide(-1.0, approach, out=np.zeros_like(approach), where=approach != 0)
+        lasting = np.where(is_own(surface, days, x, p[whose], u), lasting, 0.0)
         columns = _columns(back, x.shape[1])
         for k, place in enumerate(places):
             moves = [(columns[key], float(value[k])) for key, value in found.items() if key in columns]
