@@ -425,7 +425,7 @@ def test_the_door_leads_to_the_gpu(models):
 def test_events_are_refused_by_name():
     event, control = Event("high", lambda t, x, p, u: x.central - 1.0, "bolus", 1.0), plain.control(REFERENCE, 1e-6)
     with pytest.raises(InputError, match=r"does not fire events .'high'."):
-        device.check(Request(("bolus",), (event,)), control)
+        device.check(Request(("bolus",), (event,)), control, REFERENCE)
 
 
 @pytest.mark.skipif(not device.available(), reason="no GPU, or the extra 'gpu' is not installed")

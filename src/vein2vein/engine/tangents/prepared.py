@@ -31,8 +31,8 @@ from vein2vein.records import described
 LOOSENESS = 10.0
 """How much larger than the states' own a tangent's error may be before it shortens the steps: it then grows unseen.
 
-A step across a kink that a state decides leaves a tangent off by that much, and no later step mends it. 100 saves 0.5 to
-7 % of the steps (``benchmarks/sensitivity_cost.py``) and is off 5 times more there.
+A step across a kink that a state decides leaves a tangent off by that much, and no later step mends it. 100 saves 0.5
+to 7 % of the steps (``benchmarks/sensitivity_cost.py``) and is off 5 times more there.
 """
 STIFF_STATES, MOST_STATES = 160, 600
 """Joined states up to which code of a stiff method is made: where it may be chosen, and where it is asked for."""
