@@ -14,7 +14,9 @@ import time
 import numpy as np
 
 from vein2vein.engine import solve
-from vein2vein.engine.llvm import machine, run_segment, segment
+from vein2vein.engine.llvm import course, machine, run_course
+from vein2vein.engine.method import tableau
+from vein2vein.engine.method.request import Request
 from vein2vein.engine.trace import recording
 from vein2vein.models.mathematics import exp, hill, log, maximum, minimum
 from vein2vein.models.model import Input, Model, State, start
@@ -82,17 +84,21 @@ def main(arguments: list[str]) -> None:
     model, parameters = reference(n) if "reference" in arguments else (stand_in(), patients(stand_in(), n))
     print(f"{model.name}: {len(model.states)} states, {len(model.parameters)} parameters, {n} patients")
     traced = timed("trace", lambda: recording.trace(model))
-    text = timed("write assembly", lambda: segment.module(traced, machine.natural_width()))
+    text = timed(
+        "write assembly",
+        lambda: course.module(traced, Request(outputs=False), tableau.TSIT5, machine.natural_width(), machine.fused()),
+    )
     print(f"{len(traced.graph.nodes)} expressions, {text.count(chr(10))} lines of assembly")
     state = start(model, parameters)
-    timed("first begin: trace, compile, write to disk", lambda: solve.begin(model, parameters, state))
-    run_segment._compiled.clear()
-    timed("begin with the code on disk", lambda: solve.begin(model, parameters, state))
-    run = timed("begin with the code in memory", lambda: solve.begin(model, parameters, state))
-    compiled = run_segment.compile_model(model)
+    run = solve.begin(model, parameters, state)
+    timed("first advance: compile, write to disk", lambda: solve.advance(run, 0.001))
+    run_course._compiled.clear()
+    timed("advance with the code on disk", lambda: solve.advance(run, 0.001))
+    timed("advance with the code in memory", lambda: solve.advance(run, 0.001))
+    compiled = run_course.compile_rates(model)
     begin = time.perf_counter()
     for _ in range(20):
-        run_segment.rates(compiled, 0.0, state, parameters, run.levels)
+        run_course.rates(compiled, 0.0, state, parameters, run.levels)
     print(f"{'rates, with packing':48s} {(time.perf_counter() - begin) / 20 / n * 1e6:9.3f} us per patient")
     days = [*np.arange(0.5, 45.1, 0.5), *np.arange(75.0, 1826.0, 30.0)]
     begin = time.perf_counter()
@@ -108,6 +114,7 @@ def main(arguments: list[str]) -> None:
     print(f"{'per step':48s} {seconds / steps.sum() * 1e6:9.2f} us")
     for width in (1, 2, 4, 8):
         part = solve.begin(model, parameters[:200], threads=1, width=width)
+        solve.advance(part, 60.0)  # compiled by then
         begin = time.perf_counter()
         part = solve.advance(part, 60.0)
         what = f"60 days at once, one core, {width} patients per vector"

@@ -21,9 +21,10 @@ import time
 import numpy as np
 from problem import case
 
-from vein2vein.engine import choice, solve
-from vein2vein.engine.llvm import machine
+from vein2vein.engine import solve
+from vein2vein.engine.llvm import cost, machine
 from vein2vein.engine.llvm.control_flow import Function
+from vein2vein.engine.method import tableau
 from vein2vein.engine.method.summaries import Summary
 
 KERNEL_LOOPS, CHAINS, UNROLLED, ROUNDS = 2_000_000, 12, 4, 3
@@ -62,6 +63,10 @@ def peak() -> float:
     return 2 * width * CHAINS * UNROLLED * KERNEL_LOOPS / min(seconds)
 
 
+METHODS = {"bench": tableau.RODAS5P, "reference": tableau.TSIT5}
+"""One method throughout, so that the operations of a step are known."""
+
+
 def course(name: str, n: int, threads: int, kept: bool = False, last: float | None = None, seed: int = 1):
     """Wall seconds, CPU seconds and the solution of n patients."""
     model, parameters, days, doses, events = case(name, n, seed)
@@ -72,7 +77,8 @@ def course(name: str, n: int, threads: int, kept: bool = False, last: float | No
     summaries = (
         Summary("most", "max", cells), Summary("when", "time_of_max", cells), Summary("area", "area", cells),
     )  # fmt: skip
-    wanted = {"events": events, "summaries": summaries, "outputs": kept, "threads": threads, "rtol": RTOL}
+    wanted = {"events": events, "summaries": summaries, "outputs": kept, "threads": threads, "rtol": RTOL,
+              "method": METHODS[name].name}  # fmt: skip
     solve.solve(model, parameters[:64], None, days, doses, **wanted)
     wall, cpu = time.perf_counter(), time.process_time()
     found = solve.solve(model, parameters, None, days, doses, **wanted)
@@ -105,8 +111,8 @@ def main(words: list[str]) -> None:
         return memory_of(name, numbers[0])
     most = numbers[0] if numbers else 100_000
     model = case(name, 1)[0]
-    method = choice.choose(model)
-    flops, top = choice.flops(model, method), peak()
+    method = METHODS[name]
+    flops, top = cost.flops(model, method), peak()
     print(f"{name}: {method.name}, {flops:,} operations a step; FMA peak of a core {top / 1e9:.1f} GFlop/s")
     print("| patients | threads | us per patient | us of CPU | bound, us | share of the bound | load |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -79,14 +79,11 @@ class Schedule:
     given : tuple of Given
         In the order in which they come on one day.
     resets : ndarray (r, states)
-    fixed : mapping of direction to reason
-        What the course cannot be differentiated by: a parameter, "dose:I", or "" for anything at all.
     """
 
     model: Model
     given: tuple[Given, ...]
     resets: Matrix
-    fixed: Mapping[str, str]
 
 
 Cycle = Callable[
@@ -157,7 +154,7 @@ def schedule(
     if simple(doses):
         found = checks.schedule_of(model, doses, begins, n)
         every = tuple(Given(d, name, a, ((i, np.ones(())),)) for i, (d, name, a) in enumerate(found))
-        return Schedule(model, every, np.zeros((0, len(model.states))), {})
+        return Schedule(model, every, np.zeros((0, len(model.states))))
     every_read = [r for i, told in enumerate(doses) for r in at_once(read(model, i, told, parameters, begins))]
     infused = [r.scaled for r in every_read if r.scaled is not None and r.infused]
     full = whole(model, doses)
@@ -192,7 +189,7 @@ def schedule(
     for s, parts in running.items():
         given += [Given(day, s.rate, rate, slopes) for day, rate, slopes in totals(parts)]
     states = np.concatenate(resets) if resets else np.zeros((0, len(model.states)))
-    return Schedule(full, tuple(given), states, _fixed(every_read))
+    return Schedule(full, tuple(given), states)
 
 
 def _cancelled(r: Read, every: Sequence[Read]) -> Matrix:
@@ -299,19 +296,4 @@ def _levels_at(model: Model, levels: Matrix, r: Read, every: Sequence[Read]) -> 
         for day in _days(other, r.day):
             now = (day <= r.day) & (day >= since[:, column])
             found[now, column], since[now, column] = other.amount[now], day[now]
-    return found
-
-
-def _fixed(every: Sequence[Read]) -> dict[str, str]:
-    """What a course cannot be differentiated by, and why."""
-    found: dict[str, str] = {}
-    for r in every:
-        dose = f"dose number {r.number} (from 0)"
-        if r.scaled is None or r.steady_state:
-            found[""] = f"{dose} sets the state, by a {'reset' if r.scaled is None else 'steady state'}"
-        for name in ("lag", "rate", "duration", *(["bioavailability"] if r.rate is not None else [])):
-            if name in r.named:
-                found[r.named[name]] = f"the days of {dose} move with its {name}"
-        if r.rate is not None:
-            found[f"dose:{r.number}"] = f"the end of {dose} moves with its amount; give its duration, not its rate"
     return found
