@@ -231,10 +231,11 @@ def inflammation_effect(c: CovariateConstants, burden: Floats) -> Floats:
 
 
 def response_class(p: Values, ids: Ids, seed: int) -> None:
-    """Draw who belongs to the low-response class: less killing and less growth."""
+    """Draw who belongs to the low-response class (less killing and less growth), and whose cells hardly expand."""
     low = uniforms(seed, "low response", ids)[:, 0] < p["p_res"]
+    hardly = uniforms(seed, "hardly expands", ids)[:, 0] < p["p_exp"]
     p["c_kap"] = np.where(low, p["f_res"], 1.0)
-    p["c_rho"] = np.where(low, p["r_res"], 1.0)
+    p["c_rho"] = np.where(low, p["r_res"], 1.0) * np.where(hardly, p["r_exp"], 1.0)
 
 
 def marker_class(c: CovariateConstants, p: Values, ids: Ids, seed: int) -> None:

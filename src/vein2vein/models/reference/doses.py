@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vein2vein.models.mathematics import TINY, log, maximum
+from vein2vein.models.mathematics import TINY, less, log, maximum, where
 from vein2vein.models.reference.equations import NEUTROPHILS, PLATELETS, marrow_function, supply_at_start
 from vein2vein.models.reference.extinction import CLONES, clonogenic, killed_at_once
 
@@ -30,6 +30,7 @@ def initial(p: Any) -> dict[str, Any]:
         "AC": 1,
         "IFN": 1,
         "IL6": p.bl6,
+        "IL10": p.bl10,
         "CRP": p.CRP0,
         "FER": p.FER0,
         "MK": p.MK0,
@@ -50,7 +51,8 @@ def apply_dose(name: str, amount: Any, x: Any, p: Any) -> dict[str, Any]:
     size = p.BW / p.BWref
     match name:
         case "car_t_infusion":
-            return {"I": x.I + amount / (1e6 * p.BW)}
+            living = p.KR / (p.KR + x.E + x.M)
+            return {"I": x.I + amount / (1e6 * p.BW), "V": maximum(x.V, where(less(0, amount), living, 0))}
         case "fludarabine":
             return {"FLU": x.FLU + p.salt * amount / (p.Vf * size)}
         case "cyclophosphamide":

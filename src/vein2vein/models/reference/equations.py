@@ -123,7 +123,7 @@ def _car_t(x: Any, p: Any, s: Any, dx: Any, iota: Any) -> tuple[Any, dict[str, A
     engrafting = p.keng * p.feng * x.I
     fresh = (1 - p.fM) * engrafting + p.kME * s * x.M
     room = 1 / (1 + (x.E + x.M + p.shareX * x.X) / p.Kroom)
-    growth = p.rho * p.c_rho * x.F * x.AC * h * room * (1 - p.dexE * dx) / (1 + p.iotaE * iota)
+    growth = p.rho * p.c_rho * x.F * x.AC * started(x, p) * h * room * (1 - p.dexE * dx) / (1 + p.iotaE * iota)
     exhaustion, back = p.kEX * (1 + iota) * s, p.kEM * (1 - s)
     homeostasis = p.pM * positive_part(drive - resting)
     return fresh, {
@@ -134,17 +134,23 @@ def _car_t(x: Any, p: Any, s: Any, dx: Any, iota: Any) -> tuple[Any, dict[str, A
     }
 
 
-def _fitness(x: Any, p: Any, s: Any, iota: Any, fresh: Any) -> dict[str, Any]:
-    """4.3: the clock besides the antigen, and the commitment to divide that outlasts it.
+def started(x: Any, p: Any) -> Any:
+    """Share of the effectors that divide: none right after their entry, all once the lag is over (4.3)."""
+    return hill(x.W, p.tauA, p.nA)
 
-    Both are averages over the living effectors: new ones enter with 1, and without effectors both stay at 1.
+
+def _fitness(x: Any, p: Any, s: Any, iota: Any, fresh: Any) -> dict[str, Any]:
+    """4.3: the clock besides the antigen, the commitment to divide that outlasts it, and the time since entry.
+
+    All are averages over the living effectors. New ones enter with F and AC 1 and W 0, where they stay without effectors.
     """
     living = x.E / (x.E + p.eF)
     entering = fresh / (fresh / p.kFin + x.E + p.eF)
-    aged = p.kF * (1 + iota) * s * x.F * living
+    aged = p.kF * (1 + iota) * s * x.F * living * started(x, p)
     return {
         "F": (1 - x.F) * (entering + p.kFr * (1 - s)) - aged,
-        "AC": (1 - x.AC) * entering + p.kAC * (s - x.AC) * living,
+        "AC": (1 - x.AC) * entering + p.kAC * (s - x.AC) * living * started(x, p),
+        "W": living - x.W * entering,
     }
 
 
@@ -193,7 +199,8 @@ def _host(x: Any, p: Any, dx: Any) -> dict[str, Any]:
     return {
         "L": p.kL * (1 - x.L) - (depletion(x, p) + p.kdexL * dx) * x.L,
         "IL15": p.k15 * (ceiling - x.IL15),
-        "RP": p.kR * p.kR_factor * power(x.L / p.LR, p.nR) * x.I / (p.KR + x.I + x.E + x.M) - p.kRP * x.RP,
+        "V": -p.kV * x.V,
+        "RP": p.kR * p.kR_factor * power(x.L / p.LR, p.nR) * x.V - p.kRP * x.RP,
         "R": p.kRP * x.RP - p.muR * x.R,
     }
 
@@ -252,6 +259,7 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
         "MAC": switched_on - p.kMoff * (1 + p.dexM * dx) * x.MAC,
         "TL": p.kTLon * x.MAC * (1 - x.TL) - p.kTLoff * x.TL,
         "IL6": p.k6 * (p.bl6 + p.p6 * x.MAC - (1 - p.occIL6 * held) * x.IL6),
+        "IL10": p.k10 * (p.bl10 + p.p10 * x.MAC - x.IL10),
         "CRP": p.kCRP * (p.CRP0 + p.CRPm * signal / (signal + p.K6) - x.CRP),
         "FER": p.kFer * (p.FER0 * (1 + p.pFer * x.MAC) - x.FER),
         "TMP": p.kTe * (anakinra * p.Tmx * signal / (signal + p.KT) - x.TMP),

@@ -66,6 +66,7 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         "fibrinogen": maximum(p.fib0 + p.fib_crp * x.CRP / (x.CRP + p.fib_K) - p.fib_mac * x.MAC * x.MAC, p.fib_floor),
         "igg": x.Gp,
         "il6": x.IL6,
+        "il10": x.IL10,
         "ifn_gamma": p.ifn0 * x.IFN,
         "il15": x.IL15,
         "crp": x.CRP,
