@@ -29,7 +29,7 @@ def follow(p, days, doses=MODEL.example_doses, **begin):
 def test_a_commitment_to_divide_outlasts_the_antigen():
     no_antigen = dict.fromkeys(("B_a", "P_a", "a_T", "kR"), 0.0)
     days = np.linspace(0.0, 10.0, 11)
-    x = follow(patients(kAC=[0.5, 50.0], **no_antigen), days, doses=(), E=1.0)
+    x = follow(patients(kAC=[0.5, 50.0], tauA=0.001, **no_antigen), days, doses=(), E=1.0)
     assert np.allclose(x.AC[0], np.exp(-0.5 * days), rtol=1e-3)  # engagement is 0 from the first day
     assert x.E[0].max() > 1.2 and x.E[0, -1] < x.E[0].max()  # divisions go on, then stop
     assert x.E[1].max() < 1.1
@@ -48,6 +48,43 @@ def test_peaks_hardly_depend_on_the_dose():
     peak = follow(p, np.linspace(-6.0, 28.0, 137), doses).E.max(axis=1)
     assert np.all(np.diff(peak) > 0)
     assert np.log(peak[2] / peak[0]) / np.log(25) < 0.25
+
+
+def test_cells_wait_before_they_divide():
+    days = np.linspace(0.0, 20.0, 401)
+    lags = np.array([0.2, 3.0, 6.0])
+    quiet = dict.fromkeys(("muE", "kEM", "kEX", "kR", "fM"), 0.0)
+    x = follow(patients(tauA=lags, **quiet), days, doses=[(0.0, "car_t_infusion", MODEL.example_doses[-1][2])])
+    assert np.allclose(x.W[:, -1], days[-1], rtol=0.1)  # a clock that starts with the cells
+    during = [row[(days > 1.5) & (days < lag / 2)] for row, lag in zip(x.E[1:], lags[1:], strict=True)]
+    assert all(np.ptp(row) < 0.05 * row[0] for row in during if row.size)
+    begun = [days[np.argmax(row > 0.1 * row.max())] for row in x.E]
+    assert np.all(np.diff(begun) > 0.7 * np.diff(lags))  # what begins later peaks later
+    assert np.allclose(x.E.max(axis=1), x.E.max(axis=1)[0], rtol=0.3)  # and as high: cells that wait do not age
+    fresh = follow(patients(), np.linspace(-6.0, 0.0, 7), doses=())
+    assert np.all(fresh.W == 0)  # without cells no time passes
+
+
+def test_more_cells_do_not_prime_more_immunity_and_a_second_infusion_among_living_cells_primes_less():
+    dose = MODEL.example_doses[-1][2]
+    p = np.repeat(patients(kapR=0.0), 3, axis=0)
+    first = (0.0, "car_t_infusion", dose * np.array([0.01, 1.0, 30.0]))
+    x = follow(p, np.linspace(-6.0, 20.0, 105), [*MODEL.example_doses[:-1], first])
+    assert np.allclose(x.R[:, -1], x.R[1, -1], rtol=0.05)
+    nothing = follow(p[:1], np.linspace(-6.0, 20.0, 105), [*MODEL.example_doses[:-1], (0.0, "car_t_infusion", 0.0)])
+    assert np.all(nothing.R == 0)
+    again = follow(p[:1], np.linspace(-6.0, 20.0, 105), [*MODEL.example_doses, (12.0, "car_t_infusion", dose)])
+    assert again.V[0, 72:].max() < 0.2  # day 12, at the height of the expansion
+
+
+def test_more_inflammation_is_more_interleukin_10_without_a_threshold():
+    days = np.linspace(-6.0, 28.0, 273)
+    x = follow(patients(yE=MODEL.example["yE"] * np.geomspace(0.25, 4, 5), yI=0.0), days)
+    for name in ("IL6", "IL10"):
+        peak = getattr(x, name).max(axis=1)
+        steps = np.diff(np.log(peak - getattr(x, name)[:, 0]))
+        assert np.all(steps > 0.1) and np.all(steps < 2 * np.log(2)), name  # twofold input: never more than fourfold
+    assert np.all(x.IL10[:, 0] == MODEL.example["bl10"])
 
 
 def test_macrophages_answer_a_second_time_less():

@@ -150,7 +150,19 @@ def test_low_response_class_has_its_share_and_its_factors():
     p = made(n=n)
     low = p["c_kap"] < 1
     assert low.mean() == pytest.approx(0.2, abs=0.01)
-    assert np.all(p["c_kap"][low] == 0.05) and np.all(p["c_rho"][low] == 0.7) and np.all(p["c_rho"][~low] == 1)
+    values = drawn(n)
+    low_growth, hardly = 0.7, values["r_exp"][0]
+    expected = {low_growth, low_growth * hardly}, {1.0, hardly}
+    assert np.all(p["c_kap"][low] == 0.05)
+    assert [set(np.round(p["c_rho"][one], 9)) for one in (low, ~low)] == [set(np.round([*one], 9)) for one in expected]
+
+
+def test_cells_that_hardly_expand_are_a_class_of_their_own():
+    n = 20_000
+    p = made(n=n, values={**drawn(n), "p_exp": np.full(n, 0.15), "r_exp": np.full(n, 0.3), "p_res": np.full(n, 0.2)})
+    hardly = np.isclose(p["c_rho"] / np.where(p["c_kap"] < 1, 0.7, 1.0), 0.3)
+    assert hardly.mean() == pytest.approx(0.15, abs=0.01)
+    assert np.corrcoef(hardly, p["c_kap"] < 1)[0, 1] == pytest.approx(0, abs=0.03)  # whatever the response class
 
 
 def test_clones_add_up_to_the_tumor():

@@ -149,7 +149,7 @@ def _fitness(x: Any, p: Any, s: Any, iota: Any, fresh: Any) -> dict[str, Any]:
     aged = p.kF * (1 + iota) * s * x.F * living * started(x, p)
     return {
         "F": (1 - x.F) * (entering + p.kFr * (1 - s)) - aged,
-        "AC": (1 - x.AC) * entering + p.kAC * (s - x.AC) * living * started(x, p),
+        "AC": (1 - x.AC) * entering + p.kAC * (s - x.AC) * living,
         "W": living - x.W * entering,
     }
 
