@@ -112,7 +112,7 @@ def design(
             raise InputError(unknown(f"arm of {trial.name}", arm, known))
         trial = one_arm(trial, known[arm])
     check_one_arm(trial)
-    trial = replace(trial, absent_target=absent_target or trial.absent_target)
+    trial = replace(trial, absent_target=True) if absent_target else trial
     if not (product or dose or conditioning or policy):
         return replace(trial, name=arm) if arm else trial
     if policy:
