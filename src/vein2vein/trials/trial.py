@@ -77,6 +77,10 @@ class Trial:
         Who is treated otherwise than the trial says; empty: one arm.
     regimens : mapping of str to Regimen
         Lymphodepletion that the trial file itself describes.
+    antigen_selected : bool
+        Only patients whose tumor carries the antigens are enrolled.
+    absent_target : bool
+        The product is meant to run although the tumor lacks what it sees.
     """
 
     name: str
@@ -107,6 +111,8 @@ class Trial:
     text: str
     arms: tuple[Arm, ...] = ()
     regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
+    antigen_selected: bool = True
+    absent_target: bool = False
 
 
 @described
@@ -189,6 +195,7 @@ def read_trial(card: Card) -> Trial:
     arms = design.read_arms(card, told, disease, product, told.regimens)
     checks.check_sizes(card, arms, told.size.enrolled)
     if not arms:
+        design.check_target(card, product, disease, told.population, told, "trial")
         checks.check_population(card, disease, told.population, product, told.trial.dose, "trial")
     for i, arm in enumerate(arms):
         laws_of = {**told.population, **arm.population}
@@ -228,6 +235,8 @@ def read_trial(card: Card) -> Trial:
         text=card.text,
         arms=arms,
         regimens=told.regimens,
+        antigen_selected=told.trial.antigen_selected,
+        absent_target=told.trial.absent_target,
     )
 
 
@@ -282,7 +291,7 @@ def enroll_and_treat(
     from vein2vein.journey.chart import simulate  # here, so that reading and listing trials does not load the engine
 
     def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
-        patients = draw_patients(one.population, one.disease, whose, seed)
+        patients = draw_patients(one.population, one.disease, whose, seed, selected=one.antigen_selected)
         return simulate(
             replace(patients, arm=np.full(whose.shape, arm)),
             one.product,
@@ -299,6 +308,7 @@ def enroll_and_treat(
             seed=seed,
             backend=backend,
             progress=progress,
+            absent_target=one.absent_target,
         )
 
     if not trial.arms:
