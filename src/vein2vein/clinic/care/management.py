@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import arguments
-from vein2vein.clinic.care.policy import Dose, GcsfRule, Policy, RedCellRule, SteroidRule, TocilizumabRule, policies, read_policy
+from vein2vein.clinic.care.policy import (
+    Dose,
+    GcsfRule,
+    Policy,
+    RedCellRule,
+    SteroidRule,
+    TocilizumabRule,
+    policies,
+    read_policy,
+)
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take

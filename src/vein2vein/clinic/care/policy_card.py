@@ -11,7 +11,15 @@ from vein2vein.analytes import all_analytes
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.declared import Record, Says, fields_of, number, part, text
-from vein2vein.therapy.vocabulary import COSTIMULATION, GRADE, HEMOGLOBIN, LONGEST, NEUTROPHILS, SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG
+from vein2vein.therapy.vocabulary import (
+    COSTIMULATION,
+    GRADE,
+    HEMOGLOBIN,
+    LONGEST,
+    NEUTROPHILS,
+    SUPPORTIVE_DOSE,
+    SUPPORTIVE_PER_KG,
+)
 
 CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 
@@ -174,9 +182,11 @@ class Antipyretic(Marked):
 
 @dataclass(frozen=True, kw_only=True)
 class RedCells(Marked):
-    """When red cells are transfused."""
+    """When red cells are transfused: restrictive limits are 7 to 8 g/dL (carson_2023)."""
 
-    hemoglobin_below: Annotated[float, number("Hemoglobin below which they are given", "g/dL", 0, HEMOGLOBIN)] | None = None
+    hemoglobin_below: Annotated[float, number("Hemoglobin of a transfusion: below", "g/dL", 0, HEMOGLOBIN)] | None = (
+        None
+    )
     every: Annotated[float, number("Days between transfusions", "day", above=0, high=LONGEST)] | None = None
 
 

@@ -83,7 +83,7 @@ def drawn(x: Any, p: Any, milliliters: Any) -> Any:
 def serum(x: Any, p: Any, burden: Any, dying: Any) -> dict[str, Any]:
     """LDH set free by inflammation and by dying tumor (e6/kg/day), and soluble BCMA; each with its own turnover."""
     return {
-        "LD": p.kLD * (p.ldh_mac * x.MAC + p.ldh_lysis * dying / p.K0 - x.LD),
+        "LD": p.kLD * (p.ldh_mac * x.MAC / (x.MAC + p.ldh_half) + p.ldh_lysis * dying / p.K0 - x.LD),
         "SB": p.kSB * (bcma_shed(x.PC, burden, p) - x.SB),
     }
 

@@ -28,9 +28,7 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
     area = p.spd_ref * power(p.n_T0 / p.spd_T, p.spd_power)
     return {
         "car_t_cells": car_t,
-        "transgene": p.VCN
-        * car_t
-        * where(p.qpcr_mechanistic, p.genomes / (UL_PER_NL * counts["white_cells"]), p.kq),
+        "transgene": p.VCN * car_t * where(p.qpcr_mechanistic, p.genomes / (UL_PER_NL * counts["white_cells"]), p.kq),
         "marrow_blasts": PERCENT * filled,
         "circulating_blasts": blasts,
         "mrd": filled,
