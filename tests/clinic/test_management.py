@@ -194,3 +194,11 @@ def test_treat_asks_for_the_findings_it_needs():
     course = Course(np.arange(1), np.array([1.0]), {})
     with pytest.raises(InputError, match="crs_astct"):
         treat(read_policy("astct_2019"), course, {}, weight=np.array([70.0]))
+
+
+def test_red_cells_are_given_below_the_limit_once_a_day_and_not_without_a_reading():
+    counts = [9.0, 7.6, 7.4, 7.0, 7.0, np.nan, 7.5, 8.0]
+    given = follow("astct_2019", [0] * 8, extra={"hemoglobin": counts})
+    assert given["red_cell_transfusion"] == [0, 0, 1, 0, 1, 0, 0, 0]
+    assert follow("early_permissive", [0], extra={})["red_cell_transfusion"] == [0]
+    assert read_policy("prophylactic").red_cells == read_policy("astct_2019").red_cells

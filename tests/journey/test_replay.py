@@ -222,7 +222,7 @@ def replay(case):
         hazard[:, j] = x.H_nrm
         interval = PLAN.watch_step if j == 0 else day - days[j - 1]
         risk = bedside.infection_risk(
-            CONSTANTS.bedside, truth["neutrophils"], x.DEX, truth["b_cells"] < 10, truth["igg"]
+            CONSTANTS.bedside, truth["neutrophils"], x.DEX, truth["b_cells"] < 10, truth["igg"], truth["cd4_cells"]
         )
         until, flagged, ill = bedside.infections(
             CONSTANTS.bedside,
@@ -233,6 +233,7 @@ def replay(case):
             interval=interval,
             until=until,
             flagged=flagged,
+            neutrophils=truth["neutrophils"],
         )
         signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
         written = bedside.bedside(
@@ -241,13 +242,15 @@ def replay(case):
             crs_now=crs[:, j - 1] if j else np.zeros(who.size, bool), limits=ward_limits(),
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=SEED)
-        seen_days.append(({**read, **written, "infection": ill.astype(float), **today}, below))
+        seen_days.append(({**read, **written, "infection": ill, **today}, below))
         orders = {
             name: np.nan_to_num(values[who, j]) for name, values in course.values.items()
             if name not in today and name not in seen_days[-1][0] and not np.isnan(values[who, j]).all()
         }  # fmt: skip
         replaced = np.where(orders.get("ivig", np.zeros(who.size)) > 0, day + 28, replaced)
         levels, state = run.levels.copy(), run.state
+        if (tubes := bedside.blood_drawn(CONSTANTS.bedside, own.weight, day=day, interval=interval)).any():
+            state = give(MODEL, "blood_draw", tubes, state, columns)
         for position, name in enumerate(MODEL.level_names):
             if name == "igg_support":
                 levels[:, position] = day < replaced
@@ -282,6 +285,7 @@ def test_what_is_seen_on_each_day_follows_from_the_orders_before_it(case, replay
         names -= set(values)
     assert names <= {
         "tocilizumab", "anakinra", "dexamethasone", "methylprednisolone", "gcsf", "ivig", "antipyretic", "hsct",
+        "red_cell_transfusion",
     }  # fmt: skip
     for value in journey.course.values.values():
         assert np.isnan(value[~journey.infused]).all()

@@ -137,20 +137,48 @@ def test_infection_fever_is_put_down_to_infection_only_where_nothing_else_explai
 
 def test_infection_risk_adds_its_terms():
     c = ward.constants()
-    assert ward.infection_risk(C, 1.0, 0.0, False, 300) == pytest.approx(c.infection_background)
-    everything = ward.infection_risk(C, [0.4], [2.0], [True], [399])
-    assert everything == pytest.approx(0.002 + 0.02 + 0.01 + 0.002)
+    well = {"neutrophils": 3.0, "steroid": 0.0, "b_cell_aplasia": False, "igg": 1000.0, "cd4": 1500.0}
+    at_limit = {"neutrophils": 0.5, "steroid": 1.0, "cd4": 350.0}
+    none = ward.infection_risk(C, **well)
+    assert none == pytest.approx(c.infection_background, rel=1e-3)
+    assert ward.infection_risk(C, **{**well, "igg": 200.0}) == none, "low IgG counts with B-cell aplasia"
+    added = {"neutrophils": 0.011, "steroid": 0.008, "cd4": 0.0045}
+    for name, much in {"neutrophils": 0.1, "steroid": 10.0, "cd4": 50.0}.items():
+        assert ward.infection_risk(C, **{**well, name: much}) - none == pytest.approx(added[name], rel=1e-3), name
+        half = ward.infection_risk(C, **{**well, name: at_limit[name]}) - none
+        assert half == pytest.approx(added[name] / 2, rel=1e-3), name
+    low = ward.infection_risk(C, **{**well, "b_cell_aplasia": True, "igg": 100.0}) - none
+    assert low == pytest.approx(0.0018, rel=1e-3)
+
+
+def test_infections_are_graded_and_more_often_severe_without_neutrophils():
+    n = 100_000
+    common = {"numbers": np.arange(n), "day": 2.0, "seed": 5, "interval": 0.5}
+    for neutrophils, share in ((5.0, 0.38), (0.05, 0.5), (0.5, 0.44)):
+        kind = ward.infections(C, np.full(n, 2.0), neutrophils=np.full(n, neutrophils), **common)[2]
+        assert set(kind) == {0.0, 1.0, 2.0}
+        assert (kind == 2).sum() / (kind > 0).sum() == pytest.approx(share, abs=0.01)
+
+
+def test_blood_is_drawn_daily_for_two_weeks():
+    def drawn(day, interval):
+        return float(ward.blood_drawn(C, 70.0, day=day, interval=interval))
+
+    assert drawn(3.0, 0.5) == pytest.approx(15.75) and drawn(3.0, 1.0) == pytest.approx(31.5)
+    assert drawn(28.0, 14.0) == 0 and drawn(21.0, 14.0) == drawn(14.0, 7.0)
+    assert ward.blood_drawn(C, [20.0, 40.0], day=1.0, interval=1.0).tolist() == [9.0, 18.0]
 
 
 def test_infections_come_at_their_rate_and_last_three_days():
     n = 100_000
-    until, flagged, started = ward.infections(C, np.full(n, 0.1), numbers=np.arange(n), day=2.0, seed=5, interval=0.5)
+    until, flagged, kind = ward.infections(C, np.full(n, 0.1), numbers=np.arange(n), day=2.0, seed=5, interval=0.5)
+    started = kind > 0
     assert started.mean() == pytest.approx(1 - np.exp(-0.05), rel=0.05)
     assert np.all(until[started] == 5) and np.all(np.isneginf(until[~started]))
     assert flagged[started].mean() == pytest.approx(0.5, abs=0.03)
     sure = np.full(n, 1e9)
     later = ward.infections(C, sure, numbers=np.arange(n), day=2.5, seed=5, interval=0.5, until=until, flagged=flagged)
-    assert np.array_equal(later[2], ~started), "no new block while one is on"
+    assert np.array_equal(later[2] > 0, ~started), "no new block while one is on"
     assert np.array_equal(later[1][started], flagged[started])
 
 

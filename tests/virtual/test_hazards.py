@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import model as reference
@@ -60,10 +62,19 @@ def cumulated(**changes):
 
 def test_hazard_without_relapse_adds_its_terms():
     background = 0.04 / 365.25
-    assert cumulated(N5=2.0, Gp=900)[0] == pytest.approx(background)
-    assert cumulated(N5=0.4, Gp=900)[0] == pytest.approx(background + 2e-4)
-    assert cumulated(N5=2.0, Gp=399)[0] == pytest.approx(background + 1e-4)
-    assert cumulated(N5=2.0, Gp=399, igg_support=1)[0] == pytest.approx(background)
+    assert cumulated(N5=2.0, Gp=900)[0] == pytest.approx(background, rel=1e-4)
+    assert cumulated(N5=0.2, Gp=900)[0] == pytest.approx(background + 2e-4, rel=1e-3)
+    assert cumulated(N5=0.5, Gp=900)[0] == pytest.approx(background + 1e-4, rel=1e-3), "half at the limit"
+    assert cumulated(N5=2.0, Gp=150)[0] == pytest.approx(background + 1e-4, rel=1e-3)
+    assert cumulated(N5=2.0, Gp=400)[0] == pytest.approx(background + 0.5e-4, rel=1e-3)
+    assert cumulated(N5=2.0, Gp=150, igg_support=1)[0] == pytest.approx(background, rel=1e-4)
+
+
+@given(level=st.floats(0.05, 3.0), fewer=st.floats(0.5, 0.999))
+def test_the_hazard_without_relapse_never_jumps_and_falls_with_counts(level, fewer):
+    for name, size in (("N5", 1.0), ("Gp", 800.0)):
+        low, high = (cumulated(**{name: size * share})[0] for share in (fewer * level, level))
+        assert 0 <= low - high <= 2e-4 * 12 * np.log(1 / fewer) / 4 * 1.01  # of a Hill curve of power 12
 
 
 def test_hazard_of_uncontrolled_tumor_rises_with_the_burden_to_its_ceiling():

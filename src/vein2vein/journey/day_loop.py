@@ -142,9 +142,11 @@ def follow(
         fever_until, fever_named, ill = bedside.infections(
             c,
             bedside.infection_risk(
-                c, truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells, truth["igg"]
+                c, truth["neutrophils"], run.state[:, at["DEX"]], truth["b_cells"] < known.aplasia_b_cells,
+                truth["igg"], truth["cd4_cells"],
             ),
             numbers=numbers, day=day, seed=seed, interval=interval, until=fever_until, flagged=fever_named,
+            neutrophils=truth["neutrophils"],
         )  # fmt: skip
         signs = {name: truth.pop(name) for name in ("temperature", "systolic_bp", "spo2", "cns_dysfunction")}
         seen = bedside.bedside(
@@ -153,7 +155,7 @@ def follow(
             crs_now=crs_now, limits=ward_limits(),
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
-        chart.write(column, {**read, **seen, "infection": ill.astype(float), **today}, below)
+        chart.write(column, {**read, **seen, "infection": ill, **today}, below)
         hazard[:, column] = run.state[:, at["H_nrm"]]
 
         # grade: by the policy's scale, from all that is known so far
@@ -174,6 +176,8 @@ def follow(
             orders["hsct"] = moved.astype(float)
         replaced_until = np.where(orders.get("ivig", np.zeros(count)) > 0, day + known.ivig_covers, replaced_until)
         levels, state = run.levels.copy(), run.state
+        if (tubes := bedside.blood_drawn(c, who.weight, day=day, interval=interval)).any():
+            state = give(model, "blood_draw", tubes, state, columns)
         levels[:, level["igg_support"]] = day < replaced_until
         for name, amount in orders.items():
             if name in level:

@@ -38,3 +38,4 @@ MARROW = _most("marrow")  # e6/kg
 SHORTEST, LONGEST = float(_CARD.number("limits", "step", "least")), _most("step")  # days
 GRADE = _most("grade")
 NEUTROPHILS = _most("neutrophils")  # 10^9/L
+HEMOGLOBIN = _most("hemoglobin")  # g/dL

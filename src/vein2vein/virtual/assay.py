@@ -16,6 +16,8 @@ from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Form, Noted, Record, number, text
 from vein2vein.randomness import each_normals
 
+CARD = "virtual/assay.toml"
+UL_PER_NL = 1000.0
 KINDS = ("lognormal", "normal", "proportional", "poisson")
 
 
@@ -93,12 +95,27 @@ def read(
     Returns
     -------
     values : dict of analyte to ndarray, shape (n,)
-        Below the limit of quantification: the limit.
+        Below the limit of quantification: the limit. A count is never read above the whole that it is a part of.
     below : dict of analyte to ndarray of bool, shape (n,)
     """
     subject = [name for name in truth if name in assays]
     read, below = (_measured(subject, truth, assays, numbers, day, seed)) if subject else ({}, {})
-    return {name: read[name] if name in read else np.asarray(truth[name], dtype=np.float64) for name in truth}, below
+    values = {name: read[name] if name in read else np.asarray(truth[name], dtype=np.float64) for name in truth}
+    for part, whole in parts().items():
+        if part in values and whole in values:
+            values[part] = np.minimum(values[part], values[whole] * _units(part, whole))
+    return values, below
+
+
+@cache
+def parts() -> dict[str, str]:
+    """The count that each count is a part of, wholes before their parts."""
+    return {str(part): str(whole) for part, whole in bundled_card(CARD).table("part_of").items()}
+
+
+def _units(part: str, whole: str) -> float:
+    """How many units of the part's count (cells/uL or 1e9/L) make one of its whole."""
+    return 1.0 if all_analytes()[part].unit == all_analytes()[whole].unit else UL_PER_NL
 
 
 def _measured(
@@ -138,4 +155,4 @@ def _measured(
 @cache
 def usual() -> dict[str, Assay]:
     """Error and limit of quantification of each measured analyte, where a trial names no assay of its own."""
-    return read_assays(bundled_card("virtual/assay.toml"))
+    return read_assays(bundled_card(CARD))

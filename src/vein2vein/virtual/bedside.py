@@ -79,8 +79,15 @@ class BedsideConstants:
     neutropenia_limit: float
     steroid_limit: float
     igg_limit: float
+    infection_cd4: float
+    cd4_limit: float
+    risk_power: float
     infection_days: float
     infection_flagged: float
+    infection_severe: float
+    infection_severe_neutropenia: float
+    blood_drawn: float
+    blood_drawn_days: float
 
 
 @dataclass(frozen=True)
@@ -289,9 +296,14 @@ def seizures(
 
 
 def infection_risk(
-    c: BedsideConstants, neutrophils: ArrayLike, steroid: ArrayLike, b_cell_aplasia: ArrayLike, igg: ArrayLike
+    c: BedsideConstants,
+    neutrophils: ArrayLike,
+    steroid: ArrayLike,
+    b_cell_aplasia: ArrayLike,
+    igg: ArrayLike,
+    cd4: ArrayLike,
 ) -> Floats:
-    """Infection hazard per day.
+    """Infection hazard per day: highest with few neutrophils and steroids, for months with few CD4 cells and IgG.
 
     Parameters
     ----------
@@ -303,13 +315,27 @@ def infection_risk(
     b_cell_aplasia : array_like of bool, shape (n,)
     igg : array_like, shape (n,)
         mg/dL.
+    cd4 : array_like, shape (n,)
+        T helper cells, cells/uL.
     """
     return (
         c.infection_background
-        + c.infection_neutropenia * (np.asarray(neutrophils) < c.neutropenia_limit)
-        + c.infection_steroid * (np.asarray(steroid) > c.steroid_limit)
-        + c.infection_antibody * (np.asarray(b_cell_aplasia, dtype=bool) & (np.asarray(igg) < c.igg_limit))
+        + c.infection_neutropenia * _few(neutrophils, c.neutropenia_limit, c.risk_power)
+        + c.infection_steroid * (1 - _few(steroid, c.steroid_limit, c.risk_power))
+        + c.infection_antibody * np.asarray(b_cell_aplasia, dtype=bool) * _few(igg, c.igg_limit, c.risk_power)
+        + c.infection_cd4 * _few(cd4, c.cd4_limit, c.risk_power)
     )
+
+
+def _few(level: ArrayLike, limit: float, steepness: float) -> Floats:
+    """1 far below a limit, 0 far above it, one half at it: no step, so that a rounding decides nothing."""
+    return np.asarray(1 / (1 + (np.maximum(np.asarray(level, dtype=float), 0.0) / limit) ** steepness))
+
+
+def blood_drawn(c: BedsideConstants, weight: ArrayLike, *, day: float, interval: float) -> Floats:
+    """Blood (mL) drawn for tests in the interval (days) that ends at ``day``: daily until the ward lets go, (n,)."""
+    drawing = min(interval, max(c.blood_drawn_days - (day - interval), 0.0))
+    return c.blood_drawn * np.asarray(weight, dtype=float) * drawing
 
 
 def infections(
@@ -322,7 +348,8 @@ def infections(
     interval: float,
     until: ArrayLike = -np.inf,
     flagged: ArrayLike = False,
-) -> tuple[Floats, Flags, Flags]:
+    neutrophils: ArrayLike = np.inf,
+) -> tuple[Floats, Flags, Floats]:
     """Draw the infections of the interval that ends at ``day``.
 
     Parameters
@@ -336,15 +363,21 @@ def infections(
         Day on which the last fever block of each patient ends (-inf: none so far).
     flagged : array_like of bool, shape (n,)
         Whether the ward put that block down to infection.
+    neutrophils : array_like, shape (n,)
+        1e9/L: with few of them an infection is more often severe.
 
     Returns
     -------
     until : ndarray, shape (n,)
         A fever block is on while ``day < until``.
-    flagged, started : ndarray of bool, shape (n,)
+    flagged : ndarray of bool, shape (n,)
+    started : ndarray, shape (n,)
+        The analyte ``infection``: 0 none began, 1 one did, 2 a severe one (grade 3 or more).
     """
-    draw = uniforms(seed, f"bedside infection:{day:.2f}", numbers, 2)
+    draw = uniforms(seed, f"bedside infection:{day:.2f}", numbers, 3)
     until = np.broadcast_to(np.asarray(until, dtype=float), draw[:, 0].shape)
     started = (draw[:, 0] < -np.expm1(-np.asarray(hazard, dtype=float) * interval)) & (until <= day)
     named = np.where(started, draw[:, 1] < c.infection_flagged, np.asarray(flagged, dtype=bool))
-    return np.where(started, day + c.infection_days, until), named, started
+    few = _few(neutrophils, c.neutropenia_limit, c.risk_power)
+    severe = draw[:, 2] < c.infection_severe + (c.infection_severe_neutropenia - c.infection_severe) * few
+    return np.where(started, day + c.infection_days, until), named, np.where(started, np.where(severe, 2.0, 1.0), 0.0)

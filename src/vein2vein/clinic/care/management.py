@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import arguments
-from vein2vein.clinic.care.policy import Dose, GcsfRule, Policy, SteroidRule, TocilizumabRule, policies, read_policy
+from vein2vein.clinic.care.policy import (
+    Dose,
+    GcsfRule,
+    Policy,
+    RedCellRule,
+    SteroidRule,
+    TocilizumabRule,
+    policies,
+    read_policy,
+)
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.grades.b_cell_aplasia import immunoglobulin_due
 from vein2vein.clinic.grades.grades import Floats, Grades, at_last, last, last_value, latest, take
@@ -116,6 +125,8 @@ def treat(
         )
         due = immunoglobulin_due(course, rule=policy.immunoglobulin) & waited
         out["ivig"] = np.where(due, immunoglobulin_dose(kg, dosing=policy.dosing), 0.0)
+    if policy.red_cells:
+        out["red_cell_transfusion"] = _red_cells(policy.red_cells, policy.dosing["tolerance"], course, now)
     if policy.antipyretic_from is not None:
         out["antipyretic"] = (crs[:, -1] >= policy.antipyretic_from).astype(float)
     return out
@@ -243,6 +254,12 @@ def _dated(policy: Policy, course: Course, kg: Floats, now: float) -> dict[str, 
         amount = tocilizumab_dose(kg, policy.dosing) if by_weight else _amount(row, kg)
         _add(out, {name: np.where(ready, amount, 0.0)})
     return out
+
+
+def _red_cells(rule: RedCellRule, slack: float, course: Course, now: float) -> Floats:
+    """1 where the last hemoglobin is below the limit and the last transfusion lies long enough ago, shape (n,)."""
+    waited = now - _last_day(course, course.dense("red_cell_transfusion") > 0) >= rule.every - slack
+    return (waited & (last_value(course, "hemoglobin") < rule.hemoglobin_below)).astype(float)
 
 
 def _gcsf(rule: GcsfRule, course: Course, now: float) -> Floats:

@@ -114,6 +114,14 @@ class GcsfRule:
     stop_at: float
 
 
+@dataclass(frozen=True)
+class RedCellRule:
+    """Red cells while hemoglobin (g/dL) is below a limit, and how many days lie between two transfusions."""
+
+    hemoglobin_below: float
+    every: float
+
+
 @described
 @dataclass(frozen=True)
 class Policy:
@@ -131,6 +139,7 @@ class Policy:
         Name of a rule in criteria/immunoglobulin.toml; "" none.
     antipyretic_from : float or None
         Grade from which fever is treated.
+    red_cells : RedCellRule or None
     dated : tuple of DatedDose
     dosing : mapping of str to float
         Dose rules.
@@ -146,6 +155,7 @@ class Policy:
     gcsf: GcsfRule | None
     immunoglobulin: str
     antipyretic_from: float | None
+    red_cells: RedCellRule | None
     dated: tuple[DatedDose, ...]
     dosing: Mapping[str, float]
 
@@ -181,7 +191,7 @@ def read_policy(name: str | Path) -> Policy:
     for _, one in chain:
         dosing |= one.dosing
     scale = next((one.scale for _, one in reversed(chain) if one.scale), CRS_SCALES[0])
-    toci, steroid, gcsf = (tables.get(part) for part in ("tocilizumab", "steroid", "gcsf"))
+    toci, steroid, gcsf, red = (tables.get(part) for part in ("tocilizumab", "steroid", "gcsf", "red_cells"))
     antipyretic = tables.get("antipyretic")
     place = card.file
     return Policy(
@@ -195,6 +205,7 @@ def read_policy(name: str | Path) -> Policy:
         gcsf=None if gcsf is None else declared(gcsf, GcsfRule, place),
         immunoglobulin=str(tables.get("immunoglobulin", {}).get("rule", "")),
         antipyretic_from=None if antipyretic is None else float(str(antipyretic["from_grade"])),
+        red_cells=None if red is None else declared(red, RedCellRule, place),
         dated=tuple(declared(_told(row), DatedDose, place) for row in _last_dated([one for _, one in chain])),
         dosing=dosing,
     )

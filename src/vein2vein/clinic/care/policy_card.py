@@ -11,7 +11,15 @@ from vein2vein.analytes import all_analytes
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.declared import Record, Says, fields_of, number, part, text
-from vein2vein.therapy.vocabulary import COSTIMULATION, GRADE, LONGEST, NEUTROPHILS, SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG
+from vein2vein.therapy.vocabulary import (
+    COSTIMULATION,
+    GRADE,
+    HEMOGLOBIN,
+    LONGEST,
+    NEUTROPHILS,
+    SUPPORTIVE_DOSE,
+    SUPPORTIVE_PER_KG,
+)
 
 CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 
@@ -172,9 +180,20 @@ class Antipyretic(Marked):
     from_grade: Annotated[float, _grade("CRS grade from which they are given")] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RedCells(Marked):
+    """When red cells are transfused: restrictive limits are 7 to 8 g/dL (carson_2023)."""
+
+    hemoglobin_below: Annotated[float, number("Hemoglobin of a transfusion: below", "g/dL", 0, HEMOGLOBIN)] | None = (
+        None
+    )
+    every: Annotated[float, number("Days between transfusions", "day", above=0, high=LONGEST)] | None = None
+
+
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "tocilizumab": ("from_grade", "repeat_after"), "steroid": ("when", "dose", "stop_at_grade"),
     "gcsf": ("from_day", "start_below", "stop_at"), "immunoglobulin": ("rule",), "antipyretic": ("from_grade",),
+    "red_cells": ("hemoglobin_below", "every"),
 }  # fmt: skip
 
 
@@ -195,6 +214,7 @@ class PolicyCard(Record):
     gcsf: Annotated[Gcsf, part("When G-CSF is given")] | None = None
     immunoglobulin: Annotated[Immunoglobulin, part("When immunoglobulin is replaced")] | None = None
     antipyretic: Annotated[Antipyretic, part("When antipyretics are given")] | None = None
+    red_cells: Annotated[RedCells, part("When red cells are transfused")] | None = None
     dated: Annotated[tuple[Dated, ...], part("Doses by the calendar")] | None = None
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vein2vein.models.mathematics import TINY, less, log, maximum, where
-from vein2vein.models.reference.equations import NEUTROPHILS, PLATELETS, marrow_function, supply_at_start
+from vein2vein.models.reference.blood import NEUTROPHILS, PLATELETS, bcma_shed, drawn, hemoglobin_target, transfused
+from vein2vein.models.reference.equations import marrow_function, supply_at_start
 from vein2vein.models.reference.extinction import CLONES, clonogenic, killed_at_once
 
 MG_PER_G = 1000
@@ -26,6 +27,9 @@ def initial(p: Any) -> dict[str, Any]:
         "IL15": 1,
         **{name: marrow * p.ANC0 for name in NEUTROPHILS},
         **{name: marrow * p.PLT0 for name in PLATELETS},
+        "ER": 1,
+        "HB": hemoglobin_target(p, marrow),
+        "SB": bcma_shed(1, p.n_T0, p),
         "F": 1,
         "AC": 1,
         "IFN": 1,
@@ -73,6 +77,10 @@ def apply_dose(name: str, amount: Any, x: Any, p: Any) -> dict[str, Any]:
             return {"Gp": x.Gp + MG_PER_G * amount / (p.Vpl * p.BW)}
         case "scig":
             return {"SCIG": x.SCIG + p.scig_bio * MG_PER_G * amount / (p.Vpl * p.BW)}
+        case "red_cell_transfusion":
+            return {"HB": transfused(x, p, amount)}
+        case "blood_draw":
+            return {"HB": drawn(x, p, amount)}
         case "bridging":
             left = maximum(1 - amount, TINY)
             return {**_tumor_left(left, x, p), "B": left * x.B}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
-from vein2vein.models.mathematics import TINY, exp, hill, less, maximum, minimum, positive_part, power, where
+from vein2vein.models.mathematics import TINY, exp, hill, maximum, minimum, positive_part, power, where
+from vein2vein.models.reference.blood import blood_counts, serum
 from vein2vein.models.reference.extinction import CLONES, quadrature, sizes
 
 DAYS_PER_YEAR = 365.25
 HOURS = 24
-NEUTROPHILS = ("N1", "N2", "N3", "N4", "N5")
-PLATELETS = ("Q1", "Q2", "Q3", "Q4")
 
 
 class Recognition(NamedTuple):
@@ -110,7 +108,8 @@ def equations(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         **_tumor(x, p, rec, n, burden, kill),
         **_b_lineage(t, x, p, rec, burden, killers),
         **_host(x, p, dx),
-        **_blood_counts(x, p, u, marrow_function(burden, p)),
+        **blood_counts(x, p, u, marrow_function(burden, p)),
+        **serum(x, p, burden, kill * burden),
         **_drugs(x, p),
         **_inflammation(x, p, s, dx, burden, kill),
         **_sums(x, p, u, s, burden),
@@ -146,7 +145,7 @@ def started(x: Any, p: Any) -> Any:
 def _fitness(x: Any, p: Any, s: Any, iota: Any, fresh: Any) -> dict[str, Any]:
     """4.3: the clock besides the antigen, the commitment to divide that outlasts it, and the time since entry.
 
-    All are averages over the living effectors. New ones enter with F and AC 1 and W 0, where they stay without effectors.
+    All are averages over the living effectors. New ones enter with F and AC 1 and W 0; without effectors these stay.
     """
     living = x.E / (x.E + p.eF)
     entering = fresh / (fresh / p.kFin + x.E + p.eF)
@@ -209,28 +208,6 @@ def _host(x: Any, p: Any, dx: Any) -> dict[str, Any]:
     }
 
 
-def _blood_counts(x: Any, p: Any, u: Any, marrow: Any) -> dict[str, Any]:
-    """4.7: two Friberg chains; the marrow function sets the target of their feedback, injury lowers what is made."""
-    drug = x.CY + p.wFLU * x.FLU + p.bLDX * x.LDXb
-    gain = 1 + (p.gcsf_gain - 1) * u.gcsf
-    transit = p.MTT_N * (1 + (p.gcsf_mtt - 1) * u.gcsf)
-    inflamed_n = (1 - p.infN * x.MAC) * exp(-p.wMDn * x.MD)
-    inflamed_p = (1 - p.infP * x.MAC) * exp(-p.wMDp * x.MD)
-    made_n = (1 - minimum(p.slN * drug, p.edmax)) * inflamed_n * gain * power(marrow * p.ANC0 / x.N5, p.gamN)
-    made_p = (1 - minimum(p.slP * drug, p.edmax)) * inflamed_p * power(marrow * p.PLT0 / x.Q4, p.gamP)
-    injury = p.kMDon * x.MAC * (1 - x.MD) - p.kMDoff * x.MD
-    return {"MD": injury, **_chain(x, NEUTROPHILS, transit, made_n), **_chain(x, PLATELETS, p.MTT_P, made_p)}
-
-
-def _chain(x: Any, names: tuple[str, ...], transit_time: Any, made: Any) -> dict[str, Any]:
-    """A chain of equal transits; its first member divides ``made`` times for each cell that moves on."""
-    rate = (len(names) - 1) / transit_time
-    change = {names[0]: rate * getattr(x, names[0]) * (made - 1)}
-    for before, here in pairwise(names):
-        change[here] = rate * (getattr(x, before) - getattr(x, here))
-    return change
-
-
 def _drugs(x: Any, p: Any) -> dict[str, Any]:
     """4.8: one compartment each; clearances scale with body weight^0.75, volumes with body weight."""
     size = p.BW / p.BWref
@@ -264,7 +241,7 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
         "TL": p.kTLon * x.MAC * (1 - x.TL) - p.kTLoff * x.TL,
         "IL6": p.k6 * (p.bl6 + p.p6 * x.MAC - (1 - p.occIL6 * held) * x.IL6),
         "IL10": p.k10 * (p.bl10 + p.p10 * x.MAC - x.IL10),
-        "CRP": p.kCRP * (p.CRP0 + p.CRPm * signal / (signal + p.K6) - x.CRP),
+        "CRP": p.kCRP * (p.CRP0 + p.CRPm * hill(signal, p.K6, p.n6) - x.CRP),
         "FER": p.kFer * (p.FER0 * (1 + p.pFer * x.MAC) - x.FER),
         "TMP": p.kTe * (anakinra * p.Tmx * signal / (signal + p.KT) - x.TMP),
         "LK": p.kLK * (anakinra * hill(endothelial, p.KLK, p.nLK) - x.LK),
@@ -275,10 +252,10 @@ def _inflammation(x: Any, p: Any, s: Any, dx: Any, burden: Any, kill: Any) -> di
 
 
 def _sums(x: Any, p: Any, u: Any, s: Any, burden: Any) -> dict[str, Any]:
-    """7.4 and 5: cumulated hazards and areas."""
-    low_igg = less(x.Gp, p.igg_limit) * (1 - u.igg_support)
+    """7.4 and 5: cumulated hazards and areas; the hazards rise smoothly, so that the error control sees their rates."""
+    few, low_igg = 1 - hill(x.N5, p.neutropenia_limit, p.limit_power), 1 - hill(x.Gp, p.igg_limit, p.limit_power)
     return {
-        "H_nrm": p.nrm_bg / DAYS_PER_YEAR + p.nrm_inf * less(x.N5, p.neutropenia_limit) + p.nrm_igg * low_igg,
+        "H_nrm": p.nrm_bg / DAYS_PER_YEAR + p.nrm_inf * few + p.nrm_igg * low_igg * (1 - u.igg_support),
         "H_dis": p.h_leth * hill(burden, p.lethal_share * p.K0, p.lethal_power),
         "AUC": blood_car_t(x, p, s),
         "AUC_FLU": HOURS * x.FLU,

@@ -1,10 +1,10 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
-Forty states of the specification, seven of what lags or outlasts its cause (AC, W, V, RP, TL, MD, BB), interleukin-10, the
-depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in 1e6 per kg, whole body; day 0 is the infusion; the
-start ``t0`` is the first conditioning day or earlier. The equations are in ``equations.py``, the start and the
-doses in ``doses.py``, what is measured in ``observables.py``, the birth-death part in ``extinction.py``,
-every number in ``reference.toml``.
+Forty states of the specification, seven of what lags or outlasts its cause (AC, W, V, RP, TL, MD, BB), interleukin-10,
+hemoglobin, LDH and soluble BCMA, the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
+1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations
+are in ``equations.py`` and ``blood.py``, the start and the doses in ``doses.py``, what is measured in
+``observables.py``, the birth-death part in ``extinction.py``, every number in ``reference.toml``.
 
 Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
 
@@ -35,13 +35,13 @@ What differs from the specification, and why
 - Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
-- Effectors wait before they divide (W, tauA) and do not age meanwhile: real cells are hardly measurable for a week and then
-  double eleven times in six days. Lag and growth differ between patients, and in a class of its own the cells hardly
-  expand: without them virtual patients expanded too early and too much alike.
-- Macrophages answer in grades (nIF near 1), and what interleukin-6 does follows from the patient's own sensitivity, which
-  goes with his level (correlations of p6, KT, KLK): with a threshold, interleukin-6 was all or nothing.
-- Immunity against the CAR is primed by first contact (V), by few cells as by many: when more infused cells primed more, a
-  higher dose led to earlier relapse. It is primed steeply with the host lymphocytes that are left (nR), and
+- Effectors wait before they divide (W, tauA) and do not age meanwhile: real cells are hardly measurable for a week
+  and then double eleven times in six days. Lag and growth differ between patients, and in a class of its own the cells
+  hardly expand: without them virtual patients expanded too early and too much alike.
+- Macrophages answer in grades (nIF near 1), and what interleukin-6 does follows from the patient's own sensitivity,
+  which goes with his level (correlations of p6, KT, KLK): with a threshold, interleukin-6 was all or nothing.
+- Immunity against the CAR is primed by first contact (V), by few cells as by many: when more infused cells primed
+  more, a higher dose led to earlier relapse. It is primed steeply with the host lymphocytes that are left (nR), and
   acts weeks later (RP, R): lymphodepletion then decides on relapse more than on the peak. Children and adults with
   B-ALL reject more readily than those with lymphoma or myeloma (kR on their cards): without it exposure to
   fludarabine did not bear on relapse. What is infused while CAR-T cells already live in the patient primes less: the

@@ -1,7 +1,7 @@
 """What can be measured of the reference model's states, without assay error (section 5 of its specification).
 
 The bedside layer turns the unsupported signs (temperature, systolic_bp, spo2) and ``cns_dysfunction``, which is no
-analyte, into readings, supports and scores. Hemoglobin to fibrinogen are plausibility links, none of them calibrated.
+analyte, into readings, supports and scores. Creatinine to fibrinogen are plausibility links, none of them calibrated.
 """
 
 from __future__ import annotations
@@ -9,18 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from vein2vein.models.mathematics import TINY, less, maximum, minimum, power, sqrt, where
-from vein2vein.models.reference.equations import (
-    blood_car_t,
-    combine,
-    engagement,
-    marrow_function,
-    recognition,
-    total,
-)
+from vein2vein.models.reference.blood import PERCENT, UL_PER_NL, hemoglobin, white_cells
+from vein2vein.models.reference.equations import blood_car_t, combine, engagement, recognition, total
 from vein2vein.models.reference.extinction import CELLS, sizes
-
-PERCENT = 100
-UL_PER_NL = 1000
 
 
 def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
@@ -32,16 +23,12 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
     in_blood = minimum(filled, p.blast_top)
     blasts = p.leukemia * p.blast_blood * filled / (1 - in_blood)
     car_t = blood_car_t(x, p, engagement(x, p, recognition(p), n))
-    lymphocytes = x.L * p.ALC0 + p.lymph_T * left
-    white = p.wbc_other * x.N5 + lymphocytes + blasts
-    b_cells = x.B * p.fB * CELLS / p.Vblood
+    counts = white_cells(x, p, car_t, left, blasts)
     ldh = where(p.leukemia, p.ldh0 + p.ldh_blasts * filled, p.ldh0 * (1 + p.ldh_tumor * sqrt(burden / p.ldh_T)))
     area = p.spd_ref * power(p.n_T0 / p.spd_T, p.spd_power)
     return {
         "car_t_cells": car_t,
-        "transgene": where(
-            p.qpcr_mechanistic, p.genomes * p.VCN * car_t / (car_t + UL_PER_NL * white), p.kq * p.VCN * car_t
-        ),
+        "transgene": p.VCN * car_t * where(p.qpcr_mechanistic, p.genomes / (UL_PER_NL * counts["white_cells"]), p.kq),
         "marrow_blasts": PERCENT * filled,
         "circulating_blasts": blasts,
         "mrd": filled,
@@ -50,17 +37,13 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         "deauville": deauville(x, p, burden),
         "m_protein": x.MK,
         "free_light_chain": p.FLC0 * left,
-        "soluble_bcma": left,
+        "soluble_bcma": x.SB,
         "marrow_plasma_cells": PERCENT * filled,
         "antigen_positive_share": antigen_positive(n, p) / maximum(burden, TINY),
-        "b_cells": b_cells,
-        "b_cell_percent": PERCENT * b_cells / (b_cells + UL_PER_NL * lymphocytes),
-        "lymphocytes": lymphocytes,
-        "white_cells": white,
-        "neutrophils": x.N5,
+        **counts,
         "platelets": x.Q4,
-        "hemoglobin": maximum(p.hb_low + p.hb_marrow * sqrt(marrow_function(burden, p)) - p.hb_mac * x.MAC, p.hb_floor),
-        "ldh": ldh + p.ldh_mac * x.MAC,
+        "hemoglobin": hemoglobin(x, p),
+        "ldh": ldh + x.LD,
         "creatinine": p.Cr0 * (1 + p.cr_leak * x.LK * x.LK),
         "ast": p.ast0 + p.ast_mac * x.MAC * x.MAC,
         "fibrinogen": maximum(p.fib0 + p.fib_crp * x.CRP / (x.CRP + p.fib_K) - p.fib_mac * x.MAC * x.MAC, p.fib_floor),
@@ -68,7 +51,7 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         "il6": x.IL6,
         "il10": x.IL10,
         "ifn_gamma": p.ifn0 * x.IFN,
-        "il15": x.IL15,
+        "il15": p.il15_0 * power(x.IL15, p.il15_power),
         "crp": x.CRP,
         "ferritin": x.FER,
         "temperature": p.temp0 + x.TMP,
