@@ -59,6 +59,7 @@ def simulate(
     constants: Constants | None = None,
     seed: int = 1,
     typical: bool = False,
+    withheld: bool = False,
     backend: str = "batch",
     progress: Progress | None = None,
 ) -> Journey:
@@ -91,6 +92,8 @@ def simulate(
     seed : int
     typical : bool
         All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
+    withheld : bool
+        Nobody is infused: the patients of an arm that is given standard care.
     backend : {"batch", "plain"}
     progress : callable (fraction, text), optional
 
@@ -113,7 +116,7 @@ def simulate(
     bridging_share = entry.check_share("bridging_share", bridging_share)
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
-    typical = flag("typical", typical)
+    typical, withheld = flag("typical", typical), flag("withheld", withheld)
     notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared
@@ -152,7 +155,7 @@ def simulate(
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
     notes += said
-    given = infused.given & ~waited.dropped
+    given = infused.given & ~waited.dropped & (not withheld)
     reason = np.where(given, "", np.where(lot.failed, "manufacturing failure", waited.reason)).astype(str)
 
     # 7 for each monitoring time: advance, observe, grade, treat

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import units
-from vein2vein.journey.journey import Journey
+from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.hazard_ratio import hazard_ratio
@@ -192,13 +192,13 @@ def beside(row: Published, pool: int, result: Floats | None, *, level: float, mi
 
 
 def patients_of(row: Published, journey: Journey, *, scale: str, until: float) -> NDArray[np.bool_]:
-    """The denominator of a row, shape (n,)."""
+    """The denominator of a row, shape (n,); an arm of standard care counts only where the row names it."""
     heavy = np.asarray(journey.patient.weight, float)
     found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
     if row.blasts_from > 0 or np.isfinite(row.blasts_below):
         blasts = blasts_before(journey)
         found &= (blasts >= row.blasts_from) & (blasts < row.blasts_below)
-    return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
+    return found & (np.isin(journey.patient.arm, row.arms) if row.arms else ~given_standard_care(journey))
 
 
 def read_row(row: Published, journey: Journey, *, scale: str, until: float) -> tuple[tuple[Cells, ...], Flags]:

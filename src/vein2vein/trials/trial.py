@@ -26,9 +26,11 @@ from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, plan_of
 from vein2vein.trials import checks, design
 from vein2vein.trials.arms import Arm, arm_of
+from vein2vein.trials.comparator import Comparator
 from vein2vein.trials.comparison import Row, compare
+from vein2vein.trials.controls import under_standard_care
 from vein2vein.trials.published import MOST, Published, published
-from vein2vein.trials.trial_card import trial_card
+from vein2vein.trials.trial_card import RANDOMIZED, trial_card
 from vein2vein.trials.virtual_patients import draw_patients
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants
@@ -77,6 +79,10 @@ class Trial:
         Who is treated otherwise than the trial says; empty: one arm.
     regimens : mapping of str to Regimen
         Lymphodepletion that the trial file itself describes.
+    randomized : bool
+        Patients come to their arm by lot; enrollment is then randomization.
+    comparator : Comparator or None
+        Standard care in place of cells, where all of the trial is such an arm.
     """
 
     name: str
@@ -107,6 +113,8 @@ class Trial:
     text: str
     arms: tuple[Arm, ...] = ()
     regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
+    randomized: bool = False
+    comparator: Comparator | None = None
 
 
 @described
@@ -228,6 +236,7 @@ def read_trial(card: Card) -> Trial:
         text=card.text,
         arms=arms,
         regimens=told.regimens,
+        randomized=told.trial.allocation == RANDOMIZED,
     )
 
 
@@ -283,7 +292,7 @@ def enroll_and_treat(
 
     def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
         patients = draw_patients(one.population, one.disease, whose, seed)
-        return simulate(
+        journey = simulate(
             replace(patients, arm=np.full(whose.shape, arm)),
             one.product,
             dose=one.dose or None,
@@ -297,9 +306,13 @@ def enroll_and_treat(
             overlay=overlay(one) if callable(overlay) else overlay,
             constants=constants,
             seed=seed,
+            withheld=one.comparator is not None,
             backend=backend,
             progress=progress,
         )
+        if one.comparator is None:
+            return journey
+        return under_standard_care(journey, one.comparator, one.disease, dict(one.population), seed)
 
     if not trial.arms:
         return treat(trial, numbers, "")
@@ -313,7 +326,9 @@ def one_arm(trial: Trial, arm: Arm) -> Trial:
     """The trial as if this arm were all of it."""
     return replace(
         trial, disease=arm.disease, product=arm.product, dose=arm.dose, conditioning=arm.conditioning,
-        population={**trial.population, **arm.population}, arms=(),
+        population={**trial.population, **arm.population}, policy=arm.policy or trial.policy,
+        vein_to_vein=arm.vein_to_vein or trial.vein_to_vein, comparator=arm.comparator, arms=(),
+        bridging_share=arm.bridging_share or trial.bridging_share,
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
 CYTOPENIAS = ("neutropenia", "thrombocytopenia")
 WAITS = ("vein_to_vein", "bridging_share", "screening_failure")
+OWN_WAITS = ("vein_to_vein", "bridging_share")  # of an arm
+COHORTS, RANDOMIZED = "cohorts", "randomized"
 
 # unit as published -> unit of endpoints that is meant
 UNITS = {
@@ -79,6 +81,7 @@ class TrialFacts(Record):
     dose: Annotated[str, text('Dose in place of the product\'s rule, such as "3.1e6/kg" or "1e8 cells"')] = ""
     conditioning: Annotated[str, text("Lymphodepletion in place of the product's usual one")] = ""
     policy: Annotated[str, text("Treatment policy: a name, or the path of one's own")]
+    allocation: Annotated[str, text("How patients come to their arm", (COHORTS, RANDOMIZED))] = COHORTS
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An unknown source."""
@@ -140,7 +143,12 @@ class ArmCard(Noted):
     product: Annotated[str, text("Product card")] = ""
     dose: Annotated[str, text("Dose")] = ""
     conditioning: Annotated[str, text("Lymphodepletion")] = ""
+    policy: Annotated[str, text("Treatment policy")] = ""
+    comparator: Annotated[str, text("Standard care in place of cells: a comparator's name, or the path of a card")] = ""
     population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FIELDS))] = field(
+        default_factory=dict[str, Law]
+    )
+    waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(OWN_WAITS))] = field(
         default_factory=dict[str, Law]
     )
 
@@ -157,6 +165,7 @@ class Arguments(Record):
     device: Annotated[str, text("Oxygen device", DEVICES)] = ""
     antigen: Annotated[str, text("Antigen of the relapse", ("any", "positive", "negative"))] = ""
     line: Annotated[str, text("Blood line", ("neutrophils", "platelets"))] = ""
+    against: Annotated[str, text("Arm to which the others are compared")] = ""
     reasons: Annotated[tuple[str, ...], _some("Reasons", "reason", REASONS, "death")] | None = None
     responses: Annotated[tuple[str, ...], _some("Responses that count", "response", RESPONSES, "CR")] | None = None
     treatments: Annotated[tuple[str, ...], _some("Drugs", "treatment", drugs, "tocilizumab")] | None = None

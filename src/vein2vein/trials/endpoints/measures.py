@@ -16,6 +16,7 @@ from vein2vein.clinic.response.outcome import time_to_event
 from vein2vein.clinic.words import below_response, counted_responses
 from vein2vein.journey.journey import Journey, followed_by, per_patient
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
+    between_arms,
     blood,
     exposure,
     toxicity,
@@ -159,7 +160,8 @@ def died(journey: Journey, *, until: float) -> Flags:
 @endpoint("time", "day")
 def survival(journey: Journey, *, event: str, clock: str, censor_transplant: bool) -> Times:
     """Time to the event of OS, EFS, RFS or DOR, from infusion or enrollment."""
-    return time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+    found = time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+    return between_arms.with_standard_care(journey, event, found)
 
 
 def recovery_day(journey: Journey) -> Floats:
