@@ -32,6 +32,7 @@ from vein2vein.therapy.infusion import check_dose, infuse, read_requested_dose
 from vein2vein.therapy.kinetics import kinetics
 from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_indication, find_product
+from vein2vein.therapy.targets import targets_of
 from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.trials.virtual_patients import virtual_patients
@@ -150,11 +151,9 @@ def columns_of(case, lot, ready, who, first):
     measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
     traits |= {name: own.baseline[name] for name in measured if name in own.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
-    if product.target_a == disease.antigen_b:
-        traits["antigen_density_a"], values["f_neg"] = own.antigen_density_b, values["f_neg_b"]
     found = covariates.individual(
-        CONSTANTS.covariates, values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=first,
-        seed=SEED, numbers=own.number, limits=ward_limits(),
+        CONSTANTS.covariates, values, traits=traits, targets=targets_of(product, disease, own), design=product.design,
+        t0=first, seed=SEED, numbers=own.number, limits=ward_limits(),
     )  # fmt: skip
     return as_matrix(found, MODEL.parameters, who.size)
 

@@ -183,6 +183,12 @@ def dose(text: str, *, multiple: bool = False) -> Decorator:
     return click.option("--dose", "doses" if multiple else "dose", metavar="DOSE", multiple=multiple, help=text)
 
 
+def absent_target(command: Decorated) -> Decorated:
+    """Run a product although the tumor lacks what it sees."""
+    text = "Run a product although the tumor lacks what it sees; it kills nothing of the tumor."
+    return click.option("--absent-target", is_flag=True, help=text)(command)
+
+
 def mapping(command: Decorated) -> Decorated:
     """How a table is to be read."""
     text = "How a table is to be read (TOML)."

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Record, flag, number, part, text
+from vein2vein.therapy import vocabulary as words
 
 
 def ranges() -> Card:
@@ -60,6 +61,9 @@ class PatientFacts(Record):
     kmt2a: Annotated[bool, flag("KMT2A rearranged")] | None = None
     recent_anti_cd20: Annotated[bool, flag("Had an anti-CD20 antibody within six months")] | None = None
     fitness_prior: Annotated[bool, flag("Had clofarabine or bendamustine within six months")] | None = None
+    antigens: Annotated[
+        Mapping[str, Any], part('Antigens on the tumor: molecules per cell, or "negative"', names=words.ANTIGENS)
+    ] = field(default_factory=dict)
     last_given: Annotated[Mapping[str, Any], part("Days from the last dose of a drug to leukapheresis")] = field(
         default_factory=dict
     )

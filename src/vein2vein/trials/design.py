@@ -13,6 +13,8 @@ from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen
+from vein2vein.therapy.targets import ANYHOW, absent
+from vein2vein.therapy.vocabulary import ANTIGENS
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.comparator import Comparator, find_comparator, refuse_disease
 from vein2vein.trials.trial_card import RANDOMIZED, ArmCard, TrialTables
@@ -48,7 +50,7 @@ def probability(card: Card, laws: Mapping[str, Law], name: str, *above: str) -> 
 def check_treatment(
     card: Card, product: Product, disease: Disease, regimens: Mapping[str, Regimen], *path: str
 ) -> None:
-    """Refuse an unknown regimen, and a dose without unit."""
+    """Refuse an unknown regimen."""
     indication = find_indication(product, disease.name)[0]
     conditioning = card.string(*path, "conditioning", default=None)
     if conditioning is not None and conditioning not in regimens:
@@ -58,6 +60,16 @@ def check_treatment(
             known = [*regimens, *(regimen.name for regimen in indication.regimens), "none"]
             text = unknown("lymphodepletion regimen", conditioning, known)
             raise card.error((*path, "conditioning"), text) from None
+
+
+def check_target(
+    card: Card, product: Product, disease: Disease, laws: Mapping[str, Law], told: TrialTables, *path: str
+) -> None:
+    """Refuse a product whose targets the tumor lacks, unless the file asks for it; a law of a density counts."""
+    said = "" if told.trial.absent_target else absent(product, disease, frozenset(laws) & frozenset(ANTIGENS))
+    if said:
+        named = [at for at in ((*path, "product"), ("trial", "product")) if card.get(*at) is not None]
+        raise card.error(named[0], said + ANYHOW)
 
 
 def check_dose_text(card: Card, *path: str) -> None:
@@ -84,6 +96,7 @@ def read_arms(
         own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
         own_product = found(card, find_product, *here, "product") if one.product else product
         check_treatment(card, own_product, own_disease, regimens, *here)
+        check_target(card, own_product, own_disease, {**told.population, **one.population}, told, *here)
         if one.name in [arm.name for arm in arms]:
             raise card.error((*here, "name"), f"found '{one.name}' twice; each arm needs a name of its own.")
         if one.policy:

@@ -28,10 +28,9 @@ from vein2vein.trials import checks, design
 from vein2vein.trials.arms import Arm, arm_of
 from vein2vein.trials.comparator import Comparator
 from vein2vein.trials.comparison import Row, compare
-from vein2vein.trials.controls import under_standard_care
 from vein2vein.trials.published import MOST, Published, published
+from vein2vein.trials.treating import treat_arm
 from vein2vein.trials.trial_card import RANDOMIZED, trial_card
-from vein2vein.trials.virtual_patients import draw_patients
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants
 
@@ -83,6 +82,10 @@ class Trial:
         Patients come to their arm by lot; enrollment is then randomization.
     comparator : Comparator or None
         Standard care in place of cells, where all of the trial is such an arm.
+    antigen_selected : bool
+        Only patients whose tumor carries the antigens are enrolled.
+    absent_target : bool
+        The product is meant to run although the tumor lacks what it sees.
     """
 
     name: str
@@ -115,6 +118,8 @@ class Trial:
     regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
     randomized: bool = False
     comparator: Comparator | None = None
+    antigen_selected: bool = True
+    absent_target: bool = False
 
 
 @described
@@ -197,6 +202,7 @@ def read_trial(card: Card) -> Trial:
     arms = design.read_arms(card, told, disease, product, told.regimens)
     checks.check_sizes(card, arms, told.size.enrolled)
     if not arms:
+        design.check_target(card, product, disease, told.population, told, "trial")
         checks.check_population(card, disease, told.population, product, told.trial.dose, "trial")
     for i, arm in enumerate(arms):
         laws_of = {**told.population, **arm.population}
@@ -237,6 +243,8 @@ def read_trial(card: Card) -> Trial:
         arms=arms,
         regimens=told.regimens,
         randomized=told.trial.allocation == RANDOMIZED,
+        antigen_selected=told.trial.antigen_selected,
+        absent_target=told.trial.absent_target,
     )
 
 
@@ -288,31 +296,10 @@ def enroll_and_treat(
 
     ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``).
     """
-    from vein2vein.journey.chart import simulate  # here, so that reading and listing trials does not load the engine
 
     def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
-        patients = draw_patients(one.population, one.disease, whose, seed)
-        journey = simulate(
-            replace(patients, arm=np.full(whose.shape, arm)),
-            one.product,
-            dose=one.dose or None,
-            regimen=one.regimens.get(one.conditioning, one.conditioning),
-            policy=one.policy,
-            plan=one.plan,
-            waiting_law=one.vein_to_vein,
-            bridging_share=one.bridging_share,
-            transplant=one.transplant,
-            assays=one.assays,
-            overlay=overlay(one) if callable(overlay) else overlay,
-            constants=constants,
-            seed=seed,
-            withheld=one.comparator is not None,
-            backend=backend,
-            progress=progress,
-        )
-        if one.comparator is None:
-            return journey
-        return under_standard_care(journey, one.comparator, one.disease, dict(one.population), seed)
+        variant = overlay(one) if callable(overlay) else overlay
+        return treat_arm(one, whose, arm, seed, variant, constants, backend=backend, progress=progress)
 
     if not trial.arms:
         return treat(trial, numbers, "")

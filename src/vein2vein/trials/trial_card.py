@@ -16,7 +16,7 @@ from vein2vein.card_reading import read
 from vein2vein.cards import Card
 from vein2vein.clinic.words import responses, simulated_scales
 from vein2vein.declared import Form, Noted, Record, Says, Words, flag, formed, listed, number, part, text, unsourced
-from vein2vein.therapy.disease import FIELDS
+from vein2vein.therapy.disease import FACTS
 from vein2vein.therapy.laws import Law, laws_form
 from vein2vein.therapy.product import Regimen
 from vein2vein.therapy.visits import Visits
@@ -82,6 +82,8 @@ class TrialFacts(Record):
     conditioning: Annotated[str, text("Lymphodepletion in place of the product's usual one")] = ""
     policy: Annotated[str, text("Treatment policy: a name, or the path of one's own")]
     allocation: Annotated[str, text("How patients come to their arm", (COHORTS, RANDOMIZED))] = COHORTS
+    antigen_selected: Annotated[bool, flag("Only patients whose tumor carries the antigens were enrolled")] = True
+    absent_target: Annotated[bool, flag("Meant so: the tumor lacks what the product sees, which kills nothing")] = False
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An unknown source."""
@@ -145,7 +147,7 @@ class ArmCard(Noted):
     conditioning: Annotated[str, text("Lymphodepletion")] = ""
     policy: Annotated[str, text("Treatment policy")] = ""
     comparator: Annotated[str, text("Standard care in place of cells: a comparator's name, or the path of a card")] = ""
-    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FIELDS))] = field(
+    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FACTS))] = field(
         default_factory=dict[str, Law]
     )
     waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(OWN_WAITS))] = field(
@@ -293,7 +295,7 @@ class TrialTables(Record):
 
     trial: Annotated[TrialFacts, part("What the trial is")]
     size: Annotated[Size, part("How many patients")] = field(default_factory=Size)
-    population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FIELDS))] = field(
+    population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FACTS))] = field(
         default_factory=dict[str, Law]
     )
     waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(WAITS))] = field(
