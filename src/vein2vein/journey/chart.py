@@ -244,11 +244,13 @@ def _columns(
     traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
     traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
+    disease = find_disease(treated.disease)
+    traits["usual_lines"] = np.full(treated.count, covariates.usual_lines(disease))
     own = covariates.individual(
         constants.covariates,
         values,
         traits=traits,
-        targets=targets_of(product, find_disease(treated.disease), treated),
+        targets=targets_of(product, disease, treated),
         design=product.design,
         t0=t0,
         seed=seed,
