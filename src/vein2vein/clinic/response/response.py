@@ -153,7 +153,7 @@ def respond_all(
     response_day = _first(counted, days)
     if maintained:
         begins = np.where(np.isfinite(response_day), response_day, 0.0)
-        counted &= (relapse_day - begins >= v["maintained"] - v["visit_slack"])[:, None]
+        counted &= (relapse_day - begins >= v["maintained"] - v["maintained_slack"])[:, None]
         response_day = _first(counted, days)
     shown = counted if maintained else in_window & (days[None, :] < relapse_day[:, None])
     best = _names(np.where(shown, status, 0), names)
