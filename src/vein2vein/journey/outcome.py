@@ -68,7 +68,7 @@ def close(
     """Close the record of n patients of whom some were infused and followed."""
     count, numbers, who = patient.count, patient.number, followed.rows
     due = visit_days(plan, numbers[who], seed)
-    seen = respond_at(followed.course, disease.lineage, due, plan)
+    seen = respond_at(followed.course, disease, due, plan)
     death, cause = _deaths(constants, patient, followed, seen, due, drawn, seed)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
@@ -113,18 +113,19 @@ def close(
     )
 
 
-def respond_at(course: Course, lineage: str, due: Floats, plan: Plan) -> Response:
+def respond_at(course: Course, disease: Disease, due: Floats, plan: Plan) -> Response:
     """Response of virtual patients at the visits due (n, visits) and at those that overt disease brought about.
 
     The days of the response are all those on which anybody could be seen, so that they depend on no patient.
     """
-    judged_by = "myeloma" if lineage == "myeloma" else words.lineage_words(lineage).judged_by
+    told = words.lineage_words(disease.lineage, disease.name)
+    judged_by = told.judged_by
     seen = as_seen(course, attend(course, due, judged_by))
     first = min((np.asarray(plan.disease_visits) - windows(plan)).tolist(), default=np.inf)
     days = course.days[(course.days >= first) & (course.days > 0)]
-    return (
-        respond_myeloma(seen, visits=days) if judged_by == "myeloma" else respond(seen, lineage=judged_by, visits=days)
-    )
+    if judged_by == "myeloma":
+        return respond_myeloma(seen, visits=days)
+    return respond(seen, lineage=judged_by, visits=days, residual=told.marrow)
 
 
 def _deaths(

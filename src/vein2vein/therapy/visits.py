@@ -153,9 +153,7 @@ def windows(plan: Plan) -> Floats:
         return np.broadcast_to(np.asarray(plan.visit_windows), days.shape)
     gaps = np.diff(days, prepend=0.0)
     near = np.minimum(gaps, np.append(gaps[1:], np.inf)) * _usual("window_of_gap")
-    return np.floor(
-        np.minimum.reduce([_usual("window_share") * days, near, np.full(days.shape, _usual("window_most"))])
-    )
+    return np.floor(np.minimum(np.minimum(_usual("window_share") * days, near), _usual("window_most")))
 
 
 def visit_days(plan: Plan, numbers: NDArray[np.int64], seed: int) -> Floats:
@@ -175,4 +173,4 @@ def visit_days(plan: Plan, numbers: NDArray[np.int64], seed: int) -> Floats:
     drawn = np.where(wide > 0, drawn, days)
     grid = monitoring_days(plan)
     after = np.clip(np.searchsorted(grid, drawn), 1, len(grid) - 1)
-    return np.where(drawn - grid[after - 1] < grid[after] - drawn, grid[after - 1], grid[after])
+    return np.where(drawn - grid[after - 1] <= grid[after] - drawn, grid[after - 1], grid[after])

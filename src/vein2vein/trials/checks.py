@@ -9,6 +9,7 @@ from dataclasses import fields
 import numpy as np
 
 from vein2vein.cards import Card
+from vein2vein.clinic.words import lineage_words
 from vein2vein.errors import InputError
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
@@ -29,7 +30,6 @@ HIGHEST_NAME = 100  # characters
 _BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
 _OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
 _OF_MARROW = ("mrd_negative", "relapse_by_mrd")
-_WITH_MARROW = ("leukemia", "myeloma")
 
 
 def check_names(card: Card) -> None:
@@ -208,16 +208,16 @@ def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -
         raise card.error((*here, "from_day"), text)
 
 
-def unseen(endpoint: str, lineage: str) -> bool:
-    """Whether an endpoint needs a marrow that a disease of this lineage does not have examined."""
-    return endpoint in _OF_MARROW and lineage not in _WITH_MARROW
+def unseen(endpoint: str, lineage: str, disease: str = "") -> bool:
+    """Whether an endpoint needs a marrow that this disease, or one of this lineage, does not have examined."""
+    return endpoint in _OF_MARROW and not lineage_words(lineage, disease).marrow
 
 
 def _check_response(
     card: Card, plan: Plan, row: Published, here: tuple[str, ...], arms: Sequence[Arm], disease: Disease
 ) -> None:
     for one in [arm.disease for arm in arms] or [disease]:
-        if unseen(row.endpoint, one.lineage):
+        if unseen(row.endpoint, one.lineage, one.name):
             text = f"found '{row.endpoint}', but no marrow is examined for residual disease in {one.title}."
             raise card.error((*here, "endpoint"), text)
     if row.endpoint not in _OF_RESPONSE:

@@ -210,6 +210,9 @@ def efs_second_line(
     death_day: ArrayLike,
     last_day: ArrayLike,
     new_therapy_day: ArrayLike = np.inf,
+    start_day: ArrayLike = 0.0,
+    progression_day: ArrayLike | None = None,
+    infused: ArrayLike = True,
     criteria: str = "endpoints",
 ) -> tuple[Floats, Flags]:
     """Event-free survival as trials of second-line lymphoma define it.
@@ -221,28 +224,36 @@ def efs_second_line(
     response : Response
         By Lugano or another edition with a category SD.
     death_day, last_day, new_therapy_day : array_like, shape (n,)
-        Days from the infusion; inf: did not happen. Trials count from randomization: shift the days where it is known.
+        Days from the infusion; inf: did not happen.
+    start_day : array_like, shape (n,)
+        Day of the infusion from which the trial counts to the visit of day 150: trials count from randomization.
+    progression_day : array_like, shape (n,), optional
+        In place of the one in the response: as known at a data cut-off, or before an infusion that was never given.
+    infused : array_like of bool, shape (n,)
+        Who is not, has no visit: lack of response is found on day 150.
     criteria : str
         Edition that holds the day of the visit.
 
     Returns
     -------
     time : ndarray, shape (n,)
-        Day of the event, or of the end of observation.
+        Day of the event, or of the end of observation, from the infusion.
     event : ndarray of bool, shape (n,)
     """
     v = edition(criteria).values
-    visit = (response.days > 0) & (response.days <= v["stable_day"] + v["stable_slack"])
-    due = visit & (response.days >= v["stable_day"] - v["stable_slack"])
-    stable = response.categories.index("SD")
-    seen = np.where((response.status >= 0) & due[None, :], response.days[None, :], np.inf)
-    judged = seen.min(axis=1, initial=np.inf)
-    responded = (response.status[:, visit] > stable).any(axis=1)
+    start = np.broadcast_to(np.asarray(start_day, dtype=float), len(response.best))
+    since = response.days[None, :] - start[:, None]
+    visit = (response.days > 0)[None, :] & (since <= v["stable_day"] + v["stable_slack"])
+    due = visit & (since >= v["stable_day"] - v["stable_slack"])
+    seen = np.where((response.status >= 0) & due, response.days[None, :], np.inf)
+    judged = np.where(infused, seen.min(axis=1, initial=np.inf), start + v["stable_day"])
+    responded = (visit & (response.status > response.categories.index("SD"))).any(axis=1)
     failed = np.where(responded, np.inf, judged)
+    progressed = response.progression_day if progression_day is None else progression_day
     death, other = np.asarray(death_day, dtype=float), np.asarray(new_therapy_day, dtype=float)
-    day = np.minimum.reduce([*np.broadcast_arrays(response.progression_day, death, other, failed)])
+    day = np.minimum.reduce([*np.broadcast_arrays(progressed, death, other, failed)])
     end = np.minimum(death, np.asarray(last_day, dtype=float))
-    event = np.isfinite(day) & (day <= np.maximum(end, other))
+    event = np.isfinite(day) & ((day <= end) | (day == other))
     return np.where(event, day, end), event
 
 

@@ -18,6 +18,7 @@ from vein2vein.journey.journey import Journey, followed_by, per_patient
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
     blood,
     exposure,
+    outcomes,
     toxicity,
 )
 from vein2vein.trials.endpoints.reading import (
@@ -157,9 +158,13 @@ def died(journey: Journey, *, until: float) -> Flags:
 
 
 @endpoint("time", "day")
-def survival(journey: Journey, *, event: str, clock: str, censor_transplant: bool) -> Times:
-    """Time to the event of OS, EFS, RFS or DOR, from infusion or enrollment."""
-    return time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+def survival(
+    journey: Journey, *, event: str, clock: str, censor_transplant: bool, never_infused: str = "event"
+) -> Times:
+    """Time to the event of OS, EFS, PFS, RFS or DOR, from infusion or enrollment."""
+    return time_to_event(
+        journey.outcome, event, clock=clock, censor_hsct=censor_transplant, never_infused=never_infused
+    )
 
 
 def recovery_day(journey: Journey) -> Floats:
@@ -346,8 +351,13 @@ SETS: dict[str, Callable[[Journey, str, float], Flags]] = {
     "durable_responders": lambda journey, scale, until: blood.durable_responders(journey),
     "relapsed": lambda journey, scale, until: _relapsed(journey),
     "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),
+    "collected": lambda journey, scale, until: ~np.asarray(journey.apheresis.failed, bool),
+    "icans": lambda journey, scale, until: infused(journey) & toxicity.icans(journey, grade=1, until=until),
+    "neurologic_event": lambda journey, scale, until: (
+        infused(journey) & toxicity.neurologic_event(journey, grade=1, until=until)
+    ),
     "severe_neurologic_event": lambda journey, scale, until: _severe_neurologic(journey, until),
 }
 """Name -> who is in it: ``set(journey, scale, until)``, with the trial's CRS scale and its window in days."""
 
-__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "exposure"]
+__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "exposure", "outcomes"]
