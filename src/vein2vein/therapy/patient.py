@@ -53,7 +53,8 @@ class Patient:
         Name of the disease card.
     prior_lines : ndarray
     prior_hsct, prior_blinatumomab, prior_bcma, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
-        ``prior_bcma``: any treatment directed against BCMA; ``recent_anti_cd20``: within six months; ``fitness_prior``: clofarabine or bendamustine within six months.
+        ``prior_bcma``: any treatment against BCMA; ``recent_anti_cd20``: within six months;
+        ``fitness_prior``: clofarabine or bendamustine within six months.
     burden : ndarray
         Tumor cells of the whole body, e6/kg.
     b_cells_per_kg : ndarray

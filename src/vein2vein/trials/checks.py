@@ -9,6 +9,7 @@ from dataclasses import fields
 import numpy as np
 
 from vein2vein.cards import Card
+from vein2vein.clinic.words import lineage_words
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
@@ -30,7 +31,6 @@ HIGHEST_NAME = 100  # characters
 _BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
 _OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
 _OF_MARROW = ("mrd_negative", "relapse_by_mrd")
-_WITH_MARROW = ("leukemia", "myeloma")
 
 
 def check_names(card: Card) -> None:
@@ -194,7 +194,7 @@ def _asked(row: Published) -> tuple[object, ...]:
 def _check_arms(card: Card, row: Published, here: tuple[str, ...], arms: Sequence[Arm]) -> None:
     """Refuse what cannot be compared between arms, and what nobody knows of standard care."""
     names = [arm.name for arm in arms]
-    if row.endpoint == "hazard_between_arms":
+    if row.endpoint in between_arms.BETWEEN:
         against = str(row.arguments["against"])
         at = (*here, "against") if card.get(*here, "against") is not None else ("endpoints", "against")
         if against not in names:
@@ -214,7 +214,7 @@ def _check_arms(card: Card, row: Published, here: tuple[str, ...], arms: Sequenc
             f"found '{row.endpoint}' of '{arm.name}', of which nothing is known under standard care; expected {known}."
         )
         raise card.error((*here, "endpoint"), text)
-    if row.endpoint != "hazard_between_arms" and len(standard) < len(counted):
+    if row.endpoint not in between_arms.BETWEEN and len(standard) < len(counted):
         raise card.error((*here, "arms"), f"found {list(row.arms)}: cells and standard care are not counted together.")
     if row.among != "enrolled":
         text = f"found '{row.among}', but in '{arm.name}' nobody is infused; expected 'enrolled'."
@@ -228,11 +228,11 @@ def _check_comparator(card: Card, row: Published, here: tuple[str, ...], arm: Ar
     if comparator is None:
         return
     if row.endpoint in between_arms.TO_EVENTS:
-        event, clock = str(row.arguments["event"]), str(row.arguments["clock"])
+        event, clock = str(row.arguments.get("event", "EFS")), str(row.arguments["clock"])
         if event not in comparator.survival:
             given = ", ".join(comparator.survival)
             text = f"found '{event}', which {comparator.name} does not give; expected one of {given}."
-            raise card.error((*here, "event"), text)
+            raise card.error((*here, "event" if "event" in row.arguments else "endpoint"), text)
         if clock != "enrolment":
             at = (*here, "clock") if card.get(*here, "clock") is not None else ("endpoints", "clock")
             raise card.error(at, f"found '{clock}', but '{arm.name}' is counted from randomization: write 'enrolment'.")
@@ -264,16 +264,16 @@ def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -
         raise card.error((*here, "from_day"), text)
 
 
-def unseen(endpoint: str, lineage: str) -> bool:
-    """Whether an endpoint needs a marrow that a disease of this lineage does not have examined."""
-    return endpoint in _OF_MARROW and lineage not in _WITH_MARROW
+def unseen(endpoint: str, lineage: str, disease: str = "") -> bool:
+    """Whether an endpoint needs a marrow that this disease, or one of this lineage, does not have examined."""
+    return endpoint in _OF_MARROW and not lineage_words(lineage, disease).marrow
 
 
 def _check_response(
     card: Card, plan: Plan, row: Published, here: tuple[str, ...], arms: Sequence[Arm], disease: Disease
 ) -> None:
     for one in [arm.disease for arm in arms] or [disease]:
-        if unseen(row.endpoint, one.lineage):
+        if unseen(row.endpoint, one.lineage, one.name):
             text = f"found '{row.endpoint}', but no marrow is examined for residual disease in {one.title}."
             raise card.error((*here, "endpoint"), text)
     if row.endpoint not in _OF_RESPONSE:

@@ -225,8 +225,8 @@ def _cards(journeys: Sequence[Journey]) -> dict[str, str]:
 
 def _seen(row: Published, trial: Trial) -> bool:
     last = max(row.time or 0.0, number_of(row, "day"))
-    lineages = {one.disease.lineage for one in trial.arms or (trial,)}
-    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, lineage) for lineage in lineages)
+    diseases = [one.disease for one in trial.arms or (trial,)]
+    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, one.lineage, one.name) for one in diseases)
 
 
 def _difference(row: Published, journeys: Sequence[Journey], seed: int) -> Difference:

@@ -29,6 +29,7 @@ from vein2vein.trials.arms import Arm, arm_of
 from vein2vein.trials.comparator import Comparator
 from vein2vein.trials.comparison import Row, compare
 from vein2vein.trials.published import MOST, Published, published
+from vein2vein.trials.subgroups import check_subgroups
 from vein2vein.trials.treating import treat_arm
 from vein2vein.trials.trial_card import RANDOMIZED, trial_card
 from vein2vein.virtual.assay import Assay
@@ -212,6 +213,8 @@ def read_trial(card: Card) -> Trial:
     rows = tuple(published(card, str(i), row, told.endpoints, cutoffs, names) for i, row in enumerate(told.published))
     accrual = told.enrollment.accrual
     checks.check_visits(card, plan, rows, disease, arms, cutoffs, accrual)
+    laws = {one.name: (one.disease, {**told.population, **one.population}) for one in arms}
+    check_subgroups(card, rows, laws or {"": (disease, told.population)})
     moved = told.transplant
     return Trial(
         name=told.trial.name,

@@ -33,9 +33,9 @@ Values = dict[str, Floats]
 LETTERS, LOSSES = ("a", "b"), ("f_neg", "f_neg_b")  # of the first and of the second target
 TRAITS = (
     "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "prior_bcma",
-    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes", "viability", "memory_content",
-    "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies", "neutrophils", "platelets",
-    "ferritin", "crp", "igg", "creatinine", "m_protein",
+    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes",
+    "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
+    "neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
 
