@@ -203,7 +203,7 @@ def contrast(
     for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
         say(i / 2, trial.name)
         journeys.append(enroll_and_treat(trial, numbers, seed=own))
-    rows = tuple(_difference(row, journeys, seed) for row in endpoints() if _seen(row, first))
+    rows = tuple(_difference(row, journeys, seed) for row in _shown(first, second))
     rows = tuple(row for row in rows if not row.missing or any(row.patients))
     notes = tuple(dict.fromkeys(note for journey in journeys for note in journey.notes))
     return Contrast(
@@ -221,6 +221,20 @@ def _cards(journeys: Sequence[Journey]) -> dict[str, str]:
         for which, journey in zip(("first", "second"), journeys)
         for what, name in (("product", journey.provenance["product"]), ("policy", journey.provenance["policy"]))
     }
+
+
+def _shown(first: Trial, second: Trial) -> tuple[Published, ...]:
+    """Rows for two designs: of all enrolled where one of them is standard care, of the infused otherwise.
+
+    A design is an arm without a name, which standard care needs in order to be counted.
+    """
+    standard = first.comparator is not None or second.comparator is not None
+    rows = tuple(row for row in endpoints() if _seen(row, first) and _of_all(row) == standard)
+    return tuple(replace(row, arms=("",)) for row in rows) if standard else rows
+
+
+def _of_all(row: Published) -> bool:
+    return row.among == "enrolled" and row.endpoint in ("survival", "best_response")
 
 
 def _seen(row: Published, trial: Trial) -> bool:
