@@ -33,7 +33,7 @@ SOURCES = {
     "karmma3": "ailawadhi_2024", "Rodriguez-Otero 2023": "rodriguez_otero_2023", "Siddiqi 2022": "siddiqi_2022",
     "Siddiqi 2023": "siddiqi_2023", "ASCO 2024": "cll_004_update", "ecancer": "siddiqi_2023",
     "behind-the-fda-approval-of-liso-cel": "siddiqi_2023", "yescartahcp": "yescarta_page",
-    "bloodadvances/article-split/8/11/2982": "zuma_7_next_line", "conference-correspondent": "lbcl_review_2022",
+    "bloodadvances/article-split/8/11/2982": "zuma_7_next_line",
     "Locke 2024": "locke_2024", "Locke 2022 NEJM": "locke_2022_zuma_7", "tecartus.com": "tecartus_page",
     "Schuster 2019": "schuster_2019", "study.space": "schuster_2019", "Schuster 2021": "schuster_2021",
     "Awasthi": "awasthi_2020", "3/14/2230": "bishop_2019", "docwirenews": "kymriah_label_2018",
@@ -91,7 +91,7 @@ def endpoint_of_new(file: str, row: dict[str, str]) -> dict[str, object]:
     standard = arm.startswith(("SOC", "standard"))
     if "landmark" in arm or "MTV" in arm or "double-refractory" in row["population"]:
         return {"endpoint": "", "reason": SUBSET}
-    if standard and ("age>=65" in arm or q.endswith("_2lines")):
+    if ("age>=65" in arm and (standard or q == "EFS_HR")) or (standard and q.endswith("_2lines")):
         return {"endpoint": "", "reason": "the comparator is published for all of its patients together"}
     if q.startswith(("steroid_use_", "vasopressor")):
         return {"endpoint": "", "reason": "treatments are not told apart by what they were given for"}
