@@ -56,7 +56,8 @@ def made(traits=CHILD, n=1, values=None, seed=1, target_a="CD19", **more):
     return covariates.individual(
         C,
         drawn(n) if values is None else values,
-        traits={**traits, **more}, targets=(seen(target_a, n),), design="single", t0=-6.0, seed=seed, numbers=np.arange(n), limits=LIMITS,
+        traits={**traits, **more}, targets=(seen(target_a, n),), design="single", t0=-6.0, seed=seed,
+        numbers=np.arange(n), limits=LIMITS,
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def check_population(
 
     usual = population_laws(disease)
     for name, law in laws.items():
-        expected = usual[name].unit if name in usual else ""
+        expected = usual[name].unit if name in usual else unit_of(name)
         if law.unit and not same_unit(law.unit, expected):
             shown = f"'{expected}'" if expected else "no unit"
             text = f"found '{law.unit}', expected {shown}; give the numbers of this law in that unit."

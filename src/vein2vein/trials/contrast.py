@@ -24,8 +24,7 @@ from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
 from vein2vein.therapy.product import find_indication, find_product
-from vein2vein.therapy.targets import check_targets
-from vein2vein.therapy.vocabulary import ANTIGENS
+from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
 from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
@@ -112,15 +111,14 @@ def design(
             raise InputError(unknown(f"arm of {trial.name}", arm, known))
         trial = one_arm(trial, known[arm])
     check_one_arm(trial)
-    trial = replace(trial, absent_target=absent_target or trial.absent_target)
+    trial = replace(trial, absent_target=True) if absent_target else trial
     if not (product or dose or conditioning or policy):
         return replace(trial, name=arm) if arm else trial
     if policy:
         read_policy(policy)
     chosen = find_product(product) if product else trial.product
     other = chosen.name != trial.product.name
-    told = frozenset(trial.population) & frozenset(ANTIGENS)
-    check_targets(chosen, trial.disease, told, asked=trial.absent_target)
+    check_targets(chosen, trial.disease, densities(trial.population), asked=trial.absent_target)
     asked = dose or ("" if other else trial.dose)
     refuse_dose(asked, chosen, trial.disease, trial.population)
     regimen = conditioning or ("" if other else trial.conditioning)

@@ -13,8 +13,7 @@ from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen
-from vein2vein.therapy.targets import ANYHOW, absent
-from vein2vein.therapy.vocabulary import ANTIGENS
+from vein2vein.therapy.targets import ANYHOW, absent, densities
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.comparator import Comparator, find_comparator, refuse_disease
 from vein2vein.trials.trial_card import RANDOMIZED, ArmCard, TrialTables
@@ -66,7 +65,7 @@ def check_target(
     card: Card, product: Product, disease: Disease, laws: Mapping[str, Law], told: TrialTables, *path: str
 ) -> None:
     """Refuse a product whose targets the tumor lacks, unless the file asks for it; a law of a density counts."""
-    said = "" if told.trial.absent_target else absent(product, disease, frozenset(laws) & frozenset(ANTIGENS))
+    said = "" if told.trial.absent_target else absent(product, disease, densities(laws))
     if said:
         named = [at for at in ((*path, "product"), ("trial", "product")) if card.get(*at) is not None]
         raise card.error(named[0], said + ANYHOW)
