@@ -14,7 +14,9 @@ from vein2vein.trials.trial import list_trials, load_trial
 
 USUAL = read_plan()
 MANY = np.arange(400)
-DAYS = st.lists(st.integers(10, 1800), min_size=1, max_size=12, unique=True).map(lambda days: tuple(map(float, sorted(days))))
+DAYS = st.lists(st.integers(10, 1800), min_size=1, max_size=12, unique=True).map(
+    lambda days: tuple(map(float, sorted(days)))
+)
 
 
 @given(days=DAYS, seed=st.integers(0, 9))
@@ -62,7 +64,7 @@ def test_windows_of_a_file_hold_and_0_is_exact():
 )
 def test_windows_that_cannot_be_are_refused_with_their_line(given, said):
     card = parse_card(f"[visits]\ndisease_visits = [28, 60, 90]\n{given}\n", "my.toml")
-    with pytest.raises(InputError, match="line 3, visits.visit_windows") as problem:
+    with pytest.raises(InputError, match=r"line 3, visits\.visit_windows") as problem:
         read_plan(card, "visits")
     assert said in str(problem.value)
 
