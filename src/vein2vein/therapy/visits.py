@@ -108,7 +108,8 @@ class Visits(Noted, Plan):
         if self.watch_step > self.watch_until:
             said = f"found {self.watch_step:g}, expected at most watch_until, {self.watch_until:g} days."
             yield "watch_step", said
-        yield from super().faults()
+        yield from Plan.faults(self)
+        yield from Noted.faults(self)
 
 
 def read_plan(card: Card | None = None, *path: str) -> Plan:
