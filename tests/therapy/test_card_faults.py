@@ -102,7 +102,14 @@ FAULTS = [
     (CLL, "positive = 0.2\n", "", 0, "antigens.CD22.density", "a density where positive is 0 or not given"),
     (CLL, 'antigen_b = "CD20"', 'antigen_b = "BCMA"', 1, "antigen_b", "expected one that antigens tells to be carried"),
     (CLL, "[antigens.BCMA]", "[antigens.BCMA]\npositive = 0.3", 1, "antigens.BCMA.density", "needs its law"),
-    (TISA, "[parameters.half_a]\nvalue = 2000", "[parameters.half_a]\nvalue = 0.1", 2, "parameters.half_a.value", "0.1"),
+    (
+        TISA,
+        "[parameters.half_a]\nvalue = 2000",
+        "[parameters.half_a]\nvalue = 0.1",
+        2,
+        "parameters.half_a.value",
+        "0.1",
+    ),
     (TISA, "[parameters.half_a]", "[parameters.r50_a]", 1, "parameters.r50_a", "unknown parameter 'r50_a'"),
     # use, dose, lymphodepletion
     (TISA, "age_below = 26", "age_below = 26\nage_low = 30", 1, "indications.0.age_below", "more than age_low, 30"),

@@ -17,6 +17,7 @@ from vein2vein.models.reference.observables import antigen_positive
 from vein2vein.parameters import individual_values
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.antigens import find_antigen
+from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.targets import Target
 from vein2vein.virtual import covariates
 
@@ -317,3 +318,34 @@ def test_losses_go_with_the_antigen_and_not_with_its_place():
     second = covariates.individual(C, values, targets=(other, one), design="or", **told)
     assert (first["f_neg"], first["f_neg_b"]) == (second["f_neg_b"], second["f_neg"]) == (1e-5, 1e-3)
     assert covariates.individual(C, values, targets=(other,), design="single", **told)["f_neg"] == 1e-3
+
+
+# Line of therapy, and earlier therapy against the antigen
+
+
+@given(st.floats(-8, 8), st.floats(-8, 8), st.floats(0.01, 0.95))
+def test_more_lines_never_make_resistance_rarer_or_killing_stronger(one: float, other: float, share: float) -> None:
+    fewer, more = sorted((one, other))
+    p = {"p_res": np.full(2, share), "kap_p": np.ones(2)}
+    covariates.lines_effect(covariates.constants(), p, np.array([fewer, more]))
+    assert p["p_res"][0] <= p["p_res"][1] and p["kap_p"][0] >= p["kap_p"][1]
+    assert (p["p_res"] > 0).all() and (p["p_res"] < 1).all()
+
+
+def test_the_usual_number_of_lines_keeps_the_cards_values() -> None:
+    p = {"p_res": np.full(2, 0.3), "kap_p": np.ones(2)}
+    covariates.lines_effect(covariates.constants(), p, np.array([0.0, np.nan]))
+    assert p["p_res"] == pytest.approx(0.3) and (p["kap_p"] == 1).all()
+    c = covariates.constants()
+    covariates.lines_effect(c, p, np.ones(2))
+    odds = p["p_res"] / (1 - p["p_res"])
+    assert odds == pytest.approx(0.3 / 0.7 * c.lines_p_res) and p["kap_p"] == pytest.approx(c.lines_kap)
+    assert covariates.usual_lines(find_disease("lbcl")) == 3
+
+
+def test_earlier_bcma_therapy_leaves_less_of_the_antigen_and_more_without_it():
+    base, c = made(target_a="BCMA"), covariates.constants()
+    after = made(target_a="BCMA", prior_bcma=1.0)
+    assert after["r_a"] == pytest.approx(c.bcma_density * base["r_a"]) and after["r_a"] < base["r_a"]
+    assert after["f_neg"] == pytest.approx(c.bcma_f_neg * base["f_neg"])
+    assert made(prior_bcma=1.0)["r_a"] == pytest.approx(made()["r_a"]), "CD19 is another antigen"

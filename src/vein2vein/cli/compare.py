@@ -100,6 +100,7 @@ def _designs(
     arms: tuple[str, ...],
     absent_target: bool,
 ) -> tuple[Trial, Trial]:
+    from vein2vein.therapy.targets import absent, densities
     from vein2vein.trials.contrast import check_pair, design
     from vein2vein.trials.trial import check_apart, load_trial
 
@@ -131,6 +132,9 @@ def _designs(
             chosen["arm"] = own[side]
         one = design(trial, **chosen, absent_target=absent_target)
         made.append(replace(one, name=f"{trial.name}, {one.name}") if trials and chosen else one)
+    options.acts_on_targets(
+        absent_target, *(absent(one.product, one.disease, densities(one.population)) for one in made)
+    )
     if not trials and made[0].name == made[1].name:
         raise InputError(f"both designs would be the same, {made[0].name}; give two values that differ.")
     check_pair(made[0], made[1])

@@ -60,6 +60,7 @@ def simulate(
     constants: Constants | None = None,
     seed: int = 1,
     typical: bool = False,
+    withheld: bool = False,
     backend: str = "batch",
     progress: Progress | None = None,
     absent_target: bool = False,
@@ -93,6 +94,8 @@ def simulate(
     seed : int
     typical : bool
         All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
+    withheld : bool
+        Nobody is infused: the patients of an arm that is given standard care.
     backend : {"batch", "plain"}
     progress : callable (fraction, text), optional
     absent_target : bool
@@ -117,7 +120,7 @@ def simulate(
     bridging_share = entry.check_share("bridging_share", bridging_share)
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
-    typical = flag("typical", typical)
+    typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
     check_targets(product, disease, told_of(patient), asked=asked_for)
     notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
@@ -159,7 +162,7 @@ def simulate(
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
     notes += said
-    given = infused.given & ~waited.dropped
+    given = infused.given & ~waited.dropped & (not withheld)
     reason = np.where(given, "", np.where(lot.failed, "manufacturing failure", waited.reason)).astype(str)
 
     # 7 for each monitoring time: advance, observe, grade, treat
@@ -241,11 +244,13 @@ def _columns(
     traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
     traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
+    disease = find_disease(treated.disease)
+    traits["usual_lines"] = np.full(treated.count, covariates.usual_lines(disease))
     own = covariates.individual(
         constants.covariates,
         values,
         traits=traits,
-        targets=targets_of(product, find_disease(treated.disease), treated),
+        targets=targets_of(product, disease, treated),
         design=product.design,
         t0=t0,
         seed=seed,

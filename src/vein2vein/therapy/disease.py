@@ -23,8 +23,9 @@ from vein2vein.therapy.laws import Law, laws_form, read_laws
 
 FOLDER = Path(__file__).with_name("diseases")
 FIELDS = (
-    "age", "male", "weight", "height", "prior_lines", "prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20",
-    "fitness_prior", "burden", "b_cells_per_kg", "lymphocytes", "cd3", "circulating_blasts", "creatinine_clearance",
+    "age", "male", "weight", "height", "prior_lines", "prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a",
+    "recent_anti_cd20", "fitness_prior", "burden", "b_cells_per_kg", "lymphocytes", "cd3",
+    "circulating_blasts", "creatinine_clearance",
 )  # fmt: skip
 FACTS = (*FIELDS, *words.ANTIGENS)  # a density has the name of its antigen
 

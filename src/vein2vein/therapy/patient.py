@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-FLAGS = ("prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20", "fitness_prior")
+FLAGS = ("prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a", "recent_anti_cd20", "fitness_prior")
 
 
 def _nothing() -> Floats:
@@ -52,8 +52,9 @@ class Patient:
     disease : str
         Name of the disease card.
     prior_lines : ndarray
-    prior_hsct, prior_blinatumomab, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
-        ``recent_anti_cd20``: within six months; ``fitness_prior``: clofarabine or bendamustine within six months.
+    prior_hsct, prior_blinatumomab, prior_bcma, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
+        ``prior_bcma``: any treatment against BCMA; ``recent_anti_cd20``: within six months;
+        ``fitness_prior``: clofarabine or bendamustine within six months.
     burden : ndarray
         Tumor cells of the whole body, e6/kg.
     b_cells_per_kg : ndarray
@@ -85,6 +86,7 @@ class Patient:
     prior_lines: Floats
     prior_hsct: Flags
     prior_blinatumomab: Flags
+    prior_bcma: Flags
     kmt2a: Flags
     recent_anti_cd20: Flags
     fitness_prior: Flags

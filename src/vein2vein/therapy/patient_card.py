@@ -58,6 +58,7 @@ class PatientFacts(Record):
     sex: Annotated[str, text("Sex", ("male", "female"))] = ""
     prior_hsct: Annotated[bool, flag("Had an allogeneic transplantation")] | None = None
     prior_blinatumomab: Annotated[bool, flag("Had blinatumomab")] | None = None
+    prior_bcma: Annotated[bool, flag("Had treatment directed against BCMA")] | None = None
     kmt2a: Annotated[bool, flag("KMT2A rearranged")] | None = None
     recent_anti_cd20: Annotated[bool, flag("Had an anti-CD20 antibody within six months")] | None = None
     fitness_prior: Annotated[bool, flag("Had clofarabine or bendamustine within six months")] | None = None

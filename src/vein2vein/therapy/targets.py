@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from vein2vein.errors import InputError
 from vein2vein.therapy.antigens import Antigen, find_antigen
 from vein2vein.therapy.disease import Disease
+from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
+from vein2vein.therapy.vocabulary import ANTIGENS
 
 Floats = NDArray[np.float64]
 ANYHOW = (
@@ -117,6 +120,11 @@ def check_targets(
 def told_of(patient: Patient) -> frozenset[str]:
     """Antigens of which the patients themselves have a density, 0 included."""
     return frozenset(name for name, found in patient.antigens.items() if np.isfinite(found).any())
+
+
+def densities(laws: Mapping[str, Law]) -> frozenset[str]:
+    """Antigens whose density has a law of its own."""
+    return frozenset(name for name in laws if name in ANTIGENS)
 
 
 def notes_of(product: Product, disease: Disease, patient: Patient) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import poisson_at, uniforms
 from vein2vein.records import described
+from vein2vein.therapy.disease import Disease, population_laws
+from vein2vein.therapy.laws import quantile
 from vein2vein.therapy.targets import Target
 from vein2vein.virtual.bedside import Limits
 
@@ -30,10 +32,10 @@ Values = dict[str, Floats]
 
 LETTERS, LOSSES = ("a", "b"), ("f_neg", "f_neg_b")  # of the first and of the second target
 TRAITS = (
-    "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "recent_anti_cd20", "kmt2a",
-    "burden", "b_cells_per_kg", "lymphocytes", "viability", "memory_content",
-    "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies", "neutrophils", "platelets",
-    "ferritin", "crp", "igg", "creatinine", "m_protein",
+    "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "prior_bcma",
+    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes",
+    "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
+    "neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
 
@@ -70,6 +72,11 @@ class CovariateConstants:
     cd4_middle: float
     hsct_rho: float
     blinatumomab_f_neg: float
+    bcma_density: float
+    bcma_f_neg: float
+    lines_p_res: float
+    lines_kap: float
+    lines_most: float
     kmt2a_f_nn: float
     bulk_slope: float
     bulk_reference: float
@@ -233,17 +240,39 @@ def lot_effects(c: CovariateConstants, p: Values, lot: Mapping[str, Floats]) -> 
 def patient_effects(
     c: CovariateConstants, p: Values, traits: Mapping[str, ArrayLike], ids: Ids, targets: Sequence[Target]
 ) -> None:
-    """Change growth, antigen loss, macrophage threshold, killing and B-cell return with the patient's history."""
+    """Change growth, antigen, resistance, macrophage threshold, killing and B-cell return with the history."""
     p["rho"] = p["rho"] * np.where(_flag(traits, "prior_hsct", ids), c.hsct_rho, 1.0)
-    loss = np.where(_flag(traits, "prior_blinatumomab", ids), c.blinatumomab_f_neg, 1.0)
-    for target, name in zip(targets, LOSSES):
-        if target.antigen.name == "CD19":
-            p[name] = p[name] * loss
+    earlier = {
+        "CD19": (_flag(traits, "prior_blinatumomab", ids), c.blinatumomab_f_neg, 1.0),
+        "BCMA": (_flag(traits, "prior_bcma", ids), c.bcma_f_neg, c.bcma_density),
+    }
+    for target, name, letter in zip(targets, LOSSES, LETTERS):
+        if target.antigen.name in earlier:
+            had, lost, density = earlier[target.antigen.name]
+            p[name] = p[name] * np.where(had, lost, 1.0)
+            p[f"r_{letter}"] = p[f"r_{letter}"] * np.where(had, density, 1.0)
+    lines_effect(c, p, _trait(traits, "prior_lines", ids, np.nan) - _trait(traits, "usual_lines", ids, np.nan))
     doublings = np.maximum(np.log2(p["FER0"] / c.ferritin_reference), 0.0)
     p["KIF"] = p["KIF"] * c.ferritin_KIF**doublings
     p["kap_p"] = p["kap_p"] * c.ferritin_kap**doublings
     recent = _flag(traits, "recent_anti_cd20", ids)
     p["kzB"] = np.where(recent, np.minimum(p["kzB"], c.kzB_anti_cd20), p["kzB"])
+
+
+def lines_effect(c: CovariateConstants, p: Values, more: Floats) -> None:
+    """Make resistance more frequent and killing weaker with each line of therapy beyond the usual (NaN: no effect).
+
+    What earlier lines do to the collected T cells is a matter of manufacturing: see ``therapy/ex_vivo_expansion``.
+    """
+    lines = np.clip(_or(more, 0.0), -c.lines_most, c.lines_most)
+    odds = c.lines_p_res**lines
+    p["p_res"] = p["p_res"] * odds / (1 - p["p_res"] + p["p_res"] * odds)
+    p["kap_p"] = p["kap_p"] * c.lines_kap**lines
+
+
+def usual_lines(disease: Disease) -> float:
+    """Earlier lines of therapy for which the numbers of a disease card hold: the median of its population."""
+    return float(quantile(population_laws(disease)["prior_lines"], np.full(1, 1 / 2), {})[0])
 
 
 def bulk_effect(c: CovariateConstants, p: Values, burden: Floats) -> None:
