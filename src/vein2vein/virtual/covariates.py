@@ -123,7 +123,8 @@ def individual(
         (cm), creatinine_clearance (mL/min), burden (e6/kg at ``t0``, after bridging). Of the lot: viability,
         memory_content (weighted memory share) and memory_reference (that of a typical lot of the product), f_EFF
         (share of effector cells), fitness (q), cd4_share, vector_copies. Measured before
-        treatment, in canonical units: neutrophils, platelets, hemoglobin, lymphocytes, ferritin, crp, igg, creatinine, m_protein.
+        treatment, in canonical units: neutrophils, platelets, hemoglobin, lymphocytes, ferritin, crp, igg,
+        creatinine, m_protein.
     target_a, target_b : str
         Antigens of the product, for effects that belong to CD19.
     t0 : array_like, shape (n,)
