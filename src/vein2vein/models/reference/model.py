@@ -1,10 +1,10 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
 Forty states of the specification, five of what lags or outlasts its cause (AC, RP, TL, MD, BB), four of blood (ER, HB,
-LD, SB), the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in 1e6 per kg, whole body; day 0 is the infusion; the
-start ``t0`` is the first conditioning day or earlier. The equations are in ``equations.py`` and ``blood.py``, the
-start and the doses in ``doses.py``, what is measured in ``observables.py``, the birth-death part in ``extinction.py``,
-every number in ``reference.toml``.
+LD, SB), the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in 1e6 per kg, whole body;
+day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations are in ``equations.py``
+and ``blood.py``, the start and the doses in ``doses.py``, what is measured in ``observables.py``, the birth-death part
+in ``extinction.py``, every number in ``reference.toml``.
 
 Parameters that the making of a patient gives (``given_by = "patient"``; clones k = pp, pn, np, nn, s):
 
@@ -28,7 +28,8 @@ What differs from the specification, and why
 - G-CSF multiplies the feedback of the neutrophil chain only; all its transits shorten.
 - Volumes of fludarabine, cyclophosphamide and tocilizumab scale with body weight, clearances with its power 0.75.
 - The Deauville score leaves out the rise from a nadir, which no state holds; ``deauville`` takes it from a reader.
-- White cells include CAR-T cells, B cells and the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes is added.
+- White cells include CAR-T cells, B cells and the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes
+  is added.
 - Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
