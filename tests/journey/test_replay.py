@@ -151,7 +151,7 @@ def columns_of(case, lot, ready, who, first):
     values = {name: value[who] for name, value in drawn_of(case).items()}
     own = select(ready, who)
     traits = {name: getattr(own, name) for name in covariates.TRAITS if hasattr(own, name)}
-    measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
+    measured = ("neutrophils", "platelets", "hemoglobin", "ferritin", "crp", "igg", "creatinine", "m_protein")
     traits |= {name: own.baseline[name] for name in measured if name in own.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
     found = covariates.individual(

@@ -72,7 +72,9 @@ def test_every_parameter_has_a_source_or_a_card():
     }
     for name, one in every.items():
         assert one.meaning and one.unit, name
-        assert one.value is None or (one.source in all_sources() and one.how) or (one.how == "assumed" and one.why), name
+        assert one.value is None or (one.source in all_sources() and one.how) or (one.how == "assumed" and one.why), (
+            name
+        )
     kept = reference.parameters(patient=False)
     assert set(every) - set(kept.parameters) >= {"BW", "fate_pp", "n_T0"}
     assert "given_by" not in kept.parameters and not {n for n in kept.missing() if every[n].given_by == "patient"}

@@ -1,6 +1,7 @@
 """From traits to parameters: section 9b of the specification, founders and response class."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 
 from vein2vein.journey.day_loop import ward_limits
 from vein2vein.models.model import named
+from vein2vein.models.reference.blood import hemoglobin_target
 from vein2vein.models.reference.equations import recognition
 from vein2vein.models.reference.extinction import CLONES
 from vein2vein.models.reference.model import MODEL, parameters
@@ -151,9 +153,11 @@ def test_bulk_hinders_in_nodal_disease_only():
 
 
 def test_measured_counts_are_met_at_the_start():
-    p = made(burden=7000.0, neutrophils=1.5, platelets=60.0)
+    p = made(burden=7000.0, neutrophils=1.5, platelets=60.0, hemoglobin=9.4)
     m0 = 1 - 0.8 * 0.5
     assert p["ANC0"] * m0 == pytest.approx(1.5) and p["PLT0"] * m0 == pytest.approx(60)
+    assert hemoglobin_target(SimpleNamespace(**p), m0) == pytest.approx(9.4)
+    assert made(burden=7000.0)["HB0"] == pytest.approx(parameters().parameters["HB0"].value)
 
 
 def test_b_cells_are_capped_by_what_the_marrow_can_make():

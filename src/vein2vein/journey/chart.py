@@ -240,7 +240,7 @@ def _columns(
     who: NDArray[np.intp],
 ) -> Floats:
     """Parameter matrix of the reference model: the drawn values, changed by what is known of patient and lot."""
-    measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
+    measured = ("neutrophils", "platelets", "hemoglobin", "ferritin", "crp", "igg", "creatinine", "m_protein")
     traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
     traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}

@@ -35,7 +35,7 @@ TRAITS = (
     "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "prior_bcma",
     "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes",
     "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
-    "neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein",
+    "neutrophils", "platelets", "hemoglobin", "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
 
@@ -133,7 +133,8 @@ def individual(
         (cm), creatinine_clearance (mL/min), burden (e6/kg at ``t0``, after bridging). Of the lot: viability,
         memory_content (weighted memory share) and memory_reference (that of a typical lot of the product), f_EFF
         (share of effector cells), fitness (q), cd4_share, vector_copies. Measured before
-        treatment, in canonical units: neutrophils, platelets, lymphocytes, ferritin, crp, igg, creatinine, m_protein.
+        treatment, in canonical units: neutrophils, platelets, hemoglobin, lymphocytes, ferritin, crp, igg,
+        creatinine, m_protein.
     targets : sequence of Target
         One or two, as the patients' tumors carry them.
     design : {"single", "or", "and"}
@@ -307,6 +308,7 @@ def marrow_effects(p: Values, burden: Floats, traits: Mapping[str, ArrayLike], i
     m0 = 1 - p["crowd"] * p["mf"] * np.minimum(burden / p["K_marrow"], 1.0)
     p["ANC0"] = _or(_trait(traits, "neutrophils", ids, np.nan) / m0, p["ANC0"])
     p["PLT0"] = _or(_trait(traits, "platelets", ids, np.nan) / m0, p["PLT0"])
+    p["HB0"] = _or(_trait(traits, "hemoglobin", ids, np.nan) / (1 - p["hb_crowd"] * (1 - np.sqrt(m0))), p["HB0"])
     steady = p["kinP"] * p["amp"] / p["muB"]
     p["B0"] = np.minimum(_trait(traits, "b_cells_per_kg", ids, p["B0"]), steady * m0)
 

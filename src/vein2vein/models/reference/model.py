@@ -1,7 +1,7 @@
 """The reference in-vivo model: CAR-T cells, tumor clones, B lineage, IgG, blood counts, drugs, cytokines and signs.
 
 Forty states of the specification, seven of what lags or outlasts its cause (AC, W, V, RP, TL, MD, BB), interleukin-10,
-hemoglobin, LDH and soluble BCMA, the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
+four of blood (ER, HB, LD, SB), the depots of four drugs, and quadratures (extinction, hazards, areas). Cells are in
 1e6 per kg, whole body; day 0 is the infusion; the start ``t0`` is the first conditioning day or earlier. The equations
 are in ``equations.py`` and ``blood.py``, the start and the doses in ``doses.py``, what is measured in
 ``observables.py``, the birth-death part in ``extinction.py``, every number in ``reference.toml``.
@@ -31,7 +31,8 @@ What differs from the specification, and why
 - G-CSF multiplies the feedback of the neutrophil chain only; all its transits shorten.
 - Volumes of fludarabine, cyclophosphamide and tocilizumab scale with body weight, clearances with its power 0.75.
 - The Deauville score leaves out the rise from a nadir, which no state holds; ``deauville`` takes it from a reader.
-- White cells include the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes is added.
+- White cells include CAR-T cells, B cells and the tumor lymphocytes of CLL. The percentage of B cells among lymphocytes
+  is added.
 - Late antigen loss is cumulated for first and second losses (IM_one, IM_two); ``founded`` starts the new clone.
 - Effectors divide by a commitment AC that follows engagement over days, and crowding (Kroom) limits them whatever the
   antigen: without both the peak rose with burden^0.4 and dose^0.5, and small burdens relapsed most.
@@ -53,6 +54,13 @@ What differs from the specification, and why
   began with CRS, days too early.
 - A saturation is charted no lower than ``spo2_floor``.
 - Inflammation injures the marrow for weeks (MD): severe cytopenia on day 28 was out of reach without it.
+- Hemoglobin is a state: precursors that drugs kill and inflammation starves, a red cell's life, blood drawn and given,
+  dilution by leak. As a function of the marrow alone it rose while the marrow was empty.
+- CAR-T cells are counted among T cells, lymphocytes and white cells; effectors in blood are mostly CD8 (``cd4_odds``).
+- Soluble BCMA and LDH have their own turnover, and normal plasma cells shed BCMA too. Interleukin-15 is read from the
+  homeostatic drive by a power law, which keeps the drive as it was calibrated.
+- The hazards rise smoothly around their limits and are under the error control: with steps the day of a death moved
+  by days with the tolerance.
 - Interleukin-6 of full activation rises with burden (``covariates.inflammation_effect``).
 - A share of those who progress is cured by salvage (trait ``salvage``), the median to death staying the card's.
 - One CAR-T population: co-administered products run as OR with summed dose (two populations, +5 states, are an option
