@@ -29,7 +29,7 @@ from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet, as_matrix, individual_values
 from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
-from vein2vein.therapy.conditioning import lymphodeplete
+from vein2vein.therapy.conditioning import given_per_area, lymphodeplete
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.infusion import check_dose, infuse
 from vein2vein.therapy.laws import Law
@@ -114,7 +114,8 @@ def simulate(
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
     typical = flag("typical", typical)
-    notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
+    chosen.check_weight(float(patient.weight.max()))
+    notes: list[str] = [*(check_dose(asked, patient, product) if asked else ()), *chosen.unusual]
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared
     drawn = individual_values(declared, patient.number, seed, typical=typical)
@@ -171,10 +172,13 @@ def simulate(
 
     # 8 outcome
     say(1.0, "outcome")
+    amounts = {drug: (mg[who], last[who]) for drug, (mg, last) in given_per_area(conditioned, ready).items()}
+    died, of, said = hazards.drug_toxicity(constants.hazards, amounts, treated.number, seed)
+    notes += said
     ended = close(
         patient, product, disease, visits,
-        drawn=drawn, followed=followed, waited=waited, infused=given, constants=constants.hazards,
-        seed=seed,
+        drawn=drawn, followed=followed, waited=waited, infused=given, poisoned=(died, of),
+        constants=constants.hazards, seed=seed,
     )  # fmt: skip
     facts = ArmFacts(
         _arm_name(patient), product, disease, declared, ended.kinetics.analyte, ended.response.edition,

@@ -61,13 +61,19 @@ def close(
     followed: Followed,
     waited: Waiting,
     infused: NDArray[np.bool_],
+    poisoned: tuple[Floats, NDArray[np.str_]],
     constants: HazardConstants,
     seed: int,
 ) -> Closed:
-    """Close the record of n patients of whom some were infused and followed."""
+    """Close the record of n patients of whom some were infused and followed.
+
+    ``poisoned``: day and cause of death of the infused by a drug of conditioning.
+    """
     count, numbers, who = patient.count, patient.number, followed.rows
     seen = _response(followed.course, disease.lineage, plan)
     death, cause = _deaths(constants, patient, followed, seen, plan, drawn, seed)
+    by_drug, of_drug = poisoned
+    death, cause = np.minimum(death, by_drug), np.where(by_drug < death, of_drug, cause)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)

@@ -20,7 +20,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
-from vein2vein.therapy import manufacturing
+from vein2vein.therapy import dose_limits, manufacturing
 from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Drug(Record):
     """A conditioning drug: mg per m2 of body surface on each of the days (infusion = day 0)."""
 
     name: Annotated[str, text("Drug", words.DRUGS, label="drug")]
-    dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0, high=words.DRUG_DOSE)]
+    dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0)]
     days: Annotated[
         tuple[float, ...],
         listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", low=-words.DAYS_BEFORE),
@@ -43,6 +43,19 @@ class Drug(Record):
         days = list(self.days)
         if not days or days[-1] >= 0 or days != sorted(set(days)):
             yield "days", f"found the days {days}, expected ascending days before the infusion on day 0."
+        if said := dose_limits.refused(self.name, _amounts([self])):
+            yield "dose", said
+
+
+def _amounts(drugs: Sequence[Drug]) -> dict[tuple[str, str], float]:
+    """What entries of one drug give: the largest dose, the fullest day, and all of them, mg/m2."""
+    by_day: dict[float, float] = {}
+    for drug in drugs:
+        for day in drug.days:
+            by_day[day] = by_day.get(day, 0.0) + drug.dose
+    largest = max(drug.dose for drug in drugs)
+    most = {"dose": largest, "day": max(by_day.values(), default=0.0), "course": sum(by_day.values())}
+    return {(per, "mg/m^2"): amount for per, amount in most.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +65,22 @@ class Regimen(Sourced):
     name: Annotated[str, text("Name by which it is asked for")]
     title: Annotated[str, text("Drugs and doses in words")]
     drugs: Annotated[tuple[Drug, ...], part("Drugs, their doses and days")]
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One drug in several entries that are too much together; no provenance."""
+        for i, drug in enumerate(self.drugs):
+            if said := dose_limits.refused(drug.name, _amounts([one for one in self.drugs if one.name == drug.name])):
+                yield f"drugs.{i}.dose", said
+        yield from super().faults()
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """Notes on drugs above their usual dose."""
+        return tuple(
+            note
+            for name in dict.fromkeys(drug.name for drug in self.drugs)
+            for note in dose_limits.unusual(name, _amounts([one for one in self.drugs if one.name == name]))
+        )
 
 
 @dataclass(frozen=True)
