@@ -33,6 +33,7 @@ TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTE
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
+YEARS = (2010, 2100)  # limits of a year of manufacture
 CYTOPENIAS = ("neutropenia", "thrombocytopenia")
 WAITS = ("vein_to_vein", "bridging_share", "screening_failure")
 
@@ -79,6 +80,9 @@ class TrialFacts(Record):
     dose: Annotated[str, text('Dose in place of the product\'s rule, such as "3.1e6/kg" or "1e8 cells"')] = ""
     conditioning: Annotated[str, text("Lymphodepletion in place of the product's usual one")] = ""
     policy: Annotated[str, text("Treatment policy: a name, or the path of one's own")]
+    year: (
+        Annotated[int, number("Year of manufacture, whose published failures hold", None, YEARS[0], YEARS[1])] | None
+    ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An unknown source."""
