@@ -282,7 +282,7 @@ def test_a_shorter_culture_never_makes_anybody_wait_longer_or_get_more(name, one
     assert np.all(days[0] <= days[1]) and np.all(days[0] >= short)
     assert not np.any(lots[0].remade & ~lots[1].remade)
     plain = ~lots[1].remade
-    if 3 <= short and long <= 10:  # before, cells die of their activation; beyond, those of poor donors die
+    if short >= 3 and long <= 10:  # before, cells die of their activation; beyond, those of poor donors die
         assert np.all(lots[0].available[plain] <= lots[1].available[plain] * (1 + 1e-9))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,10 @@ def close(
     last_day = np.full(count, plan.follow_up)
     last_day[who] = np.where(followed.status == 0, plan.follow_up, np.minimum(followed.reached, plan.follow_up))
 
+    # nothing is measured after death, nor after the last day that could be computed; nor is a response judged then
+    lived = _until(followed.course, np.minimum(death, last_day[who]))
+    seen = _response(lived, disease.lineage, plan)
+
     everyone = followed.to_all
     response = Response(
         seen.edition, seen.days, seen.categories, everyone(seen.status, -1), everyone(seen.best, ""),
@@ -95,12 +99,9 @@ def close(
         enrolment_day=-waited.days, hsct_day=everyone(followed.transplanted, np.inf),
     )  # fmt: skip
 
-    # nothing is measured after death, nor after the last day that could be computed
-    course = followed.course
-    alive = course.days[None, :] <= np.minimum(final.death_day, final.last_day)[:, None]
-    values = {name: np.where(alive, everyone(value, np.nan), np.nan) for name, value in course.values.items()}
-    below = {name: alive & everyone(flags, False) for name, flags in course.below_lloq.items()}
-    record = Course(numbers, course.days, values, below, course.origin)
+    values = {name: everyone(value, np.nan) for name, value in lived.values.items()}
+    below = {name: everyone(flags, False) for name, flags in lived.below_lloq.items()}
+    record = Course(numbers, lived.days, values, below, lived.origin)
     chances = extinction.extinction_probability(
         named(reference.MODEL.state_names, followed.state), named(reference.MODEL.parameters, followed.columns)
     )
@@ -114,6 +115,13 @@ def close(
         individual=everyone(followed.columns, np.nan),
         status=everyone(followed.status, 0),
     )
+
+
+def _until(course: Course, end: Floats) -> Course:
+    """The course with nothing measured after a day of each patient, (n,)."""
+    there = course.days[None, :] <= end[:, None]
+    values = {name: np.where(there, value, np.nan) for name, value in course.values.items()}
+    return replace(course, values=values, below_lloq={name: there & one for name, one in course.below_lloq.items()})
 
 
 def _response(course: Course, lineage: str, plan: Plan) -> Response:
