@@ -212,3 +212,19 @@ def test_too_much_fludarabine_never_helps_and_kills_late():
     assert "fludarabine 90 mg/m^2 a day is more than the usual 40" in told
     assert "severe neurotoxicity from fludarabine, fatal in" in told
     assert not any("fludarabine" in note for note in found[1].notes)
+
+
+def test_a_further_infusion_brings_cells_again():
+    patients = virtual_patients("pediatric_b_all", 40, seed=3)
+    once, twice = (
+        simulate(patients, TISA, dose=dose, plan=SHORT, seed=3) for dose in ("1e6/kg", "1e6/kg, then on day 40: 5e6/kg")
+    )
+    there = once.infused & (once.outcome.death_day > 60)
+    early, late = twice.course.days <= 28, twice.course.days == 60
+    before = [one.course.dense("car_t_cells")[there][:, early] for one in (once, twice)]
+    np.testing.assert_array_equal(*before)
+    after = [one.course.dense("car_t_cells")[there][:, late] for one in (once, twice)]
+    assert np.nanmedian(after[1]) > np.nanmedian(after[0])
+    given = twice.course.dense("car_t_infusion")[there][:, twice.course.days == 40]
+    assert not given.size or (given > 0).all()
+    assert any("further infusion is planned on day 40" in note for note in twice.notes)

@@ -31,7 +31,7 @@ from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
 from vein2vein.therapy.conditioning import given_per_area, lymphodeplete
 from vein2vein.therapy.disease import find_disease
-from vein2vein.therapy.infusion import check_dose, infuse
+from vein2vein.therapy.infusion import check_dose, drawn_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Dose, Product, Regimen, find_indication
@@ -114,6 +114,7 @@ def simulate(
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
     typical = flag("typical", typical)
+    asked = drawn_dose(asked, patient, seed) if asked else None
     chosen.check_weight(float(patient.weight.max()))
     notes: list[str] = [*(check_dose(asked, patient, product) if asked else ()), *chosen.unusual]
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)

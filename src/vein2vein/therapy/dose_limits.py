@@ -5,7 +5,7 @@ Every door asks here: regimens of products and trials, policies of files and of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
@@ -85,6 +85,17 @@ def unusual(drug: str, given: Given) -> tuple[str, ...]:
         for one in limits_of(drug)
         if given.get((one.per, one.unit), 0.0) > one.warn
     )
+
+
+def by_days(entries: Sequence[tuple[float, Sequence[float]]]) -> dict[tuple[str, str], float]:
+    """What entries of one drug (mg/m2 on each of some days) give: the largest dose, the fullest day, all of them."""
+    of_day: dict[float, float] = {}
+    for dose, days in entries:
+        for day in days:
+            of_day[day] = of_day.get(day, 0.0) + dose
+    largest = max(dose for dose, _ in entries)
+    most = {"dose": largest, "day": max(of_day.values(), default=0.0), "course": sum(of_day.values())}
+    return {(per, "mg/m^2"): amount for per, amount in most.items()}
 
 
 def by_schedule(

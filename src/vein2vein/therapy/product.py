@@ -43,19 +43,8 @@ class Drug(Record):
         days = list(self.days)
         if not days or days[-1] >= 0 or days != sorted(set(days)):
             yield "days", f"found the days {days}, expected ascending days before the infusion on day 0."
-        if said := dose_limits.refused(self.name, _amounts([self])):
+        if said := dose_limits.refused(self.name, dose_limits.by_days([(self.dose, self.days)])):
             yield "dose", said
-
-
-def _amounts(drugs: Sequence[Drug]) -> dict[tuple[str, str], float]:
-    """What entries of one drug give: the largest dose, the fullest day, and all of them, mg/m2."""
-    by_day: dict[float, float] = {}
-    for drug in drugs:
-        for day in drug.days:
-            by_day[day] = by_day.get(day, 0.0) + drug.dose
-    largest = max(drug.dose for drug in drugs)
-    most = {"dose": largest, "day": max(by_day.values(), default=0.0), "course": sum(by_day.values())}
-    return {(per, "mg/m^2"): amount for per, amount in most.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,26 +58,39 @@ class Regimen(Sourced):
     def faults(self) -> Iterator[tuple[str, str]]:
         """One drug in several entries that are too much together; no provenance."""
         for i, drug in enumerate(self.drugs):
-            if said := dose_limits.refused(drug.name, _amounts([one for one in self.drugs if one.name == drug.name])):
+            if said := dose_limits.refused(drug.name, self._amounts(drug.name)):
                 yield f"drugs.{i}.dose", said
         yield from super().faults()
+
+    def _amounts(self, drug: str) -> dict[tuple[str, str], float]:
+        return dose_limits.by_days([(one.dose, one.days) for one in self.drugs if one.name == drug])
 
     @property
     def unusual(self) -> tuple[str, ...]:
         """Notes on drugs above their usual dose."""
-        return tuple(
-            note
-            for name in dict.fromkeys(drug.name for drug in self.drugs)
-            for note in dose_limits.unusual(name, _amounts([one for one in self.drugs if one.name == name]))
-        )
+        names = dict.fromkeys(drug.name for drug in self.drugs)
+        return tuple(note for name in names for note in dose_limits.unusual(name, self._amounts(name)))
 
 
 @dataclass(frozen=True)
 class Dose:
-    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all."""
+    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all.
 
-    cells: float
+    Attributes
+    ----------
+    cells : float, or ndarray of shape (n,) once drawn
+    most, sd : float
+        Each patient's own dose is drawn evenly from ``cells`` to ``most`` (NaN: not so), or log-normal around ``cells``
+        with this sd of ln (0: not so).
+    later : tuple of (day, share, Dose)
+        Further infusions from the same lot: on which day, for which share of the patients, how much.
+    """
+
+    cells: float | Floats
     per_kg: bool = False
+    most: float = math.nan
+    sd: float = 0.0
+    later: tuple[tuple[float, float, Dose], ...] = ()
 
 
 Infusions = tuple[tuple[float, float], ...]
@@ -384,7 +386,7 @@ def dose_range(rule: DoseRule, weight: ArrayLike) -> tuple[Floats, Floats, Float
 def requested_cells(dose: Dose, weight: ArrayLike) -> Floats:
     """Cells of a dose for patients of the given weight (kg), shape (n,)."""
     kg = np.atleast_1d(np.asarray(weight, dtype=float))
-    return dose.cells * kg if dose.per_kg else np.full(kg.shape, float(dose.cells))
+    return dose.cells * kg if dose.per_kg else np.broadcast_to(np.asarray(dose.cells, dtype=float), kg.shape)
 
 
 def product_names() -> list[str]:

@@ -287,8 +287,10 @@ def _remake(
     v, some = process_of(product).values, select(patient, again)
     material = Apheresis(**{f.name: getattr(apheresis, f.name)[again] for f in fields(apheresis)})
     cells, _ = transduce(material, some, product, seed, attempt=2)
+    cells_of = None if dose is None else np.asarray(dose.cells, dtype=float)
+    own = dose if dose is None or cells_of is None or not cells_of.ndim else replace(dose, cells=cells_of[again])
     success = uniforms(seed, "remake", some.number)[:, 0] < v.remake_success
-    second = _one_lot(expand(cells, some, product, seed)[0], some, product, indication, seed, dose, success)
+    second = _one_lot(expand(cells, some, product, seed)[0], some, product, indication, seed, own, success)
     merged = {}
     for f in fields(lot):
         column = (
