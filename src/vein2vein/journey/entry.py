@@ -23,7 +23,7 @@ from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Dose, Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
-from vein2vein.therapy.vocabulary import ANTIGENS
+from vein2vein.therapy.vocabulary import ANTIGENS, LOG_SD
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants, bundled
 
@@ -130,9 +130,20 @@ def check_dose(dose: object) -> Dose | None:
         raise refusal("dose", dose, f"text such as {DOSES}, or None for the label's rule")
     asked = read_requested_dose(dose)
     if asked is not None:
-        number("dose", asked.cells, low=0.0, unit="viable CAR+ cells")
-        flag("dose.per_kg", asked.per_kg)
+        _check_cells("dose", asked)
+        for i, (day, share, one) in enumerate(asked.later):
+            number(f"dose.later[{i}]", day, low=1.0, unit="days")
+            number(f"dose.later[{i}]", share, low=0.0, high=SHARE)
+            _check_cells(f"dose.later[{i}]", of_kind(f"dose.later[{i}]", one, Dose, "a Dose"))
     return asked
+
+
+def _check_cells(name: str, dose: Dose) -> None:
+    cells = number(name, dose.cells, low=0.0, unit="viable CAR+ cells")
+    flag(f"{name}.per_kg", dose.per_kg)
+    number(f"{name}.sd", dose.sd, low=0.0, high=LOG_SD)
+    if dose.most == dose.most:  # NaN: none
+        number(f"{name}.most", dose.most, low=cells, unit="viable CAR+ cells")
 
 
 def check_regimen(regimen: object) -> str | Regimen:

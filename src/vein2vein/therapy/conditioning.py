@@ -45,6 +45,16 @@ class Conditioning:
     reason: NDArray[np.str_]
 
 
+def given_per_area(conditioning: Conditioning, patient: Patient) -> dict[str, tuple[Floats, Floats]]:
+    """By drug, what was given in all (mg per m2 of body surface) and the last day of it, each of shape (n,)."""
+    surface = body_surface(patient.weight, patient.height)
+    found: dict[str, tuple[Floats, Floats]] = {}
+    for day, drug, mg in conditioning.doses:
+        total, last = found.get(drug, (np.zeros(patient.count), np.zeros(patient.count)))
+        found[drug] = total + mg / surface, np.where(mg > 0, day, last)
+    return found
+
+
 def lymphodeplete(
     patient: Patient, lot: Lot, product: Product, regimen: str | Regimen = "", white_cells: ArrayLike | None = None
 ) -> tuple[Conditioning, tuple[str, ...]]:
@@ -85,7 +95,13 @@ def lymphodeplete(
                 amount = np.where(omitted | (shift != moved), 0.0, drug.dose * surface)
                 at = (day + float(moved), drug.name)
                 doses[at] = doses.get(at, 0.0) + amount
-    notes = []
+    notes = list(chosen.unusual)
+    weak = patient.creatinine_clearance < v.fludarabine_clearance
+    if weak.any() and any(drug.name == "fludarabine" for drug in chosen.drugs):
+        notes.append(
+            f"fludarabine is given in full to {int(weak.sum())} of {patient.count} patients with a creatinine "
+            f"clearance below {v.fludarabine_clearance:g} mL/min, in whom its label forbids it"
+        )
     if few.any():
         notes.append(
             f"lymphodepletion omitted for {int(few.sum())} of {patient.count} "
