@@ -145,7 +145,7 @@ def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance():
 def test_a_factor_reaches_the_rows_whose_patients_meet_its_card():
     trials = [load_trial("karmma"), load_trial("zuma_3")]
     factors = [replace(FACTORS[0]), FACTORS[2], replace(FACTORS[1], cards=("idecabtagene_vicleucel",))]
-    found, first = fitted.reach(factors, trials), len(scored_rows(trials[0]))
+    found, first = fitted.reach(factors, [fitted.TrialRows(one) for one in trials]), len(scored_rows(trials[0]))
     assert found[0].all()
     assert not found[1, :first].any() and found[1, first:].all()
     assert found[2, :first].all() and not found[2, first:].any()
@@ -164,15 +164,15 @@ def calibration(script, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "read_free_numbers", lambda *_: free())
 
     def quick(task):
-        ran.append((task.label, tuple(trial.name for trial in task.trials)))
+        ran.append((task.label, tuple(one.name for one in task.evidence)))
         seeds.append((task.label, task.seed))
         if task.label in fails:
             fails.remove(task.label)
             return Result(task.label, None, 0.0, "made to fail")
         goals = [
-            fitted.on_scale(row, row.value) + fitted.error_of(row) * (3 * task.logs[0] / task.factors[0].prior_sd - 1.5)
-            for trial in task.trials
-            for row in scored_rows(trial)
+            data + error * (3 * task.logs[0] / task.factors[0].prior_sd - 1.5)
+            for one in task.evidence
+            for data, error in zip(one.data, one.error, strict=True)
         ]
         return Result(task.label, np.column_stack([goals, np.full(len(goals), 1e-3)]), 0.0)
 
