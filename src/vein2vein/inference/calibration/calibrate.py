@@ -18,7 +18,7 @@ from typing import cast
 
 import numpy as np
 
-from vein2vein.arguments import name_or_path, of_kind, refusal
+from vein2vein.arguments import flag, name_or_path, of_kind, refusal
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.calibration import gauss_newton, runs, tables
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, TrialRows, problem_of
@@ -27,6 +27,7 @@ from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.calibration.kept import resumed
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
 from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
+from vein2vein.inference.calibration.spreads import with_spreads
 from vein2vein.inference.posterior import Member, Posterior, hash_of_cards, member
 from vein2vein.parameters import ParameterSet
 from vein2vein.trials.trial import Trial, load_trial
@@ -103,6 +104,7 @@ def calibrate(
     settings: Settings | None = None,
     *,
     beside: Iterable[Evidence] = (),
+    spreads: bool = False,
     keep: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Calibration:
@@ -119,6 +121,8 @@ def calibrate(
         Steps, patients of each run, seed, workers: ``vein2vein.inference.calibration.runs.Settings``.
     beside : iterable of Evidence, optional
         Rows of another kind that are data too, such as those of patients measured one by one (``patients.Patients``).
+    spreads : bool
+        Whether published spreads of exposure between patients (spreads.toml) are data beside the trials' own rows.
     keep : str or Path, optional
         A file (.npz) in which every run that ended is kept: the same call, or one with more steps, goes on from there.
     say : callable (text), optional
@@ -151,6 +155,8 @@ def calibrate(
         free = name_or_path("free", free, "the path of a file that says what may change, or what was read from it")
     others = _beside(beside)
     loaded = _loaded(trials, least=0 if others else 1)
+    if flag("spreads", spreads):
+        loaded = [with_spreads(one) for one in loaded]
     own = cards_of(loaded)
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
     problem, cards = problem_of(free.factors, [*map(TrialRows, loaded), *others]), hash_of_cards(free.factors, own)
