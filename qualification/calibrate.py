@@ -8,9 +8,9 @@ are the data (``vein2vein.inference.calibration`` says how).
     python qualification/calibrate.py ... --write          # the same, and the sample becomes that of the package
     python qualification/write_cards.py                    # the mean becomes the cards' numbers
 
-    python qualification/calibrate.py ... --real ../shared/data/car22_nih_cd22 --spreads   # patients and spreads are data too
+    python qualification/calibrate.py ... --real ../shared/data/car22_nih_cd22 --spreads   # these are data too
     python qualification/calibrate.py ... --without zuma_7         # fitted without its rows, which are then predicted
-    python qualification/calibrate.py ... --left-out zuma_2 felix  # each in turn, by a linearized refit; nothing is rerun
+    python qualification/calibrate.py ... --left-out zuma_2 felix  # each in turn, by a linearized refit
 
 What is done is kept beside --out after every run; the same command, or one with more steps, goes on from there. No
 number of a trial outside the calibration file is read.
@@ -144,8 +144,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(table)
     for one in predicted:
         print(
-            f"prediction of {one['trial']} ({one['how']}): {one['passed']} of {one['rows']} rows pass, {one['inside']} inside, "
-            f"mean error {one['mean_error']} tolerances"
+            f"prediction of {one['trial']} ({one['how']}): {one['passed']} of {one['rows']} rows pass, "
+            f"{one['inside']} inside, mean error {one['mean_error']} tolerances"
         )
         for text in one["missed"]:
             print(f"  missed {text}")

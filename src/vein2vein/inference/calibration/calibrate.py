@@ -161,7 +161,8 @@ def calibrate(
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
     problem, cards = problem_of(free.factors, [*map(TrialRows, loaded), *others]), hash_of_cards(free.factors, own)
     kept = resumed(path, _key(settings, problem, free, cards, own), tell)
-    runs.simulated(problem.evidence[0], Member({}), 2, settings.seed)  # all is compiled before the workers begin
+    few = 2 if loaded else settings.patients  # of patients alone there must be some in every arm
+    runs.simulated(problem.evidence[0], Member({}), few, settings.seed)  # all is compiled before the workers begin
     tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(problem.evidence)} trials")
     return _search(Work(problem, kept, settings, tell), free, cards)
 

@@ -50,6 +50,7 @@ def _row(card: Card, at: str) -> tuple[str, Published]:
     card.refuse_unknown(FIELDS, *here)
     value, n = card.number(*here, "value", low=0.0), card.number(*here, "n", low=2.0)
     low, high = interval(value, n)
+    numbers = [name for name, one in ENDPOINTS.items() if one.kind == "number"]
     told = Published(
         trial=card.string(*here, "trial"),
         arm="",
@@ -64,7 +65,7 @@ def _row(card: Card, at: str) -> tuple[str, Published]:
         source=source(card.string(*here, "source")).key,
         where=card.string(*here, "where"),
         confidence=card.string(*here, "confidence", choices=("read", "memory")),
-        endpoint=card.string(*here, "endpoint", choices=[name for name, one in ENDPOINTS.items() if one.kind == "number"]),
+        endpoint=card.string(*here, "endpoint", choices=numbers),
         among=card.string(*here, "among", choices=SETS),
         draw=int(n),
         statistic=GEOMETRIC_CV,
