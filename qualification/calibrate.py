@@ -33,7 +33,6 @@ from vein2vein.errors import InputError
 from vein2vein.inference import posterior
 from vein2vein.inference.calibration.calibrate import Calibration, calibrate
 from vein2vein.inference.calibration.gauss_newton import BOUND
-from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings
 from vein2vein.inference.qualification import score_trial, summarize
 from vein2vein.trials.trial import list_trials, load_trial
@@ -124,7 +123,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
                 raise InputError(
                     f"found '{name}', which is not fitted to; only what is can be left out.", field="left-out"
                 )
-        beside = [read_patients(HERE / "car22.toml", asked.real)] if asked.real else []
+        beside = [(HERE / "car22.toml", asked.real)] if asked.real else []
         found = calibrate(
             asked.free, chosen, settings, beside=beside, spreads=asked.spreads, keep=keep,
             say=lambda text: print(text, flush=True),

@@ -71,13 +71,14 @@ def test_each_fold_is_predicted_by_a_card_that_did_not_see_it(car22, shared, mon
     fitted, shown = [], car22.virtual_trials
 
     def seen(real, *options):
-        fitted.append((real.count, options[-1].factors["cd22_car", "rho", "value"]))
+        fitted.append((real.count, options[-2].factors["cd22_car", "rho", "value"], options[-1]))
         return shown(real, *options)
 
     monkeypatch.setattr(car22, "virtual_trials", seen)
     lines: list[str] = []
     few = ["--folds", "--patients", "40", "--fitted", "40", "--steps", "0", "--trials", "4"]
     assert car22.main([str(folder), *few], lines.append) == 0
-    assert [count for count, _ in fitted] == [8] * 5 and all(np.isfinite(factor) for _, factor in fitted)
+    assert [count for count, *_ in fitted] == [8] * 5 and all(np.isfinite(factor) for _, factor, _ in fitted)
+    assert len({luck for *_, luck in fitted}) == 5  # no virtual patient stands in two folds by the same luck
     text = "\n".join(lines)
     assert "Prediction:" in text and "fold 5: fitted to 32" in text and "all: " in text

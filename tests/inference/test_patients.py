@@ -307,6 +307,13 @@ def test_what_is_no_evidence_is_refused(beside):
         calibrate(FREE, ["eliana"], Settings(patients=5), beside=beside)
 
 
+def test_a_pair_of_paths_is_patients_of_a_design(folder):
+    with pytest.raises(InputError, match="found 2 patients, expected 5 or more"):
+        calibrate(FREE, [], Settings(patients=5), beside=[("eliana", folder)])
+    with pytest.raises(InputError, match="no such file"):
+        calibrate(FREE, [], Settings(patients=5), beside=[("eliana", folder / "none")])
+
+
 def test_two_pieces_of_evidence_of_one_name_are_refused():
     twice = [Made("one", 1.0, {"mm": 1.0})] * 2
     with pytest.raises(InputError, match="'one' twice"):

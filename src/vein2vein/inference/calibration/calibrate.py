@@ -25,6 +25,7 @@ from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, Trial
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.calibration.kept import resumed
+from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
 from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
 from vein2vein.inference.calibration.spreads import with_spreads
@@ -103,7 +104,7 @@ def calibrate(
     trials: Iterable[str | Path | Trial],
     settings: Settings | None = None,
     *,
-    beside: Iterable[Evidence] = (),
+    beside: Iterable[Evidence | tuple[str | Path, str | Path]] = (),
     spreads: bool = False,
     keep: str | Path | None = None,
     say: Callable[[str], None] | None = None,
@@ -119,8 +120,9 @@ def calibrate(
         named in the trial file by its path, and in ``free`` by the name that it gives itself.
     settings : Settings, optional
         Steps, patients of each run, seed, workers: ``vein2vein.inference.calibration.runs.Settings``.
-    beside : iterable of Evidence, optional
-        Rows of another kind that are data too, such as those of patients measured one by one (``patients.Patients``).
+    beside : iterable of Evidence, or of pairs of paths, optional
+        Rows of another kind that are data too. A pair is a trial file and a folder: patients who were treated so and
+        measured one by one (``patients.read_patients``).
     spreads : bool
         Whether published spreads of exposure between patients (spreads.toml) are data beside the trials' own rows.
     keep : str or Path, optional
@@ -200,14 +202,19 @@ def _loaded(trials: object, least: int = 1) -> list[Trial]:
 
 def _beside(beside: object) -> list[Evidence]:
     """What else is data; a trial belongs among the trials."""
-    wanted = "a list of rows with data that can be simulated, such as Patients"
+    wanted = "a list of rows with data that can be simulated, or of pairs of a trial file and a folder of patients"
     if isinstance(beside, str | bytes | Mapping | Trial) or not isinstance(beside, Iterable):
         raise refusal("beside", cast("object", beside), wanted)
-    listed = list(cast("Iterable[object]", beside))
-    for one in listed:
-        if not hasattr(one, "simulated") or not hasattr(one, "rows"):
-            raise refusal("beside", one, wanted)
-    return cast("list[Evidence]", listed)
+    found: list[Evidence] = []
+    for one in cast("Iterable[object]", beside):
+        match one:
+            case (str() | Path() as design, str() | Path() as folder):
+                found.append(read_patients(design, folder))
+            case _ if hasattr(one, "simulated") and hasattr(one, "rows"):
+                found.append(cast("Evidence", one))
+            case _:
+                raise refusal("beside", one, wanted)
+    return found
 
 
 def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
