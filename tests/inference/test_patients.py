@@ -268,6 +268,7 @@ def test_other_evidence_is_fitted_beside_or_in_place_of_trials():
     found = calibrate(FREE, [], Settings(steps=1, corrections=0, patients=5), beside=[Made("one", 2.0, {"mm": 2.0})])
     assert found.estimate[0] == pytest.approx(1, abs=0.15) and found.estimate[1] == 0
     assert "row 0" in found.rows() and found.sample.facts["trials"] == ["one"]
+    assert found.sample.facts["within_by"] == ["one 6 of 6"]
 
 
 def test_a_refit_without_some_rows_follows_the_others_alone():
@@ -299,6 +300,21 @@ def test_factors_that_the_data_decide_little_of_keep_their_sensitivities(monkeyp
     assert every - len(ran) == 2
     np.testing.assert_allclose(found.estimate, whole.estimate, atol=0.02)
     assert found.sample.facts["reuse"] == "yes"
+
+
+def test_what_a_stage_saw_is_kept_for_the_step_of_all(monkeypatch):
+    made = [Made("one", 2.0, {"mm": 2.0, "lbcl": 0.3})]
+    stages = FreeNumbers(FREE.factors, ("first", "first", "second"), {"first": ("crs",), "second": ()})
+    ran, usual = [], runs.run_one
+    monkeypatch.setattr(runs, "run_one", lambda task: ran.append(task.label) or usual(task))
+    often = Settings(steps=1, staged=True, corrections=0, patients=5, reuse=True)
+    found = calibrate(stages, [], often, beside=made)
+    moved = [label for label in ran if "moved" in label]
+    first = [f"step 0: g_of_{card} moved" for card in ("mm", "lbcl")]
+    assert moved == [*first, "step 1: g_of_cll moved", "step 2: g_of_mm moved"]
+    again = calibrate(stages, [], replace(often, reuse=False), beside=made)
+    np.testing.assert_allclose(found.sensitivity, again.sensitivity, atol=0.02)
+    assert found.sensitivity[1].any() and not found.sensitivity[2].any()
 
 
 @pytest.mark.parametrize("beside", ["one", 3, [3], [load_trial("eliana")], load_trial("eliana")])

@@ -234,7 +234,7 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
     spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(settings.seed))
-    facts = _facts(work, scale, before, tables.within(outcome, problem.data, problem.tolerance))
+    facts = _facts(work, scale, before, outcome)
     sample = Posterior(problem.factors, draws * problem.prior, cards, facts)
     return Calibration(sample, free, problem, point, spread, outcome, sensitivity)
 
@@ -276,10 +276,12 @@ def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, ow
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def _facts(work: Work, scale: float, before: int, after: int) -> dict[str, object]:
+def _facts(work: Work, scale: float, before: int, outcome: Floats) -> dict[str, object]:
     from vein2vein import __version__
 
     settings, problem = work.settings, work.problem
+    near = np.abs(outcome - problem.data) <= problem.tolerance
+    mine = {name: problem.rows_of(name) for name in problem.names}
     return {
         "version": __version__,
         "seed": settings.seed,
@@ -293,7 +295,8 @@ def _facts(work: Work, scale: float, before: int, after: int) -> dict[str, objec
         "within_before": before,
         "polish": settings.polish,
         "corrections": settings.corrections,
-        "within_after": after,
+        "within_after": int(near.sum()),
+        "within_by": [f"{name} {near[rows].sum()} of {rows.sum()}" for name, rows in mine.items()],
         "seconds": round(work.kept.seconds),
         "workers": settings.workers,
         "trials": list(problem.names),

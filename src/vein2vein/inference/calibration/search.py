@@ -36,13 +36,16 @@ class Linearized:
         Of the data, with the simulation's.
     sensitivity : ndarray, shape (factors, rows)
         Change in errors for one prior standard deviation.
+    seen : ndarray, shape (factors, rows)
+        The same of every factor that was moved so far, also of those that do not move now.
     known : ndarray of bool, shape (factors,)
-        Whether a factor was moved to see it, here or at a point before.
+        Whether a factor was moved, here or at a point before.
     """
 
     outcome: Floats
     error: Floats
     sensitivity: Floats
+    seen: Floats
     known: Flags
 
 
@@ -76,16 +79,18 @@ def linearized(work: Work, point: Floats, step: int, moving: Flags, before: Line
     error = np.hypot(problem.error, np.nan_to_num(noise))
     nothing = np.full((len(base), 2), np.nan)
     moved = np.array([found.get(label, nothing)[:, 0] for label in list(wanted)[1:]])
-    found_now = gauss_newton.sensitivities(moved, base, error, by, problem.allowed)
-    if before is None or not kept.any():
-        return Linearized(base, error, found_now, moving.copy())
-    earlier = np.where(moving[:, None], before.sensitivity * before.error / error, 0.0)
-    return Linearized(base, error, np.where(kept[:, None], earlier, found_now), moving | (kept & before.known))
+    ran = moving & ~kept
+    seen = np.where(ran[:, None], gauss_newton.sensitivities(moved, base, error, by, problem.allowed), 0.0)
+    known = ran
+    if before is not None:
+        seen = np.where(ran[:, None], seen, before.seen * before.error / error)
+        known = ran | before.known
+    return Linearized(base, error, np.where(moving[:, None], seen, 0.0), seen, known)
 
 
 def _kept(before: Linearized) -> Flags:
     """Factors of which the data decide next to nothing, as far as it was seen."""
-    spread = np.sqrt(np.diag(gauss_newton.covariance(before.sensitivity)))
+    spread = np.sqrt(np.diag(gauss_newton.covariance(before.seen)))
     return before.known & (spread > UNDECIDED)
 
 
