@@ -22,7 +22,7 @@ from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_
 from vein2vein.inference.calibration.runs import Result
 from vein2vein.inference.calibration.write_cards import FOLDERS
 from vein2vein.inference.posterior import Factor, Posterior
-from vein2vein.inference.qualification import scored_rows
+from vein2vein.inference.qualification import published_rows, scored_rows
 from vein2vein.models.reference import model as reference
 from vein2vein.trials.trial import load_trial
 
@@ -225,6 +225,31 @@ def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
     polished = [label for label, _ in calibration.ran if label.startswith("polish 0")]
     assert len(polished) == search.LUCKS
     assert len({seed for label, seed in calibration.seeds if label.startswith("polish")}) == search.LUCKS
+
+
+def test_trials_that_are_left_out_are_predicted_by_what_the_others_say(calibration, monkeypatch, capsys):
+    asked = {}
+
+    def scored(trial, *, patients, seed, sets):
+        asked[trial.name] = (sets.factors["reference", "K_A", "value"], patients, seed)
+        return list(published_rows([trial]))
+
+    monkeypatch.setattr(sys.modules["calibrate"], "score_trial", scored)
+    call = [*calibration.call, "--steps", "1", "--corrections", "0", "--without", "zuma_3", "--predicted", "9"]
+    assert calibration.main([*call, "--left-out", "karmma"]) == 0
+    told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
+    assert told["trials"] == ["karmma"] and not any("zuma_3" in names for _, names in calibration.ran)
+    assert asked["zuma_3"] == (pytest.approx(np.exp(0.4 * told["estimate"]["K_A"])), 9, 1)
+    assert asked["karmma"][0] == pytest.approx(1, abs=1e-4)  # no row is left: the cards' number
+    hows = {one["trial"]: one["how"] for one in told["predictions"]}
+    assert hows == {"zuma_3": "fitted without it", "karmma": "linearized refit without it"}
+    said = capsys.readouterr().out
+    assert "prediction of zuma_3 (fitted without it): 0 of 4 rows pass" in said and "missed" in said
+    calibration.ran.clear()
+    for wrong, why in (("zuma_33", "did you mean"), ("zuma_3", "which is not fitted to")):
+        with pytest.raises(SystemExit, match=why):
+            calibration.main([*call, "--left-out", wrong])
+    assert not calibration.ran  # told before anything is run
 
 
 def test_every_row_of_the_trials_judges_a_stage_that_has_factors():
