@@ -22,7 +22,7 @@ from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_
 from vein2vein.inference.calibration.runs import Result
 from vein2vein.inference.calibration.write_cards import FOLDERS
 from vein2vein.inference.posterior import Factor, Posterior
-from vein2vein.inference.qualification import scored_rows
+from vein2vein.inference.qualification import published_rows, scored_rows
 from vein2vein.models.reference import model as reference
 from vein2vein.trials.trial import load_trial
 
@@ -145,7 +145,7 @@ def test_the_error_of_a_row_is_its_sampling_error_and_half_of_its_tolerance():
 def test_a_factor_reaches_the_rows_whose_patients_meet_its_card():
     trials = [load_trial("karmma"), load_trial("zuma_3")]
     factors = [replace(FACTORS[0]), FACTORS[2], replace(FACTORS[1], cards=("idecabtagene_vicleucel",))]
-    found, first = fitted.reach(factors, trials), len(scored_rows(trials[0]))
+    found, first = fitted.reach(factors, [fitted.TrialRows(one) for one in trials]), len(scored_rows(trials[0]))
     assert found[0].all()
     assert not found[1, :first].any() and found[1, first:].all()
     assert found[2, :first].all() and not found[2, first:].any()
@@ -164,15 +164,15 @@ def calibration(script, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "read_free_numbers", lambda *_: free())
 
     def quick(task):
-        ran.append((task.label, tuple(trial.name for trial in task.trials)))
+        ran.append((task.label, tuple(one.name for one in task.evidence)))
         seeds.append((task.label, task.seed))
         if task.label in fails:
             fails.remove(task.label)
             return Result(task.label, None, 0.0, "made to fail")
         goals = [
-            fitted.on_scale(row, row.value) + fitted.error_of(row) * (3 * task.logs[0] / task.factors[0].prior_sd - 1.5)
-            for trial in task.trials
-            for row in scored_rows(trial)
+            data + error * (3 * task.logs[0] / task.factors[0].prior_sd - 1.5)
+            for one in task.evidence
+            for data, error in zip(one.data, one.error, strict=True)
         ]
         return Result(task.label, np.column_stack([goals, np.full(len(goals), 1e-3)]), 0.0)
 
@@ -225,6 +225,31 @@ def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
     polished = [label for label, _ in calibration.ran if label.startswith("polish 0")]
     assert len(polished) == search.LUCKS
     assert len({seed for label, seed in calibration.seeds if label.startswith("polish")}) == search.LUCKS
+
+
+def test_trials_that_are_left_out_are_predicted_by_what_the_others_say(calibration, monkeypatch, capsys):
+    asked = {}
+
+    def scored(trial, *, patients, seed, sets):
+        asked[trial.name] = (sets.factors["reference", "K_A", "value"], patients, seed)
+        return list(published_rows([trial]))
+
+    monkeypatch.setattr(sys.modules["calibrate"], "score_trial", scored)
+    call = [*calibration.call, "--steps", "1", "--corrections", "0", "--without", "zuma_3", "--predicted", "9"]
+    assert calibration.main([*call, "--left-out", "karmma"]) == 0
+    told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
+    assert told["trials"] == ["karmma"] and not any("zuma_3" in names for _, names in calibration.ran)
+    assert asked["zuma_3"] == (pytest.approx(np.exp(0.4 * told["estimate"]["K_A"])), 9, 1)
+    assert asked["karmma"][0] == pytest.approx(1, abs=1e-4)  # no row is left: the cards' number
+    hows = {one["trial"]: one["how"] for one in told["predictions"]}
+    assert hows == {"zuma_3": "fitted without it", "karmma": "linearized refit without it"}
+    said = capsys.readouterr().out
+    assert "prediction of zuma_3 (fitted without it): 0 of 4 rows pass" in said and "missed" in said
+    calibration.ran.clear()
+    for wrong, why in (("zuma_33", "did you mean"), ("zuma_3", "which is not fitted to")):
+        with pytest.raises(SystemExit, match=why):
+            calibration.main([*call, "--left-out", wrong])
+    assert not calibration.ran  # told before anything is run
 
 
 def test_every_row_of_the_trials_judges_a_stage_that_has_factors():

@@ -27,7 +27,7 @@ from vein2vein.statistics.resampling import sample
 from vein2vein.statistics.survival import kaplan_meier, median_time, value_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
 from vein2vein.trials.endpoints.reading import Cells, Flags, Floats
-from vein2vein.trials.published import UNITS, Published
+from vein2vein.trials.published import GEOMETRIC_CV, UNITS, Published
 from vein2vein.trials.subgroups import within
 
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
@@ -245,6 +245,8 @@ def summarize(row: Published, *arrays: Cells) -> Floats:
         return median_time(curve) * units.convert(1.0, endpoint.unit, UNITS[row.unit])
     if row.statistic == "ratio":
         return _ratio(values, cast("Flags", arrays[1]))
+    if row.statistic == GEOMETRIC_CV:
+        return PERCENT * np.sqrt(np.expm1(np.var(np.log(values), axis=-1, ddof=1)))
     summary: dict[str, Callable[[Floats], Floats]] = {
         "median": lambda x: np.median(x, axis=-1),
         "mean": lambda x: np.mean(x, axis=-1),

@@ -20,6 +20,7 @@ from vein2vein.trials.endpoints.measures import ENDPOINTS
 from vein2vein.trials.trial_card import (
     ARGUMENTS,
     BY_INTERVAL,
+    GEOMETRIC_CV,
     LONGEST,
     MOST,
     SCALES,
@@ -268,6 +269,8 @@ def fits(endpoint: str, unit: str, *, statistic: str, time: float | None) -> str
         return "" if meant in expected else f"expected the unit {' or '.join(expected)}"
     if kind == "hazard" or (kind == "number" and statistic == "ratio"):
         return "" if meant == "1" else "expected a unit without dimension such as 'ratio'"
+    if statistic == GEOMETRIC_CV:
+        return "" if meant == "%" else "expected the unit %"
     if meant == own:
         return ""
     try:

@@ -28,7 +28,8 @@ from vein2vein.virtual.assay import ASSAYS, Assay
 SCALES = simulated_scales()
 REASONS = ("manufacturing failure", "death", "adverse event", "progression", "not eligible")
 RESPONSES = tuple(responses())
-STATISTICS = ("median", "mean", "geometric mean", "maximum", "ratio")
+GEOMETRIC_CV = "geometric cv"  # sqrt(exp(variance of ln) - 1), in %
+STATISTICS = ("median", "mean", "geometric mean", GEOMETRIC_CV, "maximum", "ratio")
 BY_INTERVAL = "published interval"
 TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTERVAL)
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days

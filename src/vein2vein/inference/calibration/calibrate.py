@@ -1,6 +1,7 @@
 """Calibrate numbers of cards to published rows of trials, stage by stage and then together, with their uncertainty.
 
-What is free stands in a file (``free_numbers``); the scored rows of the trials are the data. With ``staged`` each stage
+What is free stands in a file (``free_numbers``); the scored rows of the trials are the data, and whatever else is
+simulated and observed alike (``fitted_rows.Evidence``). With ``staged`` each stage
 first moves its own factors, held against its rows and those of the stages before it. In each step every factor that may
 move is moved a little by itself, with the same virtual patients and the same luck, in the trials whose patients meet
 its cards; the step that these sensitivities call for (``gauss_newton``) is tried whole and in parts, and the best is
@@ -17,16 +18,18 @@ from typing import cast
 
 import numpy as np
 
-from vein2vein.arguments import name_or_path, of_kind, refusal
-from vein2vein.errors import InputError
+from vein2vein.arguments import flag, name_or_path, of_kind, refusal
+from vein2vein.errors import InputError, unknown
 from vein2vein.inference.calibration import gauss_newton, runs, tables
-from vein2vein.inference.calibration.fitted_rows import Problem, problem_of
+from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, TrialRows, problem_of
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.calibration.kept import resumed
+from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
 from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
-from vein2vein.inference.posterior import Member, Posterior, hash_of_cards
+from vein2vein.inference.calibration.spreads import with_spreads
+from vein2vein.inference.posterior import Member, Posterior, hash_of_cards, member
 from vein2vein.parameters import ParameterSet
 from vein2vein.trials.trial import Trial, load_trial
 
@@ -50,6 +53,8 @@ class Calibration:
         Same unit.
     outcome : ndarray, shape (rows,)
         Simulated rows where it ended, on the scale of each.
+    sensitivity : ndarray, shape (factors, rows)
+        Change of each row there, in errors, for one prior standard deviation of each factor.
     """
 
     sample: Posterior
@@ -58,6 +63,7 @@ class Calibration:
     estimate: Floats
     covariance: Floats
     outcome: Floats
+    sensitivity: Floats
 
     def identifiability(self) -> str:
         """What the data decided of each factor, as a Markdown table."""
@@ -68,12 +74,38 @@ class Calibration:
         """How far each row is from its data, a line for each."""
         return "\n".join(tables.by_row(self.outcome, self.problem.rows, self.problem.data, self.problem.error))
 
+    def mean(self) -> Member:
+        """The parameter set of the estimate."""
+        return member(self.problem.factors, self.estimate * self.problem.prior)
+
+    def without(self, name: str) -> Member:
+        """The parameter set that the other rows call for: a linearized refit with the rows of one trial left out.
+
+        Nothing is run: from where the calibration ended, rows are taken to follow the last sensitivities, and the loss
+        of the rows that stay is made least. Factors that no other row decides go back to their priors, the numbers of
+        the cards from which the calibration began.
+
+        Raises
+        ------
+        InputError
+            No trial or other evidence of the calibration has this name.
+        """
+        problem = self.problem
+        if name not in problem.names:
+            raise InputError(unknown("trial of the calibration", name, problem.names), field="name")
+        stays = ~problem.rows_of(name)
+        residual = gauss_newton.residuals(self.outcome, problem.data, problem.error)
+        point = gauss_newton.target(self.sensitivity[:, stays], residual[stays], self.estimate)
+        return member(problem.factors, point * problem.prior)
+
 
 def calibrate(
     free: str | Path | FreeNumbers,
     trials: Iterable[str | Path | Trial],
     settings: Settings | None = None,
     *,
+    beside: Iterable[Evidence | tuple[str | Path, str | Path]] = (),
+    spreads: bool = False,
     keep: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Calibration:
@@ -88,6 +120,11 @@ def calibrate(
         named in the trial file by its path, and in ``free`` by the name that it gives itself.
     settings : Settings, optional
         Steps, patients of each run, seed, workers: ``vein2vein.inference.calibration.runs.Settings``.
+    beside : iterable of Evidence, or of pairs of paths, optional
+        Rows of another kind that are data too. A pair is a trial file and a folder: patients who were treated so and
+        measured one by one (``patients.read_patients``).
+    spreads : bool
+        Whether published spreads of exposure between patients (spreads.toml) are data beside the trials' own rows.
     keep : str or Path, optional
         A file (.npz) in which every run that ended is kept: the same call, or one with more steps, goes on from there.
     say : callable (text), optional
@@ -118,13 +155,17 @@ def calibrate(
     path = None if keep is None else Path(name_or_path("keep", keep, "the path of a file (.npz), or None"))
     if not isinstance(free, FreeNumbers):
         free = name_or_path("free", free, "the path of a file that says what may change, or what was read from it")
-    loaded = _loaded(trials)
+    others = _beside(beside)
+    loaded = _loaded(trials, least=0 if others else 1)
+    if flag("spreads", spreads):
+        loaded = [with_spreads(one) for one in loaded]
     own = cards_of(loaded)
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
-    problem, cards = problem_of(free.factors, loaded), hash_of_cards(free.factors, own)
+    problem, cards = problem_of(free.factors, [*map(TrialRows, loaded), *others]), hash_of_cards(free.factors, own)
     kept = resumed(path, _key(settings, problem, free, cards, own), tell)
-    runs.simulated(loaded[0], Member({}), 2, settings.seed)  # all is compiled before the workers begin
-    tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(loaded)} trials")
+    few = 2 if loaded else settings.patients  # of patients alone there must be some in every arm
+    runs.simulated(problem.evidence[0], Member({}), few, settings.seed)  # all is compiled before the workers begin
+    tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(problem.evidence)} trials")
     return _search(Work(problem, kept, settings, tell), free, cards)
 
 
@@ -144,7 +185,7 @@ def _told(say: Callable[[str], None] | None) -> Callable[[str], None]:
     return say
 
 
-def _loaded(trials: object) -> list[Trial]:
+def _loaded(trials: object, least: int = 1) -> list[Trial]:
     """The trials, by their names or as they are; one alone is no list of them."""
     if isinstance(trials, str | bytes | Path | Trial | Mapping) or not isinstance(trials, Iterable):
         raise refusal(
@@ -153,10 +194,27 @@ def _loaded(trials: object) -> list[Trial]:
             "a list of trials, their names, or the paths of their files, such as ['eliana']",
         )
     listed = list(cast("Iterable[object]", trials))
-    if not listed:
+    if len(listed) < least:
         raise InputError("found none, expected one trial or more.", field="trials")
     expected = "a trial, its name, or the path of its file"
     return [one if isinstance(one, Trial) else load_trial(name_or_path("trials", one, expected)) for one in listed]
+
+
+def _beside(beside: object) -> list[Evidence]:
+    """What else is data; a trial belongs among the trials."""
+    wanted = "a list of rows with data that can be simulated, or of pairs of a trial file and a folder of patients"
+    if isinstance(beside, str | bytes | Mapping | Trial) or not isinstance(beside, Iterable):
+        raise refusal("beside", cast("object", beside), wanted)
+    found: list[Evidence] = []
+    for one in cast("Iterable[object]", beside):
+        match one:
+            case (str() | Path() as design, str() | Path() as folder):
+                found.append(read_patients(design, folder))
+            case _ if hasattr(one, "simulated") and hasattr(one, "rows"):
+                found.append(cast("Evidence", one))
+            case _:
+                raise refusal("beside", one, wanted)
+    return found
 
 
 def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
@@ -165,7 +223,7 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     point = np.zeros(len(free.factors))
     there = outcome = before = None
     for step, (moving, judged) in enumerate(plan_of(free, problem, settings)):
-        there = linearized(work, point, step, moving)
+        there = linearized(work, point, step, moving, there)
         outcome = there.outcome
         before = tables.within(outcome, problem.data, problem.tolerance) if before is None else before
         if settings.steps or not moving.all():
@@ -176,9 +234,9 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
     spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(settings.seed))
-    facts = _facts(work, scale, before, tables.within(outcome, problem.data, problem.tolerance))
+    facts = _facts(work, scale, before, outcome)
     sample = Posterior(problem.factors, draws * problem.prior, cards, facts)
-    return Calibration(sample, free, problem, point, spread, outcome)
+    return Calibration(sample, free, problem, point, spread, outcome, sensitivity)
 
 
 def cards_of(trials: Iterable[Trial]) -> dict[str, ParameterSet]:
@@ -206,8 +264,9 @@ def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, ow
         settings.difference,
         settings.seed,
         settings.staged,
+        settings.reuse,
         problem.names,
-        [trial.text for trial in problem.trials],
+        [one.text for one in problem.evidence],
         problem.data.tolist(),
         problem.error.tolist(),
         cards,
@@ -217,15 +276,18 @@ def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, ow
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def _facts(work: Work, scale: float, before: int, after: int) -> dict[str, object]:
+def _facts(work: Work, scale: float, before: int, outcome: Floats) -> dict[str, object]:
     from vein2vein import __version__
 
     settings, problem = work.settings, work.problem
+    near = np.abs(outcome - problem.data) <= problem.tolerance
+    mine = {name: problem.rows_of(name) for name in problem.names}
     return {
         "version": __version__,
         "seed": settings.seed,
         "staged": "yes" if settings.staged else "no",
         "steps": settings.steps,
+        "reuse": "yes" if settings.reuse else "no",
         "patients": settings.patients,
         "difference": settings.difference,
         "error_scale": round(scale, 2),
@@ -233,7 +295,8 @@ def _facts(work: Work, scale: float, before: int, after: int) -> dict[str, objec
         "within_before": before,
         "polish": settings.polish,
         "corrections": settings.corrections,
-        "within_after": after,
+        "within_after": int(near.sum()),
+        "within_by": [f"{name} {near[rows].sum()} of {rows.sum()}" for name, rows in mine.items()],
         "seconds": round(work.kept.seconds),
         "workers": settings.workers,
         "trials": list(problem.names),

@@ -1,9 +1,13 @@
-"""The rows of the trials that a calibration is held against, with their errors, on scales on which these are even."""
+"""What a calibration is held against: rows with their data and errors, on scales on which these are even.
+
+Rows come from trials (``TrialRows``), or from anything else that is simulated and measured alike (``Evidence``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +15,12 @@ from numpy.typing import NDArray
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration.gauss_newton import FAR, Flags, Floats
 from vein2vein.inference.calibration.tables import NORMAL_90
-from vein2vein.inference.posterior import CONSTANTS, REFERENCE, Factor
+from vein2vein.inference.posterior import CONSTANTS, REFERENCE, Factor, Member, constants_under, overlay
 from vein2vein.inference.qualification import scored_rows
+from vein2vein.trials.comparison import resampled
 from vein2vein.trials.endpoints.measures import ENDPOINTS
 from vein2vein.trials.published import BY_INTERVAL, Published
-from vein2vein.trials.trial import Trial
+from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at
 
 LEFT_OUT = 0.5  # of a tolerance, taken as a 90 % interval, for what the model leaves out
 NORMAL_95 = 1.96  # unit factor: half-width of a normal distribution's 95 % interval
@@ -23,6 +28,74 @@ RESAMPLES = 100  # solver coefficient: simulated trials of the published size be
 LEAST = 1e-12  # solver coefficient: in place of 0 where a logarithm is taken
 PERCENT = 100.0  # unit factor
 RELATIVE = "percent of value"
+CONTACT_EVERY, WATCH_UNTIL = 120.0, 33.0  # solver coefficients: fewer contacts after the syndromes, half the time
+
+
+class FittedRow(Protocol):
+    """What is said of a row: whose it is, what it is, and the endpoint that tells its kind."""
+
+    @property
+    def trial(self) -> str:
+        """Where it was observed."""
+        ...
+
+    @property
+    def arm(self) -> str:
+        """In whom."""
+        ...
+
+    @property
+    def quantity(self) -> str:
+        """What."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """Name of an endpoint of trials, which tells the kind of the row."""
+        ...
+
+
+class Evidence(Protocol):
+    """Rows with data that can be simulated: a trial's, or those of patients measured one by one."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unlike that of any other."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """All that its data and design are read from."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[FittedRow]:
+        """What was observed."""
+        ...
+
+    @property
+    def cards(self) -> Sequence[frozenset[str]]:
+        """For each row the names of the cards that its patients meet."""
+        ...
+
+    @property
+    def data(self) -> Floats:
+        """Observed values on the scale of each row, shape (rows,)."""
+        ...
+
+    @property
+    def error(self) -> Floats:
+        """Their standard deviations."""
+        ...
+
+    @property
+    def tolerance(self) -> Floats:
+        """How far a simulated value may be to be called near."""
+        ...
+
+    def simulated(self, one: Member, patients: int, seed: int) -> Floats:
+        """Simulated rows and their simulation errors under a parameter set, shape (rows, 2); NaN: not produced."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,13 +105,14 @@ class Problem:
     Attributes
     ----------
     factors : tuple of Factor
-    trials : tuple of Trial
-    rows : tuple of Published
-        The scored rows of all trials, one trial after the other.
+    evidence : tuple of Evidence
+        Trials and other kinds of evidence.
+    rows : tuple of FittedRow
+        Of all of them, one after the other.
     owner : ndarray of int, shape (rows,)
-        Place of each row's trial.
+        Place of each row's evidence.
     data, error, tolerance : ndarray, shape (rows,)
-        Published value, its standard deviation and its tolerance, on the scale of the row.
+        Observed value, its standard deviation and its tolerance, on the scale of the row.
     allowed : ndarray of bool, shape (factors, rows)
         Whether a factor can move a row.
     prior : ndarray, shape (factors,)
@@ -46,8 +120,8 @@ class Problem:
     """
 
     factors: tuple[Factor, ...]
-    trials: tuple[Trial, ...]
-    rows: tuple[Published, ...]
+    evidence: tuple[Evidence, ...]
+    rows: tuple[FittedRow, ...]
     owner: NDArray[np.intp]
     data: Floats
     error: Floats
@@ -57,15 +131,91 @@ class Problem:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the trials."""
-        return tuple(trial.name for trial in self.trials)
+        """Names of the trials and the other evidence."""
+        return tuple(one.name for one in self.evidence)
 
-    def placed(self, values: Floats, trials: Sequence[Trial]) -> Floats:
-        """The rows of some trials, shape (their rows, 2), among all rows, shape (rows, 2); NaN for the others."""
+    def placed(self, values: Floats, evidence: Sequence[Evidence]) -> Floats:
+        """The rows of some evidence, shape (its rows, 2), among all rows, shape (rows, 2); NaN for the others."""
         found = np.full((len(self.rows), 2), np.nan)
-        names = [trial.name for trial in trials]
+        names = [one.name for one in evidence]
         found[np.array([self.names[i] in names for i in self.owner], dtype=bool)] = values
         return found
+
+    def rows_of(self, name: str) -> Flags:
+        """Which rows are those of a trial, or of other evidence, by its name; shape (rows,)."""
+        return np.array([self.names[i] == name for i in self.owner], dtype=bool)
+
+
+@dataclass(frozen=True)
+class TrialRows:
+    """The scored rows of a trial as evidence."""
+
+    trial: Trial
+
+    @property
+    def name(self) -> str:
+        """Of the trial."""
+        return self.trial.name
+
+    @property
+    def text(self) -> str:
+        """Of its file, and rows that were added to those of the file."""
+        return self.trial.text + "".join(map(repr, self.rows))
+
+    @property
+    def rows(self) -> tuple[Published, ...]:
+        """Those that are scored."""
+        return scored_rows(self.trial)
+
+    @property
+    def cards(self) -> list[frozenset[str]]:
+        """Products and diseases of the arms of each row."""
+        return [
+            frozenset(
+                name
+                for arm in [arm for arm in self.trial.arms if not row.arms or arm.name in row.arms] or [self.trial]
+                for name in (arm.product.name, arm.disease.name)
+            )
+            for row in self.rows
+        ]
+
+    @property
+    def data(self) -> Floats:
+        """As published."""
+        return np.array([on_scale(row, row.value) for row in self.rows])
+
+    @property
+    def error(self) -> Floats:
+        """See ``error_of``."""
+        return np.array([error_of(row) for row in self.rows])
+
+    @property
+    def tolerance(self) -> Floats:
+        """See ``tolerance_of``."""
+        return np.array([tolerance_of(row) for row in self.rows])
+
+    def simulated(self, one: Member, patients: int, seed: int) -> Floats:
+        """Simulated rows and their simulation errors, shape (rows, 2)."""
+        trial = self.trial
+        trial = replace(trial, plan=replace(trial.plan, contact_every=CONTACT_EVERY, watch_until=WATCH_UNTIL))
+        journey = enroll_and_treat(
+            trial,
+            np.arange(patients),
+            seed=seed,
+            overlay=lambda arm: overlay(one, arm),
+            constants=constants_under(one),
+        )
+        found = resampled(
+            self.rows,
+            journey,
+            follow_up=follow_up_at(trial, journey.patient.number, seed),
+            scale=trial.scale,
+            until=trial.until,
+            seed=seed,
+            resamples=RESAMPLES,
+        )
+        pairs = [middle_of(row, values, pool) for row, (pool, values, _) in zip(self.rows, found, strict=True)]
+        return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
 
 def on_scale(row: Published, value: float) -> float:
@@ -101,29 +251,25 @@ def error_of(row: Published) -> float:
     return float(np.hypot(LEFT_OUT * tolerance_of(row) / NORMAL_90, sampling))
 
 
-def reach(factors: Sequence[Factor], trials: Sequence[Trial]) -> Flags:
+def reach(factors: Sequence[Factor], evidence: Sequence[Evidence]) -> Flags:
     """Which rows a factor can move: those whose patients meet one of its cards; shape (factors, rows)."""
-    met: list[set[str]] = []
-    for trial in trials:
-        for row in scored_rows(trial):
-            arms = [arm for arm in trial.arms if not row.arms or arm.name in row.arms] or [trial]
-            met.append({name for arm in arms for name in (arm.product.name, arm.disease.name)})
+    met = [here for one in evidence for here in one.cards]
     general = {REFERENCE, *CONSTANTS}
     return np.array([[bool((here | general) & set(factor.cards)) for here in met] for factor in factors])
 
 
-def problem_of(factors: Sequence[Factor], trials: Sequence[Trial]) -> Problem:
-    """The free numbers and the rows of the trials together.
+def problem_of(factors: Sequence[Factor], evidence: Sequence[Evidence]) -> Problem:
+    """The free numbers and the rows of the evidence together.
 
     Raises
     ------
     InputError
         Two trials of one name, or no row that is scored.
     """
-    names = [trial.name for trial in trials]
+    names = [one.name for one in evidence]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"found the trial '{twice[0]}' twice, expected each once.", field="trials")
-    rows = [row for trial in trials for row in scored_rows(trial)]
+    rows = [row for one in evidence for row in one.rows]
     if not rows:
         text = (
             "found no row that is scored, expected at least one [[published]] with confidence 'read' and a tolerance."
@@ -131,13 +277,13 @@ def problem_of(factors: Sequence[Factor], trials: Sequence[Trial]) -> Problem:
         raise InputError(text, field="trials")
     return Problem(
         factors=tuple(factors),
-        trials=tuple(trials),
+        evidence=tuple(evidence),
         rows=tuple(rows),
-        owner=np.array([at for at, trial in enumerate(trials) for _ in scored_rows(trial)], dtype=np.intp),
-        data=np.array([on_scale(row, row.value) for row in rows]),
-        error=np.array([error_of(row) for row in rows]),
-        tolerance=np.array([tolerance_of(row) for row in rows]),
-        allowed=reach(factors, trials),
+        owner=np.array([at for at, one in enumerate(evidence) for _ in one.rows], dtype=np.intp),
+        data=np.concatenate([one.data for one in evidence]),
+        error=np.concatenate([one.error for one in evidence]),
+        tolerance=np.concatenate([one.tolerance for one in evidence]),
+        allowed=reach(factors, evidence),
         prior=np.array([factor.prior_sd for factor in factors]),
     )
 
@@ -161,11 +307,20 @@ def middle_of(row: Published, values: Floats | None, pool: int) -> tuple[float, 
         On the scale of the row; NaN where half of the trials give nothing.
     """
     values = np.empty(0) if values is None else values[~np.isnan(values)]
-    if values.size < RESAMPLES / 2:
+    on = np.array([on_scale(row, value) for value in values])
+    middle, spread = middle_half(on, on_scale(row, row.value), error_of(row), RESAMPLES)
+    return middle, spread * float(np.sqrt((row.draw or pool) / pool)) if pool else np.nan
+
+
+def middle_half(on: Floats, center: float, error: float, drawn: int) -> tuple[float, float]:
+    """Mean of the middle half of what drawn trials gave, and their standard deviation, on the scale of the row.
+
+    ``drawn``: how many trials there were; NaN where fewer than half of them gave anything. What is farther than
+    ``FAR`` errors from the data counts as if it were there.
+    """
+    if on.size < drawn / 2:
         return np.nan, np.nan
-    center, error = on_scale(row, row.value), error_of(row)
-    on = np.clip(np.sort([on_scale(row, value) for value in values]), center - FAR * error, center + FAR * error)
+    on = np.clip(np.sort(on), center - FAR * error, center + FAR * error)
     low, high = np.quantile(on, [0.05, 0.95])
     quarter = on.size // 4
-    spread = (high - low) / (2 * NORMAL_90) * np.sqrt((row.draw or pool) / pool)
-    return float(on[quarter : on.size - quarter].mean()), float(spread)
+    return float(on[quarter : on.size - quarter].mean()), float((high - low) / (2 * NORMAL_90))

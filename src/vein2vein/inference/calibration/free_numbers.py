@@ -8,10 +8,10 @@ from pathlib import Path
 
 from vein2vein.cards import Card, read_card
 from vein2vein.errors import unknown
+from vein2vein.inference.calibration.fitted_rows import FittedRow
 from vein2vein.inference.posterior import REFERENCE, VALUE, WHATS, Factor, card_parameters
 from vein2vein.inference.scoring import kinds
 from vein2vein.parameters import ParameterSet
-from vein2vein.trials.published import Published
 
 FIELDS = ("parameter", "what", "cards", "sd", "stage")
 
@@ -33,7 +33,7 @@ class FreeNumbers:
     stages: tuple[str, ...]
     judged_by: Mapping[str, tuple[str, ...]]
 
-    def stages_of(self, rows: Iterable[Published]) -> list[str]:
+    def stages_of(self, rows: Iterable[FittedRow]) -> list[str]:
         """The first stage that each row judges: by its endpoint, else by the kind of its endpoint, else the last."""
         of = {one: stage for stage, judged in self.judged_by.items() for one in judged}
         last = list(self.judged_by)[-1]

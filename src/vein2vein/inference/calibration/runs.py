@@ -8,24 +8,20 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
 
 from vein2vein.arguments import flag, number
 from vein2vein.errors import InputError
-from vein2vein.inference.calibration.fitted_rows import RESAMPLES, Problem, middle_of
+from vein2vein.inference.calibration.fitted_rows import Evidence, Problem
 from vein2vein.inference.calibration.gauss_newton import BOUND, Floats
 from vein2vein.inference.calibration.kept import Kept
-from vein2vein.inference.posterior import Factor, Member, constants_under, member, overlay
-from vein2vein.inference.qualification import scored_rows
-from vein2vein.trials.comparison import resampled
-from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at
+from vein2vein.inference.posterior import Factor, Member, member
 
 ROUNDS = 3  # solver coefficient: how often a run that fails is tried
 EVERY = 10  # runs between two lines of progress
-CONTACT_EVERY, WATCH_UNTIL = 120.0, 33.0  # solver coefficients: fewer contacts after the syndromes, half the time
 
 Say = Callable[[str], None]
 
@@ -51,6 +47,8 @@ class Settings:
     seed : int
     workers : int
         Processes that run trials side by side.
+    reuse : bool
+        Whether, after the first step, factors of which the data decide next to nothing keep their sensitivities.
     """
 
     steps: int = 2
@@ -61,6 +59,7 @@ class Settings:
     difference: float = 0.7
     seed: int = 1
     workers: int = 1
+    reuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: some trials under the factors with these logarithms, shape (factors,)."""
+    """One run: some trials, or other evidence, under the factors with these logarithms, shape (factors,)."""
 
     label: str
     factors: tuple[Factor, ...]
     logs: Floats
-    trials: tuple[Trial, ...]
+    evidence: tuple[Evidence, ...]
     patients: int
     seed: int
 
@@ -103,27 +102,15 @@ def check_settings(settings: Settings) -> None:
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise InputError(f"found {value!r}, expected a whole number, {low} or more.", field=name)
     flag("staged", settings.staged)
+    flag("reuse", settings.reuse)
     difference = number("difference", settings.difference, low=-math.inf)
     if not 0 < difference <= BOUND:
         raise InputError(f"found {difference:g}, expected a number above 0 and at most {BOUND:g}.", field="difference")
 
 
-def simulated(trial: Trial, one: Member, patients: int, seed: int) -> list[tuple[float, float]]:
-    """Simulated value of each scored row of a trial and its simulation error, on the scale of the row; NaN: missing."""
-    trial = replace(trial, plan=replace(trial.plan, contact_every=CONTACT_EVERY, watch_until=WATCH_UNTIL))
-    journey = enroll_and_treat(
-        trial,
-        np.arange(patients),
-        seed=seed,
-        overlay=lambda arm: overlay(one, arm),
-        constants=constants_under(one),
-    )
-    rows = scored_rows(trial)
-    follow_up = follow_up_at(trial, journey.patient.number, seed)
-    found = resampled(
-        rows, journey, follow_up=follow_up, scale=trial.scale, until=trial.until, seed=seed, resamples=RESAMPLES
-    )
-    return [middle_of(row, values, pool) for row, (pool, values, _) in zip(rows, found, strict=True)]
+def simulated(evidence: Evidence, one: Member, patients: int, seed: int) -> Floats:
+    """Simulated rows of a trial or other evidence and their simulation errors, shape (rows, 2); NaN: missing."""
+    return evidence.simulated(one, patients, seed)
 
 
 def run_one(task: Task) -> Result:
@@ -131,10 +118,10 @@ def run_one(task: Task) -> Result:
     began = time.perf_counter()
     try:
         one = member(task.factors, task.logs)
-        values = [pair for trial in task.trials for pair in simulated(trial, one, task.patients, task.seed)]
+        values = np.concatenate([simulated(each, one, task.patients, task.seed) for each in task.evidence])
     except Exception:
         return Result(task.label, None, time.perf_counter() - began, traceback.format_exc(limit=-3))
-    return Result(task.label, np.array(values), time.perf_counter() - began)
+    return Result(task.label, values, time.perf_counter() - began)
 
 
 def _one_thread() -> None:
@@ -165,7 +152,7 @@ def side_by_side(tasks: Sequence[Task], workers: int, run: Callable[[Task], Resu
 
 
 def complete(
-    work: Work, wanted: Mapping[str, tuple[Floats, Sequence[Trial]]], step: int, *, own_luck: bool = False
+    work: Work, wanted: Mapping[str, tuple[Floats, Sequence[Evidence]]], step: int, *, own_luck: bool = False
 ) -> list[Floats]:
     """Outcome of each run that is wanted, shape (rows, 2); NaN where it fails every time.
 
@@ -174,7 +161,7 @@ def complete(
     Parameters
     ----------
     work : Work
-    wanted : mapping of label to (point, trials)
+    wanted : mapping of label to (point, evidence)
         A point is in prior standard deviations, shape (factors,).
     step : int
         Added to the seed.
@@ -189,14 +176,14 @@ def complete(
                 label,
                 problem.factors,
                 point * problem.prior,
-                tuple(trials),
+                tuple(evidence),
                 settings.patients,
                 settings.seed + step + own_luck * i,
             )
-            for i, (label, (point, trials)) in enumerate(wanted.items())
+            for i, (label, (point, evidence)) in enumerate(wanted.items())
             if label not in kept.runs
         ]
-        tasks.sort(key=lambda task: -len(task.trials))  # longest first
+        tasks.sort(key=lambda task: -len(task.evidence))  # longest first
         for count, result in enumerate(side_by_side(tasks, settings.workers, run_one, say), start=1):
             kept.seconds = before + time.perf_counter() - began
             if result.values is None:

@@ -8,13 +8,13 @@ import numpy as np
 
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration import gauss_newton
-from vein2vein.inference.calibration.fitted_rows import Problem
+from vein2vein.inference.calibration.fitted_rows import Evidence, Problem
 from vein2vein.inference.calibration.free_numbers import FreeNumbers
 from vein2vein.inference.calibration.gauss_newton import BOUND, Flags, Floats
 from vein2vein.inference.calibration.runs import Settings, Work, complete
 from vein2vein.inference.calibration.tables import within
-from vein2vein.trials.trial import Trial
 
+UNDECIDED = 0.95  # solver coefficient: of a prior standard deviation; what is left of one the data decide little of
 FRACTIONS = (1.0, 0.5, 0.25)  # solver coefficients: of a step, that are tried
 DRAWS = 60  # solver coefficient: draws of the posterior that are run in a correction
 CORRECTED = 0.4  # solver coefficient: of the step that a correction takes, since sensitivities belong to another point
@@ -36,15 +36,24 @@ class Linearized:
         Of the data, with the simulation's.
     sensitivity : ndarray, shape (factors, rows)
         Change in errors for one prior standard deviation.
+    seen : ndarray, shape (factors, rows)
+        The same of every factor that was moved so far, also of those that do not move now.
+    known : ndarray of bool, shape (factors,)
+        Whether a factor was moved, here or at a point before.
     """
 
     outcome: Floats
     error: Floats
     sensitivity: Floats
+    seen: Floats
+    known: Flags
 
 
-def linearized(work: Work, point: Floats, step: int, moving: Flags) -> Linearized:
+def linearized(work: Work, point: Floats, step: int, moving: Flags, before: Linearized | None = None) -> Linearized:
     """Run a point, and each factor moved by itself. Factors that do not move now are not run: sensitivity 0.
+
+    Where ``Settings.reuse`` says so, factors that the data decided next to nothing of at the point ``before`` are not
+    run again: what little they do stays as it was seen there.
 
     Raises
     ------
@@ -53,10 +62,13 @@ def linearized(work: Work, point: Floats, step: int, moving: Flags) -> Linearize
     """
     problem, difference = work.problem, work.settings.difference
     by = np.where(point + difference > BOUND, -difference, difference)
-    wanted: dict[str, tuple[Floats, list[Trial]]] = {f"step {step}: base": (point, list(problem.trials))}
+    kept = _kept(before) if before is not None and work.settings.reuse else np.zeros(len(point), dtype=bool)
+    wanted: dict[str, tuple[Floats, list[Evidence]]] = {f"step {step}: base": (point, list(problem.evidence))}
     for j, factor in enumerate(problem.factors):
-        here: list[Trial] = (
-            [problem.trials[i] for i in np.unique(problem.owner[problem.allowed[j]])] if moving[j] else []
+        here: list[Evidence] = (
+            [problem.evidence[i] for i in np.unique(problem.owner[problem.allowed[j]])]
+            if moving[j] and not kept[j]
+            else []
         )
         wanted[f"step {step}: {factor.name} moved"] = (point + by[j] * (np.arange(len(point)) == j), here)
     able = {label: one for label, one in wanted.items() if one[1]}  # the others reach no row
@@ -67,7 +79,19 @@ def linearized(work: Work, point: Floats, step: int, moving: Flags) -> Linearize
     error = np.hypot(problem.error, np.nan_to_num(noise))
     nothing = np.full((len(base), 2), np.nan)
     moved = np.array([found.get(label, nothing)[:, 0] for label in list(wanted)[1:]])
-    return Linearized(base, error, gauss_newton.sensitivities(moved, base, error, by, problem.allowed))
+    ran = moving & ~kept
+    seen = np.where(ran[:, None], gauss_newton.sensitivities(moved, base, error, by, problem.allowed), 0.0)
+    known = ran
+    if before is not None:
+        seen = np.where(ran[:, None], seen, before.seen * before.error / error)
+        known = ran | before.known
+    return Linearized(base, error, np.where(moving[:, None], seen, 0.0), seen, known)
+
+
+def _kept(before: Linearized) -> Flags:
+    """Factors of which the data decide next to nothing, as far as it was seen."""
+    spread = np.sqrt(np.diag(gauss_newton.covariance(before.seen)))
+    return before.known & (spread > UNDECIDED)
 
 
 def stepped(
@@ -84,7 +108,7 @@ def stepped(
     expected = gauss_newton.loss(residual + (goal - point) @ sensitivity, goal)
     points = [point, *(point + fraction * (goal - point) for fraction in FRACTIONS)]
     labels = [f"step {step}: {fraction:g} of the step" for fraction in FRACTIONS]
-    wanted = {label: (one, list(problem.trials)) for label, one in zip(labels, points[1:])}
+    wanted = {label: (one, list(problem.evidence)) for label, one in zip(labels, points[1:])}
     outcomes = [base, *(found[:, 0] for found in complete(work, wanted, step))]
     losses = [
         gauss_newton.loss(gauss_newton.residuals(outcome, problem.data, error)[judged], one)
@@ -131,7 +155,7 @@ def polished(work: Work, point: Floats, outcome: Floats, there: Linearized) -> t
 
 def _mean_rows(work: Work, label: str, point: Floats) -> Floats:
     """Rows at a point, means over runs with luck of their own; NaN where no run produces one."""
-    wanted = {f"{label}, luck {i}": (point, list(work.problem.trials)) for i in range(LUCKS)}
+    wanted = {f"{label}, luck {i}": (point, list(work.problem.evidence)) for i in range(LUCKS)}
     found = np.array(complete(work, wanted, POLISH, own_luck=True))[..., 0]
     missing = np.isnan(found).all(axis=0)
     return np.where(missing, np.nan, np.nanmean(np.where(missing, 0, found), axis=0))
@@ -148,7 +172,7 @@ def centered(work: Work, point: Floats, outcome: Floats, sensitivity: Floats) ->
         luck = np.random.default_rng(work.settings.seed + k)
         scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
         draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity, scale), DRAWS, luck)
-        wanted = {f"correction {k}: draw {j}": (draw, list(problem.trials)) for j, draw in enumerate(draws)}
+        wanted = {f"correction {k}: draw {j}": (draw, list(problem.evidence)) for j, draw in enumerate(draws)}
         found = np.array(complete(work, wanted, CORRECTION * (k + 1), own_luck=True))[..., 0]
         missing = np.isnan(found).all(axis=0)
         outcome = np.where(missing, np.nan, np.nanmedian(np.where(missing, 0, found), axis=0))

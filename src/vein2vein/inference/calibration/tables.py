@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.posterior import Factor
-from vein2vein.trials.published import Published
+
+if TYPE_CHECKING:
+    from vein2vein.inference.calibration.fitted_rows import FittedRow
 
 NORMAL_90 = 1.645  # unit factor: half-width of a normal distribution's 90 % interval
+WIDTH = 48  # letters of a row's quantity that are shown
 TOGETHER, MOST = 0.3, 25  # correlations shown: how strong at least, and how many
 
 
@@ -19,11 +23,11 @@ def within(outcome: Floats, data: Floats, tolerance: Floats) -> int:
     return int((np.abs(outcome - data) <= tolerance).sum())
 
 
-def by_row(outcome: Floats, rows: Sequence[Published], data: Floats, error: Floats) -> Iterator[str]:
+def by_row(outcome: Floats, rows: Sequence[FittedRow], data: Floats, error: Floats) -> Iterator[str]:
     """Each row: data and simulated value on the row's scale, and their distance in errors."""
     yield "rows: data, simulated (log10 or ln where the tolerance is relative), distance in errors"
     for row, value, goal, sd in zip(rows, outcome, data, error):
-        label = f"{row.trial[:12]:12s} {row.arm[:14]:14s} {row.quantity[:30]:30s}"
+        label = f"{row.trial[:12]:12s} {row.arm[:14]:14s} {row.quantity[:WIDTH]:{WIDTH}s}"
         yield f"{label} {goal:9.3g} {value:9.3g} {(value - goal) / sd:+6.1f}"
 
 
