@@ -121,7 +121,8 @@ def fields_text(kinds: Iterable[str] = KINDS) -> str:
 def command(kind: str | None, out: Path | None, fields: bool, for_machines: bool, quiet: bool, force: bool) -> None:
     """Print what a kind of card may hold, as JSON Schema: editors complete and check fields by it.
 
-    Kinds: product, disease, patient, trial, policy, comparator. Without a kind: their list, or with --out a file of each.
+    Kinds: product, disease, patient, trial, policy, comparator. Without a kind: their list, or with --out
+    a file of each.
     """
     if out is None:
         options.needs("--out", "force")

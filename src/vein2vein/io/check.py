@@ -219,7 +219,8 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
     }
     if not kind:
         raise InputError(
-            "is TOML, but no card that vein2vein knows; expected a patient, trial, product, disease, policy or comparator card.",
+            "is TOML, but no card that vein2vein knows; "
+            "expected a patient, trial, product, disease, policy or comparator card.",
             file=path,
         )
     notes: tuple[str, ...] = ()
