@@ -126,7 +126,7 @@ def _check_drawn(
             asked = f"{low:g} {unit} or more" if np.isinf(high) else f"{low:g} to {high:g} {unit}"
             text = f"found {asked}, expected limits within the {values.min():.4g} to {values.max():.4g} {unit} of the "
             raise card.error(_given(card, name, here), text + "population: nobody else is enrolled.")
-        shares.append(float(np.mean((values >= low) & (values <= high))))
+        shares.append(np.count_nonzero((values >= low) & (values <= high)) / len(values))
     if min(shares) >= SEEN_ALONE and not _plain(row, weight, age, lines).any():
         text = f"found limits of {' and '.join(limited)} between which nobody of this population lies; widen one."
         raise card.error(_given(card, limited[0], here), text)
