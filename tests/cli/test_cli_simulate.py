@@ -27,13 +27,13 @@ def patient(tmp_path, monkeypatch):
 
 
 def test_a_journey_step_by_step_and_day_by_day(patient):
-    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--dose", "3.1e6/kg", "--seed", 2)
+    code, out, err = run("simulate", patient, "--product", "tisagenlecleucel", "--dose", "3.1e6/kg", "--seed", 8)
     assert code == 0, err
     for words in ("Leukapheresis", "Engineering", "Infusion", "Outcome", "Day by day", "Temperature", "CRS", "ICANS"):
-        assert words in out, f"no '{words}': does seed 2 still bring the example patient to the infusion?"
-    assert "<svg" in Path("vein2vein-results/patient-tisagenlecleucel-seed2/journey.svg").read_text(encoding="utf-8")
+        assert words in out, f"no '{words}': does seed 8 still bring the example patient to the infusion?"
+    assert "<svg" in Path("vein2vein-results/patient-tisagenlecleucel-seed8/journey.svg").read_text(encoding="utf-8")
     report = Path(next(line for line in out.splitlines() if line.startswith("Report: ")).removeprefix("Report: "))
-    assert report == Path("vein2vein-results/patient-tisagenlecleucel-seed2/report.html")
+    assert report == Path("vein2vein-results/patient-tisagenlecleucel-seed8/report.html")
     assert report.is_file()
 
 
@@ -43,8 +43,8 @@ def test_the_same_seed_is_the_same_journey(patient):
         assert code == 0, err
         return [event for event in map(json.loads, out.splitlines()) if event["event"] == "day"]
 
-    first = days(2, "one")
-    assert first and first == days(2, "two")
+    first = days(8, "one")
+    assert first and first == days(8, "two")
     assert first != days(3, "three")
 
 

@@ -102,7 +102,7 @@ POLICY = 'title = "t"\nsource = "reference_model_2026"\nwhere = "w"\n'
         ),
         (
             "[[dated]]\nfrom_day = 0\nuntil_day = 7\nevery = 1\nmg = 100\n",
-            "dated.0.treatment: missing; expected one of car_t_infusion, ",
+            "dated.0.treatment: missing; expected one of tocilizumab, ",
         ),
         (
             "[steroid]\nstop_at_grade = 1\nwhen = [{ after_tocilizumab = 1 }]\ndose = []\n",

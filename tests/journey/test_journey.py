@@ -7,6 +7,7 @@ import pytest
 
 from vein2vein.errors import InputError
 from vein2vein.journey.chart import simulate
+from vein2vein.therapy.product import Drug, Regimen
 from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.trials.virtual_patients import draw_patients, virtual_patients
 
@@ -171,3 +172,61 @@ def test_few_white_cells_at_the_time_spare_the_lymphodepletion():
     assert any("lymphodepletion omitted" in note for note in counted.notes)
     many = replace(few, baseline={**few.baseline, "white_cells": np.full(6, 3.0)})
     assert not simulate(many, TISA, plan=SHORT, seed=3).conditioning.omitted[counted.infused].any()
+
+
+def test_after_death_nothing_is_measured_graded_or_judged(cohort):
+    """Whatever the record holds by day: values, flags, grades, responses; and no response after death is the best."""
+    died = cohort.outcome.death_day
+    after = cohort.course.days[None, :] > died[:, None]
+    assert after.any()
+    assert not any(np.isfinite(value[after]).any() for value in cohort.course.values.values())
+    assert not any(flags[after].any() for flags in cohort.course.below_lloq.values())
+    assert not any((found.grade[after] >= 0).any() for found in cohort.findings.values())
+    response = cohort.response
+    assert not (response.status[response.days[None, :] > died[:, None]] >= 0).any()
+    for name in ("response_day", "relapse_day", "progression_day"):
+        day = getattr(response, name)
+        assert not (np.isfinite(day) & (day > died)).any()
+    early = died < response.days.min()
+    assert not np.isin(cohort.outcome.best_response[early], ("CR", "CRi", "CRh")).any()
+
+
+def test_too_much_fludarabine_never_helps_and_kills_late():
+    """The same patients at once, twice and three times the label dose: no better than by chance, with deaths of it."""
+    patients, found = virtual_patients("pediatric_b_all", 120, seed=5), {}
+    plan = replace(SHORT, follow_up=200.0, disease_visits=(28.0, 90.0, 180.0))
+    for times in (1, 2, 3):
+        drugs = (
+            Drug("fludarabine", 30.0 * times, (-5.0, -4.0, -3.0, -2.0)),
+            Drug("cyclophosphamide", 500.0, (-3.0, -2.0)),
+        )
+        regimen = Regimen(name="more", title="more", drugs=drugs, how="assumed", why="test")
+        found[times] = simulate(patients, TISA, regimen=regimen, plan=plan, seed=5)
+    alive = {times: (one.outcome.death_day > 180)[one.infused].mean() for times, one in found.items()}
+    noise = 2 * np.sqrt(alive[1] * (1 - alive[1]) / found[1].infused.sum())
+    assert alive[2] < alive[1] + noise and alive[3] < alive[1] + noise
+    killed = {times: one.outcome.death_cause == "neurotoxicity from fludarabine" for times, one in found.items()}
+    assert not killed[1].any() and killed[3].sum() > killed[2].sum() and (killed[3] | ~killed[2]).all()
+    assert (found[3].outcome.death_day[killed[3]] >= 19).all() and (found[3].outcome.death_day[killed[3]] <= 58).all()
+    told = " ".join(found[3].notes)
+    assert "fludarabine 90 mg/m^2 a day is more than the usual 40" in told
+    assert "severe neurotoxicity from fludarabine, fatal in" in told
+    assert not any("fludarabine" in note for note in found[1].notes)
+
+
+def test_a_further_infusion_brings_cells_again_after_lymphodepletion_and_is_rejected_without():
+    patients = virtual_patients("pediatric_b_all", 40, seed=3)
+    plan = replace(SHORT, kinetics_samples=(*SAMPLES, 54.0, 60.0))
+    told = ("1e6/kg", "1e6/kg, then on day 40: 5e6/kg", "1e6/kg, then on day 40 after lymphodepletion: 5e6/kg")
+    once, bare, again = (simulate(patients, TISA, dose=dose, plan=plan, seed=3) for dose in told)
+    there = once.infused & (once.outcome.death_day > 60) & (again.outcome.death_day > 60)
+    early, late = once.course.days <= 28, once.course.days == 54
+    cells = {
+        name: one.course.dense("car_t_cells")[there]
+        for name, one in zip(("once", "bare", "again"), (once, bare, again))
+    }
+    np.testing.assert_array_equal(cells["once"][:, early], cells["again"][:, early])
+    np.testing.assert_array_equal(cells["once"][:, early], cells["bare"][:, early])
+    assert np.median(cells["again"][:, late]) > np.median(cells["once"][:, late]) > np.median(cells["bare"][:, late])
+    assert any("planned on day 40" in note and "may reject the cells" in note for note in bare.notes)
+    assert {day for day, _, mg in again.conditioning.doses if mg.any()} >= {34.0, -6.0}

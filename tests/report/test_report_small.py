@@ -13,7 +13,7 @@ from vein2vein.journey.journey import NOT_ASKED
 from vein2vein.report import facts
 from vein2vein.report.figures import log_axis, render
 from vein2vein.report.figures_kinetics import quality_figure
-from vein2vein.report.figures_monitor import follow_up, near_mark, timeline, treatments
+from vein2vein.report.figures_monitor import daily, follow_up, near_mark, timeline, treatments
 from vein2vein.report.figures_patient import One, follow_up_figure, journey_figure
 from vein2vein.report.figures_survival import estimate, landmark
 from vein2vein.report.figures_toxicity import count_figure, inflammation_figure
@@ -95,6 +95,18 @@ def test_every_sign_of_a_record_has_its_panel():
     assert follow_up(watch((2.0, "igg", 500.0), (45.0, "igg", 400.0))) is None
     assert follow_up(watch((-2.0, "igg", 500.0), (46.0, "hemoglobin", 9.0))) is None
     assert timeline(watch((-2.0, "igg", 500.0))) is None
+
+
+def test_after_a_death_nothing_of_a_record_is_drawn():
+    early = [(float(day), "temperature", 38.5 + day / 10) for day in range(4)]
+    late = [(6.0, "temperature", 41.7), (6.0, "tocilizumab", 400.0), (6.0, "crp", 300.0)]
+    found = watch(*early, (3.0, "alive", 0.0), *late)
+    assert "panels: temperature; treatments" in timeline(found).alt and treatments(found) == {}
+    grades, _ = daily(found, "crs_astct", 14)
+    assert (grades[4:] == facts.NOT_OBSERVED).all() and (grades[:4] != facts.NOT_OBSERVED).all()
+    assert any("is not drawn" in note for note in found.notes)
+    assert follow_up(watch((2.0, "igg", 500.0), (3.0, "alive", 0.0), (46.0, "igg", 9.0))).alt.endswith("igg.")
+    assert follow_up(watch((2.0, "crp", 5.0), (3.0, "alive", 0.0), (46.0, "igg", 9.0))) is None
 
 
 def test_the_window_of_a_record_begins_a_week_before_and_ends_a_day_after():

@@ -8,9 +8,10 @@ import pytest
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
 from vein2vein.therapy import conditioning, engineering, ex_vivo_expansion, infusion, leukapheresis, release, waiting
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.laws import read_law
 from vein2vein.therapy.patient import body_surface, patient_from_card, select
-from vein2vein.therapy.product import Dose, find_product
+from vein2vein.therapy.product import find_product
 from vein2vein.trials.virtual_patients import virtual_patients
 
 TISA = find_product("tisagenlecleucel")
@@ -228,3 +229,72 @@ def test_a_fixed_label_dose_is_capped():
     lot = _lot(patient, product)
     given, _ = infusion.infuse(lot, patient, product)
     assert given.cells[given.given].max() <= 200e6 * (1 + 1e-9)
+
+
+# ---------------------------------------------------------------- doses that are drawn, further infusions
+
+
+def test_a_dose_that_is_drawn_is_each_patients_own_and_follows_its_law():
+    patient = virtual_patients("pediatric_b_all", 4000, seed=2)
+    even = infusion.drawn_dose(infusion.read_requested_dose("1e6 to 3e6/kg"), patient, 1)
+    assert even.per_kg and even.cells.min() > 1e6 and even.cells.max() < 3e6
+    assert np.mean(even.cells) == pytest.approx(2e6, rel=0.02)
+    around = infusion.drawn_dose(infusion.read_requested_dose("sd 0.3 around 1e8"), patient, 1)
+    assert np.std(np.log(around.cells)) == pytest.approx(0.3, rel=0.05) and not around.per_kg
+    assert np.median(around.cells) == pytest.approx(1e8, rel=0.03)
+    some = infusion.drawn_dose(infusion.read_requested_dose("1e6 to 3e6/kg"), select(patient, [7, 3]), 1)
+    np.testing.assert_array_equal(some.cells, even.cells[[7, 3]])
+    same = infusion.drawn_dose(infusion.read_requested_dose("2e6/kg"), patient, 1)
+    assert np.all(same.cells == 2e6)
+
+
+def test_each_patient_gets_the_dose_drawn_as_far_as_the_lot_holds_it():
+    patient = virtual_patients("pediatric_b_all", 400, seed=2)
+    dose = infusion.drawn_dose(infusion.read_requested_dose("1e6 to 3e6/kg"), patient, 1)
+    lot = _lot(patient, dose=dose)
+    found, _ = infusion.infuse(lot, patient, TISA, dose)
+    asked = dose.cells * patient.weight
+    assert found.cells[found.given] == pytest.approx(np.minimum(asked, lot.available)[found.given])
+
+
+def test_a_further_infusion_is_given_to_its_share_from_what_the_lot_holds():
+    patient = virtual_patients("pediatric_b_all", 1000, seed=2)
+    asked = infusion.read_requested_dose("1e6/kg, then for 50 % on day 28: 2e6/kg, then on day 60: 1e15")
+    assert [(one.day, one.share, one.conditioned) for one in asked.later] == [(28, 0.5, False), (60, 1.0, False)]
+    dose = infusion.drawn_dose(asked, patient, 1)
+    lot = _lot(patient, dose=dose)
+    found, notes = infusion.infuse(lot, patient, TISA, dose)
+    amounts = dict(found.doses)
+    assert list(amounts) == [0.0, 28.0, 60.0]
+    given = found.given
+    assert (amounts[28.0] > 0)[given].mean() == pytest.approx(0.5, abs=0.06) and not amounts[28.0][~given].any()
+    assert sum(amounts.values())[given] == pytest.approx(lot.available[given])
+    assert found.cells == pytest.approx(amounts[0.0])
+    assert any("on day 28 for" in note for note in notes)
+    assert any("lots hold fewer cells than the infusion on day 60 asks for" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3e6 to 1e6/kg", "the lower end first"),
+        ("1e6/kg to 3e8", "one unit"),
+        ("sd 0.3", "found the dose"),
+        ("sd -1 around 2e6/kg", "found the spread '-1' in the dose, expected 0 to 5"),
+        ("sd x around 2e6/kg", "found the spread 'x'"),
+        ("1e8, then 5e7", "found the further infusion '5e7', expected a dose as '3.1e6/kg'"),
+        ("1e8, then on day 0: 5e7", "found the day '0' in the dose, expected 1"),
+        ("1e8, then for 150 % on day 28: 5e7", "found the share '150' in the dose, expected 0 to 100"),
+        ("1e8, then on day 28: much", "found the dose 'much'"),
+    ],
+)
+def test_a_dose_that_says_something_else_is_refused(text, said):
+    with pytest.raises(InputError) as problem:
+        infusion.read_requested_dose(text)
+    assert said in str(problem.value)
+
+
+@pytest.mark.parametrize("text", ["1e6 to 1e12/kg", "1e6/kg, then on day 28: 1e12/kg", "sd 5 around 1e8/kg"])
+def test_an_absurd_dose_is_refused_wherever_it_stands(text):
+    with pytest.raises(InputError, match=r"found a dose of .* viable CAR"):
+        infusion.check_dose(infusion.read_requested_dose(text), virtual_patients("pediatric_b_all", 300, seed=1), TISA)

@@ -117,3 +117,30 @@ def test_toxicity_deaths_are_a_share_of_grade_4_and_never_change_the_past():
     assert np.isinf(none).all()
     by_brain, why = hazards.toxicity_deaths(C, days, np.zeros((n, 4), int), crs, np.arange(n), 1)
     assert np.isfinite(by_brain).mean() == pytest.approx(0.05, abs=0.01) and "neurotoxicity" in why
+
+
+def struck(drug, amount, n=40_000):
+    """Share with a severe event, and days and causes of death, of one dose to all."""
+    numbers, days = np.arange(n), np.full(n, -3.0)
+    day, cause, notes = hazards.drug_toxicity(C, {drug: (np.full(n, float(amount)), days)}, numbers, 1)
+    return (int(notes[0].split()[0]) / n if notes else 0.0), day, cause
+
+
+def test_toxic_doses_of_conditioning_strike_as_often_as_reported():
+    assert struck("fludarabine", 576)[0] == pytest.approx(13 / 36, abs=0.01)
+    assert struck("fludarabine", 125)[0] == pytest.approx(0.002, abs=0.001)
+    assert struck("cyclophosphamide", 7400)[0] == pytest.approx(13 / 52, abs=0.01)
+    assert struck("cyclophosphamide", 5600)[0] == pytest.approx(1 / 32, abs=0.006)
+    assert struck("cyclophosphamide", 1500)[0] == struck("fludarabine", 0)[0] == 0
+    assert struck("fludarabine", 90)[0] < 0.002
+    _, day, cause = struck("fludarabine", 400)
+    dead = np.isfinite(day)
+    assert set(cause[dead]) == {"neurotoxicity from fludarabine"} and set(cause[~dead]) == {""}
+    assert day[dead].min() >= 18 and day[dead].max() <= 57
+    _, day, _ = struck("cyclophosphamide", 8000)
+    assert day[np.isfinite(day)].min() >= 0
+
+
+def test_a_higher_dose_never_spares_anybody():
+    low, high = (struck("fludarabine", amount)[1] for amount in (200, 400))
+    assert (np.isfinite(high) | ~np.isfinite(low)).all() and np.isfinite(high).sum() > np.isfinite(low).sum()

@@ -29,12 +29,13 @@ from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet, as_matrix, individual_values
 from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
-from vein2vein.therapy.conditioning import lymphodeplete
+from vein2vein.therapy.conditioning import conditioned_again, given_per_area, lymphodeplete
 from vein2vein.therapy.disease import find_disease
-from vein2vein.therapy.infusion import check_dose, infuse
+from vein2vein.therapy.dose import Dose
+from vein2vein.therapy.infusion import check_dose, drawn_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Dose, Product, Regimen, find_indication
+from vein2vein.therapy.product import Product, Regimen, find_indication
 from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
@@ -123,7 +124,9 @@ def simulate(
     typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
     check_targets(product, disease, told_of(patient), asked=asked_for)
-    notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
+    asked = drawn_dose(asked, patient, seed) if asked else None
+    chosen.check_weight(float(patient.weight.max()))
+    notes: list[str] = [*(check_dose(asked, patient, product) if asked else ()), *chosen.unusual]
     notes += notes_of(product, disease, patient)
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared
@@ -158,6 +161,7 @@ def simulate(
     conditioned, said = lymphodeplete(
         ready, lot, product, regimen, _white_cells(constants, ready, lot, product, drawn, seed)
     )
+    conditioned = conditioned_again(conditioned, asked)
     notes += said
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
@@ -181,10 +185,13 @@ def simulate(
 
     # 8 outcome
     say(1.0, "outcome")
+    amounts = {drug: (mg[who], last[who]) for drug, (mg, last) in given_per_area(conditioned, ready).items()}
+    died, of, said = hazards.drug_toxicity(constants.hazards, amounts, treated.number, seed)
+    notes += said
     ended = close(
         patient, product, disease, visits,
-        drawn=drawn, followed=followed, waited=waited, infused=given, constants=constants.hazards,
-        seed=seed,
+        drawn=drawn, followed=followed, waited=waited, infused=given, poisoned=(died, of),
+        constants=constants.hazards, seed=seed,
     )  # fmt: skip
     facts = ArmFacts(
         _arm_name(patient), product, disease, declared, ended.kinetics.analyte, ended.response.edition,

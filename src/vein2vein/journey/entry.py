@@ -18,12 +18,13 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import axes
 from vein2vein.therapy.disease import FIELDS
+from vein2vein.therapy.dose import Dose, Later
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
-from vein2vein.therapy.product import Dose, Product, Regimen, find_product
+from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
-from vein2vein.therapy.vocabulary import ANTIGENS
+from vein2vein.therapy.vocabulary import ANTIGENS, LOG_SD
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants, bundled
 
@@ -130,9 +131,22 @@ def check_dose(dose: object) -> Dose | None:
         raise refusal("dose", dose, f"text such as {DOSES}, or None for the label's rule")
     asked = read_requested_dose(dose)
     if asked is not None:
-        number("dose", asked.cells, low=0.0, unit="viable CAR+ cells")
-        flag("dose.per_kg", asked.per_kg)
+        _check_cells("dose", asked)
+        for i, given in enumerate(asked.later):
+            one = of_kind(f"dose.later[{i}]", given, Later, "a Later")
+            number(f"dose.later[{i}].day", one.day, low=1.0, unit="days")
+            number(f"dose.later[{i}].share", one.share, low=0.0, high=SHARE)
+            flag(f"dose.later[{i}].conditioned", one.conditioned)
+            _check_cells(f"dose.later[{i}].dose", of_kind(f"dose.later[{i}].dose", one.dose, Dose, "a Dose"))
     return asked
+
+
+def _check_cells(name: str, dose: Dose) -> None:
+    cells = number(name, dose.cells, low=0.0, unit="viable CAR+ cells")
+    flag(f"{name}.per_kg", dose.per_kg)
+    number(f"{name}.sd", dose.sd, low=0.0, high=LOG_SD)
+    if dose.most == dose.most:  # NaN: none
+        number(f"{name}.most", dose.most, low=cells, unit="viable CAR+ cells")
 
 
 def check_regimen(regimen: object) -> str | Regimen:

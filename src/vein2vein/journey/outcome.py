@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,14 +62,20 @@ def close(
     followed: Followed,
     waited: Waiting,
     infused: NDArray[np.bool_],
+    poisoned: tuple[Floats, NDArray[np.str_]],
     constants: HazardConstants,
     seed: int,
 ) -> Closed:
-    """Close the record of n patients of whom some were infused and followed."""
+    """Close the record of n patients of whom some were infused and followed.
+
+    ``poisoned``: day and cause of death of the infused by a drug of conditioning.
+    """
     count, numbers, who = patient.count, patient.number, followed.rows
     due = visit_days(plan, numbers[who], seed)
     seen = respond_at(followed.course, disease, due, plan)
     death, cause = _deaths(constants, patient, followed, seen, due, drawn, seed)
+    by_drug, of_drug = poisoned
+    death, cause = np.minimum(death, by_drug), np.where(by_drug < death, of_drug, cause)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)
@@ -79,6 +85,10 @@ def close(
     death_day[who], death_cause[who] = death, cause
     last_day = np.full(count, plan.follow_up)
     last_day[who] = np.where(followed.status == 0, plan.follow_up, np.minimum(followed.reached, plan.follow_up))
+
+    # nothing is measured after death, nor after the last day that could be computed; nor is a response judged then
+    lived = _until(followed.course, np.minimum(death, last_day[who]))
+    seen = respond_at(lived, disease, due, plan)
 
     everyone = followed.to_all
     response = Response(
@@ -92,12 +102,9 @@ def close(
         lost_day=np.where(waited.dropped & (waited.reason == "progression"), left, np.inf),
     )  # fmt: skip
 
-    # nothing is measured after death, nor after the last day that could be computed
-    course = followed.course
-    alive = course.days[None, :] <= np.minimum(final.death_day, final.last_day)[:, None]
-    values = {name: np.where(alive, everyone(value, np.nan), np.nan) for name, value in course.values.items()}
-    below = {name: alive & everyone(flags, False) for name, flags in course.below_lloq.items()}
-    record = Course(numbers, course.days, values, below, course.origin)
+    values = {name: everyone(value, np.nan) for name, value in lived.values.items()}
+    below = {name: everyone(flags, False) for name, flags in lived.below_lloq.items()}
+    record = Course(numbers, lived.days, values, below, lived.origin)
     chances = extinction.extinction_probability(
         named(reference.MODEL.state_names, followed.state), named(reference.MODEL.parameters, followed.columns)
     )
@@ -126,6 +133,14 @@ def respond_at(course: Course, disease: Disease, due: Floats, plan: Plan) -> Res
     if judged_by == "myeloma":
         return respond_myeloma(seen, visits=days)
     return respond(seen, lineage=judged_by, visits=days, residual=told.marrow)
+
+
+def _until(course: Course, end: Floats) -> Course:
+    """The course with nothing measured after a day of each patient, (n,)."""
+    there = course.days[None, :] <= end[:, None]
+    values = {name: np.where(there, value, np.nan) for name, value in course.values.items()}
+    return replace(course, values=values, below_lloq={name: there & one for name, one in course.below_lloq.items()})
+
 
 
 def _deaths(

@@ -15,7 +15,8 @@ from vein2vein.parameters import HOW, Parameter
 from vein2vein.report.figures import Floats, quantiles
 from vein2vein.report.look import entries, look, looks, words
 from vein2vein.sources import all_sources
-from vein2vein.therapy.product import dose_range, find_indication
+from vein2vein.therapy.product import dose_range, find_indication, process_of
+from vein2vein.therapy.release import tested_viability
 
 if TYPE_CHECKING:  # a page of one patient needs no trial
     from vein2vein.trials.comparison import Row
@@ -348,7 +349,7 @@ def quality(journey: Journey) -> list[Quality]:
         "cd3": (journey.apheresis.cd3, none, none),
         "car": (journey.lot.car_positive, none, none),
         "copies": (journey.lot.vector_copies, none, none),
-        "viability": (journey.lot.viability, none, none),
+        "viability": (*_viability(journey), none),
         "dose": (dose, *dose_limits(journey)),
     }
     found: list[Quality] = []
@@ -359,11 +360,21 @@ def quality(journey: Journey) -> list[Quality]:
     return found
 
 
+def _viability(journey: Journey) -> tuple[Floats, Floats]:
+    """The viability that release judged, and what it asked for."""
+    found, least = np.full((2, journey.count), np.nan)
+    for _, rows, arm in by_arm(journey):
+        found[rows] = tested_viability(journey.lot, arm.product)[rows]
+        least[rows] = process_of(arm.product).values.viability_low
+    return found, least
+
+
 def dose_limits(journey: Journey) -> tuple[Floats, Floats]:
-    """Lowest and highest dose per kg (cells/kg) of the label at each patient's weight, NaN where it has none."""
+    """Lowest and highest dose per kg (cells/kg) of the label at each patient's weight; NaN off label: it has none."""
     weight = np.asarray(journey.patient.weight, dtype=np.float64)
     low, high = np.full((2, weight.size), np.nan)
     for _, rows, arm in by_arm(journey):
-        rule = find_indication(arm.product, arm.disease.name)[0].dose
-        low[rows], _, high[rows] = dose_range(rule, weight[rows])
+        indication, labelled = find_indication(arm.product, arm.disease.name)
+        if labelled:
+            low[rows], _, high[rows] = dose_range(indication.dose, weight[rows])
     return low / weight, high / weight

@@ -14,7 +14,7 @@ from vein2vein.report import facts
 from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render, text_width
 from vein2vein.report.figures_toxicity import draw_grades
 from vein2vein.report.look import axis_name, color, look, mark
-from vein2vein.ward.monitor import WardRound
+from vein2vein.ward.monitor import WardRound, death_day
 from vein2vein.ward.states import title
 
 if TYPE_CHECKING:
@@ -30,11 +30,22 @@ LOGARITHMIC = ("crp", "ferritin", "neutrophils", "platelets", "transgene", "car_
 def daily(watch: WardRound, name: str, last: int) -> tuple[Any, Any]:
     """Grade and least grade of each day 0 to last, shape (last + 1,); -2 where the record holds nothing."""
     found, least = np.full(last + 1, facts.NOT_OBSERVED), np.zeros(last + 1, dtype=int)
+    end = np.floor(_end(watch) + _clock(watch))
     for day in watch.days:
-        if 0 <= day.day <= last:
+        if 0 <= day.day <= min(last, end):
             found[day.day] = day.states[name].grade
             least[day.day] = day.states[name].at_least if day.states[name].grade < 0 else 0
     return found, least
+
+
+def _end(watch: WardRound) -> float:
+    """Day of death, after which nothing is drawn; inf: alive as far as the record says."""
+    died = death_day(watch.course)
+    return died if np.isfinite(died) else np.inf
+
+
+def _clock(watch: WardRound) -> float:
+    return float(watch.course.clock[0]) if watch.course.clock.size else 0.0
 
 
 def timeline(watch: WardRound) -> Picture | None:
@@ -46,8 +57,8 @@ def timeline(watch: WardRound) -> Picture | None:
     names = names or list(watch.findings)
     strips = [daily(watch, name, last) for name in names]
     days = watch.course.days
-    clock = float(watch.course.clock[0]) if watch.course.clock.size else 0.0
-    window = (days >= look("windows", "before")) & (days <= last + 1)
+    clock = _clock(watch)
+    window = (days >= look("windows", "before")) & (days <= min(last + 1, _end(watch)))
     panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
     given = treatments(watch, last)
     short = [analyte(n).title.split(",")[0].split(" (")[0] for n in given]
@@ -85,7 +96,7 @@ def treatments(watch: WardRound, last: float = np.inf) -> dict[str, list[float]]
     found: dict[str, list[float]] = {}
     for day in watch.days:
         for row in day.given:
-            if look("windows", "before") <= row.day <= last + 1:
+            if look("windows", "before") <= row.day <= min(last + 1, _end(watch)):
                 found.setdefault(row.analyte, []).append(row.day)
     return found
 
@@ -166,7 +177,7 @@ def follow_up(watch: WardRound) -> Picture | None:
     if watch.today <= look("windows", "early"):
         return None
     days, at = watch.course.days, months(watch.course.days)
-    window = days >= 0
+    window = (days >= 0) & (days <= _end(watch))
     panels = [n for n in LATE_PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
     if not panels:
         return None

@@ -229,6 +229,9 @@ def quality_rows(journey: Journey) -> list[dict[str, str]]:
 
 
 def _limits(row: facts.Quality) -> str:
+    if not np.isfinite(row.high).any():
+        least = np.unique(row.low[np.isfinite(row.low)])
+        return f"at least {number(least[0])}" if least.size == 1 else "at least that of the product"
     known = np.isfinite(row.low) & np.isfinite(row.high)
     same = known.any() and np.ptp(row.low[known]) == 0 and np.ptp(row.high[known]) == 0
     return span(row.low[known][0], row.high[known][0]) if same else "label, by weight"

@@ -153,9 +153,13 @@ def memory_content(phenotype: Floats, product: Product) -> Floats:
     return (np.asarray(phenotype) * np.array([getattr(v, f"memory_{name}") for name in PHENOTYPES])).sum(axis=1)
 
 
+def typical_start(product: Product) -> Floats:
+    """Shares of the phenotypes at the start of the culture of a reference donor, shape (1, 4)."""
+    v = process_of(product).values
+    return np.array([[getattr(v, f"start_{name}") for name in PHENOTYPES]])
+
+
 def typical_phenotype(product: Product) -> Floats:
     """Shares of the phenotypes in a typical lot, shape (1, 4): reference donor, no scatter."""
-    v = process_of(product).values
-    shares = np.array([[getattr(v, f"start_{name}") for name in PHENOTYPES]])
-    grown = grow(product, shares, [1.0], v.culture_days)
+    grown = grow(product, typical_start(product), [1.0], process_of(product).values.culture_days)
     return grown / grown.sum(axis=1, keepdims=True)

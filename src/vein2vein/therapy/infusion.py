@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.errors import InputError
+from vein2vein.randomness import normals, uniforms
 from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease
-from vein2vein.therapy.patient import Patient
-from vein2vein.therapy.product import Dose, Product, dose_range, find_indication, process_of, requested_cells
+from vein2vein.therapy.dose import Dose, Later, requested_cells
+from vein2vein.therapy.patient import Patient, select
+from vein2vein.therapy.product import Product, dose_range, find_indication, process_of
 from vein2vein.therapy.release import OUT_OF_SPECIFICATION, Lot, label_limits, within_label
+from vein2vein.therapy.vocabulary import LOG_SD, LONGEST
 from vein2vein.units import read_dose
 
 Floats = NDArray[np.float64]
+PERCENT = 100
 
 
 @by_patient()
@@ -26,9 +32,9 @@ class Infusion:
     Attributes
     ----------
     doses : tuple of (day, ndarray)
-        Viable CAR-positive cells on each day; day 0 is the first infusion.
+        Viable CAR-positive cells on each day; day 0 is the first infusion, later ones may have been asked for.
     cells : ndarray
-        Sum of the doses; 0 where nothing was infused.
+        Sum of the doses of the treatment, without later infusions that were asked for; 0 where nothing was infused.
     per_kg : ndarray
         The same per kg.
     given : ndarray of bool
@@ -50,12 +56,89 @@ class Infusion:
     reason: NDArray[np.str_]
 
 
+_LATER = re.compile(
+    r"(?:for (?P<share>[^ %]+) ?% )?on day (?P<day>[^ :]+)(?P<again> after lymphodepletion)?: ?(?P<dose>.+)"
+)
+_SPREAD = re.compile(r"sd (?P<sd>[^ ]+) around (?P<dose>.+)")
+_GRAMMAR = (
+    "'3.1e6/kg' or '1e8'; drawn for each patient as '1e6 to 3e6/kg' or 'sd 0.3 around 2e6/kg'; with a further infusion "
+    "as '1e8, then for 50 % on day 28: 5e7' or '1e8, then on day 90 after lymphodepletion: 1e8'"
+)
+
+
 def read_requested_dose(text: str | Dose | None) -> Dose | None:
-    """Read a dose such as "3.1e6/kg" or "1e8"; None: the label's."""
+    """Read a dose such as "3.1e6/kg" or "1e8"; None: the label's.
+
+    "1e6 to 3e6/kg" is drawn evenly for each patient, "sd 0.3 around 2e6/kg" log-normally (sd of ln); what follows
+    ", then " is a further infusion of the same lot: "1e8, then for 50 % on day 28: 5e7", or with lymphodepletion again
+    "1e8, then on day 90 after lymphodepletion: 1e8".
+
+    Raises
+    ------
+    InputError
+        It says something else: what can be said.
+    """
     if text is None or isinstance(text, Dose):
         return text
+    first, *later = (part.strip() for part in str(text).split(", then "))
+    return replace(_one_dose(first), later=tuple(_later(part) for part in later))
+
+
+def _one_dose(text: str) -> Dose:
+    if spread := _SPREAD.fullmatch(text):
+        sd = _number(spread["sd"], "the spread", 0.0, LOG_SD)
+        return replace(_one_dose(spread["dose"]), sd=sd)
+    if " to " in text:
+        low, high = text.split(" to ", 1)
+        cells, per_kg = read_dose(high)
+        least, own = read_dose(low)
+        if (own and not per_kg) or not least <= cells:
+            raise InputError(f"found the dose '{text}', expected the lower end first and one unit, as '1e6 to 3e6/kg'.")
+        return Dose(least, per_kg, most=cells)
     cells, per_kg = read_dose(text)
     return Dose(cells, per_kg)
+
+
+def _later(text: str) -> Later:
+    told = _LATER.fullmatch(text)
+    if told is None:
+        raise InputError(f"found the further infusion '{text}', expected a dose as {_GRAMMAR}.")
+    share = 1.0 if told["share"] is None else _number(told["share"], "the share", 0.0, PERCENT) / PERCENT
+    day = _number(told["day"], "the day", 1.0, LONGEST)
+    return Later(day, share, _one_dose(told["dose"]), told["again"] is not None)
+
+
+def _number(text: str, what: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise InputError(f"found {what} '{text}' in the dose, expected {low:g} to {high:g}.")
+    return value
+
+
+def drawn_dose(dose: Dose, patient: Patient, seed: int, purpose: str = "dose") -> Dose:
+    """A dose with each patient's own cells, shape (n,), and further infusions of 0 for those who get none."""
+    luck = uniforms(seed, purpose, patient.number, 2)
+    cells = np.broadcast_to(np.asarray(dose.cells, dtype=float), (patient.count,))
+    if math.isfinite(dose.most):
+        cells = cells + (dose.most - cells) * luck[:, 0]
+    elif dose.sd:
+        cells = cells * np.exp(dose.sd * normals(seed, purpose, patient.number)[:, 0])
+    later: list[Later] = []
+    for i, one in enumerate(dose.later):
+        own = drawn_dose(one.dose, patient, seed, f"{purpose}, then {i + 1}")
+        chosen = uniforms(seed, f"{purpose}, who then {i + 1}", patient.number)[:, 0] < one.share
+        later.append(replace(one, dose=replace(own, cells=np.where(chosen, own.cells, 0.0))))
+    return Dose(cells, dose.per_kg, later=tuple(later))
+
+
+def dose_of(dose: Dose, rows: NDArray[np.intp]) -> Dose:
+    """A dose that was drawn, of some patients."""
+    cells = np.asarray(dose.cells, dtype=float)
+    later = tuple(replace(one, dose=dose_of(one.dose, rows)) for one in dose.later)
+    return replace(dose, cells=cells[rows] if cells.ndim else cells, later=later)
 
 
 def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...]:
@@ -73,7 +156,13 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
     """
     v = process_of(product).values
     indication, labelled = find_indication(product, patient.disease)
+    dose = drawn_dose(dose, patient, 0) if np.ndim(dose.cells) == 0 else dose
+    given = np.asarray(dose.cells, dtype=float)
     cells = requested_cells(dose, patient.weight)
+    for one in dose.later:
+        who = np.flatnonzero(np.asarray(one.dose.cells) > 0)
+        if who.size:
+            check_dose(dose_of(one.dose, who), select(patient, who), product)
     low, _, high = dose_range(indication.dose, patient.weight)
     least, most = low / v.refuse_below, high * v.refuse_above
     scale = patient.weight if dose.per_kg else np.ones(patient.count)
@@ -83,7 +172,7 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
         i = int(np.flatnonzero(wrong)[0])
         factor = f", {cells[i] / high[i]:.3g} times the highest label dose" if cells[i] > high[i] else ""
         raise InputError(
-            f"found a dose of {dose.cells:.3g}{unit} viable CAR+ cells{factor}; "
+            f"found a dose of {given[i]:.3g}{unit} viable CAR+ cells{factor}; "
             f"expected {least[i] / scale[i]:.3g}{unit} to {most[i] / scale[i]:.3g}{unit} "
             f"(label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
             field="dose",
@@ -94,7 +183,7 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
     i = int(np.flatnonzero(outside)[0])
     whom = "" if patient.count == 1 else f" for {int(outside.sum())} of {patient.count} patients"
     return (
-        f"dose {dose.cells:.3g}{unit} is outside of the label of {product.title}{whom}: "
+        f"dose {given[i]:.3g}{unit} is outside of the label of {product.title}{whom}: "
         f"{low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}",
     )
 
@@ -142,6 +231,7 @@ def infuse(lot: Lot, patient: Patient, product: Product, dose: Dose | None = Non
     if dose is None:
         cells = np.minimum(lot.dose, label_limits(product, indication, patient.weight)[1])
     else:
+        dose = drawn_dose(dose, patient, 0) if np.ndim(dose.cells) == 0 else dose
         cells = np.minimum(requested_cells(dose, patient.weight), lot.available)
     given = ~lot.failed & (cells > 0)
     cells = np.where(given, cells, 0.0)
@@ -152,11 +242,33 @@ def infuse(lot: Lot, patient: Patient, product: Product, dose: Dose | None = Non
     odd = given & (lot.status == OUT_OF_SPECIFICATION)
     if odd.any():
         notes.append(f"{int(odd.sum())} of {patient.count} patients received a lot out of specification")
+    doses, said = _with_later(_parts(cells, patient, product), cells, dose, lot, patient)
+    notes += said
     infusion = Infusion(
-        _parts(cells, patient, product), cells, cells / patient.weight, given, partial, within, ~given,
+        doses, cells, cells / patient.weight, given, partial, within, ~given,
         np.where(given, "", np.where(lot.reason == "", "no product", lot.reason)),
     )  # fmt: skip
     return infusion, tuple(notes)
+
+
+def _with_later(
+    doses: tuple[tuple[float, Floats], ...], cells: Floats, dose: Dose | None, lot: Lot, patient: Patient
+) -> tuple[tuple[tuple[float, Floats], ...], list[str]]:
+    """The doses with further infusions, as far as the lot holds them, of those who had the first."""
+    found, notes, left = list(doses), list[str](), lot.available - cells
+    for one in dose.later if dose else ():
+        day, asked = one.day, np.where(cells > 0, requested_cells(one.dose, patient.weight), 0.0)
+        amount = np.clip(np.minimum(asked, left), 0.0, None)
+        left = left - amount
+        found.append((day, amount))
+        without = "" if one.conditioned else ", without lymphodepletion: a host that has recovered may reject the cells"
+        who = f"{int((amount > 0).sum())} of {patient.count}"
+        notes.append(f"a further infusion is planned on day {day:g} for {who}{without}")
+        if short := int((amount < asked).sum()):
+            notes.append(
+                f"{short} lots hold fewer cells than the infusion on day {day:g} asks for; all of them are given"
+            )
+    return tuple(found), notes
 
 
 def _parts(cells: Floats, patient: Patient, product: Product) -> tuple[tuple[float, Floats], ...]:

@@ -20,7 +20,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
-from vein2vein.therapy import manufacturing
+from vein2vein.therapy import dose_limits, manufacturing
 from vein2vein.therapy import vocabulary as words
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ class Drug(Record):
     """A conditioning drug: mg per m2 of body surface on each of the days (infusion = day 0)."""
 
     name: Annotated[str, text("Drug", words.DRUGS, label="drug")]
-    dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0, high=words.DRUG_DOSE)]
+    dose: Annotated[float, number("Dose on each of the days", "mg/m^2", above=0)]
     days: Annotated[
         tuple[float, ...],
         listed("Days before the infusion on day 0", "days such as [-5, -4, -3]", low=-words.DAYS_BEFORE),
@@ -43,6 +43,8 @@ class Drug(Record):
         days = list(self.days)
         if not days or days[-1] >= 0 or days != sorted(set(days)):
             yield "days", f"found the days {days}, expected ascending days before the infusion on day 0."
+        if said := dose_limits.refused(self.name, dose_limits.by_days([(self.dose, self.days)])):
+            yield "dose", said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +55,21 @@ class Regimen(Sourced):
     title: Annotated[str, text("Drugs and doses in words")]
     drugs: Annotated[tuple[Drug, ...], part("Drugs, their doses and days")]
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """One drug in several entries that are too much together; no provenance."""
+        for i, drug in enumerate(self.drugs):
+            if said := dose_limits.refused(drug.name, self._amounts(drug.name)):
+                yield f"drugs.{i}.dose", said
+        yield from super().faults()
 
-@dataclass(frozen=True)
-class Dose:
-    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all."""
+    def _amounts(self, drug: str) -> dict[tuple[str, str], float]:
+        return dose_limits.by_days([(one.dose, one.days) for one in self.drugs if one.name == drug])
 
-    cells: float
-    per_kg: bool = False
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """Notes on drugs above their usual dose."""
+        names = dict.fromkeys(drug.name for drug in self.drugs)
+        return tuple(note for name in names for note in dose_limits.unusual(name, self._amounts(name)))
 
 
 Infusions = tuple[tuple[float, float], ...]
@@ -350,12 +360,6 @@ def dose_range(rule: DoseRule, weight: ArrayLike) -> tuple[Floats, Floats, Float
     )
     low, target, high = (np.minimum(np.where(per_kg, each * kg, total), rule.cap) for each, total in pairs)
     return low, target, high
-
-
-def requested_cells(dose: Dose, weight: ArrayLike) -> Floats:
-    """Cells of a dose for patients of the given weight (kg), shape (n,)."""
-    kg = np.atleast_1d(np.asarray(weight, dtype=float))
-    return dose.cells * kg if dose.per_kg else np.full(kg.shape, float(dose.cells))
 
 
 def product_names() -> list[str]:

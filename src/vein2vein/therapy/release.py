@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import normals, uniforms
 from vein2vein.records import by_patient
+from vein2vein.therapy.dose import Dose, requested_cells
 from vein2vein.therapy.engineering import transduce
-from vein2vein.therapy.ex_vivo_expansion import ExpandedCells, expand, memory_content, typical_phenotype
+from vein2vein.therapy.ex_vivo_expansion import (
+    ExpandedCells,
+    expand,
+    grow,
+    memory_content,
+    typical_phenotype,
+    typical_start,
+)
 from vein2vein.therapy.leukapheresis import Apheresis
-from vein2vein.therapy.manufacturing import release_tests, scattered
+from vein2vein.therapy.manufacturing import failures_of, of_year, release_tests, scattered
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import (
-    Dose,
     Indication,
     Product,
     dose_range,
     find_indication,
     process_of,
-    requested_cells,
 )
 
 Floats = NDArray[np.float64]
+TOO_FEW = "dose"  # the only test that failed: fewer cells than the label's range
 IN_SPECIFICATION, OUT_OF_SPECIFICATION, REJECTED = "in specification", "out of specification", "rejected"
 
 
@@ -42,7 +48,8 @@ class Lot:
     available : ndarray
         Viable CAR-positive cells after thawing that the culture gave.
     viability, viability_thawed : ndarray
-        At harvest (to which the model's reference of 0.9 refers) and after thawing (which release judges).
+        At harvest (to which the model's reference of 0.9 refers) and after thawing; ``tested_viability`` is the one
+        that release judges.
     f_TN_SCM, f_CM, f_EM, f_EFF : ndarray
         Shares of the phenotypes.
     memory_content, memory_reference : ndarray
@@ -153,11 +160,15 @@ def release(
     """
     v = process_of(product).values
     indication, _ = find_indication(product, patient.disease)
-    lot = _first_lot(expanded, patient, product, indication, seed, dose)
+    lot = _one_lot(expanded, patient, product, indication, seed, dose)
     notes: list[str] = []
     made = ~expanded.started.failed
     again = np.flatnonzero(lot.failed & made)
     notes += _count("lots failed their first manufacture", len(again), patient.count)
+    few = ~lot.failed & (lot.reason == TOO_FEW)
+    notes += _count(
+        "lots hold fewer cells than the label asks for; they are given as they are", int(few.sum()), patient.count
+    )
     if again.size:
         lot = _remake(lot, again, apheresis, patient, product, indication, seed, dose)
         notes += _count(
@@ -194,15 +205,47 @@ def within_label(cells: Floats, product: Product, indication: Indication, weight
     return (cells >= low) & (cells <= high)
 
 
-def _first_lot(
-    expanded: ExpandedCells, patient: Patient, product: Product, indication: Indication, seed: int, dose: Dose | None
-) -> Lot:
+def tested_viability(lot: Lot, product: Product) -> Floats:
+    """The viability that release judges, shape (n,): at harvest, or after thawing where the product is tested so."""
+    return lot.viability_thawed if process_of(product).values.viability_tested_thawed else lot.viability
+
+
+def made_in(product: Product, disease: str, year: int) -> Product:
+    """A product as it was made in a year: with the failures of manufacture that were published of it."""
+    return replace(product, process=of_year(product.process, product.name, disease, year))
+
+
+def _run_failure(patient: Patient, product: Product) -> Floats:
+    """Probability that a run fails by what the steps do not hold, shape (n,): higher after recent bendamustine."""
+    v, known = process_of(product).values, failures_of(product.name, patient.disease)
+    own = known is None or "run_failure" in product.process.parameters
+    share = v.run_failure if own or known is None else known.run_failure
+    odds = share / (1 - share) if share < 1 else np.inf
+    odds = np.where(patient.fitness_prior > 0, v.recent_failure * odds, odds)
+    return np.where(np.isinf(odds), 1.0, odds / (1 + odds))
+
+
+def _one_lot(
+    expanded: ExpandedCells, patient: Patient, product: Product, indication: Indication, seed: int, dose: Dose | None,
+    sound: NDArray[np.bool_] | None = None,
+) -> Lot:  # fmt: skip
+    """One run from harvest to filling; where it is ``sound``, no quality is below its limit and no test fails."""
     process, start = process_of(product), expanded.started
     v, run, numbers = process.values, f"release, attempt {start.attempt}", patient.number
     recovery = scattered(process, "thaw_recovery", numbers, seed, run)
     drop = v.thaw_drop_low + (v.thaw_drop_high - v.thaw_drop_low) * uniforms(seed, f"{run}: thaw", numbers)[:, 0]
-    thawed = np.maximum(expanded.viability - drop, 0)
-    available = expanded.cells * recovery * start.car_positive
+    usual = grow(product, typical_start(product), [1.0], v.culture_days).sum()
+    sure = np.zeros(patient.count, dtype=bool) if sound is None else sound
+
+    def at_least(value: Floats, limit: ArrayLike) -> Floats:
+        return np.where(sure, np.maximum(value, limit), value)
+
+    fold = at_least(expanded.fold, v.growth_low * usual)
+    viability = at_least(expanded.viability, v.viability_low + v.viability_tested_thawed * drop)
+    thawed = np.maximum(viability - drop, 0)
+    car_positive, purity = at_least(start.car_positive, v.car_positive_low), at_least(start.purity, v.purity_low)
+    copies = np.where(sure, np.minimum(start.vector_copies, np.nextafter(v.copies_high, 0)), start.vector_copies)
+    available = expanded.cells * (fold / expanded.fold) * recovery * car_positive
     low, target, high = dose_range(indication.dose, patient.weight)
     if dose is not None:
         wanted = requested_cells(dose, patient.weight)
@@ -214,21 +257,23 @@ def _first_lot(
     filled = np.minimum(wanted, available)
     within = within_label(filled, product, indication, patient.weight) | (dose is not None)
     measured = {
-        "viability": thawed, "car_positive": start.car_positive, "purity": start.purity, "growth": expanded.fold,
-        "vector_copies": start.vector_copies, "dose": within,
-        "sterility": uniforms(seed, f"{run}: sterility", numbers)[:, 0] > v.contamination,
+        "viability": thawed if v.viability_tested_thawed else viability, "car_positive": car_positive,
+        "purity": purity, "growth": fold / usual, "vector_copies": copies, "dose": within,
+        "sterility": sure | (uniforms(seed, f"{run}: sterility", numbers)[:, 0] > v.contamination),
+        "manufacturing_run": sure | (uniforms(seed, f"{run}: run", numbers)[:, 0] > _run_failure(patient, product)),
     }  # fmt: skip
     status, reason, _ = judge(measured, product)
     accepted = uniforms(seed, f"{run}: acceptance", numbers)[:, 0] < v.accepted_out_of_specification
+    accepted |= sure | (reason == TOO_FEW)  # the same culture again would give as few
     failed = start.failed | (status == REJECTED) | ((status == OUT_OF_SPECIFICATION) & ~accepted)
     return Lot(
-        dose=np.where(failed, 0.0, filled), available=available, viability=expanded.viability, viability_thawed=thawed,
+        dose=np.where(failed, 0.0, filled), available=available, viability=viability, viability_thawed=thawed,
         f_TN_SCM=expanded.phenotype[:, 0], f_CM=expanded.phenotype[:, 1], f_EM=expanded.phenotype[:, 2],
         f_EFF=expanded.phenotype[:, -1],
         memory_content=memory_content(expanded.phenotype, product),
         memory_reference=np.full(patient.count, memory_content(typical_phenotype(product), product)[0]),
-        fitness=expanded.fitness, cd4_share=start.cd4_share, vector_copies=start.vector_copies,
-        car_positive=start.car_positive, purity=start.purity, fold=expanded.fold,
+        fitness=expanded.fitness, cd4_share=start.cd4_share, vector_copies=copies,
+        car_positive=car_positive, purity=purity, fold=fold,
         status=np.where(start.failed, REJECTED, status), remade=np.zeros(patient.count, dtype=bool),
         delay=np.zeros(patient.count), failed=failed, reason=np.where(start.failed, start.reason, reason),
     )  # fmt: skip
@@ -241,10 +286,10 @@ def _remake(
     v, some = process_of(product).values, select(patient, again)
     material = Apheresis(**{f.name: getattr(apheresis, f.name)[again] for f in fields(apheresis)})
     cells, _ = transduce(material, some, product, seed, attempt=2)
-    second = _first_lot(expand(cells, some, product, seed)[0], some, product, indication, seed, dose)
+    cells_of = None if dose is None else np.asarray(dose.cells, dtype=float)
+    own = dose if dose is None or cells_of is None or not cells_of.ndim else replace(dose, cells=cells_of[again])
     success = uniforms(seed, "remake", some.number)[:, 0] < v.remake_success
-    low, _, _ = dose_range(indication.dose, some.weight)
-    second = _mended(second, success, low, v)
+    second = _one_lot(expand(cells, some, product, seed)[0], some, product, indication, seed, own, success)
     merged = {}
     for f in fields(lot):
         column = (
@@ -255,22 +300,5 @@ def _remake(
         column[again] = np.where(success, getattr(second, f.name), column[again])
         merged[f.name] = column.astype(str) if column.dtype == object else column
     merged["remade"][again] = True
-    merged["delay"][again] = v.remake_days
+    merged["delay"][again] = v.culture_days + v.remake_beside
     return Lot(**merged)
-
-
-def _mended(lot: Lot, success: NDArray[np.bool_], low: Floats, v: SimpleNamespace) -> Lot:
-    """A remake that succeeds is in specification: a quality below its limit is set to the limit."""
-
-    def at_least(value: Floats, limit: ArrayLike) -> Floats:
-        return np.where(success, np.maximum(value, limit), value)
-
-    dose = np.where(lot.dose > 0, lot.dose, low)
-    return replace(
-        lot, dose=at_least(dose, low), available=at_least(lot.available, dose),
-        viability_thawed=at_least(lot.viability_thawed, v.viability_low),
-        viability=at_least(lot.viability, v.viability_low),
-        car_positive=at_least(lot.car_positive, v.car_positive_low), purity=at_least(lot.purity, v.purity_low),
-        fold=at_least(lot.fold, v.fold_low), vector_copies=np.minimum(lot.vector_copies, v.copies_high),
-        status=np.full(len(success), IN_SPECIFICATION), failed=~success, reason=np.where(success, "", lot.reason),
-    )  # fmt: skip

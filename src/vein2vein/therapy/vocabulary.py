@@ -29,7 +29,6 @@ WEIGHT = _most("weight")  # kg
 WINDOW = _most("window")  # days
 DAYS_BEFORE = _most("days_before")
 CELLS_PER_KG, CELLS = _most("cells_per_kg"), _most("cells")
-DRUG_DOSE = _most("drug_dose")  # mg/m^2
 LOG_SD = _most("log_sd")
 DENSITY = _most("density")  # molecules per cell
 SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG = _most("supportive_dose"), _most("supportive_per_kg")  # mg, mg/kg

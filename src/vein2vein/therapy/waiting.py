@@ -61,7 +61,10 @@ class Waiting:
 
 
 def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: Law | None = None) -> Floats:
-    """Days from collection to infusion, shape (n,): by a law, plus a remake; a known day of collection stands."""
+    """Days from collection to infusion, shape (n,): by a law, plus a remake; a known day of collection stands.
+
+    A culture that is shorter or longer than that of the law changes the wait by its own days.
+    """
     from scipy import special
 
     v = process_of(product).values
@@ -70,6 +73,7 @@ def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: L
         days = v.wait_shift + v.wait_scale * special.gammaincinv(v.wait_shape, draw)
     else:
         days = quantile(law, draw, {"age": patient.age, "male": patient.male.astype(float)})
+    days = np.maximum(days + v.culture_days - v.wait_culture_days, v.culture_days)
     known = patient.leukapheresis_day if patient.leukapheresis_day.size else np.full(patient.count, np.nan)
     return np.where(np.isnan(known), days + lot.delay, -known)
 

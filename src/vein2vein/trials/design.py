@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from vein2vein.card_reading import located
 from vein2vein.cards import Card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError, unknown
@@ -13,6 +14,7 @@ from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen
+from vein2vein.therapy.release import made_in
 from vein2vein.therapy.targets import ANYHOW, absent, densities
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.comparator import Comparator, find_comparator, refuse_disease
@@ -44,6 +46,14 @@ def probability(card: Card, laws: Mapping[str, Law], name: str, *above: str) -> 
             (*above, "waiting", name, "law"), f"found {laws[name].kind}, expected bernoulli with a probability."
         )
     return float(laws[name].numbers["probability"])
+
+
+def of_year(card: Card, product: Product, disease: Disease, year: int | None) -> Product:
+    """A product as it was made in the year of the trial, where the file gives one."""
+    if year is None:
+        return product
+    with located(card, "trial"):
+        return made_in(product, disease.name, year)
 
 
 def check_treatment(
@@ -94,6 +104,7 @@ def read_arms(
         here = ("arms", str(i))
         own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
         own_product = found(card, find_product, *here, "product") if one.product else product
+        own_product = of_year(card, own_product, own_disease, told.trial.year)
         check_treatment(card, own_product, own_disease, regimens, *here)
         check_target(card, own_product, own_disease, {**told.population, **one.population}, told, *here)
         if one.name in [arm.name for arm in arms]:

@@ -197,7 +197,7 @@ def read_trial(card: Card) -> Trial:
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")
     cutoffs = {name: one.follow_up for name, one in told.cutoffs.items()}
     disease = design.found(card, find_disease, "trial", "disease")
-    product = design.found(card, find_product, "trial", "product")
+    product = design.of_year(card, design.found(card, find_product, "trial", "product"), disease, told.trial.year)
     design.found(card, read_policy, "trial", "policy")
     design.check_treatment(card, product, disease, told.regimens, "trial")
     arms = design.read_arms(card, told, disease, product, told.regimens)

@@ -40,6 +40,7 @@ SUBGROUPS = {
     for name, end in (("weight", "to"), ("blasts", "below"), ("age", "to"), ("lines", "to"), ("burden", "to"))
 }
 """Limits of the patients of a row: what is limited -> its lower and its upper limit."""
+YEARS = (2010, 2100)  # limits of a year of manufacture
 CYTOPENIAS = ("neutropenia", "thrombocytopenia")
 WAITS = ("vein_to_vein", "bridging_share", "screening_failure")
 OWN_WAITS = ("vein_to_vein", "bridging_share")  # of an arm
@@ -91,6 +92,9 @@ class TrialFacts(Record):
     allocation: Annotated[str, text("How patients come to their arm", (COHORTS, RANDOMIZED))] = COHORTS
     antigen_selected: Annotated[bool, flag("Only patients whose tumor carries the antigens were enrolled")] = True
     absent_target: Annotated[bool, flag("Meant so: the tumor lacks what the product sees, which kills nothing")] = False
+    year: (
+        Annotated[int, number("Year of manufacture, whose published failures hold", None, YEARS[0], YEARS[1])] | None
+    ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An unknown source."""

@@ -7,6 +7,7 @@ every arm. Constants: ``hazards.toml``; the disease card brings ``nrm_bg``, ``mp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,16 @@ class HazardConstants:
     icans_death: float
     toxicity_delay: float
     fatal_grade: float
+    flu_half: float
+    flu_power: float
+    flu_fatal: float
+    flu_first_day: float
+    flu_last_day: float
+    cy_half: float
+    cy_power: float
+    cy_fatal: float
+    cy_first_day: float
+    cy_last_day: float
     dropout: float
     dropout_disease: float
     dropout_share: float
@@ -223,6 +234,47 @@ def toxicity_deaths(
     cause = np.where(by_crs <= by_icans, "cytokine release syndrome", "neurotoxicity")
     day = np.minimum(by_crs, by_icans)
     return day, np.where(np.isfinite(day), cause, "")
+
+
+def drug_toxicity(
+    c: HazardConstants, given: Mapping[str, tuple[ArrayLike, ArrayLike]], numbers: ArrayLike, seed: int
+) -> tuple[Floats, NDArray[np.str_], tuple[str, ...]]:
+    """Death from too much of a drug of conditioning, by the dose of its course: no dose below the toxic ones matters.
+
+    Parameters
+    ----------
+    c : HazardConstants
+    given : mapping of drug to (mg/m2 of the course, its last day), each of shape (n,)
+    numbers : array_like of int, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    day : ndarray, shape (n,)
+        Day of death, not before the infusion; inf: none.
+    cause : ndarray of str, shape (n,)
+    notes : tuple of str
+        How many had a severe event, and how many died of it.
+    """
+    count = len(np.asarray(numbers))
+    day, cause, notes = np.full(count, np.inf), np.full(count, "", dtype=object), list[str]()
+    rules = {
+        "fludarabine": ("neurotoxicity", c.flu_half, c.flu_power, c.flu_fatal, c.flu_first_day, c.flu_last_day),
+        "cyclophosphamide": ("cardiotoxicity", c.cy_half, c.cy_power, c.cy_fatal, c.cy_first_day, c.cy_last_day),
+    }
+    for drug, (event, half, power, share, first, last) in rules.items():
+        amount, ended = given.get(drug, (np.zeros(count), np.zeros(count)))
+        luck = uniforms(seed, f"toxicity of {drug}", numbers, 2 + 1)
+        struck = luck[:, 0] < _hill(amount, half, power)
+        fatal = struck & (luck[:, 1] < share)
+        at = np.maximum(np.asarray(ended, dtype=float) + first + luck[:, 2] * (last - first), 0.0)
+        earlier = fatal & (at < day)
+        day, cause = np.where(earlier, at, day), np.where(earlier, f"{event} from {drug}", cause)
+        if struck.any():
+            notes.append(
+                f"{int(struck.sum())} of {count} patients had severe {event} from {drug}, fatal in {int(fatal.sum())}"
+            )
+    return day, cause.astype(str), tuple(notes)
 
 
 def _since(day: ArrayLike, hsct_day: ArrayLike) -> Floats:

@@ -218,7 +218,7 @@ def _watch(
     if any(one.passing is not None and one.passing.any() for one in found.values()):
         worst = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names), together=True)
         together = _decide(record, course, worst)[0]
-    died = _death(course)
+    died = death_day(course)
     if np.isfinite(died):
         notes.append(_death_words(course, died))
     today = float(course.days[-1])
@@ -244,7 +244,7 @@ def _watch(
     )  # fmt: skip
 
 
-def _death(course: Course) -> float:
+def death_day(course: Course) -> float:
     """Day on which the record says that the patient died; NaN where it does not."""
     dead = (course.dense("alive")[0] == 0) | np.isfinite(course.dense("death_cause")[0])
     return float(course.days[dead.argmax()]) if dead.any() else np.nan
@@ -252,6 +252,8 @@ def _death(course: Course) -> float:
 
 def _death_words(course: Course, died: float) -> str:
     told = f"the record says that the patient died on day {day_text(died)}: nothing is due or to consider"
+    if course.days[-1] > died:
+        told += "; what is dated later stands in the table and is not drawn"
     if course.measured("death_cause"):
         return told
     return f"{told}; its cause is not attributed (a row death_cause: a death from CRS or ICANS is grade 5)"

@@ -11,10 +11,11 @@ from typing import cast
 from vein2vein.arguments import name_or_path
 from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_cards, find_card
-from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, given_fields
+from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, amounts, given_fields, refused_amount
 from vein2vein.clinic.criteria import declared, edition
 from vein2vein.errors import InputError
 from vein2vein.records import described
+from vein2vein.therapy import dose_limits
 
 FOLDER = Path(__file__).with_name("policies")
 
@@ -70,6 +71,10 @@ class Dose:
     every: float
     mg: float | None = None
     mg_per_kg: float | None = None
+
+    def __post_init__(self) -> None:
+        if said := refused_amount(self):
+            raise InputError(said, field="mg_per_kg" if self.mg is None else "mg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,29 @@ class Policy:
     antipyretic_from: float | None
     dated: tuple[DatedDose, ...]
     dosing: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name, value in self.dosing.items():
+            if said := dose_limits.refused_rule(name, value):
+                raise InputError(said, field=f"dosing.{name}")
+
+    @property
+    def doses(self) -> tuple[Dose, ...]:
+        """Every dose that it may give, but tocilizumab by its own rule."""
+        return (*(self.steroid.dose if self.steroid else ()), *self.dated)
+
+    def check_weight(self, weight: float) -> None:
+        """Refuse doses by weight alone that are too much for the heaviest patient (kg)."""
+        for one in self.doses:
+            if said := refused_amount(one, weight):
+                raise InputError(f"{said} At {weight:g} kg; give a largest dose in mg.", field=f"policy {self.name}")
+
+    @property
+    def unusual(self) -> tuple[str, ...]:
+        """Notes on drugs above their usual dose."""
+        said = [note for one in self.doses for note in dose_limits.unusual(one.treatment, amounts(one))]
+        said += [note for name, value in self.dosing.items() for note in dose_limits.unusual_rule(name, value)]
+        return tuple(dict.fromkeys(said))
 
     @property
     def reads(self) -> tuple[str, ...]:

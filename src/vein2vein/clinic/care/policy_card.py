@@ -11,14 +11,24 @@ from vein2vein.analytes import all_analytes
 from vein2vein.clinic import words
 from vein2vein.clinic.criteria import edition
 from vein2vein.declared import Record, Says, fields_of, number, part, text
-from vein2vein.therapy.vocabulary import COSTIMULATION, GRADE, LONGEST, NEUTROPHILS, SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG
+from vein2vein.therapy import dose_limits
+from vein2vein.therapy.vocabulary import (
+    COSTIMULATION,
+    DRUGS,
+    GRADE,
+    LONGEST,
+    NEUTROPHILS,
+    SUPPORTIVE_DOSE,
+    SUPPORTIVE_PER_KG,
+)
 
 CRS_SCALES = tuple(one.name for one in words.crs_scales().values() if one.simulated)
 
 
 def drugs() -> list[str]:
-    """Treatments that a policy may give."""
-    return [name for name, one in all_analytes().items() if one.kind == "treatment"]
+    """Drugs in mg that a policy may give; those of conditioning belong to a regimen."""
+    known = all_analytes().items()
+    return [name for name, one in known if one.kind == "treatment" and one.unit == "mg" and name not in DRUGS]
 
 
 def dose_rules() -> list[str]:
@@ -94,6 +104,19 @@ class Amount(Marked):
         """No dose; tocilizumab has its own rule."""
         if self.mg is None and self.mg_per_kg is None and self.treatment != "tocilizumab":
             yield "mg", f"missing; expected a dose of {self.treatment}. Add the line 'mg = ...' or 'mg_per_kg = ...'."
+        if said := refused_amount(self):
+            yield "mg_per_kg" if self.mg is None else "mg", said
+
+
+def amounts(one: Any, weight: float = 0.0) -> dict[tuple[str, str], float]:
+    """What a dose of a card or of a policy gives, by period and unit; of a dated one, all of its doses."""
+    days = getattr(one, "until_day", 0.0) - getattr(one, "from_day", 0.0)
+    return dose_limits.by_schedule(one.mg, one.mg_per_kg, one.every, days, weight)
+
+
+def refused_amount(one: Any, weight: float = 0.0) -> str:
+    """Why a dose of a card or of a policy cannot be, in one sentence; "" where it can."""
+    return dose_limits.refused(one.treatment, amounts(one, weight)) if one.every > 0 else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +221,10 @@ class PolicyCard(Record):
     dated: Annotated[tuple[Dated, ...], part("Doses by the calendar")] | None = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """What a policy that stands alone leaves open."""
+        """A dose rule beyond its limit; what a policy that stands alone leaves open."""
+        for name, value in self.dosing.items():
+            if said := dose_limits.refused_rule(name, value):
+                yield f"dosing.{name}", said
         for name, needed in NEEDED.items():
             given = getattr(self, name)
             for one in needed if given is not None and not self.based_on else ():
