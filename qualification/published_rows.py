@@ -139,6 +139,8 @@ def _of_new(file: str, q: str, d: str) -> dict[str, object]:
         return {"endpoint": "survival", "event": "PFS", "cutoff": "final"}
     if q == "OS_median" and file == "karmma_3":
         return {"endpoint": "survival", "event": "OS", "cutoff": "final"}
+    if q == "DOR_median" and file == "felix":
+        return {"endpoint": "survival", "event": "DOR", "cutoff": "only"}
     if q == "crossover_rate":
         return {"endpoint": "crossed_over"}
     if q == "ongoing_response_rate":

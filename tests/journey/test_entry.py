@@ -9,8 +9,9 @@ import pytest
 from vein2vein.errors import InputError
 from vein2vein.journey import entry
 from vein2vein.parameters import ParameterSet
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.laws import Law
-from vein2vein.therapy.product import Dose, find_product
+from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
 from vein2vein.virtual.assay import Assay

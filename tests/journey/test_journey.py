@@ -214,17 +214,19 @@ def test_too_much_fludarabine_never_helps_and_kills_late():
     assert not any("fludarabine" in note for note in found[1].notes)
 
 
-def test_a_further_infusion_brings_cells_again():
+def test_a_further_infusion_brings_cells_again_after_lymphodepletion_and_is_rejected_without():
     patients = virtual_patients("pediatric_b_all", 40, seed=3)
-    once, twice = (
-        simulate(patients, TISA, dose=dose, plan=SHORT, seed=3) for dose in ("1e6/kg", "1e6/kg, then on day 40: 5e6/kg")
-    )
-    there = once.infused & (once.outcome.death_day > 60)
-    early, late = twice.course.days <= 28, twice.course.days == 60
-    before = [one.course.dense("car_t_cells")[there][:, early] for one in (once, twice)]
-    np.testing.assert_array_equal(*before)
-    after = [one.course.dense("car_t_cells")[there][:, late] for one in (once, twice)]
-    assert np.nanmedian(after[1]) > np.nanmedian(after[0])
-    given = twice.course.dense("car_t_infusion")[there][:, twice.course.days == 40]
-    assert not given.size or (given > 0).all()
-    assert any("further infusion is planned on day 40" in note for note in twice.notes)
+    plan = replace(SHORT, kinetics_samples=(*SAMPLES, 54.0, 60.0))
+    told = ("1e6/kg", "1e6/kg, then on day 40: 5e6/kg", "1e6/kg, then on day 40 after lymphodepletion: 5e6/kg")
+    once, bare, again = (simulate(patients, TISA, dose=dose, plan=plan, seed=3) for dose in told)
+    there = once.infused & (once.outcome.death_day > 60) & (again.outcome.death_day > 60)
+    early, late = once.course.days <= 28, once.course.days == 54
+    cells = {
+        name: one.course.dense("car_t_cells")[there]
+        for name, one in zip(("once", "bare", "again"), (once, bare, again))
+    }
+    np.testing.assert_array_equal(cells["once"][:, early], cells["again"][:, early])
+    np.testing.assert_array_equal(cells["once"][:, early], cells["bare"][:, early])
+    assert np.median(cells["again"][:, late]) > np.median(cells["once"][:, late]) > np.median(cells["bare"][:, late])
+    assert any("planned on day 40" in note and "may reject the cells" in note for note in bare.notes)
+    assert {day for day, _, mg in again.conditioning.doses if mg.any()} >= {34.0, -6.0}

@@ -11,8 +11,9 @@ from scipy import integrate, linalg, special
 
 from vein2vein.errors import InputError
 from vein2vein.therapy import engineering, ex_vivo_expansion, leukapheresis, manufacturing, release, waiting
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.patient import select
-from vein2vein.therapy.product import Dose, all_products, find_product, process_of
+from vein2vein.therapy.product import all_products, find_product, process_of
 from vein2vein.trials.virtual_patients import virtual_patients
 
 TISA = find_product("tisagenlecleucel")

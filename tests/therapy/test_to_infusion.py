@@ -8,9 +8,10 @@ import pytest
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
 from vein2vein.therapy import conditioning, engineering, ex_vivo_expansion, infusion, leukapheresis, release, waiting
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.laws import read_law
 from vein2vein.therapy.patient import body_surface, patient_from_card, select
-from vein2vein.therapy.product import Dose, find_product
+from vein2vein.therapy.product import find_product
 from vein2vein.trials.virtual_patients import virtual_patients
 
 TISA = find_product("tisagenlecleucel")
@@ -259,7 +260,7 @@ def test_each_patient_gets_the_dose_drawn_as_far_as_the_lot_holds_it():
 def test_a_further_infusion_is_given_to_its_share_from_what_the_lot_holds():
     patient = virtual_patients("pediatric_b_all", 1000, seed=2)
     asked = infusion.read_requested_dose("1e6/kg, then for 50 % on day 28: 2e6/kg, then on day 60: 1e15")
-    assert [(day, share) for day, share, _ in asked.later] == [(28, 0.5), (60, 1.0)]
+    assert [(one.day, one.share, one.conditioned) for one in asked.later] == [(28, 0.5, False), (60, 1.0, False)]
     dose = infusion.drawn_dose(asked, patient, 1)
     lot = _lot(patient, dose=dose)
     found, notes = infusion.infuse(lot, patient, TISA, dose)

@@ -223,6 +223,19 @@ def test_two_arms_are_compared_on_the_same_patients() -> None:
         ('clock = "enrolment"', 'clock = "infusion"', "counted from randomization"),
         (
             'name = "cells"\nsize = 30\n',
+            'name = "cells"\nsize = 30\n[arms.waiting.vein_to_vein]\nlaw = "fixed"\nvalue = 5\nunit = "week"\n'
+            'how = "assumed"\nwhy = "A test."\n',
+            "expected 'day'",
+        ),
+        (
+            'name = "cells"\nsize = 30\n',
+            'name = "cells"\nsize = 30\n[arms.waiting.bridging_share]\nlaw = "fixed"\nvalue = 1\n'
+            'how = "assumed"\nwhy = "A test."\n',
+            "bernoulli",
+        ),
+        ('name = "cells"\nsize = 30\n', 'name = "cells"\nsize = 30\npolicy = "astct_2018"\n', "astct_2019"),
+        (
+            'name = "cells"\nsize = 30\n',
             'name = "cells"\nsize = 30\n[arms.population.age]\nlaw = "fixed"\nvalue = 50\nunit = "year"\n'
             'how = "assumed"\nwhy = "A test."\n',
             "one population",

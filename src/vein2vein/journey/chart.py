@@ -29,12 +29,13 @@ from vein2vein.models.reference import model as reference
 from vein2vein.parameters import ParameterSet, as_matrix, individual_values
 from vein2vein.therapy import engineering as gene_transfer
 from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
-from vein2vein.therapy.conditioning import given_per_area, lymphodeplete
+from vein2vein.therapy.conditioning import conditioned_again, given_per_area, lymphodeplete
 from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.infusion import check_dose, drawn_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Dose, Product, Regimen, find_indication
+from vein2vein.therapy.product import Product, Regimen, find_indication
 from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
@@ -160,6 +161,7 @@ def simulate(
     conditioned, said = lymphodeplete(
         ready, lot, product, regimen, _white_cells(constants, ready, lot, product, drawn, seed)
     )
+    conditioned = conditioned_again(conditioned, asked)
     notes += said
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)

@@ -18,10 +18,11 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import axes
 from vein2vein.therapy.disease import FIELDS
+from vein2vein.therapy.dose import Dose, Later
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
-from vein2vein.therapy.product import Dose, Product, Regimen, find_product
+from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
 from vein2vein.therapy.vocabulary import ANTIGENS, LOG_SD
 from vein2vein.virtual.assay import Assay
@@ -131,10 +132,12 @@ def check_dose(dose: object) -> Dose | None:
     asked = read_requested_dose(dose)
     if asked is not None:
         _check_cells("dose", asked)
-        for i, (day, share, one) in enumerate(asked.later):
-            number(f"dose.later[{i}]", day, low=1.0, unit="days")
-            number(f"dose.later[{i}]", share, low=0.0, high=SHARE)
-            _check_cells(f"dose.later[{i}]", of_kind(f"dose.later[{i}]", one, Dose, "a Dose"))
+        for i, given in enumerate(asked.later):
+            one = of_kind(f"dose.later[{i}]", given, Later, "a Later")
+            number(f"dose.later[{i}].day", one.day, low=1.0, unit="days")
+            number(f"dose.later[{i}].share", one.share, low=0.0, high=SHARE)
+            flag(f"dose.later[{i}].conditioned", one.conditioned)
+            _check_cells(f"dose.later[{i}].dose", of_kind(f"dose.later[{i}].dose", one.dose, Dose, "a Dose"))
     return asked
 
 

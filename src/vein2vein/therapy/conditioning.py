@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.records import by_patient
+from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.patient import Patient, body_surface
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_regimen, process_of
 from vein2vein.therapy.release import Lot
@@ -25,7 +26,8 @@ class Conditioning:
     regimen, title : str
         Name of the regimen; its drugs in words.
     doses : tuple of (day, drug, ndarray)
-        mg of each drug on each day before the infusion, by day; 0 where it is omitted. Drugs are treatment analytes.
+        mg of each drug on each day before the infusion (or before a further one), by day; 0 where it is omitted. Drugs
+        are treatment analytes.
     start : ndarray
         First day of lymphodepletion of each patient (the planned one where it is omitted).
     omitted : ndarray of bool
@@ -43,6 +45,16 @@ class Conditioning:
     omitted: NDArray[np.bool_]
     failed: NDArray[np.bool_]
     reason: NDArray[np.str_]
+
+
+def conditioned_again(conditioning: Conditioning, dose: Dose | None) -> Conditioning:
+    """Lymphodepletion again before further infusions that ask for it, of those who get them: the same doses."""
+    found = list(conditioning.doses)
+    for one in dose.later if dose else ():
+        if one.conditioned:
+            chosen = np.asarray(one.dose.cells, dtype=float) > 0
+            found += [(one.day + day, drug, np.where(chosen, mg, 0.0)) for day, drug, mg in conditioning.doses]
+    return replace(conditioning, doses=tuple(sorted(found, key=lambda one: one[:2])))
 
 
 def given_per_area(conditioning: Conditioning, patient: Patient) -> dict[str, tuple[Floats, Floats]]:

@@ -13,8 +13,9 @@ from vein2vein.errors import InputError
 from vein2vein.randomness import normals, uniforms
 from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.dose import Dose, Later, requested_cells
 from vein2vein.therapy.patient import Patient, select
-from vein2vein.therapy.product import Dose, Product, dose_range, find_indication, process_of, requested_cells
+from vein2vein.therapy.product import Product, dose_range, find_indication, process_of
 from vein2vein.therapy.release import OUT_OF_SPECIFICATION, Lot, label_limits, within_label
 from vein2vein.therapy.vocabulary import LOG_SD, LONGEST
 from vein2vein.units import read_dose
@@ -55,11 +56,13 @@ class Infusion:
     reason: NDArray[np.str_]
 
 
-_LATER = re.compile(r"(?:for (?P<share>[^ %]+) ?% )?on day (?P<day>[^ :]+): ?(?P<dose>.+)")
+_LATER = re.compile(
+    r"(?:for (?P<share>[^ %]+) ?% )?on day (?P<day>[^ :]+)(?P<again> after lymphodepletion)?: ?(?P<dose>.+)"
+)
 _SPREAD = re.compile(r"sd (?P<sd>[^ ]+) around (?P<dose>.+)")
 _GRAMMAR = (
     "'3.1e6/kg' or '1e8'; drawn for each patient as '1e6 to 3e6/kg' or 'sd 0.3 around 2e6/kg'; with a further infusion "
-    "as '1e8, then for 50 % on day 28: 5e7'"
+    "as '1e8, then for 50 % on day 28: 5e7' or '1e8, then on day 90 after lymphodepletion: 1e8'"
 )
 
 
@@ -67,7 +70,8 @@ def read_requested_dose(text: str | Dose | None) -> Dose | None:
     """Read a dose such as "3.1e6/kg" or "1e8"; None: the label's.
 
     "1e6 to 3e6/kg" is drawn evenly for each patient, "sd 0.3 around 2e6/kg" log-normally (sd of ln); what follows
-    ", then " is a further infusion of the same lot: "1e8, then for 50 % on day 28: 5e7".
+    ", then " is a further infusion of the same lot: "1e8, then for 50 % on day 28: 5e7", or with lymphodepletion again
+    "1e8, then on day 90 after lymphodepletion: 1e8".
 
     Raises
     ------
@@ -95,12 +99,13 @@ def _one_dose(text: str) -> Dose:
     return Dose(cells, per_kg)
 
 
-def _later(text: str) -> tuple[float, float, Dose]:
+def _later(text: str) -> Later:
     told = _LATER.fullmatch(text)
     if told is None:
         raise InputError(f"found the further infusion '{text}', expected a dose as {_GRAMMAR}.")
     share = 1.0 if told["share"] is None else _number(told["share"], "the share", 0.0, PERCENT) / PERCENT
-    return _number(told["day"], "the day", 1.0, LONGEST), share, _one_dose(told["dose"])
+    day = _number(told["day"], "the day", 1.0, LONGEST)
+    return Later(day, share, _one_dose(told["dose"]), told["again"] is not None)
 
 
 def _number(text: str, what: str, low: float, high: float) -> float:
@@ -121,18 +126,18 @@ def drawn_dose(dose: Dose, patient: Patient, seed: int, purpose: str = "dose") -
         cells = cells + (dose.most - cells) * luck[:, 0]
     elif dose.sd:
         cells = cells * np.exp(dose.sd * normals(seed, purpose, patient.number)[:, 0])
-    later: list[tuple[float, float, Dose]] = []
-    for i, (day, share, one) in enumerate(dose.later):
-        own = drawn_dose(one, patient, seed, f"{purpose}, then {i + 1}")
-        chosen = uniforms(seed, f"{purpose}, who then {i + 1}", patient.number)[:, 0] < share
-        later.append((day, share, replace(own, cells=np.where(chosen, own.cells, 0.0))))
+    later: list[Later] = []
+    for i, one in enumerate(dose.later):
+        own = drawn_dose(one.dose, patient, seed, f"{purpose}, then {i + 1}")
+        chosen = uniforms(seed, f"{purpose}, who then {i + 1}", patient.number)[:, 0] < one.share
+        later.append(replace(one, dose=replace(own, cells=np.where(chosen, own.cells, 0.0))))
     return Dose(cells, dose.per_kg, later=tuple(later))
 
 
 def dose_of(dose: Dose, rows: NDArray[np.intp]) -> Dose:
     """A dose that was drawn, of some patients."""
     cells = np.asarray(dose.cells, dtype=float)
-    later = tuple((day, share, dose_of(one, rows)) for day, share, one in dose.later)
+    later = tuple(replace(one, dose=dose_of(one.dose, rows)) for one in dose.later)
     return replace(dose, cells=cells[rows] if cells.ndim else cells, later=later)
 
 
@@ -154,10 +159,10 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
     dose = drawn_dose(dose, patient, 0) if np.ndim(dose.cells) == 0 else dose
     given = np.asarray(dose.cells, dtype=float)
     cells = requested_cells(dose, patient.weight)
-    for _, _, one in dose.later:
-        who = np.flatnonzero(np.asarray(one.cells) > 0)
+    for one in dose.later:
+        who = np.flatnonzero(np.asarray(one.dose.cells) > 0)
         if who.size:
-            check_dose(dose_of(one, who), select(patient, who), product)
+            check_dose(dose_of(one.dose, who), select(patient, who), product)
     low, _, high = dose_range(indication.dose, patient.weight)
     least, most = low / v.refuse_below, high * v.refuse_above
     scale = patient.weight if dose.per_kg else np.ones(patient.count)
@@ -251,12 +256,14 @@ def _with_later(
 ) -> tuple[tuple[tuple[float, Floats], ...], list[str]]:
     """The doses with further infusions, as far as the lot holds them, of those who had the first."""
     found, notes, left = list(doses), list[str](), lot.available - cells
-    for day, _, one in dose.later if dose else ():
-        asked = np.where(cells > 0, requested_cells(one, patient.weight), 0.0)
+    for one in dose.later if dose else ():
+        day, asked = one.day, np.where(cells > 0, requested_cells(one.dose, patient.weight), 0.0)
         amount = np.clip(np.minimum(asked, left), 0.0, None)
         left = left - amount
         found.append((day, amount))
-        notes.append(f"a further infusion is planned on day {day:g} for {int((amount > 0).sum())} of {patient.count}")
+        without = "" if one.conditioned else ", without lymphodepletion: a host that has recovered may reject the cells"
+        who = f"{int((amount > 0).sum())} of {patient.count}"
+        notes.append(f"a further infusion is planned on day {day:g} for {who}{without}")
         if short := int((amount < asked).sum()):
             notes.append(
                 f"{short} lots hold fewer cells than the infusion on day {day:g} asks for; all of them are given"

@@ -72,27 +72,6 @@ class Regimen(Sourced):
         return tuple(note for name in names for note in dose_limits.unusual(name, self._amounts(name)))
 
 
-@dataclass(frozen=True)
-class Dose:
-    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all.
-
-    Attributes
-    ----------
-    cells : float, or ndarray of shape (n,) once drawn
-    most, sd : float
-        Each patient's own dose is drawn evenly from ``cells`` to ``most`` (NaN: not so), or log-normal around ``cells``
-        with this sd of ln (0: not so).
-    later : tuple of (day, share, Dose)
-        Further infusions from the same lot: on which day, for which share of the patients, how much.
-    """
-
-    cells: float | Floats
-    per_kg: bool = False
-    most: float = math.nan
-    sd: float = 0.0
-    later: tuple[tuple[float, float, Dose], ...] = ()
-
-
 Infusions = tuple[tuple[float, float], ...]
 
 
@@ -381,12 +360,6 @@ def dose_range(rule: DoseRule, weight: ArrayLike) -> tuple[Floats, Floats, Float
     )
     low, target, high = (np.minimum(np.where(per_kg, each * kg, total), rule.cap) for each, total in pairs)
     return low, target, high
-
-
-def requested_cells(dose: Dose, weight: ArrayLike) -> Floats:
-    """Cells of a dose for patients of the given weight (kg), shape (n,)."""
-    kg = np.atleast_1d(np.asarray(weight, dtype=float))
-    return dose.cells * kg if dose.per_kg else np.broadcast_to(np.asarray(dose.cells, dtype=float), kg.shape)
 
 
 def product_names() -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import normals, uniforms
 from vein2vein.records import by_patient
+from vein2vein.therapy.dose import Dose, requested_cells
 from vein2vein.therapy.engineering import transduce
 from vein2vein.therapy.ex_vivo_expansion import (
     ExpandedCells,
@@ -23,13 +24,11 @@ from vein2vein.therapy.leukapheresis import Apheresis
 from vein2vein.therapy.manufacturing import failures_of, of_year, release_tests, scattered
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import (
-    Dose,
     Indication,
     Product,
     dose_range,
     find_indication,
     process_of,
-    requested_cells,
 )
 
 Floats = NDArray[np.float64]

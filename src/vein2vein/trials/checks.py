@@ -124,12 +124,12 @@ def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str
         check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product)
 
 
-def check_waiting(card: Card, laws: Mapping[str, Law]) -> None:
-    """Refuse a waiting time that is no number of days."""
+def check_waiting(card: Card, laws: Mapping[str, Law], *above: str) -> None:
+    """Refuse a waiting time that is no number of days; ``above`` is the arm that gives it."""
     law = laws.get("vein_to_vein")
     if law is None:
         return
-    here = ("waiting", "vein_to_vein")
+    here = (*above, "waiting", "vein_to_vein")
     if law.unit and not same_unit(law.unit, "day"):
         raise card.error((*here, "unit"), f"found '{law.unit}', expected 'day'; give the numbers of this law in days.")
     try:

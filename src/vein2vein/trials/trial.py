@@ -192,6 +192,8 @@ def read_trial(card: Card) -> Trial:
     failure = design.probability(card, told.waiting, "screening_failure")
     design.probability(card, told.waiting, "bridging_share")
     checks.check_waiting(card, told.waiting)
+    for i, one in enumerate(told.arms or ()):
+        checks.check_waiting(card, one.waiting, "arms", str(i))
     if failure == 1:
         at = ("waiting", "screening_failure", "probability")
         raise card.error(at, "found 1, expected less: nobody would be enrolled.")

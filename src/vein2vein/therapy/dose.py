@@ -1,0 +1,48 @@
+"""A dose asked for: how many viable CAR-positive cells, for whom, and which infusions follow; read in ``infusion``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dose:
+    """A dose asked for: viable CAR-positive cells, per kg of body weight or in all.
+
+    Attributes
+    ----------
+    cells : float, or ndarray of shape (n,) once drawn
+    most, sd : float
+        Each patient's own dose is drawn evenly from ``cells`` to ``most`` (NaN: not so), or log-normal around ``cells``
+        with this sd of ln (0: not so).
+    later : tuple of Later
+        Further infusions from the same lot.
+    """
+
+    cells: float | Floats
+    per_kg: bool = False
+    most: float = math.nan
+    sd: float = 0.0
+    later: tuple[Later, ...] = ()
+
+
+@dataclass(frozen=True)
+class Later:
+    """A further infusion: its day, the share of patients who get it, and whether they are lymphodepleted again."""
+
+    day: float
+    share: float
+    dose: Dose
+    conditioned: bool = False
+
+
+def requested_cells(dose: Dose, weight: ArrayLike) -> Floats:
+    """Cells of a dose for patients of the given weight (kg), shape (n,)."""
+    kg = np.atleast_1d(np.asarray(weight, dtype=float))
+    return dose.cells * kg if dose.per_kg else np.broadcast_to(np.asarray(dose.cells, dtype=float), kg.shape)
