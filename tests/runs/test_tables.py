@@ -57,8 +57,10 @@ def test_every_column_of_a_patient_is_the_patients_own(journey):
     assert list(table)[:4] == ["patient", "age", "weight", "height"]
     assert list(table)[-4:] == ["infused", "not_infused_reason", "enrolment_day", "status"]
     np.testing.assert_array_equal(table["lot_viability"], np.arange(6.0))
-    assert set(own) - set(table) == {"number", "disease", "baseline", "known"}
-    measured = replace(journey, patient=replace(journey.patient, baseline={"crp": [1, 2, 3, 4, 5, 6]}))
+    assert set(own) - set(table) == {"number", "disease", "antigens", "baseline", "known"}
+    told = {"antigens": {"CD19": [6, 5, 4, 3, 2, 0]}, "baseline": {"crp": [1, 2, 3, 4, 5, 6]}}
+    measured = replace(journey, patient=replace(journey.patient, **told))
+    np.testing.assert_array_equal(store.OF_JOURNEY["patients"](measured)["antigen_CD19"], [6, 5, 4, 3, 2, 0])
     np.testing.assert_array_equal(store.OF_JOURNEY["patients"](measured)["baseline_crp"], np.arange(1.0, 7))
     np.testing.assert_array_equal(table["enrolment_day"], [-40, -45, -50, -60, -30, -44])
 
