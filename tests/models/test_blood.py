@@ -105,7 +105,9 @@ def test_hemoglobin_falls_in_two_weeks_and_is_back_after_months():
     before, lowest = seen["hemoglobin"][0], seen["hemoglobin"].min()
     nadir = DAYS[seen["hemoglobin"].argmin()]
     assert 0.6 < before - lowest < 2.5 and 3 < nadir < 30
-    assert on(seen["hemoglobin"], 180.0) > before
+    assert on(seen["hemoglobin"], 90.0) > before and on(seen["hemoglobin"], 180.0) == pytest.approx(12.5, abs=0.5)
+    _, failed = follow(matrix(kap_p=0.0))
+    assert on(failed["hemoglobin"], 180.0) < before, "where the disease stays, so does its anemia"
     stopped, _ = follow(matrix(MTT_E=1e9, gamE=0.0), doses=[])
     dead = start(MODEL, p)
     dead[0, MODEL.state_names.index("ER")] = 0.0

@@ -156,7 +156,7 @@ def test_measured_counts_are_met_at_the_start():
     p = made(burden=7000.0, neutrophils=1.5, platelets=60.0, hemoglobin=9.4)
     m0 = 1 - 0.8 * 0.5
     assert p["ANC0"] * m0 == pytest.approx(1.5) and p["PLT0"] * m0 == pytest.approx(60)
-    assert hemoglobin_target(SimpleNamespace(**p), m0) == pytest.approx(9.4)
+    assert hemoglobin_target(SimpleNamespace(**p), m0, p["n_T0"]) == pytest.approx(9.4)
     assert made(burden=7000.0)["HB0"] == pytest.approx(parameters().parameters["HB0"].value)
 
 

@@ -19,7 +19,7 @@ UL_PER_NL = 1000
 UL_PER_ML = 1000
 
 
-def blood_counts(x: Any, p: Any, u: Any, marrow: Any) -> dict[str, Any]:
+def blood_counts(x: Any, p: Any, u: Any, marrow: Any, burden: Any) -> dict[str, Any]:
     """Two Friberg chains and the red cells; the marrow function sets their targets, injury lowers what is made."""
     drug = x.CY + p.wFLU * x.FLU + p.bLDX * x.LDXb
     gain = 1 + (p.gcsf_gain - 1) * u.gcsf
@@ -33,7 +33,7 @@ def blood_counts(x: Any, p: Any, u: Any, marrow: Any) -> dict[str, Any]:
         "MD": injury,
         **_chain(x, NEUTROPHILS, transit, made_n),
         **_chain(x, PLATELETS, p.MTT_P, made_p),
-        **_red_cells(x, p, drug, marrow),
+        **_red_cells(x, p, drug, hemoglobin_target(p, marrow, burden)),
     }
 
 
@@ -46,17 +46,20 @@ def _chain(x: Any, names: tuple[str, ...], transit_time: Any, made: Any) -> dict
     return change
 
 
-def hemoglobin_target(p: Any, marrow: Any) -> Any:
-    """Hemoglobin (g/dL) that a marrow of this function (0 to 1) keeps up; sqrt: half of it makes three quarters."""
-    return p.HB0 * (1 - p.hb_crowd * (1 - sqrt(marrow)))
+def hemoglobin_target(p: Any, marrow: Any, burden: Any) -> Any:
+    """Hemoglobin (g/dL) that a marrow of this function (0 to 1) keeps up beside a tumor (e6/kg).
+
+    The anemia of disease and of earlier therapy goes as the tumor goes.
+    """
+    cleared = 1 - minimum(burden / maximum(p.n_T0, TINY), 1)
+    return (p.HB0 + maximum(p.hb_free - p.HB0, 0) * cleared) * (1 - p.hb_crowd * (1 - sqrt(marrow)))
 
 
-def _red_cells(x: Any, p: Any, drug: Any, marrow: Any) -> dict[str, Any]:
+def _red_cells(x: Any, p: Any, drug: Any, target: Any) -> dict[str, Any]:
     """Precursors, which drugs kill and inflammation starves, and what circulates for a red cell's life.
 
     Erythropoietin answers a lack of hemoglobin; blood that is drawn and given changes HB at once (``doses.py``).
     """
-    target = hemoglobin_target(p, marrow)
     inflamed = (1 - p.infE * x.MAC) * exp(-p.wMDe * x.MD)
     asked = power(target / x.HB, p.gamE)
     return {

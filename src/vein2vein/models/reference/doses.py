@@ -28,7 +28,7 @@ def initial(p: Any) -> dict[str, Any]:
         **{name: marrow * p.ANC0 for name in NEUTROPHILS},
         **{name: marrow * p.PLT0 for name in PLATELETS},
         "ER": 1,
-        "HB": hemoglobin_target(p, marrow),
+        "HB": hemoglobin_target(p, marrow, p.n_T0),
         "SB": bcma_shed(1, p.n_T0, p),
         "F": 1,
         "AC": 1,

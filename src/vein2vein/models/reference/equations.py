@@ -108,7 +108,7 @@ def equations(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
         **_tumor(x, p, rec, n, burden, kill),
         **_b_lineage(t, x, p, rec, burden, killers),
         **_host(x, p, dx),
-        **blood_counts(x, p, u, marrow_function(burden, p)),
+        **blood_counts(x, p, u, marrow_function(burden, p), burden),
         **serum(x, p, burden, kill * burden),
         **_drugs(x, p),
         **_inflammation(x, p, s, dx, burden, kill),
