@@ -84,8 +84,9 @@ REFUSED = [
      "found '0 cells', expected a dose above 0 such as \"3.1e6/kg\" or \"1e8 cells\"."),
     # lymphodepletion
     (DRUG, DRUG.replace("25", "96.5"), "regimens.light.drugs.0.dose",
-     "found 96.5 mg/m^2 of fludarabine a day; expected more than 0 and at most 96 mg/m^2 a day (Fludarabine label 2010, "
-     "warnings: label dose 25 mg/m2 for 5 days; severe neurotoxicity in 13 of 36 at 96 mg/m2 a day for 5 to 7 days)."),
+     "found 96.5 mg/m^2 of fludarabine a day; expected more than 0 and at most 96 mg/m^2 a day (Fludarabine label "
+     "2010, warnings: label dose 25 mg/m2 for 5 days; severe neurotoxicity in 13 of 36 at 96 mg/m2 a day "
+     "for 5 to 7 days)."),
     (DRUG, DRUG.replace("25", "0"), "regimens.light.drugs.0.dose",
      "found 0 mg/m^2, expected a number above 0 mg/m^2."),
     (DRUG, DRUG.replace("-5", "-61"), "regimens.light.drugs.0.days.0",
