@@ -53,6 +53,5 @@ def test_cells_expand_in_cll_as_in_lymphoma() -> None:
         journey = simulate(virtual_patients(disease, PATIENTS, seed=SEED), "lisocabtagene_maraleucel", seed=SEED)
         cells = np.asarray(journey.course.values["car_t_cells"])[journey.infused]
         peaks.append(float(np.median(np.nanmax(cells, axis=1))))  # copies per DNA are diluted by leukemia in the blood
-    print(peaks)
     assert 1 / 3 < peaks[0] / peaks[1] < 3
     assert find_disease("cll").parameters.values().get("iota", 0.0) == 0

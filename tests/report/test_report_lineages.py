@@ -12,7 +12,7 @@ from vein2vein.analytes import analyte
 from vein2vein.journey.journey import by_arm
 from vein2vein.report.text import number
 from vein2vein.report.trial import trial_page
-from vein2vein.therapy.release import tested_viability
+from vein2vein.therapy.release import judged_viability
 
 MONTH = 30.4375
 FAILURE_DAY = 0.1  # criteria/endpoints.toml
@@ -321,11 +321,11 @@ def groups(real):
         yield "-".join(names), title[:1].upper() + title[1:] if len(found) > 1 else "", len(places), rows
 
 
-def tested_of(journey):
+def judged_of(journey):
     """The viability that each patient's own product is tested for."""
     found = np.full(journey.count, np.nan)
     for _, rows, arm in by_arm(journey):
-        found[rows] = tested_viability(journey.lot, arm.product)[rows]
+        found[rows] = judged_viability(journey.lot, arm.product)[rows]
     return found
 
 
@@ -342,7 +342,7 @@ def check_product_and_treatments_of_those_who_share_a_disease(real, page):
             "CD3+ cells collected": journey.apheresis.cd3[rows] / 1e9,
             "CAR-positive T cells": journey.lot.car_positive[rows] * 100,
             "Vector copies per CAR+ cell": journey.lot.vector_copies[rows],
-            "Viability": tested_of(journey)[rows] * 100,
+            "Viability": judged_of(journey)[rows] * 100,
             "Dose per kg": journey.infusion.per_kg[there] / 1e6,
         }
         assert list(quality) == list(values)

@@ -326,7 +326,7 @@ def test_the_viability_that_is_tested_decides_and_is_the_one_shown():
     for thawed, limit in ((0, 0.80), (1, 0.70)):
         product = _with(find_product("axi-cel"), viability_tested_thawed=thawed, viability_low=limit)
         lot = _make(patient, product)[3]
-        tested = release.tested_viability(lot, product)
+        tested = release.judged_viability(lot, product)
         np.testing.assert_array_equal(tested, lot.viability_thawed if thawed else lot.viability)
         first = ~lot.remade
         said = np.array(["viability" in reason for reason in lot.reason])

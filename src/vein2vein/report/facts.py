@@ -16,7 +16,7 @@ from vein2vein.report.figures import Floats, quantiles
 from vein2vein.report.look import entries, look, looks, words
 from vein2vein.sources import all_sources
 from vein2vein.therapy.product import dose_range, find_indication, process_of
-from vein2vein.therapy.release import tested_viability
+from vein2vein.therapy.release import judged_viability
 
 if TYPE_CHECKING:  # a page of one patient needs no trial
     from vein2vein.trials.comparison import Row
@@ -364,7 +364,7 @@ def _viability(journey: Journey) -> tuple[Floats, Floats]:
     """The viability that release judged, and what it asked for."""
     found, least = np.full((2, journey.count), np.nan)
     for _, rows, arm in by_arm(journey):
-        found[rows] = tested_viability(journey.lot, arm.product)[rows]
+        found[rows] = judged_viability(journey.lot, arm.product)[rows]
         least[rows] = process_of(arm.product).values.viability_low
     return found, least
 

@@ -48,7 +48,7 @@ class Lot:
     available : ndarray
         Viable CAR-positive cells after thawing that the culture gave.
     viability, viability_thawed : ndarray
-        At harvest (to which the model's reference of 0.9 refers) and after thawing; ``tested_viability`` is the one
+        At harvest (to which the model's reference of 0.9 refers) and after thawing; ``judged_viability`` is the one
         that release judges.
     f_TN_SCM, f_CM, f_EM, f_EFF : ndarray
         Shares of the phenotypes.
@@ -205,7 +205,7 @@ def within_label(cells: Floats, product: Product, indication: Indication, weight
     return (cells >= low) & (cells <= high)
 
 
-def tested_viability(lot: Lot, product: Product) -> Floats:
+def judged_viability(lot: Lot, product: Product) -> Floats:
     """The viability that release judges, shape (n,): at harvest, or after thawing where the product is tested so."""
     return lot.viability_thawed if process_of(product).values.viability_tested_thawed else lot.viability
 
