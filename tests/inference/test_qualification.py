@@ -150,7 +150,7 @@ def test_every_row_of_the_fixed_list_is_scored_with_its_tolerance(shared):
               None if math.isnan(r.tolerance) else r.tolerance, r.tolerance_kind))
         for r in published_rows()
     )  # fmt: skip
-    assert len(found) == 153
+    assert len(found) == 221
     assert found == wanted
 
 

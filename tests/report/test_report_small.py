@@ -21,6 +21,7 @@ from vein2vein.report.flow import stages
 from vein2vein.report.look import look, looks, mark
 from vein2vein.report.patient import day_table, eligibility
 from vein2vein.therapy.course import Row, course_from_rows
+from vein2vein.therapy.disease import find_disease
 from vein2vein.ward.monitor import monitor
 
 TREATMENTS = [name for name, one in all_analytes().items() if one.kind == "treatment"]
@@ -274,3 +275,12 @@ def test_what_was_measured_before_the_infusion_is_no_part_of_its_course(syntheti
         values = {name: np.hstack([np.full((20, 1), before), one[:, 1:]]) for name, one in course.values.items()}
         told.append(draw(replace(journey, course=replace(course, days=days, values=values))).alt)
     assert told[0] == told[1] == told[2]
+
+
+def test_off_label_there_are_no_limits_of_a_label(small):
+    low, high = facts.dose_limits(small)
+    assert np.isfinite(low).all() and (low < high).all()
+    (arm,) = small.arms
+    other = replace(small, arms=(replace(arm, disease=find_disease("mm")),))
+    assert np.isnan(facts.dose_limits(other)).all()
+    assert np.isfinite(next(row for row in facts.quality(small) if row.title == "Viability").low).all()

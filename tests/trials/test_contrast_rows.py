@@ -111,7 +111,8 @@ def test_one_design_without_a_value_is_said():
     missing = {one.quantity: one for one in result.rows if one.missing}
     said = "the cells of this product are followed by {}, not {}"
     assert missing["Cmax, transgene"].missing == said.format("car_t_cells", "transgene")
-    assert missing["Cmax, transgene"].patients == (0, 4) and missing["Cmax, transgene"].ratio
+    assert missing["Cmax, transgene"].patients[0] == 0 < missing["Cmax, transgene"].patients[1]
+    assert missing["Cmax, transgene"].ratio
     assert missing["Cmax, transgene"].unit == "copies/ug gDNA"
     for one in missing.values():
         assert np.isnan([one.first, one.second, one.difference, one.low, one.high]).all()

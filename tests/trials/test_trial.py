@@ -165,3 +165,34 @@ def test_the_template_runs_and_the_patients_do_not_depend_on_how_many_there_are(
 def test_an_impossible_number_of_patients_is_refused(eliana):
     with pytest.raises(InputError, match="patients: found 0, expected a whole number from 1 to 1,000,000"):
         run_trial(eliana, patients=0)
+
+
+def test_the_year_of_a_trial_chooses_the_failures_of_manufacture():
+    text = (
+        trial_template_text()
+        .replace('"pediatric_b_all"', '"lbcl"')
+        .replace("[population.prior_hsct]", "[population.kmt2a]")
+    )
+    early = read_trial(parse_card(text.replace("# year = 2019", "year = 2016"), "my.toml"))
+    late = read_trial(parse_card(text.replace("# year = 2019", "year = 2020"), "my.toml"))
+    rates = [one.product.process.values()["run_failure"] for one in (early, late)]
+    assert rates[0] > rates[1]
+    with pytest.raises(
+        InputError, match=r"line \d+, trial\.year: found 2013, .* one of the years 2015 to 2017, 2019 to 2023"
+    ):
+        read_trial(parse_card(text.replace("# year = 2019", "year = 2013"), "my.toml"))
+
+
+def test_a_trial_says_a_dose_that_is_drawn_and_one_that_follows():
+    text = trial_template_text().replace(
+        '# dose = "3.1e6/kg" ', 'dose = "1e6 to 3e6/kg, then for 50 % on day 28: 1e6/kg" '
+    )
+    trial = read_trial(parse_card(text, "my.toml"))
+    result = run_trial(trial, patients=30, seed=2)
+    found = result.journey.infusion
+    per_kg = found.per_kg[found.given]
+    assert per_kg.min() >= 0.5e6 and per_kg.max() <= 3e6 and per_kg.std() > 0.3e6
+    assert [day for day, _ in found.doses] == [0.0, 28.0]
+    wrong = text.replace("1e6 to 3e6/kg", "3e6 to 1e6/kg")
+    with pytest.raises(InputError, match=r"trial\.dose: .*lower end first"):
+        read_trial(parse_card(wrong, "my.toml"))
