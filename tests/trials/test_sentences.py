@@ -85,13 +85,8 @@ REFUSED = [
     # lymphodepletion
     (DRUG, DRUG.replace("25", "96.5"), "regimens.light.drugs.0.dose",
      "found 96.5 mg/m^2 of fludarabine a day; expected more than 0 and at most 96 mg/m^2 a day (Fludarabine label "
-<<<<<<< HEAD
-     "2010, warnings: label dose 25 mg/m2 for 5 days; severe neurotoxicity in 13 of 36 at 96 mg/m2 a day for 5 to "
-     "7 days)."),
-=======
      "2010, warnings: label dose 25 mg/m2 for 5 days; severe neurotoxicity in 13 of 36 at 96 mg/m2 a day "
      "for 5 to 7 days)."),
->>>>>>> trials
     (DRUG, DRUG.replace("25", "0"), "regimens.light.drugs.0.dose",
      "found 0 mg/m^2, expected a number above 0 mg/m^2."),
     (DRUG, DRUG.replace("-5", "-61"), "regimens.light.drugs.0.days.0",
