@@ -348,6 +348,20 @@ def day_axis(axes: Axes, last: float | None = None, label: str = "Day after infu
             axes.xaxis.set_major_locator(MultipleLocator(look("windows", "tick_acute")))
 
 
+def month_axis(axes: Axes, last: float) -> None:
+    """Label the time axis in months, up to ``last``; ticks at whole quarters and years."""
+    from matplotlib.ticker import MultipleLocator
+
+    axes.set_xlabel("Months after infusion")
+    axes.set_xlim(0, max(last * look("figure", "room_right"), 1.0))
+    axes.xaxis.set_major_locator(MultipleLocator(month_step(last)))
+
+
+def month_step(last: float) -> float:
+    """Months between two ticks of an axis that ends at ``last``."""
+    return next((s for s in looks("figure", "month_steps") if last / s <= look("figure", "most_month_ticks")), last)
+
+
 def months(days: ArrayLike) -> Floats:
     """Days as months."""
     return np.asarray(days, dtype=float) / look("windows", "month")

@@ -14,7 +14,7 @@ from vein2vein.analytes import analyte
 from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
 from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
-from vein2vein.report import facts, figures_survival, flow, page
+from vein2vein.report import facts, figures_forest, figures_survival, fit, flow, page
 from vein2vein.report.figures import Picture
 from vein2vein.report.groups import Group, arm_groups, shared_groups
 from vein2vein.report.look import look, texts, unit_name
@@ -100,6 +100,10 @@ def trial_page(
         "sources": sources(rows),
         "facts": trial_facts(result),
         "grade_names": texts("grades", "names"),
+        "worth": fit.fit_words(result.trial),
+        "tallies": fit.tallies(result.trial, rows),
+        "judged": len(fit.judged(rows)),
+        **missed(result, rows),
     }
     arms = [by_itself(result, group, rows) for group in alone]
     pools = [together(group) for group in pooled]
@@ -110,8 +114,8 @@ def trial_page(
         one.survival.extend(curves)
     for one, pictures in zip(pools, figures.pools, strict=True):
         one.pictures.update(pictures)
-    beside_published = compared() if compared else figures_survival.comparison_figure(rows)
-    return page.fill("trial.html.j2", arms=arms, pools=pools, compared=beside_published, within=within, gap=gap, **told)
+    beside_published = compared() if compared else figures_forest.comparison_figure(rows)
+    return page.fill("trial.html.j2", arms=arms, pools=pools, compared=beside_published, within=fit.within, gap=gap, label=fit.label, **told)
 
 
 def whole_flow(result: TrialResult, groups: list[Group], rows: list[facts.Compared]) -> Picture | None:
@@ -309,13 +313,18 @@ def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
     return found
 
 
-def within(row: facts.Compared) -> str:
-    """Say whether the published value lies in the simulated interval; a median may not be reached (inf)."""
-    if np.isnan(row.simulated):
-        return "missing"
-    if np.isnan(row.published) or np.isnan(row.low):
-        return ""
-    return "inside" if row.low <= row.published <= row.high else "outside"
+def missed(result: TrialResult, rows: list[facts.Compared]) -> dict[str, Any]:
+    """The misses as table rows, the worst first, and how many there are."""
+    found = fit.named_misses(result.trial, rows)
+    listed = found[: int(look("headline", "most_listed"))]
+    return {
+        "misses": [
+            (name, row.arm, fit.value_words(row, row.simulated), span(row.low, row.high),
+             fit.value_words(row, row.published), fit.distance_words(row), fit.verdict(row))
+            for name, row in listed
+        ],
+        "missed": len(found),
+    }  # fmt: skip
 
 
 def gap(row: facts.Compared) -> str:
