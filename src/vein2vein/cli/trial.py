@@ -194,20 +194,21 @@ def _tell_outcome(plan: Trial, result: TrialResult | LargeResult, every: bool, f
     from vein2vein.trials.trial import TrialResult
 
     rows = facts.paired(result.comparison, plan.published)
+    if isinstance(result, TrialResult):
+        blocks = headline.blocks(result, rows)
+    else:
+        held = zip(result.summary["quantity"], result.summary["value"], result.summary["patients"], strict=True)
+        infused = sum(int(count) for quantity, value, count in held if (quantity, value) == ("infused", "true"))
+        blocks = headline.blocks_of_rows(plan, rows, infused, result.patients)
     if for_machines:
         for row in result.comparison:
             console.emit("row", **vars(row))
-        console.emit("summary", **trial_summary.as_data(plan, rows))
+        console.emit("summary", **trial_summary.as_data(plan, blocks, rows))
     elif not quiet:
         if every:
             trial_summary.print_comparison(result.comparison)
-        if isinstance(result, TrialResult):
-            trial_summary.tell_headline(plan, headline.blocks(result, rows), rows)
-            return
-        held = zip(result.summary["quantity"], result.summary["value"], result.summary["patients"], strict=True)
-        infused = sum(int(count) for quantity, value, count in held if (quantity, value) == ("infused", "true"))
-        trial_summary.tell_headline(plan, headline.blocks_of_rows(plan, rows, infused, result.patients), rows)
-        if not rows:
+        trial_summary.tell_headline(plan, blocks, rows)
+        if not rows and not isinstance(result, TrialResult):
             trial_summary.tell_counts(result.summary)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vein2vein.cli import console
@@ -11,6 +11,7 @@ from vein2vein.cli.console import interval, number
 if TYPE_CHECKING:
     from vein2vein.report.facts import Compared
     from vein2vein.report.headline import Block
+    from vein2vein.runs.store import Columns
     from vein2vein.trials.comparison import Row
     from vein2vein.trials.trial import Trial
 
@@ -19,6 +20,7 @@ SHORT_HEADERS, SHORT_WIDTHS = ("outcome", "simulated", "published", "inside"), (
 WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
 NAMES = 14  # characters of the names of lines
 ARM_LINES = ("infused", "response", "EFS or PFS", "OS", "CRS", "ICANS")  # of each arm, where there are several
+TOLD_ELSEWHERE = ("infused", "computed to the end (0) or why not")  # of the counts of a run in chunks
 NO_ROWS = 'No outcome is judged: none with confidence = "read" was produced.'
 
 
@@ -35,7 +37,7 @@ def tell_headline(trial: Trial, blocks: Sequence[Block], rows: Sequence[Compared
     console.say(f"\n{trial.title or trial.name}: {beside}", style="bold")
     first, *arms = blocks
     for line in first.lines:
-        _line(line.name, line.text)
+        _folded(f"{line.name:{NAMES - 1}} {line.text}")
     _arms(arms)
     known = fit.judged(rows)
     if not known:
@@ -47,23 +49,26 @@ def tell_headline(trial: Trial, blocks: Sequence[Block], rows: Sequence[Compared
     meant = "calibrated on this trial" if worth == fit.FIT else "not calibrated on this trial"
     told = f"{inside} of {len(known)} published outcomes that were read lie inside the simulated 90 % interval"
     console.say(f"{told} (a {worth}: {meant}).")
-    missed = fit.named_misses(trial, rows)
+    missed = fit.misses(rows)
     if not missed:
         return
-    worst = missed[: int(look("headline", "most_misses"))]
+    worst = list(zip(fit.labels(missed), missed, strict=True))[: int(look("headline", "most_misses"))]
     told = "The miss" if len(missed) == 1 else f"The worst of {len(missed)} misses"
     console.say(f"{told}, simulated against published:")
     for text, row in worst:
-        _line(f"{text}:", fit.miss_words(row))
+        _folded(f"{text}: {fit.miss_words(row)}")
 
 
-def as_data(trial: Trial, rows: Sequence[Compared]) -> dict[str, object]:
-    """How many outcomes were judged and lie inside, whether that is a fit, and every miss, the worst first."""
+def as_data(trial: Trial, blocks: Sequence[Block], rows: Sequence[Compared]) -> dict[str, object]:
+    """The headline in words, how many outcomes lie inside, whether that is a fit, and every miss, the worst first."""
     from vein2vein.report import fit
 
     known = fit.judged(rows)
     missed = fit.misses(rows)
     return {
+        "headline": [
+            {"patients": block.title, "line": line.name, "text": line.text} for block in blocks for line in block.lines
+        ],
         "judged": len(known),
         "inside": sum(fit.within(row) == fit.INSIDE for row in known),
         "worth": fit.fit_or_prediction(trial),
@@ -77,9 +82,9 @@ def as_data(trial: Trial, rows: Sequence[Compared]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _line(name: str, text: str) -> None:
-    """Print a line under its name, folded where the terminal is narrow."""
-    first, *more = console.folded(f"{name:{NAMES - 1}} {text}", max(console.width() - 2, NAMES + NAMES))
+def _folded(text: str) -> None:
+    """Print a text a little to the right, folded between words where the terminal is narrow."""
+    first, *more = console.folded(text, max(console.width() - 2, 2 * NAMES))
     for part in (first, *(f"{'':{NAMES}}{part}" for part in more)):
         console.say(f"  {part}")
 
@@ -94,17 +99,17 @@ def _arms(blocks: Sequence[Block]) -> None:
         lines["EFS or PFS"] = free[0] if free else "–"
     names = [name for name in ARM_LINES if any(name in lines for lines in held)]
     rows = [[block.title, *(lines.get(name, "–") for name in names)] for block, lines in zip(blocks, held, strict=True)]
-    unbroken = [[cell.replace(" %", "\N{NO-BREAK SPACE}%") for cell in row] for row in rows]
-    console.table(("arm", *names), unbroken, words=range(1 + len(names)))
+    console.table(("arm", *names), rows, words=range(1 + len(names)))
 
 
-def tell_counts(counts: Mapping[str, Sequence[object]]) -> None:
+def tell_counts(counts: Columns) -> None:
     """Print what became of the patients of a run of which only counts were kept."""
     told: dict[str, list[str]] = {}
     for quantity, value, share in zip(counts["quantity"], counts["value"], counts["share"], strict=True):
-        if str(value) not in ("", "None"):
-            told.setdefault(str(quantity), []).append(f"{value} {number(100 * float(str(share)), 2)} %")
-    console.say("Shares of all enrolled patients:")
+        if str(value) not in ("", "None") and quantity not in TOLD_ELSEWHERE:
+            word = "not gradable" if str(value) == "-1" else value
+            told.setdefault(str(quantity), []).append(f"{word} {number(100 * float(str(share)), 2)} %")
+    console.say("Shares of all enrolled patients; times to an event are in the tables of the results:")
     for quantity, values in told.items():
         console.say(f"  {quantity}: {', '.join(values)}")
 

@@ -310,6 +310,7 @@ def mark_level(axes: Axes, name: str) -> None:
         va="bottom",
         fontsize=look("figure", "small_size"),
         color=color("soft"),
+        bbox={"facecolor": color("paper"), "alpha": 3 / 4, "linewidth": 0, "pad": 1 / 2},
     )
 
 

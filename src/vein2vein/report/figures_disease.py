@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BEFORE, IN_RESPONSE, AFTER, DEAD = range(4)  # states of a patient, as the style card names them
-EVENTS = ("response", "transplant", "back", "death", "goes on")
+EVENTS, GOES_ON = ("response", "transplant", "back", "death"), "goes on"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def states(of: Lives, days: Floats) -> NDArray[np.int64]:
 
 
 def shares(of: Lives, days: Floats) -> Floats:
-    """Share of those whose state is known who are in each state on each day, shape (4, k); NaN where there is nobody."""
+    """Share of those whose state is known in each state on each day, shape (4, k); NaN where there is nobody."""
     table = states(of, days)
     known = (table >= 0).sum(axis=0)
     each = np.stack([(table == state).sum(axis=0) for state in range(DEAD + 1)]).astype(np.float64)
@@ -125,7 +125,8 @@ def disease_figure(journey: Journey, words: Lineage, key: str = "") -> Picture |
         if chosen.size < there else ""  # fmt: skip
     return render(
         f"tumor{key}",
-        f"{words.stage}: {percent(responded, there)} of the infused; later {lowered} in {percent(back, responded)} of those",
+        f"{words.stage}: {percent(responded, there)} of the infused; later {lowered} in {percent(back, responded)} of "
+        "those",
         f"Stacked areas of the infused in response, without response, after relapse or progression, and dead, over "
         f"time; beside it a swimmer plot. {said}.",
         draw,
@@ -165,8 +166,8 @@ def _swim(axes: Axes, of: Lives, chosen: NDArray[np.intp], last: float) -> None:
 def _events(of: Lives, chosen: NDArray[np.intp]) -> dict[str, Floats]:
     alive: Mask = ~np.isfinite(of.death[chosen])
     days = (of.response, of.transplant, of.back, of.death)
-    found = dict(zip(EVENTS, (day[chosen] for day in days)))
-    found["goes on"] = np.where(alive, of.end[chosen], np.inf)
+    found: dict[str, Floats] = {what: day[chosen] for what, day in zip(EVENTS, days)}
+    found[GOES_ON] = np.where(alive, of.end[chosen], np.inf)
     return found
 
 

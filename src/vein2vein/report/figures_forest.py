@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PERCENT = "%"
+PERCENT, ALL = "%", 100.0
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Scale:
 
 def scale_of(row: facts.Compared) -> Scale:
     """0 to 100 for shares; else what holds both values with their intervals."""
-    if row.unit == PERCENT:
-        return Scale(0.0, 100.0, False)
     every = [row.simulated, row.low, row.high, row.published, row.published_low, row.published_high]
     known = [value for value in every if np.isfinite(value)]
     low, high = min(known), max(known)
+    if row.unit == PERCENT and low >= 0 and high <= ALL:
+        return Scale(0.0, ALL, False)
     if low > 0 and high / low > look("forest", "logarithmic_above"):
         return Scale(low / look("forest", "margin_log"), high * look("forest", "margin_log"), True)
     room = (high - low or abs(high) or 1.0) * look("forest", "margin")
@@ -55,7 +55,7 @@ def scale_of(row: facts.Compared) -> Scale:
 
 
 def drawn_rows(rows: list[facts.Compared]) -> list[facts.Compared]:
-    """The rows that are drawn: those that state a tolerance, else all that are judged; of too many, the misses first."""
+    """The rows that are drawn: those that state a tolerance, else all judged ones; of too many, the misses first."""
     known = fit.judged(rows)
     scored = [row for row in known if row.told.tolerance_kind]
     chosen, most = scored or known, int(look("forest", "most_rows"))
@@ -116,7 +116,7 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
     missed = [row for row in ordered if fit.verdict(row) != fit.INSIDE]
     known = len(fit.judged(rows))
     left = known - len(ordered)
-    rest = f" {left} further outcomes are in the tables below." if left else ""
+    rest = f" {left} more {'is' if left == 1 else 'are'} in the tables below." if left else ""
     return render(
         "comparison",
         f"Simulated against published: {len(ordered) - len(missed)} of {len(ordered)} outcomes are met",
@@ -124,9 +124,9 @@ def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
         "the values.",
         draw,
         height=total,
-        caption="Each line has its own axis, whose ends stand below it; shares run from 0 to 100 %. Dot and thick line: "
-        "simulated median and 90 % interval of a trial of the published size. Diamond and thin line: published value "
-        "with its 95 % interval where there is one; a cross in its place, and the word, mark a miss: outside the "
+        caption="Each line has its own axis, whose ends stand below it; shares run from 0 to 100 %. Dot and thick "
+        "line: simulated median and 90 % interval of a trial of the published size. Diamond and thin line: published "
+        "value with its 95 % interval where there is one; a cross in its place, and the word, mark a miss: outside the "
         f"interval, or further from the median than the row's tolerance.{rest}",
     )
 
@@ -140,7 +140,7 @@ def _columns() -> tuple[float, float, float, float, float]:
 
 def _heading(axes: Axes, head: float) -> float:
     left, right, *places = _columns()
-    small = {"fontsize": look("figure", "small_size"), "color": color("soft"), "va": "center"}
+    small: dict[str, Any] = {"fontsize": look("figure", "small_size"), "color": color("soft"), "va": "center"}
     axes.text(0, head / 2, "Outcome", **small)
     for at, word in zip(places, ("simulated (90 %)", "published (95 %)", "verdict"), strict=True):
         axes.text(at, head / 2, word, **small)
@@ -192,7 +192,7 @@ def _row(axes: Axes, row: facts.Compared, name: list[str], top: float, height: f
         lines = [short] if np.isnan(low) or np.isnan(high) else [short, f"({_printed(low)} to {_printed(high)})"]
         axes.text(place, middle, "\n".join(lines), fontsize=small, va="center")
     away = f"✕ {fit.distance_words(row)}".replace(" tolerances", " tol.")
-    told = [away, "beyond tolerance" if verdict == fit.BEYOND else verdict] if missed else [fit.INSIDE]
+    told = [away, "beyond tol." if verdict == fit.BEYOND else verdict] if missed else [fit.INSIDE]
     axes.text(
         places[2], middle, "\n".join(told), fontsize=small, va="center",
         color=color("vermilion" if missed else "ink"), weight="bold" if missed else "normal",

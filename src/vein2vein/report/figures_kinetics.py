@@ -92,7 +92,7 @@ def spaced(days: Floats, most: int) -> Floats:
     """At most so many of these days, evenly from the first to the last on the scale of the square root of time."""
     if days.size <= most:
         return days
-    wanted = np.linspace(np.sqrt(days[0]), np.sqrt(days[-1]), most) ** 2
+    wanted = np.linspace(np.sqrt(days[0]), np.sqrt(days[-1]), most, dtype=np.float64) ** 2
     return np.unique(days[np.abs(days[None, :] - wanted[:, None]).argmin(axis=1)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def value_words(row: facts.Compared, value: float, digits: int = 3) -> str:
 
 
 def label(row: facts.Compared) -> str:
-    """What a row is about, in words: the quantity, its landmark and its definition; short names are written out."""
+    """What a row is about, in words: the quantity, its landmark and its definition; of some arms, also these."""
     text = row.definition
     when = ""
     if row.told.time is not None:
@@ -77,15 +77,19 @@ def label(row: facts.Compared) -> str:
         text = re.sub(r"\bt ?= ?\d+(\.\d+)? ?(mo|m|months?|d|days?)\b[;,]? *", "", text)
         when = f" at {number(months, 3)} month{'' if round(months, 2) == 1 else 's'}"
     text = text.strip(" ;,")
-    return f"{row.title}{when}" + (f": {text}" if text else "")
+    who = f" ({row.arm})" if row.arms and row.arm else ""
+    return f"{row.title}{when}" + (f": {text}" if text else "") + who
 
 
 def labels(rows: Sequence[facts.Compared]) -> list[str]:
     """A label for each row, none of them twice: where two are the same, the patients are named, then the source."""
     found = [label(row) for row in rows]
-    for more in (lambda row: row.arm, lambda row: row.told.trial, lambda row: row.told.where, lambda row: row.unit):
+    for more in zip(*((row.arm, row.told.trial, row.told.where, row.unit) for row in rows)):
         twice = {text for text in found if found.count(text) > 1}
-        found = [f"{text} ({more(row)})" if text in twice and more(row) else text for text, row in zip(found, rows)]
+        found = [
+            f"{text} ({own})" if text in twice and own and own not in text else text
+            for text, own in zip(found, more, strict=True)
+        ]
     return [
         f"{text} (row {found[: i + 1].count(text)})" if found.count(text) > 1 else text for i, text in enumerate(found)
     ]
@@ -151,8 +155,8 @@ def calibrated_on(trial: Trial) -> tuple[str, ...]:
 
     diseases = [trial.disease, *(arm.disease for arm in trial.arms)]
     named = [name for disease in diseases for name in disease.calibrated_on]
-    made = read_posterior().facts.get("trials", ()) if bundled().is_file() else ()
-    named += [str(name) for name in made] if isinstance(made, list | tuple) else []
+    made = read_posterior().facts.get("trials") if bundled().is_file() else None
+    named += [str(name) for name in cast("list[object]", made)] if isinstance(made, list) else []
     return tuple(dict.fromkeys(named))
 
 
@@ -178,15 +182,6 @@ def fit_words(trial: Trial) -> str:
         "This is a prediction: the numbers of the model were not calibrated on this trial. Products, diseases or "
         "patients that it shares with calibrated trials still make it less than independent."
     )
-
-
-def named_misses(trial: Trial, rows: Sequence[facts.Compared]) -> list[tuple[str, facts.Compared]]:
-    """The misses, the worst first, each with its label; of some arms only, with these."""
-    found, titles = misses(rows), {arm.name: arm.title for arm in trial.arms}
-    names = [" + ".join(titles[name] for name in row.arms) for row in found]
-    return [
-        (f"{name}, {text}" if name else text, row) for name, text, row in zip(names, labels(found), found, strict=True)
-    ]
 
 
 def miss_words(row: facts.Compared) -> str:

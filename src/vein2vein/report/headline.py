@@ -6,7 +6,7 @@ it is counted over the virtual patients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -91,9 +91,7 @@ def blocks_of_rows(trial: Trial, rows: list[facts.Compared], infused: int, enrol
     return found
 
 
-def _block(
-    title: str, journey: Journey, words: Lineage, rows: list[facts.Compared], size: tuple[int, int]
-) -> Block:
+def _block(title: str, journey: Journey, words: Lineage, rows: list[facts.Compared], size: tuple[int, int]) -> Block:
     n = flow.counts(journey, words)
     who = Line("infused", (_share_of(n.infused, n.enrolled, size),))
     return Block(title, (who, *_lines(journey, words, rows)))
@@ -142,12 +140,11 @@ def _asked(
     ]  # fmt: skip
 
 
-def _cell(what: str, row: facts.Compared | None, counted: Callable[[], str | None]) -> list[Cell]:
+def _cell(what: str, row: facts.Compared | None, counted: str | None) -> list[Cell]:
     """A figure of a published row; where there is none, as it is counted."""
     if row is None or np.isnan(row.simulated):
-        found = counted()
         published = "" if row is None else fit.value_words(row, row.published, 2)
-        return [] if found is None else [Cell(what, found, published, "" if row is None else _said(row))]
+        return [] if counted is None else [Cell(what, counted, published, "" if row is None else _said(row))]
     return [Cell(what, fit.value_words(row, row.simulated, 2), fit.value_words(row, row.published, 2), _said(row))]
 
 
@@ -170,12 +167,12 @@ def _response(journey: Journey | None, words: Lineage, rows: list[facts.Compared
     success = flow.success(journey, words) if journey is not None else listed(words.counts)
     of = _asked(rows, "responded", "best_response")
     rates = [row for name in words.rates for row in of if row.quantity == name]
-    cells = _cell(success, _best(rates, rows), lambda: counted(words.counts))
+    cells = _cell(success, _best(rates, rows), counted(words.counts))
     if len(words.counts) > 1 and "CR_CRi_rate" not in words.rates:
         complete = [name for name in words.counts if name in complete_responses()]
         whole = [row for row in of if set(_texts(row.told.arguments.get("responses"))) == set(complete)]
         whole = whole or [row for row in of if row.quantity == "CR_rate"]
-        cells += _cell("CR", _best(whole, rows), lambda: counted(complete))
+        cells += _cell("CR", _best(whole, rows), counted(complete))
     return cells
 
 
@@ -194,14 +191,14 @@ def _survival(journey: Journey | None, endpoint: str, rows: list[facts.Compared]
     for day in days[: int(look("headline", "most_times"))]:
         at = _best([row for row in own if row.told.time == day], rows)
         months = f"{number(day / look('windows', 'month'))} months{FROM.get(clock, '')}"
-        cells += _cell(months, at, lambda: None if curve is None else _on(curve, day))
+        cells += _cell(months, at, None if curve is None else _on(curve, day))
     medians = [row for row in own if row.told.time is None and row.confidence == facts.READ]
     if not cells and curve is not None:
         one = figures_survival.landmark(curve)
         cells += [Cell(one.when, one.percent)]
     if medians or not days:
         middle = None if curve is None else figures_survival.median_words(curve)
-        cells += _cell("median", _best(medians, rows), lambda: middle)
+        cells += _cell("median", _best(medians, rows), middle)
     return cells
 
 
@@ -226,7 +223,7 @@ def _by_grade(journey: Journey | None, rows: list[facts.Compared], endpoint: str
     cells: list[Cell] = []
     for grade, what in ((1, "any grade"), (SEVERE, f"grade ≥ {SEVERE}")):
         row = _best(_asked(rows, endpoint, grade=grade), rows)
-        cells += _cell(what, row, lambda: _graded(journey, key, grade))
+        cells += _cell(what, row, _graded(journey, key, grade))
     return cells
 
 
@@ -240,15 +237,9 @@ def _kinetics(journey: Journey | None, rows: list[facts.Compared]) -> list[Cell]
     followed = "" if journey is None else facts.readout(journey)
     names = {"transgene": ("cmax",), "car_t_cells": ("cmax_cells",)}.get(followed, ("cmax", "cmax_cells"))
 
-    def middle(values: Mapping[str, object], field: str, unit: str) -> str | None:
-        known = facts.summary(cast("facts.Floats", values[field]))[0]
+    def counted(field: str, unit: str) -> str | None:
+        known = np.nan if journey is None else facts.summary(getattr(journey.kinetics, field)[journey.infused])[0]
         return None if np.isnan(known) else f"{number(known)} {unit}"
-
-    def counted(field: str, unit: str) -> Callable[[], str | None]:
-        if journey is None:
-            return lambda: None
-        held = {field: getattr(journey.kinetics, field)[journey.infused]}
-        return lambda: middle(held, field, unit)
 
     unit = unit_name(analyte(followed).unit) if followed else ""
     own = [row for row in rows if row.told.statistic in ("median", "geometric mean")]

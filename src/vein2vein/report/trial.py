@@ -103,7 +103,7 @@ def trial_page(
         "worth": fit.fit_words(result.trial),
         "tallies": fit.tallies(result.trial, rows),
         "judged": len(fit.judged(rows)),
-        **missed(result, rows),
+        **missed(rows),
     }
     arms = [by_itself(result, group, rows) for group in alone]
     pools = [together(group) for group in pooled]
@@ -115,7 +115,16 @@ def trial_page(
     for one, pictures in zip(pools, figures.pools, strict=True):
         one.pictures.update(pictures)
     beside_published = compared() if compared else figures_forest.comparison_figure(rows)
-    return page.fill("trial.html.j2", arms=arms, pools=pools, compared=beside_published, within=fit.within, gap=gap, label=fit.label, **told)
+    return page.fill(
+        "trial.html.j2",
+        arms=arms,
+        pools=pools,
+        compared=beside_published,
+        within=fit.within,
+        gap=gap,
+        label=fit.label,
+        **told,
+    )
 
 
 def whole_flow(result: TrialResult, groups: list[Group], rows: list[facts.Compared]) -> Picture | None:
@@ -313,10 +322,10 @@ def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
     return found
 
 
-def missed(result: TrialResult, rows: list[facts.Compared]) -> dict[str, Any]:
+def missed(rows: list[facts.Compared]) -> dict[str, Any]:
     """The misses as table rows, the worst first, and how many there are."""
-    found = fit.named_misses(result.trial, rows)
-    listed = found[: int(look("headline", "most_listed"))]
+    found = fit.misses(rows)
+    listed = list(zip(fit.labels(found), found, strict=True))[: int(look("headline", "most_listed"))]
     return {
         "misses": [
             (name, row.arm, fit.value_words(row, row.simulated), span(row.low, row.high),
