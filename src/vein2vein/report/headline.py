@@ -21,6 +21,7 @@ from vein2vein.report.look import look, unit_name
 from vein2vein.report.text import listed, number, percent
 
 if TYPE_CHECKING:
+    from vein2vein.trials.published import Published
     from vein2vein.trials.trial import Trial, TrialResult
 
 DEATH, SEVERE = "OS", 3
@@ -134,8 +135,7 @@ def _asked(
     return [
         row for row in rows
         if row.told.endpoint in endpoints and row.told.among == among
-        and not (np.isfinite(row.told.weight_to) or row.told.weight_from)
-        and not (np.isfinite(row.told.blasts_below) or row.told.blasts_from)
+        and not _of_some(row.told)
         and all(row.told.arguments.get(name) == value for name, value in wanted.items())
     ]  # fmt: skip
 
@@ -152,6 +152,13 @@ def _said(row: facts.Compared) -> str:
     if row.confidence != facts.READ:
         return "from memory"
     return fit.OUTSIDE if fit.within(row) == fit.OUTSIDE else ""
+
+
+def _of_some(told: Published) -> bool:
+    """Whether a published row counts some patients of its set only, by limits such as weight or blasts."""
+    limits = [(name, value) for name, value in vars(told).items() if isinstance(value, int | float)]
+    low = any(value > 0 for name, value in limits if name.endswith("_from"))
+    return low or any(np.isfinite(value) for name, value in limits if name.endswith(("_to", "_below")))
 
 
 # Response and survival
