@@ -19,14 +19,50 @@ ROOT = Path(__file__).resolve().parents[1] / "src/vein2vein/therapy"
 EXPLORATORY = "Exploratory: reasoned from the calibrated cards, never calibrated, directional only."
 FITTED = "Exploratory: as the calibrated cards, growth and cytokines fitted by hand to 40 patients; directional only."
 UNITS = {
-    "rho": "1/day", "feng": "fraction", "kap_p": "1", "muE": "1/day", "kEM": "1/day", "kEX": "1/day", "yE": "1",
-    "yI": "kg*day/megacells", "KCN": "1", "fM": "fraction", "r50_a": "1", "f4": "fraction", "VCN": "1",
-    "kR_factor": "1", "CLnr": "L/h", "B_a": "1", "P_a": "1", "PC_a": "1", "r50_b": "1", "B_b": "1", "P_b": "1",
-    "design_or": "1", "kallo": "1/day", "cd52ko": "1", "fb": "fraction",
+    "rho": "1/day", "feng": "fraction", "kap_p": "1/day", "muE": "1/day", "kEM": "1/day", "kEX": "1/day", "yE": "1",
+    "yI": "kg*day/megacells", "KCN": "1", "fM": "fraction", "f4": "fraction", "VCN": "1",
+    "kR_factor": "1", "CLnr": "L/h", "half_a": "molecules/cell", "half_b": "molecules/cell",
+    "kallo": "1/day", "cd52ko": "1", "fb": "fraction",
     "K0": "e6/kg", "f_clon": "fraction", "a_T": "fraction", "g": "1/day", "kap_d": "1", "p_res": "fraction",
     "f_res": "1", "r_res": "1", "f_neg": "fraction", "f_niche": "fraction", "mf": "1", "kzB": "1/day", "B0": "e6/kg",
     "iota": "1", "leukemia": "1", "nrm_bg": "1/year", "mpp": "month", "wait_shift": "day", "wait_shape": "1",
     "wait_scale": "day", "kF": "1/day", "Kroom": "e6/kg", "KIF": "1", "pFer": "1",
+}  # fmt: skip
+# Density at which a binder has half its effect, molecules per cell: value, source, where, how, why
+AS_BEFORE = "Relative to the reference as before; no threshold in molecules per cell was read."
+HALF = {
+    "CD19": (
+        2000, "majzner_2020", "clones of one line with set densities: hardly any cytokine below about 2,000 per cell",
+        "reported", "",
+    ),
+    "CD22": (
+        2082, "ramakrishna_2019", "falls with density in vitro and in mice", "assumed",
+        "Three fifths of the median of patients (shah_2015): the order of what the CD19 binder needs.",
+    ),
+    "GD2": (600000, "reference_model_2026", "section 11", "assumed", AS_BEFORE),
+    "CLDN18.2": (30000, "reference_model_2026", "section 11", "assumed", AS_BEFORE),
+    "IL13RA2": (3000, "reference_model_2026", "section 11", "assumed", AS_BEFORE),
+}  # fmt: skip
+# Antigen of the solid tumors: share of the patients, where it was read, and its density
+CARRIED = {
+    "GD2": (
+        1, "nbrev_2018", "nearly all at diagnosis; cells with little or none in some marrows", 3000000, 0.4,
+        "1e6 to 1e7 per cell: recalled; the middle. Spread as before.",
+    ),
+    "CLDN18.2": (
+        0.384, "cldn_2024", "two screenings of phase 3: at least 75 % of the cells 2+ or 3+", 80000, 0.6,
+        "Only staining is published: relative to the reference as before, on a scale of its own.",
+    ),
+    "IL13RA2": (
+        0.515, "zeng_2020", "glioblastoma, high in 68 of 132", 7000, 0.8,
+        "Only staining and mRNA are published: relative to the reference as before, on a scale of its own.",
+    ),
+}  # fmt: skip
+NOT_KNOWN = {
+    "glioma": (
+        "GD2", "nbrev_2018", "diffuse midline glioma",
+        "Known of diffuse midline glioma with H3K27M (nbrev_2018); of glioblastoma no share was read.",
+    ),
 }  # fmt: skip
 # To 40 patients: cells hardly seen on day 7 and in the hundreds on day 14, so growth is slow and long; interferon-gamma
 # and ferritin ten times and more above those of CD19 products.
@@ -49,6 +85,26 @@ def table(
     return "\n".join(lines) + "\n\n"
 
 
+def half(letter: str, antigen: str) -> str:
+    """Density at which the binder has half its effect."""
+    value, source, where, how, why = HALF[antigen]
+    fields: dict[str, object] = {"value": value, "unit": UNITS[f"half_{letter}"]}
+    return table(f"parameters.half_{letter}", fields, why, where, source=source, how=how)
+
+
+def carried(disease: str, antigen: str) -> str:
+    """What a solid tumor carries."""
+    positive, source, where, median, sd, why = CARRIED[antigen]
+    named = f'"{antigen}"' if "." in antigen else antigen
+    text = f'[antigens.{named}]\npositive = {positive}\nsource = "{source}"\nwhere = "{where}"\nhow = "reported"\n'
+    text += f'confidence = "read"\n\n[antigens.{named}.density]\nmedian = {median}\nsd = {sd}\nhow = "assumed"\n'
+    text += f'confidence = "memory"\nwhy = "{why}"\n\n'
+    for other, key, place, reason in [NOT_KNOWN[disease]] if disease in NOT_KNOWN else []:
+        text += f'[antigens.{other}]\nsource = "{key}"\nwhere = "{place}"\nhow = "assumed"\nconfidence = "read"\n'
+        text += f'why = "{reason}"\n\n'
+    return text
+
+
 def from_data(name: str, value: float, spread: float | None) -> str:
     """A number of the CD22 product, fitted to the patients of its phase 1 trial."""
     fields: dict[str, object] = {"value": value, "unit": UNITS[name]}
@@ -66,7 +122,7 @@ def product(
 ) -> None:  # fmt: skip
     """Write one product card."""
     usual = tomllib.loads((ROOT / "products/tisagenlecleucel.toml").read_text(encoding="utf-8"))["parameters"]
-    values = {key: entry["value"] for key, entry in usual.items()} | changes
+    values = {key: entry["value"] for key, entry in usual.items()} | ({"half_b": 0.0} if targets[1] else {}) | changes
     values |= {key: float(f"{usual[key]['value'] * factor:.6g}") for key, factor in (multiples or {}).items()}
     kind = "per_kg" if per_kg else "total"
     border = "" if per_kg else "weight_border = 0\n"
@@ -100,6 +156,7 @@ def product(
     use += 'why = "Usual doses of early trials."\n\n'
     body = "# Numbers of the reference model\n\n" + "".join(
         from_data(key, *fitted[key]) if fitted and key in fitted else
+        half(key[-1], targets["ab".index(key[-1])]) if key.startswith("half_") else
         table(f"parameters.{key}", {"value": value, "unit": UNITS[key]}, why if key in {**changes, **(multiples or {})}
               else "As tisagenlecleucel.", "section 11")
         for key, value in {**values, **dict.fromkeys(fitted or {})}.items()
@@ -125,7 +182,7 @@ SPREADS = {
 
 def disease(
     name: str, title: str, antigen: str, synonyms: list[str], changes: dict[str, float], *, neg_sd: float,
-    burden: tuple[float, float], density: tuple[float, float], age: tuple[float, float, float, float], male: float,
+    burden: tuple[float, float], age: tuple[float, float, float, float], male: float,
     why: str,
 ) -> None:  # fmt: skip
     """Write one solid-tumor card."""
@@ -134,7 +191,8 @@ def disease(
     text += f'name = "{name}"\ntitle = "{title}"\nlineage = "solid"\nantigen_a = "{antigen}"\n'
     text += f"synonyms = [{', '.join(repr(s) for s in synonyms)}]\n".replace("'", '"') + "calibrated_on = []\n"
     text += f'source = "reference_model_2026"\nwhere = "sections 10 and 11"\nhow = "assumed"\nwhy = "{why}"\n\n'
-    text += "# Numbers of the reference model\n\n"
+    text += "# Antigens on the tumor: share of the patients whose tumor carries it, and its density\n\n"
+    text += carried(name, antigen) + "# Numbers of the reference model\n\n"
     for key, value in values.items():
         fields: dict[str, object] = {"value": value, "unit": UNITS[key]}
         spread = f'{{ kind = "log10normal", sd = {neg_sd} }}' if key == "f_neg" else SPREADS.get(key)
@@ -146,7 +204,6 @@ def disease(
         "male": {"law": "bernoulli", "probability": male},
         "prior_lines": {"law": "poisson", "mean": 1.0, "plus": 2, "high": 12},
         "burden": {"law": "lognormal", "median": burden[0], "sd": burden[1], "high": 19000, "unit": "e6/kg"},
-        "antigen_density_a": {"law": "lognormal", "median": density[0], "sd": density[1], "unit": "relative"},
         "b_cells_per_kg": {"law": "lognormal", "median": 300, "sd": 1.0, "unit": "e6/kg"},
     }
     for key, fields in laws.items():
@@ -157,24 +214,24 @@ def disease(
 def main() -> None:
     """Write every card."""
     disease("neuroblastoma", "neuroblastoma with GD2", "GD2", ["nb"], {"a_T": 0.03, "iota": 1.5}, neg_sd=1.0,
-            burden=(150, 1.0), density=(1.0, 0.4), age=(6, 4, 1, 25), male=0.55,
+            burden=(150, 1.0), age=(6, 4, 1, 25), male=0.55,
             why="Exploratory: access and suppression guessed, GD2 as reported in early trials.")  # fmt: skip
     disease("gastric_cancer", "gastric cancer with claudin 18.2", "CLDN18.2", ["gastric"], {"a_T": 0.03, "f_neg": 1e-2},
-            neg_sd=1.0, burden=(300, 1.2), density=(0.8, 0.6), age=(58, 11, 18, 85), male=0.6,
+            neg_sd=1.0, burden=(300, 1.2), age=(58, 11, 18, 85), male=0.6,
             why="Exploratory: the antigen of normal stomach and its toxicity are not represented.")  # fmt: skip
     disease("glioma", "glioma with IL13Ra2", "IL13RA2", ["glioblastoma"], {"f_neg": 0.0316}, neg_sd=0.7,
-            burden=(30, 0.8), density=(0.7, 0.8), age=(52, 13, 18, 80), male=0.6,
+            burden=(30, 0.8), age=(52, 13, 18, 80), male=0.6,
             why="Exploratory: intravenous access; a locoregional dose would reach five times as much.")  # fmt: skip
-    b_all, two = ["pediatric_b_all", "adult_b_all"], {"r50_b": 0.6, "B_b": 1, "P_b": 0.5, "design_or": 1}
-    product("cd22_car", "a CD22 product", ["CD22 CAR"], ("CD22", ""), b_all, {"r50_a": 0.6, "P_a": 0.5, "kap_p": 0.8},
+    b_all, two = ["pediatric_b_all", "adult_b_all"], dict[str, float]()
+    product("cd22_car", "a CD22 product", ["CD22 CAR"], ("CD22", ""), b_all, {"kap_p": 0.8},
             multiples={"KCN": 1.5}, dose=(0.3e6, 1e6, 3e6), fitted=CD22,
             why="CD22 is scarcer and lost by dimming: higher density for half response, weaker killing.")  # fmt: skip
-    product("tandem_cd19_cd22", "a tandem CD19/CD22 product", ["tandem CD19/CD22"], ("CD19", "CD22"), b_all, two,
+    product("tandem_cd19_cd22", "a tandem CD19/CD22 product", ["tandem CD19/CD22"], ("CD19", "CD22"), b_all, {},
             dose=(1e6, 3e6, 5e6), why="One cell sees either antigen; the CD22 arm is weaker.")  # fmt: skip
     product("coadministered_cd19_cd22", "CD19 and CD22 products given together", ["coadministered CD19/CD22"],
             ("CD19", "CD22"), b_all, two, multiples={"feng": 0.5}, dose=(1e6, 3e6, 5e6),
             why="Two products at half dose: each cell is taken to see either antigen, half engraft.")  # fmt: skip
-    product("sequential_cd19_cd22", "CD19 then CD22 products", ["sequential CD19/CD22"], ("CD19", "CD22"), b_all, two,
+    product("sequential_cd19_cd22", "CD19 then CD22 products", ["sequential CD19/CD22"], ("CD19", "CD22"), b_all, {},
             dose=(1e6, 3e6, 5e6),
             split="split = { blasts_above = 100, low = [[0, 1.5e6], [45, 1.5e6]], high = [[0, 1.5e6], [45, 1.5e6]] }\n",
             why="One population of cells: both infusions see either antigen, a bound of the benefit.")  # fmt: skip
@@ -187,14 +244,14 @@ def main() -> None:
             ("CD19", ""), cd19, {**donor, "kallo": 0.3, "cd52ko": 1}, multiples={"feng": 0.8}, dose=(1e8, 3e8, 1e9),
             per_kg=False, wait=(5, 2, 1), alemtuzumab=True,
             why="Cells without CD52 survive alemtuzumab, which keeps the host's lymphocytes down.")  # fmt: skip
-    bare = {"B_a": 0, "P_a": 0}
-    product("gd2_car", "a GD2 product", ["GD2 CAR"], ("GD2", ""), ["neuroblastoma"], {**bare, "r50_a": 0.2},
+    bare = dict[str, float]()
+    product("gd2_car", "a GD2 product", ["GD2 CAR"], ("GD2", ""), ["neuroblastoma"], bare,
             multiples={"KCN": 0.5}, dose=(1e6, 3e6, 1e7),
             why="No normal B cells to meet; edema lowers the threshold of the nervous system.")  # fmt: skip
     product("cldn18_2_car", "a claudin 18.2 product", ["claudin 18.2 CAR"], ("CLDN18.2", ""), ["gastric_cancer"],
-            {**bare, "r50_a": 0.3}, dose=(2.5e8, 2.5e8, 5e8), per_kg=False,
+            bare, dose=(2.5e8, 2.5e8, 5e8), per_kg=False,
             why="No normal B cells to meet; the antigen of normal stomach is not represented.")  # fmt: skip
-    product("il13ra2_car", "an IL13Ra2 product", ["IL13Ra2 CAR"], ("IL13RA2", ""), ["glioma"], {**bare, "r50_a": 0.3},
+    product("il13ra2_car", "an IL13Ra2 product", ["IL13Ra2 CAR"], ("IL13RA2", ""), ["glioma"], bare,
             multiples={"KCN": 0.7}, dose=(1e7, 5e7, 1e8), per_kg=False,
             why="No normal B cells to meet; cells in the brain lower the threshold of the nervous system.")  # fmt: skip
 

@@ -22,9 +22,19 @@ MARK = "# The published numbers. An empty endpoint: the journey cannot produce t
 FILES = {
     "JULIET": "juliet", "ZUMA-1 ": "zuma_1", "ZUMA-3": "zuma_3", "TRANSCEND NHL": "transcend", "KarMMa (": "karmma",
     "CARTITUDE-1": "cartitude_1", "Seattle": "seattle", "MSK 19-28z": "park_2018", "Fludarabine": "fabrizio_2022",
-    "Multicentre": "lamble_2023",
+    "Multicentre": "lamble_2023", "ZUMA-2": "zuma_2", "FELIX": "felix", "TRANSCEND CLL": "cll_004", "ZUMA-7": "zuma_7",
+    "KarMMa-3": "karmma_3",
 }  # fmt: skip
 SOURCES = {
+    "Westin 2023 CCR": "westin_2023_age", "Wang 2020": "wang_2020", "Wang 2023": "wang_2023",
+    "s41409-025-02599-x": "mcl_review_2025", "haematologica.org/article/view/13081": "felix_burden",
+    "month-3 persistence": "felix_persistence", "Roddie 2024": "roddie_2024", "obe-cel-in-r-r-b-all": "felix_post_hoc",
+    "sohoinsider": "felix_post_hoc", "PMC10873054": "early_line_tables_2024", "Ailawadhi 2024": "ailawadhi_2024",
+    "karmma3": "ailawadhi_2024", "Rodriguez-Otero 2023": "rodriguez_otero_2023", "Siddiqi 2022": "siddiqi_2022",
+    "Siddiqi 2023": "siddiqi_2023", "ASCO 2024": "cll_004_update", "ecancer": "siddiqi_2023",
+    "behind-the-fda-approval-of-liso-cel": "siddiqi_2023", "yescartahcp": "yescarta_page",
+    "bloodadvances/article-split/8/11/2982": "zuma_7_next_line",
+    "Locke 2024": "locke_2024", "Locke 2022 NEJM": "locke_2022_zuma_7", "tecartus.com": "tecartus_page",
     "Schuster 2019": "schuster_2019", "study.space": "schuster_2019", "Schuster 2021": "schuster_2021",
     "Awasthi": "awasthi_2020", "3/14/2230": "bishop_2019", "docwirenews": "kymriah_label_2018",
     "Neelapu 2023": "neelapu_2023", "hematologyadvisor.com/home/topics/lymphoma/lymphoma-lbcl": "neelapu_2023",
@@ -47,9 +57,12 @@ SOURCES = {
     "Jagannath": "jagannath_2025", "Pennisi": "pennisi_2020",
 }  # fmt: skip
 STEROIDS = ["dexamethasone", "methylprednisolone"]
-COMPLETE = {"zuma_3": ["CR"], "karmma": ["sCR", "CR"], "cartitude_1": ["sCR", "CR"]}
+COMPLETE = {"zuma_3": ["CR"], "karmma": ["sCR", "CR"], "cartitude_1": ["sCR", "CR"], "karmma_3": ["sCR", "CR"]}
 REMISSION = ["CR", "CRh", "CRi"]
-RESPONSE = {"karmma": ["sCR", "CR", "VGPR", "PR"], "cartitude_1": ["sCR", "CR", "VGPR", "PR"]}
+RESPONSE = {
+    "karmma": ["sCR", "CR", "VGPR", "PR"], "cartitude_1": ["sCR", "CR", "VGPR", "PR"],
+    "karmma_3": ["sCR", "CR", "VGPR", "PR"], "cll_004": ["CR", "CRi", "PR"],
+}  # fmt: skip
 CUTOFFS = {
     ("juliet", "long-term"): "long_term", ("juliet", ""): "primary",
     ("zuma_1", "5-year"): "five_year", ("zuma_1", "2-year"): "two_year", ("zuma_1", ""): "primary",
@@ -58,11 +71,95 @@ CUTOFFS = {
     ("karmma", ""): "primary", ("cartitude_1", "12.4"): "first", ("cartitude_1", "27.7"): "third",
     ("cartitude_1", "61.3"): "final", ("cartitude_1", ""): "second", ("seattle", ""): "cll",
     ("park_2018", ""): "only", ("fabrizio_2022", ""): "only", ("lamble_2023", ""): "only",
+    ("zuma_2", "3-year"): "third", ("zuma_2", ""): "primary", ("felix", ""): "only", ("cll_004", ""): "only",
+    ("zuma_7", ""): "primary", ("karmma_3", ""): "final",
 }  # fmt: skip
 SEATTLE = {
     "CLL": ["cll"], "B-ALL first": ["b_all", "b_all_cy"], "NHL Cy/Flu": ["nhl"], "NHL Cy without": ["nhl_cy"],
 }  # fmt: skip
 NOT_SIMULATED = "not simulated, or not defined closely enough to be computed"
+SUBSET = "a subset of the patients that the trial file does not describe"
+CELLS = {"zuma_7": "axi_cel", "karmma_3": "ide_cel"}
+STANDARD = {"zuma_7": "standard_care", "karmma_3": "standard_regimens"}
+INFECTIONS = {"zuma_2": "12 months", "cll_004": "90 days"}  # window of severe infections
+NEW = ("zuma_2", "felix", "cll_004", "zuma_7", "karmma_3")
+
+
+def endpoint_of_new(file: str, row: dict[str, str]) -> dict[str, object]:
+    """The endpoint of a row of the five trials added last: what they ask of ``endpoint`` and more."""
+    q, d, arm = row["quantity"], row["definition"], row["arm"]
+    standard = arm.startswith(("SOC", "standard"))
+    if "landmark" in arm or "MTV" in arm or "double-refractory" in row["population"]:
+        return {"endpoint": "", "reason": SUBSET}
+    if ("age>=65" in arm and (standard or q == "EFS_HR")) or (standard and q.endswith("_2lines")):
+        return {"endpoint": "", "reason": "the comparator is published for all of its patients together"}
+    if q.startswith(("steroid_use_", "vasopressor")):
+        return {"endpoint": "", "reason": "treatments are not told apart by what they were given for"}
+    found = _of_new(file, q, d)
+    if not found:
+        found = endpoint(file, row)
+    if not found["endpoint"]:
+        return found
+    if q == "infection_ge3_rate":
+        found |= {"until": INFECTIONS[file]}
+    if q == "NT_duration_median" and file == "zuma_2":
+        found |= {"until": "600 days"}
+    if file == "felix":
+        low, high = arm.startswith("low tumour"), arm.startswith("high tumour")
+        found |= {"blasts_below": 20.0} if low else {"blasts_from": 20.0} if high else {}
+        found |= {"blasts_from": 5.0} if arm == "FDA efficacy set" else {}
+        found |= {"censor_transplant": False} if q.startswith("OS") else {}
+    if file == "cll_004" and arm.startswith("DL2"):
+        found |= {"arms": ["dl2"]}
+    if file in CELLS and "arms" not in found:
+        found |= {"arms": [STANDARD[file] if standard else CELLS[file]]}
+        of_all = ("survival", "efs_second_line", "responded", "not_infused", "crossed_over", "age", "prior_lines")
+        found |= {"among": "enrolled"} if found["endpoint"] in of_all else {}
+        found |= {"age_from": 65} if "age>=65" in arm else {}
+        found |= {"lines_from": 2, "lines_to": 2} if q.endswith("_2lines") else {}
+    return found
+
+
+def _of_new(file: str, q: str, d: str) -> dict[str, object]:
+    """What the five trials call otherwise; {}: as the others do."""
+    if file == "zuma_7" and q in ("EFS_rate", "EFS_median"):
+        return {
+            "endpoint": "efs_second_line", "cutoff": "primary",
+            **({"time": "24 months"} if q == "EFS_rate" else {}),
+        }  # fmt: skip
+    if q == "EFS_HR" and file == "zuma_7":
+        both = [CELLS[file], STANDARD[file]]
+        return {"endpoint": "efs_second_line_between_arms", "against": STANDARD[file], "arms": both,
+                "among": "enrolled", "cutoff": "primary"}  # fmt: skip
+    if q in ("PFS_HR", "OS_HR") and file in CELLS:
+        both = [CELLS[file], STANDARD[file]]
+        return {"endpoint": "hazard_between_arms", "event": q.split("_")[0], "against": STANDARD[file], "arms": both,
+                "among": "enrolled", "cutoff": "final"}  # fmt: skip
+    if q == "PFS_median_2lines":
+        return {"endpoint": "survival", "event": "PFS", "cutoff": "final"}
+    if q == "OS_median" and file == "karmma_3":
+        return {"endpoint": "survival", "event": "OS", "cutoff": "final"}
+    if q == "DOR_median" and file == "felix":
+        return {"endpoint": "survival", "event": "DOR", "cutoff": "only"}
+    if q == "crossover_rate":
+        return {"endpoint": "crossed_over"}
+    if q == "ongoing_response_rate":
+        return {"endpoint": "ongoing_response", "cutoff": "primary"}
+    if q == "CRi_rate" or (q == "MRD_neg_rate" and file in ("zuma_2", "karmma_3")):
+        return {"endpoint": "", "reason": NOT_SIMULATED}
+    if q == "CR_CRi_rate" and file == "cll_004":
+        return {"endpoint": "responded", "responses": ["CR", "CRi"]}
+    if q == "CR_rate" and d == "CR within 3 months":
+        return {"endpoint": "responded", "responses": ["CR"], "response_by": "100 days"}
+    if q in ("SD_rate", "PD_rate", "PR_rate"):
+        return {"endpoint": "best_response", "responses": [q[:2]]}
+    if q == "CRS_resolution_median":
+        return {"endpoint": "crs_duration", "grade": 1}
+    if q == "NT_resolution_median":
+        return {"endpoint": "neurologic_duration", "grade": 1}
+    if q == "time_apheresis_to_infusion_median":
+        return {"endpoint": "enrollment_to_infusion", "kind": "design"}
+    return {}
 
 
 def endpoint(file: str, row: dict[str, str]) -> dict[str, object]:
@@ -233,7 +330,7 @@ def main(folder: Path) -> None:
         head = path.read_text(encoding="utf-8").split(MARK)[0]
         body = ""
         for row in (r for r in rows if r["trial"].startswith(part)):
-            fields = endpoint(name, row)
+            fields = endpoint_of_new(name, row) if name in NEW else endpoint(name, row)
             score = scored.get((*key(row), float(row["value"])))
             if row["unit"] not in UNITS:
                 if score:
@@ -246,6 +343,8 @@ def main(folder: Path) -> None:
                 fields["arms"] = ["450e6"]
             if name == "park_2018" and "low burden" in row["arm"]:
                 fields["blasts_below"] = 5
+            if name == "felix" and "tumour burden" in row["arm"]:
+                fields["draw"] = 57 if row["arm"].startswith("low") else 70
             if not row["n"] and fields["endpoint"] and "draw" not in fields:
                 fields["draw"] = DRAWS.get((name, row["quantity"][:2]), DRAWS[name])
             if score:
@@ -262,7 +361,8 @@ def main(folder: Path) -> None:
 
 DRAWS = {"juliet": 64, "zuma_1": 94, "zuma_3": 55, "transcend": 113, "karmma": 128, "cartitude_1": 97, "seattle": 47,
          ("transcend", "NT"): 81, ("transcend", "OS"): 257, ("transcend", "DO"): 186, ("zuma_1", "NT"): 65,
-         "park_2018": 53, "fabrizio_2022": 152, "lamble_2023": 420}  # fmt: skip
+         "park_2018": 53, "fabrizio_2022": 152, "lamble_2023": 420, "zuma_2": 68, "felix": 127, "cll_004": 117,
+         "zuma_7": 170, "karmma_3": 225, ("karmma_3", "PF"): 78}  # fmt: skip
 """Patients drawn where the table gives no number: those with the event, or the trial."""
 
 

@@ -114,6 +114,24 @@ def join(records: Sequence[T], counts: Sequence[int], order: NDArray[np.intp], *
     return _changed(records[0], changed)
 
 
+def absent(record: T) -> T:
+    """A record of as many patients of whom nothing is known: NaN, false, -1, no text and no doses."""
+    changed = {name: _absent(getattr(record, name)) for name, axis in axes(record).items() if axis == "patient"}
+    return _changed(record, changed)
+
+
+def _absent(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        cells = cast(_Cells, value)
+        return np.full(cells.shape, _ABSENT.get(cells.dtype.kind, 0), dtype=cells.dtype)
+    if isinstance(value, Mapping):
+        held = cast("Mapping[object, object]", value)
+        return {key: _absent(one) for key, one in held.items() if not _is_cell(key)}
+    if isinstance(value, tuple):  # dated doses
+        return ()
+    return value if value is None else absent(value)
+
+
 def patient_arrays(record: object) -> dict[str, _Cells]:
     """Fields of a record that hold one value for each patient, by name: arrays of shape (n,)."""
     found = {name: getattr(record, name) for name, axis in axes(record).items() if axis == "patient"}

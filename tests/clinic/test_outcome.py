@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vein2vein.clinic.response.outcome import CLOCKS, ENDPOINTS, Outcome, assess, time_to_event
-from vein2vein.clinic.response.response import respond, respond_all
+from vein2vein.clinic.response.response import Response, respond, respond_all
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
@@ -200,3 +200,49 @@ def test_residual_disease_below_the_limit_is_negative_only_if_the_assay_is_sensi
     values = {name: np.array([[value]]) for name, value in cell.items()}
     course = Course(np.arange(1), np.array([28.0]), values, {"mrd": np.array([[True]])})
     assert respond_all(course).mrd_negative[0] == negative
+
+
+# Intention to treat
+
+
+def test_a_progression_before_the_infusion_is_an_event_of_intention_to_treat(outcome):
+    lost = outcome.progression_day.copy()
+    lost[AT["never infused, alive"]] = -12
+    found = dataclasses.replace(outcome, progression_day=lost)
+    for endpoint in ("PFS", "EFS"):
+        assert read(found, "never infused, alive", endpoint, clock="enrolment") == (23, True)  # enrolled on day -35
+        assert read(found, "never infused, alive", endpoint) is None
+    for endpoint in ("RFS", "DOR"):
+        assert read(found, "never infused, alive", endpoint, clock="enrolment") is None
+    assert read(found, "never infused, alive", "OS", clock="enrolment") == (735, False)
+
+
+def test_without_progression_the_never_infused_leave_on_the_day_planned(outcome):
+    assert read(outcome, "never infused, alive", "PFS", clock="enrolment") == (35, False)
+    assert read(outcome, "never infused, died", "PFS", clock="enrolment") == (30, False)  # died on other therapy
+    assert read(outcome, "never infused, alive", "EFS", clock="enrolment") == (35.1, True)
+    censored = {"clock": "enrolment", "never_infused": "censored"}
+    assert read(outcome, "never infused, alive", "EFS", **censored) == (35, False)
+    waiting = outcome.death_day.copy()
+    waiting[AT["never infused, died"]] = -10
+    died = dataclasses.replace(outcome, death_day=waiting)
+    for endpoint in ("PFS", "EFS", "OS"):
+        assert read(died, "never infused, died", endpoint, clock="enrolment") == (20, True)
+    assert read(died, "never infused, died", "EFS", **censored) == (20, True)
+    with pytest.raises(InputError, match="censored"):
+        time_to_event(outcome, "EFS", never_infused="censor")
+
+
+def test_a_day_lost_counts_for_the_never_infused_alone_and_while_they_were_observed(outcome):
+    n = len(outcome.best_response)
+    response = Response(
+        "", np.empty(0), (), np.empty((n, 0), np.int8), outcome.best_response, outcome.response_day,
+        outcome.mrd_negative, outcome.relapse_day, outcome.progression_day, outcome.relapse_antigen, {},
+    )  # fmt: skip
+    found = assess(
+        response, infused=outcome.best_response != "", death_day=outcome.death_day, last_day=outcome.last_day,
+        enrolment_day=outcome.enrolment_day, lost_day=-3.0,
+    )  # fmt: skip
+    never = outcome.best_response == ""
+    assert (found.progression_day[never] == -3).all() and (found.relapse_day[never] == NEVER).all()
+    assert found.progression_day[AT["progressed"]] == 200 and found.progression_day[AT["lasting"]] == NEVER

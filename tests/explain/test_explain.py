@@ -138,7 +138,7 @@ def test_the_label_rules_are_those_of_the_clinical_rules(english):
 def test_a_use_that_is_not_on_the_label_says_so():
     said = read_catalog("en").text["not_approved"]
     assert said not in text_of(explanation_page(CHILD, TISA))
-    assert said in text_of(explanation_page(an_adult("mm"), TISA))
+    assert said in text_of(explanation_page(an_adult("mcl"), TISA))
     assert said in text_of(explanation_page(an_adult("adult_b_all"), TISA))  # 61 years: above the label's age
 
 
@@ -332,7 +332,7 @@ def test_every_english_sentence_is_easy_also_where_a_page_rarely_shows_it():
     [
         (CHILD, TISA, {"spread": a_journey()}, ["model_intro", "assumed"]),
         (CHILD, TISA, {}, ["model_off", "no_date"]),
-        (an_adult("mm"), TISA, {}, ["not_approved", "model_unchecked", "no_published"]),
+        (an_adult("mcl"), TISA, {}, ["not_approved", "model_unchecked", "no_published"]),
         (an_adult("adult_b_all"), find_product("obecabtagene_autoleucel"), {}, ["unverified", "step_second_text"]),
     ],
     ids=["model", "no model", "not approved", "split dose"],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vein2vein import __version__
+from vein2vein.analytes import analyte
 from vein2vein.clinic.care import eligibility
 from vein2vein.clinic.care.management import read_policy, treat
 from vein2vein.clinic.grades import monitoring
@@ -25,6 +26,7 @@ from vein2vein.models.reference import extinction
 from vein2vein.models.reference.model import MODEL
 from vein2vein.models.reference.model import parameters as general
 from vein2vein.parameters import as_matrix, individual_values
+from vein2vein.randomness import uniforms
 from vein2vein.therapy import engineering, ex_vivo_expansion, leukapheresis, release
 from vein2vein.therapy.conditioning import lymphodeplete
 from vein2vein.therapy.disease import find_disease
@@ -32,6 +34,7 @@ from vein2vein.therapy.infusion import check_dose, infuse, read_requested_dose
 from vein2vein.therapy.kinetics import kinetics
 from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_indication, find_product
+from vein2vein.therapy.targets import notes_of, targets_of
 from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.trials.virtual_patients import virtual_patients
@@ -133,7 +136,8 @@ def steps_of(case):
     white[made] = MODEL.observables(0.0, begun, named(MODEL.parameters, columns), levels)["white_cells"]
     conditioned, six = lymphodeplete(ready, lot, product, case.regimen, white)
     infused, seven = infuse(lot, ready, product, asked)
-    zero = check_dose(asked, patient, product) if asked else ()
+    zero = [*check_dose(asked, patient, product)] if asked else []
+    zero += notes_of(product, case.journey.disease, patient)
     said = list(dict.fromkeys([*zero, *one, *two, *three, *four, *five, *six, *seven]))
     return SimpleNamespace(
         apheresis=apheresis, cells=cells, lot=lot, waiting=waited, conditioning=conditioned, infusion=infused,
@@ -150,11 +154,10 @@ def columns_of(case, lot, ready, who, first):
     measured = ("neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein")
     traits |= {name: own.baseline[name] for name in measured if name in own.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
-    if product.target_a == disease.antigen_b:
-        traits["antigen_density_a"], values["f_neg"] = own.antigen_density_b, values["f_neg_b"]
+    traits["usual_lines"] = np.full(len(who), covariates.usual_lines(disease))
     found = covariates.individual(
-        CONSTANTS.covariates, values, traits=traits, target_a=product.target_a, target_b=product.target_b, t0=first,
-        seed=SEED, numbers=own.number, limits=ward_limits(),
+        CONSTANTS.covariates, values, traits=traits, targets=targets_of(product, disease, own), design=product.design,
+        t0=first, seed=SEED, numbers=own.number, limits=ward_limits(),
     )  # fmt: skip
     return as_matrix(found, MODEL.parameters, who.size)
 
@@ -347,16 +350,48 @@ def test_a_transplantation_is_on_the_first_day_in_remission_from_the_drawn_one_o
         np.testing.assert_array_equal(replayed.days[given.argmax(axis=1)][moved], journey.outcome.hsct_day[who][moved])
 
 
-def response_of(case, course):
-    lineage = case.journey.disease.lineage
+def due_days(numbers):
+    """Days of the visits by their own rule: evenly in the window, and the nearest monitoring day of the record."""
+    draws, planned, grid = uniforms(SEED, "visit windows", numbers, 4), PLAN.disease_visits, monitoring_days(PLAN)
+    wide = (3, 7, 7, 15)  # a quarter of the way to the nearest visit, but 12 % of day 28 (3) and 60 (7)
+    drawn = np.round([[day + w * (2 * u - 1) for day, w, u in zip(planned, wide, own)] for own in draws])
+    return grid[np.abs(drawn[..., None] - grid).argmin(axis=-1)]
+
+
+def response_of(case, journey):
+    """Response at the visits due, and at those that new overt disease brought about."""
+    course, lineage, due = journey.course, case.journey.disease.lineage, due_days(journey.patient.number)
+    keep = (course.days <= 0) | np.zeros(course.shape, bool)
+    for i in range(len(due)):
+        overt = overt_days({"solid": "lymphoma"}.get(lineage, lineage), course, i)
+        known, begun = False, False
+        for j, day in enumerate(course.days):
+            if day in due[i] or (begun and overt[j] and not known):
+                keep[i, j], known, begun = True, overt[j], True
+    values = {
+        name: np.where(keep, cells, np.nan) if analyte(name).kind == "disease" else cells
+        for name, cells in course.values.items()
+    }
+    seen, days = replace(course, values=values), course.days[course.days >= 28 - 3]
     if lineage == "myeloma":
-        return respond_myeloma(course, visits=PLAN.disease_visits)
-    return respond(course, lineage={"solid": "lymphoma"}.get(lineage, lineage), visits=PLAN.disease_visits)
+        return respond_myeloma(seen, visits=days)
+    return respond(seen, lineage={"solid": "lymphoma"}.get(lineage, lineage), visits=days)
+
+
+def overt_days(lineage, course, i):
+    if lineage == "leukemia":
+        return course.dense("circulating_blasts")[i] >= 0.1
+    if lineage == "lymphoma":
+        volume = course.dense("metabolic_tumor_volume")[i]
+        return (volume >= 100) & (volume >= 1.84 * np.maximum(np.fmin.accumulate(volume), 1))
+    serum, chain = course.dense("m_protein")[i], course.dense("free_light_chain")[i]
+    value = serum if serum[0] >= 10 else chain
+    return (value >= value[0] / 2) & (value >= 1.25 * np.fmin.accumulate(value))
 
 
 def test_response_is_read_off_the_course(case):
     journey = case.journey
-    found = response_of(case, journey.course)
+    found = response_of(case, journey)
     alive = journey.infused & np.isinf(journey.outcome.death_day)
     assert alive.any()
     for name in ("best", "response_day", "mrd_negative", "relapse_day", "progression_day", "status"):
@@ -370,7 +405,11 @@ def test_response_is_read_off_the_course(case):
     outcome, end = journey.outcome, np.minimum(journey.outcome.death_day, journey.outcome.last_day)
     for name in ("response_day", "relapse_day", "progression_day"):
         day = getattr(journey.response, name)
-        np.testing.assert_array_equal(getattr(outcome, name), np.where(journey.infused & (day <= end), day, np.inf))
+        wanted = np.where(journey.infused & (day <= end), day, np.inf)
+        if name == "progression_day":  # who leaves for progression before the infusion has one
+            left = journey.waiting.dropped & (journey.waiting.reason == "progression")
+            wanted = np.where(~journey.infused & left, journey.waiting.drop_day, wanted)
+        np.testing.assert_array_equal(getattr(outcome, name), wanted)
     np.testing.assert_array_equal(outcome.best_response, np.where(journey.infused, journey.response.best, ""))
     np.testing.assert_array_equal(outcome.enrolment_day, journey.enrolment_day)
 
@@ -381,7 +420,7 @@ def test_death_comes_by_the_first_of_its_ways(case, replayed):
     own, days, response = numbers[who], replayed.days, journey.response
     failed = np.isin(response.best[who], ("NR", "NE", "MLFS")) & np.isinf(response.response_day[who])
     lost = np.minimum(response.relapse_day[who], response.progression_day[who])
-    lost = np.where(failed, np.minimum(lost, PLAN.disease_visits[0]), lost)
+    lost = np.where(failed, np.minimum(lost, due_days(own)[:, 0]), lost)
     background = replayed.columns[:, MODEL.parameters.index("nrm_bg")]
     moved = journey.outcome.hsct_day[who]
     added, total = np.zeros(who.size), np.zeros(replayed.hazard.shape)

@@ -216,7 +216,7 @@ def test_designs_recognize_what_they_should():
     ))  # fmt: skip
     rec = recognition(p)
     assert np.allclose(rec.pp, 1) and np.allclose(rec.pn, [1, 1, 0]) and np.allclose(rec.np, [0, 1, 0])
-    assert np.allclose(rec.B, [1, 1, 0]) and rec.nn == 0
+    assert np.allclose(rec.B, [1, 1, 0]) and not np.any(rec.nn)
     dim = recognition(named(MODEL.parameters, matrix({"r_a": 0.073}, {"r_a": 0.081})))
     assert np.allclose(dim.pp, [0.35, 0.40], atol=0.005)
     x, _ = follow(matrix({}, {"design_and": 1.0, "B_b": 0.0, "P_b": 0.0}), np.array([-6.0, 0.0, 20.0]))

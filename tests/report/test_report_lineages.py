@@ -134,7 +134,9 @@ def times(journey, rows, endpoint, clock="infusion"):
     ):  # no remission counts from the infusion, once a visit has been due; never infused counts as that too
         judged = np.where(np.isfinite(death), end >= 28, end >= 100)
         failed = np.isin(best, ["NR", "NE", "MLFS"]) & judged & infused
-        day = np.where(infused, np.where(failed, FAILURE_DAY, day), np.minimum(FAILURE_DAY, end))
+        day = np.where(infused, np.where(failed, FAILURE_DAY, day), np.minimum(np.minimum(FAILURE_DAY, end), day))
+    if endpoint == "PFS":  # without infusion other therapy begins on the day planned for it
+        end = np.where(infused, end, np.minimum(end, 0.0))
     start = np.zeros(len(rows)) if clock == "infusion" else out.enrolment_day[rows]
     there = infused if clock == "infusion" else np.ones(len(rows), dtype=bool)
     event = np.isfinite(day) & (day <= end)

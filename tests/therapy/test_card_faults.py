@@ -23,7 +23,7 @@ from vein2vein.parameters import (
     individual_values,
     read_parameters,
 )
-from vein2vein.therapy import disease, manufacturing, patient, product, visits
+from vein2vein.therapy import antigens, disease, manufacturing, patient, product, visits
 from vein2vein.therapy.laws import Law
 from vein2vein.virtual import bedside, covariates, hazards
 
@@ -92,6 +92,25 @@ FAULTS = [
     (CLL, 'lineage = "lymphoma"', 'lineage = "lymphom"', 1, "lineage", "did you mean lymphoma"),
     (CLL, 'antigen_b = "CD20"', 'antigen_b = "CD200"', 1, "antigen_b", "did you mean CD20"),
     (CLL, 'antigen_b = "CD20"', 'antigen_b = "CD19"', 1, "antigen_b", "which is antigen_a"),
+    # antigens on the tumor
+    (CLL, "[antigens.CD22]", "[antigens.CD222]", 1, "antigens.CD222", "unknown antigen 'CD222'; did you mean CD22"),
+    (CLL, "positive = 0.2", "positive = 20", 1, "antigens.CD22.positive", "found 20, expected a number from 0 to 1"),
+    (CLL, "median = 11450", "median = 0", 1, "antigens.CD19.density.median", "found 0"),
+    (CLL, "median = 11450", "median = 1e9", 1, "antigens.CD19.density.median", "found 1e+09"),
+    (CLL, "sd = 0.505", "sd = -0.5", 1, "antigens.CD19.density.sd", "found -0.5"),
+    (CLL, "[antigens.CD22.density]", "[antigens.CD22.densty]", 1, "antigens.CD22.densty", "did you mean density"),
+    (CLL, "positive = 0.2\n", "", 0, "antigens.CD22.density", "a density where positive is 0 or not given"),
+    (CLL, 'antigen_b = "CD20"', 'antigen_b = "BCMA"', 1, "antigen_b", "expected one that antigens tells to be carried"),
+    (CLL, "[antigens.BCMA]", "[antigens.BCMA]\npositive = 0.3", 1, "antigens.BCMA.density", "needs its law"),
+    (
+        TISA,
+        "[parameters.half_a]\nvalue = 2000",
+        "[parameters.half_a]\nvalue = 0.1",
+        2,
+        "parameters.half_a.value",
+        "0.1",
+    ),
+    (TISA, "[parameters.half_a]", "[parameters.r50_a]", 1, "parameters.r50_a", "unknown parameter 'r50_a'"),
     # use, dose, lymphodepletion
     (TISA, "age_below = 26", "age_below = 26\nage_low = 30", 1, "indications.0.age_below", "more than age_low, 30"),
     (TISA, "age_below = 26", "age_below = -26", 1, "indications.0.age_below", "found -26"),
@@ -270,6 +289,10 @@ def test_an_overlay_in_another_unit_is_converted_or_refused():
         (lambda: Law("age", "fixed", {"vale": 3.0}), "vale", "did you mean value"),
         (lambda: replace(product.find_product("kymriah"), costimulation="CD82"), "costimulation", "CD28"),
         (lambda: replace(disease.find_disease("lbcl"), lineage="lymfoma"), "lineage", "lymphoma"),
+        (lambda: replace(product.find_product("kymriah"), target_a="CD191"), "target_a", "did you mean CD19"),
+        (lambda: antigens.find_antigen("CD191"), None, "did you mean CD19"),
+        (lambda: antigens.Expression(how="assumed", why="x", confidence="read", positive=0.5), "density", "its law"),
+        (lambda: antigens.Expression(how="assumed", why="x", confidence="sure"), "confidence", "unknown confidence"),
     ],
 )
 def test_a_record_made_in_python_meets_the_same_checks(make, field, said):

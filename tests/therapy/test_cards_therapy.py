@@ -49,7 +49,8 @@ def test_a_card_is_named_as_its_file_and_its_process_numbers_exist(product):
 @pytest.mark.parametrize("disease", DISEASES.values(), ids=DISEASES)
 def test_every_field_of_a_patient_has_a_law(disease):
     laws = diseases.population_laws(disease)
-    assert set(laws) == set(diseases.FIELDS)
+    carried = {name for name, one in disease.antigens.items() if one.carried}
+    assert set(laws) == {*diseases.FIELDS, *carried} and {disease.antigen_a, disease.antigen_b} - {""} <= carried
     values = draw(laws, np.arange(200), 1)
     assert all(np.isfinite(v).all() for v in values.values())
     assert values["burden"].max() <= disease.parameters.parameters["K0"].value

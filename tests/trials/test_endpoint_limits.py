@@ -204,9 +204,10 @@ def test_a_durable_remission_lasts_more_than_six_months(journey):
 
 
 def test_sets_leave_out_the_never_infused(journey):
-    never = replace(journey, infused=np.zeros(6, bool))
+    graded = {**journey.findings, "icans": journey.findings["neurologic_event"]}
+    never = replace(journey, infused=np.zeros(6, bool), findings=graded)
     for name, members in SETS.items():
-        assert yes(members(never, "penn", 56)) == (ALL if name == "enrolled" else []), name
+        assert yes(members(never, "penn", 56)) == (ALL if name in ("enrolled", "collected") else []), name
     assert yes(SETS["crs_below_grade_4"](journey, "penn", 2)) == [0, 1, 2, 3, 5]
     assert yes(SETS["crs"](journey, "penn", 1)) == [0, 5]
     assert yes(SETS["severe_neurologic_event"](journey, "penn", 2)) == []

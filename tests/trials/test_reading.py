@@ -89,8 +89,13 @@ time = "3 months"
 cutoff = "early"
 weight_from = 40
 weight_to = 90
-blasts_from = 5
-blasts_below = 75
+age_from = 18
+age_to = 80
+lines_from = 1
+lines_to = 9
+burden_from = 5
+burden_to = 7500
+burden_unit = "e6/kg"
 arms = ["shelf", "low"]
 tolerance = 12
 tolerance_kind = "points"
@@ -126,9 +131,11 @@ def test_every_field_of_a_published_row_is_the_one_of_the_file(rich):
     expected = Published(
         trial="ZUMA", arm="phase 2", quantity="OS", definition="t=3mo", value=60.0, low=50.5, high=70.5, spread="none",
         n=20.0, unit="%", source="hay_2017", where="Fig. 2", confidence="memory", kind="design", endpoint="survival",
-        arguments={"event": "OS", "clock": "enrolment", "censor_transplant": True}, among="enrolled", draw=18,
+        arguments={"event": "OS", "clock": "enrolment", "censor_transplant": True, "never_infused": "event"},
+        among="enrolled", draw=18,
         statistic="median", time=3 * 365.25 / 12, cutoff="early", weight_from=40.0, weight_to=90.0, reason="",
-        blasts_from=5.0, blasts_below=75.0, arms=("shelf", "low"), tolerance=12.0, tolerance_kind="points",
+        arms=("shelf", "low"), tolerance=12.0, tolerance_kind="points", age_from=18.0, age_to=80.0, lines_from=1.0,
+        lines_to=9.0, burden_from=5.0, burden_to=7500.0, burden_unit="e6/kg",
     )  # fmt: skip
     assert dataclasses.asdict(row) == dataclasses.asdict(expected)
 
@@ -142,7 +149,8 @@ def test_what_a_published_row_leaves_out_has_its_usual_value(rich):
         "unit": "copies/ug gDNA", "source": "", "where": "", "confidence": "read", "kind": "outcome",
         "endpoint": "cmax", "arguments": {}, "among": "infused", "draw": 0, "statistic": "geometric mean", "time": None,
         "cutoff": "", "weight_from": 0.0, "weight_to": np.inf, "reason": "", "blasts_from": 0.0, "blasts_below": np.inf,
-        "arms": (), "tolerance_kind": "",
+        "arms": (), "tolerance_kind": "", "age_from": 0.0, "age_to": np.inf, "lines_from": 0.0, "lines_to": np.inf,
+        "burden_from": 0.0, "burden_to": np.inf, "burden_unit": "e6/kg",
     }  # fmt: skip
     assert (rich.published[2].reason, rich.published[2].endpoint) == ("not simulated", "")
     assert read(RICH.replace("draw = 18\n", "")).published[0].draw == 20  # as many as were published

@@ -44,7 +44,11 @@ def test_medians_of_the_pediatric_card():
     assert np.median(patient.burden) == pytest.approx(10200, rel=0.03)
     assert np.median(patient.age) == pytest.approx(11, abs=1)
     assert np.median(patient.prior_lines) == 3
-    assert np.mean(patient.antigen_density_a < 1) == pytest.approx(0.10, abs=0.01)
+    assert np.median(patient.antigens["CD19"]) == pytest.approx(12_000, rel=0.03)
+    assert np.std(np.log(patient.antigens["CD19"])) == pytest.approx(0.7, rel=0.03)
+    dense = patient.antigens["CD22"]
+    assert np.median(dense[patient.kmt2a]) / np.median(dense[~patient.kmt2a]) == pytest.approx(0.413, rel=0.1)
+    assert all((found > 0).all() for found in patient.antigens.values())  # selected
     assert np.median(patient.cd3 / patient.lymphocytes) == pytest.approx(700, rel=0.02)
     assert patient.age.min() >= 3 and patient.age.max() <= 24
 

@@ -1,14 +1,24 @@
 """From traits to parameters: section 9b of the specification, founders and response class."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from vein2vein.journey.day_loop import ward_limits
+from vein2vein.models.model import named
+from vein2vein.models.reference.equations import recognition
 from vein2vein.models.reference.extinction import CLONES
 from vein2vein.models.reference.model import MODEL, parameters
+from vein2vein.models.reference.observables import antigen_positive
 from vein2vein.parameters import individual_values
 from vein2vein.randomness import uniforms
+from vein2vein.therapy.antigens import find_antigen
+from vein2vein.therapy.disease import find_disease
+from vein2vein.therapy.targets import Target
 from vein2vein.virtual import covariates
 
 LIMITS = ward_limits()
@@ -18,7 +28,7 @@ C = covariates.constants()
 # a leukemia and a product in round numbers, for what the cards give
 CARDS = {
     "rho": 3.2, "feng": 0.1, "fM": 0.3, "kap_p": 1.0, "muE": 0.2, "kEM": 0.001, "kEX": 0.03, "yE": 6.0, "yI": 0.6,
-    "KCN": 40.0, "r50_a": 0.1, "f4": 0.6, "VCN": 1.2, "CLnr": 3.9, "K0": 14_000.0, "f_clon": 0.1, "a_T": 1.0,
+    "KCN": 40.0, "half_a": 2000.0, "f4": 0.6, "VCN": 1.2, "CLnr": 3.9, "K0": 14_000.0, "f_clon": 0.1, "a_T": 1.0,
     "g": 0.065, "kap_d": 2.0, "p_res": 0.2, "f_res": 0.05, "r_res": 0.7, "f_neg": 1e-12, "f_niche": 1e-7, "mf": 1.0,
     "kzB": 0.008, "B0": 40.0, "nrm_bg": 0.04, "mpp": 12.0, "leukemia": 1.0,
 }  # fmt: skip
@@ -37,11 +47,17 @@ def drawn(n=1, typical=True, seed=1, **change):
     return values
 
 
+def seen(name="CD19", n=1, density=20_000.0, loss="f_neg"):
+    antigen = find_antigen(name)
+    return Target(antigen, np.full(n, density), antigen.reference, loss)
+
+
 def made(traits=CHILD, n=1, values=None, seed=1, target_a="CD19", **more):
     return covariates.individual(
         C,
         drawn(n) if values is None else values,
-        traits={**traits, **more}, target_a=target_a, t0=-6.0, seed=seed, numbers=np.arange(n), limits=LIMITS,
+        traits={**traits, **more}, targets=(seen(target_a, n),), design="single", t0=-6.0, seed=seed,
+        numbers=np.arange(n), limits=LIMITS,
     )  # fmt: skip
 
 
@@ -213,7 +229,7 @@ def test_light_chain_and_iga_myeloma():
 def test_a_patient_does_not_depend_on_the_others():
     together = made(n=20)
     alone = covariates.individual(
-        C, drawn(), traits=CHILD, target_a="CD19", t0=-6.0, seed=1, numbers=[13], limits=LIMITS
+        C, drawn(), traits=CHILD, targets=(seen(),), design="single", t0=-6.0, seed=1, numbers=[13], limits=LIMITS
     )
     for name, column in together.items():
         assert column[13] == alone[name][0], name
@@ -224,3 +240,100 @@ def test_drawn_values_are_not_changed_in_place():
     before = {name: value.copy() for name, value in values.items()}
     made(values=values, viability=0.5, ferritin=5000.0)
     assert all(np.array_equal(values[name], before[name]) for name in values)
+
+
+# ---------------------------------------------------------------- what the product sees
+
+
+def recognized(densities, design="single", escaped=(0.0, 0.0), **values):
+    """Recognition of the clones and what is taken as carrying the antigen, for tumors of these densities."""
+    names = ("CD19", "CD22")[: len(densities)]
+    targets = [
+        Target(replace(find_antigen(name), escaped=kept), np.atleast_1d(density), 20_000.0, loss)
+        for name, density, kept, loss in zip(names, densities, escaped, ("f_neg", "f_neg_b"))
+    ]
+    p = covariates.individual(
+        C, drawn(half_b=np.full(1, 2000.0), **values), traits=CHILD, targets=targets, design=design, t0=-6.0, seed=1,
+        numbers=[0], limits=LIMITS,
+    )  # fmt: skip
+    every = named(MODEL.parameters, np.stack([p[name] for name in MODEL.parameters], axis=1))
+    return p, recognition(every), every
+
+
+@pytest.mark.parametrize("design", ["single", "or", "and"])
+@given(a=st.floats(0, 1e6), b=st.floats(0, 1e6), more=st.floats(1, 100))
+@settings(max_examples=25, deadline=None)
+def test_more_antigen_is_never_seen_less_and_none_is_not_seen(design, a, b, more):
+    two = design != "single"
+    _, seen_as, _ = recognized((a, b) if two else (a,), design)
+    _, denser, _ = recognized((a * more, b) if two else (a * more,), design)
+    for clone in ("pp", "pn", "np", "nn", "s"):
+        assert getattr(denser, clone) >= getattr(seen_as, clone) - 1e-12
+    there = {"single": a > 0, "or": a > 0 or b > 0, "and": a > 0 and b > 0}[design]
+    lacking, none, _ = recognized((0.0, 0.0) if two else (0.0,), design)
+    assert none.pp == 0 and lacking["bys"] == 0
+    if not there:
+        assert seen_as.pp == seen_as.s == 0
+
+
+@pytest.mark.parametrize(
+    ("design", "densities", "pp", "pn", "np", "carry"),
+    [
+        ("single", (0.0,), 0, 0, 0, 0), ("or", (0.0, 20_000.0), 1, 0, 1, 1), ("or", (20_000.0, 0.0), 1, 1, 0, 1),
+        ("and", (20_000.0, 0.0), 0, 0, 0, 0), ("and", (20_000.0, 20_000.0), 1, 0, 0, 1),
+    ],
+)  # fmt: skip
+def test_a_dual_product_works_on_the_antigen_that_is_there(design, densities, pp, pn, np, carry):
+    p, rec, every = recognized(densities, design)
+    assert (rec.pp[0], rec.pn[0], rec.np[0]) == pytest.approx((pp, pn, np))
+    assert (p["bys"][0] > 0) == bool(carry)
+    clones = {"pp": 1.0, "pn": 0.0, "np": 0.0, "nn": 0.0, "s": 0.0}
+    assert antigen_positive(clones, every)[0] == carry
+
+
+def test_cells_that_escape_by_dimming_stay_weakly_positive():
+    lost, dim = (recognized((20_000.0,), escaped=(kept,)) for kept in (0.0, 0.58))
+    assert lost[1].np[0] == 0 < dim[1].np[0] < dim[1].pp[0] == pytest.approx(1)
+    clones = {"pp": 0.0, "pn": 0.0, "np": 1.0, "nn": 0.0, "s": 0.0}
+    assert antigen_positive(clones, lost[2])[0] == 0 and antigen_positive(clones, dim[2])[0] == 1
+
+
+def test_losses_go_with_the_antigen_and_not_with_its_place():
+    values = drawn(half_b=np.full(1, 2000.0), f_neg=np.full(1, 1e-5), f_neg_b=np.full(1, 1e-3))
+    told = {"t0": -6.0, "seed": 1, "numbers": [0], "limits": LIMITS, "traits": CHILD}
+    one, other = seen("CD19"), seen("CD22", loss="f_neg_b")
+    first = covariates.individual(C, values, targets=(one, other), design="or", **told)
+    second = covariates.individual(C, values, targets=(other, one), design="or", **told)
+    assert (first["f_neg"], first["f_neg_b"]) == (second["f_neg_b"], second["f_neg"]) == (1e-5, 1e-3)
+    assert covariates.individual(C, values, targets=(other,), design="single", **told)["f_neg"] == 1e-3
+
+
+# Line of therapy, and earlier therapy against the antigen
+
+
+@given(st.floats(-8, 8), st.floats(-8, 8), st.floats(0.01, 0.95))
+def test_more_lines_never_make_resistance_rarer_or_killing_stronger(one: float, other: float, share: float) -> None:
+    fewer, more = sorted((one, other))
+    p = {"p_res": np.full(2, share), "kap_p": np.ones(2)}
+    covariates.lines_effect(covariates.constants(), p, np.array([fewer, more]))
+    assert p["p_res"][0] <= p["p_res"][1] and p["kap_p"][0] >= p["kap_p"][1]
+    assert (p["p_res"] > 0).all() and (p["p_res"] < 1).all()
+
+
+def test_the_usual_number_of_lines_keeps_the_cards_values() -> None:
+    p = {"p_res": np.full(2, 0.3), "kap_p": np.ones(2)}
+    covariates.lines_effect(covariates.constants(), p, np.array([0.0, np.nan]))
+    assert p["p_res"] == pytest.approx(0.3) and (p["kap_p"] == 1).all()
+    c = covariates.constants()
+    covariates.lines_effect(c, p, np.ones(2))
+    odds = p["p_res"] / (1 - p["p_res"])
+    assert odds == pytest.approx(0.3 / 0.7 * c.lines_p_res) and p["kap_p"] == pytest.approx(c.lines_kap)
+    assert covariates.usual_lines(find_disease("lbcl")) == 3
+
+
+def test_earlier_bcma_therapy_leaves_less_of_the_antigen_and_more_without_it():
+    base, c = made(target_a="BCMA"), covariates.constants()
+    after = made(target_a="BCMA", prior_bcma=1.0)
+    assert after["r_a"] == pytest.approx(c.bcma_density * base["r_a"]) and after["r_a"] < base["r_a"]
+    assert after["f_neg"] == pytest.approx(c.bcma_f_neg * base["f_neg"])
+    assert made(prior_bcma=1.0)["r_a"] == pytest.approx(made()["r_a"]), "CD19 is another antigen"

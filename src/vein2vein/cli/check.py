@@ -53,11 +53,13 @@ def command(
     else:
         check_target(written, force=force)
     from vein2vein.io.check import check_file
+    from vein2vein.trials.comparator import find_comparator
     from vein2vein.trials.trial import load_trial
 
+    readers = {"trial card": load_trial, "comparator card": find_comparator}
     fit, mapped = True, False
     for file in files:
-        found = check_file(file, mapping=mapping, readers={"trial card": load_trial})
+        found = check_file(file, mapping=mapping, readers=readers)
         fit, mapped = fit and found.fit, mapped or found.kind.startswith(MAPPED)
         (_tell_program if for_machines else _tell)(found, quiet)
         if written is None:

@@ -40,6 +40,7 @@ Examples:
 )
 @options.policy("When tocilizumab, steroids and so on are given; once for each design.", multiple=True)
 @click.option("--arm", "arms", multiple=True, metavar="NAME", help="Arm of a trial that has several; one per design.")
+@options.absent_target
 @options.patients(10, 100_000, "Virtual patients enrolled in both (default: as the first trial says).")
 @options.seed("patients and differences")
 @options.out_folder("Folder for the report (default: vein2vein-results/compare-seed<S>).")
@@ -54,6 +55,7 @@ def command(
     regimens: tuple[str, ...],
     policies: tuple[str, ...],
     arms: tuple[str, ...],
+    absent_target: bool,
     patients: int | None,
     seed: int,
     out: Path | None,
@@ -71,7 +73,7 @@ def command(
     from vein2vein.trials.contrast import contrast
 
     changes = {"product": products, "dose": doses, "conditioning": regimens, "policy": policies}
-    first, second = _designs(trials, base, changes, arms)
+    first, second = _designs(trials, base, changes, arms, absent_target)
     folder = out or console.results_folder(f"compare-seed{seed}")
     console.new_folder(folder, (REPORT, DATA), force=force)
     with console.progress("compare", for_machines=for_machines, quiet=quiet) as report:
@@ -92,8 +94,13 @@ def command(
 
 
 def _designs(
-    trials: tuple[str, ...], base: str | None, changes: Mapping[str, tuple[str, ...]], arms: tuple[str, ...]
+    trials: tuple[str, ...],
+    base: str | None,
+    changes: Mapping[str, tuple[str, ...]],
+    arms: tuple[str, ...],
+    absent_target: bool,
 ) -> tuple[Trial, Trial]:
+    from vein2vein.therapy.targets import absent, densities
     from vein2vein.trials.contrast import check_pair, design
     from vein2vein.trials.trial import check_apart, load_trial
 
@@ -123,8 +130,11 @@ def _designs(
         chosen = {name: (values * 2)[side] for name, values in changes.items() if values}
         if side in own:
             chosen["arm"] = own[side]
-        one = design(trial, **chosen)
+        one = design(trial, **chosen, absent_target=absent_target)
         made.append(replace(one, name=f"{trial.name}, {one.name}") if trials and chosen else one)
+    options.acts_on_targets(
+        absent_target, *(absent(one.product, one.disease, densities(one.population)) for one in made)
+    )
     if not trials and made[0].name == made[1].name:
         raise InputError(f"both designs would be the same, {made[0].name}; give two values that differ.")
     check_pair(made[0], made[1])

@@ -67,8 +67,10 @@ def command(
     from vein2vein.explain import facts
     from vein2vein.explain.languages import find_language
     from vein2vein.explain.page import read_date, write_explanation
+    from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
+    from vein2vein.therapy.targets import check_targets, told_of
 
     if no_simulation:
         options.idle("--no-simulation", "companions", "seed")
@@ -79,6 +81,7 @@ def command(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     (known, noticed), chosen = read_patient(patient), find_product(product)
+    check_targets(chosen, find_disease(known.disease), told_of(known), remedy="")
     path = check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force=force)
     spread = None
     comparable = facts.comparable(known, chosen)

@@ -183,6 +183,18 @@ def dose(text: str, *, multiple: bool = False) -> Decorator:
     return click.option("--dose", "doses" if multiple else "dose", metavar="DOSE", multiple=multiple, help=text)
 
 
+def absent_target(command: Decorated) -> Decorated:
+    """Run a product although the tumor lacks what it sees."""
+    text = "Run a product although the tumor lacks what it sees; it kills nothing of the tumor."
+    return click.option("--absent-target", is_flag=True, help=text)(command)
+
+
+def acts_on_targets(asked: bool, *absent: str) -> None:
+    """Refuse ``--absent-target`` where the tumor carries what every product sees; ``absent`` says what it lacks."""
+    if asked and not any(absent):
+        raise click.UsageError("--absent-target does nothing here: the tumor carries the target; leave it out.")
+
+
 def mapping(command: Decorated) -> Decorated:
     """How a table is to be read."""
     text = "How a table is to be read (TOML)."

@@ -59,12 +59,19 @@ def _trial() -> Any:
     return trial_card()
 
 
+def _comparator() -> Any:
+    from vein2vein.trials.comparator import Comparator
+
+    return Comparator
+
+
 KINDS = {
     "product": CardKind("A CAR T-cell product", _product),
     "disease": CardKind("A disease: its facts, model numbers and population", _disease),
     "patient": CardKind("One patient before leukapheresis", _patient),
     "trial": CardKind("A trial: who was enrolled, what was done, what was published", _trial),
     "policy": CardKind("A treatment policy: what is given when", _policy),
+    "comparator": CardKind("A comparator: what standard care gave, as it was published", _comparator),
 }
 
 
@@ -114,7 +121,8 @@ def fields_text(kinds: Iterable[str] = KINDS) -> str:
 def command(kind: str | None, out: Path | None, fields: bool, for_machines: bool, quiet: bool, force: bool) -> None:
     """Print what a kind of card may hold, as JSON Schema: editors complete and check fields by it.
 
-    Kinds: product, disease, patient, trial, policy. Without a kind: their list, or with --out a file of each.
+    Kinds: product, disease, patient, trial, policy, comparator. Without a kind: their list, or with --out
+    a file of each.
     """
     if out is None:
         options.needs("--out", "force")

@@ -35,6 +35,7 @@ Examples:
 @options.product("CAR-T product ('vein2vein products' lists them), or a card of your own.")
 @options.dose("Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).")
 @options.policy("When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).")
+@options.absent_target
 @options.seed("journey")
 @click.option(
     "--repeat",
@@ -54,6 +55,7 @@ def command(
     product: str | None,
     dose: str | None,
     policy: str | None,
+    absent_target: bool,
     seed: int,
     repeat: int,
     out: Path | None,
@@ -83,7 +85,7 @@ def command(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     with second_process(wanted=repeat <= MOST_SENT) as ask, console.no_garbage():
-        _run(patient, product, dose, policy, seed, repeat, out, ask, for_machines, quiet, force)
+        _run(patient, product, dose, policy, absent_target, seed, repeat, out, ask, for_machines, quiet, force)
 
 
 def _run(
@@ -91,6 +93,7 @@ def _run(
     product: str,
     dose: str | None,
     policy: str | None,
+    absent_target: bool,
     seed: int,
     repeat: int,
     out: Path | None,
@@ -102,17 +105,22 @@ def _run(
     from vein2vein.cards import read_card
     from vein2vein.journey.chart import simulate
     from vein2vein.report.patient import draw_patient, patient_page
+    from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
+    from vein2vein.therapy.targets import absent, check_targets, told_of
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
+    disease, told = find_disease(known.disease), told_of(known)
+    check_targets(chosen, disease, told, asked=absent_target)
+    options.acts_on_targets(absent_target, absent(chosen, disease, told))
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
     patients = known if repeat == 1 else _companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         treat = simulate if policy is None else functools.partial(simulate, policy=policy)
-        journey = treat(patients, chosen, dose=dose, seed=seed, progress=report)
+        journey = treat(patients, chosen, dose=dose, absent_target=absent_target, seed=seed, progress=report)
         spread = None if repeat == 1 else journey
         drawn = functools.cache(ask(draw_patient, journey, 0, spread))
     # what is told is told while the other process draws

@@ -52,6 +52,8 @@ class Lineage:
         Diseases whose entry this is; empty: every disease of the lineage that has none of its own.
     judged_by : str
         Lineage whose criteria judge the visits.
+    marrow : bool
+        Whether the marrow is examined for residual disease.
     categories : tuple of str
         Names of the codes of a visit, worst first.
     counts : tuple of str
@@ -70,6 +72,7 @@ class Lineage:
     title: str
     diseases: tuple[str, ...]
     judged_by: str
+    marrow: bool
     categories: tuple[str, ...]
     counts: tuple[str, ...]
     reached: str
@@ -188,6 +191,7 @@ def lineages() -> Mapping[str, Lineage]:
             card.string(name, "title"),
             card.texts(name, "diseases"),
             card.string(name, "judged_by"),
+            card.flag(name, "marrow"),
             card.texts(name, "categories"),
             card.texts(name, "counts"),
             card.string(name, "reached"),

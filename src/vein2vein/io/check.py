@@ -57,6 +57,7 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "vein2vein simulate, compare, explain, monitor and eligible (--product), trial files",
     ),
     ("disease card", ("lineage", "antigen_a"), "patient and trial cards"),
+    ("comparator card", ("survival", "diseases"), "an arm of a trial file (comparator = \"...\")"),
     (
         "criteria",
         ("thresholds", "levels"),
@@ -218,7 +219,8 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
     }
     if not kind:
         raise InputError(
-            "is TOML, but no card that vein2vein knows; expected a patient, trial, product, disease or policy card.",
+            "is TOML, but no card that vein2vein knows; "
+            "expected a patient, trial, product, disease, policy or comparator card.",
             file=path,
         )
     notes: tuple[str, ...] = ()

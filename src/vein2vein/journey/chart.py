@@ -35,6 +35,7 @@ from vein2vein.therapy.infusion import check_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Dose, Product, Regimen, find_indication
+from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.virtual import assay, covariates, hazards
@@ -59,8 +60,10 @@ def simulate(
     constants: Constants | None = None,
     seed: int = 1,
     typical: bool = False,
+    withheld: bool = False,
     backend: str = "batch",
     progress: Progress | None = None,
+    absent_target: bool = False,
 ) -> Journey:
     """Take patients through the whole journey.
 
@@ -91,8 +94,12 @@ def simulate(
     seed : int
     typical : bool
         All random deviations of the model's parameters at zero (draws of fate and of manufacturing remain).
+    withheld : bool
+        Nobody is infused: the patients of an arm that is given standard care.
     backend : {"batch", "plain"}
     progress : callable (fraction, text), optional
+    absent_target : bool
+        Run a product although the tumor lacks what it sees: it then kills nothing of it.
 
     Returns
     -------
@@ -113,8 +120,11 @@ def simulate(
     bridging_share = entry.check_share("bridging_share", bridging_share)
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
-    typical = flag("typical", typical)
+    typical, withheld = flag("typical", typical), flag("withheld", withheld)
+    asked_for = flag("absent_target", absent_target)
+    check_targets(product, disease, told_of(patient), asked=asked_for)
     notes: list[str] = list(check_dose(asked, patient, product)) if asked else []
+    notes += notes_of(product, disease, patient)
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared
     drawn = individual_values(declared, patient.number, seed, typical=typical)
@@ -152,7 +162,7 @@ def simulate(
     # 6 infusion: day 0
     infused, said = infuse(lot, ready, product, asked)
     notes += said
-    given = infused.given & ~waited.dropped
+    given = infused.given & ~waited.dropped & (not withheld)
     reason = np.where(given, "", np.where(lot.failed, "manufacturing failure", waited.reason)).astype(str)
 
     # 7 for each monitoring time: advance, observe, grade, treat
@@ -234,15 +244,14 @@ def _columns(
     traits = {name: getattr(treated, name) for name in covariates.TRAITS if hasattr(treated, name)}
     traits |= {name: treated.baseline[name] for name in measured if name in treated.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
-    if product.target_a == find_disease(treated.disease).antigen_b:  # its only target is the disease's second antigen
-        traits["antigen_density_a"] = treated.antigen_density_b
-        values = {**values, "f_neg": values["f_neg_b"]}
+    disease = find_disease(treated.disease)
+    traits["usual_lines"] = np.full(treated.count, covariates.usual_lines(disease))
     own = covariates.individual(
         constants.covariates,
         values,
         traits=traits,
-        target_a=product.target_a,
-        target_b=product.target_b,
+        targets=targets_of(product, disease, treated),
+        design=product.design,
         t0=t0,
         seed=seed,
         numbers=treated.number,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vein2vein.arguments import choice, flag, mapping_of, name_or_path, number, of_kind, refusal
 from vein2vein.clinic.care.management import Policy, read_policy
 from vein2vein.engine.run import BACKENDS
-from vein2vein.errors import InputError
+from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import axes
 from vein2vein.therapy.disease import FIELDS
@@ -23,6 +23,7 @@ from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Dose, Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan
+from vein2vein.therapy.vocabulary import ANTIGENS
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants, bundled
 
@@ -45,7 +46,7 @@ def check_patient(patient: object) -> Patient:
         text = "found a number twice or below 0, expected one of its own for each patient: their luck goes by it."
         raise InputError(text, field="patient.number")
     for f in fields(found):
-        if axes(found)[f.name] != "patient" or f.name in ("number", "baseline"):
+        if axes(found)[f.name] != "patient" or f.name in ("number", "antigens", "baseline"):
             continue
         values = _array(f"patient.{f.name}", getattr(found, f.name))
         if f.name in OPTIONAL and not values.size:
@@ -55,13 +56,17 @@ def check_patient(patient: object) -> Patient:
             raise InputError(text, field=f"patient.{f.name}")
         if f.name in FIELDS:
             _check_facts(f"patient.{f.name}", values, UNITS.get(f.name, ""), above=f.name in ABOVE_ZERO)
-    expected = "a mapping of analytes to one value for each patient"
-    for name, value in mapping_of("patient.baseline", found.baseline, expected).items():
-        values = _array(f"patient.baseline[{name!r}]", value)
-        if values.shape != numbers.shape:
-            text = f"found {_sized(values)}, expected one value for each of {len(numbers)} patients."
-            raise InputError(text, field=f"patient.baseline[{name!r}]")
-        _check_facts(f"patient.baseline[{name!r}]", values, "", unknown=True)
+    for part, of in (("antigens", "antigens"), ("baseline", "analytes")):
+        expected = f"a mapping of {of} to one value for each patient"
+        for name, value in mapping_of(f"patient.{part}", getattr(found, part), expected).items():
+            here = f"patient.{part}[{name!r}]"
+            if part == "antigens" and name not in ANTIGENS:
+                raise InputError(unknown("antigen", str(name), ANTIGENS), field="patient.antigens")
+            values = _array(here, value)
+            if values.shape != numbers.shape:
+                text = f"found {_sized(values)}, expected one value for each of {len(numbers)} patients."
+                raise InputError(text, field=here)
+            _check_facts(here, values, "", unknown=True)
     return found
 
 

@@ -8,7 +8,7 @@ that nobody is judged by the card of another arm.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NotRequired, TypedDict, TypeVar
 
 import numpy as np
@@ -81,6 +81,8 @@ class ArmFacts:
         Responses that these criteria know, worst first.
     regimen, regimen_title : str
         Lymphodepletion.
+    comparator : str
+        Standard care that was given in place of cells; "" where cells were.
     """
 
     name: str
@@ -92,6 +94,7 @@ class ArmFacts:
     categories: tuple[str, ...]
     regimen: str
     regimen_title: str
+    comparator: str = ""
 
 
 class ArmRows(NamedTuple):
@@ -116,7 +119,7 @@ class Journey:
         One for each step of manufacturing and preparation.
     infused : ndarray of bool
     not_infused_reason : ndarray of str
-        "" for the infused, else manufacturing failure, death, adverse event or progression.
+        "" for the infused, else manufacturing failure, death, adverse event, progression or standard care.
     enrolment_day : ndarray
         Negative: days before the infusion (planned, for those never infused).
     plan : Plan
@@ -142,6 +145,9 @@ class Journey:
     provenance : mapping
     notes : tuple of str
         What the steps assumed, clipped or could not represent.
+    standard_care : mapping of event to ndarray
+        Of patients of a comparator arm: days from randomization to EFS, PFS and OS events as far as published (inf:
+        none), and ``crossover`` (1: given CAR-T cells later); NaN for those given cells. Empty without such an arm.
     """
 
     patient: Patient
@@ -169,6 +175,7 @@ class Journey:
     arm: NDArray[np.intp]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    standard_care: Mapping[str, Floats] = field(default_factory=dict[str, Floats])
 
     @property
     def count(self) -> int:
@@ -222,6 +229,11 @@ def by_arm(journey: Journey) -> tuple[ArmRows, ...]:
 def per_patient(journey: Journey, of: Callable[[ArmFacts], float]) -> Floats:
     """A number of each patient's own arm, shape (n,)."""
     return np.array([of(facts) for facts in journey.arms], dtype=np.float64)[journey.arm]
+
+
+def given_standard_care(journey: Journey) -> NDArray[np.bool_]:
+    """Patients of comparator arms, shape (n,)."""
+    return np.array([bool(facts.comparator) for facts in journey.arms], dtype=np.bool_)[journey.arm]
 
 
 def followed_by(journey: Journey, analyte: str) -> NDArray[np.bool_]:

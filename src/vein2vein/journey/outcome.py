@@ -14,6 +14,7 @@ from vein2vein.clinic import words
 from vein2vein.clinic.grades import monitoring
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response import outcome
+from vein2vein.clinic.response.attendance import as_seen, attend
 from vein2vein.clinic.response.myeloma import respond_myeloma
 from vein2vein.clinic.response.response import Response, respond
 from vein2vein.journey.day_loop import ORGANS, Followed
@@ -27,7 +28,7 @@ from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.kinetics import Kinetics, kinetics
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
-from vein2vein.therapy.visits import Plan
+from vein2vein.therapy.visits import Plan, visit_days, windows
 from vein2vein.therapy.waiting import Waiting
 from vein2vein.virtual import hazards
 from vein2vein.virtual.hazards import HazardConstants
@@ -66,8 +67,9 @@ def close(
 ) -> Closed:
     """Close the record of n patients of whom some were infused and followed."""
     count, numbers, who = patient.count, patient.number, followed.rows
-    seen = _response(followed.course, disease.lineage, plan)
-    death, cause = _deaths(constants, patient, followed, seen, plan, drawn, seed)
+    due = visit_days(plan, numbers[who], seed)
+    seen = respond_at(followed.course, disease, due, plan)
+    death, cause = _deaths(constants, patient, followed, seen, due, drawn, seed)
 
     # those never infused: who dies while waiting dies then, the others live on with their disease
     left = np.where(waited.dropped, waited.drop_day, 0.0)
@@ -87,6 +89,7 @@ def close(
     final = outcome.assess(
         response, infused=infused, death_day=death_day, death_cause=death_cause.astype(str), last_day=last_day,
         enrolment_day=-waited.days, hsct_day=everyone(followed.transplanted, np.inf),
+        lost_day=np.where(waited.dropped & (waited.reason == "progression"), left, np.inf),
     )  # fmt: skip
 
     # nothing is measured after death, nor after the last day that could be computed
@@ -110,10 +113,19 @@ def close(
     )
 
 
-def _response(course: Course, lineage: str, plan: Plan) -> Response:
-    if lineage == "myeloma":
-        return respond_myeloma(course, visits=plan.disease_visits)
-    return respond(course, lineage=words.lineage_words(lineage).judged_by, visits=plan.disease_visits)
+def respond_at(course: Course, disease: Disease, due: Floats, plan: Plan) -> Response:
+    """Response of virtual patients at the visits due (n, visits) and at those that overt disease brought about.
+
+    The days of the response are all those on which anybody could be seen, so that they depend on no patient.
+    """
+    told = words.lineage_words(disease.lineage, disease.name)
+    judged_by = told.judged_by
+    seen = as_seen(course, attend(course, due, judged_by))
+    first = min((np.asarray(plan.disease_visits) - windows(plan)).tolist(), default=np.inf)
+    days = course.days[(course.days >= first) & (course.days > 0)]
+    if judged_by == "myeloma":
+        return respond_myeloma(seen, visits=days)
+    return respond(seen, lineage=judged_by, visits=days, residual=told.marrow)
 
 
 def _deaths(
@@ -121,7 +133,7 @@ def _deaths(
     patient: Patient,
     followed: Followed,
     seen: Response,
-    plan: Plan,
+    due: Floats,
     drawn: Mapping[str, Floats],
     seed: int,
 ) -> tuple[Floats, NDArray[np.object_]]:
@@ -130,7 +142,7 @@ def _deaths(
     numbers = patient.number[who]
     failed = ~np.isfinite(seen.response_day) & np.isin(seen.best, words.failures())
     progressed = np.minimum(seen.relapse_day, seen.progression_day)
-    progressed = np.minimum(progressed, np.where(failed, min(plan.disease_visits, default=np.inf), np.inf))
+    progressed = np.minimum(progressed, np.where(failed, due.min(axis=1, initial=np.inf), np.inf))
     background = followed.columns[:, [reference.MODEL.parameters.index("nrm_bg")]]
     grafted = hazards.transplant_hazard(c, days, followed.transplanted[:, None], background) * np.diff(
         days, prepend=0.0

@@ -21,6 +21,7 @@ from vein2vein.report.look import color, look, looks
 from vein2vein.report.text import number
 from vein2vein.statistics.intervals import limits
 from vein2vein.statistics.survival import kaplan_meier, median_time
+from vein2vein.trials.endpoints.control import with_standard_care
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,8 @@ class Survival:
 
 def survival(journey: Journey, endpoint: str, clock: str) -> Survival | None:
     """Estimate survival of a journey; None where nobody is in the set."""
-    return estimate(*time_to_event(journey.outcome, endpoint, clock=clock), endpoint, clock)
+    found = with_standard_care(journey, endpoint, time_to_event(journey.outcome, endpoint, clock=clock))
+    return estimate(*found, endpoint, clock)
 
 
 def estimate(time: Floats, event: Mask, in_set: Mask, endpoint: str, clock: str) -> Survival | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,18 +62,24 @@ def words_of(journey: Journey) -> Lineage:
 
 def arm_groups(trial: Trial, journey: Journey) -> list[Group]:
     """Each arm by itself."""
-    return _grouped(trial, journey, lambda arm: arm.arm)
+    return _grouped(trial, journey, lambda arm: arm.arm, by_arm(journey))
 
 
 def shared_groups(trial: Trial, journey: Journey) -> list[Group]:
-    """Arms that share disease, product and the way the cells are followed, together."""
-    return _grouped(trial, journey, lambda arm: (arm.facts.disease.name, arm.facts.product.name, arm.facts.analyte))
+    """Arms that share disease, product and the way the cells are followed, together; without standard care."""
+
+    def shared(arm: ArmRows) -> Hashable:
+        return arm.facts.disease.name, arm.facts.product.name, arm.facts.analyte
+
+    return _grouped(trial, journey, shared, [arm for arm in by_arm(journey) if not arm.facts.comparator])
 
 
-def _grouped(trial: Trial, journey: Journey, of: Callable[[ArmRows], Hashable]) -> list[Group]:
+def _grouped(
+    trial: Trial, journey: Journey, of: Callable[[ArmRows], Hashable], told_of: Sequence[ArmRows]
+) -> list[Group]:
     titles = {arm.name: arm.title for arm in trial.arms}
     gathered: dict[Hashable, list[ArmRows]] = {}
-    for arm in by_arm(journey):
+    for arm in told_of:
         gathered.setdefault(of(arm), []).append(arm)
     found: list[Group] = []
     for arms in gathered.values():

@@ -287,7 +287,7 @@ def table_days(one: One) -> list[tuple[float, Mask]]:
     measurement of the disease (after the first weeks also of the cells).
     """
     course, days, end, i = one.journey.course, one.days, one.end(), one.index
-    given = facts.given_names(one.journey)
+    given, response = facts.given_names(one.journey), one.journey.response
     acute, early = int(look("windows", "acute")), look("windows", "early")
     treated = np.zeros(days.size, dtype=np.bool_)
     for name in given:
@@ -301,7 +301,7 @@ def table_days(one: One) -> list[tuple[float, Mask]]:
     for day in days[(days >= acute + 1) & (days <= end)]:
         near = days == day
         telling = disease if day <= early else [*disease, facts.readout(one.journey)]
-        visit = bool(np.isin(day, one.journey.plan.disease_visits))
+        visit = bool((response.status[i, response.days == day] >= 0).any())
         seen = visit and any(np.isfinite(one.values(n)[near]).any() for n in telling)
         if seen or treated[near].any():
             found.append((float(day), near))

@@ -33,7 +33,7 @@ from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at
 PER_PATIENT = ("patients", "outcomes", "summaries", "readings")
 COURSES = ("course", "findings")
 HARMLESS = 0  # status of a patient who was computed to the end
-NOTHING_READ = {"share": False, "number": np.nan, "time": np.nan, "hazard": np.nan}
+NOTHING_READ = {"share": False, "number": np.nan, "time": np.nan, "hazard": np.nan, "incidence": np.nan}
 
 
 @described

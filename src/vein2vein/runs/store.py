@@ -264,6 +264,8 @@ def as_plain(value: object) -> Plain:
 def _patients(journey: Journey) -> Columns:
     columns: Columns = {"patient": journey.patient.number}
     columns |= {k: v for k, v in patient_arrays(journey.patient).items() if k != "number" and v.size}
+    for name, value in journey.patient.antigens.items():
+        columns[f"antigen_{name}"] = np.asarray(value, float)
     for name, value in journey.patient.baseline.items():
         columns[f"baseline_{name}"] = np.asarray(value, float)
     steps = {

@@ -18,14 +18,16 @@ from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
 from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.antigens import EXPRESSIONS, UNIT, Expression, density_laws
 from vein2vein.therapy.laws import Law, laws_form, read_laws
 
 FOLDER = Path(__file__).with_name("diseases")
 FIELDS = (
-    "age", "male", "weight", "height", "prior_lines", "prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20",
-    "fitness_prior", "burden", "antigen_density_a", "antigen_density_b", "b_cells_per_kg", "lymphocytes", "cd3",
+    "age", "male", "weight", "height", "prior_lines", "prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a",
+    "recent_anti_cd20", "fitness_prior", "burden", "b_cells_per_kg", "lymphocytes", "cd3",
     "circulating_blasts", "creatinine_clearance",
 )  # fmt: skip
+FACTS = (*FIELDS, *words.ANTIGENS)  # a density has the name of its antigen
 
 
 @described
@@ -38,7 +40,9 @@ class Disease(Sourced):
     name, title : str
     lineage : {"leukemia", "lymphoma", "myeloma", "solid"}
     antigen_a, antigen_b : str
-        Antigens of interest on the tumor.
+        Antigens whose loss the numbers ``f_neg`` and ``f_neg_b`` tell.
+    antigens : mapping of antigen to Expression
+        What the tumor carries; an antigen that is not here is not known.
     marrow_full : float
         Cells of a marrow full of tumor, e6/kg; NaN where burden is not counted in marrow.
     calibrated_on : tuple of str
@@ -54,8 +58,9 @@ class Disease(Sourced):
     title: Annotated[str, text("Name in print")]
     synonyms: Annotated[tuple[str, ...], listed("Other names", 'names such as ["dlbcl"]')] = ()
     lineage: Annotated[str, text("Kind of disease: by which rules its response is assessed", words.LINEAGES)]
-    antigen_a: Annotated[str, text("First antigen on the tumor", words.ANTIGENS)]
-    antigen_b: Annotated[str, text("Second antigen on the tumor", words.ANTIGENS)] = ""
+    antigen_a: Annotated[str, text("First antigen on the tumor, whose loss is f_neg", words.ANTIGENS)]
+    antigen_b: Annotated[str, text("Second antigen on the tumor, whose loss is f_neg_b", words.ANTIGENS)] = ""
+    antigens: Annotated[dict[str, Expression], formed("Antigens on the tumor", EXPRESSIONS)]
     marrow_full: Annotated[float, number("Cells of a marrow full of tumor", "e6/kg", above=0, high=words.MARROW)] = (
         math.nan
     )
@@ -63,7 +68,7 @@ class Disease(Sourced):
         tuple[str, ...], listed("Trials that its numbers were calibrated on", 'names such as ["eliana"]')
     ] = ()
     parameters: Annotated[ParameterSet, formed("Numbers of the reference model", over(general_sets.reference))]
-    population: Annotated[dict[str, Law], formed("Laws of its population", laws_form(FIELDS))] = field(
+    population: Annotated[dict[str, Law], formed("Laws of its population", laws_form(FACTS))] = field(
         default_factory=dict
     )
 
@@ -71,6 +76,9 @@ class Disease(Sourced):
         """Antigens that are one, a leukemia without marrow, laws in another unit; no provenance."""
         if self.antigen_a == self.antigen_b:
             yield "antigen_b", f"found '{self.antigen_b}', which is antigen_a; expected another or none."
+        for where in ("antigen_a", "antigen_b"):
+            if (name := getattr(self, where)) and not (name in self.antigens and self.antigens[name].carried):
+                yield where, f"found '{name}', expected one that antigens tells to be carried; add [antigens.{name}]."
         if self.lineage == "leukemia" and math.isnan(self.marrow_full):
             yield "marrow_full", "missing; a leukemia is counted in the marrow: add the cells of a full one (e6/kg)."
         for name, law in self.population.items():
@@ -82,7 +90,9 @@ class Disease(Sourced):
 
 
 def unit_of(name: str) -> str:
-    """Unit of a field of a patient: that of the general law, of patient_fields.toml, else 1e6 cells per kg or none."""
+    """Unit of a fact of a patient: that of the general law, of patient_fields.toml, else 1e6 cells per kg or none."""
+    if name in words.ANTIGENS:
+        return UNIT
     if name in general_laws() and general_laws()[name].unit:
         return general_laws()[name].unit
     usual = "e6/kg" if name.endswith("_per_kg") else "1"
@@ -112,7 +122,7 @@ def general_laws() -> dict[str, Law]:
 
 def population_laws(disease: Disease, own: dict[str, Law] | None = None) -> dict[str, Law]:
     """All laws of a population: the general ones, the disease's over them, a trial's ``own`` over both."""
-    return {**general_laws(), **disease.population, **(own or {})}
+    return {**general_laws(), **density_laws(disease.antigens), **disease.population, **(own or {})}
 
 
 @cache

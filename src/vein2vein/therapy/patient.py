@@ -19,8 +19,10 @@ from vein2vein.errors import InputError
 from vein2vein.faults import number_fault
 from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
+from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.antigens import NEGATIVE, UNIT, settle
 from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
-from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, ranges, titles
+from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
 
 __all__ = [
     "FLAGS", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients", "patient_from_card",
@@ -28,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-FLAGS = ("prior_hsct", "prior_blinatumomab", "kmt2a", "recent_anti_cd20", "fitness_prior")
+FLAGS = ("prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a", "recent_anti_cd20", "fitness_prior")
 
 
 def _nothing() -> Floats:
@@ -50,12 +52,11 @@ class Patient:
     disease : str
         Name of the disease card.
     prior_lines : ndarray
-    prior_hsct, prior_blinatumomab, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
-        ``recent_anti_cd20``: within six months; ``fitness_prior``: clofarabine or bendamustine within six months.
+    prior_hsct, prior_blinatumomab, prior_bcma, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
+        ``prior_bcma``: any treatment against BCMA; ``recent_anti_cd20``: within six months;
+        ``fitness_prior``: clofarabine or bendamustine within six months.
     burden : ndarray
         Tumor cells of the whole body, e6/kg.
-    antigen_density_a, antigen_density_b : ndarray
-        Relative to the usual density.
     b_cells_per_kg : ndarray
         Normal B cells of the whole body, e6/kg.
     lymphocytes, circulating_blasts : ndarray
@@ -64,6 +65,8 @@ class Patient:
         cells/uL.
     creatinine_clearance : ndarray
         mL/min, per 1.73 m2.
+    antigens : mapping of antigen to ndarray
+        Density on the tumor, molecules per cell; 0: the tumor lacks it; NaN or not in here: not known.
     baseline : mapping of analyte to ndarray
         Further measured values; NaN unknown.
     leukapheresis_day, lymphodepletion_day : ndarray
@@ -83,17 +86,17 @@ class Patient:
     prior_lines: Floats
     prior_hsct: Flags
     prior_blinatumomab: Flags
+    prior_bcma: Flags
     kmt2a: Flags
     recent_anti_cd20: Flags
     fitness_prior: Flags
     burden: Floats
-    antigen_density_a: Floats
-    antigen_density_b: Floats
     b_cells_per_kg: Floats
     lymphocytes: Floats
     cd3: Floats
     circulating_blasts: Floats
     creatinine_clearance: Floats
+    antigens: Mapping[str, Floats] = field(default_factory=dict)
     baseline: Mapping[str, Floats] = field(default_factory=dict)
     leukapheresis_day: Floats = field(default_factory=_nothing)
     lymphodepletion_day: Floats = field(default_factory=_nothing)
@@ -122,7 +125,8 @@ def make_patients(
     numbers : array_like of int, shape (n,)
     disease : str
     values : mapping of field to array_like, shape () or (n,)
-        Every field of ``disease.FIELDS``; further fields are ignored.
+        Every field of ``disease.FIELDS``; the density (molecules per cell) of each antigen under its name, where it is
+        known, 0 where the tumor lacks it. Further fields are ignored.
     baseline : mapping of analyte to array_like, optional
     days : mapping of "leukapheresis" or "lymphodepletion" to array_like, optional
     known : frozenset of str
@@ -133,13 +137,15 @@ def make_patients(
         return np.broadcast_to(np.asarray(value, dtype=kind), ids.shape).copy()
 
     columns = {name: column(values[name], bool if name in ("male", *FLAGS) else float) for name in FIELDS}
-    for name, found in columns.items():
+    densities = {name: column(values[name]) for name in words.ANTIGENS if name in values}
+    for name, found in {**columns, **densities}.items():
         if not np.all(np.isfinite(found) & (found >= 0)):
             wrong = found[~(np.isfinite(found) & (found >= 0))][0]
             raise InputError(number_fault(float(wrong), unit_of(name), 0.0, endless=False), field=name)
     day = {name: column((days or {}).get(name, np.nan)) for name in ("leukapheresis", "lymphodepletion")}
     return Patient(
-        number=ids, disease=disease, **columns, baseline={name: column(v) for name, v in (baseline or {}).items()},
+        number=ids, disease=disease, **columns, antigens=densities,
+        baseline={name: column(v) for name, v in (baseline or {}).items()},
         leukapheresis_day=day["leukapheresis"], lymphodepletion_day=day["lymphodepletion"], known=known,
         arm=np.full(ids.shape, ""),
     )  # fmt: skip
@@ -153,7 +159,8 @@ def select(patient: Patient, index: ArrayLike) -> Patient:
         for f in fields(patient)
         if isinstance(getattr(patient, f.name), np.ndarray) and getattr(patient, f.name).size == patient.count
     }
-    return replace(patient, **arrays, baseline={name: v[pick] for name, v in patient.baseline.items()})
+    held = {part: {name: v[pick] for name, v in getattr(patient, part).items()} for part in ("antigens", "baseline")}
+    return replace(patient, **arrays, **held)
 
 
 def repeat(patient: Patient, count: int) -> Patient:
@@ -213,15 +220,16 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
             given[fact] = float(answer)
     if told.sex:
         given["male"] = float(told.sex == "male")
-    given = _derived(card, disease, given)
+    given = {**_derived(card, disease, given), **_densities(card)}
     days = _given(told.days)
     for name, limits in titles("days").items():
         notes += _unusual(limits, days[name]) if name in days else []
     baseline = _given(told.baseline)
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
+    settle(values, disease.antigens, number, 0, known=given, own={}, selected=True)
     notes += _shape(values)
-    assumed = [name for name in FIELDS if name not in given]
+    assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in given]
     if assumed:
         shown = ", ".join(_in_words(name, float(values[name][0])) for name in assumed)
         notes.append(f"not given, median of {disease.title} used: {shown}")
@@ -235,8 +243,24 @@ def _in_words(name: str, value: float) -> str:
         return f"sex {'male' if value else 'female'}"
     if name in FLAGS:
         return f"{name} {'yes' if value else 'no'}"
-    unit = ranges().get("fields", name, "unit", default="e6/kg" if name.endswith("_per_kg") else "1")
+    unit = unit_of(name)
     return f"{name} {value:.3g}{'' if unit == '1' else f' {unit}'}"
+
+
+def _densities(card: Card) -> dict[str, float]:
+    """Antigens on the tumor as the card tells them: molecules per cell; 0 for "negative"."""
+    found: dict[str, float] = {}
+    for name, value in card.table("antigens", default={}).items():
+        at = ("antigens", name)
+        if isinstance(value, str) and not any(letter.isdigit() for letter in value) and value.strip() != NEGATIVE:
+            raise card.error(at, f'found {value!r}, expected a number of {UNIT}, or "{NEGATIVE}".')
+        told = (
+            0.0
+            if isinstance(value, str) and value.strip() == NEGATIVE
+            else card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY)
+        )
+        found[name] = float(told)
+    return found
 
 
 def _refuse_birth_date(card: Card) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Record, flag, number, part, text
+from vein2vein.therapy import vocabulary as words
 
 
 def ranges() -> Card:
@@ -57,9 +58,13 @@ class PatientFacts(Record):
     sex: Annotated[str, text("Sex", ("male", "female"))] = ""
     prior_hsct: Annotated[bool, flag("Had an allogeneic transplantation")] | None = None
     prior_blinatumomab: Annotated[bool, flag("Had blinatumomab")] | None = None
+    prior_bcma: Annotated[bool, flag("Had treatment directed against BCMA")] | None = None
     kmt2a: Annotated[bool, flag("KMT2A rearranged")] | None = None
     recent_anti_cd20: Annotated[bool, flag("Had an anti-CD20 antibody within six months")] | None = None
     fitness_prior: Annotated[bool, flag("Had clofarabine or bendamustine within six months")] | None = None
+    antigens: Annotated[
+        Mapping[str, Any], part('Antigens on the tumor: molecules per cell, or "negative"', names=words.ANTIGENS)
+    ] = field(default_factory=dict)
     last_given: Annotated[Mapping[str, Any], part("Days from the last dose of a drug to leukapheresis")] = field(
         default_factory=dict
     )

@@ -15,7 +15,7 @@ def _most(name: str) -> float:
     return float(_CARD.number("limits", name, "most"))
 
 
-ANTIGENS = _words("antigen")
+ANTIGENS = tuple(bundled_card("therapy/antigens.toml").table("antigens"))
 COSTIMULATION = _words("costimulation")
 VECTORS = _words("vector")
 READOUTS = _words("readout")
@@ -31,6 +31,7 @@ DAYS_BEFORE = _most("days_before")
 CELLS_PER_KG, CELLS = _most("cells_per_kg"), _most("cells")
 DRUG_DOSE = _most("drug_dose")  # mg/m^2
 LOG_SD = _most("log_sd")
+DENSITY = _most("density")  # molecules per cell
 SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG = _most("supportive_dose"), _most("supportive_per_kg")  # mg, mg/kg
 BLASTS = _most("blasts")  # %
 MARROW = _most("marrow")  # e6/kg

@@ -13,6 +13,7 @@ from vein2vein.records import described
 from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product
+from vein2vein.trials.comparator import Comparator
 
 
 @described
@@ -31,6 +32,12 @@ class Arm:
         As in a trial.
     population : mapping of str to Law
         Laws of this arm over those of the trial.
+    policy : str
+        As in a trial.
+    vein_to_vein, bridging_share : Law or None
+        As in a trial.
+    comparator : Comparator or None
+        Standard care in place of cells: nobody of this arm is infused.
     """
 
     name: str
@@ -41,6 +48,10 @@ class Arm:
     dose: str
     conditioning: str
     population: Mapping[str, Law]
+    policy: str = ""
+    vein_to_vein: Law | None = None
+    bridging_share: Law | None = None
+    comparator: Comparator | None = None
 
 
 def arm_of(arms: Sequence[Arm], numbers: NDArray[np.int64], seed: int) -> NDArray[np.intp]:

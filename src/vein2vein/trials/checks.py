@@ -9,7 +9,8 @@ from dataclasses import fields
 import numpy as np
 
 from vein2vein.cards import Card
-from vein2vein.errors import InputError
+from vein2vein.clinic.words import lineage_words
+from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
 from vein2vein.therapy.infusion import check_dose, read_requested_dose
@@ -18,6 +19,7 @@ from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
 from vein2vein.trials.arms import Arm
+from vein2vein.trials.endpoints import between_arms
 from vein2vein.trials.endpoints.measures import KINETIC
 from vein2vein.trials.published import LONGEST, Published, day_of, number_of
 from vein2vein.trials.virtual_patients import draw_patients
@@ -29,7 +31,6 @@ HIGHEST_NAME = 100  # characters
 _BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
 _OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
 _OF_MARROW = ("mrd_negative", "relapse_by_mrd")
-_WITH_MARROW = ("leukemia", "myeloma")
 
 
 def check_names(card: Card) -> None:
@@ -74,7 +75,7 @@ def check_population(
 
     usual = population_laws(disease)
     for name, law in laws.items():
-        expected = usual[name].unit if name in usual else ""
+        expected = usual[name].unit if name in usual else unit_of(name)
         if law.unit and not same_unit(law.unit, expected):
             shown = f"'{expected}'" if expected else "no unit"
             text = f"found '{law.unit}', expected {shown}; give the numbers of this law in that unit."
@@ -172,6 +173,7 @@ def check_visits(
             )
             raise card.error(here, text)
         if row.endpoint:
+            _check_arms(card, row, here, arms)
             _check_days(card, plan, row, here)
             _check_response(card, plan, row, here, [a for a in arms if not row.arms or a.name in row.arms], disease)
             _check_kinetics(card, plan, row, here)
@@ -187,6 +189,60 @@ def _asked(row: Published) -> tuple[object, ...]:
     return (
         *(getattr(row, f.name) for f in fields(row) if f.name not in told), tuple(sorted(row.arguments.items())), count,
     )  # fmt: skip
+
+
+def _check_arms(card: Card, row: Published, here: tuple[str, ...], arms: Sequence[Arm]) -> None:
+    """Refuse what cannot be compared between arms, and what nobody knows of standard care."""
+    names = [arm.name for arm in arms]
+    if row.endpoint in between_arms.BETWEEN:
+        against = str(row.arguments["against"])
+        at = (*here, "against") if card.get(*here, "against") is not None else ("endpoints", "against")
+        if against not in names:
+            raise card.error(at, unknown("arm", against, names))
+        if row.arms and (against not in row.arms or len(row.arms) < len(("one", "other"))):
+            raise card.error((*here, "arms"), f"found {list(row.arms)}, expected '{against}' and the arm beside it.")
+        if not row.arms:
+            raise card.error((*here, "arms"), f"missing; name '{against}' and the arm that is compared with it.")
+    counted = [arm for arm in arms if arm.name in row.arms]
+    standard = [arm for arm in counted if arm.comparator]
+    if not standard:
+        return
+    arm = standard[0]
+    if row.endpoint not in between_arms.UNDER_STANDARD_CARE:
+        known = ", ".join(between_arms.UNDER_STANDARD_CARE)
+        text = (
+            f"found '{row.endpoint}' of '{arm.name}', of which nothing is known under standard care; expected {known}."
+        )
+        raise card.error((*here, "endpoint"), text)
+    if row.endpoint not in between_arms.BETWEEN and len(standard) < len(counted):
+        raise card.error((*here, "arms"), f"found {list(row.arms)}: cells and standard care are not counted together.")
+    if row.among != "enrolled":
+        text = f"found '{row.among}', but in '{arm.name}' nobody is infused; expected 'enrolled'."
+        raise card.error((*here, "among"), text)
+    _check_comparator(card, row, here, arm)
+
+
+def _check_comparator(card: Card, row: Published, here: tuple[str, ...], arm: Arm) -> None:
+    """Refuse what the comparator of an arm did not publish."""
+    comparator = arm.comparator
+    if comparator is None:
+        return
+    if row.endpoint in between_arms.TO_EVENTS:
+        event, clock = str(row.arguments.get("event", "EFS")), str(row.arguments["clock"])
+        if event not in comparator.survival:
+            given = ", ".join(comparator.survival)
+            text = f"found '{event}', which {comparator.name} does not give; expected one of {given}."
+            raise card.error((*here, "event" if "event" in row.arguments else "endpoint"), text)
+        if clock != "enrolment":
+            at = (*here, "clock") if card.get(*here, "clock") is not None else ("endpoints", "clock")
+            raise card.error(at, f"found '{clock}', but '{arm.name}' is counted from randomization: write 'enrolment'.")
+    missing = {
+        **dict.fromkeys(between_arms.OF_RESPONSE, ("responses", comparator.best)),
+        "crossed_over": ("crossover", comparator.crossover),
+    }
+    what, held = missing.get(row.endpoint, ("", comparator))
+    if held is None:
+        raise card.error((*here, "endpoint"), f"found '{row.endpoint}', but {comparator.name} gives no {what}.")
 
 
 def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
@@ -208,16 +264,16 @@ def _check_days(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -
         raise card.error((*here, "from_day"), text)
 
 
-def unseen(endpoint: str, lineage: str) -> bool:
-    """Whether an endpoint needs a marrow that a disease of this lineage does not have examined."""
-    return endpoint in _OF_MARROW and lineage not in _WITH_MARROW
+def unseen(endpoint: str, lineage: str, disease: str = "") -> bool:
+    """Whether an endpoint needs a marrow that this disease, or one of this lineage, does not have examined."""
+    return endpoint in _OF_MARROW and not lineage_words(lineage, disease).marrow
 
 
 def _check_response(
     card: Card, plan: Plan, row: Published, here: tuple[str, ...], arms: Sequence[Arm], disease: Disease
 ) -> None:
     for one in [arm.disease for arm in arms] or [disease]:
-        if unseen(row.endpoint, one.lineage):
+        if unseen(row.endpoint, one.lineage, one.name):
             text = f"found '{row.endpoint}', but no marrow is examined for residual disease in {one.title}."
             raise card.error((*here, "endpoint"), text)
     if row.endpoint not in _OF_RESPONSE:

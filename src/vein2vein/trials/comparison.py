@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein import units
-from vein2vein.journey.journey import Journey
+from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.hazard_ratio import hazard_ratio
+from vein2vein.statistics.incidence import cumulative_incidence
 from vein2vein.statistics.intervals import quantile, shares
 from vein2vein.statistics.resampling import sample
 from vein2vein.statistics.survival import kaplan_meier, median_time, value_at
 from vein2vein.trials.endpoints.measures import ENDPOINTS, SETS, NotProduced
-from vein2vein.trials.endpoints.reading import Cells, Flags, Floats, blasts_before
+from vein2vein.trials.endpoints.reading import Cells, Flags, Floats
 from vein2vein.trials.published import UNITS, Published
+from vein2vein.trials.subgroups import within
 
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
 LEVEL = 0.9  # share of the drawn trials inside the interval shown
@@ -192,13 +194,9 @@ def beside(row: Published, pool: int, result: Floats | None, *, level: float, mi
 
 
 def patients_of(row: Published, journey: Journey, *, scale: str, until: float) -> NDArray[np.bool_]:
-    """The denominator of a row, shape (n,)."""
-    heavy = np.asarray(journey.patient.weight, float)
-    found = SETS[row.among](journey, scale, until) & (heavy > row.weight_from) & (heavy <= row.weight_to)
-    if row.blasts_from > 0 or np.isfinite(row.blasts_below):
-        blasts = blasts_before(journey)
-        found &= (blasts >= row.blasts_from) & (blasts < row.blasts_below)
-    return found & np.isin(journey.patient.arm, row.arms) if row.arms else found
+    """The denominator of a row, shape (n,); an arm of standard care counts only where the row names it."""
+    found = SETS[row.among](journey, scale, until) & within(row, journey)
+    return found & (np.isin(journey.patient.arm, row.arms) if row.arms else ~given_standard_care(journey))
 
 
 def read_row(row: Published, journey: Journey, *, scale: str, until: float) -> tuple[tuple[Cells, ...], Flags]:
@@ -213,7 +211,7 @@ def read_row(row: Published, journey: Journey, *, scale: str, until: float) -> t
     found = endpoint.read(journey, **row.arguments)
     arrays = found if isinstance(found, tuple) else (found,)
     pool = patients_of(row, journey, scale=scale, until=until)
-    if endpoint.kind in ("time", "hazard"):
+    if endpoint.kind in ("time", "hazard", "incidence"):
         arrays, pool = arrays[:-1], pool & cast("Flags", arrays[-1])
     elif endpoint.kind == "number":
         pool = pool & ~np.isnan(cast("Floats", arrays[0]))
@@ -238,6 +236,8 @@ def summarize(row: Published, *arrays: Cells) -> Floats:
     values = cast("Floats", arrays[0])
     if endpoint.kind == "hazard":
         return hazard_ratio(values, cast("Flags", arrays[1]), cast("Floats", arrays[2]))
+    if endpoint.kind == "incidence" and row.time is not None:
+        return PERCENT * value_at(cumulative_incidence(values, cast("Floats", arrays[1])), row.time)
     if endpoint.kind == "time":
         curve = kaplan_meier(values, cast("Flags", arrays[1]))
         if row.time is not None:

@@ -24,6 +24,7 @@ from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
 from vein2vein.therapy.product import find_indication, find_product
+from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
 from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
@@ -93,14 +94,16 @@ def endpoints() -> tuple[Published, ...]:
 
 
 def design(
-    trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "", policy: str = "", arm: str = ""
-) -> Trial:
+    trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "", policy: str = "", arm: str = "",
+    absent_target: bool = False,
+) -> Trial:  # fmt: skip
     """A trial, or one arm of it, with another product, dose, lymphodepletion or policy of treatment.
 
     Raises
     ------
     InputError
-        An unknown name, with the nearest ones; a dose that cannot be read; a trial of several arms.
+        An unknown name, with the nearest ones; a dose that cannot be read; a trial of several arms; a product whose
+        targets the tumor lacks, unless ``absent_target``.
     """
     if arm:
         known = {one.name: one for one in trial.arms}
@@ -108,12 +111,14 @@ def design(
             raise InputError(unknown(f"arm of {trial.name}", arm, known))
         trial = one_arm(trial, known[arm])
     check_one_arm(trial)
+    trial = replace(trial, absent_target=True) if absent_target else trial
     if not (product or dose or conditioning or policy):
         return replace(trial, name=arm) if arm else trial
     if policy:
         read_policy(policy)
     chosen = find_product(product) if product else trial.product
     other = chosen.name != trial.product.name
+    check_targets(chosen, trial.disease, densities(trial.population), asked=trial.absent_target)
     asked = dose or ("" if other else trial.dose)
     refuse_dose(asked, chosen, trial.disease, trial.population)
     regimen = conditioning or ("" if other else trial.conditioning)
@@ -196,7 +201,7 @@ def contrast(
     for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
         say(i / 2, trial.name)
         journeys.append(enroll_and_treat(trial, numbers, seed=own))
-    rows = tuple(_difference(row, journeys, seed) for row in endpoints() if _seen(row, first))
+    rows = tuple(_difference(row, journeys, seed) for row in _shown(first, second))
     rows = tuple(row for row in rows if not row.missing or any(row.patients))
     notes = tuple(dict.fromkeys(note for journey in journeys for note in journey.notes))
     return Contrast(
@@ -216,10 +221,24 @@ def _cards(journeys: Sequence[Journey]) -> dict[str, str]:
     }
 
 
+def _shown(first: Trial, second: Trial) -> tuple[Published, ...]:
+    """Rows for two designs: of all enrolled where one of them is standard care, of the infused otherwise.
+
+    A design is an arm without a name, which standard care needs in order to be counted.
+    """
+    standard = first.comparator is not None or second.comparator is not None
+    rows = tuple(row for row in endpoints() if _seen(row, first) and _of_all(row) == standard)
+    return tuple(replace(row, arms=("",)) for row in rows) if standard else rows
+
+
+def _of_all(row: Published) -> bool:
+    return row.among == "enrolled" and row.endpoint in ("survival", "best_response")
+
+
 def _seen(row: Published, trial: Trial) -> bool:
     last = max(row.time or 0.0, number_of(row, "day"))
-    lineages = {one.disease.lineage for one in trial.arms or (trial,)}
-    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, lineage) for lineage in lineages)
+    diseases = [one.disease for one in trial.arms or (trial,)]
+    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, one.lineage, one.name) for one in diseases)
 
 
 def _difference(row: Published, journeys: Sequence[Journey], seed: int) -> Difference:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from vein2vein.cards import Card
+from vein2vein.clinic.care.management import read_policy
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import Product, Regimen, find_indication, find_product, find_regimen
+from vein2vein.therapy.targets import ANYHOW, absent, densities
 from vein2vein.trials.arms import Arm
-from vein2vein.trials.trial_card import TrialTables
+from vein2vein.trials.comparator import Comparator, find_comparator, refuse_disease
+from vein2vein.trials.trial_card import RANDOMIZED, ArmCard, TrialTables
 
 Named = TypeVar("Named")
 _DOSE_UNITS = ("/kg", "cells")
@@ -31,20 +34,22 @@ def found(card: Card, find: Callable[[str], Named], *path: str) -> Named:
         raise card.error(path, str(problem)) from None
 
 
-def probability(card: Card, laws: Mapping[str, Law], name: str) -> float:
+def probability(card: Card, laws: Mapping[str, Law], name: str, *above: str) -> float:
     """Probability of a law of the waiting time; 0 where there is none."""
-    card.table("waiting", name, default={})
+    card.table(*above, "waiting", name, default={})
     if name not in laws:
         return 0.0
     if laws[name].kind != "bernoulli":
-        raise card.error(("waiting", name, "law"), f"found {laws[name].kind}, expected bernoulli with a probability.")
+        raise card.error(
+            (*above, "waiting", name, "law"), f"found {laws[name].kind}, expected bernoulli with a probability."
+        )
     return float(laws[name].numbers["probability"])
 
 
 def check_treatment(
     card: Card, product: Product, disease: Disease, regimens: Mapping[str, Regimen], *path: str
 ) -> None:
-    """Refuse an unknown regimen, and a dose without unit."""
+    """Refuse an unknown regimen."""
     indication = find_indication(product, disease.name)[0]
     conditioning = card.string(*path, "conditioning", default=None)
     if conditioning is not None and conditioning not in regimens:
@@ -54,6 +59,16 @@ def check_treatment(
             known = [*regimens, *(regimen.name for regimen in indication.regimens), "none"]
             text = unknown("lymphodepletion regimen", conditioning, known)
             raise card.error((*path, "conditioning"), text) from None
+
+
+def check_target(
+    card: Card, product: Product, disease: Disease, laws: Mapping[str, Law], told: TrialTables, *path: str
+) -> None:
+    """Refuse a product whose targets the tumor lacks, unless the file asks for it; a law of a density counts."""
+    said = "" if told.trial.absent_target else absent(product, disease, densities(laws))
+    if said:
+        named = [at for at in ((*path, "product"), ("trial", "product")) if card.get(*at) is not None]
+        raise card.error(named[0], said + ANYHOW)
 
 
 def check_dose_text(card: Card, *path: str) -> None:
@@ -80,8 +95,14 @@ def read_arms(
         own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
         own_product = found(card, find_product, *here, "product") if one.product else product
         check_treatment(card, own_product, own_disease, regimens, *here)
+        check_target(card, own_product, own_disease, {**told.population, **one.population}, told, *here)
         if one.name in [arm.name for arm in arms]:
             raise card.error((*here, "name"), f"found '{one.name}' twice; each arm needs a name of its own.")
+        if one.policy:
+            found(card, read_policy, *here, "policy")
+        comparator = _comparator(card, one, own_disease, *here)
+        _check_allocation(card, told.trial.allocation, one, *here)
+        probability(card, one.waiting, "bridging_share", *here)
         arms.append(
             Arm(
                 one.name,
@@ -92,6 +113,42 @@ def read_arms(
                 one.dose or told.trial.dose,
                 one.conditioning or told.trial.conditioning,
                 one.population,
+                one.policy or told.trial.policy,
+                one.waiting.get("vein_to_vein", told.waiting.get("vein_to_vein")),
+                one.waiting.get("bridging_share", told.waiting.get("bridging_share")),
+                comparator,
             )
         )
+    if arms and all(arm.comparator for arm in arms):
+        raise card.error(("arms", "0", "comparator"), "found standard care in every arm; one at least is given cells.")
+    if told.trial.allocation == RANDOMIZED and len(arms) < len(("one", "other")):
+        raise card.error(
+            ("trial", "allocation"), f"found randomized, but {len(arms)} arms; write two [[arms]] or more."
+        )
     return tuple(arms)
+
+
+def _comparator(card: Card, one: ArmCard, disease: Disease, *here: str) -> Comparator | None:
+    """Standard care of an arm; what is only given with cells is refused beside it."""
+    if not one.comparator:
+        return None
+    comparator = found(card, find_comparator, *here, "comparator")
+    try:
+        refuse_disease(comparator, disease.name)
+    except InputError as problem:
+        raise card.error((*here, "comparator"), problem.text) from None
+    for name in ("product", "dose", "conditioning", "policy", "waiting"):
+        if getattr(one, name):
+            text = f"found in an arm of standard care ('{one.comparator}'), which is given no cells; leave it out."
+            raise card.error((*here, name), text)
+    return comparator
+
+
+def _check_allocation(card: Card, allocation: str, one: ArmCard, *here: str) -> None:
+    """Refuse arms of a randomized trial whose patients differ."""
+    if allocation != RANDOMIZED:
+        return
+    for name in ("population", "disease"):
+        if getattr(one, name):
+            text = "found in an arm of a randomized trial, whose arms are drawn from one population"
+            raise card.error((*here, name), f"{text}; write it in [{'trial' if name == 'disease' else name}].")

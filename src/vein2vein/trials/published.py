@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,12 @@ class Published:
         Limits of body weight (kg) of the patients counted.
     blasts_from, blasts_below : float
         Limits of the blasts in marrow (%) before lymphodepletion of the patients counted.
+    age_from, age_to, lines_from, lines_to : float
+        Limits of age (completed years) and earlier lines of therapy of the patients counted, both included.
+    burden_from, burden_to : float
+        Limits of the tumor before lymphodepletion of the patients counted, in ``burden_unit``.
+    burden_unit : str
+        One of ``BURDEN_UNITS``.
     arms : tuple of str
         Arms of the trial that count; empty: all.
     tolerance : float
@@ -119,6 +126,13 @@ class Published:
     arms: tuple[str, ...] = ()
     tolerance: float = float("nan")
     tolerance_kind: str = ""
+    age_from: float = 0.0
+    age_to: float = float("inf")
+    lines_from: float = 0.0
+    lines_to: float = float("inf")
+    burden_from: float = 0.0
+    burden_to: float = float("inf")
+    burden_unit: str = "e6/kg"
 
 
 def number_of(row: Published, name: str, default: float = 0.0) -> float:
@@ -180,6 +194,8 @@ def published(
         cutoff=row.cutoff, weight_from=row.weight_from, weight_to=row.weight_to, reason=row.reason,
         blasts_from=row.blasts_from, blasts_below=row.blasts_below, arms=_arms(card, row.arms, arms, *here),
         tolerance=math.nan if row.tolerance is None else row.tolerance, tolerance_kind=row.tolerance_kind,
+        age_from=row.age_from, age_to=row.age_to, lines_from=row.lines_from, lines_to=row.lines_to,
+        burden_from=row.burden_from, burden_to=row.burden_to, burden_unit=row.burden_unit,
     )  # fmt: skip
 
 
@@ -199,11 +215,13 @@ def _beyond(
     if not endpoint:
         return None
     kind = ENDPOINTS[endpoint].kind
-    if time is not None and kind != "time":
+    if time is None and kind == "incidence":
+        return "time", f"missing; {endpoint} is read at a day: add time."
+    if time is not None and kind not in ("time", "incidence"):
         return "time", f"is read by endpoints of time to an event only, not by {endpoint}; leave it out."
     if statistic != "median" and kind != "number":
         return "statistic", f"found '{statistic}', but {endpoint} is no number of each patient; leave it out."
-    if unit == "%" and kind in ("share", "time") and not 0 <= value <= PERCENT:
+    if unit == "%" and kind in ("share", "time", "incidence") and not 0 <= value <= PERCENT:
         return "value", f"found {value:g} %, expected a share from 0 to 100 %."
     if unit == "patients" and kind == "share" and not 0 <= value <= (np.inf if np.isnan(n) else n):
         return "value", f"found {value:g} patients, expected 0 to n, {n:g}."
@@ -234,6 +252,9 @@ def _argument(card: Card, name: str, row: RowCard, common: Record, *here: str) -
         value = cast("Argument | None", getattr(told, name))
         if value is not None and value != "":
             return value
+    usual = inspect.signature(ENDPOINTS[row.endpoint].read).parameters[name].default
+    if usual is not inspect.Parameter.empty:
+        return cast("Argument", usual)
     (one,) = (one for one in fields_of(type(row)) if one.name == name)
     return cast("Argument", card.required(*here, name, expected=expectation(one)))  # it is missing: refused here
 
@@ -242,7 +263,7 @@ def fits(endpoint: str, unit: str, *, statistic: str, time: float | None) -> str
     """Return what speaks against showing an endpoint in a unit; "" where nothing does."""
     kind, own = ENDPOINTS[endpoint].kind, ENDPOINTS[endpoint].unit
     meant = UNITS[unit]
-    if kind == "share" or (kind == "time" and time is not None):
+    if kind in ("share", "incidence") or (kind == "time" and time is not None):
         expected = ("%", "patients") if kind == "share" else ("%",)
         return "" if meant in expected else f"expected the unit {' or '.join(expected)}"
     if kind == "hazard" or (kind == "number" and statistic == "ratio"):

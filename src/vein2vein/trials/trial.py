@@ -26,10 +26,12 @@ from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, plan_of
 from vein2vein.trials import checks, design
 from vein2vein.trials.arms import Arm, arm_of
+from vein2vein.trials.comparator import Comparator
 from vein2vein.trials.comparison import Row, compare
 from vein2vein.trials.published import MOST, Published, published
-from vein2vein.trials.trial_card import trial_card
-from vein2vein.trials.virtual_patients import draw_patients
+from vein2vein.trials.subgroups import check_subgroups
+from vein2vein.trials.treating import treat_arm
+from vein2vein.trials.trial_card import RANDOMIZED, trial_card
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants
 
@@ -77,6 +79,14 @@ class Trial:
         Who is treated otherwise than the trial says; empty: one arm.
     regimens : mapping of str to Regimen
         Lymphodepletion that the trial file itself describes.
+    randomized : bool
+        Patients come to their arm by lot; enrollment is then randomization.
+    comparator : Comparator or None
+        Standard care in place of cells, where all of the trial is such an arm.
+    antigen_selected : bool
+        Only patients whose tumor carries the antigens are enrolled.
+    absent_target : bool
+        The product is meant to run although the tumor lacks what it sees.
     """
 
     name: str
@@ -107,6 +117,10 @@ class Trial:
     text: str
     arms: tuple[Arm, ...] = ()
     regimens: Mapping[str, Regimen] = field(default_factory=dict[str, Regimen])
+    randomized: bool = False
+    comparator: Comparator | None = None
+    antigen_selected: bool = True
+    absent_target: bool = False
 
 
 @described
@@ -189,6 +203,7 @@ def read_trial(card: Card) -> Trial:
     arms = design.read_arms(card, told, disease, product, told.regimens)
     checks.check_sizes(card, arms, told.size.enrolled)
     if not arms:
+        design.check_target(card, product, disease, told.population, told, "trial")
         checks.check_population(card, disease, told.population, product, told.trial.dose, "trial")
     for i, arm in enumerate(arms):
         laws_of = {**told.population, **arm.population}
@@ -198,6 +213,8 @@ def read_trial(card: Card) -> Trial:
     rows = tuple(published(card, str(i), row, told.endpoints, cutoffs, names) for i, row in enumerate(told.published))
     accrual = told.enrollment.accrual
     checks.check_visits(card, plan, rows, disease, arms, cutoffs, accrual)
+    laws = {one.name: (one.disease, {**told.population, **one.population}) for one in arms}
+    check_subgroups(card, rows, laws or {"": (disease, told.population)})
     moved = told.transplant
     return Trial(
         name=told.trial.name,
@@ -228,6 +245,9 @@ def read_trial(card: Card) -> Trial:
         text=card.text,
         arms=arms,
         regimens=told.regimens,
+        randomized=told.trial.allocation == RANDOMIZED,
+        antigen_selected=told.trial.antigen_selected,
+        absent_target=told.trial.absent_target,
     )
 
 
@@ -279,27 +299,10 @@ def enroll_and_treat(
 
     ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``).
     """
-    from vein2vein.journey.chart import simulate  # here, so that reading and listing trials does not load the engine
 
     def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
-        patients = draw_patients(one.population, one.disease, whose, seed)
-        return simulate(
-            replace(patients, arm=np.full(whose.shape, arm)),
-            one.product,
-            dose=one.dose or None,
-            regimen=one.regimens.get(one.conditioning, one.conditioning),
-            policy=one.policy,
-            plan=one.plan,
-            waiting_law=one.vein_to_vein,
-            bridging_share=one.bridging_share,
-            transplant=one.transplant,
-            assays=one.assays,
-            overlay=overlay(one) if callable(overlay) else overlay,
-            constants=constants,
-            seed=seed,
-            backend=backend,
-            progress=progress,
-        )
+        variant = overlay(one) if callable(overlay) else overlay
+        return treat_arm(one, whose, arm, seed, variant, constants, backend=backend, progress=progress)
 
     if not trial.arms:
         return treat(trial, numbers, "")
@@ -313,7 +316,9 @@ def one_arm(trial: Trial, arm: Arm) -> Trial:
     """The trial as if this arm were all of it."""
     return replace(
         trial, disease=arm.disease, product=arm.product, dose=arm.dose, conditioning=arm.conditioning,
-        population={**trial.population, **arm.population}, arms=(),
+        population={**trial.population, **arm.population}, policy=arm.policy or trial.policy,
+        vein_to_vein=arm.vein_to_vein or trial.vein_to_vein, comparator=arm.comparator, arms=(),
+        bridging_share=arm.bridging_share or trial.bridging_share,
     )  # fmt: skip
 
 

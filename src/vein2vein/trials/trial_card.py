@@ -14,9 +14,10 @@ from typing import Annotated, Any
 from vein2vein import analytes
 from vein2vein.card_reading import read
 from vein2vein.cards import Card
+from vein2vein.clinic.response.outcome import NEVER_INFUSED
 from vein2vein.clinic.words import responses, simulated_scales
 from vein2vein.declared import Form, Noted, Record, Says, Words, flag, formed, listed, number, part, text, unsourced
-from vein2vein.therapy.disease import FIELDS
+from vein2vein.therapy.disease import FACTS
 from vein2vein.therapy.laws import Law, laws_form
 from vein2vein.therapy.product import Regimen
 from vein2vein.therapy.visits import Visits
@@ -33,8 +34,16 @@ TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTE
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
+BURDEN_UNITS = ("e6/kg", "mL", "cm2")
+SUBGROUPS = {
+    name: (f"{name}_from", f"{name}_{end}")
+    for name, end in (("weight", "to"), ("blasts", "below"), ("age", "to"), ("lines", "to"), ("burden", "to"))
+}
+"""Limits of the patients of a row: what is limited -> its lower and its upper limit."""
 CYTOPENIAS = ("neutropenia", "thrombocytopenia")
 WAITS = ("vein_to_vein", "bridging_share", "screening_failure")
+OWN_WAITS = ("vein_to_vein", "bridging_share")  # of an arm
+COHORTS, RANDOMIZED = "cohorts", "randomized"
 
 # unit as published -> unit of endpoints that is meant
 UNITS = {
@@ -79,6 +88,9 @@ class TrialFacts(Record):
     dose: Annotated[str, text('Dose in place of the product\'s rule, such as "3.1e6/kg" or "1e8 cells"')] = ""
     conditioning: Annotated[str, text("Lymphodepletion in place of the product's usual one")] = ""
     policy: Annotated[str, text("Treatment policy: a name, or the path of one's own")]
+    allocation: Annotated[str, text("How patients come to their arm", (COHORTS, RANDOMIZED))] = COHORTS
+    antigen_selected: Annotated[bool, flag("Only patients whose tumor carries the antigens were enrolled")] = True
+    absent_target: Annotated[bool, flag("Meant so: the tumor lacks what the product sees, which kills nothing")] = False
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """An unknown source."""
@@ -140,7 +152,12 @@ class ArmCard(Noted):
     product: Annotated[str, text("Product card")] = ""
     dose: Annotated[str, text("Dose")] = ""
     conditioning: Annotated[str, text("Lymphodepletion")] = ""
-    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FIELDS))] = field(
+    policy: Annotated[str, text("Treatment policy")] = ""
+    comparator: Annotated[str, text("Standard care in place of cells: a comparator's name, or the path of a card")] = ""
+    population: Annotated[dict[str, Law], formed("Laws of this arm", laws_form(FACTS))] = field(
+        default_factory=dict[str, Law]
+    )
+    waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(OWN_WAITS))] = field(
         default_factory=dict[str, Law]
     )
 
@@ -154,9 +171,11 @@ class Arguments(Record):
 
     event: Annotated[str, text("What ends the time", ("OS", "EFS", "PFS", "RFS", "DOR"))] = ""
     clock: Annotated[str, text("Day from which time is counted", ("infusion", "enrolment"))] = ""
+    never_infused: Annotated[str, text("What no infusion means for EFS from enrollment", NEVER_INFUSED)] = ""
     device: Annotated[str, text("Oxygen device", DEVICES)] = ""
     antigen: Annotated[str, text("Antigen of the relapse", ("any", "positive", "negative"))] = ""
     line: Annotated[str, text("Blood line", ("neutrophils", "platelets"))] = ""
+    against: Annotated[str, text("Arm to which the others are compared")] = ""
     reasons: Annotated[tuple[str, ...], _some("Reasons", "reason", REASONS, "death")] | None = None
     responses: Annotated[tuple[str, ...], _some("Responses that count", "response", RESPONSES, "CR")] | None = None
     treatments: Annotated[tuple[str, ...], _some("Drugs", "treatment", drugs, "tocilizumab")] | None = None
@@ -207,6 +226,13 @@ class RowCard(Arguments):
     arms: Annotated[tuple[str, ...], listed("Arms that count", 'arms such as ["low"]')] = ()
     blasts_from: Annotated[float, number("Least blasts in marrow that count", "%", low=0)] = 0.0
     blasts_below: Annotated[float, number("Blasts in marrow from which it does not count", "%", low=0)] = float("inf")
+    age_from: Annotated[float, number("Least age that counts, completed years", "year", low=0)] = 0.0
+    age_to: Annotated[float, number("Largest age that counts, completed years", "year", low=0)] = float("inf")
+    lines_from: Annotated[float, number("Fewest earlier lines of therapy that count", low=0)] = 0.0
+    lines_to: Annotated[float, number("Most earlier lines of therapy that count", low=0)] = float("inf")
+    burden_from: Annotated[float, number("Least tumor before lymphodepletion that counts", low=0)] = 0.0
+    burden_to: Annotated[float, number("Largest tumor before lymphodepletion that counts", low=0)] = float("inf")
+    burden_unit: Annotated[str, text("Unit of these: cells, volume, or sum of products", BURDEN_UNITS)] = "e6/kg"
     tolerance: Annotated[float, number("How far the simulated median may be from the value", above=0)] | None = None
     tolerance_kind: Annotated[str, text("What the tolerance is counted in", TOLERANCES)] = ""
 
@@ -218,9 +244,9 @@ class RowCard(Arguments):
             yield "lo95", f"found {low:g} above hi95 {high:g}, expected lo95 <= hi95."
         if not low <= self.value <= high:
             yield "lo95", f"found {low:g} to {high:g}, which does not hold the value {self.value:g}."
-        for lower, upper in (("weight_from", "weight_to"), ("blasts_from", "blasts_below")):
+        for name, (lower, upper) in SUBGROUPS.items():
             least, most = getattr(self, lower), getattr(self, upper)
-            if least >= most:
+            if least > most or (least == most and name in ("weight", "blasts")):
                 yield upper, f"found {lower} {least:g} and {upper} {most:g}; nobody lies between them."
         yield from unsourced("", self.source, "")
 
@@ -284,7 +310,7 @@ class TrialTables(Record):
 
     trial: Annotated[TrialFacts, part("What the trial is")]
     size: Annotated[Size, part("How many patients")] = field(default_factory=Size)
-    population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FIELDS))] = field(
+    population: Annotated[dict[str, Law], formed("Laws of who is enrolled", laws_form(FACTS))] = field(
         default_factory=dict[str, Law]
     )
     waiting: Annotated[dict[str, Law], formed("Laws of the time before infusion", laws_form(WAITS))] = field(

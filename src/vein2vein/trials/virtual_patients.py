@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 
 from vein2vein.arguments import mapping_of, name_or_path, of_kind, seed_of, whole
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.disease import FIELDS, Disease, find_disease, population_laws
+from vein2vein.therapy.antigens import settle
+from vein2vein.therapy.disease import FACTS, FIELDS, Disease, find_disease, population_laws
 from vein2vein.therapy.laws import Law, draw
 from vein2vein.therapy.patient import Patient, make_patients
 from vein2vein.trials.published import MOST
@@ -22,7 +23,9 @@ from vein2vein.trials.published import MOST
 DISEASE = "a disease, its name, or the path of a card"
 
 
-def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int) -> Patient:
+def draw_patients(
+    laws: Mapping[str, Law] | None, disease: str | Disease, numbers: ArrayLike, seed: int, *, selected: bool = True
+) -> Patient:
     """Draw virtual patients.
 
     Parameters
@@ -33,6 +36,8 @@ def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, number
     numbers : array_like of int, shape (n,)
         Patient numbers: a patient depends on the seed and this number alone.
     seed : int
+    selected : bool
+        Patients whose tumor lacks an antigen that the disease usually carries were not enrolled.
 
     Returns
     -------
@@ -41,6 +46,7 @@ def draw_patients(laws: Mapping[str, Law] | None, disease: str | Disease, number
     """
     card = disease if isinstance(disease, Disease) else find_disease(disease)
     values = draw(population_laws(card, dict(laws or {})), numbers, seed)
+    settle(values, card.antigens, numbers, seed, known={}, own=laws or {}, selected=selected)
     return make_patients(numbers, card.name, values)
 
 
@@ -65,8 +71,8 @@ def _checked(laws: object) -> Mapping[str, Law] | None:
         return None
     found: dict[str, Law] = {}
     for name, law in mapping_of("laws", laws, "a mapping of fields to Law, or None").items():
-        if not isinstance(name, str) or name not in FIELDS:
-            raise InputError(unknown("field of a patient", str(name), FIELDS), field="laws")
+        if not isinstance(name, str) or name not in FACTS:
+            raise InputError(unknown("field of a patient", str(name), FACTS), field="laws")
         found[name] = of_kind(f"laws[{name!r}]", law, Law, "a Law")
     return found
 
@@ -95,10 +101,15 @@ def companions(patient: Patient, count: int, seed: int, laws: Mapping[str, Law] 
         text = f"found {patient.count} patients, expected one; take one of them with vein2vein.therapy.patient.select."
         raise InputError(text, field="patient")
     given = {name: float(getattr(patient, name)[0]) for name in FIELDS if name in patient.known}
+    given |= {name: float(found[0]) for name, found in patient.antigens.items() if name in patient.known}
     card = find_disease(patient.disease)
     values = draw(population_laws(card, dict(laws or {})), np.arange(count), seed, known=given)
+    settle(values, card.antigens, np.arange(count), seed, known=given, own=laws or {}, selected=True)
     for name in FIELDS:
         values[name][:1] = getattr(patient, name)[:1]
+    for name, found in patient.antigens.items():
+        if name in values:
+            values[name][:1] = found[:1]
     made = make_patients(
         np.arange(count), patient.disease, values, known=patient.known,
         baseline={name: value[0] for name, value in patient.baseline.items()},

@@ -8,9 +8,10 @@ Effects are relative to the cards, so that a typical patient keeps the cards' va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,21 @@ from vein2vein.models.reference.extinction import CELLS, CLONES, fate
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.randomness import poisson_at, uniforms
 from vein2vein.records import described
+from vein2vein.therapy.disease import Disease, population_laws
+from vein2vein.therapy.laws import quantile
+from vein2vein.therapy.targets import Target
 from vein2vein.virtual.bedside import Limits
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Values = dict[str, Floats]
 
+LETTERS, LOSSES = ("a", "b"), ("f_neg", "f_neg_b")  # of the first and of the second target
 TRAITS = (
-    "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "recent_anti_cd20", "kmt2a",
-    "burden", "antigen_density_a", "antigen_density_b", "b_cells_per_kg", "lymphocytes", "viability", "memory_content",
-    "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies", "neutrophils", "platelets",
-    "ferritin", "crp", "igg", "creatinine", "m_protein",
+    "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "prior_bcma",
+    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes",
+    "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
+    "neutrophils", "platelets", "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
 
@@ -67,6 +72,11 @@ class CovariateConstants:
     cd4_middle: float
     hsct_rho: float
     blinatumomab_f_neg: float
+    bcma_density: float
+    bcma_f_neg: float
+    lines_p_res: float
+    lines_kap: float
+    lines_most: float
     kmt2a_f_nn: float
     bulk_slope: float
     bulk_reference: float
@@ -104,8 +114,8 @@ def individual(
     values: Mapping[str, ArrayLike],
     *,
     traits: Mapping[str, ArrayLike],
-    target_a: str,
-    target_b: str = "",
+    targets: Sequence[Target],
+    design: str,
     t0: ArrayLike,
     seed: int,
     numbers: ArrayLike,
@@ -124,8 +134,9 @@ def individual(
         memory_content (weighted memory share) and memory_reference (that of a typical lot of the product), f_EFF
         (share of effector cells), fitness (q), cd4_share, vector_copies. Measured before
         treatment, in canonical units: neutrophils, platelets, lymphocytes, ferritin, crp, igg, creatinine, m_protein.
-    target_a, target_b : str
-        Antigens of the product, for effects that belong to CD19.
+    targets : sequence of Target
+        One or two, as the patients' tumors carry them.
+    design : {"single", "or", "and"}
     t0 : array_like, shape (n,)
         Day on which the simulation starts.
     seed : int
@@ -149,17 +160,41 @@ def individual(
     _measured(p, traits, ids)
     age_effects(c, p, _trait(traits, "age", ids), known=_known(traits, ids), limits=limits)
     lot_effects(c, p, {name: _trait(traits, name, ids, np.nan) for name in TRAITS})
-    patient_effects(c, p, traits, ids, target_a, target_b)
+    recognition_of(p, targets, design, ids)
+    patient_effects(c, p, traits, ids, targets)
     burden = np.minimum(_trait(traits, "burden", ids), c.burden_most * p["K0"])
     bulk_effect(c, p, burden)
     p["p6"] = p["p6"] * inflammation_effect(c, burden)
     response_class(p, ids, seed)
     marker_class(c, p, ids, seed)
     marrow_effects(p, burden, traits, ids)
-    p["r_a"] = _trait(traits, "antigen_density_a", ids, 1.0)
-    p["r_b"] = _trait(traits, "antigen_density_b", ids, 1.0)
     p.update(clones(c, p, burden, _flag(traits, "kmt2a", ids), ids, seed))
     return p
+
+
+def recognition_of(p: Values, targets: Sequence[Target], design: str, ids: Ids) -> None:
+    """Say how the product sees tumor and normal cells: densities, losses, and who is seen at all.
+
+    Where the tumor carries nothing that lets the product act, it kills no bystanders either.
+    """
+    p["design_or"], p["design_and"] = (
+        np.full(ids.shape, design == "or", float),
+        np.full(ids.shape, design == "and", float),
+    )
+    losses = [p[one.loss].copy() for one in targets]
+    p.update(zip(LOSSES, losses))
+    seen = [one.density > 0 for one in targets]
+    for letter, one in zip_longest(LETTERS, targets):
+        antigen = one.antigen if one else None
+        p[f"r_{letter}"] = one.density / one.reference if one else np.zeros(ids.shape)
+        p[f"r50_{letter}"] = p.pop(f"half_{letter}") / (one.reference if one else 1.0)
+        for name, value in (
+            ("left", antigen.escaped if antigen else 0.0), ("B", antigen.b_cells if antigen else 0.0),
+            ("P", antigen.b_progenitors if antigen else 0.0), ("PC", antigen.plasma_cells if antigen else 0.0),
+        ):  # fmt: skip
+            p[f"{name}_{letter}"] = np.full(ids.shape, value)
+    there = np.any(seen, axis=0) if design == "or" else np.all(seen, axis=0)
+    p["bys"] = np.where(there, p["bys"], 0.0)
 
 
 def body_surface(c: CovariateConstants, height: ArrayLike, weight: ArrayLike) -> Floats:
@@ -203,19 +238,41 @@ def lot_effects(c: CovariateConstants, p: Values, lot: Mapping[str, Floats]) -> 
 
 
 def patient_effects(
-    c: CovariateConstants, p: Values, traits: Mapping[str, ArrayLike], ids: Ids, target_a: str, target_b: str
+    c: CovariateConstants, p: Values, traits: Mapping[str, ArrayLike], ids: Ids, targets: Sequence[Target]
 ) -> None:
-    """Change growth, antigen loss, macrophage threshold, killing and B-cell return with the patient's history."""
+    """Change growth, antigen, resistance, macrophage threshold, killing and B-cell return with the history."""
     p["rho"] = p["rho"] * np.where(_flag(traits, "prior_hsct", ids), c.hsct_rho, 1.0)
-    loss = np.where(_flag(traits, "prior_blinatumomab", ids), c.blinatumomab_f_neg, 1.0)
-    for target, name in ((target_a, "f_neg"), (target_b, "f_neg_b")):
-        if target == "CD19":
-            p[name] = p[name] * loss
+    earlier = {
+        "CD19": (_flag(traits, "prior_blinatumomab", ids), c.blinatumomab_f_neg, 1.0),
+        "BCMA": (_flag(traits, "prior_bcma", ids), c.bcma_f_neg, c.bcma_density),
+    }
+    for target, name, letter in zip(targets, LOSSES, LETTERS):
+        if target.antigen.name in earlier:
+            had, lost, density = earlier[target.antigen.name]
+            p[name] = p[name] * np.where(had, lost, 1.0)
+            p[f"r_{letter}"] = p[f"r_{letter}"] * np.where(had, density, 1.0)
+    lines_effect(c, p, _trait(traits, "prior_lines", ids, np.nan) - _trait(traits, "usual_lines", ids, np.nan))
     doublings = np.maximum(np.log2(p["FER0"] / c.ferritin_reference), 0.0)
     p["KIF"] = p["KIF"] * c.ferritin_KIF**doublings
     p["kap_p"] = p["kap_p"] * c.ferritin_kap**doublings
     recent = _flag(traits, "recent_anti_cd20", ids)
     p["kzB"] = np.where(recent, np.minimum(p["kzB"], c.kzB_anti_cd20), p["kzB"])
+
+
+def lines_effect(c: CovariateConstants, p: Values, more: Floats) -> None:
+    """Make resistance more frequent and killing weaker with each line of therapy beyond the usual (NaN: no effect).
+
+    What earlier lines do to the collected T cells is a matter of manufacturing: see ``therapy/ex_vivo_expansion``.
+    """
+    lines = np.clip(_or(more, 0.0), -c.lines_most, c.lines_most)
+    odds = c.lines_p_res**lines
+    p["p_res"] = p["p_res"] * odds / (1 - p["p_res"] + p["p_res"] * odds)
+    p["kap_p"] = p["kap_p"] * c.lines_kap**lines
+
+
+def usual_lines(disease: Disease) -> float:
+    """Earlier lines of therapy for which the numbers of a disease card hold: the median of its population."""
+    return float(quantile(population_laws(disease)["prior_lines"], np.full(1, 1 / 2), {})[0])
 
 
 def bulk_effect(c: CovariateConstants, p: Values, burden: Floats) -> None:

@@ -143,7 +143,7 @@ def respond_all(
     status = np.where(assessed, status, NOT_EVALUABLE).astype(np.int8)
 
     remission = status > sum(bool(np.isnan(row.blasts_below)) for row in table)  # partial remission is none
-    in_window = assessed & (days <= v["response_window"] + v["visit_slack"])[None, :]
+    in_window = assessed & (days <= v["response_window"] + v["window_slack"])[None, :]
     begun = before(latest(remission)) >= 0
     relapses = assessed & begun & ((blasts >= v["relapse_blasts"]) | elsewhere)
     status = np.where(relapses, 0, status).astype(np.int8)
@@ -209,7 +209,11 @@ def _remission(
 
 
 def respond_lymphoma(
-    course: Course, *, visits: Iterable[float] | None = None, criteria: str = "response_lymphoma"
+    course: Course,
+    *,
+    visits: Iterable[float] | None = None,
+    criteria: str = "response_lymphoma",
+    residual: bool = False,
 ) -> Response:
     """Response of lymphoma by Deauville score and by size (sum of products of diameters, else volume).
 
@@ -221,6 +225,8 @@ def respond_lymphoma(
         Days of imaging; default: every day after the infusion with any of the three.
     criteria : str
         Edition.
+    residual : bool
+        The marrow is examined for residual disease, as in chronic lymphocytic leukemia: mrd.
 
     Notes
     -----
@@ -255,23 +261,33 @@ def respond_lymphoma(
     best = _names(np.where(counted, status, 0), names)
     best = np.where(any_seen, best, "NE")
     response_day = _first(responding, days)
-    none = np.zeros(len(best), dtype=bool)
+    mrd, below = seen.dense("mrd"), seen.marked(seen.below_lloq, "mrd")
+    limit = edition("response_iwcll_2018").values["mrd_negative"]
+    free = counted & ((mrd < limit) | (below & (mrd <= limit))) & residual
     relapse_day = np.where(np.isfinite(response_day), progression_day, np.inf)
     antigen = _antigen(seen, progression_day, v["antigen_negative_below"])
     return Response(
-        rules.name, days, names, status, best, response_day, none, relapse_day, progression_day, antigen, {}
-    )
+        rules.name, days, names, status, best, response_day, np.asarray(free.any(axis=1)), relapse_day,
+        progression_day, antigen, {},
+    )  # fmt: skip
 
 
 def respond(
-    course: Course, *, lineage: str, visits: Iterable[float] | None = None, maintained: bool = False
+    course: Course,
+    *,
+    lineage: str,
+    visits: Iterable[float] | None = None,
+    maintained: bool = False,
+    residual: bool = False,
 ) -> Response:
-    """Response by the criteria of a lineage: ``leukemia`` (``maintained``: as ``respond_all``) or ``lymphoma``."""
+    """Response by the criteria of a lineage: ``leukemia`` (``maintained``: as ``respond_all``) or ``lymphoma``
+    (``residual``: as ``respond_lymphoma``).
+    """
     match lineage:
         case "leukemia":
             return respond_all(course, visits=visits, maintained=maintained)
         case "lymphoma":
-            return respond_lymphoma(course, visits=visits)
+            return respond_lymphoma(course, visits=visits, residual=residual)
         case _:
             raise InputError(f"no response criteria for the lineage '{lineage}' yet; known: leukemia, lymphoma.")
 

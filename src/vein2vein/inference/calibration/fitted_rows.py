@@ -91,7 +91,7 @@ def error_of(row: Published) -> float:
     ends = [on_scale(row, end) for end in (row.low, row.high)]
     if np.isfinite(ends).all():
         sampling = (ends[1] - ends[0]) / (2 * NORMAL_95)
-    elif row.unit == "%" and np.isfinite(row.n) and ENDPOINTS[row.endpoint].kind in ("share", "time"):
+    elif row.unit == "%" and np.isfinite(row.n) and ENDPOINTS[row.endpoint].kind in ("share", "time", "incidence"):
         share = (row.value / PERCENT * row.n + 1) / (row.n + 2)
         sampling = float(PERCENT * np.sqrt(share * (1 - share) / row.n))
     else:

@@ -34,15 +34,19 @@ def density(r: Any, r50: Any, n: Any) -> Any:
 
 def combine(a: Any, b: Any, p: Any) -> Any:
     """Response of the CAR design to its two antigens: single a, a or b, a and b."""
-    return where(p.design_or, 1 - (1 - a) * (1 - b), where(p.design_and, minimum(a, b), a))
+    either = maximum(
+        maximum(a, b), 1 - (1 - a) * (1 - b)
+    )  # above 1, one beyond its reference density is not taken back
+    return where(p.design_or, either, where(p.design_and, minimum(a, b), a))
 
 
 def recognition(p: Any) -> Recognition:
     """Recognition of tumor clones and normal cells (4.1); static per patient and product."""
     a, b = density(p.r_a, p.r50_a, p.hden), density(p.r_b, p.r50_b, p.hden)
+    dim_a, dim_b = density(p.left_a * p.r_a, p.r50_a, p.hden), density(p.left_b * p.r_b, p.r50_b, p.hden)
     both = combine(a, b, p)
     return Recognition(
-        pp=both, pn=combine(a, 0, p), np=combine(0, b, p), nn=0, s=both,
+        pp=both, pn=combine(a, dim_b, p), np=combine(dim_a, b, p), nn=combine(dim_a, dim_b, p), s=both,
         B=combine(p.B_a, p.B_b, p), P=combine(p.P_a, p.P_b, p), PC=combine(p.PC_a, p.PC_b, p),
     )  # fmt: skip
 
@@ -54,7 +58,7 @@ def total(n: dict[str, Any]) -> Any:
 
 def engagement(x: Any, p: Any, rec: Recognition, n: dict[str, Any]) -> Any:
     """Share of CAR-T signaling through antigen, s (4.2)."""
-    tumor = rec.pp * (n["pp"] + n["s"]) + rec.pn * n["pn"] + rec.np * n["np"]
+    tumor = rec.pp * (n["pp"] + n["s"]) + rec.pn * n["pn"] + rec.np * n["np"] + rec.nn * n["nn"]
     antigen = p.a_T * tumor + rec.B * x.B + rec.P * x.P + rec.PC * p.q_PC * x.PC
     return antigen / (p.K_A + antigen + p.phi * (x.E + x.M + p.shareX * x.X))
 

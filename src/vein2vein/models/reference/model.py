@@ -16,7 +16,9 @@ Parameters that the making of a patient gives (``given_by = "patient"``; clones 
     fate_k              extinction.fate(u, N0_k) for u uniform on (0, 1): when the clone dies out
     xi_k                exponential(1): how large its longest-lived line is
     c_kap, c_rho        f_res and r_res for a patient of the low-response class, else 1
-    r_a, r_b            antigen density of the tumor relative to the reference
+    r_a, r_b            antigen density of the tumor relative to the reference; 0: it lacks the antigen
+    r50_a, r50_b        that at which the binder has half its effect; left_a, left_b what escaping cells keep
+    B, P, PC _a, _b     how far B cells, their progenitors and plasma cells carry the antigens; design_or, design_and
 
 Founders: N0 of an antigen-negative clone is Poisson(f_neg*T0*BW*1e6), counted in clonogenic cells, and its size is
 N0/(BW*1e6*f_clon). The niche s holds f_niche of the burden, pp the rest.

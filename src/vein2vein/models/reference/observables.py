@@ -79,7 +79,10 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> dict[str, Any]:
 
 def antigen_positive(n: dict[str, Any], p: Any) -> Any:
     """Tumor cells that carry what the product needs to recognize a cell, however dim, e6/kg."""
-    return combine(1, 1, p) * (n["pp"] + n["s"]) + combine(1, 0, p) * n["pn"] + combine(0, 1, p) * n["np"]
+    a, b = less(0, p.r_a), less(0, p.r_b)
+    dim_a, dim_b = a * less(0, p.left_a), b * less(0, p.left_b)
+    whole = combine(a, b, p) * (n["pp"] + n["s"])
+    return whole + combine(a, dim_b, p) * n["pn"] + combine(dim_a, b, p) * n["np"] + combine(dim_a, dim_b, p) * n["nn"]
 
 
 def deauville(x: Any, p: Any, burden: Any, nadir: Any = None) -> Any:

@@ -16,10 +16,13 @@ from vein2vein.clinic.response.outcome import time_to_event
 from vein2vein.clinic.words import below_response, counted_responses
 from vein2vein.journey.journey import Journey, followed_by, per_patient
 from vein2vein.trials.endpoints import (  # their endpoints enter the list when they are imported
+    between_arms,
     blood,
     exposure,
+    outcomes,
     toxicity,
 )
+from vein2vein.trials.endpoints.control import with_standard_care
 from vein2vein.trials.endpoints.reading import (
     ENDPOINTS,
     Flags,
@@ -157,9 +160,14 @@ def died(journey: Journey, *, until: float) -> Flags:
 
 
 @endpoint("time", "day")
-def survival(journey: Journey, *, event: str, clock: str, censor_transplant: bool) -> Times:
-    """Time to the event of OS, EFS, RFS or DOR, from infusion or enrollment."""
-    return time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+def survival(
+    journey: Journey, *, event: str, clock: str, censor_transplant: bool, never_infused: str = "event"
+) -> Times:
+    """Time to the event of OS, EFS, PFS, RFS or DOR, from infusion or enrollment."""
+    found = time_to_event(
+        journey.outcome, event, clock=clock, censor_hsct=censor_transplant, never_infused=never_infused
+    )
+    return with_standard_care(journey, event, found)
 
 
 def recovery_day(journey: Journey) -> Floats:
@@ -346,8 +354,13 @@ SETS: dict[str, Callable[[Journey, str, float], Flags]] = {
     "durable_responders": lambda journey, scale, until: blood.durable_responders(journey),
     "relapsed": lambda journey, scale, until: _relapsed(journey),
     "relapsed_in_aplasia": lambda journey, scale, until: _relapsed_in_aplasia(journey),
+    "collected": lambda journey, scale, until: ~np.asarray(journey.apheresis.failed, bool),
+    "icans": lambda journey, scale, until: infused(journey) & toxicity.icans(journey, grade=1, until=until),
+    "neurologic_event": lambda journey, scale, until: (
+        infused(journey) & toxicity.neurologic_event(journey, grade=1, until=until)
+    ),
     "severe_neurologic_event": lambda journey, scale, until: _severe_neurologic(journey, until),
 }
 """Name -> who is in it: ``set(journey, scale, until)``, with the trial's CRS scale and its window in days."""
 
-__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "exposure"]
+__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "between_arms", "exposure", "outcomes"]

@@ -34,7 +34,8 @@ class Endpoint:
         ``read(journey, **arguments)``; see ``kind``.
     kind : str
         ``share``: flags (n,); ``number``: values (n,); ``time``: (time, event, in set), each (n,);
-        ``hazard``: (time, event, exposed from, in set), each (n,).
+        ``hazard``: (time, event, exposed from, in set), each (n,);
+        ``incidence``: (time, cause, in set), each (n,), with the cause 0 censored, 1 asked for, 2 competing.
     unit : str
         Unit of a number or time, "1" for a share or hazard ratio.
     """

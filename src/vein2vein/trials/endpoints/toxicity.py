@@ -67,10 +67,7 @@ def crs_organ_support(journey: Journey, *, scale: str, vasopressor_days: float, 
 @endpoint("share")
 def crs_resolved(journey: Journey, *, scale: str, until: float) -> Flags:
     """Cytokine release syndrome gone at the last grading of a living patient in the window."""
-    found = _crs(journey, scale, until)
-    gradable = found >= 0
-    last = found.shape[1] - 1 - gradable[:, ::-1].argmax(axis=1)
-    return gradable.any(axis=1) & (np.take_along_axis(found, last[:, None], 1)[:, 0] == 0)
+    return _resolved(_crs(journey, scale, until))
 
 
 @endpoint("number", "day")
@@ -203,6 +200,32 @@ def icans_onset(journey: Journey, *, grade: int, until: float) -> Floats:
     return first_day(journey, grades(journey, "icans", until) >= grade, until)
 
 
+@endpoint("number", "day")
+def icans_duration(journey: Journey, *, grade: int, until: float) -> Floats:
+    """Days from the onset of ICANS of any grade to its end, in patients whose highest grade is this or higher."""
+    found = grades(journey, "icans", until)
+    return np.where((found >= grade).any(axis=1), duration(journey, found >= 1, until), np.nan)
+
+
+@endpoint("share")
+def icans_resolved(journey: Journey, *, until: float) -> Flags:
+    """ICANS gone at the last grading of a living patient in the window."""
+    return _resolved(grades(journey, "icans", until))
+
+
+@endpoint("share")
+def neurologic_resolved(journey: Journey, *, until: float) -> Flags:
+    """Neurologic event, as early trials counted it, gone at the last grading of a living patient in the window."""
+    return _resolved(grades(journey, "neurologic_event", until))
+
+
+def _resolved(found: NDArray[np.int64]) -> Flags:
+    """Whether the last grade that could be given is 0, shape (n,)."""
+    gradable = found >= 0
+    last = found.shape[1] - 1 - gradable[:, ::-1].argmax(axis=1)
+    return gradable.any(axis=1) & (np.take_along_axis(found, last[:, None], 1)[:, 0] == 0)
+
+
 @endpoint("share")
 def neurologic_event_ended(journey: Journey, *, grade: int, within: float, until: float) -> Flags:
     """Neurologic event of a grade or higher that fell below it within some days."""
@@ -219,6 +242,12 @@ def cytopenia(journey: Journey, *, lines: Sequence[str], grade: int, day: float)
         last = seen.shape[1] - 1 - (seen >= 0)[:, ::-1].argmax(axis=1)
         found |= np.take_along_axis(seen, last[:, None], 1)[:, 0] >= grade
     return found
+
+
+@endpoint("share")
+def cytopenia_any(journey: Journey, *, lines: Sequence[str], grade: int, until: float) -> Flags:
+    """Grade of any of these lines is this or higher at any time from the infusion to a day."""
+    return np.logical_or.reduce([ever(grades(journey, line, until) >= grade) for line in lines])
 
 
 @endpoint("share")
