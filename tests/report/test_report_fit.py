@@ -30,7 +30,7 @@ def test_the_distance_is_in_the_tolerances_of_the_row(rows):
     assert np.isnan(row_of(rows, "AE_related_ge3_rate").error), "nothing was simulated"
     assert fit.distance_words(row_of(rows, "pop_Tmax")) == "1.5 tolerances"
     assert fit.distance_words(row_of(rows, "n_infused")) == "no tolerance stated"
-    assert fit.distance_words(row_of(rows, "pop_Tmax", error=INF)) == "not reached"
+    assert fit.distance_words(row_of(rows, "pop_Tmax", error=INF)) == "beyond any tolerance"
 
 
 def test_what_is_from_memory_missing_or_an_input_is_not_judged(rows):

@@ -57,7 +57,7 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "vein2vein simulate, compare, explain, monitor and eligible (--product), trial files",
     ),
     ("disease card", ("lineage", "antigen_a"), "patient and trial cards"),
-    ("comparator card", ("survival", "diseases"), "an arm of a trial file (comparator = \"...\")"),
+    ("comparator card", ("survival", "diseases"), 'an arm of a trial file (comparator = "...")'),
     (
         "criteria",
         ("thresholds", "levels"),

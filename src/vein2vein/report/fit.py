@@ -58,7 +58,7 @@ def distance_words(row: facts.Compared) -> str:
     """The distance from the published value in tolerances, in words."""
     if np.isnan(row.error):
         return "no tolerance stated"
-    return "not reached" if np.isinf(row.error) else f"{number(row.error, 2)} tolerances"
+    return "beyond any tolerance" if np.isinf(row.error) else f"{number(row.error, 2)} tolerances"
 
 
 def value_words(row: facts.Compared, value: float, digits: int = 3) -> str:
@@ -186,7 +186,7 @@ def fit_words(trial: Trial) -> str:
 
 def miss_words(row: facts.Compared) -> str:
     """A miss in one line: simulated against published, with the distance."""
-    around = span(row.low, row.high)
+    around = span(row.low, row.high) if np.isfinite(row.simulated) else ""
     return (
         f"{value_words(row, row.simulated)}{f' ({around})' if around else ''} against "
         f"{value_words(row, row.published)}, {distance_words(row)}, {verdict(row)}"

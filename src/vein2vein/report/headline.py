@@ -14,7 +14,7 @@ import numpy as np
 
 from vein2vein.analytes import analyte
 from vein2vein.clinic.words import Lineage, complete_responses, lineage_words, usual_crs, usual_neurologic
-from vein2vein.journey.journey import Journey
+from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.report import facts, figures_survival, fit, flow
 from vein2vein.report.groups import arm_groups
 from vein2vein.report.look import look, unit_name
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from vein2vein.trials.trial import Trial, TrialResult
 
 DEATH, SEVERE = "OS", 3
+FREE = ("EFS", "PFS")  # times to an event that a line tells where the disease is told by them, or the trial
+EVENT_OF = {"efs_second_line": "EFS", "efs_second_line_between_arms": "EFS"}  # of endpoints that name none
 FROM = {"infusion": "", "enrolment": " from enrollment"}
 
 
@@ -74,8 +76,11 @@ def blocks(result: TrialResult, rows: list[facts.Compared]) -> list[Block]:
     same = len({group.words.name for group in groups}) == 1
     whole = [row for row in rows if not row.arms]
     n = flow.counts(result.journey, groups[0].words)
+    treated = n.enrolled - int(given_standard_care(result.journey).sum())
+    size = size if treated == n.enrolled else (0, 0)  # a published size that holds standard care, too
     lines = _lines(result.journey, groups[0].words if same else None, whole)
-    found = [Block("All arms", (Line("infused", (_share_of(n.infused, n.enrolled, size),)), *lines))]
+    lines += _between(rows)
+    found = [Block("All arms", (Line("infused", (_share_of(n.infused, treated, size),)), *lines))]
     return found + [_block(g.title, g.journey, g.words, g.rows(rows), (0, 0)) for g in groups]
 
 
@@ -94,7 +99,9 @@ def blocks_of_rows(trial: Trial, rows: list[facts.Compared], infused: int, enrol
 
 def _block(title: str, journey: Journey, words: Lineage, rows: list[facts.Compared], size: tuple[int, int]) -> Block:
     n = flow.counts(journey, words)
-    who = Line("infused", (_share_of(n.infused, n.enrolled, size),))
+    standard = given_standard_care(journey).all()
+    cell = Cell("standard care,", f"{n.enrolled:,} enrolled") if standard else _share_of(n.infused, n.enrolled, size)
+    who = Line("infused", (cell,))
     return Block(title, (who, *_lines(journey, words, rows)))
 
 
@@ -106,8 +113,11 @@ def _share_of(infused: int, enrolled: int, size: tuple[int, int]) -> Cell:
 def _lines(journey: Journey | None, words: Lineage | None, rows: list[facts.Compared]) -> list[Line]:
     """Lines of some patients; without ``words`` (their diseases differ), what all diseases have in common."""
     known = journey if journey is not None and journey.infused.any() else None
+    followed = journey if journey is not None and (known is not None or given_standard_care(journey).all()) else None
+    asked = [str(row.told.arguments.get("event", EVENT_OF.get(row.told.endpoint, ""))) for row in rows]
+    ends = [end for end in FREE if end in (words.endpoints if words else ()) or end in asked]
     told = [("response", _response(known, words, rows))] if words else []
-    told += [(end, _survival(known, end, rows)) for end in (*(words.endpoints if words else ()), DEATH)]
+    told += [(end, _survival(followed, end, rows)) for end in (*ends, DEATH)]
     told += [
         ("CRS", _by_grade(known, rows, "crs", _scale(known, rows))),
         ("ICANS", _by_grade(known, rows, "icans", usual_neurologic())),
@@ -189,9 +199,13 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _survival(journey: Journey | None, endpoint: str, rows: list[facts.Compared]) -> list[Cell]:
     of = [row for among in ("infused", "enrolled") for row in _asked(rows, "survival", among=among, event=endpoint)]
+    if not of:
+        own = [name for name, event in EVENT_OF.items() if event == endpoint]
+        of = [row for among in ("infused", "enrolled") for row in _asked(rows, *own, among=among)]
     clocks = [str(row.told.arguments.get("clock", "infusion")) for row in of]
     clock = "infusion" if "infusion" in clocks or not clocks else clocks[0]
     own = [row for row, at in zip(of, clocks) if at == clock]
+    clock = "enrolment" if journey is not None and given_standard_care(journey).all() else clock
     curve = None if journey is None else figures_survival.survival(journey, endpoint, clock)
     days = sorted({row.told.time for row in own if row.told.time is not None and row.confidence == facts.READ})
     cells: list[Cell] = []
@@ -207,6 +221,18 @@ def _survival(journey: Journey | None, endpoint: str, rows: list[facts.Compared]
         middle = None if curve is None else figures_survival.median_words(curve)
         cells += _cell("median", _best(medians, rows), middle)
     return cells
+
+
+def _between(rows: list[facts.Compared]) -> list[Line]:
+    """Hazard ratios between arms, as published rows ask for them."""
+    of = [row for row in rows if "against" in row.told.arguments and not _of_some(row.told)]
+    cells: list[Cell] = []
+    for end in (*FREE, DEATH):
+        own = [r for r in of if r.told.arguments.get("event", EVENT_OF.get(r.told.endpoint, "")) == end]
+        best = _best(own, rows)
+        if best is not None and not np.isnan(best.simulated):
+            cells.append(Cell(end, number(best.simulated, 2), number(best.published, 2), _said(best)))
+    return [Line("hazard ratio", tuple(cells))] if cells else []
 
 
 def _on(curve: figures_survival.Survival, day: float) -> str | None:
