@@ -132,7 +132,7 @@ def disease_figure(journey: Journey, words: Lineage, key: str = "") -> Picture |
         draw,
         height=look("swimmers", "height"),
         layout="tumor",
-        caption=f"{said}. Left: of those still observed or dead; the disease is seen at visits.{some}",
+        caption=f"{said}. Left: of those still observed or dead.{some}",
     )
 
 

@@ -191,7 +191,7 @@ def _row(axes: Axes, row: facts.Compared, name: list[str], top: float, height: f
         short = "not reached" if np.isinf(value) else f"{_printed(value)} {unit}".strip()
         lines = [short] if np.isnan(low) or np.isnan(high) else [short, f"({_printed(low)} to {_printed(high)})"]
         axes.text(place, middle, "\n".join(lines), fontsize=small, va="center")
-    away = f"✕ {fit.distance_words(row)}".replace(" tolerances", " tol.")
+    away = f"✕ {fit.distance_words(row)}".replace(" tolerances", " tol.").replace(" tolerance", " tol.")
     told = [away, "beyond tol." if verdict == fit.BEYOND else verdict] if missed else [fit.INSIDE]
     axes.text(
         places[2], middle, "\n".join(told), fontsize=small, va="center",

@@ -203,12 +203,13 @@ def _published_peak(axes: Axes, cmax: facts.Compared | None, tmax: facts.Compare
         axes.axhline(cmax.published, color=hue, linestyle=(0, (4, 3)), linewidth=1)
     elif tmax is not None:
         axes.axvline(tmax.published, color=hue, linestyle=(0, (1, 2)), linewidth=1)
-    told = [f"{name} {number(row.published)}{unit}{'' if row.confidence == facts.READ else ' (from memory)'}"
-            for name, row, unit in (("Cmax", cmax, ""), ("Tmax", tmax, " d")) if row is not None]  # fmt: skip
+    shown = [(name, row, unit) for name, row, unit in (("Cmax", cmax, ""), ("Tmax", tmax, " d")) if row is not None]
+    told = [f"{name} {number(row.published)}{unit}" for name, row, unit in shown]
+    recalled = " (from memory)" if any(row.confidence != facts.READ for _, row, _ in shown) else ""
     if told:
         level = cmax.published if cmax is not None else 0.0
         axes.annotate(
-            f"published {', '.join(told)}",
+            f"published {', '.join(told)}{recalled}",
             (tmax.published if tmax is not None else look("windows", "acute"), level),
             xycoords="data" if cmax is not None else ("data", "axes fraction"),
             xytext=(8 if tmax is not None else -2, 6), textcoords="offset points",

@@ -58,7 +58,8 @@ def distance_words(row: facts.Compared) -> str:
     """The distance from the published value in tolerances, in words."""
     if np.isnan(row.error):
         return "no tolerance stated"
-    return "beyond any tolerance" if np.isinf(row.error) else f"{number(row.error, 2)} tolerances"
+    told = number(row.error, 2)
+    return "beyond any tolerance" if np.isinf(row.error) else f"{told} tolerance{'' if told == '1' else 's'}"
 
 
 def value_words(row: facts.Compared, value: float, digits: int = 3) -> str:
