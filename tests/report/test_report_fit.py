@@ -210,3 +210,23 @@ def test_without_tolerances_all_judged_rows_are_drawn_and_of_too_many_the_misses
     outside = replace(bare[0], published=500.0, definition="far")
     kept = drawn_rows([*many, outside])
     assert len(kept) == 40 and outside in kept
+
+
+def test_a_randomized_trial_tells_standard_care_by_itself_and_the_hazard_ratio():
+    from vein2vein.trials.trial import run_trial
+
+    result = run_trial("zuma_7", patients=60, seed=2)
+    found = facts.compared(result)
+    whole, *arms = headline.blocks(result, found)
+    told = {block.title: lines(block) for block in arms}
+    standard = next(lines(block) for block in arms if "standard care" in lines(block)["infused"])
+    count = int((result.journey.patient.arm == "standard_care").sum())
+    assert standard["infused"] == f"standard care, {count} enrolled"
+    assert "response" not in standard or "%" in standard["response"]
+    assert "from enrollment" in standard["OS"] and "CRS" not in standard
+    cells = next(text for block, text in told.items() if text is not standard)
+    assert "24 months from enrollment" in cells["EFS"] and "any grade" in cells["CRS"]
+    ratio = next(row for row in found if row.told.endpoint == "efs_second_line_between_arms")
+    assert lines(whole)["hazard ratio"].startswith(f"EFS {ratio.simulated:.2g} ({ratio.published:.2g}")
+    infused = int(result.journey.infused.sum())
+    assert lines(whole)["infused"].startswith(f"{infused} of {60 - count} enrolled")
