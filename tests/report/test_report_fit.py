@@ -230,3 +230,10 @@ def test_a_randomized_trial_tells_standard_care_by_itself_and_the_hazard_ratio()
     assert lines(whole)["hazard ratio"].startswith(f"EFS {ratio.simulated:.2g} ({ratio.published:.2g}")
     infused = int(result.journey.infused.sum())
     assert lines(whole)["infused"].startswith(f"{infused} of {60 - count} enrolled")
+    from vein2vein.report.groups import arm_groups
+    from vein2vein.report.trial import summary
+
+    told = summary(arm_groups(result.trial, result.journey), result.journey, found)
+    assert told[0].startswith(f"60 virtual patients were enrolled, {count} of them for standard care; {infused} of the")
+    (own,) = (text for text in told if "Standard care, as published; no cells are given." in text)
+    assert "After enrollment: " in own and "–" not in own and "of 0 infused" not in own
