@@ -210,13 +210,13 @@ def synthetic_result(**options):
 
     def row(
         quantity, definition, unit, published, low=np.nan, high=np.nan, simulated=np.nan, confidence="read", reason="",
-        day=None,
+        day=None, endpoint="", tolerance=np.nan, kind="", **arguments,
     ):  # fmt: skip
         source = "Maude 2018, NEJM 378:439, https://example.org/x"
         stated.append(
             Published(
                 "ELIANA", "single arm", quantity, definition, published, low, high, "", 79, unit, source, "",
-                confidence, time=day,
+                confidence, time=day, endpoint=endpoint, arguments=arguments, tolerance=tolerance, tolerance_kind=kind,
             )
         )  # fmt: skip
         near = (simulated * 0.9, simulated * 1.1)
@@ -228,22 +228,32 @@ def synthetic_result(**options):
         )  # fmt: skip
 
     month = 30.4375
+    points = {"tolerance": 10.0, "kind": "points"}
+    efs, os = ({"endpoint": "survival", "event": name, "clock": "infusion", **points} for name in ("EFS", "OS"))
     row("n_enrolled", "", "patients", 97, simulated=97)
     row("n_infused", "", "patients", 79, simulated=80)
-    row("CR_CRi_rate", "CR+CRi within 3 months of infusion", "%", 82, 72, 90, 83)
-    row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74, day=6 * month)
-    row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55, day=12 * month)
-    row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48, day=36 * month)
-    row("OS_rate", "t=12mo", "%", 76, 63, 86, 78, day=12 * month)
-    row("OS_rate", "t=36mo", "%", 63, 51, 73, 60, day=36 * month)
-    row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000)
-    row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9)
-    row("Cmax_gmean", "qPCR geometric mean", "copies/ug gDNA", 34700, simulated=30000, confidence="memory")
+    row("CR_CRi_rate", "CR+CRi within 3 months of infusion", "%", 82, 72, 90, 83, endpoint="responded", **points)
+    row("EFS_rate", "t=6mo; Kaplan-Meier from infusion", "%", 73, 60, 82, 74, day=6 * month, **efs)
+    row("EFS_rate", "t=12mo", "%", 50, 35, 64, 55, day=12 * month, **efs)
+    row("EFS_rate", "t=36mo", "%", 44, 31, 57, 48, day=36 * month, **efs)
+    row("OS_rate", "t=12mo", "%", 76, 63, 86, 78, day=12 * month, **os)
+    row("OS_rate", "t=36mo", "%", 63, 51, 73, 60, day=36 * month, **os)
+    row("pop_Cmax", "typical value, model", "copies/ug gDNA", 24000, simulated=23000, endpoint="cmax")
+    row("pop_Tmax", "typical value, model", "days", 9.3, simulated=9, endpoint="tmax", tolerance=0.2, kind="days")
+    row(
+        "Cmax_gmean",
+        "qPCR geometric mean",
+        "copies/ug gDNA",
+        34700,
+        simulated=30000,
+        confidence="memory",
+        endpoint="cmax",
+    )
     row(
         "Bcell_aplasia_rate", "t=6mo; probability of persistence of B-cell aplasia", "%", 83, 69, 91, 80, "memory",
         day=6 * month,
     )  # fmt: skip
-    row("CRS_any_rate", "Penn", "%", 77, simulated=80)
+    row("CRS_any_rate", "Penn", "%", 77, simulated=90, endpoint="crs", scale="penn", grade=1, **points)
     row(
         "AE_related_ge3_rate",
         "grade 3-4 adverse events",

@@ -7,12 +7,13 @@ import pytest
 
 from vein2vein.clinic.words import lineage_words
 from vein2vein.report import facts
+from vein2vein.report.fit import within
 from vein2vein.report.flow import counts, stages
-from vein2vein.report.trial import beside, gap, grade_rows, quality_rows, trial_page, within, write_trial_report
+from vein2vein.report.trial import beside, gap, grade_rows, quality_rows, trial_page, write_trial_report
 
 SECTIONS = (
-    "flow", "product", "kinetics", "tumor", "toxicity", "treatments", "inflammation", "counts", "aplasia", "survival",
-    "comparison", "failures", "assumptions", "provenance",
+    "fit", "flow", "product", "kinetics", "tumor", "toxicity", "treatments", "inflammation", "counts", "aplasia",
+    "survival", "comparison", "failures", "assumptions", "provenance",
 )  # fmt: skip
 FIGURES = (
     "flow", "quality", "kinetics", "tumor", "grades", "treatments", "inflammation", "counts", "aplasia", "survival-efs",

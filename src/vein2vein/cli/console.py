@@ -113,6 +113,18 @@ def table(
     console.print(shown)
 
 
+def width() -> int:
+    """Columns of the terminal, or of what is written into a file."""
+    return rich_console().width
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """Fold a text between words into lines of so many columns."""
+    import textwrap
+
+    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def is_narrow() -> bool:
     """Whether the terminal has no room for wide tables."""
     return rich_console().width < NARROW

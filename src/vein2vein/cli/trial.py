@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vein2vein.cli import console, options
-from vein2vein.cli.console import interval, number
+from vein2vein.cli import console, options, trial_summary
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
 from vein2vein.report.beside import here, second_process
@@ -18,13 +16,9 @@ from vein2vein.report.beside import here, second_process
 if TYPE_CHECKING:
     from vein2vein.report.beside import Ask
     from vein2vein.runs.large import LargeResult
-    from vein2vein.trials.comparison import Row
     from vein2vein.trials.trial import Trial, TrialResult
 
 REPORT, NONMEM = "report.html", "nonmem.csv"
-HEADERS = ("outcome", "definition", "unit", "simulated (90 %)", "published (95 %)", "n", "inside")
-SHORT_HEADERS, SHORT_WIDTHS = ("outcome", "simulated", "published", "inside"), (0, 20, 16, 6)  # narrow terminals
-WIDTHS = (24, 0, 13, 24, 20, 4, 6)  # columns; 0 takes what is left
 MOST_SENT = 4_000  # patients whose journeys a second process gets to draw; of more, it would hold too much memory
 MOST_AT_ONCE = 20_000  # patients whose courses are held in memory; beyond this a run goes in chunks
 EXAMPLES = """\b
@@ -54,8 +48,9 @@ Examples:
 @click.option("--keep-courses", is_flag=True, help="Run in chunks and keep every day of every patient, not summaries.")
 @options.jobs(1, "Processes that compute chunks, each with its own in memory (default 1).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run in chunks on a Dask scheduler, such as tcp://10.0.0.5:8786.")
-@options.for_machines("progress, row, report")
-@options.quiet("No progress and no table; only where the report is.")
+@click.option("--all", "every", is_flag=True, help="Every row of the comparison, before the ten lines.")
+@options.for_machines("progress, row, summary, report")
+@options.quiet("No progress and no summary; only where the report is.")
 @options.force
 def command(
     trial: str | None,
@@ -68,14 +63,16 @@ def command(
     keep_courses: bool,
     jobs: int,
     scheduler: str | None,
+    every: bool,
     for_machines: bool,
     quiet: bool,
     force: bool,
 ) -> None:
     """Run a trial in virtual patients, from their blood back to their blood.
 
-    NAME is a trial that comes with vein2vein ('vein2vein trials' lists them), FILE a trial file of your own. The table
-    sets the simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
+    NAME is a trial that comes with vein2vein ('vein2vein trials' lists them), FILE a trial file of your own. It ends
+    with the main outcomes, the published ones in brackets, and the worst misses; the report and --all set every
+    simulated outcome (median and 90 % interval for a trial of the published size) beside the published one.
     """
     if init is not None:
         from vein2vein.trials import trial as trials
@@ -101,7 +98,7 @@ def command(
         folder = out or console.results_folder(f"{plan.name}-seed{seed}")
         large = in_chunks or (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
         if not large:
-            _run(plan, patients, seed, folder, export, ask, for_machines, quiet, force)
+            _run(plan, patients, seed, folder, export, ask, every, for_machines, quiet, force)
             return
     if export:
         raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
@@ -120,7 +117,7 @@ def command(
             force=force,
             progress=report,
         )
-    _tell_large(chunks, for_machines, quiet)
+    _tell_large(plan, chunks, every, for_machines, quiet)
 
 
 def _run(
@@ -130,6 +127,7 @@ def _run(
     folder: Path,
     export: str | None,
     ask: Ask,
+    every: bool,
     for_machines: bool,
     quiet: bool,
     force: bool,
@@ -143,11 +141,7 @@ def _run(
         result, files = _results(plan, patients, seed, folder, export, ask, report, force)
     unusual = [note for note in result.journey.notes if note.startswith(console.UNUSUAL)]
     console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
-    if for_machines:
-        for row in result.comparison:
-            console.emit("row", **vars(row))
-    elif not quiet:
-        _print_comparison(result.comparison)
+    _tell_outcome(plan, result, every, for_machines, quiet)
     _say_failed(int((result.journey.status != 0).sum()), len(result.journey.status), for_machines)
     for what, path in files.items():
         console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
@@ -169,7 +163,7 @@ def _results(
     import numpy as np
 
     from vein2vein.report import facts
-    from vein2vein.report.figures_survival import comparison_figure
+    from vein2vein.report.figures_forest import comparison_figure
     from vein2vein.report.trial import trial_page
     from vein2vein.report.trial_figures import draw_trial
     from vein2vein.runs.store import write_trial
@@ -194,15 +188,35 @@ def _results(
     return result, files
 
 
-def _tell_large(result: LargeResult, for_machines: bool, quiet: bool) -> None:
-    """What came out of a run in chunks; no report, because no journey is ever whole in memory."""
-    for note in result.notes:
-        console.tell(f"note: {note}", "note", for_machines, text=note)
+def _tell_outcome(plan: Trial, result: TrialResult | LargeResult, every: bool, for_machines: bool, quiet: bool) -> None:
+    """The rows for machines; for people the headline, where asked for after every row."""
+    from vein2vein.report import facts, headline
+    from vein2vein.trials.trial import TrialResult
+
+    rows = facts.paired(result.comparison, plan.published)
+    if isinstance(result, TrialResult):
+        blocks = headline.blocks(result, rows)
+    else:
+        held = zip(result.summary["quantity"], result.summary["value"], result.summary["patients"], strict=True)
+        infused = sum(int(count) for quantity, value, count in held if (quantity, value) == ("infused", "true"))
+        blocks = headline.blocks_of_rows(plan, rows, infused, result.patients)
     if for_machines:
         for row in result.comparison:
             console.emit("row", **vars(row))
+        console.emit("summary", **trial_summary.as_data(plan, blocks, rows))
     elif not quiet:
-        _print_comparison(result.comparison)
+        if every:
+            trial_summary.print_comparison(result.comparison)
+        trial_summary.tell_headline(plan, blocks, rows)
+        if not rows and not isinstance(result, TrialResult):
+            trial_summary.tell_counts(result.summary)
+
+
+def _tell_large(plan: Trial, result: LargeResult, every: bool, for_machines: bool, quiet: bool) -> None:
+    """What came out of a run in chunks; no report, because no journey is ever whole in memory."""
+    for note in result.notes:
+        console.tell(f"note: {note}", "note", for_machines, text=note)
+    _tell_outcome(plan, result, every, for_machines, quiet)
     _say_failed(result.failed, result.patients, for_machines)
     console.tell(f"Results: {result.folder}", "file", for_machines, path=result.folder, what="Results")
 
@@ -212,51 +226,3 @@ def _say_failed(failed: int, of: int, for_machines: bool) -> None:
         console.emit("failed", patients=failed, of=of)
     elif failed:
         console.say(f"{failed} of {of} patients could not be computed to the end; their status says why.", stderr=True)
-
-
-def _print_comparison(rows: Sequence[Row]) -> None:
-    outcomes = [r for r in rows if r.kind != "design" and r.confidence == "read"]
-    recalled = [r for r in rows if r.kind != "design" and r.confidence != "read"]
-    design = [r for r in rows if r.kind == "design"]
-    for title, chosen in (
-        ("Outcome: simulated against published", outcomes),
-        ("Outcome, published figures from memory: shown, not judged", recalled),
-        ("What went in: patients, dose and treatment", design),
-    ):
-        if chosen:
-            console.say(f"\n{title}", style="bold underline")
-        for trial, arm in dict.fromkeys((r.trial, r.arm) for r in chosen):
-            cells = [_cells(r) for r in chosen if (r.trial, r.arm) == (trial, arm)]
-            title = f"{trial}, {arm}".strip(", ")
-            if console.is_narrow():
-                short = [(", ".join(filter(None, c[:3])), c[3], c[4], c[6]) for c in cells]
-                console.table(SHORT_HEADERS, short, title=title, right=(1, 2), widths=SHORT_WIDTHS)
-            else:
-                console.table(HEADERS, cells, title=title, right=(3, 4, 5), widths=WIDTHS)
-    absent = [(_words(r), r.definition, r.missing) for r in rows if r.missing]
-    if absent:
-        console.table(("missing", "definition", "why"), dict.fromkeys(absent), title="Not produced by the journey")
-    judged = [r for r in outcomes if r.inside is not None]
-    if not judged:
-        console.say('No outcome is judged: none with confidence = "read" was produced.')
-        return
-    within = sum(r.inside is True for r in judged)
-    console.say(f"{within} of {len(judged)} published outcomes that were read lie inside the simulated 90 % interval.")
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    verdict = "" if row.inside is None or row.confidence != "read" else "yes" if row.inside else "no"
-    simulated = "missing" if row.missing else _with(row.simulated, row.low, row.high)
-    published = _with(row.published, row.published_low, row.published_high)
-    recalled = row.kind == "design" and row.confidence != "read"
-    definition = f"{row.definition} (from memory)".strip() if recalled else row.definition
-    return _words(row), definition, row.unit, simulated, published, number(row.n), verdict
-
-
-def _with(value: float, low: float, high: float) -> str:
-    around = interval(low, high)
-    return f"{number(value)} ({around})" if around else number(value)
-
-
-def _words(row: Row) -> str:
-    return row.quantity.replace("_", " ")

@@ -54,6 +54,11 @@ class Compared:
         Arms of the trial that count; empty: all.
     day : float
         Day of a landmark; NaN: the figure belongs to no day.
+    told : Published
+        The row of the trial file.
+    error : float
+        Distance of the simulated from the published value in the row's tolerances; NaN where it has none, or nothing
+        was simulated; inf for a simulated median that is not reached.
     """
 
     quantity: str
@@ -73,6 +78,8 @@ class Compared:
     arm: str
     arms: tuple[str, ...]
     day: float
+    told: Published
+    error: float = float("nan")
 
     @property
     def title(self) -> str:
@@ -91,7 +98,12 @@ def quantity_title(quantity: str) -> str:
 
 def compared(result: TrialResult) -> list[Compared]:
     """The comparison of a trial, row by row, each with its landmark and arms."""
-    return [_compared(row, told) for row, told in zip(result.comparison, result.trial.published, strict=True)]
+    return paired(result.comparison, result.trial.published)
+
+
+def paired(rows: Iterable[Row], published: Iterable[Published]) -> list[Compared]:
+    """Rows of a comparison beside the rows of the trial file that they answer."""
+    return [_compared(row, told) for row, told in zip(rows, published, strict=True)]
 
 
 def told(trial: Trial) -> list[Compared]:
@@ -103,6 +115,9 @@ def told(trial: Trial) -> list[Compared]:
 
 
 def _compared(row: Row, told: Published) -> Compared:
+    from vein2vein.inference.scoring import distance  # here: a page of one patient needs no trial
+
+    judged = bool(told.tolerance_kind) and not np.isnan(row.simulated)
     return Compared(
         row.quantity,
         row.definition,
@@ -121,6 +136,8 @@ def _compared(row: Row, told: Published) -> Compared:
         row.arm,
         told.arms,
         float("nan") if (day := landmark_day(told)) is None else day,
+        told,
+        distance(row.simulated, told) if judged else float("nan"),
     )
 
 

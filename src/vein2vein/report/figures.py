@@ -310,6 +310,7 @@ def mark_level(axes: Axes, name: str) -> None:
         va="bottom",
         fontsize=look("figure", "small_size"),
         color=color("soft"),
+        bbox={"facecolor": color("paper"), "alpha": 3 / 4, "linewidth": 0, "pad": 1 / 2},
     )
 
 
@@ -346,6 +347,20 @@ def day_axis(axes: Axes, last: float | None = None, label: str = "Day after infu
         axes.set_xlim(right=last)
         if last <= 2 * look("windows", "acute"):
             axes.xaxis.set_major_locator(MultipleLocator(look("windows", "tick_acute")))
+
+
+def month_axis(axes: Axes, last: float) -> None:
+    """Label the time axis in months, up to ``last``; ticks at whole quarters and years."""
+    from matplotlib.ticker import MultipleLocator
+
+    axes.set_xlabel("Months after infusion")
+    axes.set_xlim(0, max(last * look("figure", "room_right"), 1.0))
+    axes.xaxis.set_major_locator(MultipleLocator(month_step(last)))
+
+
+def month_step(last: float) -> float:
+    """Months between two ticks of an axis that ends at ``last``."""
+    return next((s for s in looks("figure", "month_steps") if last / s <= look("figure", "most_month_ticks")), last)
 
 
 def months(days: ArrayLike) -> Floats:

@@ -21,10 +21,12 @@ from vein2vein.report.figures import (
     draw_bars,
     log_axis,
     mark_level,
+    month_axis,
     months,
+    quantiles,
     render,
 )
-from vein2vein.report.look import axis_name, ceiling, color, floor, look, looks, mark, unit_name
+from vein2vein.report.look import axis_name, color, look, looks, unit_name
 from vein2vein.report.text import number, span
 
 if TYPE_CHECKING:
@@ -79,60 +81,52 @@ def quality_figure(rows: Iterable[facts.Quality], key: str = "") -> Picture | No
     )
 
 
+def visit_days(journey: Journey) -> Floats:
+    """Days from the first weeks on at which a patient comes for a visit: of the samples, else of the disease."""
+    days = np.asarray(journey.course.days, dtype=float)
+    visits = sorted({*journey.plan.kinetics_samples, *journey.plan.disease_visits})
+    return days[np.isin(days, visits) & (days >= look("windows", "acute"))]
+
+
+def spaced(days: Floats, most: int) -> Floats:
+    """At most so many of these days, evenly from the first to the last on the scale of the square root of time."""
+    if days.size <= most:
+        return days
+    wanted = np.linspace(np.sqrt(days[0]), np.sqrt(days[-1]), most, dtype=np.float64) ** 2
+    return np.unique(days[np.abs(days[None, :] - wanted[:, None]).argmin(axis=1)])
+
+
 def kinetics_figure(journey: Journey, rows: list[facts.Compared], key: str = "") -> Picture | None:
-    """CAR-T in blood: individual curves, median and band, published Cmax and Tmax marked."""
+    """CAR-T in blood: median and percentiles, by day and from day 28 at the visits; published peak marked."""
     name = facts.readout(journey)
     values, days = facts.dense(journey, name), journey.course.days
     if not np.isfinite(values).any():
         return None
     unit = "copies" if name == "transgene" else "cells"
-    cmax = [
-        r for r in facts.published(rows, "pop_Cmax", "Cmax_gmean", "Cmax_median", "Cmax") if r.unit.startswith(unit)
-    ]
+    peaks = ("pop_Cmax", "Cmax_gmean", "Cmax_median", "Cmax_median_cells", "Cmax")
+    cmax = [r for r in facts.published(rows, *peaks) if r.unit.startswith(unit)]
     tmax = facts.published(rows, "pop_Tmax", "Tmax_median", "Tmax")
-    last = days[np.isfinite(values).any(axis=0)].max()
+    visits = spaced(visit_days(journey), int(look("figure", "most_visits")))
 
     def draw(figure: Figure) -> None:
         early, late = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        lowest = np.nanmin(np.where(values > 0, values, np.nan))
         for axes in (early, late):
             log_axis(axes)
         cut = (days >= 0) & (days <= look("windows", "acute"))
-        draw_band(early, days[cut], values[:, cut], color("cells"), curves=True)
-        later = days >= look("windows", "acute")
-        draw_band(late, months(days[later]), values[:, later], color("cells"), curves=True)
-        for axes in (early, late):
-            axes.set_ylim(bottom=max(lowest / 2, np.nanquantile(values, looks("bands", "outer")[0]) / 100))
-        if cmax:
-            early.axhline(cmax[0].published, color=color("published"), linestyle=(0, (4, 3)), linewidth=1)
-            early.annotate(
-                f"published Cmax {number(cmax[0].published)}",
-                (1, cmax[0].published),
-                xycoords=("axes fraction", "data"),
-                xytext=(-2, 3),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                fontsize=look("figure", "small_size"),
-            )
-        if tmax:
-            early.axvline(tmax[0].published, color=color("published"), linestyle=(0, (1, 2)), linewidth=1)
-            early.annotate(
-                f"published Tmax {number(tmax[0].published)} d",
-                (tmax[0].published, 0),
-                xycoords=("data", "axes fraction"),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=look("figure", "small_size"),
-            )
+        draw_band(early, days[cut], values[:, cut], color("cells"), inner=True)
+        shown = np.isin(days, visits)
+        told = draw_visits(late, months(days[shown]), values[:, shown], color("cells"))
+        _limit(journey, name, (early, late))
+        _published_peak(early, cmax[0] if cmax else None, tmax[0] if tmax else None)
         early.set_ylabel(axis_name(name))
         early.set_title("Days 0 to 28")
-        late.set_title("From day 28")
+        late.set_title("Visits from day 28")
         early.set_xlim(0)
-        late.set_xlim(0, max(float(months(last)), 1.0))
         day_axis(early, look("windows", "acute"))
-        late.set_xlabel("Months after infusion")
-        late.legend(loc="upper right")
+        month_axis(late, float(months(visits[-1])) if told else 1.0)
+        if told:
+            late.legend(loc="upper right")
+            late.set_ylim(top=early.get_ylim()[1] * look("figure", "room_above"))
 
     peak, low, high, count = facts.summary(journey.kinetics.cmax[journey.infused])
     when, first, final, _ = facts.summary(journey.kinetics.tmax[journey.infused])
@@ -145,77 +139,87 @@ def kinetics_figure(journey: Journey, rows: list[facts.Compared], key: str = "")
     left_out = (
         "Values below the limit of quantification lie at the limit."
         if below
-        else "Values below the limit of quantification are not drawn; median and band then describe the "
+        else "Values below the limit of quantification are not drawn; median and percentiles then describe the "
         "patients above it."
     )
+    marked = " Diamond: published peak, with its intervals where there are some." if cmax or tmax else ""
     return render(
         f"kinetics{key}",
         f"CAR T cells in blood peak around day {number(when, 2)}",
-        "CAR-T in blood over time on a logarithmic axis, individual curves with median and 5 to 95 "
-        f"percent band. {said}",
+        "CAR-T in blood on a logarithmic axis: median with 25 to 75 and 5 to 95 percent of the patients, by day to day "
+        f"28, then at {visits.size} visits. {said}",
         draw,
         height=4.2,
         layout="kinetics",
-        caption=f"{said} Thin lines: single patients (at most {look('figure', 'most_curves'):g}). {left_out}",
+        caption=f"{said} Left: median, 25–75 % and 5–95 % of the patients alive, by day; right: the same at visits."
+        f"{marked} {left_out}",
     )
 
 
-def tumor_figure(journey: Journey, key: str = "") -> Picture | None:
-    """Marrow blasts and minimal residual disease over time, logarithmic."""
-    names = [
-        n
-        for n in ("marrow_blasts", "mrd", "metabolic_tumor_volume", "m_protein")
-        if np.isfinite(facts.dense(journey, n)).any()
-    ][:2]
-    if not names:
-        return None
-    days = journey.course.days
+def draw_visits(axes: Axes, at: Floats, values: Floats, hue: str) -> bool:
+    """Draw the median of each visit as a point, 25-75 % as a thick and 5-95 % as a thin line; False: too few values."""
+    levels = [*looks("bands", "outer"), look("bands", "middle"), *looks("bands", "inner")]
+    low, high, middle, lower, upper = quantiles(values, levels)
+    known = np.isfinite(middle)
+    if not known.any():
+        axes.annotate("fewer than five patients", (1 / 2, 1 / 2), xycoords="axes fraction", ha="center")
+        return False
+    thin, thick = look("figure", "thin") * 2, look("figure", "line") * 3
+    axes.vlines(at[known], low[known], high[known], color=hue, linewidth=thin, label="5–95 %")
+    axes.vlines(
+        at[known], lower[known], upper[known], color=hue, linewidth=thick, alpha=look("figure", "visit_alpha"),
+        label="25–75 %",
+    )  # fmt: skip
+    axes.plot(at[known], middle[known], "o", color=hue, markersize=5, markeredgecolor=color("paper"), label="median")
+    return True
 
-    def draw(figure: Figure) -> None:
-        panels: list[Axes] = list(figure.subplots(1, len(names), squeeze=False)[0])
-        for axes, name in zip(panels, names):
-            values = facts.dense(journey, name)
-            lowest = max(floor(name) or 0.0, np.nanmin(np.where(values > 0, values, np.nan)) / 2)
-            visits = journey.plan.disease_visits
-            seen = np.isfinite(values).any(axis=0) & (days <= 2 * look("windows", "year"))
-            seen &= (days <= 0) | np.isin(days, visits) if visits else np.isfinite(days)
-            log_axis(axes)
-            draw_band(
-                axes,
-                months(days[seen]),
-                np.maximum(values[:, seen], lowest),
-                color("tumor"),
-                curves=True,
-                inner=True,
-                outer=False,
-            )
-            axes.set_ylim(bottom=lowest, top=ceiling(name))
-            mark_level(axes, name)
-            axes.set_title(analyte(name).title)
-            axes.set_ylabel(axis_name(name))
-            axes.set_xlabel("Months after infusion")
-            axes.set_xlim(0)
-        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
-    first = facts.dense(journey, names[0])[:, days >= look("windows", "acute")]
-    known = np.isfinite(first).any(axis=1)
-    at = np.isfinite(first).argmax(axis=1)
-    level = mark(names[0])
-    below = first[np.arange(at.size), at][known] < (level.value if level else np.nan)
-    return render(
-        f"tumor{key}",
-        f"{analyte(names[0]).title}: below {level.label} in {int(below.sum())} "
-        f"of {int(known.sum())} patients at the first visit from day 28"
-        if level
-        else f"{analyte(names[0]).title} over time",
-        f"{' and '.join(analyte(n).title for n in names)} over two years, single patients, median and "
-        "25 to 75 percent band, logarithmic axis.",
-        draw,
-        height=3.9,
-        layout="tumor",
-        caption="Thin lines: single patients who are alive and assessed. A patient without detectable "
-        "disease lies on the lower edge. Patients who died are no longer part of median and band.",
-    )
+def _limit(journey: Journey, name: str, panels: Iterable[Axes]) -> None:
+    """Mark where values below the limit of quantification stand, where they all stand at one limit."""
+    flags = journey.course.below_lloq.get(name)
+    if flags is None or not np.any(flags):
+        return
+    at = np.unique(np.asarray(journey.course.dense(name))[flags])
+    at = at[np.isfinite(at)]
+    for axes in panels if at.size == 1 else ():
+        axes.axhline(at[0], color=color("soft"), linewidth=look("figure", "thin") * 2, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"limit of quantification {number(at[0])}", (1 / 50, at[0]), xycoords=("axes fraction", "data"),
+            xytext=(0, -3), textcoords="offset points", va="top", fontsize=look("figure", "small_size"),
+            color=color("soft"),
+        )  # fmt: skip
+        axes.set_ylim(bottom=at[0] / look("figure", "room_below"))
+
+
+def _published_peak(axes: Axes, cmax: facts.Compared | None, tmax: facts.Compared | None) -> None:
+    """Draw the published Cmax at the published Tmax, or what there is of the two, with its interval."""
+    hue, small = color("published"), look("figure", "small_size")
+    if cmax is not None and tmax is not None:
+        axes.errorbar(
+            tmax.published, cmax.published, xerr=_bars(tmax), yerr=_bars(cmax), fmt="D", color=hue, markersize=6,
+            markerfacecolor=hue if cmax.confidence == facts.READ else color("paper"), capsize=3, linewidth=1, zorder=5,
+        )  # fmt: skip
+    elif cmax is not None:
+        axes.axhline(cmax.published, color=hue, linestyle=(0, (4, 3)), linewidth=1)
+    elif tmax is not None:
+        axes.axvline(tmax.published, color=hue, linestyle=(0, (1, 2)), linewidth=1)
+    shown = [(name, row, unit) for name, row, unit in (("Cmax", cmax, ""), ("Tmax", tmax, " d")) if row is not None]
+    told = [f"{name} {number(row.published)}{unit}" for name, row, unit in shown]
+    recalled = " (from memory)" if any(row.confidence != facts.READ for _, row, _ in shown) else ""
+    if told:
+        level = cmax.published if cmax is not None else 0.0
+        axes.annotate(
+            f"published {', '.join(told)}{recalled}",
+            (tmax.published if tmax is not None else look("windows", "acute"), level),
+            xycoords="data" if cmax is not None else ("data", "axes fraction"),
+            xytext=(8 if tmax is not None else -2, 6), textcoords="offset points",
+            ha="left" if tmax is not None else "right", fontsize=small, color=hue,
+        )  # fmt: skip
+
+
+def _bars(row: facts.Compared) -> list[list[float]] | None:
+    known = np.isfinite(row.published_low) and np.isfinite(row.published_high)
+    return [[row.published - row.published_low], [row.published_high - row.published]] if known else None
 
 
 def aplasia_share(journey: Journey) -> tuple[Floats, Floats, Floats]:
@@ -244,7 +248,7 @@ def aplasia_figure(journey: Journey, rows: list[facts.Compared], key: str = "") 
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        known = np.isfinite(share) & (days >= look("windows", "acute"))
+        known = np.isfinite(share) & (np.isin(days, visit_days(journey)) | (days > look("windows", "early")))
         left.plot(
             months(days[known]), 100 * share[known], color=color("b_cells"), marker="o", markersize=3, label="simulated"
         )
@@ -258,11 +262,10 @@ def aplasia_figure(journey: Journey, rows: list[facts.Compared], key: str = "") 
         mark_level(right, "igg")
         right.set_title("Immunoglobulin G")
         right.set_ylabel(axis_name("igg"))
-        right.set_ylim(0)
         right.legend(loc="upper right")
+        right.set_ylim(0, right.get_ylim()[1] * look("figure", "room_for_legend"))
         for axes in (left, right):
-            axes.set_xlabel("Months after infusion")
-            axes.set_xlim(0)
+            month_axis(axes, float(months(days[-1])))
 
     at = [
         (m, float(np.interp(m * look("windows", "month"), days[np.isfinite(share)], share[np.isfinite(share)])))

@@ -21,14 +21,16 @@ from vein2vein.report.figures import (
     day_axis,
     log_axis,
     mark_level,
+    month_step,
     months,
     quantiles,
     render,
     text_width,
 )
 from vein2vein.report.figures_toxicity import draw_grades
-from vein2vein.report.look import axis_name, ceiling, color, look, looks
+from vein2vein.report.look import axis_name, ceiling, color, look, looks, texts
 from vein2vein.report.look import floor as lowest
+from vein2vein.report.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +68,17 @@ class One:
             return np.full(self.days.size, facts.NOT_GRADABLE)
         return np.asarray(found.grade, dtype=np.int64)[self.index]
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What the disease of this patient is followed by and was measured, the preferred first."""
+        lineage = self.journey.arms[int(self.journey.arm[self.index])].disease.lineage
+        return tuple(n for n in texts("disease_measures", lineage) if np.isfinite(self.values(n)).any())
+
+    @property
+    def died(self) -> bool:
+        """Whether the patient died under observation."""
+        return bool(self.journey.outcome.death_day[self.index] <= self.journey.outcome.last_day[self.index])
+
     def end(self) -> float:
         """Last day of observation."""
         outcome = self.journey.outcome
@@ -78,16 +91,19 @@ def daily_grades(one: One, key: str, last: int) -> facts.Grades:
 
 
 def tumor_name(one: One) -> str | None:
-    """The measure of disease that this patient's course holds."""
-    names = (
-        "marrow_blasts",
-        "circulating_blasts",
-        "mrd",
-        "metabolic_tumor_volume",
-        "sum_product_diameters",
-        "m_protein",
-    )
-    return next((n for n in names if np.isfinite(one.values(n)).any()), None)
+    """The measure by which this patient's disease is followed; None where none was taken."""
+    return one.measures[0] if one.measures else None
+
+
+def _mark_end(axes: Axes, one: One, at: float, *, worded: bool) -> None:
+    """Draw where a death, or else the observation, ended what can be seen; nothing stands to the right of it."""
+    said = "died" if one.died else "last day observed"
+    axes.axvline(at, color=color("ink"), linewidth=look("figure", "thin") * 2)
+    if worded:
+        axes.annotate(
+            f"{said}, day {number(one.end(), 3)}", (at, 1), xycoords=("data", "axes fraction"), xytext=(-4, -4),
+            textcoords="offset points", ha="right", va="top", fontsize=look("figure", "small_size"),
+        )  # fmt: skip
 
 
 def _curve(axes: Axes, one: One, name: str, hue: str, at: Floats, window: Mask, *, logarithmic: bool) -> None:
@@ -97,7 +113,8 @@ def _curve(axes: Axes, one: One, name: str, hue: str, at: Floats, window: Mask, 
         log_axis(axes)
     if one.spread is not None:
         days = np.asarray(one.spread.course.days, dtype=float)
-        near = (days >= one.days[window].min()) & (days <= one.days[window].max())
+        near = (days >= one.days[window].min()) & (days <= min(one.days[window].max(), one.end()))
+        near &= np.isin(days, one.days[window])
         found = quantiles(facts.dense(one.spread, name)[:, near], looks("bands", "outer"))
         shown = np.isfinite(found).all(axis=0)
         scale = at[window].max() / max(one.days[window].max(), 1.0)
@@ -122,7 +139,7 @@ def journey_figure(one: One) -> Picture | None:
     """CAR-T, tumor, B cells, IL-6 and CRP, temperature, grades and treatments over the first weeks."""
     last = int(look("windows", "early"))
     days = one.days
-    window = (days >= 0) & (days <= last)
+    window = (days >= 0) & (days <= min(last, one.end()))
     names = [facts.readout(one.journey), tumor_name(one), "b_cells", "il6", "temperature"]
     panels = [n for n in names if n and np.isfinite(one.values(n)[window]).any()]
     if not panels:
@@ -152,9 +169,12 @@ def journey_figure(one: One) -> Picture | None:
         for axes, name in zip(rows, panels):
             _curve(axes, one, name, color(hues.get(name, "tumor")), days, window, logarithmic=name != "temperature")
             mark_level(axes, name)
-            axes.set_title(axis_name(name))
-            if name == "il6" and proteins:
+            beside = name == "il6" and proteins
+            axes.set_title(axis_name(name) + ("; dashed: CRP (mg/L)" if beside else ""))
+            if beside:
                 _beside(axes, one, window)
+            if one.end() < last:
+                _mark_end(axes, one, one.end(), worded=axes is rows[0])
         strip = rows[len(panels)]
         draw_grades(strip, grades)
         strip.set_yticks([0, 1], names_of)
@@ -208,9 +228,17 @@ def journey_figure(one: One) -> Picture | None:
         height=1.55 * len(panels) + 1.3 + 0.32 * len(given),
         labels=text_width([*names_of, *titles, LONGEST_NUMBER], "small_size"),
         layout="journey-crp" if proteins else "journey",
-        caption="Day 0 is the infusion. Logarithmic axes except for temperature and CRP; dots where a value "
-        f"was measured on few days.{band}",
+        caption=f"Day 0 is the infusion. {_ended(one, last)}Logarithmic axes except for temperature and CRP; dots "
+        f"where a value was measured on few days.{band}",
     )
+
+
+def _ended(one: One, last: float) -> str:
+    """What is said of the end of a course that ended before ``last``; "" where it did not."""
+    if one.end() >= last or not (one.died or np.isfinite(last)):
+        return ""
+    said = "died" if one.died else "was last observed"
+    return f"The patient {said} on day {number(one.end(), 3)}; nothing is drawn after it. "
 
 
 def _grade(worst: int) -> str:
@@ -223,7 +251,7 @@ def _beside(axes: Axes, one: One, window: Mask) -> None:
     other.set_ylim(0)
     other.grid(False)
     other.spines["right"].set_visible(True)
-    other.set_ylabel("CRP (mg/L), dashed")
+    other.set_ylabel("CRP (mg/L)")
 
 
 def follow_up_figure(one: One) -> Picture | None:
@@ -233,16 +261,23 @@ def follow_up_figure(one: One) -> Picture | None:
     last = one.end()
     if not shown or last < 2 * look("windows", "early"):
         return None
-    at, window = months(one.days), (one.days >= 0) & (one.days <= last)
+    at, seen = months(one.days), (one.days >= 0) & (one.days <= last)
+    visits = sorted({0.0, *one.journey.plan.kinetics_samples, *one.journey.plan.disease_visits})
+    window = seen & (np.isin(one.days, visits) | (one.days > look("windows", "early")))
     hues = {"b_cells": "b_cells", "igg": "igg", "transgene": "cells", "car_t_cells": "cells"}
 
     def draw(figure: Figure) -> None:
+        from matplotlib.ticker import MultipleLocator
+
         grid = np.atleast_1d(figure.subplots(-(-len(shown) // 2), 2, sharex=True)).ravel()
         for axes, name in zip(grid, shown):
             _curve(axes, one, name, color(hues.get(name, "tumor")), at, window, logarithmic=name != "igg")
             mark_level(axes, name)
             axes.set_title(axis_name(name))
-            axes.set_xlim(0, float(months(last)))
+            axes.set_xlim(0, float(months(last)) * look("figure", "room_right"))
+            axes.xaxis.set_major_locator(MultipleLocator(month_step(float(months(last)))))
+            if one.died:
+                _mark_end(axes, one, float(months(last)), worded=axes is grid[0])
         for axes in grid[max(len(shown) - 2, 0) : len(shown)]:
             axes.set_xlabel("Months after infusion")
             axes.tick_params(labelbottom=True)
@@ -256,5 +291,5 @@ def follow_up_figure(one: One) -> Picture | None:
         f"{', '.join(all_analytes()[n].title for n in shown)} over the whole follow-up.",
         draw,
         height=2.5 * -(-len(shown) // 2),
-        caption=f"Values at visits; undetectable disease lies on the lower edge.{band}",
+        caption=f"Values at visits; undetectable disease lies on the lower edge. {_ended(one, np.inf)}{band}".strip(),
     )

@@ -15,7 +15,7 @@ from vein2vein.clinic.words import endpoint_titles
 from vein2vein.journey.journey import Journey
 from vein2vein.report import facts
 from vein2vein.report.facts import Mask
-from vein2vein.report.figures import Floats, Picture, draw_intervals, months, render, text_width
+from vein2vein.report.figures import Floats, Picture, month_step, months, render
 from vein2vein.report.figures_kinetics import draw_landmarks
 from vein2vein.report.look import color, look, looks
 from vein2vein.report.text import number
@@ -85,7 +85,7 @@ def estimate(time: Floats, event: Mask, in_set: Mask, endpoint: str, clock: str)
     bounds = np.stack(limits(value, np.sqrt(variance), look("bands", "confidence")), axis=1)
     bounds = np.where(np.isfinite(bounds), bounds, value[:, None])
     last = time.max() / look("windows", "month")
-    ticks = np.arange(0, last + 1 / 2, _step(last)) * look("windows", "month")
+    ticks = np.arange(0, last + 1 / 2, month_step(last)) * look("windows", "month")
     at_risk = np.array([(time >= np.floor(t)).sum() for t in ticks], dtype=np.float64)
     return Survival(
         endpoint,
@@ -143,10 +143,6 @@ def median_words(curve: Survival) -> str:
     if curve.median < 1:
         return "within the first day"  # a failure without response counts from the infusion
     return f"{number(curve.median / look('windows', 'month'))} months"
-
-
-def _step(last: float) -> float:
-    return next((s for s in looks("figure", "month_steps") if last / s <= look("figure", "most_month_ticks")), last)
 
 
 def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str, key: str = "") -> Picture | None:
@@ -222,50 +218,3 @@ def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str,
         "their 95 % intervals.",
         layout=f"survival-{endpoint.lower()}",
     )
-
-
-def comparison_figure(rows: list[facts.Compared]) -> Picture | None:
-    """Simulated beside published percentages, each with its interval; read rows only."""
-    shown = [r for r in rows if r.unit == "%" and r.kind == "outcome" and r.confidence == facts.READ]
-    shown = [r for r in shown if np.isfinite(r.simulated) and np.isfinite(r.published)]
-    if not shown:
-        return None
-
-    names = [f"{r.title}{_short(r.definition)}" for r in shown]
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        place = np.arange(len(shown), dtype=np.float64)
-        simulated = [(r.simulated, r.low, r.high) for r in shown]
-        published = [(r.published, r.published_low, r.published_high) for r in shown]
-        keys = [
-            draw_intervals(axes, place - 1 / 6, simulated, color("infused"), "simulated, 90 % interval"),
-            draw_intervals(axes, place + 1 / 6, published, color("published"), "published, 95 % interval"),
-        ]
-        figure.legend(handles=keys, loc="outside lower right", ncols=len(keys))
-        axes.set_yticks(place, names)
-        axes.set_ylim(len(shown) - 1 / 2, -1 / 2)
-        axes.set_xlim(-1, 101)
-        axes.set_xlabel("Share of patients (%)")
-        axes.grid(True, axis="x")
-        axes.grid(False, axis="y")
-        axes.tick_params(axis="y", length=0)
-
-    inside = sum(r.low <= r.published <= r.high for r in shown)
-    return render(
-        "comparison",
-        f"Simulated and published shares: {inside} of {len(shown)} published values lie in the simulated interval",
-        f"Dot plot of {len(shown)} simulated percentages with 90 percent intervals beside the "
-        "published ones; the table below holds the values.",
-        draw,
-        height=1.2 + 0.3 * len(shown),
-        labels=text_width(names, "small_size"),
-        caption="Shares read in their source; all rows, with other units and with those from memory, are in "
-        "the tables below.",
-    )
-
-
-def _short(definition: str) -> str:
-    first = definition.split(";")[0].strip()
-    longest = int(look("figure", "longest_label"))
-    return "" if not first else f", {first if len(first) <= longest else first[: longest - 1] + '…'}"

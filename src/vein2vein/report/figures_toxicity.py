@@ -27,12 +27,15 @@ from vein2vein.report.figures import (
     render,
     text_width,
 )
-from vein2vein.report.look import axis_name, color, look, texts, unit_name
+from vein2vein.report.look import axis_name, color, look, looks, texts, unit_name
 from vein2vein.report.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+SEVERE = 3  # grade from which a toxicity is severe
 
 
 def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -41,6 +44,11 @@ def patient_order(crs: NDArray[np.int64]) -> NDArray[np.intp]:
     first: NDArray[np.int64] = ill.argmax(axis=1).astype(np.int64)
     onset = np.where(ill.any(axis=1), first, np.int64(crs.shape[1]))
     return np.lexsort((onset, -worst))
+
+
+def some_rows(order: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many positions, evenly from the first to the last."""
+    return order if order.size <= most else order[np.linspace(0, order.size - 1, most).round().astype(np.intp)]
 
 
 def grade_figure(journey: Journey, key: str = "") -> Picture | None:
@@ -53,7 +61,8 @@ def grade_figure(journey: Journey, key: str = "") -> Picture | None:
     count = crs.shape[0]
     if not count:
         return None
-    order = patient_order(crs)
+    every = patient_order(crs)
+    order = some_rows(every, int(look("figure", "most_patients")))
     marks = (
         treatment_marks(journey, ("tocilizumab",), last),
         treatment_marks(journey, ("dexamethasone", "methylprednisolone"), last),
@@ -69,22 +78,23 @@ def grade_figure(journey: Journey, key: str = "") -> Picture | None:
             axes.set_title(title)
             day_axis(axes, last + 1 / 2)
             axes.set_xlim(-1 / 2)
-        if count <= look("figure", "most_rows_with_marks"):
-            for (rows, at), shape, face in zip(marks, ("v", "o"), (color("paper"), color("sky"))):
-                place = {int(p): i for i, p in enumerate(order)}
-                both[0].scatter(
-                    at,
-                    [place[int(r)] for r in rows],
-                    marker=shape,
-                    s=16,
-                    facecolor=face,
-                    edgecolor=color("ink"),
-                    linewidth=look("figure", "thin"),
-                    zorder=4,
-                )
-        both[0].set_ylabel(f"Patients ({count} infused)")
-        both[0].set_ylim(count - 1 / 2, -1 / 2)
-        both[0].yaxis.set_ticks([])
+            _digits(axes, table[order])
+        for (rows, at), shape, face in zip(marks, ("v", "o"), (color("paper"), color("sky"))):
+            place = {int(p): i for i, p in enumerate(order)}
+            drawn = [(day, place[int(row)]) for row, day in zip(rows, at) if int(row) in place]
+            both[0].plot(
+                [day + 1 / 3 for day, _ in drawn], [row for _, row in drawn], shape,
+                markersize=look("figure", "small_mark"),
+                markerfacecolor=face, markeredgecolor=color("ink"), markeredgewidth=look("figure", "thin"), zorder=4,
+            )  # fmt: skip
+        worst = crs[order].max(axis=1)
+        firsts = [int(np.flatnonzero(worst == grade)[0]) for grade in np.unique(worst)[::-1]]
+        named = [_group_name(int(worst[row]), int((crs.max(axis=1) == worst[row]).sum())) for row in firsts]
+        both[0].set_yticks(firsts, named)
+        for axes in both:
+            axes.tick_params(axis="y", length=0)
+            axes.hlines([row - 1 / 2 for row in firsts[1:]], -1 / 2, last + 1 / 2, color=color("ink"), linewidth=1)
+        both[0].set_ylim(order.size - 1 / 2, -1 / 2)
         used = sorted({int(g) for g in np.unique(np.stack([crs, icans])) if g >= 0} | {0, 1, 2, 3, 4})
         keys: list[Any] = [
             Patch(facecolor=texts("grades", "colors")[g], edgecolor=color("faint"), label=f"grade {g}") for g in used
@@ -95,7 +105,7 @@ def grade_figure(journey: Journey, key: str = "") -> Picture | None:
             )
         if (np.stack([crs, icans]) == facts.NOT_OBSERVED).any():
             keys.append(Patch(facecolor=color("paper"), edgecolor=color("faint"), label="died"))
-        if count <= look("figure", "most_rows_with_marks"):
+        if any(rows.size for rows, _ in marks):
             keys += [
                 Line2D(
                     [],
@@ -120,8 +130,8 @@ def grade_figure(journey: Journey, key: str = "") -> Picture | None:
             ]
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), handlelength=1.2, columnspacing=1.2)
 
-    marked = " Triangles and dots: days with tocilizumab and with a steroid."
-    marked = marked if count <= look("figure", "most_rows_with_marks") else ""
+    marked = " Triangles and dots: days with tocilizumab and with a steroid." if any(r.size for r, _ in marks) else ""
+    shown = "" if order.size == count else f" Shown are {order.size} of {count} patients, evenly from the worst on."
     severe = [(title, int((t.max(axis=1) >= 3).sum()), int((t.max(axis=1) > 0).sum())) for title, t in tables.items()]
     words = "; ".join(
         f"{title}: any grade in {some} of {count}, grade 3 or higher in {bad}" for title, bad, some in severe
@@ -132,11 +142,26 @@ def grade_figure(journey: Journey, key: str = "") -> Picture | None:
         f"{severe[1][2]} of {count} infused patients by day {last}",
         f"Heat map of the worst grade of each day from infusion to day {last}, one row per patient. {words}.",
         draw,
-        height=float(np.clip(1.6 + 0.055 * count, 3.4, 8.5)),
+        height=sum(looks("margins", "grades")[2:4]) + look("figure", "row") * max(order.size, 6),
         layout="grades",
-        caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade, then by "
-        f"onset. Color: worst grade of the day.{marked}",
+        caption=f"{words}. A row is one patient, the same in both panels; sorted by worst CRS grade (the labels count "
+        f"all patients with it), then by onset. Color and digit: worst grade of the day.{marked}{shown}",
     )
+
+
+def _group_name(grade: int, count: int) -> str:
+    name = {facts.NOT_GRADABLE: "not gradable", facts.NOT_OBSERVED: "not observed"}.get(grade, f"grade {grade}")
+    return f"{name} (n = {count})"
+
+
+def _digits(axes: Axes, table: NDArray[np.int64]) -> None:
+    """Print the grades into their cells, so that they can be told without color; 0 is empty."""
+    for (row, day), grade in np.ndenumerate(table):
+        if grade > 0:
+            axes.text(
+                day - 1 / 8, row, str(grade), ha="center", va="center", fontsize=look("figure", "digit_size"),
+                color=color("paper" if grade >= SEVERE else "ink"),
+            )  # fmt: skip
 
 
 def draw_grades(axes: Axes, table: NDArray[np.int64]) -> None:

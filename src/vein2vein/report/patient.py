@@ -38,15 +38,6 @@ STEPS = {
     "conditioning": "Lymphodepletion",
     "infusion": "Infusion",
 }
-COLUMNS = (
-    ("transgene", "max"),
-    ("car_t_cells", "max"),
-    ("marrow_blasts", "last"),
-    ("circulating_blasts", "last"),
-    ("b_cells", "last"),
-    ("il6", "max"),
-    ("temperature", "max"),
-)
 
 
 def write_patient_report(
@@ -319,12 +310,11 @@ def table_days(one: One) -> list[tuple[float, Mask]]:
 
 def columns(one: One) -> list[tuple[str, str]]:
     """Analytes of the table that were measured, and which value of a day is shown."""
-    cells_by = facts.readout(one.journey)
-    return [
-        (n, how)
-        for n, how in COLUMNS
-        if np.isfinite(one.values(n)).any() and (n == cells_by or n not in ("transgene", "car_t_cells"))
-    ]
+    wanted = [
+        (facts.readout(one.journey), "max"), *((name, "last") for name in one.measures[:2]), ("b_cells", "last"),
+        ("il6", "max"), ("temperature", "max"),
+    ]  # fmt: skip
+    return [(name, how) for name, how in wanted if np.isfinite(one.values(name)).any()]
 
 
 def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[str | int]]]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from vein2vein import arguments
 from vein2vein.analytes import analyte
-from vein2vein.clinic.words import endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
+from vein2vein.clinic.words import Lineage, endpoint_titles, finding_words, tabled_findings, usual_crs, usual_neurologic
 from vein2vein.files import check_target, write_text
-from vein2vein.journey.journey import Journey
-from vein2vein.report import facts, figures_survival, flow, page
+from vein2vein.journey.journey import Journey, given_standard_care
+from vein2vein.report import facts, figures_forest, figures_survival, fit, flow, page
 from vein2vein.report.figures import Picture
 from vein2vein.report.groups import Group, arm_groups, shared_groups
 from vein2vein.report.look import look, texts, unit_name
@@ -100,6 +100,10 @@ def trial_page(
         "sources": sources(rows),
         "facts": trial_facts(result),
         "grade_names": texts("grades", "names"),
+        "worth": fit.fit_words(result.trial),
+        "tallies": fit.tallies(result.trial, rows),
+        "judged": len(fit.judged(rows)),
+        **missed(rows),
     }
     arms = [by_itself(result, group, rows) for group in alone]
     pools = [together(group) for group in pooled]
@@ -110,8 +114,17 @@ def trial_page(
         one.survival.extend(curves)
     for one, pictures in zip(pools, figures.pools, strict=True):
         one.pictures.update(pictures)
-    beside_published = compared() if compared else figures_survival.comparison_figure(rows)
-    return page.fill("trial.html.j2", arms=arms, pools=pools, compared=beside_published, within=within, gap=gap, **told)
+    beside_published = compared() if compared else figures_forest.comparison_figure(rows)
+    return page.fill(
+        "trial.html.j2",
+        arms=arms,
+        pools=pools,
+        compared=beside_published,
+        within=fit.within,
+        gap=gap,
+        label=fit.label,
+        **told,
+    )
 
 
 def whole_flow(result: TrialResult, groups: list[Group], rows: list[facts.Compared]) -> Picture | None:
@@ -163,7 +176,12 @@ def together(group: Group) -> Told:
 def summary(groups: list[Group], journey: Journey, rows: list[facts.Compared]) -> list[str]:
     """A few sentences with the main results by arm, the published figure beside each where there is one."""
     n = flow.counts(journey, groups[0].words)
+    standard = int(given_standard_care(journey).sum())
+    treated = n.enrolled - standard
     said = [f"{n.enrolled} virtual patients were enrolled and {n.infused} infused ({percent(n.infused, n.enrolled)})."]
+    if standard:
+        infused = f"{n.infused} of the other {treated} were infused ({percent(n.infused, treated)})"
+        said = [f"{n.enrolled} virtual patients were enrolled, {standard} of them for standard care; {infused}."]
     for group in groups:
         told = group_summary(group, group.rows(rows))
         said += [f"{group.title} ({group.journey.count} enrolled): {' '.join(told)}"] if group.title else told
@@ -175,6 +193,9 @@ def group_summary(group: Group, rows: list[facts.Compared]) -> list[str]:
     journey, words = group.journey, group.words
     n = flow.counts(journey, words)
     last = int(look("windows", "acute"))
+    if given_standard_care(journey).all():
+        parts = _survival_parts(journey, words, rows, "enrolment")
+        return ["Standard care, as published; no cells are given.", f"After enrollment: {', '.join(parts)}."]
     crs, icans = (
         facts.daily_worst(journey, name, last).max(axis=1, initial=0) for name in (usual_crs(), usual_neurologic())
     )
@@ -187,14 +208,20 @@ def group_summary(group: Group, rows: list[facts.Compared]) -> list[str]:
         f"grade {SEVERE} or higher in {percent((crs >= SEVERE).sum(), n.infused)}; "
         f"{finding_words(usual_neurologic()).short} of any grade in {percent((icans > 0).sum(), n.infused)}.",
     ]
+    parts = _survival_parts(journey, words, rows, "infusion")
+    return [*said, f"After infusion: {', '.join(parts)}."] if parts else said
+
+
+def _survival_parts(journey: Journey, words: Lineage, rows: list[facts.Compared], clock: str) -> list[str]:
+    """Survival at its landmark, by each endpoint that can be told."""
     parts: list[str] = []
     for endpoint in (*words.endpoints, DEATH):
-        curve = figures_survival.survival(journey, endpoint, "infusion")
+        curve = figures_survival.survival(journey, endpoint, clock)
         if curve is not None:
             at = figures_survival.landmark(curve)
             title = endpoint_titles()[endpoint].lower()
             parts.append(f"{title} at {at.when} {at.percent}{beside(rows, f'{endpoint}_rate', day=at.day)}")
-    return [*said, f"After infusion: {', '.join(parts)}."] if parts else said
+    return parts
 
 
 def beside(rows: list[facts.Compared], *quantities: str, day: float | None = None) -> str:
@@ -312,13 +339,19 @@ def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
     return found
 
 
-def within(row: facts.Compared) -> str:
-    """Say whether the published value lies in the simulated interval; a median may not be reached (inf)."""
-    if np.isnan(row.simulated):
-        return "missing"
-    if np.isnan(row.published) or np.isnan(row.low):
-        return ""
-    return "inside" if row.low <= row.published <= row.high else "outside"
+def missed(rows: list[facts.Compared]) -> dict[str, Any]:
+    """The misses as table rows, the worst first, and how many there are."""
+    found = fit.misses(rows)
+    listed = list(zip(fit.labels(found), found, strict=True))[: int(look("headline", "most_listed"))]
+    return {
+        "misses": [
+            (name, "" if row.arm in name else row.arm, fit.value_words(row, row.simulated),
+             span(row.low, row.high) if np.isfinite(row.simulated) else "",
+             fit.value_words(row, row.published), fit.distance_words(row), fit.verdict(row))
+            for name, row in listed
+        ],
+        "missed": len(found),
+    }  # fmt: skip
 
 
 def gap(row: facts.Compared) -> str:

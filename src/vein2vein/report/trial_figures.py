@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vein2vein.clinic.words import Lineage
 from vein2vein.journey.journey import Journey
-from vein2vein.report import facts, figures_kinetics, figures_survival, figures_toxicity
+from vein2vein.report import facts, figures_disease, figures_kinetics, figures_survival, figures_toxicity
 from vein2vein.report.figures import Picture
 from vein2vein.report.groups import Group, arm_groups, shared_groups
 from vein2vein.trials.trial import Trial
@@ -59,7 +59,7 @@ def _pooled(group: Group, rows: list[facts.Compared]) -> dict[str, Picture | Non
     journey, key = group.journey, group.suffix
     return {
         "quality": figures_kinetics.quality_figure(facts.quality(journey), key),
-        "tumor": figures_kinetics.tumor_figure(journey, key),
+        "tumor": figures_disease.disease_figure(journey, group.words, key),
         "treatments": figures_toxicity.treatment_figure(journey, key),
         "inflammation": figures_toxicity.inflammation_figure(journey, key),
         "counts": figures_toxicity.count_figure(journey, key),

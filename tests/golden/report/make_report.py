@@ -20,6 +20,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 DIGITS = 4
+MANY = 60  # texts of one panel that are written together
 
 
 def synthetic():
@@ -298,7 +299,7 @@ def _axes(axes):
         "lines": [_line(one) for one in axes.lines],
         "shapes": [_shapes(one) for one in axes.collections],
         "patches": [[_numbers(one.get_extents().bounds), _hue(one.get_facecolor())] for one in axes.patches],
-        "texts": [_text(one) for one in axes.texts],
+        "texts": _texts(axes.texts),
         "images": [_image(one) for one in axes.images],
     }
     return found | ({"legend": _legend(axes.get_legend())} if axes.get_legend() else {})
@@ -343,6 +344,15 @@ def _text(text):
         text.get_text(), _numbers(text.get_position()), _hue(text.get_color()), text.get_ha(), text.get_va(),
         _numbers([text.get_fontsize()]),
     ]  # fmt: skip
+
+
+def _texts(texts):
+    """Each text with its place and look; of very many, such as the digits in a heat map, together."""
+    if len(texts) < MANY:
+        return [_text(one) for one in texts]
+    places = np.array([one.get_position() for one in texts], dtype=float)
+    kinds = sorted({str(_text(one)[2:]) for one in texts})
+    return [len(texts), "|".join(one.get_text() for one in texts), _summed(places[:, 0]), _summed(places[:, 1]), kinds]
 
 
 def _legend(legend):
