@@ -36,6 +36,11 @@ class Analyte:
     high: float
     loinc: str = ""
 
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is told as given or not at each time, such as G-CSF: its ones are no doses to be added up."""
+        return self.kind == "treatment" and (self.unit, self.low, self.high) == ("1", 0.0, 1.0)
+
 
 @cache
 def all_analytes() -> dict[str, Analyte]:

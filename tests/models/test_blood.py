@@ -159,3 +159,19 @@ def test_ldh_rises_after_the_inflammation_and_falls_within_a_month():
     assert half == pytest.approx(2, rel=0.05)
     calm, _ = follow(matrix(yE=0.0, yI=0.0, yK=0.0))
     assert calm.LD.max() < 0.2 * released.max()
+
+
+def test_readings_of_parts_add_up_to_no_more_than_their_whole():
+    """T cells are CD4 or CD8, white cells are what the differential lists: each is read alone, all within one count."""
+    n = np.arange(500)
+    truth = {
+        "white_cells": 4.0, "lymphocytes": 1.0, "neutrophils": 2.9, "circulating_blasts": 0.1, "cd3_cells": 900.0,
+        "cd4_cells": 600.0, "cd8_cells": 300.0,
+    }  # fmt: skip
+    read, _ = assay.read({k: np.full(n.size, v) for k, v in truth.items()}, assay.usual(), numbers=n, day=1.0, seed=1)
+    assert np.all(read["cd4_cells"] + read["cd8_cells"] <= read["cd3_cells"] * (1 + 1e-9))
+    together = read["lymphocytes"] + read["neutrophils"] + read["circulating_blasts"]
+    assert np.all(together <= read["white_cells"] * (1 + 1e-9))
+    assert np.median(read["cd4_cells"] / read["cd8_cells"]) == pytest.approx(2, rel=0.05), "each keeps its proportion"
+    none, _ = assay.read({k: np.zeros(3) for k in truth}, assay.usual(), numbers=np.arange(3), day=1.0, seed=1)
+    assert all(np.isfinite(value).all() for value in none.values())

@@ -203,6 +203,16 @@ def test_the_forest_draws_each_scored_row_once_and_marks_misses_by_shape_and_wor
     assert comparison_figure([]) is None
 
 
+def test_a_miss_says_when_it_rests_on_fewer_patients_than_were_published(rows):
+    row = row_of(rows, "CRS_any_rate")
+    assert fit.miss_words(replace(row, n=51.0, pool=1)).endswith("; of 1 virtual patient only, where 51 were published")
+    assert fit.miss_words(replace(row, n=51.0, pool=50)).endswith(
+        "; of 50 virtual patients only, where 51 were published"
+    )
+    for n, pool in ((51.0, 51), (51.0, 0), (NAN, 3)):
+        assert fit.miss_words(replace(row, n=n, pool=pool)).endswith(fit.verdict(row))
+
+
 def test_without_tolerances_all_judged_rows_are_drawn_and_of_too_many_the_misses(rows):
     bare = [replace(row, told=replace(row.told, tolerance_kind=""), error=NAN) for row in rows]
     assert len(drawn_rows(bare)) == 11
@@ -210,6 +220,12 @@ def test_without_tolerances_all_judged_rows_are_drawn_and_of_too_many_the_misses
     outside = replace(bare[0], published=500.0, definition="far")
     kept = drawn_rows([*many, outside])
     assert len(kept) == 40 and outside in kept
+
+
+def _at_a_year(journey):
+    from vein2vein.report import figures_survival
+
+    return figures_survival.landmark(figures_survival.survival(journey, "OS", "enrolment")).percent
 
 
 def test_a_randomized_trial_tells_standard_care_by_itself_and_the_hazard_ratio():
@@ -222,7 +238,12 @@ def test_a_randomized_trial_tells_standard_care_by_itself_and_the_hazard_ratio()
     standard = next(lines(block) for block in arms if "standard care" in lines(block)["infused"])
     count = int((result.journey.patient.arm == "standard_care").sum())
     assert standard["infused"] == f"standard care, {count} enrolled"
-    assert "response" not in standard or "%" in standard["response"]
+    best = result.journey.outcome.best_response[result.journey.patient.arm == "standard_care"]
+    share = round(100 * np.isin(best, ("CR", "PR")).mean())
+    (row,) = (r for r in found if r.quantity == "ORR" and r.arms == ("standard_care",) and np.isfinite(r.simulated))
+    assert standard["response"].startswith(f"CR or PR {row.simulated:.0f} % ({row.published:.0f} %")
+    assert not {"response", "PFS", "EFS", "OS", "CRS"} & set(lines(whole)), "arms so different are not told together"
+    assert "kinetics" in lines(whole)
     assert "from enrollment" in standard["OS"] and "CRS" not in standard
     cells = next(text for block, text in told.items() if text is not standard)
     assert "24 months from enrollment" in cells["EFS"] and "any grade" in cells["CRS"]
@@ -230,8 +251,21 @@ def test_a_randomized_trial_tells_standard_care_by_itself_and_the_hazard_ratio()
     assert lines(whole)["hazard ratio"].startswith(f"EFS {ratio.simulated:.2g} ({ratio.published:.2g}")
     infused = int(result.journey.infused.sum())
     assert lines(whole)["infused"].startswith(f"{infused} of {60 - count} enrolled")
+    from vein2vein.report import flow
     from vein2vein.report.groups import arm_groups
-    from vein2vein.report.trial import summary
+    from vein2vein.report.trial import summary, trial_page
+
+    page = trial_page(result)
+    assert page.count("Kinetics of the infused patients") == page.count("Worst grade of each infused patient") == 1
+    assert "Nothing was measured that could be drawn here" not in page
+    (usual,) = (g for g in arm_groups(result.trial, result.journey) if g.arms == ("standard_care",))
+    stages = flow.stages(usual.journey, usual.words, usual.rows(found))
+    reached = int(np.isin(best, ("CR", "PR")).sum())
+    assert [stage.headline for stage in stages][:3] == [
+        f"Enrolled: {count}", f"Standard care: {count}", f"Responded: {reached} ({share} %)",
+    ]  # fmt: skip
+    assert "infused" not in " ".join(text for stage in stages for text in (stage.headline, *stage.details))
+    assert f"Overall survival at 12 months: {_at_a_year(usual.journey)}, enrolled set" in page
 
     told = summary(arm_groups(result.trial, result.journey), result.journey, found)
     assert told[0].startswith(f"60 virtual patients were enrolled, {count} of them for standard care; {infused} of the")

@@ -31,7 +31,7 @@ def test_report_holds_all_parts_and_loads_nothing(journey, worst, synthetic):
 def test_day_table_holds_treatments_and_worst_grades(journey, worst):
     headers, rows = day_table(One(journey, worst))
     titles = [title for title, _ in headers]
-    assert titles[0] == "Day" and titles[-3:] == ["CRS", "ICANS", "Treatments"]
+    assert titles[0] == "Day" and titles[-3:] == ["CRS", "ICANS", "Treatments and infections"]
     assert [row[0] for row in rows[:29]] == [str(d) for d in range(29)]
     days, given = journey.course.days, np.nan_to_num(journey.course.dense("tocilizumab")[worst])
     day = int(days[np.flatnonzero(given)[0]])
@@ -57,6 +57,32 @@ def test_table_ends_with_the_patient(synthetic):
     _, rows = day_table(One(journey, row))
     assert rows[-1][0] == "12"
     assert "Death on day 12 (disease)." in story(One(journey, row))
+
+
+def test_an_infection_stands_on_its_day_and_a_switch_has_no_amount(synthetic):
+    journey = synthetic.synthetic_journey(10)
+    row = int(np.flatnonzero(journey.infused)[0])
+    journey.outcome.death_day[row], journey.outcome.last_day[row] = np.inf, 360.0
+    days = journey.course.days
+    late = next(float(day) for day in days if 29 < day < 300)
+    for name in ("infection", "gcsf"):
+        journey.course.values[name] = np.zeros((journey.count, days.size))
+    for day, grade in ((5.0, 1.0), (late, 2.0)):
+        journey.course.values["infection"][row, days == day] = grade
+    journey.course.values["gcsf"][row, np.isin(days, (6.0, 6.5))] = 1.0
+    rows = {one[0]: str(one[-1]) for one in day_table(One(journey, row))[1]}
+    assert rows["5"].endswith("infection") and "severe" not in rows["5"]
+    assert rows[f"{late:g}"].endswith("severe infection"), "a day between the visits is told for its infection"
+    assert re.search(r"G-CSF given(,|$)", rows["6"]) and "infection" not in rows["6"]
+
+
+def test_disease_after_its_return_is_said_to_be_untreated(synthetic):
+    journey = synthetic.synthetic_journey(10)
+    row = int(np.flatnonzero(journey.infused)[0])
+    journey.outcome.death_day[row], journey.outcome.last_day[row] = np.inf, 360.0
+    for relapse, progression, said in ((np.inf, np.inf, False), (90.0, np.inf, True), (np.inf, 90.0, True)):
+        journey.outcome.relapse_day[row], journey.outcome.progression_day[row] = relapse, progression
+        assert any("untreated" in text for text in story(One(journey, row))) == said
 
 
 def test_who_was_not_infused_has_a_report_too(journey):

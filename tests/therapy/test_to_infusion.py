@@ -286,6 +286,7 @@ def test_a_further_infusion_is_given_to_its_share_from_what_the_lot_holds():
         ("1e8, then on day 0: 5e7", "found the day '0' in the dose, expected 1"),
         ("1e8, then for 150 % on day 28: 5e7", "found the share '150' in the dose, expected 0 to 100"),
         ("1e8, then on day 28: much", "found the dose 'much'"),
+        ("1e8, than for 50 % on day 28: 5e7", "expected '3.1e6/kg' or '1e8'; drawn for each patient as"),
     ],
 )
 def test_a_dose_that_says_something_else_is_refused(text, said):
@@ -298,3 +299,36 @@ def test_a_dose_that_says_something_else_is_refused(text, said):
 def test_an_absurd_dose_is_refused_wherever_it_stands(text):
     with pytest.raises(InputError, match=r"found a dose of .* viable CAR"):
         infusion.check_dose(infusion.read_requested_dose(text), virtual_patients("pediatric_b_all", 300, seed=1), TISA)
+
+
+@pytest.mark.parametrize("door", ["simulate", "file", "contrast"])
+@pytest.mark.parametrize("day", [59, 60, 61])
+def test_a_further_infusion_after_the_end_of_follow_up_is_refused_at_every_door(door, day, tmp_path):
+    from dataclasses import replace as changed
+
+    from vein2vein.trials.contrast import design
+    from vein2vein.trials.trial import load_trial, trial_template_text
+
+    dose = f"1e6/kg, then for 50 % on day {day}: 1e6/kg"
+    late = f"found a further infusion on day {day}, but follow-up ends on day 60; infuse earlier or follow longer"
+
+    def ask():
+        if door == "simulate":
+            infusion.check_later(infusion.read_requested_dose(dose), 60.0)
+        elif door == "contrast":
+            design(changed(load_trial("eliana"), plan=changed(load_trial("eliana").plan, follow_up=60.0)), dose=dose)
+        else:
+            text = trial_template_text().split("[[published]]")[0].replace("follow_up = 365", "follow_up = 60")
+            text = text.replace("[28, 90, 180, 270, 365]", "[28]").replace(", 90, 180, 365]", "]")
+            (tmp_path / "my.toml").write_text(
+                text.replace('# dose = "3.1e6/kg"', f'dose = "{dose}" #'), encoding="utf-8"
+            )
+            load_trial(str(tmp_path / "my.toml"))
+
+    if day > 60:
+        with pytest.raises(InputError) as problem:
+            ask()
+        assert late in str(problem.value)
+        assert door != "file" or problem.value.line == 10
+    else:
+        ask()

@@ -57,8 +57,9 @@ class Compared:
     told : Published
         The row of the trial file.
     error : float
-        Distance of the simulated from the published value in the row's tolerances; NaN where it has none, or nothing
-        was simulated; inf for a simulated median that is not reached.
+        Distance from the published value in the row's tolerances; NaN without them or it; inf for "not reached".
+    pool : int
+        Virtual patients that were counted; 0: not said.
     """
 
     quantity: str
@@ -80,6 +81,7 @@ class Compared:
     day: float
     told: Published
     error: float = float("nan")
+    pool: int = 0
 
     @property
     def title(self) -> str:
@@ -138,6 +140,7 @@ def _compared(row: Row, told: Published) -> Compared:
         float("nan") if (day := landmark_day(told)) is None else day,
         told,
         distance(row.simulated, told) if judged else float("nan"),
+        row.pool,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from vein2vein.clinic.response.outcome import time_to_event
 from vein2vein.clinic.words import endpoint_titles
-from vein2vein.journey.journey import Journey
+from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.report import facts
 from vein2vein.report.facts import Mask
 from vein2vein.report.figures import Floats, Picture, month_step, months, render
@@ -145,9 +145,16 @@ def median_words(curve: Survival) -> str:
     return f"{number(curve.median / look('windows', 'month'))} months"
 
 
+def _clock(row: facts.Compared) -> str:
+    """From when a published share is counted: as its row says, or its definition."""
+    said = "enrolment" if "enrol" in row.definition else "infusion"
+    return str(row.told.arguments.get("clock", said))
+
+
 def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str, key: str = "") -> Picture | None:
     """Kaplan-Meier curves of one endpoint, infused and enrolled side by side, with published landmarks."""
-    curves = [c for c in (survival(journey, endpoint, clock) for clock in SETS) if c is not None]
+    clocks = [clock for clock in SETS if clock == "enrolment" or not given_standard_care(journey).all()]
+    curves = [c for c in (survival(journey, endpoint, clock) for clock in clocks) if c is not None]
     if not curves:
         return None
     marks = [r for r in facts.published(rows, f"{endpoint}_rate") if np.isfinite(r.day)]
@@ -172,7 +179,7 @@ def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str,
             if curve.censored.size <= look("figure", "most_rows_with_marks"):
                 level = curve.value[np.searchsorted(curve.days, curve.censored, side="right") - 1]
                 axes.plot(months(curve.censored), 100 * level, linestyle="", marker="|", color=hue, markersize=6)
-            draw_landmarks(axes, [r for r in marks if ("enrol" in r.definition) == (curve.clock == "enrolment")])
+            draw_landmarks(axes, [r for r in marks if _clock(r) == curve.clock])
             axes.set_title(SETS[curve.clock])
             axes.set_ylim(0, 103)
             axes.set_ylabel(f"{title} (%)")

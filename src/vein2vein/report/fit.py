@@ -190,5 +190,11 @@ def miss_words(row: facts.Compared) -> str:
     around = span(row.low, row.high) if np.isfinite(row.simulated) else ""
     return (
         f"{value_words(row, row.simulated)}{f' ({around})' if around else ''} against "
-        f"{value_words(row, row.published)}, {distance_words(row)}, {verdict(row)}"
+        f"{value_words(row, row.published)}, {distance_words(row)}, {verdict(row)}{_few(row)}"
     )
+
+
+def _few(row: facts.Compared) -> str:
+    """How many virtual patients a row counted, where they are fewer than were published: its interval is too narrow."""
+    some = f"{row.pool} virtual patient{'' if row.pool == 1 else 's'}"
+    return f"; of {some} only, where {number(row.n)} were published" if 0 < row.pool < row.n else ""

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from vein2vein.clinic.words import Lineage
-from vein2vein.journey.journey import Journey
+from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.report import facts
 from vein2vein.report.figures import Picture
 from vein2vein.report.look import color, look
@@ -139,6 +139,8 @@ def stages(
     """
     n = counts(journey, words)
     rate = facts.published(rows, *words.rates)[:1]
+    if given_standard_care(journey).all():
+        return _of_standard_care(journey, words, rate)
     returned = sum(n.returned.values())
     return [
         *beginning(n, rows, screened, size),
@@ -156,6 +158,25 @@ def stages(
                 f"{n.died} of the infused died in follow-up",
             ),
         ),
+    ]
+
+
+def _of_standard_care(journey: Journey, words: Lineage, rate: list[facts.Compared]) -> list[Stage]:
+    """The stages of an arm that is given no cells: all of them are treated, and told of all enrolled."""
+    best = np.asarray(journey.outcome.best_response, dtype=str)
+    died = int((np.isfinite(journey.outcome.death_day) & (journey.outcome.death_day <= journey.outcome.last_day)).sum())
+    reached = int(np.isin(best, words.counts).sum())
+    details = [f"{(best == name).sum()} {told(words, name)}" for name in words.counts if (best == name).any()]
+    known = bool((best != "").any())
+    responded = Stage(
+        f"{words.stage}: {reached} ({percent(reached, journey.count)})",
+        (*details, *(f"published: {number(r.published)} %" for r in rate)),
+    )
+    return [
+        Stage(f"Enrolled: {journey.count}"),
+        Stage(f"Standard care: {journey.count}", ("as published; no cells are given",)),
+        *([responded] if known else []),
+        Stage(f"Died in follow-up: {died}"),
     ]
 
 

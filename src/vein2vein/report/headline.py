@@ -79,6 +79,8 @@ def blocks(result: TrialResult, rows: list[facts.Compared]) -> list[Block]:
     treated = n.enrolled - int(given_standard_care(result.journey).sum())
     size = size if treated == n.enrolled else (0, 0)  # a published size that holds standard care, too
     lines = _lines(result.journey, groups[0].words if same else None, whole)
+    if treated < n.enrolled:  # of cells and standard care together nothing can be told but how they compare
+        lines = [line for line in lines if line.name == "kinetics"]
     lines += _between(rows)
     found = [Block("All arms", (Line("infused", (_share_of(n.infused, treated, size),)), *lines))]
     return found + [_block(g.title, g.journey, g.words, g.rows(rows), (0, 0)) for g in groups]
@@ -116,7 +118,7 @@ def _lines(journey: Journey | None, words: Lineage | None, rows: list[facts.Comp
     followed = journey if journey is not None and (known is not None or given_standard_care(journey).all()) else None
     asked = [str(row.told.arguments.get("event", EVENT_OF.get(row.told.endpoint, ""))) for row in rows]
     ends = [end for end in FREE if end in (words.endpoints if words else ()) or end in asked]
-    told = [("response", _response(known, words, rows))] if words else []
+    told = [("response", _response(followed, words, rows))] if words else []
     told += [(end, _survival(followed, end, rows)) for end in (*ends, DEATH)]
     told += [
         ("CRS", _by_grade(known, rows, "crs", _scale(known, rows))),
@@ -175,14 +177,17 @@ def _of_some(told: Published) -> bool:
 
 
 def _response(journey: Journey | None, words: Lineage, rows: list[facts.Compared]) -> list[Cell]:
+    standard = journey is not None and given_standard_care(journey).all()
+
     def counted(names: Sequence[str]) -> str | None:
         if journey is None:
             return None
-        best = np.asarray(journey.outcome.best_response, dtype=str)[journey.infused]
-        return percent(int(np.isin(best, names).sum()), best.size)
+        best = np.asarray(journey.outcome.best_response, dtype=str)
+        best = best if standard else best[journey.infused]
+        return percent(int(np.isin(best, names).sum()), best.size) if (best != "").any() else None
 
     success = flow.success(journey, words) if journey is not None else listed(words.counts)
-    of = _asked(rows, "responded", "best_response")
+    of = _asked(rows, "responded", "best_response", among="enrolled" if standard else "infused")
     rates = [row for name in words.rates for row in of if row.quantity == name]
     cells = _cell(success, _best(rates, rows), counted(words.counts))
     if len(words.counts) > 1 and "CR_CRi_rate" not in words.rates:

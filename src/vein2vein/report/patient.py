@@ -29,6 +29,7 @@ from vein2vein.report.text import MISSING, number, percent, span
 
 DEATH = "OS"
 SEVERE = 3  # grade from which a toxicity is severe
+INFECTIONS = ((), ("infection",), ("severe infection",))  # by the worst that begins on a day
 STEPS = {
     "eligibility": "Eligibility",
     "apheresis": "Leukapheresis",
@@ -151,6 +152,11 @@ def story(one: One) -> list[str]:
     told.append(f"{' and '.join(named)}.")
     told.append(f"Best response: {words.word(str(outcome.best_response[i]))}{_on(outcome.response_day, i)}.")
     told += [sentence for sentence in _events(outcome, i, words) if sentence]
+    back = min(float(days[i]) for days in (outcome.relapse_day, outcome.progression_day))
+    if back < one.end():
+        told.append(
+            "Later therapy counts in how long the patient lives, and is not shown: the disease goes on as if untreated."
+        )
     told.append(f"Observed to day {number(one.end(), 4)} ({number(one.end() / look('windows', 'month'))} months).")
     return told
 
@@ -290,7 +296,7 @@ def table_days(one: One) -> list[tuple[float, Mask]]:
     given, response = facts.given_names(one.journey), one.journey.response
     acute, early = int(look("windows", "acute")), look("windows", "early")
     treated = np.zeros(days.size, dtype=np.bool_)
-    for name in given:
+    for name in [*given, *(["infection"] if "infection" in course else [])]:
         treated |= np.nan_to_num(course.dense(name)[i]) > 0
     found: list[tuple[float, Mask]] = []
     for day in sorted({float(np.floor(d)) for d in days[treated & (days < 0)]}):
@@ -324,7 +330,7 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[str | int]]]:
     -------
     headers : list of (title, unit)
     rows : list of list
-        Day, values as text, grades as int (-1: not gradable), treatments as text.
+        Day, values as text, grades as int (-1: not gradable), treatments and what infection begins as text.
     """
     given, shown, scales = facts.given_names(one.journey), columns(one), (usual_crs(), usual_neurologic())
     rows: list[list[str | int]] = []
@@ -344,18 +350,20 @@ def day_table(one: One) -> tuple[list[tuple[str, str]], list[list[str | int]]]:
         ("Day", ""),
         *((analyte(n).title, unit_name(analyte(n).unit)) for n, _ in shown),
         *((finding_words(key).short, "") for key in scales),
-        ("Treatments", ""),
+        ("Treatments and infections", ""),
     ]
     return headers, rows
 
 
 def _treatments(one: One, given: list[str], near: Mask) -> str:
-    amounts = {n: float(np.nansum(one.values(n)[near])) for n in given}
-    return ", ".join(
-        f"{analyte(n).title.split(' (')[0]} {number(a)} {unit_name(analyte(n).unit)}".strip()
-        for n, a in amounts.items()
-        if a > 0
-    )
+    amounts = {analyte(n): float(np.nansum(one.values(n)[near])) for n in given}
+    told = [
+        f"{kind.title.split(' (')[0]} {'' if kind.is_switch else number(amount)} {unit_name(kind.unit)}".strip()
+        for kind, amount in amounts.items()
+        if amount > 0
+    ]
+    worst = int(np.nan_to_num(one.values("infection")[near]).max(initial=0)) if "infection" in one.journey.course else 0
+    return ", ".join([*told, *INFECTIONS[worst]])
 
 
 def chances(spread: Journey) -> list[tuple[str, str, str]]:

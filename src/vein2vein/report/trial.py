@@ -142,14 +142,15 @@ def by_itself(result: TrialResult, group: Group, rows: list[facts.Compared]) -> 
     alone = not group.key
     size = (result.trial.enrolled, result.trial.infused) if alone else (0, 0)
     listed = flow.stages(journey, group.words, group.rows(rows), result.screened if alone else 0, size)
+    treated = not given_standard_care(journey).all()
     return Told(
         group.suffix,
         group.title,
         group.pooled,
         {"flow": flow.flow_figure(listed, group.suffix)},
         [],
-        kinetics_rows(journey),
-        grade_rows(journey),
+        kinetics_rows(journey) if treated else [],
+        grade_rows(journey) if treated else [],
         [],
         [],
         [],
@@ -332,7 +333,7 @@ def treatment_rows(journey: Journey) -> list[tuple[str, str, str, str, str]]:
                 analyte(name).title.split(" (")[0],
                 f"{treated.sum()} ({percent(treated.sum(), count)})",
                 f"{number(middle)} ({span(low, high)})",
-                number(np.median(doses)),
+                MISSING if analyte(name).is_switch else number(np.median(doses)),
                 amount,
             )
         )

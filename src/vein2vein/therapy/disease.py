@@ -88,6 +88,24 @@ class Disease(Sourced):
                 yield f"population.{name}.unit", said
         yield from super().faults()
 
+    @property
+    def found_by(self) -> str:
+        """What finds it again: the name of a bundled card."""
+        return self.name
+
+
+@described
+@dataclass(frozen=True, kw_only=True)
+class OwnDisease(Disease):
+    """A disease whose card is the user's own; its name may be that of a bundled one, so ``path`` finds it again."""
+
+    path: str
+
+    @property
+    def found_by(self) -> str:
+        """What finds it again: the path of its card."""
+        return self.path
+
 
 def unit_of(name: str) -> str:
     """Unit of a fact of a patient: that of the general law, of patient_fields.toml, else 1e6 cells per kg or none."""
@@ -150,7 +168,7 @@ def find_disease(name: str | Path) -> Disease:
     """
     text = str(name)
     if is_path(text):
-        return read_disease(find_card(name, FOLDER, "disease"))
+        return read(find_card(name, FOLDER, "disease"), OwnDisease, given={"path": text})
     spelled = text.lower().replace("-", "_").replace(" ", "_")
     if spelled in bundled_cards(FOLDER):  # the card's own name: the others need not be read
         return _one(spelled)

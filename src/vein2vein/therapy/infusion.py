@@ -95,7 +95,12 @@ def _one_dose(text: str) -> Dose:
         if (own and not per_kg) or not least <= cells:
             raise InputError(f"found the dose '{text}', expected the lower end first and one unit, as '1e6 to 3e6/kg'.")
         return Dose(least, per_kg, most=cells)
-    cells, per_kg = read_dose(text)
+    try:
+        cells, per_kg = read_dose(text)
+    except InputError:
+        if "," in text:  # a list, and so more than an amount: what may follow one is said
+            raise InputError(f"found the dose '{text}', expected {_GRAMMAR}.") from None
+        raise
     return Dose(cells, per_kg)
 
 
@@ -116,6 +121,14 @@ def _number(text: str, what: str, low: float, high: float) -> float:
     if not low <= value <= high:
         raise InputError(f"found {what} '{text}' in the dose, expected {low:g} to {high:g}.")
     return value
+
+
+def check_later(dose: Dose | None, follow_up: float) -> None:
+    """Refuse a further infusion that would not be seen: after the last day of follow-up."""
+    for one in dose.later if dose else ():
+        if one.day > follow_up:
+            said = f"found a further infusion on day {one.day:g}, but follow-up ends on day {follow_up:g}"
+            raise InputError(f"{said}; infuse earlier or follow longer.", field="dose")
 
 
 def drawn_dose(dose: Dose, patient: Patient, seed: int, purpose: str = "dose") -> Dose:

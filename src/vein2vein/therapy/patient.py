@@ -50,7 +50,7 @@ class Patient:
         Years, kg, cm.
     male : ndarray of bool
     disease : str
-        Name of the disease card.
+        Name of the disease card; of a card of the user's own, its path.
     prior_lines : ndarray
     prior_hsct, prior_blinatumomab, prior_bcma, kmt2a, recent_anti_cd20, fitness_prior : ndarray of bool
         ``prior_bcma``: any treatment against BCMA; ``recent_anti_cd20``: within six months;
@@ -233,9 +233,8 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     if assumed:
         shown = ", ".join(_in_words(name, float(values[name][0])) for name in assumed)
         notes.append(f"not given, median of {disease.title} used: {shown}")
-    name = card.string("disease")
-    name = name if name.endswith(".toml") else disease.name  # a card of the user's own is found again by its path
-    return make_patients(number, name, values, baseline=baseline, days=days, known=frozenset(given)), tuple(notes)
+    made = make_patients(number, disease.found_by, values, baseline=baseline, days=days, known=frozenset(given))
+    return made, tuple(notes)
 
 
 def _in_words(name: str, value: float) -> str:

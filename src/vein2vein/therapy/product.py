@@ -22,6 +22,7 @@ from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
 from vein2vein.therapy import dose_limits, manufacturing
 from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.disease import find_disease
 
 Floats = NDArray[np.float64]
 FOLDER = Path(__file__).with_name("products")
@@ -323,9 +324,13 @@ def _spelled(name: str) -> str:
 
 
 def find_indication(product: Product, disease: str) -> tuple[Indication, bool]:
-    """The approved use for a disease, and whether there is one; without one, the product's first use stands in."""
+    """The approved use for a disease, and whether there is one; without one, the product's first use stands in.
+
+    A disease card of the user's own goes by the name in it.
+    """
+    name = find_disease(disease).name if is_path(disease) else disease
     for indication in product.indications:
-        if disease in indication.diseases:
+        if name in indication.diseases:
             return indication, True
     return product.indications[0], False
 

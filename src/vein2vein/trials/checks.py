@@ -13,7 +13,7 @@ from vein2vein.clinic.words import lineage_words
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
-from vein2vein.therapy.infusion import check_dose, read_requested_dose
+from vein2vein.therapy.infusion import check_dose, check_later, read_requested_dose
 from vein2vein.therapy.laws import Law, draw, quantile
 from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
@@ -164,6 +164,9 @@ def check_visits(
                 f"found day {late[0]:g}, but follow_up ends on day {plan.follow_up:g}; leave it out or follow longer."
             )
             raise card.error(("visits", name), text)
+    for i, arm in enumerate(arms):
+        _check_later(card, arm.dose, plan, ("arms", str(i)))
+    _check_later(card, str(card.get("trial", "dose", default="")), plan, ("trial",))
     seen: dict[tuple[object, ...], int] = {}
     for i, row in enumerate(published):
         here = ("published", str(i))
@@ -180,6 +183,15 @@ def check_visits(
             if row.cutoff and row.time is not None and row.time > cutoffs[row.cutoff] + accrual / 2:
                 text = f"found day {row.time:g}, but at the cut-off '{row.cutoff}' nobody was followed so long."
                 raise card.error((*here, "time"), text)
+
+
+def _check_later(card: Card, dose: str, plan: Plan, above: tuple[str, ...]) -> None:
+    """Refuse a further infusion after the end of follow-up, where the dose stands."""
+    if card.get(*above, "dose", default=None) is not None:
+        try:
+            check_later(read_requested_dose(dose), plan.follow_up)
+        except InputError as problem:
+            raise card.error((*above, "dose"), problem.text) from None
 
 
 def _asked(row: Published) -> tuple[object, ...]:

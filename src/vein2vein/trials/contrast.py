@@ -23,6 +23,7 @@ from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
+from vein2vein.therapy.infusion import check_later, read_requested_dose
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
@@ -121,6 +122,7 @@ def design(
     check_targets(chosen, trial.disease, densities(trial.population), asked=trial.absent_target)
     asked = dose or ("" if other else trial.dose)
     refuse_dose(asked, chosen, trial.disease, trial.population)
+    check_later(read_requested_dose(asked or None), trial.plan.follow_up)
     regimen = conditioning or ("" if other else trial.conditioning)
     if regimen and regimen not in trial.regimens:
         indication = find_indication(chosen, trial.disease.name)[0]

@@ -47,7 +47,7 @@ def draw_patients(
     card = disease if isinstance(disease, Disease) else find_disease(disease)
     values = draw(population_laws(card, dict(laws or {})), numbers, seed)
     settle(values, card.antigens, numbers, seed, known={}, own=laws or {}, selected=selected)
-    return make_patients(numbers, card.name, values)
+    return make_patients(numbers, card.found_by, values)
 
 
 def virtual_patients(

@@ -104,7 +104,29 @@ def read(
     for part, whole in parts().items():
         if part in values and whole in values:
             values[part] = np.minimum(values[part], values[whole] * _units(part, whole))
+    _within(values)
     return values, below
+
+
+def _within(values: dict[str, NDArray[np.float64]]) -> None:
+    """Bring the readings of parts that have no cell in common, and of a whole that is made of them, into one count."""
+    for whole, apart in _lists("apart").items():
+        if whole in values and all(part in values for part in apart):
+            total = sum((values[part] / _units(part, whole) for part in apart), np.zeros(values[whole].shape))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = np.where(total > values[whole], values[whole] / total, 1.0)
+            values.update({part: values[part] * share for part in apart})
+    for whole, made_of in _lists("made_of").items():
+        if whole in values:
+            there = [values[part] / _units(part, whole) for part in made_of if part in values]
+            values[whole] = np.maximum(values[whole], sum(there, np.zeros(values[whole].shape)))
+
+
+@cache
+def _lists(table: str) -> dict[str, tuple[str, ...]]:
+    """Parts by their whole, of a table of the card."""
+    card = bundled_card(CARD)
+    return {str(whole): tuple(card.texts(table, str(whole))) for whole in card.table(table)}
 
 
 @cache
