@@ -203,13 +203,11 @@ def test_the_forest_draws_each_scored_row_once_and_marks_misses_by_shape_and_wor
     assert comparison_figure([]) is None
 
 
-def test_a_miss_says_when_it_rests_on_fewer_patients_than_were_published(rows):
+def test_a_miss_says_when_it_rests_on_few_virtual_patients(rows):
     row = row_of(rows, "CRS_any_rate")
-    assert fit.miss_words(replace(row, n=51.0, pool=1)).endswith("; of 1 virtual patient only, where 51 were published")
-    assert fit.miss_words(replace(row, n=51.0, pool=50)).endswith(
-        "; of 50 virtual patients only, where 51 were published"
-    )
-    for n, pool in ((51.0, 51), (51.0, 0), (NAN, 3)):
+    assert fit.miss_words(replace(row, n=52.0, pool=1)).endswith(" (n = 1)")
+    assert fit.miss_words(replace(row, n=52.0, pool=26)).endswith(" (n = 26)")
+    for n, pool in ((52.0, 27), (52.0, 0), (NAN, 3)):
         assert fit.miss_words(replace(row, n=n, pool=pool)).endswith(fit.verdict(row))
 
 

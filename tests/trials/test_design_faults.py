@@ -412,3 +412,31 @@ def test_two_diseases_are_not_compared_and_leave_no_folder(tmp_path, monkeypatch
     assert cli.main(["compare", "eliana", "zuma_1"]) == cli.BAD_INPUT
     assert "cannot have two diseases" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my.toml"]
+
+
+@pytest.mark.parametrize(
+    ("disease", "product", "asked", "refused"),
+    [
+        ("pediatric_b_all", "tisagenlecleucel", '["PR"]', True),
+        ("pediatric_b_all", "tisagenlecleucel", '["CRh"]', True),
+        ("pediatric_b_all", "tisagenlecleucel", '["CRh", "CR"]', False),
+        ("lbcl", "axicabtagene_ciloleucel", '["VGPR"]', True),
+        ("lbcl", "axicabtagene_ciloleucel", '["PR"]', False),
+        ("mm", "idecabtagene_vicleucel", '["VGPR"]', False),
+        ("mm", "idecabtagene_vicleucel", '["CRi"]', True),
+    ],
+)
+def test_responses_that_visits_of_the_disease_never_give_are_refused_at_reading(disease, product, asked, refused):
+    from vein2vein.trials.trial import trial_template_text
+
+    text = trial_template_text().split("[[published]]")[0]
+    text = text.replace('"pediatric_b_all"', f'"{disease}"', 1).replace('"tisagenlecleucel"', f'"{product}"', 1)
+    row = f'[[published]]\nquantity = "R"\nvalue = 5\nn = 9\nunit = "%"\nconfidence = "read"\nresponses = {asked}\n'
+    card = parse_card(text + row + 'endpoint = "responded"\n', "my.toml")
+    if refused:
+        with pytest.raises(
+            InputError, match=r"published.0.responses: found .*, which visits never give in .*; expected"
+        ):
+            read_trial(card)
+    else:
+        read_trial(card)

@@ -195,6 +195,5 @@ def miss_words(row: facts.Compared) -> str:
 
 
 def _few(row: facts.Compared) -> str:
-    """How many virtual patients a row counted, where they are fewer than were published: its interval is too narrow."""
-    some = f"{row.pool} virtual patient{'' if row.pool == 1 else 's'}"
-    return f"; of {some} only, where {number(row.n)} were published" if 0 < row.pool < row.n else ""
+    """How many virtual patients a row counted, where the published ones were twice as many: it says little of them."""
+    return f" (n = {row.pool})" if 0 < 2 * row.pool <= row.n else ""

@@ -87,11 +87,14 @@ def blocks(result: TrialResult, rows: list[facts.Compared]) -> list[Block]:
 
 
 def blocks_of_rows(trial: Trial, rows: list[facts.Compared], infused: int, enrolled: int) -> list[Block]:
-    """The headline of a run of which only the comparison was kept, in the same lines."""
+    """The headline of a run of which only the comparison was kept, in the same lines; enrolled: to be given cells."""
     words = lineage_words(trial.disease.lineage, trial.disease.name)
     whole = [row for row in rows if not row.arms]
-    who = Line("infused", (_share_of(infused, enrolled, (trial.enrolled, trial.infused)),))
-    found = [Block("All arms" if trial.arms else "", (who, *_lines(None, words, whole)))]
+    mixed = any(arm.comparator for arm in trial.arms)
+    size = (0, 0) if mixed else (trial.enrolled, trial.infused)
+    who = Line("infused", (_share_of(infused, enrolled, size),))
+    between = _between(rows)
+    found = [Block("All arms" if trial.arms else "", (who, *([] if mixed else _lines(None, words, whole)), *between))]
     for arm in trial.arms:
         own = lineage_words(arm.disease.lineage, arm.disease.name)
         lines = _lines(None, own, [row for row in rows if row.arms == (arm.name,)])

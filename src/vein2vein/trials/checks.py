@@ -19,6 +19,7 @@ from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
 from vein2vein.trials.arms import Arm
+from vein2vein.trials.comparison import NOT_EVALUATED
 from vein2vein.trials.endpoints import between_arms
 from vein2vein.trials.endpoints.measures import KINETIC
 from vein2vein.trials.published import LONGEST, Published, day_of, number_of
@@ -293,12 +294,28 @@ def _check_response(
     if not plan.disease_visits:
         text = f"found '{row.endpoint}', but there is no disease visit before follow_up ends; add disease_visits."
         raise card.error((*here, "endpoint"), text)
+    if not any(arm.comparator for arm in arms):  # standard care tells its own responses
+        _check_categories(card, row, here, [arm.disease for arm in arms] or [disease])
     for name in ("response_by", "landmark"):
         day = day_of(row, name)
         if day is not None and day < plan.disease_visits[0]:
             path = (*here, name) if card.get(*here, name) is not None else ("endpoints", name)
             text = f"found day {day:g}, but the first disease visit is on day {plan.disease_visits[0]:g}."
             raise card.error(path, text)
+
+
+def _check_categories(card: Card, row: Published, here: tuple[str, ...], diseases: Sequence[Disease]) -> None:
+    """Refuse responses of which the visits of these diseases give none: nobody would have one."""
+    asked = row.arguments.get("responses")
+    told = [lineage_words(one.lineage, one.name) for one in diseases]
+    known = {name: None for one in told for name in (*reversed(one.categories), NOT_EVALUATED)}
+    if isinstance(asked, tuple) and asked and not set(map(str, asked)) & set(known):
+        at = (*here, "responses") if card.get(*here, "responses") is not None else ("endpoints", "responses")
+        titles = " and ".join(dict.fromkeys(one.title for one in diseases))
+        found = ", ".join(map(str, asked))
+        raise card.error(
+            at, f"found {found}, which visits never give in {titles}; expected some of {', '.join(known)}."
+        )
 
 
 def _check_kinetics(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
