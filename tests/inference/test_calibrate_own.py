@@ -1,5 +1,7 @@
 """A calibration of one's own product card on one's own trial file, with the real model, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,9 @@ from vein2vein.inference.calibration.free_numbers import read_free_numbers
 from vein2vein.inference.calibration.kept import resumed
 from vein2vein.inference.calibration.runs import Settings
 from vein2vein.inference.calibration.write_cards import write_means
-from vein2vein.inference.posterior import hash_of_cards
+from vein2vein.inference.posterior import Factor, Posterior, hash_of_cards
+from vein2vein.therapy.disease import FOLDER as DISEASES
+from vein2vein.therapy.disease import read_disease
 from vein2vein.therapy.product import FOLDER, read_product
 from vein2vein.trials.trial import load_trial
 
@@ -170,3 +174,14 @@ def test_what_is_no_kept_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not what a calibration keeps") as caught:
         resumed(tmp_path / "kept.npz", "key", lambda _: None)
     assert caught.value.file == str(tmp_path / "kept.npz")
+
+
+def test_a_number_that_is_written_stays_within_the_bounds_of_the_general_set(tmp_path):
+    """A probability of a disease card, whose own table gives no bounds."""
+    folder = tmp_path / "therapy" / "diseases"
+    folder.mkdir(parents=True)
+    shutil.copy(DISEASES / "cll.toml", folder)
+    sample = Posterior((Factor("p_res", "p_res", "value", ("cll",), 1.0),), np.array([[3.0]]), "", {})
+    (line,) = write_means(sample, tmp_path, source="reference_model_2026", where="here")
+    written = read_disease(read_card(folder / "cll.toml")).parameters.parameters["p_res"]
+    assert line.endswith("= 1") and written.value == 1

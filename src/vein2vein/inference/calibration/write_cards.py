@@ -12,7 +12,7 @@ from vein2vein.cards import read_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
 from vein2vein.inference.posterior import REFERENCE, VALUE, Posterior, card_parameters, member, scaled
-from vein2vein.parameters import ParameterSet, read_parameters
+from vein2vein.parameters import ParameterSet, laid_over, read_parameters
 
 LEAST = 5e-4  # solver coefficient: a logarithm below which a factor does not change four digits
 FOLDERS = ("models/reference", "virtual", "therapy/products", "therapy/diseases")
@@ -111,9 +111,8 @@ def write_means(
         if abs(np.log(factor)) < LEAST:
             continue
         path = mine[card] if card in mine else card_file(card, package)
-        parameter = card_parameters(card, own).parameters.get(name) or general[name]
-        if what != VALUE and parameter.spread is None:
-            parameter = general[name]
+        here = card_parameters(card, own).parameters.get(name)
+        parameter = general[name] if here is None else laid_over(general[name], here) if name in general else here
         new = scaled(parameter, what, factor)
         number = new.value if what == VALUE else new.spread.sd if new.spread else None
         assert number is not None  # ``scaled`` refuses a parameter without it
