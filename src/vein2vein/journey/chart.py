@@ -124,9 +124,10 @@ def simulate(
     typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
     check_targets(product, disease, told_of(patient), asked=asked_for)
-    asked = drawn_dose(asked, patient, seed) if asked else None
     chosen.check_weight(float(patient.weight.max()))
-    notes: list[str] = [*(check_dose(asked, patient, product) if asked else ()), *chosen.unusual]
+    said = check_dose(asked, patient, product, seed=seed, end=visits.follow_up) if asked else ()
+    asked = drawn_dose(asked, patient, seed) if asked else None
+    notes: list[str] = [*said, *chosen.unusual]
     notes += notes_of(product, disease, patient)
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared

@@ -52,7 +52,7 @@ def check_names(card: Card) -> None:
 
 
 def check_population(
-    card: Card, disease: Disease, laws: Mapping[str, Law], product: Product, dose: str, *path: str
+    card: Card, disease: Disease, laws: Mapping[str, Law], product: Product, dose: str, end: float, *path: str
 ) -> None:
     """Refuse laws that give impossible patients, and a dose that no label or trial comes near.
 
@@ -65,6 +65,8 @@ def check_population(
     product : Product
     dose : str
         "" for the product's rule.
+    end : float
+        Day on which follow-up ends.
     path : str
         Table that gives the dose: ``trial``, or ``arms`` and the place of the arm.
     """
@@ -111,17 +113,17 @@ def check_population(
             raise card.error(place(name), text)
     if dose:
         try:
-            refuse_dose(dose, product, disease, laws)
+            refuse_dose(dose, product, disease, laws, end)
         except InputError as problem:
             at = (*path, "dose") if card.get(*path, "dose") is not None else ("trial", "dose")
             raise card.error(at, problem.text) from None
 
 
-def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str, Law]) -> None:
-    """Refuse a dose that no label or trial comes near, in patients of these laws; "" is the product's rule."""
+def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str, Law], end: float) -> None:
+    """Refuse a dose that no label or trial comes near, in patients of these laws followed to day ``end``; "": usual."""
     requested = read_requested_dose(dose or None)
     if requested is not None:
-        check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product)
+        check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product, end=end)
 
 
 def check_waiting(card: Card, laws: Mapping[str, Law], *above: str) -> None:

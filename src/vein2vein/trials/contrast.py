@@ -120,7 +120,7 @@ def design(
     other = chosen.name != trial.product.name
     check_targets(chosen, trial.disease, densities(trial.population), asked=trial.absent_target)
     asked = dose or ("" if other else trial.dose)
-    refuse_dose(asked, chosen, trial.disease, trial.population)
+    refuse_dose(asked, chosen, trial.disease, trial.population, trial.plan.follow_up)
     regimen = conditioning or ("" if other else trial.conditioning)
     if regimen and regimen not in trial.regimens:
         indication = find_indication(chosen, trial.disease.name)[0]
