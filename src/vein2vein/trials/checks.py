@@ -207,6 +207,10 @@ def _check_arms(card: Card, row: Published, here: tuple[str, ...], arms: Sequenc
             raise card.error((*here, "arms"), f"missing; name '{against}' and the arm that is compared with it.")
     counted = [arm for arm in arms if arm.name in row.arms]
     standard = [arm for arm in counted if arm.comparator]
+    if row.endpoint in between_arms.OF_STANDARD_CARE and (not standard or len(standard) < len(counted)):
+        known = ", ".join(arm.name for arm in arms if arm.comparator) or "none in this trial"
+        said = f"found {list(row.arms)}" if row.arms else "missing"
+        raise card.error((*here, "arms"), f"{said}; '{row.endpoint}' is of arms of standard care alone: {known}.")
     if not standard:
         return
     arm = standard[0]

@@ -114,6 +114,11 @@ def design(
     trial = replace(trial, absent_target=True) if absent_target else trial
     if not (product or dose or conditioning or policy):
         return replace(trial, name=arm) if arm else trial
+    if trial.comparator:
+        text = (
+            f"{arm or trial.name} is given standard care and no cells, so that nothing of its treatment can be changed"
+        )
+        raise InputError(f"{text}; give product, dose, conditioning and policy to a design with cells.")
     if policy:
         read_policy(policy)
     chosen = find_product(product) if product else trial.product
