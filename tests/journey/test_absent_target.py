@@ -11,6 +11,7 @@ from vein2vein.cli import main
 from vein2vein.errors import InputError
 from vein2vein.explain.page import explanation_page
 from vein2vein.journey.chart import simulate
+from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import patient_from_card
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
@@ -78,9 +79,35 @@ def test_a_patient_who_is_said_to_be_negative_is_not_killed_and_one_measured_is(
     told = {name: PERSON.format(disease="lbcl", antigens=line) for name, line in
             (("negative", 'CD19 = "negative"'), ("bcma", "BCMA = 3000"))}  # fmt: skip
     negative, measured = (patient_from_card(parse_card(one, "p.toml"))[0] for one in told.values())
-    journey = simulate(companions(negative, 20, 1), AXI, plan=PLAN)
-    assert not killed(journey) and any("20 of 20 patients have a tumor without CD19" in one for one in journey.notes)
+    with pytest.raises(InputError, match="sees CD19, which is not carried by the tumor of these patients with large B"):
+        simulate(companions(negative, 20, 1), AXI, plan=PLAN)
+    journey = simulate(companions(negative, 20, 1), AXI, plan=PLAN, absent_target=True)
+    assert not killed(journey) and any("CD19 is not on the tumor of these patients" in one for one in journey.notes)
     assert killed(simulate(companions(measured, 20, 1), CILTA, plan=PLAN))
+
+
+@pytest.mark.parametrize("disease", ["mm", "lbcl"])
+def test_an_antigen_that_is_said_to_be_negative_never_opens_the_door(disease):
+    """Not even where the disease lacks it anyway: what is known to be absent is not known to be there."""
+    one, _ = patient_from_card(parse_card(PERSON.format(disease=disease, antigens='CD19 = "negative"'), "p.toml"))
+    with pytest.raises(InputError, match="sees CD19, which is not carried by the tumor of these patients"):
+        simulate(one, AXI, plan=PLAN)
+    with pytest.raises(InputError, match="sees CD19, which is not carried"):
+        explanation_page(one, find_product(AXI))
+
+
+def test_few_patients_who_all_lack_what_a_share_carries_are_treated():
+    """Chunks change nothing: of those drawn without selection, one alone may lack it."""
+    many = draw_patients(None, "gastric_cancer", np.arange(40), 1, selected=False)
+    lacks = int(np.flatnonzero(many.antigens["CLDN18.2"] == 0)[0])
+    alone = draw_patients(None, "gastric_cancer", np.array([lacks]), 1, selected=False)
+    assert any("1 of 1 patients have a tumor without" in one for one in simulate(alone, CLAUDIN, plan=PLAN).notes)
+
+
+def test_a_law_of_the_trial_holds_without_selection_where_the_disease_lacks_the_antigen():
+    law = {"CD19": Law("CD19", "lognormal", {"median": 9000.0, "sd": 0.5}, "molecules/cell")}
+    people = draw_patients(law, "mm", np.arange(50), 1, selected=False)
+    assert (people.antigens["CD19"] > 0).all()
 
 
 def test_a_trial_file_is_refused_at_its_product_unless_it_asks():

@@ -121,6 +121,15 @@ def test_a_trial_of_several_arms_is_the_same_in_chunks_that_lack_an_arm(tmp_path
     assert repr(parts.comparison) == repr(whole.comparison)
 
 
+def test_a_randomized_trial_is_the_same_in_chunks_that_hold_one_arm(tmp_path):
+    """Each patient alone: the hazard ratio between arms is that of all of them."""
+    trial = load_trial("zuma_7")
+    whole = run_trial(trial, patients=12, seed=2)
+    parts = run_large(trial, tmp_path / "run", patients=12, seed=2, chunk=1)
+    assert repr(parts.comparison) == repr(whole.comparison)
+    assert any("hazard" in row.unit and row.pool == 12 for row in parts.comparison)
+
+
 @pytest.mark.parametrize("cuts", [(), (1,), (3,), (2, 5)])
 def test_a_comparison_from_chunks_is_the_same_where_a_chunk_lacks_what_another_holds(journey, tmp_path, cuts):
     """The six patients of the hand-written journey; the fifth was never infused, the third has no fever curve."""

@@ -1,5 +1,6 @@
 """Limits of drug doses: data that hold at every door."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vein2vein.cards import find_card
-from vein2vein.clinic.care.policy import DatedDose, Dose, policies, read_policy
+from vein2vein.clinic.care.policy import (
+    DatedDose,
+    Dose,
+    GcsfRule,
+    RedCellRule,
+    SteroidStart,
+    Taper,
+    TocilizumabRule,
+    policies,
+    read_policy,
+)
 from vein2vein.errors import InputError
 from vein2vein.therapy import dose_limits
 from vein2vein.therapy.product import FOLDER, Drug, Regimen, all_products, read_product
@@ -154,3 +165,47 @@ def test_what_is_more_than_usual_is_noted():
     )
     assert any("anakinra 800 mg a day is more than the usual 400" in note for note in policy.unusual)
     assert Dose(treatment="ruxolitinib", mg=20.0, every=0.5).mg == 20
+
+
+DEXAMETHASONE = {"treatment": "dexamethasone", "mg": 20.0, "every": 1.0, "from_day": 0.0, "until_day": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"mg": 0.0}, "mg"), ({"mg": -1.0}, "mg"), ({"mg": math.nan}, "mg"), ({"mg": None}, "mg"),
+        ({"every": 0.0}, "every"), ({"every": math.nan}, "every"), ({"from_day": -5.0}, "from_day"),
+        ({"until_day": math.inf}, "until_day"), ({"from_day": 4.0}, "until_day"),
+        *(({"treatment": name}, "treatment") for name in ("fludarabine", "car_t_infusion", "ivig", "hsct", "bridging")),
+    ],
+)  # fmt: skip
+def test_a_dose_by_the_calendar_made_in_python_meets_the_checks_of_a_card(changed, field):
+    DatedDose(**DEXAMETHASONE)
+    with pytest.raises(InputError) as problem:
+        DatedDose(**{**DEXAMETHASONE, **changed})
+    assert problem.value.field == field
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TocilizumabRule(from_grade=-1.0, repeat_after=1.0), lambda: GcsfRule(2.0, start_below=1.0, stop_at=0.5),
+        lambda: RedCellRule(hemoglobin_below=7.0, every=0.0), lambda: SteroidStart(), lambda: Taper(3.0, share=1.5),
+    ],
+)  # fmt: skip
+def test_every_rule_of_a_policy_does(make):
+    with pytest.raises(InputError):
+        make()
+
+
+def test_doses_of_one_drug_on_one_day_count_together(tmp_path):
+    policy, one = read_policy("astct_2019"), DatedDose(**{**DEXAMETHASONE, "mg": 40.0})
+    apart = DatedDose(**{**DEXAMETHASONE, "mg": 40.0, "from_day": 10.0, "until_day": 12.0})
+    assert len(replace(policy, dated=(one, one, one, one, apart)).dated) == 5
+    with pytest.raises(InputError, match=r"found 200 mg of dexamethasone a day.*on day 2\."):
+        replace(policy, dated=(one, one, one, one, replace(one, from_day=2.0)))
+    row = '[[dated]]\ntreatment = "dexamethasone"\nmg = 40\nevery = 1\nfrom_day = 0\nuntil_day = 3\n'
+    file = tmp_path / "own.toml"
+    file.write_text('title = "own"\nsource = "x"\nwhere = "y"\nbased_on = "astct_2019"\n' + 5 * row, encoding="utf-8")
+    with pytest.raises(InputError, match=r"own\.toml, line 5, dated\.0.*found 200 mg of dexamethasone a day"):
+        read_policy(str(file))

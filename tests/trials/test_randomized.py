@@ -196,6 +196,12 @@ def test_two_arms_are_compared_on_the_same_patients() -> None:
     assert row.patients == (30, 30) and not row.missing and np.isfinite(row.difference)
 
 
+@pytest.mark.parametrize("change", [{"dose": "1e6/kg"}, {"product": "tisagenlecleucel"}, {"conditioning": "none"}])
+def test_nothing_of_the_treatment_of_standard_care_can_be_changed(change) -> None:
+    with pytest.raises(InputError, match="usual is given standard care and no cells"):
+        design(trial_of(), arm="usual", **change)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -239,6 +245,14 @@ def test_two_arms_are_compared_on_the_same_patients() -> None:
             'name = "cells"\nsize = 30\n[arms.population.age]\nlaw = "fixed"\nvalue = 50\nunit = "year"\n'
             'how = "assumed"\nwhy = "A test."\n',
             "one population",
+        ),
+        ("value = 0.5", "value = 0", "found 0, expected a hazard ratio above 0"),
+        ("value = 0.5", "value = -1", "found -1, expected a hazard ratio above 0"),
+        ('endpoint = "responded"', 'endpoint = "crossed_over"', "is of arms of standard care alone: usual"),
+        (
+            'endpoint = "responded"\namong = "enrolled"',
+            'endpoint = "crossed_over"\namong = "enrolled"\narms = ["cells"]',
+            "is of arms of standard care alone: usual",
         ),
     ],
 )

@@ -90,6 +90,10 @@ MYELOMA = {'"pediatric_b_all"': '"mm"', '"tisagenlecleucel"': '"idecabtagene_vic
         ("age_to = 4\nweight_from = 60", {}, "weight_from", "found limits of weight and age between which nobody"),
         ("age_from = 9\nage_to = 8", {}, "age_to", "nobody lies between them"),
         ('burden_unit = "ml"', {}, "burden_unit", "mL"),
+        ("age_from = 8.2\nage_to = 8.8", {}, "age_from", "found limits of age between which nobody"),
+        ("burden_to = 0", {}, "burden_to", "found 0 e6/kg, expected more than 0 e6/kg"),
+        ('burden_from = 1e9\nburden_unit = "mL"', LYMPHOMA, "burden_from", "mL, the most that large B-cell lymphoma"),
+        ('burden_from = 1e5\nburden_unit = "cm2"', LYMPHOMA, "burden_from", "cm2, the most that large B-cell lymphoma"),
     ],
 )  # fmt: skip
 def test_limits_that_leave_nobody_are_refused_with_file_and_line(limits, changed, field, said):

@@ -129,6 +129,9 @@ def _designs(
     for side, trial in enumerate(loaded):
         chosen = {name: (values * 2)[side] for name, values in changes.items() if values}
         if side in own:
+            standard = any(arm.name == own[side] and arm.comparator for arm in trial.arms)
+            shared = {name for name, values in changes.items() if len(values) == 1}
+            chosen = {name: value for name, value in chosen.items() if not (standard and name in shared)}
             chosen["arm"] = own[side]
         one = design(trial, **chosen, absent_target=absent_target)
         made.append(replace(one, name=f"{trial.name}, {one.name}") if trials and chosen else one)

@@ -32,7 +32,7 @@ from vein2vein.therapy import ex_vivo_expansion, leukapheresis, release
 from vein2vein.therapy.conditioning import conditioned_again, given_per_area, lymphodeplete
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.dose import Dose
-from vein2vein.therapy.infusion import check_dose, check_later, drawn_dose, infuse
+from vein2vein.therapy.infusion import check_dose, drawn_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Product, Regimen, find_indication
@@ -124,10 +124,10 @@ def simulate(
     typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
     check_targets(product, disease, told_of(patient), asked=asked_for)
-    check_later(asked, visits.follow_up)
-    asked = drawn_dose(asked, patient, seed) if asked else None
     chosen.check_weight(float(patient.weight.max()))
-    notes: list[str] = [*(check_dose(asked, patient, product) if asked else ()), *chosen.unusual]
+    said = check_dose(asked, patient, product, seed=seed, end=visits.follow_up) if asked else ()
+    asked = drawn_dose(asked, patient, seed) if asked else None
+    notes: list[str] = [*said, *chosen.unusual]
     notes += notes_of(product, disease, patient)
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     declared = declared.overlay(overlay) if overlay else declared

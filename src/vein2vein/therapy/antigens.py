@@ -160,6 +160,7 @@ def settle(
         Fields whose values are given: they stay as they are.
     own : mapping of field
         Fields with a law of a trial, which is that of its own patients, whatever their KMT2A.
+        Where the disease is not known to carry the antigen, all of them carry it.
     selected : bool
         Patients were chosen as carrying the antigens: all do.
     """
@@ -168,6 +169,6 @@ def settle(
             continue
         if name not in own:
             values[name] = values[name] * np.where(values["kmt2a"] > 0, one.kmt2a, 1.0)
-        if not selected:
+        if not selected and (one.carried or name not in own):
             there = uniforms(seed, f"population:{name} positive", numbers)[:, 0] < one.positive
             values[name] = np.where(there, values[name], 0.0)

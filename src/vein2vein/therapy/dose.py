@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from vein2vein.errors import InputError
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +34,21 @@ class Dose:
     most: float = math.nan
     sd: float = 0.0
     later: tuple[Later, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse two ways to draw at once, and further infusions that are none, have their own, or go back in time."""
+        given: object = self.later
+        if not isinstance(given, tuple) or not all(isinstance(one, Later) for one in cast("tuple[object, ...]", given)):
+            raise InputError("found what is no tuple of Later, expected further infusions.", field="dose.later")
+        if self.sd and not math.isnan(self.most):
+            raise InputError("found both a range and a spread, expected one way to draw the dose.", field="dose")
+        if any(one.dose.later for one in self.later if isinstance(cast("object", one.dose), Dose)):
+            text = "found a further infusion within a further infusion, expected all of them one after the other."
+            raise InputError(text, field="dose.later")
+        for before, then in pairwise(one.day for one in self.later):
+            if not before < then:
+                text = f"found an infusion on day {then:g} after that on day {before:g}, expected ascending days."
+                raise InputError(text, field="dose.later")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from vein2vein.randomness import normals, uniforms
 from vein2vein.records import by_patient
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.dose import Dose, Later, requested_cells
-from vein2vein.therapy.patient import Patient, select
+from vein2vein.therapy.manufacturing import process
+from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product, dose_range, find_indication, process_of
 from vein2vein.therapy.release import OUT_OF_SPECIFICATION, Lot, label_limits, within_label
 from vein2vein.therapy.vocabulary import LOG_SD, LONGEST
@@ -86,22 +87,31 @@ def read_requested_dose(text: str | Dose | None) -> Dose | None:
 
 def _one_dose(text: str) -> Dose:
     if spread := _SPREAD.fullmatch(text):
-        sd = _number(spread["sd"], "the spread", 0.0, LOG_SD)
-        return replace(_one_dose(spread["dose"]), sd=sd)
+        sd, around = _number(spread["sd"], "the spread", 0.0, LOG_SD), _one_dose(spread["dose"])
+        if around.sd or not math.isnan(around.most):
+            raise InputError(f"found the dose '{text}', which is drawn twice; expected one number after 'around'.")
+        return replace(around, sd=sd)
     if " to " in text:
         low, high = text.split(" to ", 1)
-        cells, per_kg = read_dose(high)
-        least, own = read_dose(low)
+        cells, per_kg = _cells(high)
+        least, own = _cells(low)
         if (own and not per_kg) or not least <= cells:
             raise InputError(f"found the dose '{text}', expected the lower end first and one unit, as '1e6 to 3e6/kg'.")
         return Dose(least, per_kg, most=cells)
     try:
-        cells, per_kg = read_dose(text)
+        cells, per_kg = _cells(text)
     except InputError:
         if "," in text:  # a list, and so more than an amount: what may follow one is said
             raise InputError(f"found the dose '{text}', expected {_GRAMMAR}.") from None
         raise
     return Dose(cells, per_kg)
+
+
+def _cells(text: str) -> tuple[float, bool]:
+    cells, per_kg = read_dose(text)
+    if not 0 <= cells < math.inf:
+        raise InputError(f"found the dose '{text}', expected a number of cells above 0 such as '3.1e6/kg' or '1e8'.")
+    return cells, per_kg
 
 
 def _later(text: str) -> Later:
@@ -123,22 +133,15 @@ def _number(text: str, what: str, low: float, high: float) -> float:
     return value
 
 
-def check_later(dose: Dose | None, follow_up: float) -> None:
-    """Refuse a further infusion that would not be seen: after the last day of follow-up."""
-    for one in dose.later if dose else ():
-        if one.day > follow_up:
-            said = f"found a further infusion on day {one.day:g}, but follow-up ends on day {follow_up:g}"
-            raise InputError(f"{said}; infuse earlier or follow longer.", field="dose")
-
-
 def drawn_dose(dose: Dose, patient: Patient, seed: int, purpose: str = "dose") -> Dose:
     """A dose with each patient's own cells, shape (n,), and further infusions of 0 for those who get none."""
     luck = uniforms(seed, purpose, patient.number, 2)
     cells = np.broadcast_to(np.asarray(dose.cells, dtype=float), (patient.count,))
-    if math.isfinite(dose.most):
+    if not math.isnan(dose.most):
         cells = cells + (dose.most - cells) * luck[:, 0]
     elif dose.sd:
-        cells = cells * np.exp(dose.sd * normals(seed, purpose, patient.number)[:, 0])
+        widest = process().values.dose_spread_most
+        cells = cells * np.exp(dose.sd * np.clip(normals(seed, purpose, patient.number)[:, 0], -widest, widest))
     later: list[Later] = []
     for i, one in enumerate(dose.later):
         own = drawn_dose(one.dose, patient, seed, f"{purpose}, then {i + 1}")
@@ -147,15 +150,20 @@ def drawn_dose(dose: Dose, patient: Patient, seed: int, purpose: str = "dose") -
     return Dose(cells, dose.per_kg, later=tuple(later))
 
 
-def dose_of(dose: Dose, rows: NDArray[np.intp]) -> Dose:
-    """A dose that was drawn, of some patients."""
-    cells = np.asarray(dose.cells, dtype=float)
-    later = tuple(replace(one, dose=dose_of(one.dose, rows)) for one in dose.later)
-    return replace(dose, cells=cells[rows] if cells.ndim else cells, later=later)
+def _ends(dose: Dose) -> tuple[float, float]:
+    """The least and the most that is drawn of a dose."""
+    if not math.isnan(dose.most):
+        return float(dose.cells), dose.most
+    widest = math.exp(dose.sd * process().values.dose_spread_most)
+    return float(dose.cells) / widest, float(dose.cells) * widest
 
 
-def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...]:
-    """Check a dose asked for against the label.
+def check_dose(
+    dose: Dose, patient: Patient, product: Product, *, seed: int = 0, end: float = math.inf
+) -> tuple[str, ...]:
+    """Check a dose asked for against the label, and its further infusions against the end of follow-up (day).
+
+    What is drawn is refused by its ends, and not by the luck of these patients.
 
     Returns
     -------
@@ -167,29 +175,20 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
     InputError
         The dose is far outside of anything that a label or a trial gave: the allowed range.
     """
-    v = process_of(product).values
     indication, labelled = find_indication(product, patient.disease)
-    dose = drawn_dose(dose, patient, 0) if np.ndim(dose.cells) == 0 else dose
-    given = np.asarray(dose.cells, dtype=float)
-    cells = requested_cells(dose, patient.weight)
-    for one in dose.later:
-        who = np.flatnonzero(np.asarray(one.dose.cells) > 0)
-        if who.size:
-            check_dose(dose_of(one.dose, who), select(patient, who), product)
     low, _, high = dose_range(indication.dose, patient.weight)
-    least, most = low / v.refuse_below, high * v.refuse_above
     scale = patient.weight if dose.per_kg else np.ones(patient.count)
     unit = "/kg" if dose.per_kg else ""
-    wrong = ~((cells >= least) & (cells <= most))
-    if wrong.any():
-        i = int(np.flatnonzero(wrong)[0])
-        factor = f", {cells[i] / high[i]:.3g} times the highest label dose" if cells[i] > high[i] else ""
-        raise InputError(
-            f"found a dose of {given[i]:.3g}{unit} viable CAR+ cells{factor}; "
-            f"expected {least[i] / scale[i]:.3g}{unit} to {most[i] / scale[i]:.3g}{unit} "
-            f"(label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
-            field="dose",
-        )
+    if np.ndim(dose.cells) == 0:
+        for one in dose.later:
+            if one.day >= end:
+                text = f"found an infusion on day {one.day:g}, but follow-up ends on day {end:g}; "
+                raise InputError(text + "leave it out, or follow longer.", field="dose")
+        for one in (dose, *(one.dose for one in dose.later)):
+            _refuse_absurd(one, patient, product)
+        dose = drawn_dose(dose, patient, seed)
+    given = np.asarray(dose.cells, dtype=float)
+    cells = requested_cells(dose, patient.weight)
     outside = ~within_label(cells, product, indication, patient.weight)
     if not labelled or not outside.any():
         return ()
@@ -199,6 +198,26 @@ def check_dose(dose: Dose, patient: Patient, product: Product) -> tuple[str, ...
         f"dose {given[i]:.3g}{unit} is outside of the label of {product.title}{whom}: "
         f"{low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}",
     )
+
+
+def _refuse_absurd(dose: Dose, patient: Patient, product: Product) -> None:
+    v = process_of(product).values
+    low, _, high = dose_range(find_indication(product, patient.disease)[0].dose, patient.weight)
+    least, most = low / v.refuse_below, high * v.refuse_above
+    scale = patient.weight if dose.per_kg else np.ones(patient.count)
+    unit = "/kg" if dose.per_kg else ""
+    for given in _ends(dose):
+        wrong = ~((given * scale >= least) & (given * scale <= most))
+        if wrong.any():
+            i = int(np.flatnonzero(wrong)[0])
+            times = given * scale[i] / high[i]
+            factor = f", {times:.3g} times the highest label dose" if times > 1 else ""
+            raise InputError(
+                f"found a dose of {given:.3g}{unit} viable CAR+ cells{factor}; "
+                f"expected {least[i] / scale[i]:.3g}{unit} to {most[i] / scale[i]:.3g}{unit} "
+                f"(label: {low[i] / scale[i]:.3g}{unit} to {high[i] / scale[i]:.3g}{unit}).",
+                field="dose",
+            )
 
 
 def label_notes(patient: Patient, product: Product) -> tuple[str, ...]:

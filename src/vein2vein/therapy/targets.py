@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from vein2vein.therapy.product import Product
 from vein2vein.therapy.vocabulary import ANTIGENS
 
 Floats = NDArray[np.float64]
+NOTHING: Mapping[str, bool] = {}
 ANYHOW = (
     " To run it all the same, say so: absent_target = true in [trial], absent_target=True in Python, --absent-target."
 )
@@ -63,39 +64,47 @@ def _target(antigen: Antigen, disease: Disease, patient: Patient) -> Target:
     return Target(antigen, found, float(reference), "f_neg_b" if second else "f_neg")
 
 
-def lacking(product: Product, disease: Disease, carried: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def lacking(product: Product, disease: Disease, told: Mapping[str, bool]) -> tuple[str, ...]:
     """Targets that the tumor lacks, or is not known to carry.
 
     Parameters
     ----------
     product : Product
     disease : Disease
-    carried : frozenset of str
-        Antigens that are known of the patients themselves, whatever the disease card says.
+    told : mapping of str to bool
+        Antigens of which the patients themselves are known to carry them or not, whatever the disease card says.
     """
-    have = {name for name, one in disease.antigens.items() if one.carried} | carried
+    have = _carried(disease, told)
     return tuple(name for name in names_of(product) if name not in have)
 
 
-def absent(product: Product, disease: Disease, carried: frozenset[str] = frozenset()) -> str:
+def _carried(disease: Disease, told: Mapping[str, bool]) -> tuple[str, ...]:
+    known = {**{name: one.carried for name, one in disease.antigens.items()}, **told}
+    return tuple(name for name, there in known.items() if there)
+
+
+def absent(product: Product, disease: Disease, told: Mapping[str, bool] = NOTHING) -> str:
     """Why a product cannot act on the tumor, as one sentence; "" where it can."""
-    lost = lacking(product, disease, carried)
+    lost = lacking(product, disease, told)
     if not lost or (product.design == "or" and len(lost) < len(names_of(product))):
         return ""
-    named = [name for name, one in disease.antigens.items() if one.carried] + sorted(carried)
-    never = [name for name in lost if name in disease.antigens and disease.antigens[name].positive == 0]
-    whether = "is not carried by" if never == list(lost) else "is not known to be carried by"
-    seen = " or ".join(lost)
+    negative = {name: name in disease.antigens and disease.antigens[name].positive == 0 for name in lost}
+    negative |= {name: True for name in lost if name in told}
+    whether = "is not carried by" if all(negative.values()) else "is not known to be carried by"
     return (
-        f"{product.name} sees {seen}, which {whether} {disease.title}; expected a product against what it carries: "
-        f"{', '.join(dict.fromkeys(named)) or 'nothing known'}."
+        f"{product.name} sees {' or '.join(lost)}, which {whether} {_whose(lost, disease, told)}; "
+        f"expected a product against what it carries: {', '.join(_carried(disease, told)) or 'nothing known'}."
     )
+
+
+def _whose(lost: Sequence[str], disease: Disease, told: Mapping[str, bool]) -> str:
+    return f"the tumor of these patients with {disease.title}" if set(lost) & set(told) else disease.title
 
 
 def check_targets(
     product: Product,
     disease: Disease,
-    carried: frozenset[str] = frozenset(),
+    told: Mapping[str, bool] = NOTHING,
     *,
     asked: bool = False,
     remedy: str = ANYHOW,
@@ -106,37 +115,42 @@ def check_targets(
     ----------
     product : Product
     disease : Disease
-    carried : frozenset of str
-        Antigens that are known of the patients themselves.
+    told : mapping of str to bool
+        Antigens of which the patients themselves are known to carry them or not.
     asked : bool
         It is meant: the product kills nothing of the tumor.
     remedy : str
         How it may be asked for.
     """
-    if said := "" if asked else absent(product, disease, carried):
+    if said := "" if asked else absent(product, disease, told):
         raise InputError(said + remedy, field="product")
 
 
-def told_of(patient: Patient) -> frozenset[str]:
-    """Antigens of which the patients themselves have a density, 0 included."""
-    return frozenset(name for name, found in patient.antigens.items() if np.isfinite(found).any())
+def told_of(patient: Patient) -> dict[str, bool]:
+    """Antigens of which the patients have a density, and whether any carries it.
+
+    A density of 0 in all of them counts where it was given of the patients, and not where it was drawn: of a few who
+    were drawn all may lack what others carry.
+    """
+    found = {name: np.nan_to_num(np.asarray(one, dtype=float)) for name, one in patient.antigens.items()}
+    return {name: bool(one.any()) for name, one in found.items() if one.any() or name in patient.known}
 
 
-def densities(laws: Mapping[str, Law]) -> frozenset[str]:
-    """Antigens whose density has a law of its own."""
-    return frozenset(name for name in laws if name in ANTIGENS)
+def densities(laws: Mapping[str, Law]) -> dict[str, bool]:
+    """Antigens whose density has a law of its own: carried."""
+    return {name: True for name in laws if name in ANTIGENS}
 
 
 def notes_of(product: Product, disease: Disease, patient: Patient) -> tuple[str, ...]:
     """What a reader must know about the targets of a product in these patients."""
     notes: list[str] = []
-    lost = lacking(product, disease, told_of(patient))
-    if lost and absent(product, disease, told_of(patient)):
-        notes.append(
-            f"unusual: {product.name} kills nothing of the tumor: {' and '.join(lost)} is not on {disease.title}"
-        )
+    told = told_of(patient)
+    lost = lacking(product, disease, told)
+    whose = _whose(lost, disease, told)
+    if lost and absent(product, disease, told):
+        notes.append(f"unusual: {product.name} kills nothing of the tumor: {' and '.join(lost)} is not on {whose}")
     elif lost:
-        notes.append(f"unusual: {product.name} works on the other antigen alone: {lost[0]} is not on {disease.title}")
+        notes.append(f"unusual: {product.name} works on the other antigen alone: {lost[0]} is not on {whose}")
     for one in targets_of(product, disease, patient):
         name, own = one.antigen.name, disease.antigens.get(one.antigen.name)
         if name in lost:

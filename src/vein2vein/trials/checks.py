@@ -13,7 +13,7 @@ from vein2vein.clinic.words import lineage_words
 from vein2vein.errors import InputError, unknown
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
-from vein2vein.therapy.infusion import check_dose, check_later, read_requested_dose
+from vein2vein.therapy.infusion import check_dose, read_requested_dose
 from vein2vein.therapy.laws import Law, draw, quantile
 from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
@@ -53,7 +53,7 @@ def check_names(card: Card) -> None:
 
 
 def check_population(
-    card: Card, disease: Disease, laws: Mapping[str, Law], product: Product, dose: str, *path: str
+    card: Card, disease: Disease, laws: Mapping[str, Law], product: Product, dose: str, end: float, *path: str
 ) -> None:
     """Refuse laws that give impossible patients, and a dose that no label or trial comes near.
 
@@ -66,6 +66,8 @@ def check_population(
     product : Product
     dose : str
         "" for the product's rule.
+    end : float
+        Day on which follow-up ends.
     path : str
         Table that gives the dose: ``trial``, or ``arms`` and the place of the arm.
     """
@@ -112,17 +114,17 @@ def check_population(
             raise card.error(place(name), text)
     if dose:
         try:
-            refuse_dose(dose, product, disease, laws)
+            refuse_dose(dose, product, disease, laws, end)
         except InputError as problem:
             at = (*path, "dose") if card.get(*path, "dose") is not None else ("trial", "dose")
             raise card.error(at, problem.text) from None
 
 
-def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str, Law]) -> None:
-    """Refuse a dose that no label or trial comes near, in patients of these laws; "" is the product's rule."""
+def refuse_dose(dose: str, product: Product, disease: Disease, laws: Mapping[str, Law], end: float) -> None:
+    """Refuse a dose that no label or trial comes near, in patients of these laws followed to day ``end``; "": usual."""
     requested = read_requested_dose(dose or None)
     if requested is not None:
-        check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product)
+        check_dose(requested, draw_patients(laws, disease, np.arange(DRAWN), seed=0), product, end=end)
 
 
 def check_waiting(card: Card, laws: Mapping[str, Law], *above: str) -> None:
@@ -165,9 +167,6 @@ def check_visits(
                 f"found day {late[0]:g}, but follow_up ends on day {plan.follow_up:g}; leave it out or follow longer."
             )
             raise card.error(("visits", name), text)
-    for i, arm in enumerate(arms):
-        _check_later(card, arm.dose, plan, ("arms", str(i)))
-    _check_later(card, str(card.get("trial", "dose", default="")), plan, ("trial",))
     seen: dict[tuple[object, ...], int] = {}
     for i, row in enumerate(published):
         here = ("published", str(i))
@@ -184,15 +183,6 @@ def check_visits(
             if row.cutoff and row.time is not None and row.time > cutoffs[row.cutoff] + accrual / 2:
                 text = f"found day {row.time:g}, but at the cut-off '{row.cutoff}' nobody was followed so long."
                 raise card.error((*here, "time"), text)
-
-
-def _check_later(card: Card, dose: str, plan: Plan, above: tuple[str, ...]) -> None:
-    """Refuse a further infusion after the end of follow-up, where the dose stands."""
-    if card.get(*above, "dose", default=None) is not None:
-        try:
-            check_later(read_requested_dose(dose), plan.follow_up)
-        except InputError as problem:
-            raise card.error((*above, "dose"), problem.text) from None
 
 
 def _asked(row: Published) -> tuple[object, ...]:
@@ -218,6 +208,10 @@ def _check_arms(card: Card, row: Published, here: tuple[str, ...], arms: Sequenc
             raise card.error((*here, "arms"), f"missing; name '{against}' and the arm that is compared with it.")
     counted = [arm for arm in arms if arm.name in row.arms]
     standard = [arm for arm in counted if arm.comparator]
+    if row.endpoint in between_arms.OF_STANDARD_CARE and (not standard or len(standard) < len(counted)):
+        known = ", ".join(arm.name for arm in arms if arm.comparator) or "none in this trial"
+        said = f"found {list(row.arms)}" if row.arms else "missing"
+        raise card.error((*here, "arms"), f"{said}; '{row.endpoint}' is of arms of standard care alone: {known}.")
     if not standard:
         return
     arm = standard[0]

@@ -23,7 +23,6 @@ from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
-from vein2vein.therapy.infusion import check_later, read_requested_dose
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
@@ -115,14 +114,18 @@ def design(
     trial = replace(trial, absent_target=True) if absent_target else trial
     if not (product or dose or conditioning or policy):
         return replace(trial, name=arm) if arm else trial
+    if trial.comparator:
+        text = (
+            f"{arm or trial.name} is given standard care and no cells, so that nothing of its treatment can be changed"
+        )
+        raise InputError(f"{text}; give product, dose, conditioning and policy to a design with cells.")
     if policy:
         read_policy(policy)
     chosen = find_product(product) if product else trial.product
     other = chosen.name != trial.product.name
     check_targets(chosen, trial.disease, densities(trial.population), asked=trial.absent_target)
     asked = dose or ("" if other else trial.dose)
-    refuse_dose(asked, chosen, trial.disease, trial.population)
-    check_later(read_requested_dose(asked or None), trial.plan.follow_up)
+    refuse_dose(asked, chosen, trial.disease, trial.population, trial.plan.follow_up)
     regimen = conditioning or ("" if other else trial.conditioning)
     if regimen and regimen not in trial.regimens:
         indication = find_indication(chosen, trial.disease.name)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -91,7 +90,7 @@ def check_dose_text(card: Card, *path: str) -> None:
     if not dose.strip().endswith(_DOSE_UNITS):
         raise card.error(at, f"found {dose!r}, whose unit is not that of a cell dose; expected {_EXAMPLES}.")
     requested = found(card, read_requested_dose, *at)
-    if requested is None or not 0 < requested.cells < math.inf:
+    if requested is None or not requested.cells > 0:
         raise card.error(at, f"found {dose!r}, expected a dose above 0 such as {_EXAMPLES}.")
 
 
@@ -103,6 +102,7 @@ def read_arms(
     for i, one in enumerate(told.arms or ()):
         here = ("arms", str(i))
         own_disease = found(card, find_disease, *here, "disease") if one.disease else disease
+        comparator = _comparator(card, one, own_disease, *here)
         own_product = found(card, find_product, *here, "product") if one.product else product
         own_product = of_year(card, own_product, own_disease, told.trial.year)
         check_treatment(card, own_product, own_disease, regimens, *here)
@@ -111,7 +111,6 @@ def read_arms(
             raise card.error((*here, "name"), f"found '{one.name}' twice; each arm needs a name of its own.")
         if one.policy:
             found(card, read_policy, *here, "policy")
-        comparator = _comparator(card, one, own_disease, *here)
         _check_allocation(card, told.trial.allocation, one, *here)
         probability(card, one.waiting, "bridging_share", *here)
         arms.append(

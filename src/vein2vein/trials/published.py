@@ -226,6 +226,10 @@ def _beyond(
         return "value", f"found {value:g} %, expected a share from 0 to 100 %."
     if unit == "patients" and kind == "share" and not 0 <= value <= (np.inf if np.isnan(n) else n):
         return "value", f"found {value:g} patients, expected 0 to n, {n:g}."
+    if value <= 0 and (kind == "hazard" or statistic in ("ratio", "geometric mean")):
+        return "value", f"found {value:g}, expected a {'hazard ratio' if kind == 'hazard' else statistic} above 0."
+    if value < 0 and (unit != "%" or statistic == GEOMETRIC_CV):  # a change in % may be negative
+        return "value", f"found {value:g} {unit}, expected 0 or more."
     return None
 
 

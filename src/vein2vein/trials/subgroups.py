@@ -9,8 +9,10 @@ import numpy as np
 from vein2vein.cards import Card
 from vein2vein.clinic.words import lineage_words
 from vein2vein.journey.journey import Journey, per_patient
+from vein2vein.models.reference import model as reference
 from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.laws import Law
+from vein2vein.therapy.patient import limits_of
 from vein2vein.trials.endpoints.reading import PERCENT, Flags, Floats, blasts_before
 from vein2vein.trials.published import Published
 from vein2vein.trials.trial_card import SUBGROUPS
@@ -103,10 +105,26 @@ def _check_tumor(card: Card, row: Published, diseases: Sequence[Disease], here: 
             text = f"found '{row.burden_unit}', but the burden of {titles} is not measured on images; expected "
             text += "'e6/kg', or limit the marrow with blasts_from and blasts_below."
             raise card.error((*here, "burden_unit"), text)
-        most = max(float(one.parameters.values()["K0"]) for one in diseases)
-        if row.burden_unit == "e6/kg" and row.burden_from > most:
-            text = f"found {row.burden_from:g} e6/kg, expected at most {most:g} e6/kg, the most that {titles} reaches."
+        unit, most = row.burden_unit, max(_largest(one, row.burden_unit) for one in diseases)
+        if row.burden_from > most:
+            text = (
+                f"found {row.burden_from:g} {unit}, expected at most {most:.5g} {unit}, the most that {titles} reaches."
+            )
             raise card.error((*here, "burden_from"), text)
+        if row.burden_to == 0:
+            text = f"found 0 {unit}, expected more than 0 {unit}: nobody is treated without a tumor."
+            raise card.error((*here, "burden_to"), text)
+
+
+def _largest(disease: Disease, unit: str) -> float:
+    """The most that a tumor of a disease reaches in a unit of burden, in the heaviest patient; spreads left out."""
+    cells = float(disease.parameters.values()["K0"])
+    if unit not in _BY_IMAGES:
+        return cells
+    values = reference.parameters(patient=False).overlay(disease.parameters).values()
+    if unit == "mL":
+        return cells * CELLS * limits_of("weight")[1] / float(values["tumor_mL"])
+    return float(values["spd_ref"] * (cells / values["spd_T"]) ** values["spd_power"])
 
 
 def _check_drawn(
@@ -127,6 +145,7 @@ def _check_drawn(
             text = f"found {asked}, expected limits within the {values.min():.4g} to {values.max():.4g} {unit} of the "
             raise card.error(_given(card, name, here), text + "population: nobody else is enrolled.")
         shares.append(np.count_nonzero((values >= low) & (values <= high)) / len(values))
-    if min(shares) >= SEEN_ALONE and not _plain(row, weight, age, lines).any():
+    if min(shares) == 0 or (min(shares) >= SEEN_ALONE and not _plain(row, weight, age, lines).any()):
         text = f"found limits of {' and '.join(limited)} between which nobody of this population lies; widen one."
-        raise card.error(_given(card, limited[0], here), text)
+        empty = limited[shares.index(0) if 0 in shares else 0]
+        raise card.error(_given(card, empty, here), text)

@@ -204,13 +204,13 @@ def read_trial(card: Card) -> Trial:
     design.check_treatment(card, product, disease, told.regimens, "trial")
     arms = design.read_arms(card, told, disease, product, told.regimens)
     checks.check_sizes(card, arms, told.size.enrolled)
+    plan = plan_of(told.visits)
     if not arms:
         design.check_target(card, product, disease, told.population, told, "trial")
-        checks.check_population(card, disease, told.population, product, told.trial.dose, "trial")
+        checks.check_population(card, disease, told.population, product, told.trial.dose, plan.follow_up, "trial")
     for i, arm in enumerate(arms):
         laws_of = {**told.population, **arm.population}
-        checks.check_population(card, arm.disease, laws_of, arm.product, arm.dose, "arms", str(i))
-    plan = plan_of(told.visits)
+        checks.check_population(card, arm.disease, laws_of, arm.product, arm.dose, plan.follow_up, "arms", str(i))
     names = [arm.name for arm in arms]
     rows = tuple(published(card, str(i), row, told.endpoints, cutoffs, names) for i, row in enumerate(told.published))
     accrual = told.enrollment.accrual

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,8 +11,10 @@ from typing import cast
 from vein2vein.arguments import name_or_path
 from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.clinic.care import policy_card
 from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, amounts, given_fields, refused_amount
 from vein2vein.clinic.criteria import declared, edition
+from vein2vein.declared import Record
 from vein2vein.errors import InputError
 from vein2vein.records import described
 from vein2vein.therapy import dose_limits
@@ -20,8 +22,15 @@ from vein2vein.therapy import dose_limits
 FOLDER = Path(__file__).with_name("policies")
 
 
+class Told:
+    """A rule as a policy card may say it: made in Python it meets the same checks."""
+
+    def __post_init__(self) -> None:
+        CARDS[type(self)](**vars(self))
+
+
 @dataclass(frozen=True)
-class TocilizumabRule:
+class TocilizumabRule(Told):
     """When tocilizumab is given, and given again.
 
     Attributes
@@ -44,7 +53,7 @@ class TocilizumabRule:
 
 
 @dataclass(frozen=True)
-class SteroidStart:
+class SteroidStart(Told):
     """A condition that starts steroids: a grade of one syndrome, and where asked, a dose of tocilizumab before.
 
     Attributes
@@ -64,17 +73,13 @@ class SteroidStart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dose:
+class Dose(Told):
     """A dose of a drug: mg, or mg per kg and not above mg, repeated every so many days."""
 
     treatment: str
     every: float
     mg: float | None = None
     mg_per_kg: float | None = None
-
-    def __post_init__(self) -> None:
-        if said := refused_amount(self):
-            raise InputError(said, field="mg_per_kg" if self.mg is None else "mg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +98,7 @@ class DatedDose(Dose):
 
 
 @dataclass(frozen=True)
-class Taper:
+class Taper(Told):
     """Share of the dose that is given until so many days after the last high grade."""
 
     until: float
@@ -111,7 +116,7 @@ class SteroidRule:
 
 
 @dataclass(frozen=True)
-class GcsfRule:
+class GcsfRule(Told):
     """G-CSF from a day on, while neutrophils (10^9/L) are low, until they have recovered."""
 
     from_day: float
@@ -120,11 +125,18 @@ class GcsfRule:
 
 
 @dataclass(frozen=True)
-class RedCellRule:
+class RedCellRule(Told):
     """Red cells while hemoglobin (g/dL) is below a limit, and how many days lie between two transfusions."""
 
     hemoglobin_below: float
     every: float
+
+
+CARDS: Mapping[type[Told], Callable[..., Record]] = {
+    TocilizumabRule: policy_card.Tocilizumab, SteroidStart: policy_card.SteroidWhen, Dose: policy_card.Amount,
+    SteroidDose: policy_card.SteroidDose, DatedDose: policy_card.Dated, Taper: policy_card.Taper,
+    GcsfRule: policy_card.Gcsf, RedCellRule: policy_card.RedCells,
+}  # fmt: skip
 
 
 @described
@@ -168,6 +180,19 @@ class Policy:
         for name, value in self.dosing.items():
             if said := dose_limits.refused_rule(name, value):
                 raise InputError(said, field=f"dosing.{name}")
+        for i, one in enumerate(self.dated):
+            if said := dose_limits.refused(one.treatment, self._with_others(one)):
+                raise InputError(f"{said} So much is given on day {one.from_day:g}.", field=f"dated.{i}")
+
+    def _with_others(self, one: DatedDose) -> dict[tuple[str, str], float]:
+        """What all doses of a drug by the calendar give on the first day of one of them, by period and unit."""
+        found: dict[tuple[str, str], float] = {}
+        for other in self.dated:
+            if other.treatment == one.treatment and other.from_day <= one.from_day <= other.until_day:
+                for (per, unit), amount in amounts(other).items():
+                    if per == "day":
+                        found[per, unit] = found.get((per, unit), 0.0) + amount
+        return found
 
     @property
     def doses(self) -> tuple[Dose, ...]:
@@ -222,21 +247,22 @@ def read_policy(name: str | Path) -> Policy:
     toci, steroid, gcsf, red = (tables.get(part) for part in ("tocilizumab", "steroid", "gcsf", "red_cells"))
     antipyretic = tables.get("antipyretic")
     place = card.file
-    return Policy(
-        name=Path(card.file).stem,
-        title=told.title,
-        source=told.source,
-        where=told.where,
-        scale=scale,
-        tocilizumab=None if toci is None else declared(toci, TocilizumabRule, place),
-        steroid=None if steroid is None else _steroid(steroid, place),
-        gcsf=None if gcsf is None else declared(gcsf, GcsfRule, place),
-        immunoglobulin=str(tables.get("immunoglobulin", {}).get("rule", "")),
-        antipyretic_from=None if antipyretic is None else float(str(antipyretic["from_grade"])),
-        red_cells=None if red is None else declared(red, RedCellRule, place),
-        dated=tuple(declared(_told(row), DatedDose, place) for row in _last_dated([one for _, one in chain])),
-        dosing=dosing,
-    )
+    with located(card):
+        return Policy(
+            name=Path(card.file).stem,
+            title=told.title,
+            source=told.source,
+            where=told.where,
+            scale=scale,
+            tocilizumab=None if toci is None else declared(toci, TocilizumabRule, place),
+            steroid=None if steroid is None else _steroid(steroid, place),
+            gcsf=None if gcsf is None else declared(gcsf, GcsfRule, place),
+            immunoglobulin=str(tables.get("immunoglobulin", {}).get("rule", "")),
+            antipyretic_from=None if antipyretic is None else float(str(antipyretic["from_grade"])),
+            red_cells=None if red is None else declared(red, RedCellRule, place),
+            dated=tuple(declared(_told(row), DatedDose, place) for row in _last_dated([one for _, one in chain])),
+            dosing=dosing,
+        )
 
 
 def _chain(card: Card, above: tuple[str, ...] = ()) -> list[tuple[Card, PolicyCard]]:

@@ -8,7 +8,7 @@ from vein2vein.clinic.response.outcome import time_to_event
 from vein2vein.journey.journey import Journey
 from vein2vein.trials.endpoints.control import Times, with_standard_care
 from vein2vein.trials.endpoints.outcomes import efs_second_line
-from vein2vein.trials.endpoints.reading import Flags, Floats, NotProduced, endpoint
+from vein2vein.trials.endpoints.reading import Flags, Floats, endpoint
 
 Hazards = tuple[Floats, Flags, Floats, Flags]  # time, event, exposed from, in the set
 UNDER_STANDARD_CARE = (
@@ -19,6 +19,7 @@ UNDER_STANDARD_CARE = (
 TO_EVENTS = ("survival", "efs_second_line", "hazard_between_arms", "efs_second_line_between_arms")
 BETWEEN = ("hazard_between_arms", "efs_second_line_between_arms")
 OF_RESPONSE = ("responded", "best_response")
+OF_STANDARD_CARE = ("crossed_over",)
 
 
 @endpoint("hazard")
@@ -37,14 +38,10 @@ def efs_second_line_between_arms(journey: Journey, *, clock: str, against: str) 
 def _against(journey: Journey, times: Times, against: str) -> Hazards:
     time, happened, among = times
     reference = np.asarray(journey.patient.arm).astype(str) == against
-    if not (reference & among).any():
-        raise NotProduced(f"nobody of the arm '{against}' is followed to this event")
     return time, happened, np.where(reference, np.inf, -np.inf), among
 
 
 @endpoint("share")
 def crossed_over(journey: Journey) -> Flags:
     """Given CAR-T cells after standard care."""
-    if "crossover" not in journey.standard_care:
-        raise NotProduced("the journey has no arm of standard care")
-    return journey.standard_care["crossover"] == 1
+    return journey.standard_care.get("crossover", np.zeros(journey.count)) == 1
