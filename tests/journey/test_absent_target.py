@@ -78,8 +78,12 @@ def test_a_patient_who_is_said_to_be_negative_is_not_killed_and_one_measured_is(
     told = {name: PERSON.format(disease="lbcl", antigens=line) for name, line in
             (("negative", 'CD19 = "negative"'), ("bcma", "BCMA = 3000"))}  # fmt: skip
     negative, measured = (patient_from_card(parse_card(one, "p.toml"))[0] for one in told.values())
-    journey = simulate(companions(negative, 20, 1), AXI, plan=PLAN)
-    assert not killed(journey) and any("20 of 20 patients have a tumor without CD19" in one for one in journey.notes)
+    with pytest.raises(InputError, match=r"sees CD19, which the patient's tumor lacks; expected .*: CD20, CD22\. To run"):
+        simulate(companions(negative, 20, 1), AXI, plan=PLAN)
+    journey = simulate(companions(negative, 20, 1), AXI, plan=PLAN, absent_target=True)
+    assert not killed(journey) and any("kills nothing of the tumor: CD19" in one for one in journey.notes)
+    drawn = replace(negative, known=negative.known - {"CD19"})  # one of those who were not selected: no fault of anybody
+    assert not killed(simulate(drawn, AXI, plan=PLAN))
     assert killed(simulate(companions(measured, 20, 1), CILTA, plan=PLAN))
 
 
@@ -141,6 +145,8 @@ def test_the_family_page_is_not_written():
         (("compare", "--trial", "cartitude_1", "--product", "abecma", "--product", "yescarta"), "sees CD19"),
         (("trial", "my.toml"), "trial.product: tisagenlecleucel sees CD19"),
         (("simulate", "p.toml", "--product", "abecma", "--absent-target"), "--absent-target does nothing here"),
+        (("simulate", "n.toml", "--product", "abecma"), "sees BCMA, which the patient's tumor lacks; expected"),
+        (("explain", "n.toml", "--product", "abecma"), "sees BCMA, which the patient's tumor lacks; expected"),
         (
             ("compare", "--trial", "cartitude_1", "--product", "abecma", "--product", "carvykti", "--absent-target"),
             "nothing",
@@ -150,8 +156,9 @@ def test_the_family_page_is_not_written():
 def test_every_command_says_it_in_one_sentence(args, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.toml").write_text(PERSON.format(disease="mm", antigens=""), encoding="utf-8")
+    (tmp_path / "n.toml").write_text(PERSON.format(disease="mm", antigens='BCMA = "negative"'), encoding="utf-8")
     (tmp_path / "my.toml").write_text(TRIAL, encoding="utf-8")
     with CliRunner().isolation() as (_, err, _):
         assert main.main(list(args)) == 2
         assert said in " ".join(err.getvalue().decode().split())
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["my.toml", "p.toml"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["my.toml", "n.toml", "p.toml"]

@@ -70,7 +70,7 @@ def command(
     from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import read_patient
     from vein2vein.therapy.product import all_products, find_product
-    from vein2vein.therapy.targets import check_targets, told_of
+    from vein2vein.therapy.targets import check_targets, negative_of, told_of
 
     if no_simulation:
         options.idle("--no-simulation", "companions", "seed")
@@ -81,7 +81,7 @@ def command(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     (known, noticed), chosen = read_patient(patient), find_product(product)
-    check_targets(chosen, find_disease(known.disease), told_of(known), remedy="")
+    check_targets(chosen, find_disease(known.disease), told_of(known), negative_of(known), remedy="")
     path = check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force=force)
     spread = None
     comparable = facts.comparable(known, chosen)

@@ -108,13 +108,13 @@ def _run(
     from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
-    from vein2vein.therapy.targets import absent, check_targets, told_of
+    from vein2vein.therapy.targets import absent, check_targets, negative_of, told_of
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
-    disease, told = find_disease(known.disease), told_of(known)
-    check_targets(chosen, disease, told, asked=absent_target)
-    options.acts_on_targets(absent_target, absent(chosen, disease, told))
+    disease, told = find_disease(known.disease), (told_of(known), negative_of(known))
+    check_targets(chosen, disease, *told, asked=absent_target)
+    options.acts_on_targets(absent_target, absent(chosen, disease, *told))
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
     patients = known if repeat == 1 else _companions(known, repeat, seed)

@@ -17,7 +17,7 @@ from vein2vein.report.look import font
 from vein2vein.report.look import words as words_of_style
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product
-from vein2vein.therapy.targets import check_targets, told_of
+from vein2vein.therapy.targets import check_targets, negative_of, told_of
 
 EARLIEST, LATEST = datetime.date(2010, 1, 1), datetime.date(2100, 12, 31)  # of an infusion
 DAYS_IN_WEEK = 7
@@ -109,7 +109,7 @@ def explanation_page(
     catalog = find_language(language) if isinstance(language, str) else language
     words, day_zero = Words(catalog), read_date(infusion_date)
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
-    check_targets(product, disease, told_of(patient), remedy="")
+    check_targets(product, disease, told_of(patient), negative_of(patient), remedy="")
     checked = facts.comparable(patient, product)
     spread = spread if checked else None
     lines = facts.chances(product, disease, spread)

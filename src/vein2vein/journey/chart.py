@@ -36,7 +36,7 @@ from vein2vein.therapy.infusion import check_dose, check_later, drawn_dose, infu
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Product, Regimen, find_indication
-from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
+from vein2vein.therapy.targets import check_targets, negative_of, notes_of, targets_of, told_of
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.virtual import assay, covariates, hazards
@@ -123,7 +123,7 @@ def simulate(
     overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
     typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
-    check_targets(product, disease, told_of(patient), asked=asked_for)
+    check_targets(product, disease, told_of(patient), negative_of(patient), asked=asked_for)
     check_later(asked, visits.follow_up)
     asked = drawn_dose(asked, patient, seed) if asked else None
     chosen.check_weight(float(patient.weight.max()))

@@ -63,7 +63,12 @@ def _target(antigen: Antigen, disease: Disease, patient: Patient) -> Target:
     return Target(antigen, found, float(reference), "f_neg_b" if second else "f_neg")
 
 
-def lacking(product: Product, disease: Disease, carried: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def lacking(
+    product: Product,
+    disease: Disease,
+    carried: frozenset[str] = frozenset(),
+    negative: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
     """Targets that the tumor lacks, or is not known to carry.
 
     Parameters
@@ -72,23 +77,31 @@ def lacking(product: Product, disease: Disease, carried: frozenset[str] = frozen
     disease : Disease
     carried : frozenset of str
         Antigens that are known of the patients themselves, whatever the disease card says.
+    negative : frozenset of str
+        Antigens that the patients are known to lack, whatever it says.
     """
-    have = {name for name, one in disease.antigens.items() if one.carried} | carried
+    have = ({name for name, one in disease.antigens.items() if one.carried} | carried) - negative
     return tuple(name for name in names_of(product) if name not in have)
 
 
-def absent(product: Product, disease: Disease, carried: frozenset[str] = frozenset()) -> str:
+def absent(
+    product: Product,
+    disease: Disease,
+    carried: frozenset[str] = frozenset(),
+    negative: frozenset[str] = frozenset(),
+) -> str:
     """Why a product cannot act on the tumor, as one sentence; "" where it can."""
-    lost = lacking(product, disease, carried)
+    lost = lacking(product, disease, carried, negative)
     if not lost or (product.design == "or" and len(lost) < len(names_of(product))):
         return ""
     named = [name for name, one in disease.antigens.items() if one.carried] + sorted(carried)
     never = [name for name in lost if name in disease.antigens and disease.antigens[name].positive == 0]
-    whether = "is not carried by" if never == list(lost) else "is not known to be carried by"
-    seen = " or ".join(lost)
+    whose = f"is not {'' if never == list(lost) else 'known to be '}carried by {disease.title}"
+    if negative & set(lost):
+        whose = "the patient's tumor lacks"
     return (
-        f"{product.name} sees {seen}, which {whether} {disease.title}; expected a product against what it carries: "
-        f"{', '.join(dict.fromkeys(named)) or 'nothing known'}."
+        f"{product.name} sees {' or '.join(lost)}, which {whose}; expected a product against what it carries: "
+        f"{', '.join(name for name in dict.fromkeys(named) if name not in negative) or 'nothing known'}."
     )
 
 
@@ -96,6 +109,7 @@ def check_targets(
     product: Product,
     disease: Disease,
     carried: frozenset[str] = frozenset(),
+    negative: frozenset[str] = frozenset(),
     *,
     asked: bool = False,
     remedy: str = ANYHOW,
@@ -108,18 +122,25 @@ def check_targets(
     disease : Disease
     carried : frozenset of str
         Antigens that are known of the patients themselves.
+    negative : frozenset of str
+        Antigens that the patients are known to lack.
     asked : bool
         It is meant: the product kills nothing of the tumor.
     remedy : str
         How it may be asked for.
     """
-    if said := "" if asked else absent(product, disease, carried):
+    if said := "" if asked else absent(product, disease, carried, negative):
         raise InputError(said + remedy, field="product")
 
 
 def told_of(patient: Patient) -> frozenset[str]:
     """Antigens of which the patients themselves have a density, 0 included."""
     return frozenset(name for name, found in patient.antigens.items() if np.isfinite(found).any())
+
+
+def negative_of(patient: Patient) -> frozenset[str]:
+    """Antigens that the tumor was said to lack, and not drawn so."""
+    return frozenset(name for name, found in patient.antigens.items() if name in patient.known and not found.any())
 
 
 def densities(laws: Mapping[str, Law]) -> frozenset[str]:
@@ -130,8 +151,9 @@ def densities(laws: Mapping[str, Law]) -> frozenset[str]:
 def notes_of(product: Product, disease: Disease, patient: Patient) -> tuple[str, ...]:
     """What a reader must know about the targets of a product in these patients."""
     notes: list[str] = []
-    lost = lacking(product, disease, told_of(patient))
-    if lost and absent(product, disease, told_of(patient)):
+    told = told_of(patient), negative_of(patient)
+    lost = lacking(product, disease, *told)
+    if lost and absent(product, disease, *told):
         notes.append(
             f"unusual: {product.name} kills nothing of the tumor: {' and '.join(lost)} is not on {disease.title}"
         )
