@@ -78,11 +78,11 @@ def test_a_patient_who_is_said_to_be_negative_is_not_killed_and_one_measured_is(
     told = {name: PERSON.format(disease="lbcl", antigens=line) for name, line in
             (("negative", 'CD19 = "negative"'), ("bcma", "BCMA = 3000"))}  # fmt: skip
     negative, measured = (patient_from_card(parse_card(one, "p.toml"))[0] for one in told.values())
-    with pytest.raises(InputError, match=r"sees CD19, which the patient's tumor lacks; expected .*: CD20, CD22\. To run"):
+    with pytest.raises(InputError, match=r"sees CD19, which the patient's tumor lacks; .*: CD20, CD22\. To run"):
         simulate(companions(negative, 20, 1), AXI, plan=PLAN)
     journey = simulate(companions(negative, 20, 1), AXI, plan=PLAN, absent_target=True)
     assert not killed(journey) and any("kills nothing of the tumor: CD19" in one for one in journey.notes)
-    drawn = replace(negative, known=negative.known - {"CD19"})  # one of those who were not selected: no fault of anybody
+    drawn = replace(negative, known=negative.known - {"CD19"})  # one of those who were not selected
     assert not killed(simulate(drawn, AXI, plan=PLAN))
     assert killed(simulate(companions(measured, 20, 1), CILTA, plan=PLAN))
 
