@@ -418,12 +418,12 @@ def test_two_diseases_are_not_compared_and_leave_no_folder(tmp_path, monkeypatch
     ("disease", "product", "asked", "refused"),
     [
         ("pediatric_b_all", "tisagenlecleucel", '["PR"]', True),
-        ("pediatric_b_all", "tisagenlecleucel", '["CRh"]', True),
+        ("pediatric_b_all", "tisagenlecleucel", '["CRh"]', False),
         ("pediatric_b_all", "tisagenlecleucel", '["CRh", "CR"]', False),
         ("lbcl", "axicabtagene_ciloleucel", '["VGPR"]', True),
         ("lbcl", "axicabtagene_ciloleucel", '["PR"]', False),
         ("mm", "idecabtagene_vicleucel", '["VGPR"]', False),
-        ("mm", "idecabtagene_vicleucel", '["CRi"]', True),
+        ("mm", "idecabtagene_vicleucel", '["MLFS"]', True),
     ],
 )
 def test_responses_that_visits_of_the_disease_never_give_are_refused_at_reading(disease, product, asked, refused):

@@ -302,7 +302,7 @@ def _check_categories(card: Card, row: Published, here: tuple[str, ...], disease
     """Refuse responses of which the visits of these diseases give none: nobody would have one."""
     asked = row.arguments.get("responses")
     told = [lineage_words(one.lineage, one.name) for one in diseases]
-    known = {name: None for one in told for name in (*reversed(one.categories), NOT_EVALUATED)}
+    known = {name: None for one in told for name in (*one.counts, *reversed(one.categories), NOT_EVALUATED)}
     if isinstance(asked, tuple) and asked and not set(map(str, asked)) & set(known):
         at = (*here, "responses") if card.get(*here, "responses") is not None else ("endpoints", "responses")
         titles = " and ".join(dict.fromkeys(one.title for one in diseases))
