@@ -12,7 +12,7 @@ from vein2vein.parameters import ParameterSet
 from vein2vein.therapy.dose import Dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.product import find_product
-from vein2vein.therapy.visits import read_plan
+from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import bundled
@@ -116,6 +116,10 @@ def test_patients_who_can_be_are_given_back(changes):
     assert entry.check_patient(told) is told
 
 
+def waiting(days, unit="day"):
+    return Law("vein_to_vein", "fixed", {"value": days}, unit)
+
+
 # check, what it is given -> the whole sentence
 REFUSED = [
     (entry.check_product, (5,), "product: found 5, expected a product, its name, or the path of a card."),
@@ -138,6 +142,14 @@ REFUSED = [
     (entry.check_constants, ("mine",),
      "constants: found 'mine', expected Constants, as vein2vein.virtual.constants makes them, or None."),
     (entry.check_waiting_law, (30.0,), "waiting_law: found 30.0, expected a Law of days, or None."),
+    (entry.check_waiting_law, (waiting(5.0, "week"),),
+     "waiting_law.unit: found 'week', expected 'day'; give the numbers of this law in days."),
+    (entry.check_waiting_law, (Law("v", "share_of", {"of": "weight", "median": 0.5, "logit_sd": 1.0}, "day"),),
+     "waiting_law.law: found share_of, expected a law that leans on no other field."),
+    (entry.check_share, ("bridging_share", Law("b", "fixed", {"value": 0.5})),
+     "bridging_share.law: found fixed, expected bernoulli with a probability."),
+    (entry.check_patient, (replace(THREE, antigens={"CD19": np.array([1.0, NAN, 1e300])}),),
+     "patient.antigens['CD19']: found 1e+300, expected at most 1e+08 molecules per cell."),
     (entry.check_share, ("bridging_share", 1.01), "bridging_share: found 1.01, expected a number from 0 to 1."),
     (entry.check_share, ("bridging_share", -0.01), "bridging_share: found -0.01, expected a number from 0 to 1."),
     (entry.check_transplant, (0.5,), "transplant: found 0.5, expected a tuple (share, first day, last day)."),
@@ -177,12 +189,16 @@ def test_what_can_be_is_given_back():
     product, policy = find_product("yescarta"), entry.check_policy("astct_2019")
     assert entry.check_product(product) is product == entry.check_product("yescarta")
     assert entry.check_policy(policy) is policy and policy.name == "astct_2019"
-    assert entry.check_plan(plan := replace(read_plan(), follow_up=400.0)) is plan
+    plan = read_plan()
+    assert entry.check_plan(plan) is plan
+    cut = entry.check_plan(replace(plan, follow_up=400.0))
+    assert max(cut.disease_visits) <= 400 and monitoring_days(cut)[-1] == 400  # none after the end of follow-up
     assert entry.check_dose("3.1e6/kg") == Dose(3.1e6, True) and entry.check_dose(Dose(1e8)) == Dose(1e8, False)
     assert entry.check_regimen("none") == "none" and entry.check_regimen("") == ""
     numbers = ParameterSet("slow", {}, ("slow growth",))
     assert entry.check_overlay(numbers) is numbers and entry.check_constants(bundled()) is bundled()
-    assert entry.check_waiting_law(LAW) is LAW and entry.check_share("bridging_share", LAW) is LAW
+    some = Law("bridging_share", "bernoulli", {"probability": 0.5})
+    assert entry.check_waiting_law(LAW) is LAW and entry.check_share("bridging_share", some) is some
     for share in (0.0, 0.25, 1.0):
         assert entry.check_share("bridging_share", share) == share
         assert entry.check_transplant((share, 30, 30.0)) == (share, 30.0, 30.0)
@@ -196,3 +212,8 @@ def test_a_path_is_read_as_a_card():
     refused_path = Path("no such folder") / "product.toml"
     with pytest.raises(InputError, match=r"no such folder"):
         entry.check_product(refused_path)
+
+
+def test_a_waiting_time_below_zero_is_refused():
+    with pytest.raises(InputError, match="waiting_law: gives -5 to -5 days, expected 0 to 7300; give it low and high"):
+        entry.check_waiting_law(waiting(-5.0))

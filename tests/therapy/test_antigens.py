@@ -187,3 +187,11 @@ def test_unselected_patients_are_negative_at_the_published_share(disease, antige
     assert np.array_equal(chosen.antigens[antigen][there], every.antigens[antigen][there])
     alone = draw_patients(None, disease, numbers[17:18], 1, selected=False)
     assert alone.antigens[antigen][0] == every.antigens[antigen][17]
+
+
+def test_unknown_is_not_told_as_absent():
+    people = virtual_patients("lbcl", 4, seed=1)
+    mixed = replace(people, antigens={**people.antigens, "CD19": np.array([9000.0, np.nan, 0.0, 9000.0])})
+    said = targets.notes_of(PRODUCTS["axicabtagene_ciloleucel"], DISEASES["lbcl"], mixed)
+    assert any("1 of 4 patients have a tumor without CD19" in one for one in said)
+    assert any("the density of CD19 is not known for 1 of 4 patients" in one for one in said)

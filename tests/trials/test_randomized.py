@@ -246,6 +246,16 @@ def test_nothing_of_the_treatment_of_standard_care_can_be_changed(change) -> Non
             'how = "assumed"\nwhy = "A test."\n',
             "one population",
         ),
+        (
+            'name = "cells"\nsize = 30\n',
+            'name = "cells"\nsize = 30\ndose = "1e8 cells, then on day 40: 1e7 cells, then on day 30: 1e7 cells"\n',
+            "arms.0.dose: found an infusion on day 30 after that on day 40",
+        ),
+        (
+            'name = "cells"\nsize = 30\n',
+            'name = "cells"\nsize = 30\ndose = "1e8 cells, then on day 400: 1e7 cells"\n',
+            "arms.0.dose: found an infusion on day 400, but follow-up ends on day 400",
+        ),
         ("value = 0.5", "value = 0", "found 0, expected a hazard ratio above 0"),
         ("value = 0.5", "value = -1", "found -1, expected a hazard ratio above 0"),
         ('endpoint = "responded"', 'endpoint = "crossed_over"', "is of arms of standard care alone: usual"),

@@ -23,8 +23,9 @@ from vein2vein.therapy.infusion import read_requested_dose
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product, Regimen, find_product
-from vein2vein.therapy.visits import Plan, read_plan
-from vein2vein.therapy.vocabulary import ANTIGENS, LOG_SD
+from vein2vein.therapy.visits import Plan, read_plan, up_to_end
+from vein2vein.therapy.vocabulary import ANTIGENS, DENSITY, LOG_SD, LONGEST
+from vein2vein.therapy.waiting import law_fault
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants, bundled
 
@@ -32,6 +33,7 @@ ABOVE_ZERO = ("weight", "height")
 UNITS = {"age": "years", "weight": "kg", "height": "cm", "creatinine_clearance": "mL/min", "burden": "e6/kg"}
 OPTIONAL = ("arm", "leukapheresis_day", "lymphodepletion_day")  # empty: not given
 SHARE = 1.0
+DRAWN = 1000  # patients drawn to see whether a law is possible
 DOSES = '"3.1e6/kg" or "1e8" viable CAR+ cells'
 
 
@@ -68,6 +70,9 @@ def check_patient(patient: object) -> Patient:
                 text = f"found {_sized(values)}, expected one value for each of {len(numbers)} patients."
                 raise InputError(text, field=here)
             _check_facts(here, values, "", unknown=True)
+            if part == "antigens" and (values.astype(np.float64) > DENSITY).any():
+                most = float(np.nanmax(values.astype(np.float64)))
+                raise InputError(f"found {most:g}, expected at most {DENSITY:g} molecules per cell.", field=here)
     return found
 
 
@@ -112,7 +117,7 @@ def check_policy(policy: object) -> Policy:
 
 
 def check_plan(plan: object) -> Plan:
-    """A plan of visits that can be followed, or the usual one."""
+    """A plan of visits that can be followed, without those after the end of follow-up, or the usual one."""
     if plan is None:
         return read_plan()
     found = of_kind("plan", plan, Plan, "a Plan, as read_plan makes it, or None for the usual visits")
@@ -120,7 +125,7 @@ def check_plan(plan: object) -> Plan:
         listed: object = getattr(found, name)
         if not isinstance(listed, tuple):
             raise refusal(f"plan.{name}", listed, "a tuple of days, in order")
-    return found
+    return up_to_end(found)
 
 
 def check_dose(dose: object) -> Dose | None:
@@ -172,12 +177,23 @@ def check_constants(constants: object) -> Constants:
 
 def check_waiting_law(law: object) -> Law | None:
     """A trial's own law of the days from collection to infusion, or none."""
-    return None if law is None else of_kind("waiting_law", law, Law, "a Law of days, or None")
+    if law is None:
+        return None
+    found = of_kind("waiting_law", law, Law, "a Law of days, or None")
+    if fault := law_fault(found, np.arange(DRAWN), LONGEST):
+        raise InputError(fault[1], field=".".join(("waiting_law", fault[0])) if fault[0] else "waiting_law")
+    return found
 
 
 def check_share(name: str, share: object) -> Law | float | None:
     """A share, or the law of one, or none."""
-    return share if share is None or isinstance(share, Law) else number(name, share, low=0.0, high=SHARE)
+    if share is None:
+        return None
+    if not isinstance(share, Law):
+        return number(name, share, low=0.0, high=SHARE)
+    if share.kind != "bernoulli":
+        raise InputError(f"found {share.kind}, expected bernoulli with a probability.", field=f"{name}.law")
+    return share
 
 
 def check_transplant(transplant: object) -> tuple[float, float, float]:

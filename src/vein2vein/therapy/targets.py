@@ -155,9 +155,16 @@ def notes_of(product: Product, disease: Disease, patient: Patient) -> tuple[str,
         name, own = one.antigen.name, disease.antigens.get(one.antigen.name)
         if name in lost:
             continue
-        if negative := int((one.density == 0).sum()):
+        density = np.asarray(patient.antigens.get(name, np.full(patient.count, np.nan)), dtype=float)
+        negative, unknown = int((density == 0).sum()), int(np.isnan(density).sum())
+        if negative:
             notes.append(f"unusual: {negative} of {patient.count} patients have a tumor without {name}")
-        elif own is not None and own.positive < 1 and name not in patient.known:
+        if unknown:
+            text = f"the density of {name} is not known for {unknown} of {patient.count} patients"
+            notes.append(f"unusual: {text}; their tumors are taken to lack it")
+        if negative or unknown:
+            continue
+        if own is not None and own.positive < 1 and name not in patient.known:
             share = 100 * own.positive  # unit factor
             notes.append(f"patients are taken as selected for {name}, which {share:.3g} % of {disease.title} carry")
     return tuple(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 import numpy as np
@@ -119,16 +119,19 @@ def read_plan(card: Card | None = None, *path: str) -> Plan:
 
 def plan_of(given: Visits) -> Plan:
     """The plan of the visits of a trial card: those up to the end of follow-up."""
-    end, windows = given.follow_up, given.visit_windows
+    return up_to_end(Plan(**{one.name: getattr(given, one.name) for one in fields(Plan)}))
+
+
+def up_to_end(plan: Plan) -> Plan:
+    """A plan without the visits and samples after the end of follow-up."""
     seen = {
-        name: tuple(day for day in days if day <= end)
-        for name, days in (("disease_visits", given.disease_visits), ("kinetics_samples", given.kinetics_samples))
+        name: tuple(day for day in getattr(plan, name) if day <= plan.follow_up)
+        for name in ("disease_visits", "kinetics_samples")
     }
-    return Plan(
-        watch_step=given.watch_step, watch_until=given.watch_until, contact_first=given.contact_first,
-        contact_growth=given.contact_growth, contact_every=given.contact_every, follow_up=end,
-        visit_windows=windows if len(windows) == 1 else windows[: len(seen["disease_visits"])], **seen,
-    )  # fmt: skip
+    wide = plan.visit_windows
+    if all(len(days) == len(getattr(plan, name)) for name, days in seen.items()):
+        return plan
+    return replace(plan, visit_windows=wide if len(wide) == 1 else wide[: len(seen["disease_visits"])], **seen)
 
 
 def monitoring_days(plan: Plan) -> Floats:

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.randomness import uniforms
 from vein2vein.records import by_patient
-from vein2vein.therapy.disease import find_disease, general_laws
-from vein2vein.therapy.laws import Law, quantile
+from vein2vein.therapy.disease import find_disease, general_laws, same_unit
+from vein2vein.therapy.laws import Law, draw, quantile
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Product, process_of
 from vein2vein.therapy.release import Lot
@@ -60,6 +60,20 @@ class Waiting:
     reason: NDArray[np.str_]
 
 
+def law_fault(law: Law, numbers: NDArray[np.int64], longest: float) -> tuple[str, str] | None:
+    """Why a law is none of days of waiting, drawn for these patients: its field ("": all of it) and a sentence."""
+    if law.unit and not same_unit(law.unit, "day"):
+        return "unit", f"found '{law.unit}', expected 'day'; give the numbers of this law in days."
+    try:
+        days = draw({law.field: law}, numbers, seed=0)[law.field]
+    except ValueError:
+        return "law", f"found {law.kind}, expected a law that leans on no other field."
+    if not (days.min() >= 0 and days.max() <= longest):
+        said = f"gives {days.min():.4g} to {days.max():.4g} days, expected 0 to {longest:g}; give it low and high."
+        return "", said
+    return None
+
+
 def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: Law | None = None) -> Floats:
     """Days from collection to infusion, shape (n,): by a law, plus a remake; a known day of collection stands.
 
@@ -68,11 +82,11 @@ def vein_to_vein(patient: Patient, lot: Lot, product: Product, seed: int, law: L
     from scipy import special
 
     v = process_of(product).values
-    draw = uniforms(seed, "vein to vein", patient.number)[:, 0]
+    luck = uniforms(seed, "vein to vein", patient.number)[:, 0]
     if law is None:
-        days = v.wait_shift + v.wait_scale * special.gammaincinv(v.wait_shape, draw)
+        days = v.wait_shift + v.wait_scale * special.gammaincinv(v.wait_shape, luck)
     else:
-        days = quantile(law, draw, {"age": patient.age, "male": patient.male.astype(float)})
+        days = quantile(law, luck, {"age": patient.age, "male": patient.male.astype(float)})
     days = np.maximum(days + v.culture_days - v.wait_culture_days, v.culture_days)
     known = patient.leukapheresis_day if patient.leukapheresis_day.size else np.full(patient.count, np.nan)
     return np.where(np.isnan(known), days + lot.delay, -known)

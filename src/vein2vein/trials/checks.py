@@ -18,6 +18,7 @@ from vein2vein.therapy.laws import Law, draw, quantile
 from vein2vein.therapy.patient import limits_of
 from vein2vein.therapy.product import Product
 from vein2vein.therapy.visits import Plan
+from vein2vein.therapy.waiting import law_fault
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.comparison import NOT_EVALUATED
 from vein2vein.trials.endpoints import between_arms
@@ -133,15 +134,8 @@ def check_waiting(card: Card, laws: Mapping[str, Law], *above: str) -> None:
     if law is None:
         return
     here = (*above, "waiting", "vein_to_vein")
-    if law.unit and not same_unit(law.unit, "day"):
-        raise card.error((*here, "unit"), f"found '{law.unit}', expected 'day'; give the numbers of this law in days.")
-    try:
-        days = draw(laws, np.arange(DRAWN), seed=0)["vein_to_vein"]
-    except ValueError:
-        raise card.error((*here, "law"), f"found {law.kind}, expected a law that leans on no other field.") from None
-    if not (days.min() >= 0 and days.max() <= LONGEST):
-        text = f"gives {days.min():.4g} to {days.max():.4g} days, expected 0 to {LONGEST:g}; give it low and high."
-        raise card.error(here, text)
+    if fault := law_fault(law, np.arange(DRAWN), LONGEST):
+        raise card.error((*here, fault[0]) if fault[0] else here, fault[1])
 
 
 def check_sizes(card: Card, arms: Sequence[Arm], enrolled: int) -> None:

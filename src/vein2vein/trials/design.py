@@ -32,7 +32,8 @@ def found(card: Card, find: Callable[[str], Named], *path: str) -> Named:
     except InputError as problem:
         if problem.file and problem.line:
             raise
-        raise card.error(path, str(problem)) from None
+        own = (problem.field or "").split(".")[0] == path[-1]  # said once is enough
+        raise card.error(path, problem.text if own else str(problem)) from None
 
 
 def probability(card: Card, laws: Mapping[str, Law], name: str, *above: str) -> float:
