@@ -19,7 +19,7 @@ REASONS = {"manufacturing failure", "death", "adverse event", "progression"}
 
 @pytest.fixture(scope="module")
 def cohort():
-    patients = virtual_patients("pediatric_b_all", 60, seed=3)
+    patients = virtual_patients("pediatric_b_all", 120, seed=3)
     return simulate(patients, TISA, policy="early_conservative", plan=SHORT, seed=3)
 
 

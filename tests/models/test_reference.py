@@ -163,8 +163,9 @@ def test_tighter_tolerance_and_another_solver_agree():
 def test_tocilizumab_blocks_the_signal_and_raises_the_cytokine():
     days = np.arange(-6.0, 14.01, 0.125)
     given = [*MODEL.example_doses, (6.0, "tocilizumab", 312.0)]
-    with_it, p = follow(matrix(), days, given)
-    without, _ = follow(matrix(), days)
+    severe = matrix(yE=16 * MODEL.example["yE"], kMoff=1.5)  # and over soon
+    with_it, p = follow(severe, days, given)
+    without, _ = follow(severe, days)
     at = np.searchsorted(days, [6.0, 6.5, 7.0, 8.0])
     assert np.all(with_it.IL6[0, at[1:]] > 1.5 * without.IL6[0, at[1:]])
     assert with_it.TMP[0, at[0]] > 2 and seen(with_it, p)["temperature"][0, at[2]] < 38
@@ -268,7 +269,7 @@ def test_a_cd28_product_peaks_earlier_and_touches_the_brain_more():
     values = seen(x, p)
     tmax = days[values["car_t_cells"].argmax(axis=1)]
     brain = values["cns_dysfunction"].max(axis=1)
-    assert tmax[1] < tmax[0] and brain[1] > 0.12 > brain[0]
+    assert tmax[1] < tmax[0] and brain[1] > 2 * brain[0]
     assert np.trapezoid(values["b_cells"][1], days) > np.trapezoid(values["b_cells"][0], days)
 
 

@@ -291,9 +291,10 @@ def check_the_survival_of_each_arm(real, page):
             parts = []
             for clock, who in (("infusion", "infused set"), ("enrolment", "enrolled set (intention to treat)")):
                 time, event = times(journey, rows, name, clock)
-                reached = next(m for m in (12, 9, 6, 3, 1) if m * MONTH <= time.max() + 1)
-                value = kaplan_meier(time, event, reached * MONTH)
-                when = f"{reached} month{'s' if reached > 1 else ''}"
+                reached = next((m for m in (12, 9, 6, 3, 1) if m * MONTH <= time.max() + 1), None)
+                until = time.max() if reached is None else reached * MONTH  # an arm of one patient who died early
+                value = kaplan_meier(time, event, until)
+                when = f"day {number(until)}" if reached is None else f"{reached} month{'s' if reached > 1 else ''}"
                 parts.append(f"{who}: {number(100 * value, 2)} % at {when}, median ")
                 below = [day for day in sorted(set(time[event])) if kaplan_meier(time, event, day) < 0.5 - 1e-9]
                 even = [day for day in sorted(set(time[event])) if abs(kaplan_meier(time, event, day) - 0.5) < 1e-9]

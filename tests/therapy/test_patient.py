@@ -28,7 +28,7 @@ def test_the_example_is_read_as_it_says(tmp_path):
     path.write_text(example_patient_text(), encoding="utf-8")
     patient, notes = read_patient(path)
     assert (patient.age[0], patient.weight[0], patient.height[0], patient.male[0]) == (11, 39, 145, True)
-    assert patient.burden[0] == pytest.approx(0.65 * 14000)
+    assert patient.burden[0] == pytest.approx(0.4 * 14000)
     assert patient.b_cells_per_kg[0] == pytest.approx(8 / 0.2857142857)
     assert patient.baseline["ferritin"][0] == 1200
     assert any(note.startswith("not given") for note in notes)
