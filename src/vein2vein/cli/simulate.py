@@ -25,7 +25,7 @@ MOST_REPEATS = 100_000
 EXAMPLES = """\b
 Examples:
   vein2vein simulate --init patient.toml
-  vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg --seed 8
+  vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg --seed 3
   vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --seed 7 --json
 """
 
@@ -72,7 +72,7 @@ def command(
     if init is not None:
         from vein2vein.therapy import patient as patients
 
-        then = f"simulate {init} --product tisagenlecleucel --seed 8"
+        then = f"simulate {init} --product tisagenlecleucel --seed 3"
         text = patients.example_patient_text()
         options.start_file(init, text, then, force=force, for_machines=for_machines, quiet=quiet)
         return
