@@ -256,7 +256,7 @@ def test_burden_and_dose_move_the_peak_and_the_fever():
     for factor in (1, 5):
         y, _ = follow(matrix(), days, [*MODEL.example_doses[:-1], (0.0, "car_t_infusion", factor * dose)])
         values = seen(y, p[:1] if isinstance(p, np.ndarray) else named(MODEL.parameters, matrix()[:, None, :]))
-        hot = days[np.argmax(values["temperature"][0] >= 38)]
+        hot = days[np.argmax(values["temperature"][0] >= 37.3)]
         results.append((values["transgene"].max(), days[values["transgene"].argmax()], hot))
     (cmax, tmax, onset), (cmax5, tmax5, onset5) = results
     assert 1 < cmax5 / cmax < 1.5 and tmax5 < tmax + 1 and onset5 < onset
