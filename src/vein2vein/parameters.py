@@ -6,7 +6,7 @@ A set is never edited. A variant is an overlay with a name and a reason: ``gener
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -304,7 +304,12 @@ def read_parameter_file(path: Path) -> ParameterSet:
 
 
 def individual_values(
-    parameters: ParameterSet, patients: ArrayLike, seed: int, *, typical: bool = False
+    parameters: ParameterSet,
+    patients: ArrayLike,
+    seed: int,
+    *,
+    typical: bool = False,
+    names: frozenset[str] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Draw each patient's own parameter values.
 
@@ -317,6 +322,8 @@ def individual_values(
     seed : int
     typical : bool
         All deviations zero.
+    names : frozenset of str, optional
+        Of these parameters only.
 
     Returns
     -------
@@ -326,9 +333,10 @@ def individual_values(
     if absent := parameters.missing():
         raise ValueError(f"no card gives a value to {', '.join(absent)}; lay a product and a disease card over the set")
     ids = np.atleast_1d(np.asarray(patients, dtype=np.int64))
-    deviations = {} if typical else _deviations(parameters, ids, seed)
+    wanted = parameters.parameters.keys() if names is None else names
+    deviations = {} if typical else _deviations(parameters, ids, seed, wanted)
     values = {}
-    for name, parameter in parameters.parameters.items():
+    for name, parameter in ((name, parameters.parameters[name]) for name in parameters.parameters if name in wanted):
         assert parameter.value is not None
         typical_value = np.full(ids.size, parameter.value)
         if parameter.spread is not None and name in deviations:
@@ -345,8 +353,12 @@ def individual_values(
     return values
 
 
-def _deviations(parameters: ParameterSet, ids: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.float64]]:
-    spread = [n for n, p in parameters.parameters.items() if p.spread is not None and p.spread.sd > 0]
+def _deviations(
+    parameters: ParameterSet, ids: NDArray[np.int64], seed: int, wanted: Set[str]
+) -> dict[str, NDArray[np.float64]]:
+    ends = {name for pair in parameters.correlations for name in pair}
+    needed = wanted | ends if wanted & ends else wanted
+    spread = [n for n, p in parameters.parameters.items() if n in needed and p.spread is not None and p.spread.sd > 0]
     drawn = {name: normals(seed, f"parameter:{name}", ids)[:, 0] for name in spread}
     for pair in parameters.correlations:
         for name in pair:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
-from vein2vein.inference.posterior import Member, Posterior, choose, constants_under, overlay
+from vein2vein.inference.posterior import Posterior, choose
 from vein2vein.inference.scoring import (
     OTHER,
     NotRun,
@@ -29,13 +29,13 @@ from vein2vein.inference.scoring import (
     summarize,
     with_baselines,
 )
+from vein2vein.inference.sets_side_by_side import Sets, chunks, overlay_for, treated_under
 from vein2vein.parameters import ParameterSet, read_parameters
 from vein2vein.runs.scheduler import compute_here, compute_in
 from vein2vein.trials.comparison import LEVEL, RESAMPLES, Row, beside, resampled
 from vein2vein.trials.published import Published
-from vein2vein.trials.trial import Trial, enroll_and_treat, follow_up_at, list_trials, load_trial
+from vein2vein.trials.trial import Trial, follow_up_at, list_trials, load_trial
 
-Sets = ParameterSet | Member | Mapping[str, ParameterSet] | None
 Progress = Callable[[float, str], None]
 Part = tuple[int, NDArray[np.float64] | None, str]  # of a row: who counts, what drawn trials gave, or why nothing
 READ = "read"
@@ -68,29 +68,6 @@ def variant(values: Mapping[str, float], *, why: str, name: str = "variant") -> 
         f"[parameters.{key}]\nvalue = {float(value)!r}\nhow = 'assumed'\nwhy = {why!r}" for key, value in values.items()
     ]
     return read_parameters(parse_card("\n".join(lines), name), "parameters", name=name)
-
-
-def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
-    """What of some variants of the model's numbers holds for a trial (or one arm of it).
-
-    Parameters
-    ----------
-    trial : Trial
-    sets : ParameterSet, Member, or mapping of name to ParameterSet, or None
-        One set for all; factors on numbers of cards; or by the name of a product or disease, "" for all. Never by
-        trial.
-    """
-    if sets is None or isinstance(sets, ParameterSet):
-        return sets
-    if isinstance(sets, Member):
-        return overlay(sets, trial)
-    chosen = [sets[name] for name in ("", trial.product.name, trial.disease.name) if name in sets]
-    if not chosen:
-        return None
-    found = chosen[0]
-    for one in chosen[1:]:
-        found = found.joined(one)
-    return found
 
 
 def score(
@@ -131,17 +108,18 @@ def score(
     chosen = [trial for trial in chosen if scored_rows(trial)]
     sample = _sample(sets, seed)
     counts = [_enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
-    task = partial(_part, chosen, counts, sample, seed)
-    spans = [(i * len(sample) + j, 0) for j in range(len(sample)) for i in range(len(chosen))]
+    tasks = [(i, some) for i, count in enumerate(counts) for some in chunks(len(sample), count)]
+    task = partial(_part, chosen, counts, sample, tasks, seed)
     compute = compute_here if jobs == 1 else partial(compute_in, jobs)
-    parts: dict[int, list[Part]] = {}
-    for (at, _), part in compute(task, spans):
-        parts[at] = part
+    parts: dict[tuple[int, int], list[Part]] = {}
+    for (at, _), part in compute(task, [(at, 0) for at in range(len(tasks))]):
+        i, some = tasks[at]
+        parts |= {(i, nth): rows for nth, rows in zip(some, part, strict=True)}
         if progress:
-            progress(len(parts) / len(spans), chosen[at // len(sample)].name)
+            progress(len(parts) / (len(chosen) * len(sample)), chosen[i].name)
     found: list[ScoredRow] = []
     for i, trial in enumerate(chosen):
-        mine = [parts[i * len(sample) + j] for j in range(len(sample))]
+        mine = [parts[i, j] for j in range(len(sample))]
         found += [judge(trial, row, _pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
     return tuple(found)
 
@@ -173,20 +151,28 @@ def _enrolled(trial: Trial, sets: int) -> int:
 
 
 def _part(
-    trials: Sequence[Trial], counts: Sequence[int], sample: Sequence[Sets], seed: int, at: int, _: int
-) -> list[Part]:
-    """One trial under one set: for each row what ``resampled`` gives. Each set has patients of its own."""
-    trial, one, nth = trials[at // len(sample)], sample[at % len(sample)], at % len(sample)
-    count = counts[at // len(sample)]
-    who = np.arange(count) + nth * count
-    journey = enroll_and_treat(
-        trial, who, seed=seed, overlay=lambda arm: overlay_for(arm, one), constants=constants_under(one)
-    )
-    found = resampled(
-        scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale, until=trial.until,
-        seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,
-    )  # fmt: skip
-    return list(found)
+    trials: Sequence[Trial],
+    counts: Sequence[int],
+    sample: Sequence[Sets],
+    tasks: Sequence[tuple[int, range]],
+    seed: int,
+    at: int,
+    _: int,
+) -> list[list[Part]]:
+    """One trial under some sets: for each set and row what ``resampled`` gives. Each set has patients of its own."""
+    i, chosen = tasks[at]
+    trial, count = trials[i], counts[i]
+    numbers = [np.arange(count) + nth * count for nth in chosen]
+    journeys = treated_under(trial, [sample[nth] for nth in chosen], numbers, seed=seed)
+    return [
+        list(
+            resampled(
+                scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale,
+                until=trial.until, seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,
+            )
+        )
+        for who, journey in zip(numbers, journeys, strict=True)
+    ]  # fmt: skip
 
 
 def _pooled(row: Published, parts: Sequence[Part]) -> Row:

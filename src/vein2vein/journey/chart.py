@@ -39,8 +39,9 @@ from vein2vein.therapy.product import Product, Regimen, find_indication
 from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
+from vein2vein.variants import Variants, values_under
 from vein2vein.virtual import assay, covariates, hazards
-from vein2vein.virtual.constants import Constants
+from vein2vein.virtual.constants import Constants, of_patients
 
 Floats = NDArray[np.float64]
 
@@ -57,12 +58,13 @@ def simulate(
     bridging_share: Law | float | None = None,
     transplant: tuple[float, float, float] = (0.0, 0.0, 0.0),
     assays: Mapping[str, assay.Assay] | None = None,
-    overlay: ParameterSet | None = None,
+    overlay: ParameterSet | Variants | None = None,
     constants: Constants | None = None,
     seed: int = 1,
     typical: bool = False,
     withheld: bool = False,
     backend: str = "batch",
+    tolerance: float | None = None,
     progress: Progress | None = None,
     absent_target: bool = False,
 ) -> Journey:
@@ -88,8 +90,9 @@ def simulate(
         Share of remissions that are transplanted, first and last day.
     assays : mapping of analyte to Assay, optional
         A trial's own assays, in place of the usual ones.
-    overlay : ParameterSet, optional
+    overlay : ParameterSet or Variants, optional
         A named variant of the model's numbers, laid over the general, product and disease sets; part of the provenance.
+        Several of them side by side say for each patient which holds (``vein2vein.variants``).
     constants : Constants, optional
         Those of the bedside, the covariates and the hazards; the bundled ones by default.
     seed : int
@@ -98,6 +101,8 @@ def simulate(
     withheld : bool
         Nobody is infused: the patients of an arm that is given standard care.
     backend : {"batch", "plain"}
+    tolerance : float, optional
+        Relative error per step of the solver; that of journey.toml by default.
     progress : callable (fraction, text), optional
     absent_target : bool
         Run a product although the tumor lacks what it sees: it then kills nothing of it.
@@ -114,13 +119,14 @@ def simulate(
         found and what was expected are named.
     """
     say = progress_of(progress)
-    patient, product = entry.check_patient(patient), entry.check_product(product)
+    patient, product = entry.check_patient(patient, overlay), entry.check_product(product)
     disease, chosen, visits = find_disease(patient.disease), entry.check_policy(policy), entry.check_plan(plan)
     asked, regimen, constants = entry.check_dose(dose), entry.check_regimen(regimen), entry.check_constants(constants)
     waiting_law = entry.check_waiting_law(waiting_law)
     bridging_share = entry.check_share("bridging_share", bridging_share)
     transplant, own_assays = entry.check_transplant(transplant), entry.check_assays(assays)
-    overlay, backend, seed = entry.check_overlay(overlay), entry.check_backend(backend), seed_of(seed)
+    overlay, backend, seed = entry.check_overlay(overlay, patient.count), entry.check_backend(backend), seed_of(seed)
+    tolerance = entry.check_tolerance(tolerance, loop_numbers().tolerance)
     typical, withheld = flag("typical", typical), flag("withheld", withheld)
     asked_for = flag("absent_target", absent_target)
     check_targets(product, disease, told_of(patient), asked=asked_for)
@@ -130,8 +136,13 @@ def simulate(
     notes: list[str] = [*said, *chosen.unusual]
     notes += notes_of(product, disease, patient)
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
-    declared = declared.overlay(overlay) if overlay else declared
-    drawn = individual_values(declared, patient.number, seed, typical=typical)
+    if isinstance(overlay, Variants):
+        drawn = values_under(declared, overlay, patient.number, seed, typical=typical)
+    else:
+        declared = declared.overlay(overlay) if overlay else declared
+        drawn = individual_values(declared, patient.number, seed, typical=typical)
+    usual = covariates.usual_lines(disease)
+    drawn["mpp"] = covariates.after_progression(constants.covariates, drawn["mpp"], patient.prior_lines - usual)
 
     # 1 eligible?
     indication, _ = find_indication(product, patient.disease)
@@ -173,26 +184,28 @@ def simulate(
     # 7 for each monitoring time: advance, observe, grade, treat
     who = np.flatnonzero(given)
     treated = select(ready, who)
+    theirs = of_patients(constants, who)
     columns = _columns(
-        constants, treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who
+        theirs, treated, lot, product, {n: v[who] for n, v in drawn.items()}, conditioned.start[who], seed, who
     )
     doses = [(day, drug, mg[who]) for day, drug, mg in conditioned.doses]
     doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
     followed = follow(
         treated, product, columns, doses, visits, chosen, rows=who, enrolled=patient.count, transplant=transplant,
-        assays={**assay.usual(), **own_assays}, constants=constants, seed=seed, backend=backend, say=say,
+        assays={**assay.usual(), **own_assays}, constants=theirs, seed=seed, backend=backend, say=say,
+        tolerance=tolerance,
     )  # fmt: skip
     notes += followed.notes
 
     # 8 outcome
     say(1.0, "outcome")
     amounts = {drug: (mg[who], last[who]) for drug, (mg, last) in given_per_area(conditioned, ready).items()}
-    died, of, said = hazards.drug_toxicity(constants.hazards, amounts, treated.number, seed)
+    died, of, said = hazards.drug_toxicity(theirs.hazards, amounts, treated.number, seed)
     notes += said
     ended = close(
         patient, product, disease, visits,
         drawn=drawn, followed=followed, waited=waited, infused=given, poisoned=(died, of),
-        constants=constants.hazards, seed=seed,
+        constants=theirs.hazards, seed=seed,
     )  # fmt: skip
     facts = ArmFacts(
         _arm_name(patient), product, disease, declared, ended.kinetics.analyte, ended.response.edition,
@@ -225,7 +238,7 @@ def simulate(
         arms=(facts,),
         arm=np.zeros(patient.count, dtype=np.intp),
         provenance=provenance(
-            facts, chosen.name, constants.name, ended, seed=seed, backend=backend, tolerance=loop_numbers().tolerance
+            facts, chosen.name, constants.name, ended, seed=seed, backend=backend, tolerance=tolerance
         ),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -274,7 +287,8 @@ def _white_cells(
     """White cells (10^9/L) after the wait: as measured where the patient's file says, else the model's at its start."""
     found, who = np.full(ready.count, np.nan), np.flatnonzero(~lot.failed)
     values = {name: value[who] for name, value in drawn.items()}
-    columns = _columns(constants, select(ready, who), lot, product, values, np.zeros(who.size), seed, who)
+    theirs, begin = of_patients(constants, who), np.zeros(who.size)
+    columns = _columns(theirs, select(ready, who), lot, product, values, begin, seed, who)
     model = reference.MODEL
     begun, own = named(model.state_names, start(model, columns)), named(model.parameters, columns)
     levels = named(model.level_names, np.zeros((who.size, len(model.level_names))))

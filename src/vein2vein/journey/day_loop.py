@@ -96,6 +96,7 @@ def follow(
     seed: int,
     backend: str,
     say: Progress,
+    tolerance: float,
 ) -> Followed:
     """Follow the infused patients through the plan's days; ``rows`` are their positions among the ``enrolled``."""
     model, known, numbers, count = reference.MODEL, loop_numbers(), who.number, who.count
@@ -107,7 +108,7 @@ def follow(
     chart, hazard = Recorder(numbers, days), np.zeros((count, len(days)))
     planned = sorted(doses, key=lambda one: one[0])
     first = min([day for day, _, _ in planned] + [0.0])
-    run = engine.begin(model, columns, start(model, columns), first, rtol=known.tolerance, backend=backend)
+    run = engine.begin(model, columns, start(model, columns), first, rtol=tolerance, backend=backend)
     share, first_day, last_day = transplant
     due = hazards.transplant_day(constants.hazards, share, numbers, seed, first_day, last_day)
     transplanted = np.full(count, np.inf)

@@ -6,7 +6,7 @@ Each refusal is one sentence with the field, what was found, what was expected a
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import cast
+from typing import TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from vein2vein.therapy.product import Product, Regimen, find_product
 from vein2vein.therapy.visits import Plan, read_plan, up_to_end
 from vein2vein.therapy.vocabulary import ANTIGENS, DENSITY, LOG_SD, LONGEST
 from vein2vein.therapy.waiting import law_fault
+from vein2vein.variants import Variants
 from vein2vein.virtual.assay import Assay
 from vein2vein.virtual.constants import Constants, bundled
 
@@ -33,19 +34,24 @@ ABOVE_ZERO = ("weight", "height")
 UNITS = {"age": "years", "weight": "kg", "height": "cm", "creatinine_clearance": "mL/min", "burden": "e6/kg"}
 OPTIONAL = ("arm", "leukapheresis_day", "lymphodepletion_day")  # empty: not given
 SHARE = 1.0
+TIGHTEST, COARSEST = 1e-13, 1e-2  # relative errors per step: below is rounding, above no solution
 DRAWN = 1000  # patients drawn to see whether a law is possible
 DOSES = '"3.1e6/kg" or "1e8" viable CAR+ cells'
 
 
-def check_patient(patient: object) -> Patient:
-    """Refuse patients whose facts cannot be: not finite, negative, or not one for each patient."""
+def check_patient(patient: object, overlay: object = None) -> Patient:
+    """Refuse patients whose facts cannot be: not finite, negative, or not one for each patient.
+
+    Under several variants side by side a patient comes once under each.
+    """
     expected = "a Patient, as read_patient and virtual_patients make them"
     found = of_kind("patient", patient, Patient, expected)
     name_or_path("patient.disease", found.disease, "the name of a disease")
     numbers = _array("patient.number", found.number)
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not numbers.size:
         raise InputError("found no patient, expected an array of whole numbers, one for each.", field="patient.number")
-    if len(np.unique(numbers)) < len(numbers) or int(numbers.min()) < 0:
+    pairs = np.stack([numbers, overlay.of if _fits(overlay, numbers.shape) else np.zeros_like(numbers)])
+    if np.unique(pairs, axis=1).shape[1] < len(numbers) or int(numbers.min()) < 0:
         text = "found a number twice or below 0, expected one of its own for each patient: their luck goes by it."
         raise InputError(text, field="patient.number")
     for f in fields(found):
@@ -161,11 +167,27 @@ def check_regimen(regimen: object) -> str | Regimen:
     return regimen
 
 
-def check_overlay(overlay: object) -> ParameterSet | None:
-    """A variant of the model's numbers, or none."""
+def _fits(overlay: object, shape: tuple[int, ...]) -> TypeGuard[Variants]:
+    return isinstance(overlay, Variants) and overlay.of.shape == shape
+
+
+def check_overlay(overlay: object, count: int) -> ParameterSet | Variants | None:
+    """A variant of the model's numbers, or which of several holds for each patient, or none."""
     if overlay is None:
         return None
+    if isinstance(overlay, Variants):
+        if overlay.of.shape != (count,) or not np.isin(overlay.of, np.arange(len(overlay.sets))).all():
+            text = "found variants that do not say for each patient which one holds, expected a place of each (n,)."
+            raise InputError(text, field="overlay")
+        return overlay
     return of_kind("overlay", overlay, ParameterSet, "a ParameterSet, as read_parameters makes it, or None")
+
+
+def check_tolerance(tolerance: object, usual: float) -> float:
+    """The relative error per step of the solver; the usual one for None."""
+    if tolerance is None:
+        return usual
+    return number("tolerance", tolerance, low=TIGHTEST, high=COARSEST)
 
 
 def check_constants(constants: object) -> Constants:

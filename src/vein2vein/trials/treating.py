@@ -13,6 +13,7 @@ from vein2vein.journey.journey import Journey
 from vein2vein.parameters import ParameterSet
 from vein2vein.trials.controls import under_standard_care
 from vein2vein.trials.virtual_patients import draw_patients
+from vein2vein.variants import Variants
 from vein2vein.virtual.constants import Constants
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def treat_arm(
     whose: NDArray[np.int64],
     arm: str,
     seed: int,
-    overlay: ParameterSet | None,
+    overlay: ParameterSet | Variants | None,
     constants: Constants | None,
     *,
     backend: str,
     progress: Progress | None,
+    tolerance: float | None = None,
 ) -> Journey:
     """Take the patients with these numbers through a trial of one arm."""
     from vein2vein.journey.chart import simulate  # here, so that reading and listing trials does not load the engine
@@ -50,6 +52,7 @@ def treat_arm(
         seed=seed,
         withheld=one.comparator is not None,
         backend=backend,
+        tolerance=tolerance,
         progress=progress,
         absent_target=one.absent_target,
     )

@@ -32,10 +32,12 @@ from vein2vein.trials.published import MOST, Published, published
 from vein2vein.trials.subgroups import check_subgroups
 from vein2vein.trials.treating import treat_arm
 from vein2vein.trials.trial_card import RANDOMIZED, trial_card
+from vein2vein.variants import Variants
 from vein2vein.virtual.assay import Assay
-from vein2vein.virtual.constants import Constants
+from vein2vein.virtual.constants import Constants, of_patients
 
 Floats = NDArray[np.float64]
+Side = tuple[ParameterSet | None, ...]  # variants of the numbers of an arm, side by side
 COMPARING = "comparing with the published trial"  # said while it is done
 
 
@@ -294,23 +296,32 @@ def enroll_and_treat(
     seed: int,
     progress: Progress | None = None,
     backend: str = "batch",
-    overlay: ParameterSet | Callable[[Trial], ParameterSet | None] | None = None,
+    overlay: ParameterSet | Callable[[Trial], ParameterSet | Side | None] | None = None,
     constants: Constants | None = None,
+    of: NDArray[np.intp] | None = None,
+    tolerance: float | None = None,
 ) -> Journey:
     """Take the patients with these numbers through a trial; none depends on who else is asked for.
 
-    ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``).
+    ``overlay`` is a named variant of the model's numbers, or a function that gives it for an arm (as a ``Trial``), or
+    that gives several, of which ``of``, shape (n,), says for each patient which holds.
+    ``tolerance``: of the solver, in place of the journey's own.
     """
 
-    def treat(one: Trial, whose: NDArray[np.int64], arm: str) -> Journey:
-        variant = overlay(one) if callable(overlay) else overlay
-        return treat_arm(one, whose, arm, seed, variant, constants, backend=backend, progress=progress)
+    def treat(one: Trial, at: NDArray[np.intp], arm: str) -> Journey:
+        found = overlay(one) if callable(overlay) else overlay
+        which = np.zeros(at.shape, np.intp) if of is None else of[at]
+        variant = Variants(found, which) if isinstance(found, tuple) else found
+        theirs = of_patients(constants, at) if constants else None
+        return treat_arm(
+            one, numbers[at], arm, seed, variant, theirs, backend=backend, progress=progress, tolerance=tolerance
+        )
 
     if not trial.arms:
-        return treat(trial, numbers, "")
+        return treat(trial, np.arange(len(numbers)), "")
     arm = arm_of(trial.arms, numbers, seed)
     filled = [(one, at) for i, one in enumerate(trial.arms) if (at := np.flatnonzero(arm == i)).size]
-    journeys = [treat(one_arm(trial, one), numbers[at], one.name) for one, at in filled]
+    journeys = [treat(one_arm(trial, one), at, one.name) for one, at in filled]
     return join_journeys(journeys, np.argsort(np.concatenate([at for _, at in filled]), kind="stable"))
 
 

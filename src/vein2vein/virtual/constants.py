@@ -7,14 +7,26 @@ record, so that two runs side by side do not meet each other's numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
 from vein2vein.virtual import bedside, covariates, hazards
+
+# Constants that are read patient by patient, so that they may be one number for each: shape (n,) in place of ().
+BY_PATIENT = frozenset(
+    {
+        ("covariates", "inflammation_power"), ("bedside", "deficit_one_bolus"), ("bedside", "deficit_boluses"),
+        ("bedside", "cn_grade_2"), ("bedside", "cn_grade_3"), ("bedside", "headache_or_tremor"),
+        ("hazards", "dropout"), ("covariates", "lines_p_res"), ("covariates", "lines_kap"), ("covariates", "lines_mpp"),
+    }
+)  # fmt: skip
 
 T = TypeVar("T", bedside.BedsideConstants, covariates.CovariateConstants, hazards.HazardConstants)
 
@@ -49,13 +61,25 @@ def parameters() -> dict[str, ParameterSet]:
     return {"bedside": bedside.parameters(), "covariates": covariates.parameters(), "hazards": hazards.parameters()}
 
 
-def scaled(constants: Constants, factors: Mapping[tuple[str, str], float], name: str) -> Constants:
+def of_patients(constants: Constants, rows: NDArray[np.intp]) -> Constants:
+    """The constants of some patients, by position, where they are one number for each."""
+
+    def part(held: T) -> T:
+        own = {one.name: getattr(held, one.name) for one in fields(held)}
+        return replace(held, **{name: value[rows] for name, value in own.items() if isinstance(value, np.ndarray)})
+
+    return Constants(part(constants.bedside), part(constants.covariates), part(constants.hazards), constants.name)
+
+
+def scaled(
+    constants: Constants, factors: Mapping[tuple[str, str], float | NDArray[np.float64]], name: str
+) -> Constants:
     """The constants with some of them times a factor.
 
     Parameters
     ----------
     constants : Constants
-    factors : mapping of (file, parameter) to float
+    factors : mapping of (file, parameter) to float, or to ndarray of shape (n,) for those of ``BY_PATIENT``
         Such as ``("hazards", "dropout")``.
     name : str
         Of the new set.
@@ -75,6 +99,8 @@ def scaled(constants: Constants, factors: Mapping[tuple[str, str], float], name:
         for parameter in own:
             if parameter not in known:
                 raise InputError(unknown(f"constant of the {file}", parameter, known))
+            if np.ndim(own[parameter]) and (file, parameter) not in BY_PATIENT:
+                raise InputError("found a factor for each patient, expected one for all.", field=parameter)
         return replace(held, **{parameter: known[parameter] * factor for parameter, factor in own.items()})
 
     return Constants(

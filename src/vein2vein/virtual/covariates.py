@@ -76,6 +76,7 @@ class CovariateConstants:
     bcma_f_neg: float
     lines_p_res: float
     lines_kap: float
+    lines_mpp: float
     lines_most: float
     kmt2a_f_nn: float
     bulk_slope: float
@@ -269,6 +270,11 @@ def lines_effect(c: CovariateConstants, p: Values, more: Floats) -> None:
     odds = c.lines_p_res**lines
     p["p_res"] = p["p_res"] * odds / (1 - p["p_res"] + p["p_res"] * odds)
     p["kap_p"] = p["kap_p"] * c.lines_kap**lines
+
+
+def after_progression(c: CovariateConstants, mpp: Floats, more: ArrayLike) -> Floats:
+    """Median from progression to death: shorter with each line of therapy beyond the usual (NaN: as usual), (n,)."""
+    return mpp * c.lines_mpp ** np.clip(_or(more, 0.0), -c.lines_most, c.lines_most)
 
 
 def usual_lines(disease: Disease) -> float:

@@ -19,8 +19,16 @@ def later_infusions(course: Course, position: int = 0) -> tuple[float, ...]:
 
     Doses on a few days in a row are fractions of one infusion (``fraction_days`` of criteria/icaht_2023.toml).
     """
-    given = (charted(course, INFUSION) & (ends(course, INFUSION).high > 0))[position]
-    dates = course.calendar()[position]
+    return _later(course, *(cells[position] for cells in _infused(course)))
+
+
+def _infused(course: Course) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Cells with an infusion, and the calendar day of each cell; shape (n, k)."""
+    return charted(course, INFUSION) & (ends(course, INFUSION).high > 0), course.calendar()
+
+
+def _later(course: Course, given: NDArray[np.bool_], dates: NDArray[np.int64]) -> tuple[float, ...]:
+    """The same from the cells of one patient, shape (k,)."""
     found: list[float] = []
     last = 0
     for column in np.flatnonzero(given & (dates > 0)):
@@ -32,9 +40,13 @@ def later_infusions(course: Course, position: int = 0) -> tuple[float, ...]:
 
 def new_treatments(course: Course, position: int = 0) -> tuple[float, ...]:
     """Of them, those that are a treatment of their own, and not the second part of a split dose."""
+    return _own(course, later_infusions(course, position), position)
+
+
+def _own(course: Course, later: tuple[float, ...], position: int) -> tuple[float, ...]:
     found: list[float] = []
     first = 0.0
-    for day in later_infusions(course, position):
+    for day in later:
         if apart(course, first, day, position):
             found.append(day)
             first = day
@@ -46,8 +58,9 @@ def day_zero(course: Course) -> NDArray[np.float64]:
     if not course.measured(INFUSION) or (course.values[INFUSION] > 0).sum(axis=1).max() <= 1:
         return np.zeros((1, 1))
     found = np.zeros(course.shape)
-    for position in range(course.shape[0]):
-        for day in new_treatments(course, position):
+    given, dates = _infused(course)
+    for position in np.flatnonzero((given & (dates > 0)).any(axis=1)):
+        for day in _own(course, _later(course, given[position], dates[position]), int(position)):
             found[position, course.days >= day] = day
     return found
 

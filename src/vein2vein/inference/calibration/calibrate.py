@@ -20,7 +20,7 @@ import numpy as np
 
 from vein2vein.arguments import flag, name_or_path, of_kind, refusal
 from vein2vein.errors import InputError, unknown
-from vein2vein.inference.calibration import gauss_newton, runs, tables
+from vein2vein.inference.calibration import gauss_newton, tables
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, TrialRows, problem_of
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.gauss_newton import Floats
@@ -164,7 +164,7 @@ def calibrate(
     problem, cards = problem_of(free.factors, [*map(TrialRows, loaded), *others]), hash_of_cards(free.factors, own)
     kept = resumed(path, _key(settings, problem, free, cards, own), tell)
     few = 2 if loaded else settings.patients  # of patients alone there must be some in every arm
-    runs.simulated(problem.evidence[0], Member({}), few, settings.seed)  # all is compiled before the workers begin
+    problem.evidence[0].simulated([Member({})], [0], few, settings.seed)  # all is compiled before the workers begin
     tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(problem.evidence)} trials")
     return _search(Work(problem, kept, settings, tell), free, cards)
 

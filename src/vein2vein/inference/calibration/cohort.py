@@ -21,13 +21,14 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, parse_card
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.calibration.gauss_newton import Floats
-from vein2vein.inference.posterior import Member, constants_under, overlay
+from vein2vein.inference.posterior import Member
+from vein2vein.inference.sets_side_by_side import treated_under
 from vein2vein.journey.journey import Journey
 from vein2vein.parameters import read_parameters
 from vein2vein.randomness import uniforms
 from vein2vein.trials.endpoints import toxicity
 from vein2vein.trials.endpoints.measures import ENDPOINTS
-from vein2vein.trials.trial import Trial, enroll_and_treat, one_arm
+from vein2vein.trials.trial import Trial, one_arm
 from vein2vein.virtual import assay
 
 OBSERVATIONS = {"id", "day", "variable", "value", "unit", "censored"}
@@ -229,13 +230,7 @@ def arm_name(name: str) -> str:
 
 def simulate(trial: Trial, patients: int, seed: int, one: Member | None = None) -> Journey:
     """Take virtual patients through the design, under a parameter set."""
-    return enroll_and_treat(
-        trial,
-        np.arange(patients),
-        seed=seed,
-        overlay=(lambda arm: overlay(one, arm)) if one else None,
-        constants=constants_under(one),
-    )
+    return next(treated_under(trial, [one], [np.arange(patients)], seed=seed))
 
 
 def _shown(trial: Trial) -> set[str]:

@@ -8,6 +8,7 @@ patients.toml), so that forty patients do not drown the trials.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration import figures_of_patients as told
-from vein2vein.inference.calibration.cohort import Cohort, alike, number_of, read_cohort, read_virtual, simulate
+from vein2vein.inference.calibration.cohort import Cohort, alike, number_of, read_cohort, read_virtual
 from vein2vein.inference.calibration.figures_of_patients import Figure, by_window, figures, windows
-from vein2vein.inference.calibration.fitted_rows import middle_half
+from vein2vein.inference.calibration.fitted_rows import TOLERANCE, middle_half
 from vein2vein.inference.calibration.gauss_newton import Flags, Floats
 from vein2vein.inference.calibration.tables import NORMAL_90
 from vein2vein.inference.posterior import Member
+from vein2vein.inference.sets_side_by_side import treated_under
+from vein2vein.journey.journey import Journey
 from vein2vein.trials.trial import Trial, load_trial
 
 ROUGH = {told.LOG10: "rough_log10", told.PERCENT: "rough_percent", told.FISHER: "rough_fisher"}
@@ -66,9 +69,13 @@ class Patients:
     tolerance: Floats
     seen: dict[str, list[tuple[float, Flags]]]
 
-    def simulated(self, one: Member, patients: int, seed: int) -> Floats:
-        """The figures of virtual trials of the same patients on the same days, and their simulation errors."""
-        journey = simulate(self.trial, patients, seed, one)
+    def simulated(self, members: Sequence[Member], first: Sequence[int], patients: int, seed: int) -> Floats:
+        """The figures of virtual trials of the same patients, and their simulation errors; (members, rows, 2)."""
+        numbers = [begin + np.arange(patients) for begin in first]
+        journeys = treated_under(self.trial, members, numbers, seed=seed, tolerance=TOLERANCE)
+        return np.array([self._read(journey, seed) for journey in journeys], dtype=np.float64)
+
+    def _read(self, journey: Journey, seed: int) -> Floats:
         virtual = read_virtual(self.trial, journey, self.cohort.values)
         count = int(number_of("resamples"))
         found = _all(alike(self.cohort, virtual, seed, count), self.seen)

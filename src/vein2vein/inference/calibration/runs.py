@@ -18,7 +18,8 @@ from vein2vein.errors import InputError
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem
 from vein2vein.inference.calibration.gauss_newton import BOUND, Floats
 from vein2vein.inference.calibration.kept import Kept
-from vein2vein.inference.posterior import Factor, Member, member
+from vein2vein.inference.posterior import Factor, member
+from vein2vein.inference.sets_side_by_side import chunks
 
 ROUNDS = 3  # solver coefficient: how often a run that fails is tried
 EVERY = 10  # runs between two lines of progress
@@ -74,21 +75,37 @@ class Work:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: some trials, or other evidence, under the factors with these logarithms, shape (factors,)."""
+    """One trial, or other evidence, under some parameter sets at once.
+
+    Attributes
+    ----------
+    label : str
+    evidence : Evidence
+    factors : tuple of Factor
+    labels : tuple of str
+        Of the runs that the parameter sets belong to.
+    logs : ndarray, shape (sets, factors)
+        Natural logarithms.
+    first : tuple of int
+        Number of the first virtual patient under each.
+    patients, seed : int
+    """
 
     label: str
+    evidence: Evidence
     factors: tuple[Factor, ...]
+    labels: tuple[str, ...]
     logs: Floats
-    evidence: tuple[Evidence, ...]
+    first: tuple[int, ...]
     patients: int
     seed: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gave: rows, shape (rows of its trials, 2), or why it failed; and the seconds that it took."""
+    """What a task gave: rows, shape (sets, rows of the evidence, 2), or why it failed; and the seconds that it took."""
 
-    label: str
+    task: Task
     values: Floats | None
     seconds: float
     failure: str = ""
@@ -108,20 +125,15 @@ def check_settings(settings: Settings) -> None:
         raise InputError(f"found {difference:g}, expected a number above 0 and at most {BOUND:g}.", field="difference")
 
 
-def simulated(evidence: Evidence, one: Member, patients: int, seed: int) -> Floats:
-    """Simulated rows of a trial or other evidence and their simulation errors, shape (rows, 2); NaN: missing."""
-    return evidence.simulated(one, patients, seed)
-
-
 def run_one(task: Task) -> Result:
-    """Simulated rows of some trials; the reason where it failed, since one bad run must not stop the others."""
+    """Simulated rows under each set; the reason where it failed, since one bad run must not stop the others."""
     began = time.perf_counter()
     try:
-        one = member(task.factors, task.logs)
-        values = np.concatenate([simulated(each, one, task.patients, task.seed) for each in task.evidence])
+        members = [member(task.factors, logs) for logs in task.logs]
+        values = task.evidence.simulated(members, task.first, task.patients, task.seed)
     except Exception:
-        return Result(task.label, None, time.perf_counter() - began, traceback.format_exc(limit=-3))
-    return Result(task.label, values, time.perf_counter() - began)
+        return Result(task, None, time.perf_counter() - began, traceback.format_exc(limit=-3))
+    return Result(task, values, time.perf_counter() - began)
 
 
 def _one_thread() -> None:
@@ -142,13 +154,13 @@ def side_by_side(tasks: Sequence[Task], workers: int, run: Callable[[Task], Resu
             with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
                 for future in as_completed([pool.submit(run, task) for task in left.values()]):
                     result = future.result()
-                    del left[result.label]
+                    del left[result.task.label]
                     yield result
             return
         except BrokenProcessPool:
             say(f"a worker was ended from outside; {len(left)} runs are tried again")
-    for label in list(left):
-        yield Result(label, None, 0.0, "its worker was ended from outside")
+    for task in list(left.values()):
+        yield Result(task, None, 0.0, "its worker was ended from outside")
 
 
 def complete(
@@ -168,39 +180,69 @@ def complete(
     own_luck : bool
         Whether each run has its own luck, so that luck is no part of what they have in common.
     """
-    problem, kept, settings, say = work.problem, work.kept, work.settings, work.say
+    kept, settings, say = work.kept, work.settings, work.say
     began, before = time.perf_counter(), kept.seconds
-    for _ in range(ROUNDS):
-        tasks = [
-            Task(
-                label,
-                problem.factors,
-                point * problem.prior,
-                tuple(evidence),
-                settings.patients,
-                settings.seed + step + own_luck * i,
-            )
-            for i, (label, (point, evidence)) in enumerate(wanted.items())
-            if label not in kept.runs
-        ]
-        tasks.sort(key=lambda task: -len(task.evidence))  # longest first
+    for attempt in range(ROUNDS):
+        tasks = list(_tasks(work, wanted, step, own_luck, alone=attempt > 0))
         for count, result in enumerate(side_by_side(tasks, settings.workers, run_one, say), start=1):
             kept.seconds = before + time.perf_counter() - began
             if result.values is None:
-                say(f"{result.label} failed: {result.failure.strip()}")
+                say(f"{result.task.label} failed: {result.failure.strip()}")
             else:
-                kept.runs[result.label] = problem.placed(result.values, wanted[result.label][1])
-                kept.save()
+                _keep(work, result)
             if count % EVERY == 0 or count == len(tasks):
                 left = (len(tasks) - count) * (time.perf_counter() - began) / count
                 say(
                     f"step {step}: {count} of {len(tasks)} runs, the last {result.seconds:.1f} s, "
                     f"{kept.seconds:.0f} s in all, about {left:.0f} s to go"
                 )
-        if all(label in kept.runs for label in wanted):
+        if not tasks:
             break
-    nothing = np.full((len(problem.rows), 2), np.nan)
-    for label in wanted:
-        if label not in kept.runs:
+    for label, (_, evidence) in wanted.items():
+        if any(_is_left(work, label, one) for one in evidence):
             say(f"{label} failed {ROUNDS} times and is left out")
+    nothing = np.full((len(work.problem.rows), 2), np.nan)
     return [kept.runs.get(label, nothing) for label in wanted]
+
+
+def _is_left(work: Work, label: str, evidence: Evidence) -> bool:
+    done = work.kept.done.get(label)
+    return done is None or not done[work.problem.names.index(evidence.name)]
+
+
+def _tasks(
+    work: Work, wanted: Mapping[str, tuple[Floats, Sequence[Evidence]]], step: int, own_luck: bool, *, alone: bool
+) -> Iterator[Task]:
+    """What is left to run: of each trial its sets, some at once; after a failure each ``alone``."""
+    problem, settings = work.problem, work.settings
+    places = {label: i for i, label in enumerate(wanted)}
+    for evidence in problem.evidence:
+        labels = [
+            label
+            for label, (_, here) in wanted.items()
+            if any(one.name == evidence.name for one in here) and _is_left(work, label, evidence)
+        ]
+        size = [range(i, i + 1) for i in range(len(labels))] if alone else chunks(len(labels), settings.patients)
+        for some in size:
+            mine = [labels[i] for i in some]
+            yield Task(
+                f"{evidence.name}: {mine[0]}" + (f" and {len(mine) - 1} more" if len(mine) > 1 else ""),
+                evidence,
+                problem.factors,
+                tuple(mine),
+                np.array([wanted[label][0] * problem.prior for label in mine]),
+                tuple(own_luck * places[label] * settings.patients for label in mine),
+                settings.patients,
+                settings.seed + step,
+            )
+
+
+def _keep(work: Work, result: Result) -> None:
+    """Keep what a task gave, each run by its label."""
+    problem, kept, task = work.problem, work.kept, result.task
+    assert result.values is not None
+    rows, at = problem.rows_of(task.evidence.name), problem.names.index(task.evidence.name)
+    for label, values in zip(task.labels, result.values, strict=True):
+        kept.runs.setdefault(label, np.full((len(problem.rows), 2), np.nan))[rows] = values
+        kept.done.setdefault(label, np.zeros(len(problem.evidence), dtype=bool))[at] = True
+    kept.save()
