@@ -31,6 +31,7 @@ from pathlib import Path
 
 from vein2vein.errors import InputError
 from vein2vein.inference import posterior
+from vein2vein.inference.calibration import linear_file
 from vein2vein.inference.calibration.calibrate import Calibration, calibrate
 from vein2vein.inference.calibration.gauss_newton import BOUND
 from vein2vein.inference.calibration.runs import Settings
@@ -139,6 +140,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
         write_text(asked.table, table + "\n", force=True)
     if asked.write:
         posterior.write_posterior(found.sample, posterior.bundled())
+        linear_file.write_linear(linear_file.linear_of(found), linear_file.bundled())
     print(found.rows())
     print(table)
     for one in predicted:

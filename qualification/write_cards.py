@@ -1,4 +1,4 @@
-"""Move the mean of the posterior sample into the cards, and make the sample relative to the new cards.
+"""Move the mean of the posterior sample into the cards, and make sample and linearization relative to the new cards.
 
     python qualification/write_cards.py                    # the package's sample and cards
     python qualification/write_cards.py --posterior qualification/posterior.csv
@@ -20,6 +20,7 @@ import numpy as np
 
 from vein2vein.errors import InputError
 from vein2vein.inference import posterior
+from vein2vein.inference.calibration import linear_file
 from vein2vein.inference.calibration.write_cards import write_means
 from vein2vein.inference.posterior import Posterior
 
@@ -41,7 +42,12 @@ def main() -> int:
     path = asked.posterior or posterior.bundled()
     sample = posterior.read_posterior(path)
     if asked.rehash:  # a process of its own, which reads the cards as they are now
-        posterior.write_posterior(replace(sample, cards=posterior.hash_of_cards(sample.factors)), path)
+        now = posterior.hash_of_cards(sample.factors)
+        posterior.write_posterior(replace(sample, cards=now), path)
+        if not asked.posterior and linear_file.bundled().is_file():
+            linear = linear_file.read_linear(current=False)
+            here = replace(linear, cards=now, estimate=np.zeros_like(linear.estimate))
+            linear_file.write_linear(here, linear_file.bundled())
         return 0
     if not sample.is_current:
         raise SystemExit(f"{path.name} was fitted with other numbers than the cards now hold")

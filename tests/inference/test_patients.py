@@ -230,9 +230,9 @@ def test_virtual_patients_who_are_the_real_ones_lie_at_the_data(monkeypatch):
     days = np.array([0.0, 7.0, 14.0, 28.0])
     courses = np.concatenate([np.zeros((20, 1)), found.cohort.values[told.CELLS]], axis=1)
     virtual = Virtual(found.cohort.arm, found.cohort.facts, days, {told.CELLS: courses})
-    monkeypatch.setattr(patients, "simulate", lambda *_: None)
+    monkeypatch.setattr(patients, "treated_under", lambda *_, **__: iter([None]))
     monkeypatch.setattr(patients, "read_virtual", lambda *_: virtual)
-    rows = found.simulated(Member({}), 20, 1)
+    (rows,) = found.simulated([Member({})], [0], 20, 1)
     off = (rows[:, 0] - found.data) / found.error
     assert np.isfinite(rows).all() and np.abs(off).max() < 2 and np.abs(off).mean() < 0.4
 
@@ -251,11 +251,12 @@ class Made:
         self.cards = (frozenset({"mm", "lbcl", "cll"}),) * rows
         self.data, self.error, self.tolerance = np.full(rows, goals), np.ones(rows), np.ones(rows)
 
-    def simulated(self, one, patients, seed):
-        moved = sum(
-            slope * np.log(one.factors.get((card, "g", "value"), 1.0)) / 0.2 for card, slope in self.slopes.items()
-        )
-        return np.column_stack([np.full(len(self.rows), moved), np.full(len(self.rows), 1e-6)])
+    def simulated(self, members, first, patients, seed):
+        moved = [
+            sum(slope * np.log(one.factors.get((card, "g", "value"), 1.0)) / 0.2 for card, slope in self.slopes.items())
+            for one in members
+        ]
+        return np.array([[(far, 1e-6)] * len(self.rows) for far in moved])
 
 
 CARDS = ("mm", "lbcl", "cll")
@@ -290,7 +291,7 @@ def test_a_refit_without_some_rows_follows_the_others_alone():
 def test_factors_that_the_data_decide_little_of_keep_their_sensitivities(monkeypatch):
     made = [Made("one", 2.0, {"mm": 2.0, "lbcl": 0.3})]
     ran, usual = [], runs.run_one
-    monkeypatch.setattr(runs, "run_one", lambda task: ran.append(task.label) or usual(task))
+    monkeypatch.setattr(runs, "run_one", lambda task: ran.extend(task.labels) or usual(task))
     often = Settings(steps=2, corrections=0, patients=5)
     whole = calibrate(FREE, [], often, beside=made)
     every = len(ran)
@@ -306,7 +307,7 @@ def test_what_a_stage_saw_is_kept_for_the_step_of_all(monkeypatch):
     made = [Made("one", 2.0, {"mm": 2.0, "lbcl": 0.3})]
     stages = FreeNumbers(FREE.factors, ("first", "first", "second"), {"first": ("crs",), "second": ()})
     ran, usual = [], runs.run_one
-    monkeypatch.setattr(runs, "run_one", lambda task: ran.append(task.label) or usual(task))
+    monkeypatch.setattr(runs, "run_one", lambda task: ran.extend(task.labels) or usual(task))
     often = Settings(steps=1, staged=True, corrections=0, patients=5, reuse=True)
     found = calibrate(stages, [], often, beside=made)
     moved = [label for label in ran if "moved" in label]

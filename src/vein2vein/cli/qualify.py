@@ -12,10 +12,13 @@ from vein2vein.cli.console import interval, number
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vein2vein.inference.qualification import Qualification
     from vein2vein.inference.scoring import Score, ScoredRow
+    from vein2vein.trials.trial import Trial
 
-REPORT, DATA = "report.html", "qualification.json"
+REPORT, DATA, LEFT_OUT = "report.html", "qualification.json", "left-out.json"
 HEADERS = (
     "endpoint",
     "definition",
@@ -35,6 +38,7 @@ Examples:
   vein2vein qualify
   vein2vein qualify juliet zuma-1 --patients 1000
   vein2vein qualify --parameters typical
+  vein2vein qualify --left-out
   vein2vein qualify my.toml --out my-trial --json
 """
 
@@ -52,6 +56,12 @@ Examples:
     help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of them "
     "(default: posterior where it fits the cards).",
 )
+@click.option(
+    "--left-out",
+    is_flag=True,
+    help="Predict: each trial under what the other trials say, its own rows and those of trials that may share its "
+    "patients left out (linearized).",
+)
 @options.jobs(None, "Processes that run trials side by side (default: all cores).")
 @options.seed("scores")
 @options.out_folder("Folder for the report (default: vein2vein-results/qualification-seed<S>).")
@@ -62,6 +72,7 @@ def command(
     trials: tuple[str, ...],
     patients: int | None,
     parameters: str | None,
+    left_out: bool,
     jobs: int | None,
     seed: int,
     out: Path | None,
@@ -86,6 +97,12 @@ def command(
     if chosen and not any(qualification.scored_rows(trial) for trial in chosen):
         text = 'no row is scored; add tolerance and tolerance_kind to a [[published]] row with confidence = "read".'
         raise InputError(text, file=chosen[0].file)
+    if left_out:
+        if parameters:
+            text = "found --parameters beside --left-out, which makes its own parameter sets; leave one of them away."
+            raise InputError(text, field="parameters")
+        _predict(chosen, patients, seed, jobs or available(), out, for_machines=for_machines, quiet=quiet, force=force)
+        return
     folder = out or console.results_folder(f"qualification-seed{seed}")
     console.new_folder(folder, (REPORT, DATA), force=force)
     sets, note = sample_for(parameters)
@@ -107,15 +124,64 @@ def command(
             console.emit("score", of=of, **vars(score), share=score.share, gain=score.gain)
     else:
         if not quiet:
-            _print_rows(result)
+            _print_rows(result.rows)
         _print_scores(result)
     for what, path in files.items():
         console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
 
 
-def _print_rows(result: Qualification) -> None:
-    for name in dict.fromkeys(row.file for row in result.rows):
-        rows = [row for row in result.rows if row.file == name]
+def _predict(
+    chosen: list[Trial] | None,
+    patients: int | None,
+    seed: int,
+    jobs: int,
+    out: Path | None,
+    *,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Leave-one-trial-out: the trials asked for are told, the error of the model is learned from all."""
+    from vein2vein.inference.calibration.linear_file import read_linear
+    from vein2vein.inference.leave_one_out import predict_left_out
+    from vein2vein.report.qualification import write_left_out
+
+    linear = read_linear()
+    for trial in chosen or ():
+        if trial.name not in linear.owners:
+            text = "no row of it was calibrated to, so nothing is to be left out; ask without --left-out."
+            raise InputError(text, file=trial.file)
+    folder = out or console.results_folder(f"left-out-seed{seed}")
+    console.new_folder(folder, (LEFT_OUT,), force=force)
+    with console.progress("prediction", for_machines=for_machines, quiet=quiet) as report:
+        found = predict_left_out(linear, patients=patients, seed=seed, progress=report, jobs=jobs)
+    told = {trial.name for trial in chosen} if chosen else set(found.groups)
+    rows = [row for row in found.rows if row.file in told]
+    scores = (("group", found.by_group), ("trial", found.trials), ("kind", found.kinds), ("all", (found.overall,)))
+    path = write_left_out(found, folder, seed=seed, force=force)
+    if for_machines:
+        for row in () if quiet else rows:
+            console.emit("row", **vars(row), group=found.groups[row.file])
+        for of, some in scores:
+            for one in some:
+                console.emit("score", of=of, **vars(one), share=one.share, gain=one.gain)
+    else:
+        if not quiet:
+            _print_rows(rows)
+        for title, some in zip(("By group", "By trial", "By kind of endpoint", "In all"), [one for _, one in scores]):
+            console.table(SCORES, [_score(one) for one in some if one.rows], title=title, right=range(1, len(SCORES)))
+        errors = ", ".join(f"{kind} {number(sd, 2)}" for kind, sd in sorted(found.model_error.items()))
+        console.say("Predictions: no row of a trial, or of one that may share its patients, informs it (linearized).")
+        console.say(
+            f"Median width of the intervals: {number(found.width, 2)} tolerances. Error of the model by kind, in "
+            f"tolerances: {errors}."
+        )
+    console.tell(f"Data: {path}", "file", for_machines, path=path, what="Data")
+
+
+def _print_rows(scored: Sequence[ScoredRow]) -> None:
+    for name in dict.fromkeys(row.file for row in scored):
+        rows = [row for row in scored if row.file == name]
         console.table(HEADERS, [_cells(row) for row in rows], title=name, right=(3, 4, 5, 6, 7), widths=WIDTHS)
         for row in rows:
             if row.missing:

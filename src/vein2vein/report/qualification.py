@@ -24,7 +24,9 @@ from vein2vein.trials.trial import list_trials
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REPORT, DATA = "report.html", "qualification.json"
+    from vein2vein.inference.leave_one_out import Prediction
+
+REPORT, DATA, LEFT_OUT = "report.html", "qualification.json", "left-out.json"
 FURTHEST = 4  # tolerances shown on the axis of errors; what lies beyond stands at its end
 
 
@@ -42,17 +44,39 @@ def write_qualification(result: Qualification, folder: str | Path, *, force: boo
     return {"Data": data, "Report": report}
 
 
+def write_left_out(found: Prediction, folder: str | Path, *, seed: int, force: bool = False) -> Path:
+    """Write the data of a leave-one-trial-out prediction into a folder that exists.
+
+    Raises
+    ------
+    InputError
+        The file exists and ``force`` is False.
+    """
+    data = {
+        "overall": score_data(found.overall),
+        "groups": [score_data(one) for one in found.by_group],
+        "trials": [{**score_data(one), "group": found.groups[one.name]} for one in found.trials],
+        "kinds": [{**score_data(one), "model_error": found.model_error[one.name]} for one in found.kinds],
+        "width": _plain(found.width),
+        "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in found.rows],
+        "without_model_error": [{name: _plain(value) for name, value in vars(row).items()} for row in found.bare],
+        "seed": seed,
+    }
+    return write_text(Path(folder) / LEFT_OUT, json.dumps(data, indent=1, ensure_ascii=False), force=force)
+
+
+def score_data(one: Score) -> dict[str, object]:
+    """A score as JSON holds it; numbers that are not finite are null."""
+    own = {name: _plain(value) for name, value in vars(one).items()}
+    return {**own, "share": _plain(one.share), "gain": _plain(one.gain)}
+
+
 def as_data(result: Qualification) -> dict[str, object]:
     """The qualification as JSON holds it; numbers that are not finite are null."""
-
-    def score(one: Score) -> dict[str, object]:
-        own = {name: _plain(value) for name, value in vars(one).items()}
-        return {**own, "share": _plain(one.share), "gain": _plain(one.gain)}
-
     return {
-        "overall": score(result.overall),
-        "trials": [score(one) for one in result.trials],
-        "kinds": [score(one) for one in result.kinds],
+        "overall": score_data(result.overall),
+        "trials": [score_data(one) for one in result.trials],
+        "kinds": [score_data(one) for one in result.kinds],
         "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in result.rows],
         "provenance": dict(result.provenance),
     }

@@ -1,0 +1,91 @@
+"""The linearized calibration on disk, beside the sample: what leave-one-trial-out is computed from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+
+import numpy as np
+
+from vein2vein.errors import InputError
+from vein2vein.files import open_binary
+from vein2vein.inference.calibration import gauss_newton
+from vein2vein.inference.calibration.left_out import Linear
+from vein2vein.inference.posterior import Factor, hash_of_cards
+
+if TYPE_CHECKING:
+    from vein2vein.inference.calibration.calibrate import Calibration
+
+JOINED = "+"
+
+
+def linear_of(found: Calibration) -> Linear:
+    """What of a calibration leave-one-out needs."""
+    problem = found.problem
+    return Linear(
+        factors=problem.factors,
+        estimate=found.estimate,
+        owners=tuple(problem.names[i] for i in problem.owner),
+        residual=gauss_newton.residuals(found.outcome, problem.data, problem.error),
+        sensitivity=found.sensitivity,
+        met=tuple(cards for one in problem.evidence for cards in one.cards),
+        cards=found.sample.cards,
+    )
+
+
+def bundled() -> Path:
+    """Where the linearized calibration that comes with vein2vein is."""
+    return Path(str(resources.files("vein2vein").joinpath("inference", "linearized.npz")))
+
+
+def write_linear(one: Linear, path: Path) -> None:
+    """Write it; an existing file is replaced as a whole."""
+    with open_binary(path, force=True) as file:
+        np.savez_compressed(
+            file,
+            factors=np.array([json.dumps(asdict(factor)) for factor in one.factors]),
+            estimate=one.estimate,
+            owners=np.array(one.owners),
+            residual=one.residual.astype(np.float32),
+            sensitivity=one.sensitivity.astype(np.float32),
+            met=np.array([JOINED.join(sorted(cards)) for cards in one.met]),
+            cards=np.array(one.cards),
+        )
+
+
+def read_linear(path: Path | None = None, *, current: bool = True) -> Linear:
+    """Read the linearized calibration; the one that comes with vein2vein by default.
+
+    ``current``: refuse one that was made with other numbers than the cards hold.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is not what ``write_linear`` writes, or the cards hold other numbers now.
+    """
+    path = path or bundled()
+    if not path.is_file():
+        text = "there is no linearized calibration; make one with qualification/calibrate.py --write."
+        raise InputError(text, file=path.name)
+    try:
+        with np.load(path) as held:
+            told = [json.loads(text) for text in held["factors"].tolist()]
+            found = Linear(
+                factors=tuple(Factor(**{**one, "cards": tuple(one["cards"])}) for one in told),
+                estimate=held["estimate"],
+                owners=tuple(held["owners"].tolist()),
+                residual=held["residual"].astype(np.float64),
+                sensitivity=held["sensitivity"].astype(np.float64),
+                met=tuple(frozenset(text.split(JOINED)) for text in held["met"].tolist()),
+                cards=str(held["cards"]),
+            )
+    except (BadZipFile, ValueError, OSError, KeyError, TypeError):
+        raise InputError("is no linearized calibration; make one with calibrate.py --write.", file=path.name) from None
+    if current and found.cards != (now := hash_of_cards(found.factors)):
+        text = f"was made with other numbers than the cards now hold (hash {found.cards}, now {now}); calibrate again."
+        raise InputError(text, file=path.name)
+    return found
