@@ -163,7 +163,9 @@ def _part(
     i, chosen = tasks[at]
     trial, count = trials[i], counts[i]
     numbers = [np.arange(count) + nth * count for nth in chosen]
-    journeys = treated_under(trial, [sample[nth] for nth in chosen], numbers, seed=seed)
+    journeys = treated_under(
+        trial, [sample[nth] for nth in chosen], numbers, seed=seed, tolerance=_tolerance(len(sample))
+    )
     return [
         list(
             resampled(
@@ -173,6 +175,11 @@ def _part(
         )
         for who, journey in zip(numbers, journeys, strict=True)
     ]  # fmt: skip
+
+
+def _tolerance(sets: int) -> float | None:
+    """Of the solver under so many sets; None: the journey's own."""
+    return numbers().tolerance if sets > 1 else None
 
 
 def _pooled(row: Published, parts: Sequence[Part]) -> Row:

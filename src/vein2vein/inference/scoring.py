@@ -130,6 +130,7 @@ class Numbers:
     worst: float
     sets: float
     under_each: float
+    tolerance: float
     spare: float
 
 
