@@ -44,7 +44,7 @@ def main() -> int:
     if asked.rehash:  # a process of its own, which reads the cards as they are now
         now = posterior.hash_of_cards(sample.factors)
         posterior.write_posterior(replace(sample, cards=now), path)
-        if not asked.posterior and linear_file.bundled().is_file():
+        if path == posterior.bundled() and linear_file.bundled().is_file():
             linear = linear_file.read_linear(current=False)
             here = replace(linear, cards=now, estimate=np.zeros_like(linear.estimate))
             linear_file.write_linear(here, linear_file.bundled())
