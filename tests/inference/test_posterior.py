@@ -244,6 +244,23 @@ def test_processes_side_by_side_give_the_same_rows():
     assert repr(one) == repr(two)
 
 
+def test_each_patients_own_set_depends_on_the_seed_and_the_number_alone():
+    whole = sample(sets=30)
+    sets, of = posterior.scatter(whole, np.arange(200), seed=4)
+    assert of.shape == (200,) and 25 < len(sets) <= 30 and set(of) == set(range(len(sets)))
+    some, at = posterior.scatter(whole, np.array([150, 3]), seed=4)
+    assert [some[i] for i in at] == [sets[of[150]], sets[of[3]]]
+    other, changed = posterior.scatter(whole, np.arange(200), seed=5)
+    assert [other[i] for i in changed] != [sets[i] for i in of]
+
+
+def test_the_numbers_used_are_told_in_words():
+    assert posterior.told(None, 0) == "typical: as on the cards"
+    assert posterior.told(sample(), 3) == (
+        f"3 of 5 sets of the posterior sample (cards {sample().cards}; seed 3, patients 250, steps 2)"
+    )
+
+
 def test_a_qualification_says_which_sets_it_used():
     result = qualify([zuma_3()], patients=12, sets=sample(sets=3))
     assert result.provenance["parameters"].startswith("3 of 3 sets of the posterior sample")

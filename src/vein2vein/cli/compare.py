@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from vein2vein.trials.trial import Trial
 
 REPORT, DATA = "report.html", "comparison.json"
-WIDTHS = (0, 14, 16, 16, 28)
+WIDTHS = (0, 18, 14, 14, 26)
 EXAMPLES = """\b
 Examples:
   vein2vein compare --trial eliana --product tisagenlecleucel --product obecabtagene_autoleucel
   vein2vein compare --trial eliana --dose 1e6/kg --dose 5e6/kg --patients 300
   vein2vein compare --trial eliana --policy astct_2019 --policy early_conservative
   vein2vein compare a.toml b.toml --json
+  vein2vein compare --trial zuma_1 --product axi-cel --product liso-cel --parameters typical
 """
 
 
@@ -41,10 +42,17 @@ Examples:
 @options.policy("When tocilizumab, steroids and so on are given; once for each design.", multiple=True)
 @click.option("--arm", "arms", multiple=True, metavar="NAME", help="Arm of a trial that has several; one per design.")
 @options.absent_target
-@options.patients(10, 100_000, "Virtual patients enrolled in both (default: as the first trial says).")
+@options.patients(
+    10, 100_000, "Virtual patients enrolled in both, under each parameter set (default: as the first trial says)."
+)
+@options.parameters(
+    None,
+    "both designs under the same ones, so that the intervals hold what is not known of the numbers (default: posterior "
+    "where it fits the cards; else the intervals hold sampling error only).",
+)
 @options.seed("patients and differences")
 @options.out_folder("Folder for the report (default: vein2vein-results/compare-seed<S>).")
-@options.for_machines("progress, row, note, report")
+@options.for_machines("progress, note, assumed, row, report")
 @options.quiet("No progress and no table; only where the report is.")
 @options.force
 def command(
@@ -57,6 +65,7 @@ def command(
     arms: tuple[str, ...],
     absent_target: bool,
     patients: int | None,
+    parameters: str | None,
     seed: int,
     out: Path | None,
     for_machines: bool,
@@ -65,30 +74,52 @@ def command(
 ) -> None:
     """Treat the same virtual patients in two ways and show the difference of each endpoint with its 95 % interval.
 
+    Under the posterior sample the same patients are treated in both ways under each of some sets of the model's
+    numbers, and the interval is that over sets and patients. Under the numbers of the cards it holds sampling error
+    only, and is no evidence that two products differ.
+
     Either two trials (names or files), or --trial with two values of --product, --dose, --conditioning, --policy or
     --arm; of a trial with several arms, --arm names one. An option given once holds for both designs. The patients are
     those of the first trial; they have the same luck in both.
     """
-    from vein2vein.report.comparison import as_data, comparison_page
-    from vein2vein.trials.contrast import contrast
+    from vein2vein.inference.posterior import choose, sample_for, told
+    from vein2vein.inference.scoring import numbers
+    from vein2vein.inference.sets_side_by_side import same_patients
+    from vein2vein.report.comparison import as_data, assumed, comparison_page
+    from vein2vein.trials.contrast import contrast, once
 
     changes = {"product": products, "dose": doses, "conditioning": regimens, "policy": policies}
     first, second = _designs(trials, base, changes, arms, absent_target)
     folder = out or console.results_folder(f"compare-seed{seed}")
     console.new_folder(folder, (REPORT, DATA), force=force)
+    sample, note = sample_for(parameters)
+    if note:
+        console.tell_notes([note], for_machines=for_machines, quiet=False)
+    sets = choose(sample, int(numbers().sets), seed) if sample else []
     with console.progress("compare", for_machines=for_machines, quiet=quiet) as report:
-        result = contrast(first, second, patients=patients, seed=seed, progress=report)
+        result = contrast(
+            first,
+            second,
+            patients=patients,
+            seed=seed,
+            treat=same_patients(sets) if sets else once,
+            parameters=told(sample, len(sets)),
+            progress=report,
+        )
     data = write_text(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
     page = write_text(folder / REPORT, comparison_page(result), force=force)
     console.tell_notes(result.notes, for_machines=for_machines, quiet=quiet)
     if for_machines:
+        console.emit("assumed", sets=result.sets, text=assumed(result))
         for row in () if quiet else result.rows:
             console.emit("row", **vars(row))
         console.emit("report", path=page, data=data)
         return
     if not quiet:
-        headers = ("endpoint", "unit", *result.names, "difference (95 %)")
+        headers = ("endpoint", "unit, of whom", *result.names, "difference (95 %)")
         console.table(headers, [_cells(row) for row in result.rows], right=(2, 3, 4), widths=WIDTHS)
+    for sentence in assumed(result)[-1:] if quiet else assumed(result):
+        console.say(sentence)
     click.echo(f"Data: {data}")
     click.echo(f"Report: {page}")
 
@@ -145,9 +176,10 @@ def _designs(
 
 
 def _cells(row: Difference) -> tuple[str, ...]:
+    unit = f"{row.unit}, {row.among}"
     if row.missing:
-        return row.quantity, row.unit, "", "", row.missing
+        return row.quantity, unit, "", "", row.missing
     sign = "x " if row.ratio else ""
     around = interval(row.low, row.high)
     shown = f"{sign}{number(row.difference)} ({around})" if around else f"{sign}{number(row.difference)}"
-    return row.quantity, row.unit, number(row.first), number(row.second), shown
+    return row.quantity, unit, number(row.first), number(row.second), shown

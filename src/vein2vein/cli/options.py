@@ -146,6 +146,17 @@ def seed(what: str) -> Decorator:
     )
 
 
+def parameters(default: str | None, text: str) -> Decorator:
+    """Which numbers of the model: those of the cards, or sets of the posterior sample."""
+    return click.option(
+        "--parameters",
+        type=click.Choice(["typical", "posterior"]),
+        default=default,
+        show_default=default is not None,
+        help=f"Numbers of the cards, or sets of the posterior sample: {text}",
+    )
+
+
 def jobs(default: int | None, text: str) -> Decorator:
     """Processes side by side."""
     return click.option("--jobs", type=click.IntRange(1), default=default, metavar="N", help=text)

@@ -50,11 +50,8 @@ Examples:
     MOST_PATIENTS,
     "Virtual patients enrolled in each trial, under each parameter set (default: by the size of the trial).",
 )
-@click.option(
-    "--parameters",
-    type=click.Choice(["typical", "posterior"]),
-    help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of them "
-    "(default: posterior where it fits the cards).",
+@options.parameters(
+    None, "the intervals then hold what is not known of the numbers (default: posterior where it fits the cards)."
 )
 @click.option(
     "--left-out",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,16 @@ REPORT, FIGURE = "report.html", "journey.svg"
 AROUND = "journey"  # the figure of the days around the infusion, which has a file of its own
 MOST_SENT = 4_000  # companions whose journeys a second process gets to draw; of more, it would hold too much memory
 MOST_REPEATS = 100_000
+SPREAD = (
+    "each patient is under one set of the posterior sample: differences between the patients shown are differences "
+    "between patients and what is not known of the model's numbers, together"
+)
 EXAMPLES = """\b
 Examples:
   vein2vein simulate --init patient.toml
   vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg --seed 3
   vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --seed 7 --json
+  vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --parameters posterior
 """
 
 
@@ -45,9 +51,10 @@ Examples:
     metavar="N",
     help="Patients who share what is known of this one.",
 )
+@options.parameters("typical", "each patient is then under one of them.")
 @options.out_folder("Folder for report and figure (default: vein2vein-results/<patient>-<product>-seed<S>).")
 @options.init("Write an example patient to start from")
-@options.for_machines("progress, step, day, report")
+@options.for_machines("progress, parameters, step, day, report")
 @options.quiet("No progress and no tables; only where the report is.")
 @options.force
 def command(
@@ -58,6 +65,7 @@ def command(
     absent_target: bool,
     seed: int,
     repeat: int,
+    parameters: str,
     out: Path | None,
     init: Path | None,
     for_machines: bool,
@@ -85,7 +93,21 @@ def command(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
     with second_process(wanted=repeat <= MOST_SENT) as ask, console.no_garbage():
-        _run(patient, product, dose, policy, absent_target, seed, repeat, out, ask, for_machines, quiet, force)
+        _run(
+            patient,
+            product,
+            dose,
+            policy,
+            absent_target,
+            seed,
+            repeat,
+            parameters,
+            out,
+            ask,
+            for_machines,
+            quiet,
+            force,
+        )
 
 
 def _run(
@@ -96,6 +118,7 @@ def _run(
     absent_target: bool,
     seed: int,
     repeat: int,
+    parameters: str,
     out: Path | None,
     ask: Ask,
     for_machines: bool,
@@ -103,6 +126,8 @@ def _run(
     force: bool,
 ) -> None:
     from vein2vein.cards import read_card
+    from vein2vein.inference.posterior import sample_for, told
+    from vein2vein.inference.sets_side_by_side import each_under
     from vein2vein.journey.chart import simulate
     from vein2vein.report.patient import draw_patient, patient_page
     from vein2vein.therapy.disease import find_disease
@@ -112,29 +137,45 @@ def _run(
 
     card = read_card(file)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
-    disease, told = find_disease(known.disease), told_of(known)
-    check_targets(chosen, disease, told, asked=absent_target)
-    options.acts_on_targets(absent_target, absent(chosen, disease, told))
+    disease, densities = find_disease(known.disease), told_of(known)
+    check_targets(chosen, disease, densities, asked=absent_target)
+    options.acts_on_targets(absent_target, absent(chosen, disease, densities))
+    sample, _ = sample_for(parameters)
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
     patients = known if repeat == 1 else _companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         treat = simulate if policy is None else functools.partial(simulate, policy=policy)
-        journey = treat(patients, chosen, dose=dose, absent_target=absent_target, seed=seed, progress=report)
+        overlay, constants = each_under(sample, chosen, disease, patients.number, seed) if sample else (None, None)
+        journey = treat(
+            patients, chosen, dose=dose, absent_target=absent_target, overlay=overlay, constants=constants, seed=seed,
+            progress=report,
+        )  # fmt: skip
+        used = told(sample, len(overlay.sets) if overlay else 0)
+        journey = _with_numbers(journey, used, (SPREAD,) if sample else ())
         spread = None if repeat == 1 else journey
         drawn = functools.cache(ask(draw_patient, journey, 0, spread))
     # what is told is told while the other process draws
     console.tell_notes((*noticed, *journey.notes), for_machines=for_machines, quiet=quiet)
     if for_machines:
+        console.emit("parameters", text=used)
         _emit(journey, spread)
     elif not quiet:
         _print(journey, spread)
+        console.say(f"Numbers of the model: {used}.")
     text = patient_page(journey, 0, spread, patient_name(card), drawn)
     own = {picture.name: picture.svg for picture in drawn()}
     files = {"Figure": write_text(folder / FIGURE, own[AROUND], force=force)} if AROUND in own else {}
     files["Report"] = write_text(folder / REPORT, text, force=force)
     for what, path in files.items():
         console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)
+
+
+def _with_numbers(journey: Journey, used: str, notes: tuple[str, ...]) -> Journey:
+    """The journey that says which numbers of the model it used."""
+    provenance = journey.provenance.copy()
+    provenance["parameters"] = used
+    return replace(journey, provenance=provenance, notes=(*journey.notes, *notes))
 
 
 def _companions(known: Patient, count: int, seed: int) -> Patient:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,6 +14,12 @@ from vein2vein.files import write_text
 from vein2vein.report.beside import here, second_process
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vein2vein.inference.posterior import Member, Posterior
     from vein2vein.report.beside import Ask
     from vein2vein.runs.large import LargeResult
     from vein2vein.trials.trial import Trial, TrialResult
@@ -27,12 +33,21 @@ Examples:
   vein2vein trial eliana --patients 200 --seed 7 --out results --export nonmem
   vein2vein trial --init my.toml && vein2vein trial my.toml
   vein2vein trial eliana --patients 1000000 --out large
+  vein2vein trial eliana --parameters posterior
 """
 
 
 @click.command("trial", cls=options.Command, epilog=EXAMPLES)
 @click.argument("trial", required=False, metavar="[NAME|FILE]")
-@options.patients(1, options.MOST_PATIENTS, "Virtual patients to enroll (default: as the trial file says).")
+@options.patients(
+    1,
+    options.MOST_PATIENTS,
+    "Virtual patients to enroll (default: as the trial file says); with --parameters posterior, under each set "
+    "(default: by the size of the trial).",
+)
+@options.parameters(
+    "typical", "each simulated trial is then drawn under one of them, so that intervals hold what is not known of them."
+)
 @options.seed("patients and results")
 @options.out_folder("Folder for report and results (default: vein2vein-results/<trial>-seed<S>).")
 @click.option(
@@ -49,12 +64,13 @@ Examples:
 @options.jobs(1, "Processes that compute chunks, each with its own in memory (default 1).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run in chunks on a Dask scheduler, such as tcp://10.0.0.5:8786.")
 @click.option("--all", "every", is_flag=True, help="Every row of the comparison, before the ten lines.")
-@options.for_machines("progress, row, summary, report")
+@options.for_machines("progress, row, summary, parameters, report")
 @options.quiet("No progress and no summary; only where the report is.")
 @options.force
 def command(
     trial: str | None,
     patients: int | None,
+    parameters: str,
     seed: int,
     out: Path | None,
     export: str | None,
@@ -91,15 +107,22 @@ def command(
     with ExitStack() as held:  # what makes ready while this process loads what it needs itself
         ask = held.enter_context(second_process(wanted=not in_chunks and (patients or 1) <= MOST_SENT))
         held.enter_context(console.no_garbage())
+        from vein2vein.inference.posterior import sample_for
         from vein2vein.runs.store import holds_large
         from vein2vein.trials.trial import load_trial
 
-        plan = load_trial(trial)
+        plan, sample = load_trial(trial), sample_for(parameters)[0]
         folder = out or console.results_folder(f"{plan.name}-seed{seed}")
-        large = in_chunks or (patients or plan.patients) > MOST_AT_ONCE or holds_large(folder)
+        asked = _asked(plan, sample, patients, seed)
+        large = in_chunks or asked.numbers.size > MOST_AT_ONCE or holds_large(folder)
         if not large:
-            _run(plan, patients, seed, folder, export, ask, every, for_machines, quiet, force)
+            _run(plan, asked, seed, folder, export, ask, every, for_machines, quiet, force)
             return
+    if sample:
+        raise InputError(
+            f"--parameters posterior works on runs in one piece: at most {MOST_AT_ONCE:,} patients in all (found "
+            f"{asked.numbers.size:,}), no --chunk, --keep-courses, --jobs or --scheduler, and no folder of such a run."
+        )
     if export:
         raise InputError(f"--export works on runs in one piece: at most {MOST_AT_ONCE:,} patients, no --chunk.")
     from vein2vein.runs.large import run_large
@@ -117,12 +140,36 @@ def command(
             force=force,
             progress=report,
         )
-    _tell_large(plan, chunks, every, for_machines, quiet)
+    _tell_large(plan, chunks, asked.told, every, for_machines, quiet)
+
+
+class _Asked(NamedTuple):
+    """Who is enrolled under which numbers of the model."""
+
+    numbers: NDArray[np.int64]
+    sets: Sequence[Member | None]
+    of: NDArray[np.intp] | None
+    told: str
+
+
+def _asked(plan: Trial, sample: Posterior | None, patients: int | None, seed: int) -> _Asked:
+    """All patients under the numbers of the cards, or so many under each of some sets."""
+    import numpy as np
+
+    from vein2vein.inference.posterior import told
+    from vein2vein.trials.trial import patients_of
+
+    if sample is None:
+        return _Asked(np.arange(patients_of(plan, patients)), [None], None, told(None, 0))
+    from vein2vein.inference.qualification import spread
+
+    sets, of = spread(plan, sample, patients, seed)
+    return _Asked(np.arange(of.size), sets, of, told(sample, len(sets)))
 
 
 def _run(
     plan: Trial,
-    patients: int | None,
+    asked: _Asked,
     seed: int,
     folder: Path,
     export: str | None,
@@ -138,10 +185,10 @@ def _run(
     tables = (*(f"{name}.parquet" for name in TABLES), MANIFEST)
     console.new_folder(folder, (REPORT, *tables, *([NONMEM] if export else [])), force=force)
     with console.progress(plan.name, for_machines=for_machines, quiet=quiet) as report:
-        result, files = _results(plan, patients, seed, folder, export, ask, report, force)
+        result, files = _results(plan, asked, seed, folder, export, ask, report, force)
     unusual = [note for note in result.journey.notes if note.startswith(console.UNUSUAL)]
     console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
-    _tell_outcome(plan, result, every, for_machines, quiet)
+    _tell_outcome(plan, result, asked.told, every, for_machines, quiet)
     _say_failed(int((result.journey.status != 0).sum()), len(result.journey.status), for_machines)
     for what, path in files.items():
         console.tell(f"{what}: {path}", "report" if what == "Report" else "file", for_machines, path=path, what=what)
@@ -149,7 +196,7 @@ def _run(
 
 def _results(
     plan: Trial,
-    patients: int | None,
+    asked: _Asked,
     seed: int,
     folder: Path,
     export: str | None,
@@ -160,8 +207,6 @@ def _results(
     """Treat, compare and write; the figures are drawn beside, in the order in which they can be."""
     from concurrent.futures import ThreadPoolExecutor
 
-    import numpy as np
-
     from vein2vein.report import facts
     from vein2vein.report.figures_forest import comparison_figure
     from vein2vein.report.trial import trial_page
@@ -169,13 +214,18 @@ def _results(
     from vein2vein.runs.store import write_trial
     from vein2vein.trials import trial as trials
 
-    numbers = np.arange(trials.patients_of(plan, patients))
-    journey = trials.enroll_and_treat(plan, numbers, seed=seed, progress=report)
-    asked = ask if numbers.size <= MOST_SENT else here
-    drawn = asked(draw_trial, plan, journey)
+    numbers, sets, of, told = asked
+    if of is None:
+        journey = trials.enroll_and_treat(plan, numbers, seed=seed, progress=report)
+    else:
+        from vein2vein.inference.sets_side_by_side import treated
+
+        journey = treated(plan, sets, of, numbers, seed=seed, progress=report)
+    process = ask if numbers.size <= MOST_SENT else here
+    drawn = process(draw_trial, plan, journey)
     report(1.0, trials.COMPARING)
-    result = trials.set_beside(plan, journey, seed=seed)
-    compared = asked(comparison_figure, facts.compared(result))
+    result = trials.set_beside(plan, journey, seed=seed, of=of, parameters=told)
+    compared = process(comparison_figure, facts.compared(result))
     with ThreadPoolExecutor(1) as beside:  # and the tables are written
         stored = beside.submit(write_trial, result, folder)
         text = trial_page(result, drawn, compared)
@@ -188,7 +238,9 @@ def _results(
     return result, files
 
 
-def _tell_outcome(plan: Trial, result: TrialResult | LargeResult, every: bool, for_machines: bool, quiet: bool) -> None:
+def _tell_outcome(
+    plan: Trial, result: TrialResult | LargeResult, told: str, every: bool, for_machines: bool, quiet: bool
+) -> None:
     """The rows for machines; for people the headline, where asked for after every row."""
     from vein2vein.report import facts, headline
     from vein2vein.trials.controls import STANDARD_CARE
@@ -206,19 +258,21 @@ def _tell_outcome(plan: Trial, result: TrialResult | LargeResult, every: bool, f
         for row in result.comparison:
             console.emit("row", **vars(row))
         console.emit("summary", **trial_summary.as_data(plan, blocks, rows))
+        console.emit("parameters", text=told)
     elif not quiet:
         if every:
             trial_summary.print_comparison(result.comparison)
         trial_summary.tell_headline(plan, blocks, rows)
         if not rows and not isinstance(result, TrialResult):
             trial_summary.tell_counts(result.summary)
+        console.say(f"Numbers of the model: {told}.")
 
 
-def _tell_large(plan: Trial, result: LargeResult, every: bool, for_machines: bool, quiet: bool) -> None:
+def _tell_large(plan: Trial, result: LargeResult, told: str, every: bool, for_machines: bool, quiet: bool) -> None:
     """What came out of a run in chunks; no report, because no journey is ever whole in memory."""
     for note in result.notes:
         console.tell(f"note: {note}", "note", for_machines, text=note)
-    _tell_outcome(plan, result, every, for_machines, quiet)
+    _tell_outcome(plan, result, told, every, for_machines, quiet)
     _say_failed(result.failed, result.patients, for_machines)
     console.tell(f"Results: {result.folder}", "file", for_machines, path=result.folder, what="Results")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from dataclasses import replace as but
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,8 @@ from vein2vein.files import write_text
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import Parameter, ParameterSet, Spread
 from vein2vein.randomness import uniforms
-from vein2vein.therapy.disease import all_diseases
-from vein2vein.therapy.product import all_products
+from vein2vein.therapy.disease import Disease, all_diseases
+from vein2vein.therapy.product import Product, all_products
 from vein2vein.virtual.constants import Constants
 from vein2vein.virtual.constants import bundled as bundled_constants
 from vein2vein.virtual.constants import parameters as constant_parameters
@@ -66,6 +66,13 @@ class Factor:
     what: str
     cards: tuple[str, ...]
     prior_sd: float
+
+
+class Cards(NamedTuple):
+    """What one patient is treated for and with: all of a trial that a set asks for."""
+
+    product: Product
+    disease: Disease
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ def member(factors: Iterable[Factor], logs: NDArray[np.float64]) -> Member:
     return Member(found)
 
 
-def overlay(one: Member, arm: Trial) -> ParameterSet | None:
+def overlay(one: Member, arm: Trial | Cards) -> ParameterSet | None:
     """The numbers that a set changes for a trial, or one arm of it, to be laid over the cards.
 
     A factor on a card counts unless a card laid over it brings that number itself: the product over the reference set,
@@ -166,6 +173,37 @@ def choose(posterior: Posterior, count: int, seed: int) -> list[Member]:
     pairs = np.argsort(luck, kind="stable")[: -(-count // 2)]
     sets = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()[:count]
     return [member(posterior.factors, posterior.logs[i]) for i in np.sort(sets[sets < len(posterior.logs)])]
+
+
+def scatter(posterior: Posterior, numbers: NDArray[np.int64], seed: int) -> tuple[list[Member], NDArray[np.intp]]:
+    """Draw a set for each patient, by the seed and the patient's number alone.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    numbers : ndarray of int, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    list of Member
+        The sets that were drawn.
+    ndarray of int, shape (n,)
+        Place among them of each patient's own.
+    """
+    luck = uniforms(seed, "parameter set of a patient", numbers)[:, 0]
+    drawn, of = np.unique((luck * len(posterior.logs)).astype(np.intp), return_inverse=True)
+    return [member(posterior.factors, posterior.logs[i]) for i in drawn], of.astype(np.intp)
+
+
+def told(posterior: Posterior | None, count: int) -> str:
+    """In words which numbers a run used: those of the cards, or so many sets of the sample."""
+    if posterior is None:
+        return "typical: as on the cards"
+    made = ", ".join(
+        f"{name} {posterior.facts[name]}" for name in ("seed", "patients", "steps") if name in posterior.facts
+    )
+    return f"{count} of {len(posterior.logs)} sets of the posterior sample (cards {posterior.cards}; {made})"
 
 
 # Which cards

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
-from vein2vein.inference.posterior import Posterior, choose
+from vein2vein.inference.posterior import Member, Posterior, choose, told
 from vein2vein.inference.scoring import (
     OTHER,
     NotRun,
@@ -32,12 +32,11 @@ from vein2vein.inference.scoring import (
 from vein2vein.inference.sets_side_by_side import Sets, chunks, overlay_for, treated_under
 from vein2vein.parameters import ParameterSet, read_parameters
 from vein2vein.runs.scheduler import compute_here, compute_in
-from vein2vein.trials.comparison import LEVEL, RESAMPLES, Row, beside, resampled
+from vein2vein.trials.comparison import RESAMPLES, Part, pooled, resampled
 from vein2vein.trials.published import Published
 from vein2vein.trials.trial import Trial, follow_up_at, list_trials, load_trial
 
 Progress = Callable[[float, str], None]
-Part = tuple[int, NDArray[np.float64] | None, str]  # of a row: who counts, what drawn trials gave, or why nothing
 READ = "read"
 
 __all__ = [
@@ -107,7 +106,7 @@ def score(
     ]
     chosen = [trial for trial in chosen if scored_rows(trial)]
     sample = _sample(sets, seed)
-    counts = [_enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
+    counts = [enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
     tasks = [(i, some) for i, count in enumerate(counts) for some in chunks(len(sample), count)]
     task = partial(_part, chosen, counts, sample, tasks, seed)
     compute = compute_here if jobs == 1 else partial(compute_in, jobs)
@@ -120,7 +119,7 @@ def score(
     found: list[ScoredRow] = []
     for i, trial in enumerate(chosen):
         mine = [parts[i, j] for j in range(len(sample))]
-        found += [judge(trial, row, _pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
+        found += [judge(trial, row, pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
     return tuple(found)
 
 
@@ -142,12 +141,36 @@ def _sample(sets: Sets | Sequence[Sets] | Posterior, seed: int) -> list[Sets]:
     return list(sets) if isinstance(sets, Sequence) else [sets]
 
 
-def _enrolled(trial: Trial, sets: int) -> int:
-    """Virtual patients enrolled in a trial under each of so many parameter sets."""
+def enrolled(trial: Trial, sets: int) -> int:
+    """Virtual patients enrolled in a trial under each of so many parameter sets when nothing else is asked for."""
     if sets == 1:
         return max(int(numbers().patients), trial.patients if trial.arms else 0)
     largest = max(trial.enrolled, *(row.draw for row in scored_rows(trial)))
     return max(int(numbers().under_each), int(numbers().spare * largest))
+
+
+def spread(
+    trial: Trial, posterior: Posterior, patients: int | None, seed: int
+) -> tuple[list[Member], NDArray[np.intp]]:
+    """Some sets of a sample, and for each patient of one run of a trial which of them holds.
+
+    Parameters
+    ----------
+    trial : Trial
+    posterior : Posterior
+    patients : int or None
+        Enrolled under each set (default: by the size of the trial).
+    seed : int
+
+    Returns
+    -------
+    list of Member
+    ndarray of int, shape (sets * patients,)
+        Set by set.
+    """
+    sets = choose(posterior, int(numbers().sets), seed)
+    each = enrolled(trial, len(sets)) if patients is None else patients
+    return sets, np.repeat(np.arange(len(sets)), each)
 
 
 def _part(
@@ -180,14 +203,6 @@ def _part(
 def _tolerance(sets: int) -> float | None:
     """Of the solver under so many sets; None: the journey's own."""
     return numbers().tolerance if sets > 1 else None
-
-
-def _pooled(row: Published, parts: Sequence[Part]) -> Row:
-    """The row beside the simulated trials of every set: each of them was drawn under one set."""
-    results = [result for _, result, _ in parts if result is not None]
-    missing = next((why for _, result, why in parts if result is None), "")
-    pool = sum(size for size, _, _ in parts)
-    return beside(row, pool, np.concatenate(results) if results else None, level=LEVEL, missing=missing)
 
 
 def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredRow, ...]:
@@ -230,9 +245,6 @@ def qualify(
 
 
 def _told(sets: Sets | Sequence[Sets] | Posterior, count: int) -> str:
-    if isinstance(sets, Posterior):
-        made = ", ".join(f"{name} {sets.facts[name]}" for name in ("seed", "patients", "steps") if name in sets.facts)
-        return f"{count} of {len(sets.logs)} sets of the posterior sample (cards {sets.cards}; {made})"
-    if sets is None:
-        return "typical: as on the cards"
+    if sets is None or isinstance(sets, Posterior):
+        return told(sets, count)
     return "a variant" if count == 1 else f"{count} variants"

@@ -5,17 +5,30 @@ A run costs as much for its days as for its patients; patients under other numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.inference.posterior import CONSTANTS, VALUE, Member, constants_under, overlay
+from vein2vein.arguments import Progress
+from vein2vein.inference.posterior import (
+    CONSTANTS,
+    VALUE,
+    Cards,
+    Member,
+    Posterior,
+    constants_under,
+    overlay,
+    scatter,
+)
 from vein2vein.journey.journey import Journey
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import take
+from vein2vein.therapy.disease import Disease
+from vein2vein.therapy.product import Product
 from vein2vein.trials.trial import Trial, enroll_and_treat
+from vein2vein.variants import Variants
 from vein2vein.virtual.constants import BY_PATIENT, Constants, bundled, scaled
 
 Sets = ParameterSet | Member | Mapping[str, ParameterSet] | None
@@ -35,6 +48,7 @@ def treated_under(
     *,
     seed: int,
     tolerance: float | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Journey]:
     """Take patients through a trial under each of some parameter sets.
 
@@ -47,6 +61,8 @@ def treated_under(
     seed : int
     tolerance : float, optional
         Of the solver, in place of the journey's own.
+    progress : callable (fraction, text), optional
+        Of each run.
 
     Yields
     ------
@@ -57,21 +73,79 @@ def treated_under(
     for group in groups:
         chosen, whose = [sets[i] for i in group], [numbers[i] for i in group]
         of = np.repeat(np.arange(len(chosen)), [len(one) for one in whose])
-        journey = enroll_and_treat(
-            trial,
-            np.concatenate(whose),
-            seed=seed,
-            overlay=partial(_overlays, chosen),
-            constants=_constants(chosen, of),
-            of=of,
-            tolerance=tolerance,
-        )
+        journey = treated(trial, chosen, of, np.concatenate(whose), seed=seed, tolerance=tolerance, progress=progress)
         for at in range(len(chosen)):
             yield journey if len(chosen) == 1 else take(journey, np.flatnonzero(of == at))
 
 
-def _overlays(chosen: Sequence[Sets], trial: Trial) -> tuple[ParameterSet | None, ...]:
-    return tuple(overlay_for(trial, one) for one in chosen)
+def treated(
+    trial: Trial,
+    sets: Sequence[Sets],
+    of: NDArray[np.intp],
+    numbers: NDArray[np.int64],
+    *,
+    seed: int,
+    tolerance: float | None = None,
+    progress: Progress | None = None,
+) -> Journey:
+    """Take patients through a trial in one run, each under one of some parameter sets.
+
+    Parameters
+    ----------
+    trial : Trial
+    sets : sequence of Member, ParameterSet, mapping or None
+    of : ndarray of int, shape (n,)
+        Place among ``sets`` of each patient's own.
+    numbers : ndarray of int, shape (n,)
+    seed : int
+    tolerance, progress
+        As for ``enroll_and_treat``.
+
+    Raises
+    ------
+    InputError
+        A set among several changes a constant that is one number for all patients of a run.
+    """
+    return enroll_and_treat(
+        trial,
+        numbers,
+        seed=seed,
+        overlay=partial(overlays, sets),
+        constants=constants_of(sets, of),
+        of=of,
+        tolerance=tolerance,
+        progress=progress,
+    )
+
+
+def each_under(
+    posterior: Posterior, product: Product, disease: Disease, numbers: NDArray[np.int64], seed: int
+) -> tuple[Variants, Constants]:
+    """What ``simulate`` takes as overlay and constants, with each patient under one set of a sample."""
+    sets, of = scatter(posterior, numbers, seed)
+    return Variants(overlays(sets, Cards(product, disease)), of), constants_of(sets, of)
+
+
+def same_patients(
+    sets: Sequence[Sets],
+) -> Callable[[Trial, NDArray[np.int64], int, Progress], Iterable[Journey]]:
+    """What takes the same patients through a trial under each of some sets, a few at a time; for ``contrast``."""
+
+    def treat(trial: Trial, numbers: NDArray[np.int64], seed: int, progress: Progress) -> Iterator[Journey]:
+        for some in chunks(len(sets), numbers.size):
+            chosen = [sets[i] for i in some]
+
+            def say(fraction: float, text: str = "", some: range = some) -> None:
+                progress((some.start + fraction * len(some)) / len(sets), text)
+
+            yield from treated_under(trial, chosen, [numbers] * len(some), seed=seed, progress=say)
+
+    return treat
+
+
+def overlays(sets: Sequence[Sets], arm: Trial | Cards) -> tuple[ParameterSet | None, ...]:
+    """What of each set holds for a trial, an arm of it, or one patient's product and disease."""
+    return tuple(overlay_for(arm, one) for one in sets)
 
 
 def _may_share(one: Sets) -> bool:
@@ -83,21 +157,22 @@ def _factors(one: Sets) -> Mapping[tuple[str, str, str], float]:
     return one.factors if isinstance(one, Member) else {}
 
 
-def _constants(chosen: Sequence[Sets], of: NDArray[np.intp]) -> Constants:
-    if len(chosen) == 1:
-        return constants_under(chosen[0])
-    given = [_factors(one) for one in chosen]
+def constants_of(sets: Sequence[Sets], of: NDArray[np.intp]) -> Constants:
+    """The constants of bedside, covariates and hazards where each patient is under one of some sets; ``of``: (n,)."""
+    if len(sets) == 1:
+        return constants_under(sets[0])
+    given = [_factors(one) for one in sets]
     keys = dict.fromkeys(key for one in given for key in one if key[0] in CONSTANTS and key[2] == VALUE)
     own = {(card, name): np.array([one.get((card, name, what), 1.0) for one in given])[of] for card, name, what in keys}
     return scaled(bundled(), own, "parameter sets") if own else bundled()
 
 
-def overlay_for(trial: Trial, sets: Sets) -> ParameterSet | None:
+def overlay_for(trial: Trial | Cards, sets: Sets) -> ParameterSet | None:
     """What of some variants of the model's numbers holds for a trial (or one arm of it).
 
     Parameters
     ----------
-    trial : Trial
+    trial : Trial or Cards
     sets : ParameterSet, Member, or mapping of name to ParameterSet, or None
         One set for all; factors on numbers of cards; or by the name of a product or disease, "" for all. Never by
         trial.

@@ -41,7 +41,7 @@ NOT_ASSESSED = -1  # of a visit
 
 
 class Provenance(TypedDict):
-    """What it takes to get the same figures again; the last three are of a trial."""
+    """What it takes to get the same figures again; the last four are of a trial or a command."""
 
     version: str
     model: str
@@ -58,6 +58,7 @@ class Provenance(TypedDict):
     trial: NotRequired[str]
     trial_file: NotRequired[str]
     patients: NotRequired[int]
+    parameters: NotRequired[str]
 
 
 @described

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vein2vein.clinic.words import endpoint_titles
 from vein2vein.report import page
 from vein2vein.report.facts import flat, quantity_title
-from vein2vein.report.figures import Picture, draw_intervals, render, text_width
-from vein2vein.report.look import color, unit_name
+from vein2vein.report.figures import Picture, draw_intervals, months, render, text_width
+from vein2vein.report.figures_survival import CLOCKS
+from vein2vein.report.look import color, look, unit_name
 from vein2vein.therapy.product import all_products
-from vein2vein.trials.contrast import Contrast, Difference
+from vein2vein.trials.contrast import Contrast, Curves, Difference
 from vein2vein.trials.trial import list_trials
 
 if TYPE_CHECKING:
@@ -24,7 +26,42 @@ if TYPE_CHECKING:
 def as_data(result: Contrast) -> dict[str, object]:
     """The comparison as JSON holds it; numbers that are not finite are null."""
     rows = [{name: _plain(value) for name, value in vars(row).items()} for row in result.rows]
-    return {"designs": list(result.names), "patients": result.patients, "rows": rows, "provenance": result.provenance}
+    curves = [
+        {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(one).items()}
+        for one in result.curves
+    ]
+    return {
+        "designs": list(result.names),
+        "patients": result.patients,
+        "sets": result.sets,
+        "assumed": assumed(result),
+        "rows": rows,
+        "curves": curves,
+        "provenance": result.provenance,
+    }
+
+
+def assumed(result: Contrast) -> list[str]:
+    """What the differences rest on, in sentences; the last one says what their intervals hold."""
+    several = result.sets > 1
+    sets = f", and under the same {result.sets} sets of the model's numbers" if several else ""
+    return [
+        f"Same population: both designs treat the same {result.patients} virtual patients, those of "
+        f"{result.provenance['trial']}, with the same luck{sets}. In practice the two are given to different patients; "
+        "what comes of that is not in the differences.",
+        f"Numbers of the model: {result.provenance.get('parameters', 'typical: as on the cards')}.",
+        "Each difference is computed by set, in both designs under the same one; shown are the middle of the sets, and "
+        "the interval that holds 95 % of the differences over sets and patients drawn again."
+        if several
+        else SAMPLING_ONLY,
+    ]
+
+
+SAMPLING_ONLY = (
+    "SAMPLING ERROR ONLY: the intervals hold the luck of so many patients under one set of the model's numbers. What "
+    "is not known of these numbers is not in them: the true difference may lie far outside, more patients narrow them "
+    "without end, and an interval without zero is no evidence that the designs differ."
+)
 
 
 def _plain(value: object) -> object:
@@ -49,6 +86,8 @@ def comparison_page(result: Contrast) -> str:
         quantity=quantity_title,
         unit=unit_name,
         picture=differences_figure(result),
+        curves=[survival_figure(one, (first, second)) for one in result.curves],
+        assumed=assumed(result),
         provenance=flat(result.provenance),
     )
 
@@ -89,4 +128,30 @@ def differences_figure(result: Contrast) -> Picture | None:
         labels=text_width(names, "small_size"),
         caption="Right of the line: more patients in the second design. An interval that crosses the line leaves the "
         "direction open.",
+    )
+
+
+def survival_figure(curves: Curves, names: tuple[str, str]) -> Picture:
+    """Survival in both designs with the interval on each day."""
+    title, at = endpoint_titles()[curves.event], months(curves.days)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for i, (name, hue) in enumerate(zip(names, (color("infused"), color("enrolled")), strict=True)):
+            low, high = 100 * curves.low[i], 100 * curves.high[i]
+            axes.fill_between(at, low, high, step="post", color=hue, alpha=look("figure", "band_alpha"), linewidth=0)
+            axes.step(at, 100 * curves.value[i], where="post", color=hue, label=name)
+        axes.set_ylim(0, 103)
+        axes.set_xlabel(f"Months after {CLOCKS[curves.clock]}")
+        axes.set_ylabel(f"{title} (% of the {curves.among})")
+        axes.legend()
+
+    return render(
+        f"survival-{curves.event.lower()}",
+        f"{title} of the {curves.among} in both designs",
+        f"Kaplan-Meier curves of {title.lower()} in both designs with 95 percent bands.",
+        draw,
+        height=4,
+        caption="Bands: 95 % intervals on each day, as those of the table. They are wider than what is known of the "
+        "difference, because both designs treat the same patients.",
     )

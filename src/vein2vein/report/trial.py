@@ -101,6 +101,7 @@ def trial_page(
         "facts": trial_facts(result),
         "grade_names": texts("grades", "names"),
         "worth": fit.fit_words(result.trial),
+        "numbers": result.provenance.get("parameters", ""),
         "tallies": fit.tallies(result.trial, rows),
         "judged": len(fit.judged(rows)),
         **missed(rows),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vein2vein import units
 from vein2vein.journey.journey import Journey, given_standard_care
 from vein2vein.randomness import uniforms
-from vein2vein.records import described
+from vein2vein.records import described, take
 from vein2vein.statistics.hazard_ratio import hazard_ratio
 from vein2vein.statistics.incidence import cumulative_incidence
 from vein2vein.statistics.intervals import quantile, shares
@@ -33,6 +33,7 @@ from vein2vein.trials.subgroups import within
 RESAMPLES = 400  # trials drawn for one row: the ends of a 90 % interval then rest on 20 trials each
 LEVEL = 0.9  # share of the drawn trials inside the interval shown
 PERCENT = 100.0  # unit factor
+Part = tuple[int, Floats | None, str]  # of a row: who counts, what drawn trials gave, or why nothing
 NOT_EVALUATED = "NE"  # response of one who had not been assessed at the data cut-off
 
 
@@ -124,6 +125,7 @@ def compare(
     seed: int,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
+    of: NDArray[np.intp] | None = None,
 ) -> tuple[Row, ...]:
     """Set each published row beside simulated trials of its size.
 
@@ -140,18 +142,28 @@ def compare(
     seed : int
     resamples : int
     level : float
+    of : ndarray of int, shape (n,), optional
+        The parameter set that each patient is under: each simulated trial is drawn under one of them.
     """
-    found = resampled(published, journey, follow_up=follow_up, scale=scale, until=until, seed=seed, resamples=resamples)
-    return tuple(
-        beside(row, pool, result, level=level, missing=missing)
-        for row, (pool, result, missing) in zip(published, found, strict=True)
-    )
+    everyone = np.arange(journey.count)
+    groups = [everyone] if of is None else [np.flatnonzero(of == one) for one in np.unique(of)]
+    parts = [
+        list(
+            resampled(
+                published, journey if of is None else take(journey, who),
+                follow_up={name: days[who] for name, days in follow_up.items()}, scale=scale, until=until, seed=seed,
+                resamples=-(-resamples // len(groups)), again=len(groups) == 1,
+            )
+        )
+        for who in groups
+    ]  # fmt: skip
+    return tuple(pooled(row, [part[k] for part in parts], level=level) for k, row in enumerate(published))
 
 
 def resampled(
     published: Sequence[Published], journey: Journey, *, follow_up: Mapping[str, Floats], scale: str, until: float,
     seed: int, resamples: int, again: bool = True,
-) -> Iterator[tuple[int, Floats | None, str]]:  # fmt: skip
+) -> Iterator[Part]:  # fmt: skip
     """For each row the virtual patients who count, what trials drawn from them gave (resamples,), or why nothing.
 
     ``again``: see ``statistics.resampling.sample``.
@@ -172,6 +184,14 @@ def resampled(
             continue
         chosen = draw(members, row.draw or members.size, resamples=resamples, seed=seed, again=again)
         yield members.size, summarize(row, *(np.asarray(a)[chosen] for a in arrays)), ""
+
+
+def pooled(row: Published, parts: Sequence[Part], *, level: float = LEVEL) -> Row:
+    """Set a row beside the simulated trials of every parameter set: each of them was drawn under one set."""
+    results = [result for _, result, _ in parts if result is not None]
+    missing = next((why for _, result, why in parts if result is None), "")
+    pool = sum(size for size, _, _ in parts)
+    return beside(row, pool, np.concatenate(results) if results else None, level=level, missing=missing)
 
 
 def nobody(row: Published) -> str:

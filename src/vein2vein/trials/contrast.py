@@ -1,12 +1,15 @@
 """Two designs on the same virtual patients: products, doses, conditioning, or the designs of two trial files.
 
-Every patient meets the same luck in both (common random numbers), so that a difference is that of the designs. Its
-interval comes from drawing patients again, each with both of their journeys.
+Every patient meets the same luck in both (common random numbers), so that a difference is that of the designs. Where
+several sets of the model's numbers are known that may be true, the same patients are treated in both designs under each
+of them, and the difference is computed by set. Its interval comes from drawing a set and patients again, each with both
+of their journeys: it then holds what is not known of the numbers and the luck of so many patients, each once. Under one
+set it holds the luck alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -23,18 +26,23 @@ from vein2vein.journey.journey import Journey
 from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
+from vein2vein.statistics.survival import kaplan_meier
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
 from vein2vein.trials.comparison import read_row, summarize
 from vein2vein.trials.endpoints.measures import NotProduced
-from vein2vein.trials.endpoints.reading import Cells, Flags
+from vein2vein.trials.endpoints.reading import Cells, Flags, Floats
 from vein2vein.trials.published import Published, number_of, read_published
 from vein2vein.trials.trial import Trial, enroll_and_treat, one_arm, patients_of
 
 RATIO = "geometric mean"  # of this statistic the ratio of two is shown, of the others the difference
 RESAMPLES = 400  # draws of patients behind an interval
 LEVEL = 0.95  # share of the draws inside the interval
+GRID = 120  # days on which a curve is drawn
+Treat = Callable[[Trial, NDArray[np.int64], int, Progress], Iterable[Journey]]
+Reading = tuple[tuple[Cells, ...], Flags] | str  # what a row reads off all patients and who counts, or why nothing
+Pair = tuple[tuple[tuple[Cells, ...], Flags], tuple[tuple[Cells, ...], Flags]]
 
 
 @described
@@ -46,12 +54,14 @@ class Difference:
     ----------
     quantity, unit : str
     first, second : float
-        Value in each design.
+        Value in each design: the middle one of the sets.
     difference, low, high : float
-        Second less first (or second over first, where ``ratio``) and its 95 % interval.
+        Second less first (or second over first, where ``ratio``), the middle one of the sets, and its 95 % interval.
     ratio : bool
+    among : str
+        Denominator, such as infused or enrolled.
     patients : tuple of int
-        Who counts for it in each design.
+        Who counts for it in each design under one set (the middle one of the sets).
     missing : str
         Why there is nothing to compare; "" where there is.
     """
@@ -64,18 +74,44 @@ class Difference:
     low: float
     high: float
     ratio: bool
+    among: str
     patients: tuple[int, int]
     missing: str = ""
 
 
 @described
 @dataclass(frozen=True)
+class Curves:
+    """Survival in two designs.
+
+    Attributes
+    ----------
+    event, clock, among : str
+        Such as OS, infusion, infused.
+    days : ndarray, shape (k,)
+    value, low, high : ndarray, shape (2, k)
+        Share without the event in each design: the middle one of the sets, and its 95 % interval on each day.
+    """
+
+    event: str
+    clock: str
+    among: str
+    days: Floats
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@described
+@dataclass(frozen=True)
 class Contrast:
-    """Two designs compared: their names, the rows, and what it takes to repeat them."""
+    """Two designs compared: names, patients under each set, sets, rows, curves, and what it takes to repeat them."""
 
     names: tuple[str, str]
     patients: int
+    sets: int
     rows: tuple[Difference, ...]
+    curves: tuple[Curves, ...]
     notes: tuple[str, ...]
     provenance: dict[str, str | int]
 
@@ -169,6 +205,12 @@ def _who(trial: Trial) -> tuple[tuple[str, float], ...]:
     return tuple((arm.disease.name, arm.size) for arm in trial.arms)
 
 
+def once(trial: Trial, numbers: NDArray[np.int64], seed: int, progress: Progress) -> Iterable[Journey]:
+    """Take patients through a trial under the numbers of the cards."""
+    progress(0.0, trial.name)
+    yield enroll_and_treat(trial, numbers, seed=seed)
+
+
 def contrast(
     first: Trial,
     second: Trial,
@@ -176,6 +218,8 @@ def contrast(
     patients: int | None = None,
     seed: int = 1,
     other_seed: int | None = None,
+    treat: Treat = once,
+    parameters: str = "",
     progress: Progress | None = None,
 ) -> Contrast:
     """Run two designs on the same virtual patients and set them side by side.
@@ -189,6 +233,11 @@ def contrast(
     seed : int
     other_seed : int, optional
         Another seed for the second design: other patients, no common random numbers. For comparison only.
+    treat : callable (trial, numbers, seed, progress), optional
+        Gives the journeys of the same patients under each of some sets of the model's numbers, in the same order for
+        both designs (``inference.sets_side_by_side.same_patients``); by default under those of the cards alone.
+    parameters : str
+        In words which sets these are, for the provenance.
     progress : callable (fraction, text), optional
 
     Raises
@@ -202,19 +251,29 @@ def contrast(
         second, population=first.population, plan=first.plan, assays=first.assays, transplant=first.transplant
     )
     numbers, seed, say = np.arange(count), seed_of(seed), progress_of(progress)
-    journeys: list[Journey] = []
+    shown, notes, last = _shown(first, second), dict[str, None](), list[Journey]()
+    read: list[list[list[Reading]]] = []  # by design, set and row
     for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
-        say(i / 2, trial.name)
-        journeys.append(enroll_and_treat(trial, numbers, seed=own))
-    rows = tuple(_difference(row, journeys, seed) for row in _shown(first, second))
-    rows = tuple(row for row in rows if not row.missing or any(row.patients))
-    notes = tuple(dict.fromkeys(note for journey in journeys for note in journey.notes))
+        read.append([])
+        for journey in treat(trial, numbers, own, lambda fraction, text="", i=i: say((i + fraction) / 2, text)):
+            read[i].append([_read(row, journey) for row in shown])
+            notes |= dict.fromkeys(journey.notes)
+            last[i:] = [journey]
+    by_row = [[(a[k], b[k]) for a, b in zip(*read, strict=True)] for k in range(len(shown))]
+    drawn = (uniforms(seed, "patients of both designs", np.arange(RESAMPLES), count) * count).astype(np.intp)
+    rows = tuple(_difference(row, pairs, drawn) for row, pairs in zip(shown, by_row, strict=True))
+    timed = {(row.arguments["event"], row.among): (row, pairs) for row, pairs in zip(shown, by_row) if row.time}
+    told = {"parameters": parameters, "sets": len(read[0])} if parameters else {}
     return Contrast(
         (first.name, second.name),
         count,
-        rows,
-        notes,
-        {"version": __version__, "seed": seed, "patients": count, "trial": first.file, **_cards(journeys)},
+        len(read[0]),
+        tuple(row for row in rows if not row.missing or any(row.patients)),
+        tuple(
+            _curves(row, ok, drawn, first.plan.follow_up) for row, pairs in timed.values() if (ok := _counted(pairs))
+        ),
+        tuple(notes),
+        {"version": __version__, "seed": seed, "patients": count, "trial": first.file, **_cards(last), **told},
     )
 
 
@@ -246,21 +305,34 @@ def _seen(row: Published, trial: Trial) -> bool:
     return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, one.lineage, one.name) for one in diseases)
 
 
-def _difference(row: Published, journeys: Sequence[Journey], seed: int) -> Difference:
+def _read(row: Published, journey: Journey) -> Reading:
     scale, until = str(row.arguments.get("scale", "astct")), number_of(row, "until", np.inf)
-    ratio = row.statistic == RATIO
-    read: list[tuple[tuple[Cells, ...], Flags]] = []
-    missing = ""
-    for journey in journeys:
-        try:
-            read.append(read_row(row, journey, scale=scale, until=until))
-        except NotProduced as problem:
-            read, missing = [*read, ((), np.zeros(1, np.bool_))], str(problem)
-    sizes = (int(read[0][1].sum()), int(read[1][1].sum()))
-    if not all(sizes):
-        missing = missing or "no virtual patient has this value in one of the designs"
+    try:
+        return read_row(row, journey, scale=scale, until=until)
+    except NotProduced as problem:
+        return str(problem)
+
+
+def _counted(pairs: Sequence[tuple[Reading, Reading]]) -> list[Pair]:
+    """The sets under which somebody counts in both designs."""
+    return [(a, b) for a, b in pairs if not (isinstance(a, str) or isinstance(b, str)) and a[1].any() and b[1].any()]
+
+
+def _middle(values: Sequence[float]) -> float:
+    return quantile(np.array(values), 1 / 2) if not np.isnan(values).all() else np.nan
+
+
+def _difference(row: Published, pairs: Sequence[tuple[Reading, Reading]], drawn: NDArray[np.intp]) -> Difference:
+    """One row by set: ``drawn`` are patients drawn again, shape (resamples, n), and each draw has the next set."""
+    ratio, among = row.statistic == RATIO, row.among
+    counts = [[0 if isinstance(one, str) else int(one[1].sum()) for one in pair] for pair in pairs]
+    sizes = (int(_middle([a for a, _ in counts])), int(_middle([b for _, b in counts])))
+    usable = _counted(pairs)
+    if not usable:
+        said = next((one for pair in pairs for one in pair if isinstance(one, str)), "")
+        missing = said or "no virtual patient has this value in one of the designs"
         nan = float("nan")
-        return Difference(row.quantity, row.unit, nan, nan, nan, nan, nan, ratio, sizes, missing)
+        return Difference(row.quantity, row.unit, nan, nan, nan, nan, nan, ratio, among, sizes, missing)
 
     def value(one: tuple[tuple[Cells, ...], Flags], who: NDArray[np.intp]) -> float:
         arrays, pool = one
@@ -270,15 +342,33 @@ def _difference(row: Published, journeys: Sequence[Journey], seed: int) -> Diffe
     def apart(one: float, other: float) -> float:
         return other / one if ratio else other - one
 
-    count = len(read[0][1])
-    everyone = np.arange(count)
-    drawn = (uniforms(seed, "patients of both designs", np.arange(RESAMPLES), count) * count).astype(np.intp)
-    both = [(value(read[0], who), value(read[1], who)) for who in drawn]
+    everyone = np.arange(int(drawn.shape[1]))
+    by_set = [(value(a, everyone), value(b, everyone)) for a, b in usable]
+    both = [tuple(value(one, who) for one in usable[i % len(usable)]) for i, who in enumerate(drawn)]
     spread = np.array([apart(a, b) if np.isfinite([a, b]).all() else np.nan for a, b in both])
     known = not np.isnan(spread).all()
-    middle = [value(one, everyone) for one in read]
     low, high = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     return Difference(
-        row.quantity, row.unit, middle[0], middle[1], apart(*middle),
-        quantile(spread, low) if known else np.nan, quantile(spread, high) if known else np.nan, ratio, sizes,
+        row.quantity, row.unit, _middle([a for a, _ in by_set]), _middle([b for _, b in by_set]),
+        _middle([apart(a, b) for a, b in by_set]), quantile(spread, low) if known else np.nan,
+        quantile(spread, high) if known else np.nan, ratio, among, sizes,
     )  # fmt: skip
+
+
+def _curves(row: Published, pairs: Sequence[Pair], drawn: NDArray[np.intp], until: float) -> Curves:
+    """Survival of a row by day, by set and draw as in ``_difference``."""
+    days = np.linspace(0.0, until, GRID)
+
+    def curve(one: tuple[tuple[Cells, ...], Flags], who: NDArray[np.intp]) -> Floats:
+        (time, event), pool = one[0][:2], one[1]
+        kept = who[pool[who]]
+        if not kept.size:
+            return np.full(GRID, np.nan)
+        found = kaplan_meier(time[kept], event[kept])
+        return np.concatenate([[found.start], found.value])[np.searchsorted(found.times, days, side="right")]
+
+    everyone = np.arange(int(drawn.shape[1]))
+    middle = np.median([[curve(one, everyone) for one in pair] for pair in pairs], axis=0)
+    spread = [[curve(one, who) for one in pairs[i % len(pairs)]] for i, who in enumerate(drawn)]
+    low, high = np.nanquantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return Curves(str(row.arguments["event"]), str(row.arguments["clock"]), row.among, days, middle, low, high)

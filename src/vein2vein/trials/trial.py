@@ -221,38 +221,17 @@ def read_trial(card: Card) -> Trial:
     check_subgroups(card, rows, laws or {"": (disease, told.population)})
     moved = told.transplant
     return Trial(
-        name=told.trial.name,
-        title=told.trial.title,
-        registry=told.trial.registry,
-        phase=told.trial.phase,
-        policy=told.trial.policy,
-        conditioning=told.trial.conditioning,
-        scale=told.endpoints.scale,
-        dose=told.trial.dose,
-        disease=disease,
-        product=product,
-        patients=told.size.patients,
-        enrolled=told.size.enrolled,
-        infused=told.size.infused,
-        population=told.population,
-        vein_to_vein=told.waiting.get("vein_to_vein"),
-        bridging_share=told.waiting.get("bridging_share"),
-        screening_failure=failure,
-        transplant=(moved.share, moved.first_day, moved.last_day) if moved else (0.0, 0.0, 0.0),
-        plan=plan,
-        accrual=accrual,
-        cutoffs=cutoffs,
-        assays=told.assay,
-        until=told.endpoints.until,
-        published=rows,
-        file=card.file,
-        text=card.text,
-        arms=arms,
-        regimens=told.regimens,
-        randomized=told.trial.allocation == RANDOMIZED,
-        antigen_selected=told.trial.antigen_selected,
+        name=told.trial.name, title=told.trial.title, registry=told.trial.registry, phase=told.trial.phase,
+        policy=told.trial.policy, conditioning=told.trial.conditioning, scale=told.endpoints.scale,
+        dose=told.trial.dose, disease=disease, product=product, patients=told.size.patients,
+        enrolled=told.size.enrolled, infused=told.size.infused, population=told.population,
+        vein_to_vein=told.waiting.get("vein_to_vein"), bridging_share=told.waiting.get("bridging_share"),
+        screening_failure=failure, transplant=(moved.share, moved.first_day, moved.last_day) if moved else (0.0, 0.0,
+        0.0), plan=plan, accrual=accrual, cutoffs=cutoffs, assays=told.assay, until=told.endpoints.until,
+        published=rows, file=card.file, text=card.text, arms=arms, regimens=told.regimens,
+        randomized=told.trial.allocation == RANDOMIZED, antigen_selected=told.trial.antigen_selected,
         absent_target=told.trial.absent_target,
-    )
+    )  # fmt: skip
 
 
 def check_apart(trials: Sequence[Trial]) -> None:
@@ -382,8 +361,14 @@ def run_trial(
     return set_beside(trial, journey, seed=seed)
 
 
-def set_beside(trial: Trial, journey: Journey, *, seed: int) -> TrialResult:
-    """Set a journey through a trial beside the published one: what ``run_trial`` does once all are treated."""
+def set_beside(
+    trial: Trial, journey: Journey, *, seed: int, of: NDArray[np.intp] | None = None, parameters: str = ""
+) -> TrialResult:
+    """Set a journey through a trial beside the published one: what ``run_trial`` does once all are treated.
+
+    ``of``: the parameter set that each patient is under, shape (n,), as for ``comparison.compare``; ``parameters`` says
+    for the provenance which these are.
+    """
     count = journey.count
     rows = compare(
         trial.published,
@@ -392,12 +377,11 @@ def set_beside(trial: Trial, journey: Journey, *, seed: int) -> TrialResult:
         scale=trial.scale,
         until=trial.until,
         seed=seed,
+        of=of,
     )
     screened = screened_for(count, trial.screening_failure, seed)
-    return TrialResult(trial, screened, journey, rows, _provenance(trial, journey, count, seed))
-
-
-def _provenance(trial: Trial, journey: Journey, count: int, seed: int) -> Provenance:
-    found = journey.provenance.copy()
-    found.update(version=__version__, trial=trial.name, trial_file=trial.file, patients=count, seed=seed)
-    return found
+    provenance = journey.provenance.copy()
+    provenance.update(version=__version__, trial=trial.name, trial_file=trial.file, patients=count, seed=seed)
+    if parameters:
+        provenance["parameters"] = parameters
+    return TrialResult(trial, screened, journey, rows, provenance)
