@@ -16,7 +16,7 @@ from vein2vein.cards import Card, bundled_card
 from vein2vein.inference import posterior
 from vein2vein.models.reference import model as reference
 from vein2vein.parameters import Parameter, ParameterSet, read_parameters
-from vein2vein.sources import all_sources, is_own
+from vein2vein.sources import is_own, source
 from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.product import Product
 
@@ -198,5 +198,5 @@ def basis(parameter: Parameter) -> str:
         return "calibrated"
     if is_own(parameter.source):
         return "own report"
-    title = all_sources()[parameter.source].fields.get("title", "") if parameter.source in all_sources() else ""
+    title = source(parameter.source).fields.get("title", "")
     return "label" if "label" in f"{parameter.source} {title}".lower() else "read"
