@@ -10,6 +10,7 @@ from importlib import resources
 from vein2vein.arguments import known
 from vein2vein.records import described
 
+OWN = "The vein2vein developers"  # author of the reports of our own
 _ENTRY = re.compile(r"@(\w+)\s*\{\s*([^,\s]+)\s*,(.*?)\n\}", re.S)
 _FIELD = re.compile(r"(\w+)\s*=\s*\{(.*?)\}\s*,?\s*(?=\n\s*\w+\s*=|\Z)", re.S)
 
@@ -47,3 +48,9 @@ def cited(told: str) -> str:
 def source(key: str) -> Source:
     """Return the source with this key; an unknown key is refused with the nearest ones."""
     return all_sources()[known("source", key, all_sources(), most=12)]
+
+
+def is_own(key: str) -> bool:
+    """Whether a source is a report of our own, which supports nothing that was not read elsewhere."""
+    found = all_sources().get(key)
+    return found is not None and found.fields.get("author") == OWN

@@ -35,6 +35,7 @@ MODULES = {
     "check": "check",
     "qualify": "qualify",
     "compare": "compare",
+    "sensitivity": "sensitivity",
     "schema": "schema",
     "products": "catalogue",
     "diseases": "catalogue",
