@@ -15,7 +15,7 @@ from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import limits_of
 from vein2vein.trials.endpoints.reading import PERCENT, Flags, Floats, blasts_before
 from vein2vein.trials.published import Published
-from vein2vein.trials.trial_card import SUBGROUPS
+from vein2vein.trials.trial_card import BURDEN_UNITS, SUBGROUPS
 from vein2vein.trials.virtual_patients import draw_patients
 
 DRAWN = 10_000  # patients drawn to see whether anybody lies between two limits
@@ -75,6 +75,9 @@ def check_subgroups(
         counted = [one for name, one in arms.items() if not row.arms or name in row.arms]
         here = ("published", str(i))
         _check_tumor(card, row, [disease for disease, _ in counted], here)
+        for name in SUBGROUPS["lines"]:
+            if np.isfinite(limit := getattr(row, name)) and limit % 1:
+                raise card.error((*here, name), f"found {limit:g}, expected a whole number of earlier lines.")
         if any(_limited(row, name) for name in ("weight", "age", "lines")):
             _check_drawn(card, row, counted, here)
 
@@ -100,6 +103,9 @@ def _check_tumor(card: Card, row: Published, diseases: Sequence[Disease], here: 
             text = f"found {row.blasts_from:g} %, expected at most {PERCENT:g} %: nobody has more blasts in marrow."
             raise card.error((*here, "blasts_from"), text)
     if _limited(row, "burden"):
+        if card.get(*here, "burden_unit") is None:
+            text = f"missing; a limit of the burden needs its unit, expected one of {', '.join(BURDEN_UNITS)}."
+            raise card.error((*here, "burden_unit"), text)
         seen = [lineage_words(one.lineage).judged_by == "lymphoma" for one in diseases]
         if row.burden_unit in _BY_IMAGES and not all(seen):
             text = f"found '{row.burden_unit}', but the burden of {titles} is not measured on images; expected "
