@@ -83,7 +83,7 @@ MYELOMA = {'"pediatric_b_all"': '"mm"', '"tisagenlecleucel"': '"idecabtagene_vic
         ('burden_from = 50\nburden_unit = "mL"', {}, "burden_unit", "is not measured on images; expected 'e6/kg'"),
         ('burden_to = 50\nburden_unit = "cm2"', MYELOMA, "burden_unit", "is not measured on images"),
         ('burden_from = 1e6\nburden_unit = "e6/kg"', {}, "burden_from", "expected at most 14000 e6/kg"),
-        ("burden_from = 1e6", {}, "burden_unit", "a limit of the burden needs its unit, expected one of e6/kg, mL, cm2"),
+        ("burden_from = 1e6", {}, "burden_unit", "of the burden needs its unit, expected one of e6/kg, mL, cm2"),
         ("lines_from = 2.5", {}, "lines_from", "found 2.5, expected a whole number of earlier lines"),
         ("lines_to = 1.5", {}, "lines_to", "found 1.5, expected a whole number of earlier lines"),
         ("age_from = 65", {}, "age_from", "found 65 years or more, expected limits within"),
