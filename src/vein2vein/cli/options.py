@@ -151,6 +151,16 @@ def jobs(default: int | None, text: str) -> Decorator:
     return click.option("--jobs", type=click.IntRange(1), default=default, metavar="N", help=text)
 
 
+def parameters(command: Decorated) -> Decorated:
+    """Which numbers of the model."""
+    return click.option(
+        "--parameters",
+        type=click.Choice(["typical", "posterior"]),
+        help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of "
+        "them (default: posterior where it fits the cards).",
+    )(command)
+
+
 def out_folder(text: str) -> Decorator:
     """Folder of the results."""
     return click.option("--out", type=PATH, metavar="DIR", help=text)

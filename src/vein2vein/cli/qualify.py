@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vein2vein.cli import console, options
-from vein2vein.cli.console import interval, number
+from vein2vein.cli.console import number, with_interval
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,12 +46,7 @@ Examples:
     MOST_PATIENTS,
     "Virtual patients enrolled in each trial, under each parameter set (default: by the size of the trial).",
 )
-@click.option(
-    "--parameters",
-    type=click.Choice(["typical", "posterior"]),
-    help="Numbers of the cards, or sets of the posterior sample, so that the intervals hold what is not known of them "
-    "(default: posterior where it fits the cards).",
-)
+@options.parameters
 @options.jobs(None, "Processes that run trials side by side (default: all cores).")
 @options.seed("scores")
 @options.out_folder("Folder for the report (default: vein2vein-results/qualification-seed<S>).")
@@ -123,18 +118,14 @@ def _print_rows(result: Qualification) -> None:
 
 
 def _cells(row: ScoredRow) -> tuple[str, ...]:
-    def beside(value: float, low: float, high: float) -> str:
-        around = interval(low, high)
-        return f"{number(value)} ({around})" if around else number(value)
-
     kind = {"percent of value": "%", "published interval": "interval"}.get(row.tolerance_kind, row.tolerance_kind)
     tolerance = kind if kind == "interval" else f"{number(row.tolerance)} {kind}"
     return (
         row.quantity.replace("_", " "),
         row.definition,
         row.unit,
-        beside(row.published, row.published_low, row.published_high),
-        "missing" if row.missing else beside(row.simulated, row.low, row.high),
+        with_interval(row.published, row.published_low, row.published_high),
+        "missing" if row.missing else with_interval(row.simulated, row.low, row.high),
         number(row.n),
         tolerance,
         number(row.baseline),

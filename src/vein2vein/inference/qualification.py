@@ -16,6 +16,7 @@ from vein2vein.inference.drawn_trials import Asked, Progress, drawn, sample_of, 
 from vein2vein.inference.posterior import Posterior
 from vein2vein.inference.scoring import (
     OTHER,
+    READ,
     NotRun,
     Score,
     ScoredRow,
@@ -30,8 +31,6 @@ from vein2vein.inference.sets_side_by_side import Sets, overlay_for
 from vein2vein.parameters import ParameterSet, read_parameters
 from vein2vein.trials.published import Published
 from vein2vein.trials.trial import Trial, list_trials, load_trial
-
-READ = "read"
 
 __all__ = [
     "Qualification", "Score", "ScoredRow", "distance", "judge", "kinds", "numbers", "overlay_for", "published_rows",
