@@ -1,13 +1,16 @@
 """Where each key of a TOML text stands: its line, and what is given twice.
 
 ``tomllib`` says whether a text is TOML and what it holds; this reading only adds the lines. It knows strings of every
-kind, comments, dotted and quoted keys, inline tables and arrays over several lines.
+kind, comments, dotted and quoted keys, inline tables and arrays over several lines. ``written`` is the way back.
 """
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 Path = tuple[str, ...]
 
@@ -295,3 +298,21 @@ def lines_of(text: str) -> Lines:
     Lines
     """
     return _Reader(text).read()
+
+
+def written(value: object) -> str:
+    """A value as TOML writes it: text, number, truth value, a list, or a table on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    if isinstance(value, Mapping):
+        pairs = [f"{_key(str(name))} = {written(one)}" for name, one in cast("Mapping[object, object]", value).items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, cast('Sequence[object]', value)))}]"
+    return repr(value)
+
+
+def _key(name: str) -> str:
+    return name if name and set(name) <= _BARE else written(name)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from vein2vein.cli import main
 from vein2vein.cli.main import commands
 from vein2vein.therapy.patient import example_patient_text
-from vein2vein.trials.trial import load_trial
+from vein2vein.trials.trial import load_trial, trial_template_text
 
 COMMANDS = sorted(commands.commands.items())
 NAMES = [name for name, _ in COMMANDS]
@@ -280,7 +280,8 @@ RESULTS = {
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
     "models": ["stein_2019.md"], "schema": ["policy.json"],
 }  # fmt: skip
-FILES = {"explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],
+FILES = {"predict": ["predict", "trial.toml", "--patients", "10", "--parameters", "typical", "--jobs", "1", "--out"],
+         "explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],
          **{f"{name} --init": [name, "--init"] for name in ("trial", "simulate", "monitor", "respond")}}  # fmt: skip
 
 
@@ -288,6 +289,9 @@ FILES = {"explain": ["explain", "patient.toml", "--product", "tisagenlecleucel",
 def ready(here):
     run("monitor", "--init", "record.csv")
     run("respond", "--init", "visits.csv")
+    text = trial_template_text().replace("follow_up = 365", "follow_up = 35").replace("28, 90, 180, 270, 365", "28")
+    text = text.replace('"100 days"', '"35 days"').split("\n[[published]]")[0]
+    Path("trial.toml").write_text(text.replace("14, 21, 28, 90, 180, 365", "14, 21, 28"), encoding="utf-8")
     return here
 
 

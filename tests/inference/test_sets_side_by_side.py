@@ -110,10 +110,10 @@ def test_sets_share_runs_of_a_bounded_size():
 
 
 def test_a_score_under_many_sets_is_that_of_runs_of_a_few(monkeypatch):
-    from vein2vein.inference import qualification, sets_side_by_side
+    from vein2vein.inference import drawn_trials, sets_side_by_side
 
     sets = [variant({"rho": 1.5 + 0.05 * i}, why="a test") for i in range(4)]
     at_once = score([short("zuma_1")], patients=20, sets=sets)
     monkeypatch.setattr(sets_side_by_side, "AT_ONCE", 20)
-    assert len(qualification.chunks(4, 20)) == 4
+    assert len(drawn_trials.chunks(4, 20)) == 4
     assert repr(score([short("zuma_1")], patients=20, sets=sets)) == repr(at_once)

@@ -206,6 +206,12 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if shown == ("–", "–") else f"{shown[0]} to {shown[1]}"
 
 
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a number with its interval in brackets, where there is one."""
+    around = interval(low, high)
+    return f"{number(value)} ({around})" if around else number(value)
+
+
 def results_folder(name: str) -> Path:
     """Where results go by default: below the present folder, whatever the name holds."""
     plain = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "-" for c in name)

@@ -34,6 +34,8 @@ MODULES = {
     "respond": "respond",
     "check": "check",
     "qualify": "qualify",
+    "predict": "predict",
+    "score": "score",
     "compare": "compare",
     "sensitivity": "sensitivity",
     "schema": "schema",

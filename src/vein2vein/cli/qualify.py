@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vein2vein.cli import console, options
-from vein2vein.cli.console import interval, number
+from vein2vein.cli.console import number, with_interval
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
@@ -186,18 +186,14 @@ def _print_rows(scored: Sequence[ScoredRow]) -> None:
 
 
 def _cells(row: ScoredRow) -> tuple[str, ...]:
-    def beside(value: float, low: float, high: float) -> str:
-        around = interval(low, high)
-        return f"{number(value)} ({around})" if around else number(value)
-
     kind = {"percent of value": "%", "published interval": "interval"}.get(row.tolerance_kind, row.tolerance_kind)
     tolerance = kind if kind == "interval" else f"{number(row.tolerance)} {kind}"
     return (
         row.quantity.replace("_", " "),
         row.definition,
         row.unit,
-        beside(row.published, row.published_low, row.published_high),
-        "missing" if row.missing else beside(row.simulated, row.low, row.high),
+        with_interval(row.published, row.published_low, row.published_high),
+        "missing" if row.missing else with_interval(row.simulated, row.low, row.high),
         number(row.n),
         tolerance,
         number(row.baseline),

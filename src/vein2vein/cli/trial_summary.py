@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vein2vein.cli import console
-from vein2vein.cli.console import interval, number
+from vein2vein.cli.console import number, with_interval
 
 if TYPE_CHECKING:
     from vein2vein.report.facts import Compared
@@ -144,16 +144,11 @@ def print_comparison(rows: Sequence[Row]) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = "" if row.inside is None or row.confidence != "read" else "yes" if row.inside else "no"
-    simulated = "missing" if row.missing else _with(row.simulated, row.low, row.high)
-    published = _with(row.published, row.published_low, row.published_high)
+    simulated = "missing" if row.missing else with_interval(row.simulated, row.low, row.high)
+    published = with_interval(row.published, row.published_low, row.published_high)
     recalled = row.kind == "design" and row.confidence != "read"
     definition = f"{row.definition} (from memory)".strip() if recalled else row.definition
     return _words(row), definition, row.unit, simulated, published, number(row.n), verdict
-
-
-def _with(value: float, low: float, high: float) -> str:
-    around = interval(low, high)
-    return f"{number(value)} ({around})" if around else number(value)
 
 
 def _words(row: Row) -> str:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as but
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from vein2vein.parameters import Parameter, ParameterSet, Spread
 from vein2vein.randomness import uniforms
 from vein2vein.therapy.disease import Disease, all_diseases
 from vein2vein.therapy.product import Product, all_products
+from vein2vein.toml_lines import written
 from vein2vein.virtual.constants import Constants
 from vein2vein.virtual.constants import bundled as bundled_constants
 from vein2vein.virtual.constants import parameters as constant_parameters
@@ -329,21 +330,12 @@ def write_posterior(posterior: Posterior, path: Path) -> None:
         "Written by qualification/calibrate.py. cards: hash of the numbers that the factors are relative to.",
     ]
     lines = [f"# {line}" for line in head]
-    lines += [f"cards = {_text(posterior.cards)}", "[made]"]
-    lines += [f"{name} = {_text(value)}" for name, value in posterior.facts.items()]
+    lines += [f"cards = {written(posterior.cards)}", "[made]"]
+    lines += [f"{name} = {written(value)}" for name, value in posterior.facts.items()]
     lines += ["[factors]"]
     for f in posterior.factors:
         facts = {"parameter": f.parameter, "what": f.what, "cards": list(f.cards), "prior_sd": f.prior_sd}
-        lines.append(f"{f.name} = {{ {', '.join(f'{k} = {_text(v)}' for k, v in facts.items())} }}")
+        lines.append(f"{f.name} = {{ {', '.join(f'{k} = {written(v)}' for k, v in facts.items())} }}")
     body = [",".join(f.name for f in posterior.factors)]
     body += [",".join(f"{value:.{DIGITS}f}" for value in row) for row in posterior.logs]
     write_text(path, "\n".join([MARK + line for line in lines] + body) + "\n", force=True, durable=True)
-
-
-def _text(value: object) -> str:
-    """A value as TOML writes it."""
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_text(one) for one in cast(Sequence[object], value))}]"
-    return f"{value!r}"

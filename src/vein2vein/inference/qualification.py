@@ -8,17 +8,18 @@ one would have guessed without a model: the mean of the other trials for the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
-from vein2vein.inference.posterior import Member, Posterior, choose, told
+from vein2vein.inference.drawn_trials import Asked, Progress, drawn, sample_of, told
+from vein2vein.inference.posterior import Member, Posterior, choose
 from vein2vein.inference.scoring import (
     OTHER,
+    READ,
     NotRun,
     Score,
     ScoredRow,
@@ -29,15 +30,10 @@ from vein2vein.inference.scoring import (
     summarize,
     with_baselines,
 )
-from vein2vein.inference.sets_side_by_side import Sets, chunks, overlay_for, treated_under
+from vein2vein.inference.sets_side_by_side import Sets, overlay_for
 from vein2vein.parameters import ParameterSet, read_parameters
-from vein2vein.runs.scheduler import compute_here, compute_in
-from vein2vein.trials.comparison import RESAMPLES, Part, pooled, resampled
 from vein2vein.trials.published import Published
-from vein2vein.trials.trial import Trial, follow_up_at, list_trials, load_trial
-
-Progress = Callable[[float, str], None]
-READ = "read"
+from vein2vein.trials.trial import Trial, list_trials, load_trial
 
 __all__ = [
     "Qualification", "Score", "ScoredRow", "distance", "judge", "kinds", "numbers", "overlay_for", "published_rows",
@@ -104,23 +100,13 @@ def score(
     chosen = [
         one if isinstance(one, Trial) else load_trial(one) for one in (list_trials() if trials is None else trials)
     ]
-    chosen = [trial for trial in chosen if scored_rows(trial)]
-    sample = _sample(sets, seed)
-    counts = [enrolled(trial, len(sample)) if patients is None else patients for trial in chosen]
-    tasks = [(i, some) for i, count in enumerate(counts) for some in chunks(len(sample), count)]
-    task = partial(_part, chosen, counts, sample, tasks, seed)
-    compute = compute_here if jobs == 1 else partial(compute_in, jobs)
-    parts: dict[tuple[int, int], list[Part]] = {}
-    for (at, _), part in compute(task, [(at, 0) for at in range(len(tasks))]):
-        i, some = tasks[at]
-        parts |= {(i, nth): rows for nth, rows in zip(some, part, strict=True)}
-        if progress:
-            progress(len(parts) / (len(chosen) * len(sample)), chosen[i].name)
-    found: list[ScoredRow] = []
-    for i, trial in enumerate(chosen):
-        mine = [parts[i, j] for j in range(len(sample))]
-        found += [judge(trial, row, pooled(row, [p[k] for p in mine])) for k, row in enumerate(scored_rows(trial))]
-    return tuple(found)
+    asked = [Asked(trial, rows, patients) for trial in chosen if (rows := scored_rows(trial))]
+    simulated = drawn(asked, sample_of(sets, seed), seed=seed, progress=progress, jobs=jobs)
+    return tuple(
+        judge(one.trial, stated, row)
+        for one, rows in zip(asked, simulated, strict=True)
+        for stated, row in zip(one.rows, rows, strict=True)
+    )
 
 
 def score_trial(
@@ -133,20 +119,6 @@ def score_trial(
 ) -> list[ScoredRow]:
     """Score the rows of one trial; see ``score``."""
     return list(score([trial], patients=patients, seed=seed, sets=sets, jobs=jobs))
-
-
-def _sample(sets: Sets | Sequence[Sets] | Posterior, seed: int) -> list[Sets]:
-    if isinstance(sets, Posterior):
-        return list(choose(sets, int(numbers().sets), seed))
-    return list(sets) if isinstance(sets, Sequence) else [sets]
-
-
-def enrolled(trial: Trial, sets: int) -> int:
-    """Virtual patients enrolled in a trial under each of so many parameter sets when nothing else is asked for."""
-    if sets == 1:
-        return max(int(numbers().patients), trial.patients if trial.arms else 0)
-    largest = max(trial.enrolled, *(row.draw for row in scored_rows(trial)))
-    return max(int(numbers().under_each), int(numbers().spare * largest))
 
 
 def spread(
@@ -169,40 +141,8 @@ def spread(
         Set by set.
     """
     sets = choose(posterior, int(numbers().sets), seed)
-    each = enrolled(trial, len(sets)) if patients is None else patients
+    each = Asked(trial, scored_rows(trial), patients).enrolled(len(sets))
     return sets, np.repeat(np.arange(len(sets)), each)
-
-
-def _part(
-    trials: Sequence[Trial],
-    counts: Sequence[int],
-    sample: Sequence[Sets],
-    tasks: Sequence[tuple[int, range]],
-    seed: int,
-    at: int,
-    _: int,
-) -> list[list[Part]]:
-    """One trial under some sets: for each set and row what ``resampled`` gives. Each set has patients of its own."""
-    i, chosen = tasks[at]
-    trial, count = trials[i], counts[i]
-    numbers = [np.arange(count) + nth * count for nth in chosen]
-    journeys = treated_under(
-        trial, [sample[nth] for nth in chosen], numbers, seed=seed, tolerance=_tolerance(len(sample))
-    )
-    return [
-        list(
-            resampled(
-                scored_rows(trial), journey, follow_up=follow_up_at(trial, who, seed), scale=trial.scale,
-                until=trial.until, seed=seed, resamples=-(-RESAMPLES // len(sample)), again=len(sample) == 1,
-            )
-        )
-        for who, journey in zip(numbers, journeys, strict=True)
-    ]  # fmt: skip
-
-
-def _tolerance(sets: int) -> float | None:
-    """Of the solver under so many sets; None: the journey's own."""
-    return numbers().tolerance if sets > 1 else None
 
 
 def published_rows(trials: Iterable[str | Trial] | None = None) -> tuple[ScoredRow, ...]:
@@ -239,12 +179,6 @@ def qualify(
             "seed": seed,
             "patients": "as the trial files say" if patients is None else patients,
             "trials": list(by_trial),
-            "parameters": _told(sets, len(_sample(sets, seed))),
+            "parameters": told(sets, len(sample_of(sets, seed))),
         },
     )
-
-
-def _told(sets: Sets | Sequence[Sets] | Posterior, count: int) -> str:
-    if sets is None or isinstance(sets, Posterior):
-        return told(sets, count)
-    return "a variant" if count == 1 else f"{count} variants"

@@ -15,7 +15,7 @@ from vein2vein.parameters import read_parameters
 from vein2vein.trials.published import BY_INTERVAL, Published
 from vein2vein.trials.trial import Trial
 
-OTHER = "other"
+OTHER, READ = "other", "read"
 PERCENT = 100  # unit factor
 
 

@@ -50,6 +50,7 @@ USES = {
     "response of lymphoma": (("deauville", "sum_product_diameters"),),
 }
 CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("stamp of a prediction", ("digest", "predicted"), "vein2vein score"),
     ("trial card", ("trial", "size"), "vein2vein trial, compare and qualify"),
     (
         "product card",

@@ -129,6 +129,20 @@ def endpoints() -> tuple[Published, ...]:
     return tuple(read_published(card, str(i), {}) for i in range(len(card.tables("published"))))
 
 
+def usual_endpoints(trial: Trial) -> tuple[Published, ...]:
+    """Endpoints of a trial whose file asks for none: of each arm, on the trial's own scale and in its window."""
+    designs = [(arm.name, one_arm(trial, arm)) for arm in trial.arms] or [("", trial)]
+    own = {"scale": trial.scale, "until": trial.until}
+    return tuple(
+        replace(
+            row, arm=arm, arms=(arm,) if arm else (),
+            arguments={name: own.get(name, value) for name, value in row.arguments.items()},
+        )
+        for arm, one in designs
+        for row in _shown(one, one)
+    )  # fmt: skip
+
+
 def design(
     trial: Trial, *, product: str = "", dose: str = "", conditioning: str = "", policy: str = "", arm: str = "",
     absent_target: bool = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +20,7 @@ from vein2vein.io.record.record import Log
 from vein2vein.io.record.tables import Table, read_table, times_of
 from vein2vein.io.record.text import find_delimiter, read_text, rows
 from vein2vein.io.record.values import NotANumber, parse_value
+from vein2vein.toml_lines import written
 
 SAMPLE = 40  # rows by which the columns of an unknown header are guessed
 MOST_NAMES = 60  # names of the rows that a proposal lists
@@ -71,15 +71,15 @@ def propose(path: str | Path, mapping: TableMapping) -> Proposal:
     summary: list[str] = []
     if table.preset:
         preset = all_presets()[table.preset]
-        lines.append(f"preset = {_text(table.preset)}  # {preset.title}")
+        lines.append(f"preset = {written(table.preset)}  # {preset.title}")
         summary.append(f"preset {table.preset}: {preset.title}")
     else:
-        lines.append(f"form = {_text(table.form)}")
+        lines.append(f"form = {written(table.form)}")
         summary.append(f"{table.form} table")
-    lines.append(f"delimiter = {_text(table.delimiter)}")
+    lines.append(f"delimiter = {written(table.delimiter)}")
     if table.decimal in (".", ","):
-        lines.append(f"decimal = {_text(table.decimal)}")
-    lines += [f"encoding = {_text(mapping.encoding)}"] if mapping.encoding else []
+        lines.append(f"decimal = {written(table.decimal)}")
+    lines += [f"encoding = {written(mapping.encoding)}"] if mapping.encoding else []
     lines += _of_times(mapping, how.order, how.form)
     known, unknown = _of_preset(header, table, mapping) if table.preset else _of_columns(header, mapping)
     summary += [f"columns: {', '.join(known)}"[:300]] if known else []
@@ -104,10 +104,10 @@ def _guessed(text: str, mapping: TableMapping, path: str | Path) -> Proposal | N
     lines = [
         f"# How {Path(path).name[:80]!r} may be read, guessed from what stands in its columns. Take the signs away",
         "# where it is right, and correct what is not: time, date, day, name, value, unit, patient, an analyte, ignore",
-        f"delimiter = {_text(delimiter)}",
+        f"delimiter = {written(delimiter)}",
         "",
         "[columns]",
-        *(f"# {_text(cell)} = {_text(role)}" for cell, role in guesses if cell and cell.isprintable()),
+        *(f"# {written(cell)} = {written(role)}" for cell, role in guesses if cell and cell.isprintable()),
     ]
     told = ", ".join(f"{cell} = {role}" for cell, role in guesses if role != "ignore")
     return Proposal(
@@ -150,28 +150,24 @@ def _header(text: str, delimiter: str) -> list[str]:
     return [cell.strip().strip("\ufeff") for cell in cells]
 
 
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-
-
 def _target(name: str, mapping: TableMapping) -> str:
     """What a column or name stands for, with the unit that the mapping gives it."""
     unit = mapping.name_units.get(name, "")
-    return f"{{ analyte = {_text(name)}, unit = {_text(unit)} }}" if unit else _text(name)
+    return f"{{ analyte = {written(name)}, unit = {written(unit)} }}" if unit else written(name)
 
 
 def _of_times(mapping: TableMapping, order: str | None, form: str | tuple[str, ...]) -> Iterable[str]:
     if mapping.date_format:
         given = mapping.date_format
-        yield f"date_format = {_text(given) if isinstance(given, str) else json.dumps(list(given))}"
+        yield f"date_format = {written(given)}"
     elif form in times.EXCEL:
-        yield f"date_format = {_text(str(form))}"
+        yield f"date_format = {written(str(form))}"
     if mapping.date_order:
-        yield f"date_order = {_text(mapping.date_order)}"
+        yield f"date_order = {written(mapping.date_order)}"
     elif order:
-        yield f"# date_order = {_text(order)}  # as the dates of the file show; say it, and 3/6/26 is read, too"
+        yield f"# date_order = {written(order)}  # as the dates of the file show; say it, and 3/6/26 is read, too"
     if mapping.zone is not None:
-        yield f"time_zone = {_text(str(mapping.zone))}"
+        yield f"time_zone = {written(str(mapping.zone))}"
     else:
         yield '# time_zone = "Europe/Berlin"'
 
@@ -198,7 +194,7 @@ def _columns(header: list[str], table: Table, mapping: TableMapping, unknown: li
     yield ""
     yield "[columns]"
     if table.preset:
-        yield from (f"{_text(form)} = {_target(role, mapping)}" for form, role in mapping.columns.items())
+        yield from (f"{written(form)} = {_target(role, mapping)}" for form, role in mapping.columns.items())
         return
     found = columns_of(header, 1, mapping, Log(""), ())
     targets = {c: role for role, columns in found.roles.items() for c in columns}
@@ -211,15 +207,15 @@ def _columns(header: list[str], table: Table, mapping: TableMapping, unknown: li
             continue
         done.add(form)
         if target in (*ROLES, *names.FACTS, *all_analytes()):
-            yield f"{_text(cell)} = {_target(target, mapping)}"
+            yield f"{written(cell)} = {_target(target, mapping)}"
         elif cell in unknown:
             guess = (*points_to(*names.split_header(cell)), *near_names(cell), "ignore")[0]
-            yield f"# {_text(cell)} = {_text(guess)}"
+            yield f"# {written(cell)} = {written(guess)}"
 
 
 def _names(table: Table, mapping: TableMapping) -> tuple[list[str], list[str]]:
     """Lines of [analytes], and the names of the rows that are not known."""
-    own = [f"{_text(name)} = {_target(analyte, mapping)}" for name, analyte in mapping.names.items()]
+    own = [f"{written(name)} = {_target(analyte, mapping)}" for name, analyte in mapping.names.items()]
     strange: list[str] = []
     if table.form == "long":
         columns = table.roles["name"]
@@ -234,26 +230,26 @@ def _names(table: Table, mapping: TableMapping) -> tuple[list[str], list[str]]:
             ):
                 strange.append(label[:80])
     guesses = {one: (*points_to(one, place=table.place), *near_names(one)) for one in strange[:MOST_NAMES]}
-    lines = [f"# {_text(one)} = {_text(guess[0] if guess else 'analyte')}" for one, guess in guesses.items()]
+    lines = [f"# {written(one)} = {written(guess[0] if guess else 'analyte')}" for one, guess in guesses.items()]
     return (["", "[analytes]", *own, *lines] if own or lines else []), strange[:MOST_NAMES]
 
 
 def _rest(mapping: TableMapping, table: Table) -> Iterable[str]:
     if mapping.units:
-        yield from ("", "[units]", *(f"{_text(own)} = {_text(unit)}" for own, unit in mapping.units.items()))
+        yield from ("", "[units]", *(f"{written(own)} = {written(unit)}" for own, unit in mapping.units.items()))
     if mapping.lloq:
-        yield from ("", "[lloq]", *(f"{_text(name)} = {value!r}" for name, value in mapping.lloq.items()))
+        yield from ("", "[lloq]", *(f"{written(name)} = {value!r}" for name, value in mapping.lloq.items()))
     for name, words in mapping.words.items():
-        yield from ("", f"[words.{name}]", *(f"{_text(word)} = {value!r}" for word, value in words.items()))
+        yield from ("", f"[words.{name}]", *(f"{written(word)} = {value!r}" for word, value in words.items()))
     yield from ("", "[patient]")
-    yield from (f"{key} = {_text(value)}" for key, value in mapping.patient.items())
+    yield from (f"{key} = {written(value)}" for key, value in mapping.patient.items())
     yield from (
         f"# {key} = {example}"
         for key, example in (("infusion", EXAMPLE), ("age", '"54 years"'), ("weight", '"70 kg"'))
         if key not in mapping.patient
     )
     yield from ("", "[infusions]  # of several patients, where the file does not say it")
-    yield from (f"{_text(label)} = {_text(when)}" for label, when in mapping.infusions.items())
+    yield from (f"{written(label)} = {written(when)}" for label, when in mapping.infusions.items())
     at = table.roles.get("patient", (-1,))[0]
     labels = list(dict.fromkeys(cells[at].strip() for _, cells in table.rows if at >= 0))
-    yield from (f"# {_text(label)} = {EXAMPLE}" for label in labels[:MOST_NAMES] if label.isprintable())
+    yield from (f"# {written(label)} = {EXAMPLE}" for label in labels[:MOST_NAMES] if label.isprintable())
