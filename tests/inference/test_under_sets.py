@@ -159,6 +159,7 @@ def test_curves_of_both_designs_are_those_of_the_rows():
 TRIAL = """
 [trial]
 name = "short"
+title = "A short one"
 disease = "lbcl"
 product = "axicabtagene_ciloleucel"
 policy = "early_conservative"
@@ -170,6 +171,9 @@ watch_until = 10
 follow_up = 35
 disease_visits = [28]
 kinetics_samples = [4, 7, 14, 28]
+[endpoints]
+scale = "astct"
+until = "4 weeks"
 [[published]]
 quantity = "CRS_any_rate"
 value = 77
