@@ -96,7 +96,8 @@ def test_a_patient_has_the_journey_of_its_own_set_whoever_else_is_simulated():
     alone, many, plain = run(1, sample()), run(6, sample()), run(6, None)
     np.testing.assert_array_equal(alone.individual, many.individual[:1])
     np.testing.assert_array_equal(alone.outcome.death_day, many.outcome.death_day[:1])
-    ratio = (many.individual / plain.individual)[many.infused & plain.infused, at]
+    both = many.infused & plain.infused
+    ratio = many.individual[both, at] / plain.individual[both, at]
     factors = np.exp(sample().logs[:, 0])
     assert ratio.size > 3 and all(np.isclose(one, factors, rtol=1e-6).any() for one in ratio)
     assert len(set(ratio.round(6))) > 1
@@ -158,6 +159,7 @@ def test_curves_of_both_designs_are_those_of_the_rows():
 TRIAL = """
 [trial]
 name = "short"
+title = "A short one"
 disease = "lbcl"
 product = "axicabtagene_ciloleucel"
 policy = "early_conservative"
@@ -169,6 +171,9 @@ watch_until = 10
 follow_up = 35
 disease_visits = [28]
 kinetics_samples = [4, 7, 14, 28]
+[endpoints]
+scale = "astct"
+until = "4 weeks"
 [[published]]
 quantity = "CRS_any_rate"
 value = 77

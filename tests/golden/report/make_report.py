@@ -80,22 +80,25 @@ def two_arms():
 
 
 def contrast():
-    from vein2vein.trials.contrast import Contrast, Difference
+    from vein2vein.trials.contrast import Contrast, Curves, Difference
 
     nan = float("nan")
     rows = (
-        Difference("CRS grade 3 or more", "%", 10.0, 24.0, 14.0, 2.5, 25.5, False, (30, 31)),
-        Difference("response", "%", 80.0, 61.5, -18.5, -40.0, 3.0, False, (30, 31)),
-        Difference("relapse", "%", 0.0, 10.0, 10.0, nan, nan, False, (30, 31)),
-        Difference("Cmax, transgene", "copies/ug", 20000.0, 31000.0, 1.55, 1.1, 2.2, True, (30, 31)),
-        Difference("igg", "mg/dL", nan, nan, nan, nan, nan, False, (0, 0), "nobody counts for it"),
+        Difference("CRS grade 3 or more", "%", 10.0, 24.0, 14.0, 2.5, 25.5, False, "infused", (30, 31)),
+        Difference("response", "%", 80.0, 61.5, -18.5, -40.0, 3.0, False, "infused", (30, 31)),
+        Difference("relapse", "%", 0.0, 10.0, 10.0, nan, nan, False, "infused", (30, 31)),
+        Difference("Cmax, transgene", "copies/ug", 20000.0, 31000.0, 1.55, 1.1, 2.2, True, "infused", (30, 31)),
+        Difference("igg", "mg/dL", nan, nan, nan, nan, nan, False, "responders", (0, 0), "nobody counts for it"),
     )
+    days, value = np.array([0.0, 90.0, 180.0]), np.array([[1.0, 0.8, 0.7], [1.0, 0.9, 0.6]])
     return Contrast(
         ("eliana", "axicabtagene_ciloleucel, 2e6/kg, flu_cy"),
         31,
+        1,
         rows,
+        (Curves("OS", "infusion", "infused", days, value, value - 0.1, np.minimum(value + 0.1, 1)),),
         ("a note <b>",),
-        {"seed": 4, "policy_first": "x"},
+        {"seed": 4, "policy_first": "x", "trial": "eliana"},
     )
 
 
