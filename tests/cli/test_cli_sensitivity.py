@@ -40,7 +40,7 @@ def test_a_screening_writes_its_tables_and_the_same_seed_gives_the_same(tmp_path
     assert f"{len(listed)} most influential numbers of 2 varied (7 parameter sets of 4 patients)" in said.out
     for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    rows = list(csv.DictReader((tmp_path / "a" / "effects.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "a" / "effects.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["mu_star"] for row in rows] == [repr(event["mu_star"]) for event in effects]
     data = json.loads((tmp_path / "a" / "sensitivity.json").read_text(encoding="utf-8"))
     assert data["provenance"] | {"version": ""} == {
