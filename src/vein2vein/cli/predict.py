@@ -20,7 +20,7 @@ EXAMPLES = """\b
 Examples:
   vein2vein predict my_trial.toml
   vein2vein predict my_trial.toml --parameters typical --seed 7 --out my_trial.stamp.toml
-  vein2vein predict my_trial.toml && vein2vein score my_trial.stamp.toml published.toml
+  vein2vein predict my_trial.toml --quiet --json
 """
 
 
