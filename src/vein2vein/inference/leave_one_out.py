@@ -22,7 +22,7 @@ from vein2vein.inference.calibration.left_out import (
     together,
 )
 from vein2vein.inference.qualification import published_rows, score
-from vein2vein.inference.scoring import Score, ScoredRow, distance, numbers, summarize, with_baselines
+from vein2vein.inference.scoring import Score, ScoredRow, numbers, summarize, with_baselines
 from vein2vein.trials.published import BY_INTERVAL
 from vein2vein.trials.trial import Trial, list_trials, load_trial
 
@@ -182,7 +182,7 @@ def widened(row: ScoredRow, error: float) -> ScoredRow:
     if row.unit == "%":
         low, high = max(low, min(0.0, row.low)), min(high, max(PERCENT, row.high))
     inside = bool(low <= row.published <= high)
-    return replace(row, low=low, high=high, inside=inside, passed=inside and distance(row.simulated, row) <= 1)
+    return replace(row, low=low, high=high, inside=inside, passed=inside and row.close)
 
 
 def _scale(row: ScoredRow) -> tuple[Callable[[float], float], float]:

@@ -37,6 +37,11 @@ def linear_of(found: Calibration) -> Linear:
     )
 
 
+def _factor(text: str) -> Factor:
+    one = json.loads(text)
+    return Factor(one["name"], one["parameter"], one["what"], tuple(one["cards"]), float(one["prior_sd"]))
+
+
 def bundled() -> Path:
     """Where the linearized calibration that comes with vein2vein is."""
     return Path(str(resources.files("vein2vein").joinpath("inference", "linearized.npz")))
@@ -73,9 +78,9 @@ def read_linear(path: Path | None = None, *, current: bool = True) -> Linear:
         raise InputError(text, file=path.name)
     try:
         with np.load(path) as held:
-            told = [json.loads(text) for text in held["factors"].tolist()]
+            told = [_factor(text) for text in held["factors"].tolist()]
             found = Linear(
-                factors=tuple(Factor(**{**one, "cards": tuple(one["cards"])}) for one in told),
+                factors=tuple(told),
                 estimate=held["estimate"],
                 owners=tuple(held["owners"].tolist()),
                 residual=held["residual"].astype(np.float64),
