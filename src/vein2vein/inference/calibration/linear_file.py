@@ -29,7 +29,7 @@ def linear_of(found: Calibration) -> Linear:
     return Linear(
         factors=problem.factors,
         estimate=found.estimate,
-        owners=tuple(problem.names[i] for i in problem.owner.tolist()),
+        owners=tuple(problem.names[int(i)] for i in problem.owner),
         residual=gauss_newton.residuals(found.outcome, problem.data, problem.error),
         sensitivity=found.sensitivity,
         met=tuple(cards for one in problem.evidence for cards in one.cards),
