@@ -52,18 +52,6 @@ def test_each_set_gives_what_it_gives_alone(name):
     assert not np.array_equal(whole[0]["columns"], whole[1]["columns"], equal_nan=True)
 
 
-@pytest.mark.parametrize(("file", "name"), sorted(constants.BY_PATIENT))
-def test_every_constant_that_may_differ_between_patients_moves_only_its_own(file, name):
-    """One patient's factor is the other's 1: the values lie in a chart or in the columns of the right half."""
-    trial = short("zuma_7")
-    sets = [Member({(file, name, "value"): 1.3}), Member({(file, name, "value"): 1.0})]
-    left, right = treated_under(trial, sets, [NUMBERS, NUMBERS], seed=5)
-    for journey, one in ((left, sets[0]), (right, sets[1])):
-        alone = next(treated_under(trial, [one], [NUMBERS], seed=5))
-        for key, value in everything(alone).items():
-            np.testing.assert_array_equal(value, everything(journey)[key], err_msg=key)
-
-
 def test_sets_with_other_constants_run_one_after_the_other():
     trial = short("zuma_7")
     odd = Member({("bedside", "bp_sd", "value"): 2.0})
