@@ -164,7 +164,7 @@ def test_an_empty_name_is_not_the_present_folder(here):
 
 
 def test_two_arms_and_two_policies_are_compared_in_the_same_patients(here):
-    asked = ["--patients", "12", "--json", "--out"]
+    asked = ["--patients", "12", "--parameters", "typical", "--json", "--out"]
     for number, (changed, names) in enumerate((
         (["--trial", "juliet", "--arm", "flu_cy", "--arm", "none"], ["flu_cy", "none"]),
         (["--trial", "eliana", "--policy", "astct_2019", "--policy", "prophylactic"], ["astct_2019", "prophylactic"]),
@@ -270,7 +270,10 @@ FOLDERS = {
     "monitor": ["monitor", "record.csv"],
     "respond": ["respond", "visits.csv", "--criteria", "lugano"],
     "qualify": ["qualify", "eliana", "--patients", "10", "--parameters", "typical"],
-    "compare": ["compare", "--trial", "eliana", "--patients", "10", "--dose", "2e6/kg", "--dose", "3e6/kg"],
+    "compare": [
+        *("compare", "--trial", "eliana", "--patients", "10", "--dose", "2e6/kg", "--dose", "3e6/kg"),
+        *("--parameters", "typical"),
+    ],
     "models": ["models", "stein_2019"],
     "schema": ["schema", "policy"],
 }

@@ -100,6 +100,7 @@ def test_qualify_names_the_nearest_trial(capsys):
 
 def test_compare_shows_the_difference_of_two_doses(trial, tmp_path, capsys):
     call = ["compare", "--trial", str(trial), "--dose", "1e6/kg", "--dose", "5e6/kg", "--patients", "20"]
+    call += ["--parameters", "typical"]
     assert main([*call, "--out", str(tmp_path / "out"), "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     rows = [r for r in rows if r["event"] == "row"]

@@ -8,8 +8,9 @@ import pytest
 
 from vein2vein.cli.main import main
 from vein2vein.inference import posterior
+from vein2vein.inference.drawn_trials import Asked
 from vein2vein.inference.posterior import Factor, Member, Posterior
-from vein2vein.inference.qualification import enrolled, score, scored_rows, spread
+from vein2vein.inference.qualification import score, scored_rows, spread
 from vein2vein.inference.sets_side_by_side import each_under, same_patients, treated, treated_under
 from vein2vein.journey.chart import simulate
 from vein2vein.models.reference import model as reference
@@ -76,7 +77,7 @@ def test_each_simulated_trial_is_drawn_under_one_set_as_in_a_score():
 def test_without_a_number_of_patients_each_set_has_enough_for_the_trials():
     trial = load_trial("zuma_1")
     _, of = spread(trial, sample(), None, seed=1)
-    assert of.size == SETS * enrolled(trial, SETS) > SETS * trial.enrolled
+    assert of.size == SETS * Asked(trial, scored_rows(trial)).enrolled(SETS) > SETS * trial.enrolled
 
 
 # A patient

@@ -43,7 +43,10 @@ Examples:
 @click.option("--arm", "arms", multiple=True, metavar="NAME", help="Arm of a trial that has several; one per design.")
 @options.absent_target
 @options.patients(
-    10, 100_000, "Virtual patients enrolled in both, under each parameter set (default: as the first trial says)."
+    10,
+    100_000,
+    "Virtual patients enrolled in both, under each parameter set (default: 100; under the cards' numbers alone as the "
+    "first trial says).",
 )
 @options.parameters(
     None,
@@ -100,7 +103,7 @@ def command(
         result = contrast(
             first,
             second,
-            patients=patients,
+            patients=patients or (int(numbers().under_each) if sets else None),
             seed=seed,
             treat=same_patients(sets) if sets else once,
             parameters=told(sample, len(sets)),
