@@ -17,7 +17,7 @@ from vein2vein.inference import posterior
 from vein2vein.inference.calibration import calibrate as library
 from vein2vein.inference.calibration import fitted_rows as fitted
 from vein2vein.inference.calibration import gauss_newton as newton
-from vein2vein.inference.calibration import runs, search
+from vein2vein.inference.calibration import linear_file, runs, search
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.runs import Result
 from vein2vein.inference.calibration.write_cards import FOLDERS
@@ -160,6 +160,7 @@ def calibration(script, tmp_path, monkeypatch):
     """A calibration of two trials in a model in which every row follows the first factor; what was run, the files."""
     ran, once, always, luck, trials = [], [], [], [], ("karmma", "zuma_3")
     monkeypatch.setattr(posterior, "bundled", lambda: tmp_path / "posterior.csv")
+    monkeypatch.setattr(linear_file, "bundled", lambda: tmp_path / "linearized.npz")
     monkeypatch.setattr(fitted.TrialRows, "simulated", lambda *_: None)
     monkeypatch.setattr(library, "read_free_numbers", lambda *_: free())
 

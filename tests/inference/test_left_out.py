@@ -132,7 +132,7 @@ def test_the_error_of_the_model_is_what_predictions_miss_beyond_their_intervals(
 
 
 def test_the_error_of_the_model_widens_an_interval_on_the_scale_of_the_row():
-    plain = widened(row(published=75.0), 2.0)
+    plain = widened(row(published=75.0, error=2.5, close=False), 2.0)
     assert plain.low == pytest.approx(max(0.0, 50 - math.hypot(10, 32.9))) and plain.inside and not plain.passed
     log = row(tolerance_kind="log10", tolerance=0.5, simulated=10.0, low=5.0, high=20.0, published=90.0, unit="pg/mL")
     wide = widened(replace(log, inside=False), 2.0)

@@ -187,7 +187,7 @@ def test_sets_that_run_side_by_side_give_what_each_gives_alone():
 
     def run(one, meet=None):
         journey = enroll_and_treat(
-            trial, np.arange(10), seed=1, constants=posterior.constants_under(one),
+            trial, np.arange(60), seed=1, constants=posterior.constants_under(one),
             progress=None if meet is None else lambda fraction, text: meet.wait(60),
         )  # fmt: skip
         return (
