@@ -10,8 +10,10 @@ the solvers are compared; how many would flip between two solvers in the whole l
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +26,7 @@ from vein2vein.models.model import give, named, start
 from vein2vein.models.reference.model import MODEL
 from vein2vein.trials.trial import load_trial, run_trial
 
+MOST_CALLS = 20_000  # of the rates in an interval of a day at most; LSODA needs some hundred
 EXACT = 1e-10
 OUTPUTS = (
     "car_t_cells", "marrow_blasts", "b_cells", "neutrophils", "platelets", "igg", "il6", "crp", "ferritin",
@@ -65,24 +68,39 @@ def replay_exactly(columns: np.ndarray, doses: list, days: np.ndarray) -> np.nda
         stops = sorted({d for d, _, _ in mine} | set(days.tolist()))
         for stop in stops:
             if stop > day:
-                scale = np.array([s.scale if np.isfinite(s.scale) else 1.0 for s in MODEL.states])
-                done = solve_ivp(
-                    rates,
-                    (day, stop),
-                    state[0],
-                    method="LSODA",
-                    rtol=EXACT,
-                    atol=EXACT * np.maximum(scale, 1e-6),
-                    max_step=0.5,
-                )
-                if not done.success:
-                    raise RuntimeError(f"LSODA stopped for patient {i} on day {day:g}: {done.message}")
-                state, day = done.y[:, -1][None, :], stop
+                state, day = _lsoda(rates, day, stop, state[0], f"patient {i}")[None, :], stop
             for d, name, amount in mine:
                 if d == stop:
                     state = give(MODEL, name, amount, state, row)
             out[i, days == stop] = state[0]
     return out
+
+
+class Creeping(Exception):
+    """Steps became so small that an interval would take hours."""
+
+
+def _lsoda(rates: Callable, day: float, stop: float, state: np.ndarray, who: str) -> np.ndarray:
+    """The state at ``stop``. Where rounding makes LSODA creep, the interval is solved again, more tightly."""
+    scale = np.maximum([s.scale if np.isfinite(s.scale) else 1.0 for s in MODEL.states], 1e-6)
+    for tolerance in (EXACT, EXACT / 3, EXACT / 10):
+        calls = itertools.count()
+
+        def counted(t: float, y: np.ndarray, calls: Iterator = calls) -> np.ndarray:
+            if next(calls) > MOST_CALLS:
+                raise Creeping
+            return rates(t, y)
+
+        try:
+            done = solve_ivp(
+                counted, (day, stop), state, method="LSODA", rtol=tolerance, atol=tolerance * scale, max_step=0.5
+            )
+        except Creeping:
+            continue
+        if done.success:
+            return done.y[:, -1]
+        raise RuntimeError(f"LSODA stopped for {who} on day {day:g}: {done.message}")
+    raise RuntimeError(f"LSODA creeps for {who} on day {day:g}")
 
 
 def observed(states: np.ndarray, columns: np.ndarray, days: np.ndarray) -> np.ndarray:
