@@ -54,14 +54,15 @@ def test_limit_of_hypotension(age, limit):
 
 
 @pytest.mark.parametrize(
-    "deficit, boluses, norepinephrine, others",
-    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (12, 3, 0, 0), (13, 3, 2, 0),
-     (18, 3, 12, 0), (24, 3, 24, 0), (25, 3, 26, 1)],
+    "deficit, boluses, above, others",  # above: mmHg beyond what boluses answer, 2 ug/min each
+    [(-5, 0, 0, 0), (0, 0, 0, 0), (3, 1, 0, 0), (4, 1, 0, 0), (4.5, 3, 0, 0), (C.deficit_boluses, 3, 0, 0),
+     (C.deficit_boluses + 1, 3, 1, 0), (C.deficit_boluses + 6, 3, 6, 0), (24, 3, 24 - C.deficit_boluses, 0),
+     (25, 3, 25 - C.deficit_boluses, 1)],
 )  # fmt: skip
-def test_circulatory_support(deficit, boluses, norepinephrine, others):
+def test_circulatory_support(deficit, boluses, above, others):
     given = ward.circulatory_support(C, np.array([float(deficit)]))
     assert given["fluid_boluses"] == boluses
-    assert given["norepinephrine"] == pytest.approx(norepinephrine)
+    assert given["norepinephrine"] == pytest.approx(2 * above)
     assert given["other_vasopressors"] == others
     assert given["vasopressin"] == 0
 
