@@ -276,12 +276,16 @@ FOLDERS = {
     ],
     "models": ["models", "stein_2019"],
     "schema": ["schema", "policy"],
+    "sensitivity": [
+        *("sensitivity", "--parameter", "rho", "--parameter", "KCN", "--outcome", "cmax", "--patients", "10"),
+        *("--trajectories", "2", "--jobs", "1"),
+    ],
 }
 RESULTS = {
     "trial": ["report.html", "patients.parquet", "manifest.json"], "simulate": ["report.html", "journey.svg"],
     "monitor": ["report.html", "findings.csv", "findings.fhir.json"], "respond": ["response.csv"],
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
-    "models": ["stein_2019.md"], "schema": ["policy.json"],
+    "models": ["stein_2019.md"], "schema": ["policy.json"], "sensitivity": ["sensitivity.json", "effects.csv"],
 }  # fmt: skip
 FILES = {"predict": ["predict", "trial.toml", "--patients", "10", "--parameters", "typical", "--jobs", "1", "--out"],
          "explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],

@@ -43,7 +43,7 @@ def every_row(tmp_path_factory):
 def test_it_ends_with_some_ten_lines(finished):
     _, out = finished
     lines = out.strip().splitlines()
-    assert len(lines) <= 20, out
+    assert len(lines) <= 21, out  # ten and the misses, the numbers of the model, and where the files are
     named = [line.split()[0] for line in lines[1:9]]
     assert named == ["infused", "response", "EFS", "OS", "CRS", "ICANS", "neurologic", "kinetics"]
     assert "6 of 8 enrolled" in lines[1] and "79 of 97, 81 %" in lines[1]

@@ -336,7 +336,7 @@ ROW = f'[[published]]\nquantity = "CR_CRi_rate"\nunit = "%"\n{VALUE}'
     ("text", "said"),
     [
         (TRIAL, ["published.toml", "no row of the prediction has a value yet"]),
-        (DESIGN.replace("follow_up = 35", "follow_up = 36") + RATE + VALUE, ["line 13, visits", "has changed since"]),
+        (DESIGN.replace("follow_up = 35", "follow_up = 36") + RATE + VALUE, ["line 12, visits", "has changed since"]),
         (re.sub(r"\[cutoffs.interim\]\n.*\n", "", DESIGN) + RATE + VALUE, ["cutoffs", "is missing since"]),
         (DESIGN + "[enrollment]\naccrual = 30\n" + RATE + VALUE, ["enrollment", "is new since"]),
         ("[size]\npatients = 3\n" + ROW, ["unknown field 'size'"]),
