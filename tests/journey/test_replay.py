@@ -109,7 +109,11 @@ def same(found, expected, where=""):
 def drawn_of(case):
     journey = case.journey
     declared = general(patient=False).overlay(journey.product.parameters).overlay(journey.disease.parameters)
-    return individual_values(declared, journey.patient.number, SEED, typical=case.typical)
+    drawn = individual_values(declared, journey.patient.number, SEED, typical=case.typical)
+    patient = case.journey.patient
+    more = patient.prior_lines - covariates.usual_lines(find_disease(patient.disease))
+    drawn["mpp"] = covariates.after_progression(CONSTANTS.covariates, drawn["mpp"], more)
+    return drawn
 
 
 def steps_of(case):

@@ -171,7 +171,7 @@ def _fits(overlay: object, shape: tuple[int, ...]) -> TypeGuard[Variants]:
     return isinstance(overlay, Variants) and overlay.of.shape == shape
 
 
-def check_overlay(overlay: object, count: int) -> ParameterSet | Variants | None:
+def check_overlay(overlay: object, count: int = 0) -> ParameterSet | Variants | None:
     """A variant of the model's numbers, or which of several holds for each patient, or none."""
     if overlay is None:
         return None

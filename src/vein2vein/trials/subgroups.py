@@ -104,8 +104,8 @@ def _check_tumor(card: Card, row: Published, diseases: Sequence[Disease], here: 
             raise card.error((*here, "blasts_from"), text)
     if _limited(row, "burden"):
         if card.get(*here, "burden_unit") is None:
-            text = f"missing; a limit of the burden needs its unit, expected one of {', '.join(BURDEN_UNITS)}."
-            raise card.error((*here, "burden_unit"), text)
+            text = f"found without its unit; add burden_unit, one of {', '.join(BURDEN_UNITS)}."
+            raise card.error(_given(card, "burden", here), text)
         seen = [lineage_words(one.lineage).judged_by == "lymphoma" for one in diseases]
         if row.burden_unit in _BY_IMAGES and not all(seen):
             text = f"found '{row.burden_unit}', but the burden of {titles} is not measured on images; expected "
