@@ -78,9 +78,8 @@ def read_linear(path: Path | None = None, *, current: bool = True) -> Linear:
         raise InputError(text, file=path.name)
     try:
         with np.load(path) as held:
-            told = [_factor(text) for text in held["factors"].tolist()]
             found = Linear(
-                factors=tuple(told),
+                factors=tuple(_factor(text) for text in held["factors"].tolist()),
                 estimate=held["estimate"],
                 owners=tuple(held["owners"].tolist()),
                 residual=held["residual"].astype(np.float64),
