@@ -291,7 +291,7 @@ def enroll_and_treat(
         found = overlay(one) if callable(overlay) else overlay
         which = np.zeros(at.shape, np.intp) if of is None else of[at]
         variant = Variants(found, which) if isinstance(found, tuple) else found
-        theirs = of_patients(constants, at) if constants else None
+        theirs = of_patients(constants, at) if isinstance(constants, Constants) else constants  # or refused below
         return treat_arm(
             one, numbers[at], arm, seed, variant, theirs, backend=backend, progress=progress, tolerance=tolerance
         )
