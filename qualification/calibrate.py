@@ -1,12 +1,11 @@
 """Calibrate the model to the published trials of the calibration set, stage by stage and then together, with its
 uncertainty.
 
-The numbers of qualification/calibration.toml are free within their priors; the scored rows of the calibration trials
-are the data (``vein2vein.inference.calibration`` says how).
+The numbers of qualification/priors.toml are free within their written priors, where the search begins; the scored rows
+of the calibration trials are the data (``vein2vein.inference.calibration`` says how).
 
-    python qualification/calibrate.py --steps 2 --patients 250 --workers 2 --out qualification/posterior.json
-    python qualification/calibrate.py ... --write          # the same, and the sample becomes that of the package
-    python qualification/write_cards.py                    # the mean becomes the cards' numbers
+    python qualification/calibrate.py --staged --steps 2 --patients 160 --workers 2 --out qualification/posterior.json
+    python qualification/calibrate.py ... --write          # the same, and cards and sample become those of the package
 
     python qualification/calibrate.py ... --real ../shared/data/car22_nih_cd22 --spreads   # these are data too
     python qualification/calibrate.py ... --without zuma_7         # fitted without its rows, which are then predicted
@@ -29,9 +28,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import write_cards
+
 from vein2vein.errors import InputError
 from vein2vein.inference import posterior
-from vein2vein.inference.calibration import linear_file
 from vein2vein.inference.calibration.calibrate import Calibration, calibrate
 from vein2vein.inference.calibration.gauss_newton import BOUND
 from vein2vein.inference.calibration.runs import Settings
@@ -78,8 +78,8 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--left-out", nargs="*", default=[], help="trials predicted by a linearized refit without them")
     parser.add_argument("--predicted", type=int, default=400, help="virtual patients of each prediction")
     parser.add_argument("--out", type=Path, default=HERE / "posterior.json")
-    parser.add_argument("--free", type=Path, default=HERE / "calibration.toml", help="what is free, and the priors")
-    parser.add_argument("--write", action="store_true", help="make the sample that of the package")
+    parser.add_argument("--free", type=Path, default=HERE / "priors.toml", help="what is free, and the priors")
+    parser.add_argument("--write", action="store_true", help="make numbers and sample those of the package")
     parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
     asked = parser.parse_args(arguments)
     if min(asked.steps, asked.polish, asked.corrections) < 0 or not 0 < asked.difference <= BOUND:
@@ -139,8 +139,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
 
         write_text(asked.table, table + "\n", force=True)
     if asked.write:
-        posterior.write_posterior(found.sample, posterior.bundled())
-        linear_file.write_linear(linear_file.linear_of(found), linear_file.bundled())
+        print("\n".join(write_cards.write(found)))
     print(found.rows())
     print(table)
     for one in predicted:

@@ -27,7 +27,7 @@ from vein2vein.models.reference import model as reference
 from vein2vein.trials.trial import load_trial
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "qualification"
-STAGED = read_free_numbers(SCRIPTS / "calibration.toml")
+STAGED = read_free_numbers(SCRIPTS / "priors.toml")
 FACTORS = (
     Factor("K_A", "K_A", "value", ("reference",), 0.4),
     Factor("feng_sd", "feng", "sd", ("brexucabtagene_autoleucel",), 0.2),
@@ -171,13 +171,19 @@ def calibration(script, tmp_path, monkeypatch):
             return Result(task, None, 0.0, "made to fail")
         ran.extend((label, task.evidence.name) for label in task.labels)
         luck.extend(zip(task.labels, task.first, strict=True))
-        far = 3 * task.logs[:, :1] / task.factors[0].prior_sd - 1.5
+        logs = np.log([[one.factors["reference", "K_A", "value"]] for one in task.members])
+        far = 3 * logs / FACTORS[0].prior_sd - 1.5
         goals = task.evidence.data + task.evidence.error * far
         return Result(task, np.stack([goals, np.full_like(goals, 1e-3)], axis=-1), 0.0)
 
     monkeypatch.setattr(runs, "run_one", quick)
+    edited = []  # what would be written into the cards
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    writer = script("write_cards")
+    monkeypatch.setattr(writer, "write_numbers", lambda one: edited.append(one) or [])
+    monkeypatch.setattr(writer.subprocess, "run", lambda *_, **__: writer.rehash())
     call = ["--trials", *trials, "--workers", "1", "--out", str(tmp_path / "out.json"), "--write"]
-    told = {"ran": ran, "once": once, "always": always, "luck": luck, "folder": tmp_path}
+    told = {"ran": ran, "once": once, "always": always, "luck": luck, "folder": tmp_path, "edited": edited}
     return SimpleNamespace(main=script("calibrate").main, call=call, **told)
 
 
@@ -189,8 +195,13 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     assert told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.02)  # where every row is at its data
     assert told["estimate"]["g_of_adult"] == pytest.approx(0, abs=1e-6)
     assert len(found.logs) == 200 and found.is_current
-    mean = np.array([told["estimate"][f.name] * f.prior_sd for f in found.factors])
-    np.testing.assert_allclose(found.logs.mean(axis=0), mean, atol=1e-4)
+    np.testing.assert_allclose(found.logs.mean(axis=0), 0, atol=1e-4)  # the mean goes into the cards
+    (one,) = calibration.edited
+    for factor in found.factors:
+        expected = np.exp(told["estimate"][factor.name] * factor.prior_sd)
+        assert one.factors[factor.cards[0], factor.parameter, factor.what] == pytest.approx(expected)
+    linear = linear_file.read_linear(linear_file.bundled())
+    np.testing.assert_allclose(linear.estimate, list(told["estimate"].values()))
     spread = np.sqrt(np.diag(told["covariance"]))
     assert spread[0] < 0.2 and spread[2] == pytest.approx(1)
     assert f"| K_A | kinetics | value of K_A in reference | {np.exp(0.4 * told['estimate']['K_A']):.3g} |" in said
@@ -339,9 +350,9 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
     before = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.toml")}
     mean = np.log([2.0, 1.5, 0.5, 1.1])
     lines = {path: text.count("\n") for path, text in before.items()}
-    told = write_cards.write(sample(mean[None, :]), package)
+    told = write_cards.write_numbers(posterior.member(FACTORS, mean), package)
     assert len(told) == 4
-    assert write_cards.write(sample(np.full((3, 4), 1e-4)), package) == []  # nothing moved
+    assert write_cards.write_numbers(posterior.member(FACTORS, np.full(4, 1e-4)), package) == []  # nothing moved
     after = {path: path.read_text(encoding="utf-8") for path in before}
     changed = {path.stem for path in before if before[path] != after[path]}
     assert {p.stem for p in before if after[p].count("\n") != lines[p]} == {"brexucabtagene_autoleucel"}  # a spread

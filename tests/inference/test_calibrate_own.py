@@ -13,7 +13,7 @@ from vein2vein.inference.calibration.free_numbers import read_free_numbers
 from vein2vein.inference.calibration.kept import resumed
 from vein2vein.inference.calibration.runs import Settings
 from vein2vein.inference.calibration.write_cards import write_means
-from vein2vein.inference.posterior import Factor, Posterior, hash_of_cards
+from vein2vein.inference.posterior import Member, hash_of_cards
 from vein2vein.therapy.disease import FOLDER as DISEASES
 from vein2vein.therapy.disease import read_disease
 from vein2vein.therapy.product import FOLDER, read_product
@@ -91,10 +91,10 @@ def test_a_card_of_ones_own_is_calibrated_on_a_trial_of_ones_own(files, tmp_path
     again = calibrate(free, [trial], settings, keep=tmp_path / "kept.npz")
     np.testing.assert_array_equal(again.sample.logs, found.sample.logs)
     before = read_product(read_card(product)).parameters.parameters["rho"]
-    lines = write_means(found.sample, tmp_path, source="s", where="here", files={"my_product": product})
+    lines = write_means(found.mean(), tmp_path, source="s", where="here", files={"my_product": product})
     after = read_product(read_card(product)).parameters.parameters["rho"]
     assert len(lines) == 1 and after.how == "calibrated"
-    assert after.value == pytest.approx(before.value * np.exp(found.sample.logs.mean()), rel=1e-3)
+    assert after.value == pytest.approx(before.value * np.exp(found.estimate[0] * 0.1), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,8 @@ def test_a_number_that_is_written_stays_within_the_bounds_of_the_general_set(tmp
     folder = tmp_path / "therapy" / "diseases"
     folder.mkdir(parents=True)
     shutil.copy(DISEASES / "cll.toml", folder)
-    sample = Posterior((Factor("p_res", "p_res", "value", ("cll",), 1.0),), np.array([[3.0]]), "", {})
-    (line,) = write_means(sample, tmp_path, source="reference_model_2026", where="here")
+    (line,) = write_means(
+        Member({("cll", "p_res", "value"): np.exp(3.0)}), tmp_path, source="reference_model_2026", where="here"
+    )
     written = read_disease(read_card(folder / "cll.toml")).parameters.parameters["p_res"]
     assert line.endswith("= 1") and written.value == 1

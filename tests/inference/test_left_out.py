@@ -10,7 +10,8 @@ from vein2vein.errors import InputError
 from vein2vein.inference.calibration import left_out
 from vein2vein.inference.calibration.left_out import CLASS, NEITHER, SEEN, Linear, fallback, group_of, sets_without
 from vein2vein.inference.calibration.linear_file import read_linear, write_linear
-from vein2vein.inference.leave_one_out import model_error, predict_left_out, spread, widened
+from vein2vein.inference.leave_one_out import predict_left_out
+from vein2vein.inference.model_error import model_error, spread, widened
 from vein2vein.inference.posterior import Factor, card_parameters, hash_of_cards
 from vein2vein.inference.qualification import published_rows
 

@@ -112,14 +112,16 @@ def row_of(file, published, product="p", disease="d", **more):
     return replace(made, file=file, product=product, disease=disease, **more)
 
 
-def test_baseline_is_the_mean_of_other_trials_by_product_or_disease_where_two_have_it():
+def test_baseline_is_the_mean_of_the_nearest_other_trials_by_product_disease_or_lineage():
     mine = row_of("a", 50)
     alone = with_baselines([mine, row_of("a", 90)])[0]
     assert math.isnan(alone.baseline)  # rows of the same trial are no guess
     others = [row_of("b", 60, product="x", disease="y"), row_of("c", 80, product="x", disease="y")]
     assert with_baselines([mine, *others])[0].baseline == 70
-    others += [row_of("e", 20, product="x"), row_of("f", 30, product="x")]
-    assert with_baselines([mine, *others])[0].baseline == 25  # same disease
+    others += [row_of("e", 20, product="x")]
+    assert with_baselines([mine, *others])[0].baseline == 20  # same disease
+    others += [row_of("f", 30, product="x")]
+    assert with_baselines([mine, *others])[0].baseline == 25
     others += [row_of("g", 52, disease="y"), row_of("h", 56, disease="y"), row_of("h", 60, disease="y")]
     found = with_baselines([mine, *others])[0]
     assert found.baseline == 55  # same product; h counts once, with its mean
@@ -127,6 +129,14 @@ def test_baseline_is_the_mean_of_other_trials_by_product_or_disease_where_two_ha
     assert "product" in found.baseline_of
     later = replace(mine, time=365.0)
     assert math.isnan(with_baselines([later, *others])[0].baseline)  # another landmark is another endpoint
+
+
+def test_the_survival_of_a_lymphoma_is_guessed_from_lymphomas_before_myelomas():
+    mine = row_of("a", 50, product="p", disease="lbcl")
+    others = [row_of("b", 10, product="x", disease="mm"), row_of("c", 14, product="y", disease="mm")]
+    assert with_baselines([mine, *others])[0].baseline == 12  # nothing nearer
+    found = with_baselines([mine, *others, row_of("d", 40, product="z", disease="mcl")])[0]
+    assert found.baseline == 40 and found.baseline_of == "1 trial of the same lineage"
 
 
 def test_gain_compares_over_the_same_rows():

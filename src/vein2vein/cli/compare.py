@@ -78,13 +78,14 @@ def command(
     """Treat the same virtual patients in two ways and show the difference of each endpoint with its 95 % interval.
 
     Under the posterior sample the same patients are treated in both ways under each of some sets of the model's
-    numbers, and the interval is that over sets and patients. Under the numbers of the cards it holds sampling error
-    only, and is no evidence that two products differ.
+    numbers, and the interval is that over sets and patients; of two products it holds the error of the model too. Under
+    the numbers of the cards it holds sampling error only, and is no evidence that two products differ.
 
     Either two trials (names or files), or --trial with two values of --product, --dose, --conditioning, --policy or
     --arm; of a trial with several arms, --arm names one. An option given once holds for both designs. The patients are
     those of the first trial; they have the same luck in both.
     """
+    from vein2vein.inference.model_error import widened_contrast
     from vein2vein.inference.posterior import choose, sample_for, told
     from vein2vein.inference.scoring import numbers
     from vein2vein.inference.sets_side_by_side import same_patients
@@ -109,6 +110,8 @@ def command(
             parameters=told(sample, len(sets)),
             progress=report,
         )
+    if sets:
+        result = widened_contrast(result, apart=first.product.name != second.product.name)
     data = write_text(folder / DATA, json.dumps(as_data(result), indent=1, ensure_ascii=False), force=force)
     page = write_text(folder / REPORT, comparison_page(result), force=force)
     console.tell_notes(result.notes, for_machines=for_machines, quiet=quiet)

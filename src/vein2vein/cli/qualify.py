@@ -202,11 +202,20 @@ def _cells(row: ScoredRow) -> tuple[str, ...]:
 
 
 def _print_scores(result: Qualification) -> None:
+    from vein2vein.inference.posterior import calibrated_to
+    from vein2vein.inference.scoring import summarize
+
     for title, scores in (("By trial", result.trials), ("By kind of endpoint", result.kinds)):
         console.table(SCORES, [_score(score) for score in scores], title=title, right=range(1, len(SCORES)))
     console.table(SCORES, [_score(result.overall)], title="In all", right=range(1, len(SCORES)))
     console.say("Errors are mean absolute differences in tolerances; the baseline is over the rows that have one.")
     console.say(f"Numbers of the model: {result.provenance['parameters']}.")
+    if result.bare != result.rows:
+        bare = summarize("all", result.bare)
+        console.say(f"Without the error of the model {bare.passed} pass, {100 * bare.coverage:.0f} % inside.")
+    if fitted := calibrated_to() & {score.name for score in result.trials}:
+        which = "these rows" if len(fitted) == len(result.trials) else f"the rows of {', '.join(sorted(fitted))}"
+        console.say(f"Fit: the numbers were calibrated to {which}. Prediction: vein2vein qualify --left-out.")
 
 
 def _score(score: Score) -> tuple[str, ...]:

@@ -161,10 +161,11 @@ def _asked(plan: Trial, sample: Posterior | None, patients: int | None, seed: in
 
     if sample is None:
         return _Asked(np.arange(patients_of(plan, patients)), [None], None, told(None, 0))
+    from vein2vein.inference.model_error import WITH_ERROR
     from vein2vein.inference.qualification import spread
 
     sets, of = spread(plan, sample, patients, seed)
-    return _Asked(np.arange(of.size), sets, of, told(sample, len(sets)))
+    return _Asked(np.arange(of.size), sets, of, told(sample, len(sets)) + WITH_ERROR)
 
 
 def _run(
@@ -225,6 +226,12 @@ def _results(
     drawn = process(draw_trial, plan, journey)
     report(1.0, trials.COMPARING)
     result = trials.set_beside(plan, journey, seed=seed, of=of, parameters=told)
+    if of is not None:
+        from dataclasses import replace
+
+        from vein2vein.inference.model_error import widened_rows
+
+        result = replace(result, comparison=widened_rows(result.comparison, plan.published))
     compared = process(comparison_figure, facts.compared(result))
     with ThreadPoolExecutor(1) as beside:  # and the tables are written
         stored = beside.submit(write_trial, result, folder)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from dataclasses import replace as but
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -294,6 +294,13 @@ def read_posterior(path: Path | None = None) -> Posterior:
     if not len(logs) or not np.isfinite(logs).all():
         raise InputError("found no parameter set, or one with a number that is not finite.", file=path.name)
     return Posterior(tuple(factors), logs, card.string("cards"), dict(card.table("made")))
+
+
+def calibrated_to() -> set[str]:
+    """Trials whose rows the numbers of the cards were calibrated to."""
+    return (
+        set(map(str, cast("list[object]", read_posterior().facts.get("trials", [])))) if bundled().is_file() else set()
+    )
 
 
 def sample_for(parameters: str | None) -> tuple[Posterior | None, str]:

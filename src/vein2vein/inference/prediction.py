@@ -20,6 +20,7 @@ from vein2vein.arguments import name_or_path, seed_of, whole
 from vein2vein.cards import Card, is_path, parse_card, read_card
 from vein2vein.files import checksum
 from vein2vein.inference.drawn_trials import Asked, Progress, drawn, sample_of, told
+from vein2vein.inference.model_error import WITH_ERROR, widened_row
 from vein2vein.inference.posterior import Posterior
 from vein2vein.inference.scoring import READ
 from vein2vein.inference.stamp import DIGITS, Predicted, RowName, Stamp, asked, design_of, stamped
@@ -80,6 +81,8 @@ def predict(
     one = Asked(plan, rows, count, size)
     cards = cards_of(card)
     (found,) = drawn([one], sample, seed=seed, progress=progress, jobs=jobs)
+    if isinstance(sets, Posterior):
+        found = [widened_row(row, asked_for) for row, asked_for in zip(found, rows, strict=True)]
     return stamped(
         Stamp(
             made=now().strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -91,7 +94,7 @@ def predict(
             seed=seed,
             patients=one.enrolled(len(sample)),
             sets=len(sample),
-            parameters=told(sets, len(sample)),
+            parameters=told(sets, len(sample)) + (WITH_ERROR if isinstance(sets, Posterior) else ""),
             size=size,
             level=LEVEL,
             scale=plan.scale,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
 from vein2vein.inference.drawn_trials import Asked, Progress, drawn, sample_of, told
+from vein2vein.inference.model_error import WITH_ERROR, of_kind, widened
 from vein2vein.inference.posterior import Member, Posterior, choose
 from vein2vein.inference.scoring import (
     OTHER,
@@ -43,9 +44,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Qualification:
-    """Scores of some trials: all, by trial, by kind; the rows behind them; what it takes to repeat them."""
+    """Scores of some trials: all, by trial, by kind; the rows behind them; what it takes to repeat them.
+
+    Under a posterior sample the intervals of the rows hold the error of the model; those of ``bare`` do not.
+    """
 
     rows: tuple[ScoredRow, ...]
+    bare: tuple[ScoredRow, ...]
     overall: Score
     trials: tuple[Score, ...]
     kinds: tuple[Score, ...]
@@ -164,13 +169,16 @@ def qualify(
 ) -> Qualification:
     """Run and score trials, with baselines and the scores by trial, by kind of endpoint and in all; see ``score``."""
     rows = score(trials, patients=patients, seed=seed, sets=sets, progress=progress, jobs=jobs)
-    rows = with_baselines(rows, published_rows())
+    bare = with_baselines(rows, published_rows())
+    sampled = isinstance(sets, Posterior)
+    rows = tuple(widened(row, of_kind(row.kind)) for row in bare) if sampled else bare
     by_trial = dict.fromkeys(row.file for row in rows)
     by_kind = [kind for kind in dict.fromkeys([*kinds().values(), OTHER]) if any(row.kind == kind for row in rows)]
     from vein2vein import __version__
 
     return Qualification(
         rows=rows,
+        bare=bare,
         overall=summarize("all", rows),
         trials=tuple(summarize(name, [row for row in rows if row.file == name]) for name in by_trial),
         kinds=tuple(summarize(name, [row for row in rows if row.kind == name]) for name in by_kind),
@@ -179,6 +187,6 @@ def qualify(
             "seed": seed,
             "patients": "as the trial files say" if patients is None else patients,
             "trials": list(by_trial),
-            "parameters": told(sets, len(sample_of(sets, seed))),
+            "parameters": told(sets, len(sample_of(sets, seed))) + (WITH_ERROR if sampled else ""),
         },
     )

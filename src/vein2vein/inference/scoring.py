@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -12,6 +12,7 @@ import numpy as np
 
 from vein2vein.cards import Card, parse_card
 from vein2vein.parameters import read_parameters
+from vein2vein.therapy.disease import all_diseases
 from vein2vein.trials.published import BY_INTERVAL, Published
 from vein2vein.trials.trial import Trial
 
@@ -246,8 +247,9 @@ def _interval(stated: Published | ScoredRow) -> tuple[float, float]:
 def with_baselines(rows: Sequence[ScoredRow], among: Sequence[ScoredRow] | None = None) -> tuple[ScoredRow, ...]:
     """Give each row the mean of the other trials for the same endpoint.
 
-    Of the same product where more than one other trial has it, else of the same disease where more than one has it,
-    else of all. Trials that share patients (one file) are one trial, and count once however many rows they have.
+    Of the same product where more than one other trial has it, else of the same disease, else of the same lineage, else
+    of all: the survival of one disease is no guess for that of another as long as there is a nearer one. Trials that
+    share patients (one file) are one trial, and count once however many rows they have.
 
     Parameters
     ----------
@@ -261,14 +263,29 @@ def with_baselines(rows: Sequence[ScoredRow], among: Sequence[ScoredRow] | None 
 
 def _with_baseline(row: ScoredRow, known: Sequence[ScoredRow]) -> ScoredRow:
     others = [other for other in known if other.file != row.file and _same_endpoint(other, row)]
-    for what in ("product", "disease", ""):
-        alike = [other for other in others if not what or getattr(other, what) == getattr(row, what)]
+    for what, key, least in ALIKE:
+        alike = [other for other in others if key(other) == key(row)]
         by_trial = {file: [o.published for o in alike if o.file == file] for file in {o.file for o in alike}}
-        if len(by_trial) > 1 or (by_trial and not what):
+        if len(by_trial) >= least:
             guess = float(np.mean([np.mean(values) for values in by_trial.values()]))
-            of = f"{len(by_trial)} trials" + (f" of the same {what}" if what else "")
+            of = f"{len(by_trial)} trial{'s' * (len(by_trial) != 1)}" + (f" of the same {what}" if what else "")
             return replace(row, baseline=guess, baseline_error=distance(guess, row), baseline_of=of)
     return row
+
+
+def _lineages(row: ScoredRow) -> frozenset[str]:
+    """Lineages of the diseases of a row, or the names of those that do not come with vein2vein."""
+    known = all_diseases()
+    return frozenset(known[name].lineage if name in known else name for name in row.disease.split("+"))
+
+
+# What makes rows alike, the nearest first, and how many other trials are asked for.
+ALIKE: tuple[tuple[str, Callable[[ScoredRow], object], int], ...] = (
+    ("product", lambda row: row.product, 2),
+    ("disease", lambda row: row.disease, 1),
+    ("lineage", _lineages, 1),
+    ("", lambda _: None, 1),
+)
 
 
 def _same_endpoint(one: ScoredRow, other: ScoredRow) -> bool:

@@ -52,6 +52,7 @@ def assumed(result: Contrast) -> list[str]:
         f"Numbers of the model: {result.provenance.get('parameters', 'typical: as on the cards')}.",
         "Each difference is computed by set, in both designs under the same one; shown are the middle of the sets, and "
         "the interval that holds 95 % of the differences over sets and patients drawn again."
+        + (f" {error}" if (error := result.provenance.get("model_error")) else "")
         if several
         else SAMPLING_ONLY,
     ]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vein2vein.files import write_text
+from vein2vein.inference.posterior import calibrated_to
 from vein2vein.inference.qualification import Qualification
-from vein2vein.inference.scoring import Score
+from vein2vein.inference.scoring import Score, summarize
 from vein2vein.report import page
 from vein2vein.report.facts import flat, quantity_title, reference, short_reference
 from vein2vein.report.figures import Picture, render
@@ -78,6 +79,7 @@ def as_data(result: Qualification) -> dict[str, object]:
         "trials": [score_data(one) for one in result.trials],
         "kinds": [score_data(one) for one in result.kinds],
         "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in result.rows],
+        "without_model_error": score_data(summarize("all", result.bare)),
         "provenance": dict(result.provenance),
     }
 
@@ -106,6 +108,8 @@ def qualification_page(result: Qualification) -> str:
         pictures=pictures,
         provenance=flat({**result.provenance, "trials": [titled(name) for name in by_trial]}),
         numbers=result.provenance["parameters"],
+        bare=summarize("all", result.bare) if result.bare != result.rows else None,
+        fitted=[titled(name) for name in by_trial if name in calibrated_to()],
         share=share,
         titled=titled,
         quantity=quantity_title,

@@ -127,7 +127,7 @@ def qualification():
         (lambda r: r.kind, ("survival", "cytokine release", "nervous system")),
     ) for name in names}  # fmt: skip
     return Qualification(
-        rows, summarize("all", rows), (scores["eliana"], scores["zuma_1"]),
+        rows, rows, summarize("all", rows), (scores["eliana"], scores["zuma_1"]),
         (scores["survival"], scores["cytokine release"], scores["nervous system"]),
         {"version": "0", "seed": 1, "patients": 40, "trials": ["eliana", "zuma_1"], "parameters": "typical"},
     )  # fmt: skip

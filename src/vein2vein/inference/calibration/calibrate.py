@@ -29,11 +29,12 @@ from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
 from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
 from vein2vein.inference.calibration.spreads import with_spreads
-from vein2vein.inference.posterior import Member, Posterior, hash_of_cards, member
+from vein2vein.inference.posterior import Member, Posterior, hash_of_cards
 from vein2vein.parameters import ParameterSet
 from vein2vein.trials.trial import Trial, load_trial
 
 SETS = 200  # solver coefficient: parameter sets of the sample
+MOVED = 1e-3  # solver coefficient: prior standard deviations below which a calibration moved nothing
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Calibration:
     Attributes
     ----------
     sample : Posterior
-        Parameter sets, to run trials under; ``sample.facts`` tells how they were made.
+        Parameter sets, to run trials under; ``sample.facts`` tells how they were made. Relative to the cards, or, where
+        written priors stand elsewhere, to the estimate: they can be run once this stands in the cards.
     free : FreeNumbers
     problem : Problem
         The rows, their data and their errors.
@@ -76,14 +78,13 @@ class Calibration:
 
     def mean(self) -> Member:
         """The parameter set of the estimate."""
-        return member(self.problem.factors, self.estimate * self.problem.prior)
+        return self.problem.member(self.estimate)
 
     def without(self, name: str) -> Member:
         """The parameter set that the other rows call for: a linearized refit with the rows of one trial left out.
 
         Nothing is run: from where the calibration ended, rows are taken to follow the last sensitivities, and the loss
-        of the rows that stay is made least. Factors that no other row decides go back to their priors, the numbers of
-        the cards from which the calibration began.
+        of the rows that stay is made least. Factors that no other row decides go back to their priors.
 
         Raises
         ------
@@ -96,7 +97,7 @@ class Calibration:
         stays = ~problem.rows_of(name)
         residual = gauss_newton.residuals(self.outcome, problem.data, problem.error)
         point = gauss_newton.target(self.sensitivity[:, stays], residual[stays], self.estimate)
-        return member(problem.factors, point * problem.prior)
+        return problem.member(point)
 
 
 def calibrate(
@@ -161,11 +162,16 @@ def calibrate(
         loaded = [with_spreads(one) for one in loaded]
     own = cards_of(loaded)
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
-    problem, cards = problem_of(free.factors, [*map(TrialRows, loaded), *others]), hash_of_cards(free.factors, own)
+    problem = problem_of(free.factors, [*map(TrialRows, loaded), *others], free.origin)
+    cards = hash_of_cards(free.factors, own)
     kept = resumed(path, _key(settings, problem, free, cards, own), tell)
     few = 2 if loaded else settings.patients  # of patients alone there must be some in every arm
     problem.evidence[0].simulated([Member({})], [0], few, settings.seed)  # all is compiled before the workers begin
     tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(problem.evidence)} trials")
+    moved: list[bool] = np.any(problem.allowed, axis=0).tolist()
+    for row, may in zip(problem.rows, moved, strict=True):
+        if not may:
+            tell(f"{row.trial}, {row.quantity}: no free number moves this row; it tells nothing here")
     return _search(Work(problem, kept, settings, tell), free, cards)
 
 
@@ -222,11 +228,12 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     problem, settings = work.problem, work.settings
     point = np.zeros(len(free.factors))
     there = outcome = before = None
-    for step, (moving, judged) in enumerate(plan_of(free, problem, settings)):
+    plan = plan_of(free, problem, settings)
+    for step, (moving, judged) in enumerate(plan):
         there = linearized(work, point, step, moving, there)
         outcome = there.outcome
         before = tables.within(outcome, problem.data, problem.tolerance) if before is None else before
-        if settings.steps or not moving.all():
+        if settings.steps or step < len(plan) - 1:
             point, outcome = stepped(work, point, there, step, moving, judged)
     assert there is not None and outcome is not None and before is not None  # a plan has at least one step
     point, outcome, sensitivity = polished(work, point, outcome, there)
@@ -235,7 +242,10 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(settings.seed))
     facts = _facts(work, scale, before, outcome)
-    sample = Posterior(problem.factors, draws * problem.prior, cards, facts)
+    if settings.steps and np.abs(point).max(initial=0.0) < MOVED:
+        work.say("nothing moved: no step made the loss less; the numbers are those of the priors")
+    about = point if problem.origin else np.zeros_like(point)
+    sample = Posterior(problem.factors, (draws - about) * problem.prior, "" if problem.origin else cards, facts)
     return Calibration(sample, free, problem, point, spread, outcome, sensitivity)
 
 

@@ -5,8 +5,8 @@ Rows come from trials (``TrialRows``), or from anything else that is simulated a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration.gauss_newton import FAR, Flags, Floats
+from vein2vein.inference.calibration.priors import Key, begun
 from vein2vein.inference.calibration.tables import NORMAL_90
-from vein2vein.inference.posterior import CONSTANTS, REFERENCE, Factor, Member
+from vein2vein.inference.posterior import CONSTANTS, REFERENCE, Factor, Member, member
 from vein2vein.inference.qualification import scored_rows
 from vein2vein.inference.sets_side_by_side import treated_under
 from vein2vein.journey.journey import Journey
@@ -123,6 +124,8 @@ class Problem:
         Whether a factor can move a row.
     prior : ndarray, shape (factors,)
         Standard deviation of each factor's logarithm.
+    origin : mapping
+        What brings the cards' numbers to where factors of 1 are: ``free_numbers.FreeNumbers.origin``.
     """
 
     factors: tuple[Factor, ...]
@@ -134,6 +137,11 @@ class Problem:
     tolerance: Floats
     allowed: Flags
     prior: Floats
+    origin: Mapping[Key, float] = field(default_factory=dict[Key, float])
+
+    def member(self, point: Floats) -> Member:
+        """The parameter set at a point, in prior standard deviations, relative to the cards."""
+        return begun(self.origin, member(self.factors, point * self.prior))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -262,7 +270,9 @@ def reach(factors: Sequence[Factor], evidence: Sequence[Evidence]) -> Flags:
     return np.array([[bool((here | general) & set(factor.cards)) for here in met] for factor in factors])
 
 
-def problem_of(factors: Sequence[Factor], evidence: Sequence[Evidence]) -> Problem:
+def problem_of(
+    factors: Sequence[Factor], evidence: Sequence[Evidence], origin: Mapping[Key, float] | None = None
+) -> Problem:
     """The free numbers and the rows of the evidence together.
 
     Raises
@@ -289,6 +299,7 @@ def problem_of(factors: Sequence[Factor], evidence: Sequence[Evidence]) -> Probl
         tolerance=np.concatenate([one.tolerance for one in evidence]),
         allowed=reach(factors, evidence),
         prior=np.array([factor.prior_sd for factor in factors]),
+        origin=origin or {},
     )
 
 

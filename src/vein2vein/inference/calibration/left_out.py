@@ -35,7 +35,7 @@ class Linear:
     ----------
     factors : tuple of Factor
     estimate : ndarray, shape (factors,)
-        In prior standard deviations, relative to the cards.
+        In prior standard deviations, relative to the priors' medians. The cards hold the numbers of the estimate.
     owners : tuple of str
         The trial, or other evidence, of each row.
     residual : ndarray, shape (rows,)
@@ -171,10 +171,10 @@ def sets_without(found: Linear, trials: Sequence[str], *, seed: int, count: int 
     wide = np.ones(len(prior))
     for j in np.flatnonzero(~told):
         log, sd = fallback(found.factors[j], elsewhere)
-        center[j], wide[j] = log / prior[j], sd / prior[j]
+        center[j], wide[j] = found.estimate[j] + log / prior[j], sd / prior[j]
     rng = np.random.default_rng(seed)
     draws = gauss_newton.drawn(np.zeros(len(prior)), spread, int(count or number_of("sets")), rng) * wide + center
-    return [member(found.factors, one * prior) for one in draws]
+    return [member(found.factors, (one - found.estimate) * prior) for one in draws]
 
 
 def seen_elsewhere(found: Linear, stays: Flags) -> set[str]:

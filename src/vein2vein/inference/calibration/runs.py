@@ -18,7 +18,7 @@ from vein2vein.errors import InputError
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem
 from vein2vein.inference.calibration.gauss_newton import BOUND, Floats
 from vein2vein.inference.calibration.kept import Kept
-from vein2vein.inference.posterior import Factor, member
+from vein2vein.inference.posterior import Member
 from vein2vein.inference.sets_side_by_side import chunks
 
 ROUNDS = 3  # solver coefficient: how often a run that fails is tried
@@ -81,11 +81,10 @@ class Task:
     ----------
     label : str
     evidence : Evidence
-    factors : tuple of Factor
+    members : tuple of Member
+        Parameter sets.
     labels : tuple of str
-        Of the runs that the parameter sets belong to.
-    logs : ndarray, shape (sets, factors)
-        Natural logarithms.
+        Of the runs that they belong to.
     first : tuple of int
         Number of the first virtual patient under each.
     patients, seed : int
@@ -93,9 +92,8 @@ class Task:
 
     label: str
     evidence: Evidence
-    factors: tuple[Factor, ...]
+    members: tuple[Member, ...]
     labels: tuple[str, ...]
-    logs: Floats
     first: tuple[int, ...]
     patients: int
     seed: int
@@ -129,8 +127,7 @@ def run_one(task: Task) -> Result:
     """Simulated rows under each set; the reason where it failed, since one bad run must not stop the others."""
     began = time.perf_counter()
     try:
-        members = [member(task.factors, logs) for logs in task.logs]
-        values = task.evidence.simulated(members, task.first, task.patients, task.seed)
+        values = task.evidence.simulated(task.members, task.first, task.patients, task.seed)
     except Exception:
         return Result(task, None, time.perf_counter() - began, traceback.format_exc(limit=-3))
     return Result(task, values, time.perf_counter() - began)
@@ -228,9 +225,8 @@ def _tasks(
             yield Task(
                 f"{evidence.name}: {mine[0]}" + (f" and {len(mine) - 1} more" if len(mine) > 1 else ""),
                 evidence,
-                problem.factors,
+                tuple(problem.member(wanted[label][0]) for label in mine),
                 tuple(mine),
-                np.array([wanted[label][0] * problem.prior for label in mine]),
                 tuple(own_luck * places[label] * settings.patients for label in mine),
                 settings.patients,
                 settings.seed + step,

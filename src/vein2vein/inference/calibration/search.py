@@ -189,10 +189,11 @@ def plan_of(free: FreeNumbers, problem: Problem, settings: Settings) -> list[tup
     First each stage for itself, if so asked, with the rows of the stages up to it; then all together, at least once.
     """
     order, of_rows = list(free.judged_by), free.stages_of(problem.rows)
+    moves = np.array([factor.name not in free.still for factor in free.factors])
     by_stage = [
-        (np.array([one == stage for one in free.stages]), np.array([order.index(one) <= at for one in of_rows]))
+        (moves & np.array([one == stage for one in free.stages]), np.array([order.index(one) <= at for one in of_rows]))
         for at, stage in enumerate(order)
         if stage in free.stages
     ]
-    everything = np.ones(len(free.stages), dtype=bool), np.ones(len(problem.rows), dtype=bool)
+    everything = moves, np.ones(len(problem.rows), dtype=bool)
     return [*(by_stage if settings.staged else []), *[everything] * max(settings.steps, 1)]

@@ -1,4 +1,4 @@
-"""The mean of a posterior sample written into cards: only the numbers change; comments and layout stay."""
+"""A parameter set written into cards: only the numbers change; comments and layout stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from vein2vein.cards import read_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
-from vein2vein.inference.posterior import REFERENCE, VALUE, Posterior, card_parameters, member, scaled
+from vein2vein.inference.posterior import REFERENCE, VALUE, Member, card_parameters, scaled
 from vein2vein.parameters import ParameterSet, laid_over, read_parameters
 
 LEAST = 5e-4  # solver coefficient: a logarithm below which a factor does not change four digits
@@ -83,13 +83,14 @@ def edited(
 
 
 def write_means(
-    sample: Posterior, package: Path, *, source: str, where: str, files: Mapping[str, Path] | None = None
+    one: Member, package: Path, *, source: str, where: str, files: Mapping[str, Path] | None = None
 ) -> list[str]:
-    """Edit cards by the mean of a sample; what was changed, a line for each number.
+    """Edit cards by a parameter set; what was changed, a line for each number.
 
     Parameters
     ----------
-    sample : Posterior
+    one : Member
+        The mean of a calibration: ``Calibration.mean``.
     package : Path
         Folder of the package whose cards are edited.
     source, where : str
@@ -107,7 +108,7 @@ def write_means(
     general = card_parameters(REFERENCE).parameters
     texts: dict[Path, str] = {}
     told: list[str] = []
-    for (card, name, what), factor in member(sample.factors, sample.logs.mean(axis=0)).factors.items():
+    for (card, name, what), factor in one.factors.items():
         if abs(np.log(factor)) < LEAST:
             continue
         path = mine[card] if card in mine else card_file(card, package)
