@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "vein2vein"
 FILES = sorted(PACKAGE.rglob("*.py"))
 CARDS = sorted(PACKAGE.rglob("*.toml"))
+PRIORS = ROOT / "qualification" / "priors.toml"
 LONGEST = 400
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "core", "base", "common", "misc"}
 HOW = {"reported", "converted", "digitized", "fitted", "calibrated", "assumed"}
@@ -273,8 +274,18 @@ def test_every_source_key_resolves(path):
     assert not unknown
 
 
+def test_every_prior_says_where_it_comes_from():
+    data = tomllib.loads(PRIORS.read_text(encoding="utf-8"))
+    for name, prior in data["prior"].items():
+        assert ("center" in prior) != ("ratio" in prior), name
+        assert prior["sd"] > 0 and prior["unit"] and prior["why"], name
+        assert prior["how"] == "assumed" or (prior["how"] in {"read", "derived"} and prior["sources"]), name
+        assert set(prior.get("sources", [])) <= set(all_sources()), name
+    assert {free["prior"] for free in data["free"].values()} == set(data["prior"])
+
+
 def test_every_source_is_used():
-    used = {key for path in CARDS for _, key in _cited(tomllib.loads(path.read_text(encoding="utf-8")))}
+    used = {key for path in [*CARDS, PRIORS] for _, key in _cited(tomllib.loads(path.read_text(encoding="utf-8")))}
     code = "\n".join(path.read_text(encoding="utf-8") for path in [*FILES, *PACKAGE.rglob("*.csv")])
     idle = {key for key in all_sources() if key not in used and not re.search(rf"\b{re.escape(key)}\b", code)}
     assert not idle
