@@ -279,7 +279,7 @@ def test_every_prior_says_where_it_comes_from():
     for name, prior in data["prior"].items():
         assert ("center" in prior) != ("ratio" in prior), name
         assert prior["sd"] > 0 and prior["unit"] and prior["why"], name
-        assert prior["how"] == "assumed" or (prior["how"] in {"read", "derived"} and prior["sources"]), name
+        assert prior["how"] == "assumed" or (prior["how"] in {"reported", "converted"} and prior["sources"]), name
         assert set(prior.get("sources", [])) <= set(all_sources()), name
     assert {free["prior"] for free in data["free"].values()} == set(data["prior"])
 
