@@ -103,7 +103,7 @@ def _excess(row: ScoredRow) -> float:
 
 def spread(row: ScoredRow) -> float:
     """Standard deviation that a row's interval tells, in tolerances; NaN where an end is not finite."""
-    scale, tolerance = _scale(row)
+    scale, tolerance, _ = _scale(row)
     ends = [scale(end) for end in (row.low, row.high)]
     return float((ends[1] - ends[0]) / (2 * NORMAL_90 * tolerance)) if np.isfinite(ends).all() else float("nan")
 
@@ -116,11 +116,11 @@ def learned_from(rows: Sequence[ScoredRow], cards: str) -> ModelError:
     errors = model_error(rows)
     usual = errors["another kind"]
     held: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
+    sizes = [(row.kind, *_natural(row)) for row in rows]
     for kind in (ALL, *sorted(errors)):
         for scale in SCALES:
-            like = [natural for row in rows if (natural := _natural(row))[0] == scale]
-            mine = [size for row in rows if row.kind == kind and (natural := _natural(row))[0] == scale
-                    for size in natural[1:]] or [size for _, size in like]  # fmt: skip
+            like = [(of, size) for of, its, size in sizes if its == scale and np.isfinite(size)]
+            mine = [size for of, size in like if of == kind] or [size for _, size in like]
             held[scale][kind] = (usual if kind == ALL else errors[kind]) * float(np.median(mine)) if mine else 0.0
     return ModelError({ALL: usual, **errors}, held[POINTS], held[LN], cards)
 
@@ -128,9 +128,13 @@ def learned_from(rows: Sequence[ScoredRow], cards: str) -> ModelError:
 def _natural(row: ScoredRow) -> tuple[str, float]:
     """The scale of a row's tolerance, and the tolerance on it."""
     tolerance = _scale(row)[1]
-    if row.tolerance_kind == "points":
+    if row.unit == "%" and row.tolerance_kind == POINTS:
         return POINTS, tolerance
-    return LN, tolerance * float(np.log(10)) if row.tolerance_kind == "log10" else tolerance
+    if row.tolerance_kind == "log10":
+        return LN, tolerance * float(np.log(10))
+    if row.tolerance_kind in ("percent of value", BY_INTERVAL):
+        return LN, tolerance
+    return LN, float(np.log1p(tolerance / row.published)) if row.published > 0 else float("nan")  # days, patients
 
 
 # Keeping it
@@ -194,24 +198,38 @@ def widened(row: ScoredRow, error: float) -> ScoredRow:
     """A row whose interval holds the error of the model (standard deviation in tolerances) too."""
     if row.missing or not np.isfinite(row.simulated):
         return row
-    scale, tolerance = _scale(row)
-    low, high = _wider(row.simulated, (row.low, row.high), NORMAL_90 * error * tolerance, scale, _back(row))
-    if row.unit == "%":
-        low, high = max(low, min(0.0, row.low)), min(high, max(PERCENT, row.high))
+    scale, tolerance, back = _scale(row)
+    low, high = _wider(row.simulated, (row.low, row.high), NORMAL_90 * error * tolerance, scale, back)
+    low, high = _held(row, low, high)
     inside = bool(low <= row.published <= high)
     return replace(row, low=low, high=high, inside=inside, passed=inside and row.close)
 
 
 def widened_row(row: Row, stated: Published, error: ModelError | None = None) -> Row:
-    """A row of a comparison, or of a prediction, whose 90 % interval holds the error of the model too."""
-    if row.missing or not stated.endpoint or not np.isfinite(row.simulated):
+    """A row of a comparison, or of a prediction, whose 90 % interval holds the error of the model too.
+
+    What a row tells of the design (ages, doses given) is no prediction of the model, and stays.
+    """
+    if row.missing or stated.endpoint not in kinds() or not np.isfinite(row.simulated):
         return row
-    scale, sd = (error or learned()).of(stated.endpoint, row.unit)
-    low, high = _on(scale, row.simulated, (row.low, row.high), NORMAL_90 * sd)
-    if scale == POINTS:
-        low, high = max(low, min(0.0, row.low)), min(high, max(PERCENT, row.high))
+    known = error or learned()
+    if stated.tolerance_kind:
+        scale, tolerance, back = _even(stated.tolerance_kind, stated.tolerance, stated.low, stated.high)
+        more = NORMAL_90 * tolerance * known.tolerances.get(kinds()[stated.endpoint], known.tolerances[ALL])
+        low, high = _wider(row.simulated, (row.low, row.high), more, scale, back)
+    else:
+        even, sd = known.of(stated.endpoint, row.unit)
+        low, high = _on(even, row.simulated, (row.low, row.high), NORMAL_90 * sd)
+    low, high = _held(row, low, high)
     inside = None if row.inside is None or np.isnan(row.published) else bool(low <= row.published <= high)
     return replace(row, low=low, high=high, inside=inside)
+
+
+def _held(row: Row | ScoredRow, low: float, high: float) -> tuple[float, float]:
+    """A share stays one; what it was before holds where it was none."""
+    if row.unit != "%":
+        return low, high
+    return max(low, min(0.0, row.low)), min(high, max(PERCENT, row.high))
 
 
 def widened_rows(rows: Sequence[Row], published: Sequence[Published]) -> tuple[Row, ...]:
@@ -260,21 +278,22 @@ def _on(scale: str, middle: float, ends: tuple[float, float], more: float) -> tu
     return _wider(middle, ends, more, _ln, _exp) if scale == LN else _wider(middle, ends, more, float, float)
 
 
-def _scale(row: ScoredRow) -> tuple[Callable[[float], float], float]:
-    """The scale on which a row's error is even, and the tolerance on it."""
-    if row.tolerance_kind == "log10":
-        return _log10, row.tolerance
-    if row.tolerance_kind == BY_INTERVAL:
-        return _ln, float(np.log(row.published_high / row.published_low) / 2)
-    if row.tolerance_kind == "percent of value":
-        return _ln, float(np.log1p(row.tolerance / PERCENT))
-    return float, row.tolerance
+Even = tuple[Callable[[float], float], float, Callable[[float], float]]
 
 
-def _back(row: ScoredRow) -> Callable[[float], float]:
-    if row.tolerance_kind == "log10":
-        return lambda value: float(10.0**value)
-    return _exp if row.tolerance_kind in ("percent of value", BY_INTERVAL) else float
+def _scale(row: ScoredRow) -> Even:
+    """The scale on which a row's error is even, the tolerance on it, and the way back."""
+    return _even(row.tolerance_kind, row.tolerance, row.published_low, row.published_high)
+
+
+def _even(kind: str, tolerance: float, low: float, high: float) -> Even:
+    if kind == "log10":
+        return _log10, tolerance, _power
+    if kind == BY_INTERVAL:
+        return _ln, float(np.log(high / low) / 2), _exp
+    if kind == "percent of value":
+        return _ln, float(np.log1p(tolerance / PERCENT)), _exp
+    return float, tolerance, float
 
 
 def _log10(value: float) -> float:
@@ -283,6 +302,10 @@ def _log10(value: float) -> float:
 
 def _ln(value: float) -> float:
     return float(np.log(value)) if value > 0 else float("nan")
+
+
+def _power(value: float) -> float:
+    return float(10.0**value)
 
 
 def _exp(value: float) -> float:
