@@ -12,9 +12,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from vein2vein.inference import posterior
 from vein2vein.inference.calibration import linear_file
 from vein2vein.inference.calibration.calibrate import Calibration
+from vein2vein.inference.calibration.unfitted import draws_of, unfitted
 from vein2vein.inference.calibration.write_cards import write_means
 from vein2vein.inference.posterior import Member
 
@@ -30,9 +33,17 @@ def write_numbers(one: Member, package: Path = PACKAGE) -> list[str]:
 def write(found: Calibration) -> list[str]:
     """Write cards, sample and linearization of a calibration; what was changed in the cards, a line for each number."""
     told = write_numbers(found.mean())
-    logs = found.sample.logs - found.sample.logs.mean(axis=0)
-    posterior.write_posterior(replace(found.sample, logs=logs), posterior.bundled())
-    linear_file.write_linear(linear_file.linear_of(found), linear_file.bundled())
+    sample, linear = found.sample, linear_file.linear_of(found)
+    more = unfitted(sample.factors)  # cards that no trial informs are as uncertain as their class
+    logs = sample.logs - sample.logs.mean(axis=0)
+    logs = np.hstack([logs, draws_of(more, len(logs), int(str(sample.facts["seed"])))])
+    posterior.write_posterior(replace(sample, factors=(*sample.factors, *more), logs=logs), posterior.bundled())
+    nothing = np.zeros((len(more), linear.sensitivity.shape[1]))
+    linear = replace(
+        linear, factors=(*linear.factors, *more), estimate=np.append(linear.estimate, np.zeros(len(more))),
+        sensitivity=np.vstack([linear.sensitivity, nothing]),
+    )  # fmt: skip
+    linear_file.write_linear(linear, linear_file.bundled())
     subprocess.run(
         [sys.executable, __file__], check=True
     )  # a process of its own, which reads the cards as they are now

@@ -181,6 +181,7 @@ def calibration(script, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPTS))
     writer = script("write_cards")
     monkeypatch.setattr(writer, "write_numbers", lambda one: edited.append(one) or [])
+    monkeypatch.setattr(writer, "unfitted", lambda _: ())
     monkeypatch.setattr(writer.subprocess, "run", lambda *_, **__: writer.rehash())
     call = ["--trials", *trials, "--workers", "1", "--out", str(tmp_path / "out.json"), "--write"]
     told = {"ran": ran, "once": once, "always": always, "luck": luck, "folder": tmp_path, "edited": edited}

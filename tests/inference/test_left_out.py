@@ -55,7 +55,7 @@ def test_what_stays_decides_as_the_normal_equations_say():
     slope, residual = linear().sensitivity[[0, 2]][:, :2], np.array([1.0, 1.0])
     start = linear().estimate[[0, 2]]
     exact = np.linalg.solve(slope @ slope.T + np.eye(2), slope @ (slope.T @ start - residual))
-    assert found["reference", "muM", "value"] == pytest.approx(0.3 * (exact[0] - start[0]), abs=1e-3)  # relative to cards
+    assert found["reference", "muM", "value"] == pytest.approx(0.3 * (exact[0] - start[0]), abs=1e-3)
     assert found["adult_b_all", "g", "value"] == pytest.approx(0.2 * (exact[1] - start[1]), abs=1e-3)
 
 

@@ -12,6 +12,7 @@ from vein2vein.inference.calibration.calibrate import Calibration, calibrate
 from vein2vein.inference.calibration.free_numbers import read_free_numbers
 from vein2vein.inference.calibration.priors import begun
 from vein2vein.inference.calibration.runs import Settings
+from vein2vein.inference.calibration.unfitted import draws_of, unfitted
 from vein2vein.inference.posterior import Member, card_parameters
 from vein2vein.trials.published import Published
 
@@ -148,3 +149,16 @@ def test_the_written_priors_rest_on_no_report_of_our_own_and_reach_every_stage()
     for factor in free.factors:
         for card in factor.cards:
             assert math.isfinite(held.factors[card, factor.parameter, factor.what])
+
+
+def test_numbers_of_a_card_that_no_trial_informs_are_as_uncertain_as_their_class():
+    free = read_free_numbers(WRITTEN)
+    found = {factor.name: factor for factor in unfitted(free.factors)}
+    assert {card for factor in found.values() for card in factor.cards} >= {"fl", "gd2_car", "glioma"}
+    growth = [factor.prior_sd for factor in free.factors if factor.parameter == "g" and factor.what == "value"]
+    assert found["g_of_fl"].prior_sd == max(growth) and found["g_of_fl"].cards == ("fl",)
+    assert not {name for factor in free.factors for name in factor.cards} & {f.cards[0] for f in found.values()}
+    assert not any(name.startswith("g_of_gd2") for name in found)  # a number of diseases
+    drawn = draws_of(found.values(), 400, 1)
+    np.testing.assert_allclose(drawn[0::2], -drawn[1::2])
+    np.testing.assert_allclose(drawn.std(axis=0), [factor.prior_sd for factor in found.values()], rtol=0.25)
