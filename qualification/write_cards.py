@@ -1,8 +1,8 @@
 """Move what a calibration found into the cards, and make sample and linearization relative to the new cards.
 
 ``calibrate.py --write`` calls this. Only the number itself is edited (four significant digits); comments and layout
-stay. Where it was assumed, its ``how`` becomes "calibrated", and ``where`` names this folder; a number that did not
-move stays as it is.
+stay. What was fitted is "calibrated" and cites the rows and its prior; what nothing moved has the source and the
+reason of its prior.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +18,36 @@ import numpy as np
 from vein2vein.inference import posterior
 from vein2vein.inference.calibration import linear_file
 from vein2vein.inference.calibration.calibrate import Calibration
+from vein2vein.inference.calibration.free_numbers import FreeNumbers
+from vein2vein.inference.calibration.priors import Key
 from vein2vein.inference.calibration.unfitted import draws_of, unfitted
 from vein2vein.inference.calibration.write_cards import write_means
 from vein2vein.inference.posterior import Member
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "vein2vein"
-SOURCE, WHERE = "reference_model_2026", "qualification/calibrate.py"
+CALIBRATED = {"how": "calibrated", "source": "calibration_rows", "why": ""}
+PRIORS = "qualification/priors.toml"
 
 
-def write_numbers(one: Member, package: Path = PACKAGE) -> list[str]:
+def facts_of(free: FreeNumbers, key: Key) -> dict[str, str]:
+    """Where a number comes from: the rows that it was calibrated to, or, where nothing moved it, its prior alone."""
+    mine = [f for f in free.factors if f.parameter == key[1] and f.what == key[2] and key[0] in f.cards]
+    names = " and ".join(dict.fromkeys(free.prior_names[f.name] for f in mine if f.name in free.prior_names))
+    if mine and free.still.issuperset(f.name for f in mine) and (prior := free.priors.get(mine[0].name)):
+        source = prior.sources[0] if prior.sources else ""
+        how = prior.how if len(mine) == 1 else "assumed"
+        return {"how": how, "source": source, "where": f"prior {names}, {PRIORS}", "why": prior.why}
+    return {**CALIBRATED, "where": f"from the prior {names}, {PRIORS}" if names else "qualification/calibrate.py"}
+
+
+def write_numbers(one: Member, free: FreeNumbers, package: Path = PACKAGE) -> list[str]:
     """Edit the cards below ``package`` by a parameter set; what was changed, a line for each number."""
-    return write_means(one, package, source=SOURCE, where=WHERE)
+    return write_means(one, package, partial(facts_of, free))
 
 
 def write(found: Calibration) -> list[str]:
     """Write cards, sample and linearization of a calibration; what was changed in the cards, a line for each number."""
-    told = write_numbers(found.mean())
+    told = write_numbers(found.mean(), found.free)
     sample, linear = found.sample, linear_file.linear_of(found)
     more = unfitted(sample.factors)  # cards that no trial informs are as uncertain as their class
     logs = sample.logs - sample.logs.mean(axis=0)

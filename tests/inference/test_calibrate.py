@@ -180,7 +180,7 @@ def calibration(script, tmp_path, monkeypatch):
     edited = []  # what would be written into the cards
     monkeypatch.syspath_prepend(str(SCRIPTS))
     writer = script("write_cards")
-    monkeypatch.setattr(writer, "write_numbers", lambda one: edited.append(one) or [])
+    monkeypatch.setattr(writer, "write_numbers", lambda one, _: edited.append(one) or [])
     monkeypatch.setattr(writer, "unfitted", lambda _: ())
     monkeypatch.setattr(writer.subprocess, "run", lambda *_, **__: writer.rehash())
     call = ["--trials", *trials, "--workers", "1", "--out", str(tmp_path / "out.json"), "--write"]
@@ -351,9 +351,11 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
     before = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.toml")}
     mean = np.log([2.0, 1.5, 0.5, 1.1])
     lines = {path: text.count("\n") for path, text in before.items()}
-    told = write_cards.write_numbers(posterior.member(FACTORS, mean), package)
+    told = write_cards.write_numbers(posterior.member(FACTORS, mean), free(), package)
     assert len(told) == 4
-    assert write_cards.write_numbers(posterior.member(FACTORS, np.full(4, 1e-4)), package) == []  # nothing moved
+    assert (
+        write_cards.write_numbers(posterior.member(FACTORS, np.full(4, 1e-4)), free(), package) == []
+    )  # nothing moved
     after = {path: path.read_text(encoding="utf-8") for path in before}
     changed = {path.stem for path in before if before[path] != after[path]}
     assert {p.stem for p in before if after[p].count("\n") != lines[p]} == {"brexucabtagene_autoleucel"}  # a spread
@@ -365,9 +367,9 @@ def test_the_mean_of_a_sample_becomes_the_cards_numbers_and_nothing_else_changes
 
     old, new = table(before, "reference", "K_A"), table(after, "reference", "K_A")
     assert new["value"] == pytest.approx(2 * old["value"], rel=1e-3)
-    assert {k: v for k, v in new.items() if k not in ("value", "how", "where")} == {
-        k: v for k, v in old.items() if k not in ("value", "how", "where")
-    }
+    facts = ("value", "how", "where", "source", "why")
+    assert {k: v for k, v in new.items() if k not in facts} == {k: v for k, v in old.items() if k not in facts}
+    assert (new["how"], new["source"], "why" in new) == ("calibrated", "calibration_rows", False)
     general = reference.parameters().parameters["feng"].spread
     spread = table(after, "brexucabtagene_autoleucel", "feng")["spread"]
     assert (spread["kind"], spread["sd"]) == (general.kind, pytest.approx(1.5 * general.sd, rel=1e-3))

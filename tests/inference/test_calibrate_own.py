@@ -91,7 +91,7 @@ def test_a_card_of_ones_own_is_calibrated_on_a_trial_of_ones_own(files, tmp_path
     again = calibrate(free, [trial], settings, keep=tmp_path / "kept.npz")
     np.testing.assert_array_equal(again.sample.logs, found.sample.logs)
     before = read_product(read_card(product)).parameters.parameters["rho"]
-    lines = write_means(found.mean(), tmp_path, source="s", where="here", files={"my_product": product})
+    lines = write_means(found.mean(), tmp_path, lambda _: {"how": "calibrated"}, files={"my_product": product})
     after = read_product(read_card(product)).parameters.parameters["rho"]
     assert len(lines) == 1 and after.how == "calibrated"
     assert after.value == pytest.approx(before.value * np.exp(found.estimate[0] * 0.1), rel=1e-3)
@@ -181,8 +181,6 @@ def test_a_number_that_is_written_stays_within_the_bounds_of_the_general_set(tmp
     folder = tmp_path / "therapy" / "diseases"
     folder.mkdir(parents=True)
     shutil.copy(DISEASES / "cll.toml", folder)
-    (line,) = write_means(
-        Member({("cll", "p_res", "value"): np.exp(3.0)}), tmp_path, source="reference_model_2026", where="here"
-    )
+    (line,) = write_means(Member({("cll", "p_res", "value"): np.exp(3.0)}), tmp_path, lambda _: {})
     written = read_disease(read_card(folder / "cll.toml")).parameters.parameters["p_res"]
     assert line.endswith("= 1") and written.value == 1

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from vein2vein.inference.calibration.free_numbers import read_free_numbers
 from vein2vein.inference.calibration.priors import begun
 from vein2vein.inference.calibration.runs import Settings
 from vein2vein.inference.calibration.unfitted import draws_of, unfitted
+from vein2vein.inference.calibration.write_cards import edited
 from vein2vein.inference.posterior import Member, card_parameters
 from vein2vein.trials.published import Published
 
@@ -162,3 +164,26 @@ def test_numbers_of_a_card_that_no_trial_informs_are_as_uncertain_as_their_class
     drawn = draws_of(found.values(), 400, 1)
     np.testing.assert_allclose(drawn[0::2], -drawn[1::2])
     np.testing.assert_allclose(drawn.std(axis=0), [factor.prior_sd for factor in found.values()], rtol=0.25)
+
+
+def test_a_number_cites_the_rows_it_was_fitted_to_or_its_prior_where_nothing_moved_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(WRITTEN.parent))
+    import write_cards
+
+    free = read(tmp_path)
+    fitted = write_cards.facts_of(free, ("axicabtagene_ciloleucel", "rho", "value"))
+    assert (
+        fitted["how"] == "calibrated" and fitted["source"] == "calibration_rows" and "prior growth" in fitted["where"]
+    )
+    both = write_cards.facts_of(free, ("brexucabtagene_autoleucel", "rho", "value"))  # one of its two factors moves
+    assert both["how"] == "calibrated" and "prior growth and apart" in both["where"]
+    alone = dataclasses.replace(free, still=frozenset({"rho_of_axi", "rho_of_brexu"}))
+    still = write_cards.facts_of(alone, ("axicabtagene_ciloleucel", "rho", "value"))
+    assert (still["how"], still["source"], still["why"]) == ("reported", "stein_2019", "doubling in a dish")
+    head = '[parameters.rho]\nvalue = 3\nunit = "1/day"\nsource = "own"\n'
+    text = head + 'where = "there"\nhow = "calibrated"\n\n[parameters.x]\n'
+    text = edited(text, "rho", "value", 4.0, {**still, "source": ""})
+    table = tomllib.loads(text)["parameters"]["rho"]
+    assert table == {
+        "value": 4, "unit": "1/day", "how": "reported", "why": "doubling in a dish", "where": still["where"],
+    }  # fmt: skip

@@ -34,6 +34,10 @@ class FreeNumbers:
         the cards' numbers.
     still : frozenset of str
         Factors that do not move in the search: the data tell nothing of them, and only their priors reach intervals.
+    priors : mapping of str to Prior
+        The written priors by the names of the factors; nothing for a factor around the cards' number.
+    prior_names : mapping of str to str
+        Their names, likewise.
     """
 
     factors: tuple[Factor, ...]
@@ -41,6 +45,8 @@ class FreeNumbers:
     judged_by: Mapping[str, tuple[str, ...]]
     origin: Mapping[Key, float] = field(default_factory=dict[Key, float])
     still: frozenset[str] = frozenset()
+    priors: Mapping[str, Prior] = field(default_factory=dict[str, Prior])
+    prior_names: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def stages_of(self, rows: Iterable[FittedRow]) -> list[str]:
         """The first stage that each row judges: by its endpoint, else by the kind of its endpoint, else the last."""
@@ -75,7 +81,8 @@ def read_free_numbers(path: str | Path, own: Mapping[str, ParameterSet] | None =
     groups = {name: card.texts("groups", name) for name in card.table("groups", default={})}
     priors = {str(name): read(card, Prior, "prior", str(name)) for name in card.table("prior", default={})}
     found = [_factor(card, name, groups, priors, own or {}) for name in _names(card, "free")]
-    mine = {one.name: priors[str(name)] for one in found if (name := card.get("free", one.name, "prior"))}
+    names = {one.name: str(name) for one in found if (name := card.get("free", one.name, "prior"))}
+    mine = {factor: priors[name] for factor, name in names.items()}
     try:
         origin = origin_of(found, mine, own)
     except InputError as problem:
@@ -88,6 +95,8 @@ def read_free_numbers(path: str | Path, own: Mapping[str, ParameterSet] | None =
         judged_by=stages,
         origin=origin,
         still=frozenset(one.name for one in found if not card.flag("free", one.name, "moves", default=True)),
+        priors=mine,
+        prior_names=names,
     )
 
 

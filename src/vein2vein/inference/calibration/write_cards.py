@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from vein2vein.cards import read_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
+from vein2vein.inference.calibration.priors import Key
 from vein2vein.inference.posterior import REFERENCE, VALUE, Member, card_parameters, scaled
 from vein2vein.parameters import ParameterSet, laid_over, read_parameters
+from vein2vein.toml_lines import written
 
 LEAST = 5e-4  # solver coefficient: a logarithm below which a factor does not change four digits
 FOLDERS = ("models/reference", "virtual", "therapy/products", "therapy/diseases")
@@ -43,7 +45,7 @@ def block(text: str, parameter: str) -> tuple[int, int] | None:
 
 
 def edited(
-    text: str, parameter: str, what: str, number: float, *, source: str, where: str, kind: str = "lognormal"
+    text: str, parameter: str, what: str, number: float, facts: Mapping[str, str], *, kind: str = "lognormal"
 ) -> str:
     """The text of a card with a number of a parameter changed; a spread that the card did not have is added.
 
@@ -53,8 +55,9 @@ def edited(
     what : {"value", "sd"}
     number : float
         Written with four significant digits.
-    source, where : str
-        Where the number now comes from: a source is added where there was none, ``where`` is replaced.
+    facts : mapping of str to str
+        Where the number now comes from (``source``, ``where``, ``how``, ``why``): what stood there is replaced, and a
+        fact that is "" is taken away. Of a spread nothing is said besides its size.
     kind : str
         Of a spread that is added.
 
@@ -70,20 +73,33 @@ def edited(
     table, shown = text[place[0] : place[1]], f"{number:.4g}"
     if what == VALUE:
         table = re.sub(r"^(value\s*=\s*)[^\s#]+", rf"\g<1>{shown}", table, count=1, flags=re.M)
+        for field, now in facts.items():
+            table = _said(table, field, now)
     elif re.search(r"^spread\s*=", table, re.M):
         table = re.sub(r"^(spread\s*=.*?\bsd\s*=\s*)[^\s,}}]+", rf"\g<1>{shown}", table, count=1, flags=re.M)
     else:
         line = f'spread = {{ kind = "{kind}", sd = {shown} }}\n'
         table = re.sub(r"^(unit\s*=[^\n]*\n)", lambda m: m.group(1) + line, table, count=1, flags=re.M)
-    for field, now in (("how", "calibrated"), ("where", where)):
-        table = re.sub(rf'^({field}\s*=\s*)"[^"]*"', rf'\g<1>"{now}"', table, count=1, flags=re.M)
-    if not re.search(r"^source\s*=", table, re.M):
-        table = re.sub(r"^(how\s*=)", rf'source = "{source}"\n\g<1>', table, count=1, flags=re.M)
     return text[: place[0]] + table + text[place[1] :]
 
 
+def _said(table: str, field: str, now: str) -> str:
+    """The table of a parameter with a fact said, said anew, or taken away."""
+    stands = re.compile(rf'^{field}\s*=\s*"(?:[^"\\]|\\.)*"[^\n]*\n', re.M)
+    line = f"{field} = {written(now)}\n" if now else ""
+    if stands.search(table):
+        return stands.sub(lambda _: line, table, count=1)
+    return re.sub(
+        r"^(unit\s*=[^\n]*\n(?:spread\s*=[^\n]*\n)?)", lambda m: m.group(1) + line, table, count=1, flags=re.M
+    )
+
+
 def write_means(
-    one: Member, package: Path, *, source: str, where: str, files: Mapping[str, Path] | None = None
+    one: Member,
+    package: Path,
+    facts: Callable[[Key], Mapping[str, str]],
+    *,
+    files: Mapping[str, Path] | None = None,
 ) -> list[str]:
     """Edit cards by a parameter set; what was changed, a line for each number.
 
@@ -93,8 +109,8 @@ def write_means(
         The mean of a calibration: ``Calibration.mean``.
     package : Path
         Folder of the package whose cards are edited.
-    source, where : str
-        See ``edited``.
+    facts : callable
+        Where the number of a (card, parameter, "value" or "sd") now comes from: see ``edited``.
     files : mapping of str to Path, optional
         Files of cards of one's own, by the names that the cards give themselves.
 
@@ -119,7 +135,7 @@ def write_means(
         assert number is not None  # ``scaled`` refuses a parameter without it
         kind = parameter.spread.kind if parameter.spread else ""
         text = texts.get(path) or path.read_text(encoding="utf-8")
-        texts[path] = edited(text, name, what, number, source=source, where=where, kind=kind)
+        texts[path] = edited(text, name, what, number, facts((card, name, what)), kind=kind)
         told.append(f"{card} {name} {what}: x {factor:.3g} = {number:.4g}")
     for path, text in texts.items():
         write_text(path, text, force=True)
