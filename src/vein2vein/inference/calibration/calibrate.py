@@ -280,7 +280,7 @@ def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, ow
         problem.data.tolist(),
         problem.error.tolist(),
         cards,
-        free,
+        (free.factors, free.stages, free.judged_by, sorted(free.origin.items()), sorted(free.still)),
         {name: one.values() for name, one in sorted(own.items())},
     ]
     return hashlib.sha256(repr(told).encode()).hexdigest()
