@@ -58,6 +58,7 @@ def test_the_real_cohort_is_read_compared_and_drawn(car22, shared, tmp_path):
     assert "cells/µL" in drawn and "pg/mL" in drawn and "Day after infusion" in drawn
 
 
+@pytest.mark.slow
 def test_each_fold_is_predicted_by_a_card_that_did_not_see_it(car22, shared, monkeypatch, tmp_path):
     folder = shared / "data" / "car22_nih_cd22"
     if not folder.is_dir():

@@ -180,7 +180,13 @@ def test_every_endpoint_that_is_scored_has_a_kind():
     assert set(kinds()) <= set(ENDPOINTS)
 
 
-@pytest.mark.parametrize("name", sorted(list_trials()))
+# Of each kind one: arms at random, arms by dose, arms by regimen, a product and disease of every lineage.
+QUICK = ("cartitude_1", "cll_004", "eliana", "fabrizio_2022", "karmma_3", "zuma_2")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(list_trials())]
+)
 def test_bundled_trials_run_and_produce_their_scored_rows(name):
     trial = load_trial(name)
     short = replace(trial, plan=replace(trial.plan, contact_every=200.0))

@@ -196,8 +196,8 @@ def files(tmp_path, monkeypatch):
 
 
 CALLS = {
-    "trial": ["trial", "short.toml", "--patients", "15"],
-    "simulate": ["simulate", "patient.toml", "--product", "tisagenlecleucel", "--repeat", "6"],
+    "trial": ["trial", "short.toml", "--patients", "6"],
+    "simulate": ["simulate", "patient.toml", "--product", "tisagenlecleucel", "--repeat", "3"],
 }
 
 

@@ -43,7 +43,7 @@ from vein2vein.io.record.read import example_record_text
 from vein2vein.ward.monitor import WardRound
 
 FIRST, LAST = (Phase.explicit, Phase.reuse, Phase.generate), 10**6  # a seed cannot be made simpler: no shrinking
-quick = settings(max_examples=40, deadline=None, phases=FIRST)
+quick = settings(max_examples=20, deadline=None, phases=FIRST)
 thousand = settings(max_examples=1000, deadline=None, phases=FIRST)
 seeds = st.integers(0, LAST)
 scales = st.sampled_from(SCALES)
