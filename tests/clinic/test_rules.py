@@ -1,12 +1,15 @@
 """The tables in tests/rules/*.toml: a patient, day by day, and the grade, dose or response that earns."""
 
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.care.label_card import all_labels
+from vein2vein.clinic.care.labels import LabelPatient, judge_labels
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
 from vein2vein.clinic.criteria import editions
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia, immunoglobulin_due
@@ -26,6 +29,7 @@ from vein2vein.clinic.response.response import Response, respond_all, respond_ly
 from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.clinic.words import crs_scales
 from vein2vein.therapy.course import Course
+from vein2vein.therapy.history import History
 
 SCALES = tuple(crs_scales())
 
@@ -322,7 +326,25 @@ def _hypogammaglobulinemia(case):
     assert bool(found.flags) == bool(found.missing) == (case["state"] < 0)
 
 
+def _labels(case):
+    """Brands by verdict: those that are not named are not met."""
+    told = {one.name for one in fields(History)}
+    known = {name: case[name] for name in ("age", "prior_lines") if name in case}
+    patient = LabelPatient(case["disease"], **known, history=History(**{k: v for k, v in case.items() if k in told}))
+    found = judge_labels(patient)
+    for state, name in ((1, "met"), (-1, "unknown")):
+        assert {one.brand for one in found if one.state == state} == set(case.get(name, [])), name
+    assert len(found) == len(all_labels())
+    for one in found:
+        assert bool(one.settles) == (one.state < 0) and "label (USA)" in one.why
+    if "sentence" in case:
+        assert case["sentence"] in next(one.why for one in found if one.brand == case["of"])
+    if "settles" in case:
+        assert set(next(one.settles for one in found if one.brand == case["of"])) == set(case["settles"])
+
+
 CHECKS = {
+    "labels": _labels,
     "cytopenia": _cytopenia,
     "b_cell_aplasia": _b_cell_aplasia,
     "hypogammaglobulinemia": _hypogammaglobulinemia,

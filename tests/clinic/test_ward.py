@@ -6,7 +6,6 @@ import pytest
 from vein2vein.clinic.care.eligibility import (
     b_all_status,
     eligible,
-    label_checks,
     lymphoma_second_line,
     reasons,
     to_obtain,
@@ -17,7 +16,6 @@ from vein2vein.clinic.care.suggestions import second_dose, suggest, tocilizumab_
 from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, DEATH_HOLDS, FINDINGS, Override, apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
-from vein2vein.therapy.product import all_products
 
 NAN = float("nan")
 
@@ -368,12 +366,3 @@ def test_organ_function_and_what_to_obtain_next():
     none = eligible({"age": 50.0, "baseline": {}}, criteria="ebmt")
     assert {"ecog", "karnofsky", "lansky"} <= set(to_obtain(none, 0))
     assert len(found.marks) == len(found.reads) == len(found.criteria)
-
-
-def test_labels_of_every_product():
-    child = {"age": 12.0, "disease": "pediatric_b_all", "prior_lines": 2.0}
-    found = label_checks(child, all_products().values())
-    met = {product for product, uses in found.items() if any(use.eligible[0] == 1 for use in uses.values())}
-    assert "tisagenlecleucel" in met and "ciltacabtagene_autoleucel" not in met
-    older = label_checks({**child, "age": 26.0}, all_products().values())["tisagenlecleucel"]
-    assert all(use.eligible[0] == 0 for use in older.values())
