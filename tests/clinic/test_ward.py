@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vein2vein.clinic.care.doses import tocilizumab_blocks
 from vein2vein.clinic.care.eligibility import (
     b_all_status,
     eligible,
@@ -12,7 +13,7 @@ from vein2vein.clinic.care.eligibility import (
     washouts,
 )
 from vein2vein.clinic.care.schedule import GROUPS, due
-from vein2vein.clinic.care.suggestions import second_dose, suggest, tocilizumab_blocks
+from vein2vein.clinic.care.suggestions import second_dose, suggest
 from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, DEATH_HOLDS, FINDINGS, Override, apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
@@ -173,7 +174,7 @@ def test_steroids_by_grade_weight_and_costimulation():
     child = next(s for s in considered(course, 12.0) if s.finding == "icans" and s.treatment == "dexamethasone")
     assert child.dose == 6.0 and child.notes
     grown = next(s for s in considered(course, 60.0) if s.finding == "icans" and s.treatment == "dexamethasone")
-    assert grown.dose == 10.0 and not grown.notes
+    assert grown.dose == 10.0 and len(grown.notes) == 1 and "equals methylprednisolone" in grown.notes[0]
 
 
 def test_advice_that_waits():
@@ -256,7 +257,23 @@ def test_only_a_product_that_is_watched_in_its_own_way_leaves_the_usual_watch_ou
     assert "daily monitoring, 14 days from the first infusion" in own - usual
     assert "ICE, or CAPD below 12 years, every 8 hours in hospital" in own & usual
     later = [{d.what for d in due(chart([0.0]), 40.0, name)} for name in ("ciltacabtagene_autoleucel", "")]
-    assert later[0] - later[1] == {"watch for myelodysplasia and leukemia"} and later[1] <= later[0]
+    (diarrhea,) = later[0] - later[1]
+    assert "enterocolitis" in diarrhea and later[1] <= later[0]
+    assert any("blood cancers" in what for what in later[1])
+
+
+@pytest.mark.parametrize(
+    ("product", "says", "not_said"),
+    [
+        ("tisagenlecleucel", "no driving or hazardous work until day 14", "leaflet"),
+        ("", "no driving or hazardous work until day 14", "leaflet"),
+        ("idecabtagene_vicleucel", "section on driving left this label", "no driving"),
+        ("obecabtagene_autoleucel", "whether this one does was not read", "until day 14"),
+    ],
+)
+def test_how_long_near_the_center_by_label(product, says, not_said):
+    told = [d.what for d in due(chart([0.0]), 5.0, product) if "near the center" in d.what]
+    assert len(told) == 1 and says in told[0] and not_said not in told[0]
 
 
 def test_conditions():

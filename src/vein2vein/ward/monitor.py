@@ -235,7 +235,7 @@ def _watch(
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today, infused),
         () if np.isfinite(died) else _due(course, found, today, name),
-        () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
+        () if np.isfinite(died) else _consider(course, found, kg, years, today, costimulation),
         days_of(course, together, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
         "" if facts is None else facts.label[i],
@@ -300,18 +300,16 @@ def _changed(
 
 
 def _consider(
-    course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str
+    course: Course, found: Mapping[str, Grades], weight: float, age: float, today: float, costimulation: str
 ) -> tuple[tuple[Suggestion, float], ...]:
     """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
     out: list[tuple[Suggestion, float]] = []
-    for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=ADVISED):
+    for one in suggest(
+        course, found, weight=weight, age=age, day=today, costimulation=costimulation, scale=ADVISED, recent=_recent()
+    ):
         grades = found[one.finding]
         known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))
         day = float(grades.days[known[-1]]) if known.size else today
-        if _bedside(one.finding) and today - day > _recent():
-            continue  # a syndrome that was not looked at for a week is missing, not treated
-        if one.treatment and not np.isfinite(weight):
-            one = replace(one, dose=np.nan, notes=("the dose needs the weight",))
         out.append((one, day))
     return tuple(out)
 
