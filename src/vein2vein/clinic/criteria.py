@@ -215,8 +215,11 @@ def unverified(name: str) -> tuple[str, ...]:
             times = f" times the {level.times}" if level.times else ""
             told.append(f"{level.column}, grade {level.grade}: {what}{times}")
     for i, row in enumerate(found.rules, start=1):
+        said = str(row.get("text") or row.get("what") or row.get("drug") or f"rule {row.get('name', i)}")
         if row.get("mark") == "M":
-            told.append(str(row.get("text") or row.get("what") or f"rule {row.get('name', i)}"))
+            told.append(f"caps of {said}" if "drug" in row and "text" not in row else said)
+        elif row.get("dose_mark") == "M":
+            told.append(f"{said}: the dose per kg")
     return tuple(dict.fromkeys(text.replace("_", " ") for text in told))
 
 
