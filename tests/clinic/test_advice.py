@@ -155,4 +155,4 @@ def test_a_syndrome_not_looked_at_for_long_has_no_advice_and_holds_no_dose_of_an
 def test_equal_steroids_are_the_same_here_and_where_records_are_read():
     read = bundled_card("io/record/words/drugs.toml").table("steroids")
     for name in STEROIDS[1:]:
-        assert read[name]["equals"] == edition("dosing").values[f"{name}_per_dexamethasone"]
+        assert read[name]["equals"] == edition("guidance").values[f"{name}_per_dexamethasone"]

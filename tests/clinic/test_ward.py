@@ -173,7 +173,12 @@ def test_steroids_by_grade_weight_and_costimulation():
     assert not any("favors early" in s.text for s in plain) and any("favors early" in s.text for s in early)
     child = next(s for s in considered(course, 12.0) if s.finding == "icans" and s.treatment == "dexamethasone")
     assert child.dose == 6.0 and child.notes
-    grown = next(s for s in considered(course, 60.0) if s.finding == "icans" and s.treatment == "dexamethasone")
+    grown, also = (s for s in considered(course, 60.0) if s.treatment == "dexamethasone")
+    assert (
+        (grown.finding, also.finding) == ("crs_astct", "icans")
+        and np.isnan(also.dose)
+        and "serves both" in also.notes[-1]
+    )
     assert grown.dose == 10.0 and len(grown.notes) == 1 and "equals methylprednisolone" in grown.notes[0]
 
 

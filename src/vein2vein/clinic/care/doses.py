@@ -1,6 +1,6 @@
 """One dose for one patient: by weight, never above a cap of the dose or the day, and why it may not be given now.
 
-Caps and equivalents are data (criteria/dosing.toml). A drug without a cap has no dose here.
+Caps (criteria/dosing.toml) and equivalents (criteria/guidance.toml) are data. A drug without a cap has no dose here.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def equivalents(drug: str, dose: float) -> str:
         return ""
     told = dose / _per_dexamethasone(drug)
     others = [f"{name} {_amount(told * _per_dexamethasone(name))} mg" for name in STEROIDS if name != drug]
-    mark = edition("dosing").thresholds[f"{STEROIDS[1]}_per_dexamethasone"].mark
+    mark = edition("guidance").thresholds[f"{STEROIDS[1]}_per_dexamethasone"].mark
     return f"equals {', '.join(others)} [{reference(mark)}]"
 
 
@@ -208,7 +208,7 @@ def _amount(mg: float) -> str:
 
 
 def _per_dexamethasone(drug: str) -> float:
-    return 1.0 if drug == STEROIDS[0] else edition("dosing").values[f"{drug}_per_dexamethasone"]
+    return 1.0 if drug == STEROIDS[0] else edition("guidance").values[f"{drug}_per_dexamethasone"]
 
 
 def ago(days: float) -> str:
