@@ -42,6 +42,9 @@ TISA = find_product("tisagenlecleucel")
 # Sentences above eighth grade for the names in them alone: lists of tests and medicines, as records have them
 NAMES_OF_THINGS = {
     "The last date of steroids, chemotherapy, blinatumomab and bendamustine.",
+    "Tests for hepatitis B and C, HIV, HTLV, CMV, syphilis and toxoplasmosis. A pregnancy test, if it applies.",
+    "Then look on the center’s own page for “international patients” or “referrals”.",
+    "What is in the price: visits, cell collection, the cells, hospital, intensive care, medicine?",
     "Blood tests: blood counts, T cells, kidney and liver, ferritin, CRP, LDH and antibodies (IgG).",
     "Lab reports about the cancer, with the cell markers (CD19, CD22 or BCMA) of the newest sample.",
 }
@@ -281,7 +284,7 @@ def test_the_notice_is_on_every_printed_page(english):
     assert "do not replace it" in running and "not a medical device" in running
     printed = re.sub(r"\s+", " ", english.split("@media print")[1].split("</style>")[0])
     assert re.search(r"\.running \{[^}]*display: block; position: fixed;[^}]*bottom: 0", printed)  # on each sheet
-    assert not re.search(r"(?<!-)size:", english.split("@page")[1].split("}")[0])  # A4 and Letter alike
+    assert "size: A4" in english.split("@page")[1].split("}")[0]
 
 
 def test_nothing_is_loaded_from_elsewhere(english):
@@ -290,10 +293,10 @@ def test_nothing_is_loaded_from_elsewhere(english):
 
 def test_a_missing_translation_shows_english_marked():
     whole = read_catalog("ru")
-    lacking = Catalog(**{**vars(whole), "text": {k: v for k, v in whole.text.items() if k != "call_intro"}})
+    lacking = Catalog(**{**vars(whole), "text": {k: v for k, v in whole.text.items() if k != "call_title"}})
     page = explanation_page(CHILD, TISA, language=lacking)
     assert page.count('<span lang="en" dir="ltr" class="english">') == 1
-    assert "Call at once" in page and whole.text["english_here"] in page
+    assert "When to call" in page and whole.text["english_here"] in page
 
 
 def test_a_products_own_title_cannot_bring_markup():
@@ -302,11 +305,11 @@ def test_a_products_own_title_cannot_bring_markup():
 
 
 @pytest.mark.parametrize(("product", "disease"), USES, ids=[f"{p}-{d}" for p, d in USES])
-def test_every_use_of_every_product_has_a_page_at_or_below_eighth_grade(product, disease):
+def test_every_use_of_every_product_has_a_page_at_or_below_seventh_grade(product, disease):
     patient = CHILD if disease == "pediatric_b_all" else an_adult(disease)
     page = explanation_page(patient, find_product(product), infusion_date="2027-01-10")
     found = readability(prose_of(page))
-    assert found.words > 800 and found.flesch_kincaid <= 8 and found.smog <= 8
+    assert found.words > 800 and found.flesch_kincaid <= 7 and found.smog <= 8
     assert found.longest <= 25 and found.words / found.sentences <= 15
     lineage = find_disease(disease).lineage
     assert read_catalog("en").text[f"step_check_{lineage}"] in text_of(page)
@@ -314,7 +317,8 @@ def test_every_use_of_every_product_has_a_page_at_or_below_eighth_grade(product,
 
 def test_every_english_sentence_is_easy_also_where_a_page_rarely_shows_it():
     english = read_catalog("en")
-    sentences = [english.status, *english.text.values(), *(line for lines in english.lists.values() for line in lines)]
+    sentences = [english.status, *english.text.values(), *english.child_text.values()]
+    sentences += [line for part in (english.lists, english.child_lists) for lines in part.values() for line in lines]
     sentences += [form for forms in english.plurals.values() for form in forms.values()]
     sentences = [re.sub(r"\{\w+\}", "10", text) for text in sentences if text[-1] in ".!?:”"]
     hard = {}
@@ -338,12 +342,14 @@ def test_every_english_sentence_is_easy_also_where_a_page_rarely_shows_it():
     ids=["model", "no model", "not approved", "split dose"],
 )
 @pytest.mark.usefixtures("the_model_fits")
-def test_pages_with_rare_sentences_stay_at_or_below_eighth_grade(patient, product, options, shown):
+def test_pages_with_rare_sentences_stay_at_or_below_seventh_grade(patient, product, options, shown):
     page = explanation_page(patient, product, **options)
+    english = read_catalog("en")
     for key in shown:
-        assert re.split(r"\{\w+\}", read_catalog("en").text[key])[0] in text_of(page), key
+        said = (english.child_text if facts.is_child(patient) else {}).get(key, english.text[key])
+        assert re.split(r"\{\w+\}", said)[0] in text_of(page), key
     found = readability(prose_of(page))
-    assert found.flesch_kincaid <= 8 and found.smog <= 8 and found.longest <= 25
+    assert found.flesch_kincaid <= 7 and found.smog <= 8 and found.longest <= 25
 
 
 def test_signs_that_turn_the_direction_do_not_reach_the_page():
