@@ -39,7 +39,7 @@ What only this command reads, in the patient's file (all of it may be left out):
     metavar="CODE|NAME",
     help="The family's language: en, ar, es, fr, hi, pt, ru or zh; or a name such as Spanish.",
 )
-@options.product("One product only (default: every one with a label for the disease and age).")
+@options.product("One product only (default: every one with a label).")
 @click.option("--browser", metavar="PROGRAM", help="Chromium, Chrome or Edge that prints the PDF (default: one found).")
 @click.option("--no-pdf", is_flag=True, help="No PDF; the page is made to print.")
 @options.for_machines("note, page, bundle, pdf")
@@ -66,7 +66,7 @@ def command(
     from vein2vein.cards import read_card
     from vein2vein.explain.languages import find_language
     from vein2vein.explain.print_page import find_browser
-    from vein2vein.explain.referral import case_of, labels_of
+    from vein2vein.explain.referral import case_of
     from vein2vein.explain.referral_page import write_referral
     from vein2vein.therapy.product import find_product
 
@@ -75,14 +75,14 @@ def command(
     if out is None:
         raise InputError("where to? Add --out with the name of a folder.")
     catalog = find_language(language)
-    case, noticed = case_of(read_card(patient), find_product(product) if product else None)
+    made = datetime.datetime.now().astimezone()
+    case, noticed = case_of(read_card(patient), made.date(), find_product(product) if product else None)
     printer = None if no_pdf else find_browser(browser)
     if printer is None and not no_pdf:
         noticed = (*noticed, "no Chromium, Chrome or Edge was found: no PDF; open the page and print it from a browser")
     if not case.products:
-        noticed = (*noticed, "no label that is known here names this disease for this age; the papers say so")
-    made = datetime.datetime.now().astimezone()
-    written = write_referral(case, labels_of(case), out, catalog=catalog, made=made, browser=printer, force=force)
+        noticed = (*noticed, "criteria of every label are known not to be met, or none has a use in this disease; the papers say which")
+    written = write_referral(case, out, catalog=catalog, made=made, browser=printer, force=force)
     console.tell_notes(noticed, for_machines=for_machines, quiet=quiet)
     console.tell(f"Page: {written.page}", "page", for_machines, path=written.page, language=catalog.code)
     console.tell(f"FHIR: {written.bundle}", "bundle", for_machines, path=written.bundle)

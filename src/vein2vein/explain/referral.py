@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +12,13 @@ from typing import Any
 from vein2vein.analytes import all_analytes
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, parse_card
-from vein2vein.explain import facts
+from vein2vein.clinic.care.eligibility import NOT_MET
+from vein2vein.clinic.care.label_card import find_label
+from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
 from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.patient import Patient, patient_from_card
 from vein2vein.therapy.patient_card import patient_card, titles
-from vein2vein.therapy.product import Product, all_products
+from vein2vein.therapy.product import Product, find_product
 from vein2vein.therapy.referral import RECORDS, Referral
 
 PERFORMANCE = ("ecog", "karnofsky", "lansky")
@@ -42,8 +45,13 @@ class Case:
         The declared record of the card: what was given, None or "" for all else.
     referral : Referral
     disease : Disease
+        Whose facts the card has.
+    title : str
+        The disease in print.
+    labels : tuple of LabelVerdict
+        Criteria of each label, met, not met or unknown, and what would settle it.
     products : tuple of Product
-        Products with a label for the disease and age.
+        Those of the labels of which no criterion is known not to be met.
     """
 
     card: Card
@@ -51,26 +59,9 @@ class Case:
     told: Any
     referral: Referral
     disease: Disease
+    title: str
+    labels: tuple[LabelVerdict, ...]
     products: tuple[Product, ...]
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A criterion of a label: 1 met, 0 not met, -1 unknown; what it reads, and where the label says so."""
-
-    text: str
-    state: int
-    obtain: str = ""
-
-
-@dataclass(frozen=True)
-class Label:
-    """A use on a product's label and its criteria for one patient; whether anybody is treated the center decides."""
-
-    product: str
-    use: str
-    where: str
-    criteria: tuple[Criterion, ...]
 
 
 @cache
@@ -79,14 +70,16 @@ def texts() -> Card:
     return parse_card(Path(__file__).with_name("refer.toml").read_text(encoding="utf-8"), "refer.toml")
 
 
-def case_of(card: Card, product: Product | None = None) -> tuple[Case, tuple[str, ...]]:
+def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tuple[Case, tuple[str, ...]]:
     """Read a patient's card for a referral.
 
     Parameters
     ----------
     card : Card
+    on : date
+        The day on which a label must be in force.
     product : Product, optional
-        The one that the papers speak of; default: every product with a label for the disease and age.
+        The only one that the papers speak of; default: every product with a label.
 
     Returns
     -------
@@ -97,17 +90,18 @@ def case_of(card: Card, product: Product | None = None) -> tuple[Case, tuple[str
     Raises
     ------
     InputError
-        As ``patient_from_card``.
+        As ``patient_from_card``; a product without a label.
     """
-    patient, notes = patient_from_card(card)
-    told = read(card, patient_card())
-    chosen = [product] if product else [one for one in all_products().values() if _fits(one, patient)]
-    case = Case(card, patient, told, told.referral or Referral(), find_disease(patient.disease), tuple(chosen))
+    told_to_model = readable(card)
+    patient, notes = patient_from_card(told_to_model)
+    told = read(told_to_model, patient_card())
+    asked = label_patient(card)
+    verdicts = judge_labels(asked, [find_label(product.name)] if product else None, on=on)
+    possible = tuple(find_product(one.product) for one in verdicts if one.uses and one.state != NOT_MET)
+    title = disease_title(asked.disease)
+    disease = find_disease(patient.disease)
+    case = Case(card, patient, told, told.referral or Referral(), disease, title, verdicts, possible)
     return case, tuple(note for note in notes if not note.startswith("not given"))
-
-
-def _fits(product: Product, patient: Patient) -> bool:
-    return facts.labelled(product) and facts.approved(patient, product)
 
 
 def who(case: Case) -> list[Fact]:
@@ -119,7 +113,7 @@ def who(case: Case) -> list[Fact]:
         Fact("sex", case.told.sex),
         Fact("weight", f"{case.told.weight:g} kg"),
         Fact("height", height),
-        Fact("adult who stays with the patient day and night", case.referral.helper),
+        Fact("adult who stays along", case.referral.helper),
     ]
 
 
@@ -127,7 +121,7 @@ def course(case: Case) -> list[Fact]:
     """The disease so far in sentences: diagnosis, each line of treatment, how things are now."""
     treatments = [Fact(f"line {i}", line) for i, line in enumerate(case.referral.treatments, 1)]
     return [
-        Fact("diagnosis", case.disease.title),
+        Fact("diagnosis", case.title),
         Fact("found", case.referral.found),
         *(treatments or [Fact("treatments with dates, drugs and best response", "")]),
         Fact("state now", case.referral.state),
@@ -144,7 +138,7 @@ def values(case: Case) -> list[Fact]:
     given = _baseline(case)
     names = dict.fromkeys([*texts().texts("values", "names"), *given])
     day = Fact("measured on", case.referral.measured)
-    state = [] if set(PERFORMANCE) & set(given) else [Fact("performance status (ECOG, Karnofsky or Lansky)", "")]
+    state = [] if set(PERFORMANCE) & set(given) else [Fact("performance status", "")]
     return [day, *state, *(Fact(all_analytes()[name].title, _amount(name, given.get(name))) for name in names)]
 
 
@@ -193,21 +187,3 @@ def finders(case: Case) -> tuple[list[str], str]:
     known: Mapping[str, str] = texts().table("finders")
     return sorted({known[one.name] for one in case.products if one.name in known}), known["neutral"]
 
-
-def labels_of(case: Case) -> list[Label]:
-    """Criteria of the labels for the disease: met, not met or unknown, with what to obtain."""
-    from vein2vein.clinic.care.eligibility import eligible
-
-    found: list[Label] = []
-    for product in case.products:
-        for use in product.indications:
-            if case.disease.name in use.diseases:
-                rows = eligible({"age": case.patient.age, "disease": case.disease.name}, use)
-                made = tuple(Criterion(text, int(state), field) for text, state, field in zip(rows.criteria, rows.met[0], rows.reads))
-                found.append(Label(treatment(product), use.text, use.where, made))
-    return found
-
-
-def treatment(product: Product) -> str:
-    """A product as the papers call it."""
-    return f"{product.title} ({product.brand})" if product.brand else product.title

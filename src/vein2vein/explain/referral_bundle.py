@@ -60,13 +60,13 @@ def _patient(case: Case) -> Resource:
 
 
 def _condition(case: Case) -> Resource:
-    code = texts().get("icd10", case.disease.name, default=None)
+    code = texts().get("icd10", str(case.card.get("disease")), default=None)
     coding = [{"system": OWN, "code": "disease"}, *([{"system": ICD10, "code": code}] if code else [])]
     found: Resource = {
         "resourceType": "Condition",
         "id": "disease",
         "clinicalStatus": {"coding": [{"system": HL7 + "condition-clinical", "code": "active"}]},
-        "code": {"coding": coding, "text": case.disease.name},
+        "code": {"coding": coding, "text": str(case.card.get("disease"))},
         "subject": _subject(),
     }
     if case.referral.found:

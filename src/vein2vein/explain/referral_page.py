@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vein2vein import __version__
+from vein2vein.clinic.care.labels import WORDS
 from vein2vein.explain import facts, referral
 from vein2vein.explain.languages import Catalog, Words
 from vein2vein.explain.page import TEMPLATES, steps, times_of_the_label, treatment_of, visible
 from vein2vein.explain.print_page import print_pdf
-from vein2vein.explain.referral import Case, Label
+from vein2vein.explain.referral import Case
 from vein2vein.explain.referral_bundle import bundle_of
 from vein2vein.files import check_target, make_folder, write_text
 from vein2vein.report import page
@@ -23,7 +23,6 @@ from vein2vein.report.look import words as words_of_style
 from vein2vein.therapy.product import Product
 
 PAGE, PRINT, BUNDLE = "referral.html", "referral.pdf", "referral.fhir.json"
-STATES = {1: "met", 0: "not met", -1: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Written:
 
 def write_referral(
     case: Case,
-    labels: Iterable[Label],
     folder: str | Path,
     *,
     catalog: Catalog,
@@ -50,7 +48,6 @@ def write_referral(
     Parameters
     ----------
     case : Case
-    labels : iterable of Label
     folder : str or Path
         Made where it is not there.
     catalog : Catalog
@@ -70,14 +67,14 @@ def write_referral(
     target = make_folder(folder)
     for name in (PAGE, BUNDLE, *([PRINT] if browser else [])):
         check_target(target / name, force=force)
-    html = write_text(target / PAGE, referral_page(case, labels, catalog=catalog, made=made), force=force)
+    html = write_text(target / PAGE, referral_page(case, catalog=catalog, made=made), force=force)
     text = json.dumps(bundle_of(case, made), indent=1, ensure_ascii=True) + "\n"
     bundle = write_text(target / BUNDLE, text, force=force)
     printed = print_pdf(html, target / PRINT, browser, force=force) if browser else None
     return Written(html, bundle, printed)
 
 
-def referral_page(case: Case, labels: Iterable[Label], *, catalog: Catalog, made: datetime.datetime) -> str:
+def referral_page(case: Case, *, catalog: Catalog, made: datetime.datetime) -> str:
     """Return the papers as HTML text; see ``write_referral``."""
     words = Words(catalog, child=facts.is_child(case.patient))
     lists, neutral = referral.finders(case)
@@ -95,7 +92,9 @@ def referral_page(case: Case, labels: Iterable[Label], *, catalog: Catalog, made
         physician=case.referral.physician,
         center=case.referral.center,
         navigator=case.referral.navigator,
-        labels=[(one, [(row, STATES[row.state]) for row in one.criteria]) for one in labels],
+        labels=[one for one in case.labels if one.uses],
+        others=[one for one in case.labels if not one.uses],
+        states=WORDS,
         records=[(words(f"record_{name}"), there) for name, there in referral.records(case)],
         times=[{**_times(words, case, one), "first": not i} for i, one in enumerate(case.products)],
         stay={end: words.number(facts.numbers().number("stay", end, "value")) for end in ("low", "high")},
