@@ -444,3 +444,76 @@ def test_headings_do_not_make_a_page_easier():
 def test_the_card_is_plain_toml():
     text = (Path(facts.__file__).parent / "explain.toml").read_text(encoding="utf-8")
     assert tomllib.loads(text)["rules"]["fever"]["value"] == 38.0
+
+
+# ---------------------------------------------------------------- a child's page, serious forms, warnings
+
+YOUNG, GROWN = a_patient(age='"11 years"'), a_patient(age='"19 years"')
+
+
+@pytest.mark.parametrize("code", ALL)
+def test_a_childs_page_speaks_to_the_parents_and_an_adults_to_the_patient(code):
+    catalog = read_catalog(code)
+    child, adult = (text_of(explanation_page(one, TISA, language=code)) for one in (YOUNG, GROWN))
+    for key in ("title", "call_intro", "step_near_text"):
+        assert catalog.child_text[key] in child and catalog.child_text[key] not in adult, key
+        assert catalog.text[key] in adult and catalog.text[key] not in child, key
+    for line in catalog.child_lists["serious"]:
+        assert line in child
+    for line in catalog.lists["serious"]:
+        assert line in adult
+
+
+def test_nothing_on_a_childs_page_is_said_to_the_child():
+    said = text_of(explanation_page(YOUNG, TISA, spread=a_journey()))
+    spoken = r"\byour (?:cells|blood|T cells|body|handwriting|temperature|insurance)\b|\byou (?:get|may have|shake|drive)\b"
+    assert not re.search(spoken, said, re.I), re.findall(spoken, said, re.I)
+    english = read_catalog("en")
+    replaced = {english.text[key] for key in english.child_text} - set(english.child_text.values())
+    assert not [text for text in replaced if "{" not in text and text in said]
+
+
+@pytest.mark.parametrize(("age", "told"), [(11, False), (13, False), (14, True), (17, True), (19, True)])
+def test_driving_is_spoken_of_from_the_age_in_which_anybody_drives(age, told):
+    said = text_of(explanation_page(a_patient(age=f'"{age} years"'), TISA)).lower()
+    assert ("drive" in said or "driving" in said) == told
+
+
+def test_what_a_serious_form_means_is_said_once_plainly_and_near_the_serious_forms(english):
+    said = text_of(english)
+    for word in ("intensive care", "a machine that helps with breathing", "people have died from this treatment"):
+        assert word in said, word
+    assert said.count("died") == 1
+    assert said.index("What may happen") < said.index("died") < said.index("Questions to ask")
+    assert "died" in read_catalog("en").lists["serious"][-1]
+
+
+@pytest.mark.parametrize("name", [name for name, one in all_products().items() if facts.labelled(one)])
+def test_every_boxed_warning_of_a_label_has_plain_words(name):
+    plain, others = facts.plain_warnings(find_product(name))
+    assert {"crs", "nerve"} <= set(plain) and others == []
+    assert all(f"warn_{one}" in read_catalog("en").text for one in facts.numbers().table("warnings"))
+
+
+def test_the_warnings_of_a_label_are_those_of_its_card():
+    said = text_of(explanation_page(an_adult("mm"), find_product("ciltacabtagene_autoleucel")))
+    words = read_catalog("en").text
+    assert all(words[f"warn_{one}"] in said for one in ("crs", "nerve", "hlh", "counts", "cancer", "gut"))
+    assert words["warn_hlh"] not in text_of(explanation_page(CHILD, TISA))
+    strange = replace(TISA, warnings=(*TISA.warnings, "a warning of tomorrow"))
+    page = explanation_page(CHILD, strange, language="fr")
+    assert "a warning of tomorrow <small>[en anglais]</small>" in page  # never dropped for want of words
+
+
+def test_a_product_without_a_label_has_no_warnings_of_a_label():
+    assert facts.plain_warnings(find_product("cd22_car")) == ([], [])
+
+
+@pytest.mark.parametrize("code", [code for code in ALL if code != "en"])
+def test_on_the_page_the_numbers_beside_each_other_are_equal(code):
+    page = explanation_page(YOUNG, TISA, language=code, spread=a_journey(), infusion_date="2027-01-10")
+    pairs = re.findall(r'<span class="own">(.*?)</span> <span class="beside" lang="en" dir="ltr">(.*?)</span></span>', page)
+    assert len(pairs) > 100
+    for pair in pairs:
+        own, english = (re.sub(r"<[^>]*>", "", one).replace(",", ".") for one in pair)
+        assert sorted(re.findall(r"\d+(?:\.\d+)?", own)) == sorted(re.findall(r"\d+(?:\.\d+)?", english)), own
