@@ -108,7 +108,7 @@ def test_what_does_nothing_beside_init_is_refused(here, name, option):
 IDLE = [
     (["explain", "patient.toml", "--no-simulation", "--seed", "3"], "--seed does nothing with --no-simulation"),
     (["explain", "patient.toml", "--no-simulation", "--companions", "30"], "--companions does nothing with"),
-    (["refer", "patient.toml", "--no-pdf", "--browser", "chromium", "--out", "r"], "--browser does nothing with --no-pdf"),
+    (["refer", "patient.toml", "--no-pdf", "--browser", "b", "--out", "r"], "--browser does nothing with --no-pdf"),
     (["trial", "eliana", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], "--jobs does nothing with --scheduler"),
     (["trial", "eliana", "--chunk", "5", "--export", "nonmem"], "--export works on runs in one piece"),
     (["respond", "visits.csv", "--criteria", "lugano", "--force"], "--force does nothing without --out"),

@@ -466,7 +466,9 @@ def test_a_childs_page_speaks_to_the_parents_and_an_adults_to_the_patient(code):
 
 def test_nothing_on_a_childs_page_is_said_to_the_child():
     said = text_of(explanation_page(YOUNG, TISA, spread=a_journey()))
-    spoken = r"\byour (?:cells|blood|T cells|body|handwriting|temperature|insurance)\b|\byou (?:get|may have|shake|drive)\b"
+    spoken = (
+        r"\byour (?:cells|blood|T cells|body|handwriting|temperature|insurance)\b|\byou (?:get|may have|shake|drive)\b"
+    )
     assert not re.search(spoken, said, re.I), re.findall(spoken, said, re.I)
     english = read_catalog("en")
     replaced = {english.text[key] for key in english.child_text} - set(english.child_text.values())
@@ -512,7 +514,9 @@ def test_a_product_without_a_label_has_no_warnings_of_a_label():
 @pytest.mark.parametrize("code", [code for code in ALL if code != "en"])
 def test_on_the_page_the_numbers_beside_each_other_are_equal(code):
     page = explanation_page(YOUNG, TISA, language=code, spread=a_journey(), infusion_date="2027-01-10")
-    pairs = re.findall(r'<span class="own">(.*?)</span> <span class="beside" lang="en" dir="ltr">(.*?)</span></span>', page)
+    pairs = re.findall(
+        r'<span class="own">(.*?)</span> <span class="beside" lang="en" dir="ltr">(.*?)</span></span>', page
+    )
     assert len(pairs) > 100
     for pair in pairs:
         own, english = (re.sub(r"<[^>]*>", "", one).replace(",", ".") for one in pair)

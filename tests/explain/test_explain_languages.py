@@ -217,8 +217,8 @@ def test_what_is_filled_in_is_in_english_too_where_english_stands_beside_it():
     said = words("title_with_time", title=words("event_alive"), time=words.plural("after_years", 3))
     assert said.own == "Personnes en vie : 3 ans après la perfusion"
     assert said.english == "Alive: 3 years after the infusion"
-    assert words.number(100.4).own == "<bdi dir=\"ltr\">100,4</bdi>"
-    assert words.number(100.4).english == "<bdi dir=\"ltr\">100.4</bdi>"
+    assert words.number(100.4).own == '<bdi dir="ltr">100,4</bdi>'
+    assert words.number(100.4).english == '<bdi dir="ltr">100.4</bdi>'
 
 
 def test_what_a_language_has_no_childs_words_for_is_shown_in_english_marked():

@@ -60,7 +60,7 @@ def command(
 
     A letter in English; criteria of the labels, met, not met or unknown, with what to obtain; and in the family's
     language a letter, the records that centers ask for, the time line of the stay, how to find a center, and questions
-    about costs. A FHIR bundle lies beside them. A fact that the file does not give is shown as to obtain, never guessed.
+    about costs. A FHIR bundle lies beside them. What the file does not give is shown as to obtain, never guessed.
     The papers are no statement of eligibility: the center decides. Nothing leaves this computer.
     """
     from vein2vein.cards import read_card
@@ -81,7 +81,10 @@ def command(
     if printer is None and not no_pdf:
         noticed = (*noticed, "no Chromium, Chrome or Edge was found: no PDF; open the page and print it from a browser")
     if not case.products:
-        noticed = (*noticed, "criteria of every label are known not to be met, or none has a use in this disease; the papers say which")
+        noticed = (
+            *noticed,
+            "criteria of every label are known not to be met, or none has a use in this disease; the papers say which",
+        )
     written = write_referral(case, out, catalog=catalog, made=made, browser=printer, force=force)
     console.tell_notes(noticed, for_machines=for_machines, quiet=quiet)
     console.tell(f"Page: {written.page}", "page", for_machines, path=written.page, language=catalog.code)

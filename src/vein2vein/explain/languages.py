@@ -273,7 +273,9 @@ class Words:
 
         plain = _filled(english, {k: v.english if isinstance(v, Said) else v for k, v in values.items()})
         if there:
-            return Said(_filled(own, {k: v.own if isinstance(v, Said) else v for k, v in values.items()}), plain, beside)
+            return Said(
+                _filled(own, {k: v.own if isinstance(v, Said) else v for k, v in values.items()}), plain, beside
+            )
         marked = Markup('<span lang="{}" dir="ltr" class="english">{} <small>[{}]</small></span>')
         here = self.catalog.text.get("english_here", self.english.text["english_here"])
         return Said(marked.format(SOURCE, plain, here), plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -59,10 +60,8 @@ def print_pdf(page: Path, path: Path, browser: str, *, force: bool = False) -> P
             browser, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", *root, *OFFLINE,
             f"--user-data-dir={profile}", f"--print-to-pdf={scratch.resolve()}", page.resolve().as_uri(),
         ]  # fmt: skip
-        try:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(command, capture_output=True, timeout=LONGEST, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
         if not scratch.is_file() or not scratch.stat().st_size:
             raise InputError(f"'{browser}' printed nothing; print '{page}' from a browser by hand.", file=path)
     return path

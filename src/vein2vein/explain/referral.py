@@ -186,4 +186,3 @@ def finders(case: Case) -> tuple[list[str], str]:
     """Lists of centers by the names of the makers, in alphabetical order; and the one that no maker keeps."""
     known: Mapping[str, str] = texts().table("finders")
     return sorted({known[one.name] for one in case.products if one.name in known}), known["neutral"]
-
