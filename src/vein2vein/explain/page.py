@@ -9,7 +9,7 @@ from typing import Any
 from vein2vein import __version__
 from vein2vein.errors import InputError
 from vein2vein.explain import facts
-from vein2vein.explain.languages import Catalog, Words, find_language
+from vein2vein.explain.languages import Catalog, Said, Words, find_language
 from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
 from vein2vein.report import page
@@ -149,20 +149,21 @@ def treatment_of(product: Product) -> str:
     return visible(f"{product.title} ({product.brand})" if product.brand else product.title)
 
 
-def warnings(words: Words, product: Product) -> list[Any]:
+def warnings(words: Words, product: Product) -> list[Said]:
     """The boxed warnings of the label in plain words; one without plain words as the card has it, in English."""
     plain, others = facts.plain_warnings(product)
     return [*(words(f"warn_{name}") for name in plain), *(words.name(visible(one)) for one in others)]
 
 
-def times_of_the_label(words: Words, plan: facts.Timing, *, driving: bool) -> list[tuple[Any, Any, list[Any]]]:
+def times_of_the_label(words: Words, plan: facts.Timing, *, driving: bool) -> list[tuple[Said, Said, list[Said]]]:
     """How long the label asks for what: (text, length, notes); another length where the label in force is not known."""
     usual = facts.usual_rules()
-    found: list[tuple[Any, Any, list[Any]]] = []
+    found: list[tuple[Said, Said, list[Said]]] = []
     for key, name in (("near_rule", "near"), ("daily_rule", "daily"), ("drive_rule", "driving")):
         if name == "driving" and not driving:
             continue
-        rule, notes = plan.rules[name], []
+        rule = plan.rules[name]
+        notes: list[Said] = []
         if rule.mark == "M":
             notes.append(words("unverified"))
             if rule.value != usual[name].value:
@@ -182,7 +183,7 @@ def _all_known(patient: Patient) -> bool:
     return set(FIELDS) <= patient.known
 
 
-def _length(words: Words, days: float) -> Any:
+def _length(words: Words, days: float) -> Said:
     weeks, rest = divmod(int(days), DAYS_IN_WEEK)
     return words.plural("days", int(days)) if rest or not weeks else words.plural("weeks", weeks)
 
@@ -195,7 +196,7 @@ def steps(words: Words, plan: facts.Timing, lineage: str, day_zero: datetime.dat
     drugs = [words.name(name) for name in plan.drugs]
     while len(drugs) > 1:
         drugs[:2] = [words("and", first=drugs[0], last=drugs[1])]
-    dated: list[tuple[str, list[str], dict[str, Any]]] = [
+    dated: list[tuple[str, list[Said], dict[str, Any]]] = [
         ("referral", [words("before_collection")], {}),
         ("collection", _collection(words, plan, day_zero), {}),
         ("making", [words("while_waiting")], {}),
@@ -235,7 +236,7 @@ def _signed(day: float) -> str:
     return f"{day:g}".replace("-", "−")
 
 
-def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None) -> list[Any]:
+def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None) -> list[Said]:
     if plan.collection is None:
         low, middle, high = (round(days / DAYS_IN_WEEK) for days in plan.collection_law)
         return [words.plural("about_weeks_before", middle, low=low, high=high)]
@@ -245,14 +246,14 @@ def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None
     return [words("day_n", day=_signed(plan.collection)), near, *_dates(words, day_zero, plan.collection)]
 
 
-def _dates(words: Words, day_zero: datetime.date | None, *days: float) -> list[Any]:
+def _dates(words: Words, day_zero: datetime.date | None, *days: float) -> list[Said]:
     if day_zero is None:
         return []
     found = [words.date(day_zero + datetime.timedelta(days=round(day))) for day in days]
     return [found[0] if len(set(found)) == 1 else words.between(*found)]
 
 
-def _last_year(words: Words, day_zero: datetime.date | None, rules: Any) -> list[Any]:
+def _last_year(words: Words, day_zero: datetime.date | None, rules: Any) -> list[Said]:
     if day_zero is None:
         return []
     year = day_zero.year + int(rules["follow_up"].value)
@@ -290,7 +291,7 @@ def _told(words: Words, line: facts.Line) -> dict[str, Any]:
     return told
 
 
-def _share(words: Words, percent: float) -> Any:
+def _share(words: Words, percent: float) -> Said:
     low, high = SIMPLE
     of_hundred = round(percent)
     if low <= percent <= high:

@@ -1,4 +1,4 @@
-"""The papers of a referral as an HTML file made to print: for the center in English, for the family in two languages."""
+"""The papers of a referral, made to print: for the center in English, for the family in two languages."""
 
 from __future__ import annotations
 
