@@ -3,6 +3,8 @@
 import importlib.util
 import itertools
 import re
+import shutil
+import subprocess
 import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,6 +20,7 @@ from vein2vein.errors import InputError
 from vein2vein.explain import facts
 from vein2vein.explain.languages import Catalog, all_languages, read_catalog
 from vein2vein.explain.page import explanation_page, read_date, write_explanation
+from vein2vein.explain.print_page import find_browser, print_pdf
 from vein2vein.report.look import words as style_words
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import all_diseases, find_disease
@@ -522,3 +525,13 @@ def test_on_the_page_the_numbers_beside_each_other_are_equal(code):
     for pair in pairs:
         own, english = (re.sub(r"<[^>]*>", "", one).replace(",", ".") for one in pair)
         assert sorted(re.findall(r"\d+(?:\.\d+)?", own)) == sorted(re.findall(r"\d+(?:\.\d+)?", english)), own
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None or not shutil.which("pdfinfo"), reason="no browser of the Chromium family")
+@pytest.mark.parametrize("code", ALL)
+def test_a_page_prints_on_at_most_six_sheets_of_a4(code, tmp_path):
+    path = write_explanation(YOUNG, TISA, tmp_path / "page.html", language=code, infusion_date="2027-01-10")
+    printed = print_pdf(path, tmp_path / "page.pdf", find_browser())
+    said = subprocess.run(["pdfinfo", printed], capture_output=True, text=True, check=True).stdout
+    assert int(re.search(r"Pages:\s+(\d+)", said)[1]) <= 6 and "A4" in said

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import stat
+import subprocess
 import sys
 from html.parser import HTMLParser
 
@@ -291,8 +292,6 @@ def test_a_browser_that_is_not_there_is_refused():
 @pytest.mark.skipif(find_browser() is None or not shutil.which("pdfinfo"), reason="no browser of the Chromium family")
 @pytest.mark.slow
 def test_the_pages_fit_their_paper(tmp_path):
-    import subprocess
-
     written = write_referral(a_case(), tmp_path, catalog=read_catalog("fr"), made=MADE, browser=find_browser())
     said = subprocess.run(["pdfinfo", written.printed], capture_output=True, text=True, check=True).stdout
     assert int(re.search(r"Pages:\s+(\d+)", said)[1]) <= 7 and "A4" in said
