@@ -12,6 +12,7 @@ from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Record, flag, number, part, text
 from vein2vein.therapy import vocabulary as words
 from vein2vein.therapy.history import History
+from vein2vein.therapy.referral import Referral
 
 
 def ranges() -> Card:
@@ -70,6 +71,9 @@ class PatientFacts(Record):
         default_factory=dict
     )
     history: Annotated[History, part("The disease so far, as vein2vein eligible asks", "relapses = 2")] | None = None
+    referral: Annotated[Referral, part("For vein2vein refer: who helps, what was done, which records are there")] | (
+        None
+    ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A name that no page can show."""
