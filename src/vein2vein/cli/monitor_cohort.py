@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vein2vein.cli import console
+from vein2vein.cli.monitor_files import Wanted, charted, sheet_of
 from vein2vein.cli.monitor_patient import Event, events
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
     from vein2vein.io.record.record import Record, SetAside
+    from vein2vein.ward.adverse_events import Charted
     from vein2vein.ward.monitor import WardRound
     from vein2vein.ward.ward_list import WardLine
 
@@ -47,6 +49,7 @@ class Task(NamedTuple):
     machine: bool = False
     whole: bool = False
     force: bool = False
+    wanted: Wanted = Wanted()
 
 
 class Done(NamedTuple):
@@ -60,6 +63,8 @@ class Done(NamedTuple):
     notes: tuple[str, ...] = ()
     refused: tuple[SetAside, ...] = ()
     watch: WardRound | None = None
+    charted: Charted | None = None
+    sheet: str = ""
 
 
 def file_names(labels: Sequence[str]) -> list[str]:
@@ -105,6 +110,8 @@ def run_one(task: Task) -> Done:
         tuple(note for note in watch.notes if note not in own),
         tuple(one for one in watch.set_aside if one not in task.record.set_aside),
         watch if task.whole else None,
+        charted(watch),
+        sheet_of(watch, task.wanted),
     )
 
 
