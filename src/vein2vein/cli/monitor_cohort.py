@@ -155,7 +155,10 @@ def show_list(lines: Sequence[WardLine], ungraded: Sequence[tuple[str, str]]) ->
         shown = [i for i, head in enumerate(heads) if head != IN_A_DAY and any(row[i] for row in rows)]
         heads, rows = tuple(heads[i] for i in shown), [tuple(row[i] for i in shown) for row in rows]
     console.table(heads, rows, title=title, whole=(0,), words=range(1, len(heads)))
-    console.say("?: not gradable, with the last known grade and its day; >=: at least. One patient: add --patient ID.")
+    console.say(
+        "?: not gradable, with the last known grade and its day; >=: at least, and for how long. One patient: add "
+        "--patient ID."
+    )
 
 
 def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -169,7 +172,7 @@ def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str
             line.name,
             line.last_reading,
             listed(line.unread, SHOWN_UNREAD),
-            *(next((short(s) for s in line.acute if s.name == name), "") for name in acute),
+            *(next((short(s, line.today) for s in line.acute if s.name == name), "") for name in acute),
             high(line),
             line.since,
             due_in_short(line),

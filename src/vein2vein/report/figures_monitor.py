@@ -81,8 +81,8 @@ def timeline(watch: WardRound) -> Picture | None:
 
     return render(
         "timeline", f"Grades by day, to day {last}",
-        f"Strips of daily grades: {', '.join(title(n) for n in names)}; tracks: {', '.join(short)}; "
-        f"panels: {', '.join(panels)}.",
+        f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments."
+        + (f" Tracks: {', '.join(short)}." if short else ""),
         draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(short) + 0.3 * bool(short),
         labels=max(_numbers(), text_width([*map(title, names), *short], "small_size")),
         caption="Worst grade of each date, that of the infusion being day 0. Hatched: the day has rows but "

@@ -156,6 +156,7 @@ def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subj
         "AECAT": rules.category,
         "AESCAT": scale_words(e.edition),
         "AEBODSYS": event["system"],
+        "AESER": "Y" if e.outcome == FATAL else "",
         "AEOUT": rules.outcome[e.outcome],
         "AESDTH": "Y" if e.outcome == FATAL else "",
         "AECONTRT": "Y" if treated else "",

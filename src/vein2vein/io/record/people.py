@@ -126,9 +126,12 @@ def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Iterable
 
 
 def _tell(known: Known, entry: Entry, log: Log) -> None:
-    """Keep what is said in words as it stands, each text once, with its time and its place."""
+    """Keep what is said in words as it stands, each text once, with its time and its place.
+
+    No word means "nothing" here: ``none`` is an answer about allergies, and ``DNR`` one about resuscitation.
+    """
     text = f"{entry.value} {entry.unit}".strip()
-    if names.normal(text) in names.vocabulary().nothing:
+    if not text:
         return
     when = f"{entry.time:%Y-%m-%d}: " if isinstance(entry.time, date) else ""
     place = f" [{Path(log.file).name}:{entry.line}]" if entry.line else ""
