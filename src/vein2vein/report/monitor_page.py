@@ -18,7 +18,7 @@ from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.files import check_target, write_text
 from vein2vein.report import page
 from vein2vein.report.figures_monitor import follow_up, timeline
-from vein2vein.report.look import unit_name
+from vein2vein.report.look import color, unit_name
 from vein2vein.report.monitor_episodes import HEADS as EPISODES
 from vein2vein.report.monitor_episodes import episode_lines
 from vein2vein.report.text import number
@@ -196,7 +196,7 @@ def monitor_page(watch: WardRound) -> str:
     return page.fill(
         "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
         summary=summary(watch), unknown=watch.unknown, not_understood=NOT_UNDERSTOOD,
-        moment=moment_text(watch.today, watch.infused),
+        moment=moment_text(watch.today, watch.infused), color=color,
         today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in considered(watch)], weight=weight_words(watch),

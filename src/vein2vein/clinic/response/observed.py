@@ -17,7 +17,6 @@ from vein2vein.statistics.incidence import cumulative_incidence, incidence_inter
 from vein2vein.statistics.survival import value_at
 from vein2vein.therapy.course import Course
 
-CONFIDENCE = 95 / 100
 RELAPSE, B_CELLS = "relapse or progression, from response", "return of B cells, from infusion"
 OTHER_THERAPY = "transplant or new therapy first"
 
@@ -42,9 +41,10 @@ class Observed:
 
 @dataclass(frozen=True)
 class RiskMonths:
-    """The row of criteria/endpoints.toml with the months at which numbers at risk are read."""
+    """The row of criteria/endpoints.toml with the months of a table at risk, and the confidence of its intervals."""
 
     months: tuple[float, ...]
+    confidence: float
     mark: str
     why: str
 
@@ -193,7 +193,7 @@ def risk_table(race: Race) -> tuple[RiskRow, ...]:
             break
         cells: list[tuple[float, float, float]] = []
         for curve in curves:
-            low, high = incidence_interval_at(curve, day, CONFIDENCE)
+            low, high = incidence_interval_at(curve, day, grid.confidence)
             cells.append((float(value_at(curve, day)), float(low), float(high)))
         rows.append(RiskRow(month, at_risk, tuple(cells)))
     return tuple(rows)
