@@ -141,8 +141,8 @@ def to_b_cells(course: Course, seen: Observed) -> Race:
 
     Of patients with aplasia after the infusion; who has none of these is watched up to the last sample of B cells.
     """
-    states = b_cell_aplasia(course)
-    aplastic = (states.grade == 1) & (states.days >= 0)[None, :]
+    states = b_cell_aplasia(course.between(0.0, np.inf))  # what an antibody did before the infusion is no aplasia of it
+    aplastic = states.grade == 1
     last_sample = np.where(states.grade >= 0, states.days[None, :], -np.inf).max(axis=1, initial=-np.inf)
     out = seen.outcome
     returned = np.minimum(out.relapse_day, out.progression_day)
