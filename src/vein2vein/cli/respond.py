@@ -129,8 +129,8 @@ def command(
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
         console.tell(f"Responses: {path}", "file", for_machines, path=path)
         if at_risk:
-            heads = tuple(at_risk[0])
-            path = write_rows(out / AT_RISK, heads, [[_cell(row[name]) for name in heads] for row in at_risk])
+            table = [[_cell(value) for value in row.values()] for row in at_risk]
+            path = write_rows(out / AT_RISK, tuple(at_risk[0]), table)
             console.tell(f"At risk: {path}", "file", for_machines, path=path)
 
 

@@ -43,7 +43,8 @@ def with_reasons(course: Course, found: Response) -> Response:
     lacking: dict[tuple[int, int], tuple[str, ...]] = {}
     v = edition(found.edition).values
     counts = {name: carried(course, name, v["counts_last"]) for name in COUNTS}
-    for i, column in np.argwhere(found.status >= 0).tolist():
+    rows, columns = np.nonzero(found.status >= 0)
+    for i, column in zip(rows.tolist(), columns.tolist()):
         disease = _disease(course, i, column, v["relapse_circulating"])
         before = np.flatnonzero(remission[i, :column])
         name = found.categories[found.status[i, column]]
