@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from vein2vein.cli import main
+from vein2vein.clinic.care import labels
 from vein2vein.therapy.patient import example_patient_text
 
 
@@ -234,7 +235,7 @@ def test_what_the_card_does_not_give_is_unknown_and_never_the_median(patient):
     Path("bare.toml").write_text('disease = "pediatric_b_all"\nage = 11\nweight = 39\n', encoding="utf-8")
     told = events(run("eligible", "bare.toml", "--json", "--product", "kymriah")[1])
     states = {e["field"]: e["state"] for e in told if e["event"] == "criterion"}
-    assert states["prior_lines"] == states["lymphocytes"] == states["creatinine_clearance"] == "unknown"
+    assert states["history.relapses"] == states["lymphocytes"] == states["creatinine_clearance"] == "unknown"
     assert next(e for e in told if e["event"] == "label")["verdict"] == "unknown"
 
 
@@ -260,19 +261,58 @@ def test_what_the_card_says_is_not_asked_for_again():
     assert "([last_given])" in run("eligible", "bare.toml")[1]
 
 
-def test_words_of_a_label_that_a_card_cannot_settle_are_unknown_until_confirmed():
-    base = 'disease = "mm"\nage = 60\nweight = 80\nprior_lines = 4\n'
-    verdict = {}
-    for name, more in (("open", ""), ("yes", "[history]\nlabel_confirmed = true\n")):
-        Path(f"{name}.toml").write_text(base + more, encoding="utf-8")
-        told = events(run("eligible", f"{name}.toml", "--json", "--product", "idecabtagene_vicleucel")[1])
-        verdict[name] = next(e for e in told if e["event"] == "label")["verdict"]
-    assert verdict == {"open": "unknown", "yes": "met"}
+def test_what_a_label_asks_is_unknown_until_the_card_tells_it_and_says_what_settles_it():
+    base = 'disease = "mm"\nage = 60\nweight = 80\nprior_lines = 4\n[history]\n'
+    drugs = ("immunomodulator", "proteasome_inhibitor", "anti_cd38")
+    found = {}
+    for name, told in (("open", drugs[:2]), ("yes", drugs)):
+        Path(f"{name}.toml").write_text(base + "".join(f"{one} = true\n" for one in told), encoding="utf-8")
+        out = events(run("eligible", f"{name}.toml", "--json", "--product", "abecma")[1])
+        found[name] = next(e for e in out if e["event"] == "label")
+    assert [found[name]["verdict"] for name in ("open", "yes")] == ["unknown", "met"]
+    assert list(found["open"]["settles"]) == ["history.anti_cd38"] and found["yes"]["settles"] == {}
+    assert "Abecma label (USA), section 1" in found["open"]["why"] and "history.anti_cd38" in found["open"]["why"]
+    assert any("was not read" in note for note in found["open"]["notes"])
+
+
+def test_a_label_of_ones_own_that_has_lapsed_is_one_sentence_and_judges_nothing(patient):
+    bundled = Path(labels.__file__).parent.with_name("labels") / "tisagenlecleucel.toml"
+    text = bundled.read_text(encoding="utf-8").replace("newest_change =", 'ends = "2020-01-31"\nnewest_change =')
+    Path("old.toml").write_text(text, encoding="utf-8")
+    code, out, err = run("eligible", patient, "--label", "old.toml", "--json")
+    (label,) = [e for e in events(out) if e["event"] == "label"]
+    assert (code, err, label["verdict"], label["use"]) == (0, "", "not met", "")
+    assert label["why"] == "not met: the Kymriah label (USA) was in force until 2020-01-31: no use of it is judged"
+    assert not [e for e in events(out) if e["event"] == "criterion" and "product" in e]
+    Path("bad.toml").write_text(text.replace('"second_relapse"', '"second_relaps"'), encoding="utf-8")
+    code, _, err = run("eligible", patient, "--label", "bad.toml")
+    assert code == 2 and "bad.toml, line" in err and "second_relapse" in err and err.count("\n") == 1
+    code, _, err = run("eligible", patient, "--label", "old.toml", "--product", "kymriah")
+    assert code == 2 and "--label" in err
+    code, _, err = run("eligible", patient, "--product", "cd22_car")
+    assert code == 2 and "Without a label nothing is judged" in err
+
+
+@pytest.mark.parametrize(("disease", "met", "unknown"), [("mzl", ["Breyanzi"], []), ("pcnsl", [], ["Yescarta"])])
+def test_a_disease_that_only_labels_know_is_judged(disease, met, unknown):
+    Path("p.toml").write_text(f'disease = "{disease}"\nage = 60\nweight = 80\nprior_lines = 2\n', encoding="utf-8")
+    code, out, err = run("eligible", "p.toml", "--json")
+    verdict = {e["brand"]: e["verdict"] for e in events(out) if e["event"] == "label"}
+    assert (code, err) == (0, "") and len(verdict) == 7
+    assert [b for b, v in verdict.items() if v == "met"] == met
+    assert [b for b, v in verdict.items() if v == "unknown"] == unknown
+    assert run("simulate", "p.toml")[0] == 2
 
 
 def test_bad_cards_of_eligibility_are_one_sentence(patient):
-    for more, says in (("corticosteroids = 2", "corticosteroid"), ("chemotherapy = -3", "chemotherapy")):
-        Path("bad.toml").write_text(example_patient_text() + f"\n[last_given]\n{more}\n", encoding="utf-8")
+    for more, says in (
+        ("[last_given]\ncorticosteroids = 2", "corticosteroid"),
+        ("[last_given]\nchemotherapy = -3", "chemotherapy"),
+        ("[history]\nlabel_confirmed = true", "unknown field 'label_confirmed'"),
+        ("[history]\nrelapses = 1.5", "a whole number"),
+        ('[history]\nnot_for_transplantation = "yes"', "true or false"),
+    ):
+        Path("bad.toml").write_text(example_patient_text() + f"\n{more}\n", encoding="utf-8")
         code, out, err = run("eligible", "bad.toml")
         assert (code, out) == (2, "") and says in err and err.count("\n") == 1
     assert run("eligible", patient, "--criteria", "elian")[0] == 2

@@ -108,6 +108,7 @@ def test_what_does_nothing_beside_init_is_refused(here, name, option):
 IDLE = [
     (["explain", "patient.toml", "--no-simulation", "--seed", "3"], "--seed does nothing with --no-simulation"),
     (["explain", "patient.toml", "--no-simulation", "--companions", "30"], "--companions does nothing with"),
+    (["refer", "patient.toml", "--no-pdf", "--browser", "b", "--out", "r"], "--browser does nothing with --no-pdf"),
     (["trial", "eliana", "--scheduler", "tcp://127.0.0.1:1", "--jobs", "2"], "--jobs does nothing with --scheduler"),
     (["trial", "eliana", "--chunk", "5", "--export", "nonmem"], "--export works on runs in one piece"),
     (["respond", "visits.csv", "--criteria", "lugano", "--force"], "--force does nothing without --out"),
@@ -276,6 +277,7 @@ FOLDERS = {
     ],
     "models": ["models", "stein_2019"],
     "schema": ["schema", "policy"],
+    "refer": ["refer", "patient.toml", "--no-pdf"],
     "sensitivity": [
         *("sensitivity", "--parameter", "rho", "--parameter", "KCN", "--outcome", "cmax", "--patients", "10"),
         *("--trajectories", "2", "--jobs", "1"),
@@ -285,7 +287,8 @@ RESULTS = {
     "trial": ["report.html", "patients.parquet", "manifest.json"], "simulate": ["report.html", "journey.svg"],
     "monitor": ["report.html", "findings.csv", "findings.fhir.json"], "respond": ["response.csv"],
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
-    "models": ["stein_2019.md"], "schema": ["policy.json"], "sensitivity": ["sensitivity.json", "effects.csv"],
+    "models": ["stein_2019.md"], "schema": ["policy.json"],
+    "refer": ["referral.html", "referral.fhir.json"], "sensitivity": ["sensitivity.json", "effects.csv"],
 }  # fmt: skip
 FILES = {"predict": ["predict", "trial.toml", "--patients", "10", "--parameters", "typical", "--jobs", "1", "--out"],
          "explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],

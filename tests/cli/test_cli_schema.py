@@ -19,9 +19,10 @@ BUNDLED = {
     "policy": sorted(PACKAGE.rglob("policies/*.toml")),
     "patient": [*PACKAGE.rglob("example_patient.toml")],
     "comparator": sorted(PACKAGE.rglob("comparators/*.toml")),
+    "label": sorted(PACKAGE.rglob("clinic/labels/*.toml")),
     "trial": [*sorted(PACKAGE.rglob("trials/cards/*.toml")), *PACKAGE.rglob("trials/template.toml")],
 }
-LEAST = {"product": 15, "disease": 8, "policy": 5, "patient": 1, "trial": 17, "comparator": 6}
+LEAST = {"product": 15, "disease": 8, "policy": 5, "patient": 1, "trial": 17, "comparator": 6, "label": 7}
 CARDS = [pytest.param(kind, file, id=f"{kind}-{file.stem}") for kind in KINDS for file in BUNDLED[kind]]
 
 

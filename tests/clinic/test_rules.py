@@ -1,13 +1,17 @@
 """The tables in tests/rules/*.toml: a patient, day by day, and the grade, dose or response that earns."""
 
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.care.label_card import all_labels
+from vein2vein.clinic.care.labels import LabelPatient, judge_labels
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_allowed, tocilizumab_dose
+from vein2vein.clinic.care.suggestions import suggest
 from vein2vein.clinic.criteria import editions
 from vein2vein.clinic.grades.b_cell_aplasia import b_cell_aplasia, hypogammaglobulinemia, immunoglobulin_due
 from vein2vein.clinic.grades.cres import grade_cres
@@ -26,6 +30,7 @@ from vein2vein.clinic.response.response import Response, respond_all, respond_ly
 from vein2vein.clinic.response.visits import Lesion, best_confirmed, respond_visits
 from vein2vein.clinic.words import crs_scales
 from vein2vein.therapy.course import Course
+from vein2vein.therapy.history import History
 
 SCALES = tuple(crs_scales())
 
@@ -322,7 +327,61 @@ def _hypogammaglobulinemia(case):
     assert bool(found.flags) == bool(found.missing) == (case["state"] < 0)
 
 
+def _advice(case):
+    """The dose of each drug that is named, as a ward reads it; the findings hold since ``lasting`` days."""
+    now, since = 10.0, 10.0 - case.get("lasting", 0)
+    given = {name: {day: mg for day, mg in doses} for name, doses in case.get("given", {}).items()}
+    days = np.unique([0.0, since - 0.5, since, now, *(day for doses in given.values() for day in doses)])
+    values = {name: np.array([[doses.get(day, np.nan) for day in days]]) for name, doses in given.items()}
+    findings = {}
+    for finding, name in (("crs_astct", "crs"), ("icans", "icans"), ("iec_hs", "iec_hs")):
+        at_least = np.where(days >= since, case.get(name, 0), 0).astype(np.int8)[None, :]
+        held = np.where(at_least > 0, -1, 0).astype(np.int8) if case.get("at_least") else at_least
+        findings[finding] = Grades(finding, finding, days, held, at_least)
+    told = suggest(
+        Course(np.array([0]), days, values), findings, weight=case.get("weight", np.nan), age=case.get("age", np.nan),
+        costimulation=case.get("costimulation", ""),
+    )  # fmt: skip
+    named = {}
+    for one in told:
+        every = f" every {one.every_hours:g} h" if np.isfinite(one.every_hours) else ""
+        if np.isfinite(one.dose):
+            assert one.treatment not in named
+            named[one.treatment] = f"{one.dose:.4g} {one.unit}{every}"
+    for name in ("tocilizumab", "dexamethasone", "methylprednisolone", "anakinra", "siltuximab", "levetiracetam"):
+        if name in case:
+            assert named.get(name, "none") == case[name], name
+    words = " | ".join(text for one in told for text in (one.text, one.conflict, *one.notes))
+    if "says" in case:
+        assert case["says"] in words
+    if "not_said" in case:
+        assert case["not_said"] not in words
+    if "blocked" in case:
+        assert [why for one in told for why in one.blocked] == [case["blocked"]]
+    if "free" in case:
+        assert not [why for one in told if one.treatment == case["free"] for why in one.blocked]
+
+
+def _labels(case):
+    """Brands by verdict: those that are not named are not met."""
+    told = {one.name for one in fields(History)}
+    known = {name: case[name] for name in ("age", "prior_lines") if name in case}
+    patient = LabelPatient(case["disease"], **known, history=History(**{k: v for k, v in case.items() if k in told}))
+    found = judge_labels(patient)
+    for state, name in ((1, "met"), (-1, "unknown")):
+        assert {one.brand for one in found if one.state == state} == set(case.get(name, [])), name
+    assert len(found) == len(all_labels())
+    for one in found:
+        assert bool(one.settles) == (one.state < 0) and "label (USA)" in one.why
+    if "sentence" in case:
+        assert case["sentence"] in next(one.why for one in found if one.brand == case["of"])
+    if "settles" in case:
+        assert set(next(one.settles for one in found if one.brand == case["of"])) == set(case["settles"])
+
+
 CHECKS = {
+    "labels": _labels,
+    "advice": _advice,
     "cytopenia": _cytopenia,
     "b_cell_aplasia": _b_cell_aplasia,
     "hypogammaglobulinemia": _hypogammaglobulinemia,

@@ -3,21 +3,20 @@
 import numpy as np
 import pytest
 
+from vein2vein.clinic.care.doses import tocilizumab_blocks
 from vein2vein.clinic.care.eligibility import (
     b_all_status,
     eligible,
-    label_checks,
     lymphoma_second_line,
     reasons,
     to_obtain,
     washouts,
 )
 from vein2vein.clinic.care.schedule import GROUPS, due
-from vein2vein.clinic.care.suggestions import second_dose, suggest, tocilizumab_blocks
+from vein2vein.clinic.care.suggestions import second_dose, suggest
 from vein2vein.clinic.grades.monitoring import ALL_FINDINGS, DEATH_HOLDS, FINDINGS, Override, apply_overrides, grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
-from vein2vein.therapy.product import all_products
 
 NAN = float("nan")
 
@@ -174,8 +173,13 @@ def test_steroids_by_grade_weight_and_costimulation():
     assert not any("favors early" in s.text for s in plain) and any("favors early" in s.text for s in early)
     child = next(s for s in considered(course, 12.0) if s.finding == "icans" and s.treatment == "dexamethasone")
     assert child.dose == 6.0 and child.notes
-    grown = next(s for s in considered(course, 60.0) if s.finding == "icans" and s.treatment == "dexamethasone")
-    assert grown.dose == 10.0 and not grown.notes
+    grown, also = (s for s in considered(course, 60.0) if s.treatment == "dexamethasone")
+    assert (
+        (grown.finding, also.finding) == ("crs_astct", "icans")
+        and np.isnan(also.dose)
+        and "serves both" in also.notes[-1]
+    )
+    assert grown.dose == 10.0 and len(grown.notes) == 1 and "equals methylprednisolone" in grown.notes[0]
 
 
 def test_advice_that_waits():
@@ -258,7 +262,23 @@ def test_only_a_product_that_is_watched_in_its_own_way_leaves_the_usual_watch_ou
     assert "daily monitoring, 14 days from the first infusion" in own - usual
     assert "ICE, or CAPD below 12 years, every 8 hours in hospital" in own & usual
     later = [{d.what for d in due(chart([0.0]), 40.0, name)} for name in ("ciltacabtagene_autoleucel", "")]
-    assert later[0] - later[1] == {"watch for myelodysplasia and leukemia"} and later[1] <= later[0]
+    (diarrhea,) = later[0] - later[1]
+    assert "enterocolitis" in diarrhea and later[1] <= later[0]
+    assert any("blood cancers" in what for what in later[1])
+
+
+@pytest.mark.parametrize(
+    ("product", "says", "not_said"),
+    [
+        ("tisagenlecleucel", "no driving or hazardous work until day 14", "leaflet"),
+        ("", "no driving or hazardous work until day 14", "leaflet"),
+        ("idecabtagene_vicleucel", "section on driving left this label", "no driving"),
+        ("obecabtagene_autoleucel", "whether this one does was not read", "until day 14"),
+    ],
+)
+def test_how_long_near_the_center_by_label(product, says, not_said):
+    told = [d.what for d in due(chart([0.0]), 5.0, product) if "near the center" in d.what]
+    assert len(told) == 1 and says in told[0] and not_said not in told[0]
 
 
 def test_conditions():
@@ -368,12 +388,3 @@ def test_organ_function_and_what_to_obtain_next():
     none = eligible({"age": 50.0, "baseline": {}}, criteria="ebmt")
     assert {"ecog", "karnofsky", "lansky"} <= set(to_obtain(none, 0))
     assert len(found.marks) == len(found.reads) == len(found.criteria)
-
-
-def test_labels_of_every_product():
-    child = {"age": 12.0, "disease": "pediatric_b_all", "prior_lines": 2.0}
-    found = label_checks(child, all_products().values())
-    met = {product for product, uses in found.items() if any(use.eligible[0] == 1 for use in uses.values())}
-    assert "tisagenlecleucel" in met and "ciltacabtagene_autoleucel" not in met
-    older = label_checks({**child, "age": 26.0}, all_products().values())["tisagenlecleucel"]
-    assert all(use.eligible[0] == 0 for use in older.values())

@@ -52,12 +52,18 @@ def command(
         raise click.UsageError("--write-mapping takes one table; give one file.")
     else:
         check_target(written, force=force)
+    from vein2vein.clinic.care.label_card import find_label
     from vein2vein.inference.stamp import read_stamp
     from vein2vein.io.check import check_file
     from vein2vein.trials.comparator import find_comparator
     from vein2vein.trials.trial import load_trial
 
-    readers = {"trial card": load_trial, "comparator card": find_comparator, "stamp of a prediction": read_stamp}
+    readers = {
+        "trial card": load_trial,
+        "comparator card": find_comparator,
+        "label card": find_label,
+        "stamp of a prediction": read_stamp,
+    }
     fit, mapped = True, False
     for file in files:
         found = check_file(file, mapping=mapping, readers=readers)

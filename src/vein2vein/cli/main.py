@@ -29,6 +29,7 @@ MODULES = {
     "trial": "trial",
     "simulate": "simulate",
     "explain": "explain",
+    "refer": "refer",
     "monitor": "monitor",
     "eligible": "eligible",
     "respond": "respond",

@@ -23,6 +23,7 @@ from vein2vein.cli.monitor_cohort import (
     show_list,
     table_of,
 )
+from vein2vein.cli.monitor_files import Wanted, charted, check_wanted, notes_on, sheet_of, wanted_files, write_wanted
 from vein2vein.cli.monitor_patient import events, show
 from vein2vein.clinic.words import ward_scales
 from vein2vein.errors import InputError, unknown
@@ -42,6 +43,7 @@ Examples:
   vein2vein monitor bundle.json --scale lee2014 --until 7 --out ward --json
   vein2vein monitor records --out ward
   vein2vein monitor today.csv --since yesterday.csv
+  vein2vein monitor record.csv --handover sheet.html --episodes episodes.csv --sdtm-ae ae.csv --study TRIAL-1
 """
 
 
@@ -69,8 +71,10 @@ Examples:
 @options.init("Write an annotated record to start from")
 @click.option("--deidentify", "private", is_flag=True, help="Leave out identifiers and dates; writes such a copy too.")
 @options.for_machines(
-    "today, finding, score, changed, consider, due, missing, day, ward, corrected, regraded, set_aside, read, report"
+    "today, finding, score, changed, consider, due, episode, missing, day, ward, corrected, regraded, set_aside, read, "
+    "report"
 )
+@wanted_files
 @options.quiet("No tables and no notes; only what was set aside and where the page is.")
 @options.force
 def command(
@@ -87,6 +91,10 @@ def command(
     init: Path | None,
     private: bool,
     for_machines: bool,
+    episodes: Path | None,
+    adverse_events: Path | None,
+    study: str,
+    handover: Path | None,
     quiet: bool,
     force: bool,
 ) -> None:
@@ -117,6 +125,8 @@ def command(
     if private and since is not None:
         raise InputError("--since does nothing with --deidentify: patients are compared by their ids; leave one out.")
     asked = Asked(scale, until, product, weight, age)
+    extra = Wanted(episodes, adverse_events, study, handover)
+    check_wanted(extra, force=force)
     with console.progress("Reading", for_machines=for_machines, quiet=quiet) as say:
         read = read_records(record, mapping=mapping, say=_numbered(say) if private else say)
         older = None if since is None else read_records(since, mapping=mapping)
@@ -128,11 +138,14 @@ def command(
     if out is None and (private or not many):
         named = "record" if private or str(record) == options.STDIN else record.absolute().stem
         folder = console.results_folder("-".join([named, *(() if private else file_names(wanted)), "monitor"]))
-    how = How(for_machines, quiet, force, private)
+    how = How(for_machines, quiet, force, private, extra)
     done, files = _many(read, asked, folder, wanted, how) if many else _one(read, asked, folder or Path(), how)
     if corrected is not None:
         _tell_corrections(corrected, for_machines)
+    people = [one.charted for one in done if one.charted is not None]
+    files += write_wanted(extra, people, [one.sheet for one in done if one.sheet], force=force)
     _tell(read, done, for_machines, quiet, many=many)
+    console.tell_notes(notes_on(extra, people), for_machines=for_machines, quiet=quiet)
     for what, path in files:
         console.tell(f"{TITLES.get(what, what.capitalize())}: {path}", what, for_machines, path=path)
 
@@ -175,6 +188,7 @@ class How(NamedTuple):
     quiet: bool
     force: bool
     copy: bool  # without identifiers
+    wanted: Wanted
 
 
 def _one(read: Record, asked: Asked, folder: Path, how: How) -> tuple[list[Done], Files]:
@@ -197,7 +211,8 @@ def _one(read: Record, asked: Asked, folder: Path, how: How) -> tuple[list[Done]
         else:
             show(watch)
     notes = tuple(note for note in watch.notes if note not in read.warnings)
-    return [Done(watch.label, None, refused=watch.set_aside, notes=notes)], files
+    done = Done(watch.label, None, refused=watch.set_aside, notes=notes)
+    return [done._replace(charted=charted(watch), sheet=sheet_of(watch, how.wanted))], files
 
 
 def _many(read: Record, asked: Asked, folder: Path | None, wanted: Sequence[str], how: How) -> tuple[list[Done], Files]:
@@ -213,7 +228,7 @@ def _many(read: Record, asked: Asked, folder: Path | None, wanted: Sequence[str]
     tasks = [
         Task(
             read.of(i), asked, folder / reports[i] if folder else None, folder / bundles[i] if folder else None,
-            how.for_machines and not how.quiet, bool(wanted), how.force,
+            how.for_machines and not how.quiet, bool(wanted), how.force, how.wanted,
         )
         for i in range(len(names))
     ]  # fmt: skip

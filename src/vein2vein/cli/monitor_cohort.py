@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vein2vein.cli import console
+from vein2vein.cli.monitor_files import Wanted, charted, sheet_of
 from vein2vein.cli.monitor_patient import Event, events
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
     from vein2vein.io.record.record import Record, SetAside
+    from vein2vein.ward.adverse_events import Charted
     from vein2vein.ward.monitor import WardRound
     from vein2vein.ward.ward_list import WardLine
 
@@ -47,6 +49,7 @@ class Task(NamedTuple):
     machine: bool = False
     whole: bool = False
     force: bool = False
+    wanted: Wanted = Wanted()
 
 
 class Done(NamedTuple):
@@ -60,6 +63,8 @@ class Done(NamedTuple):
     notes: tuple[str, ...] = ()
     refused: tuple[SetAside, ...] = ()
     watch: WardRound | None = None
+    charted: Charted | None = None
+    sheet: str = ""
 
 
 def file_names(labels: Sequence[str]) -> list[str]:
@@ -105,6 +110,8 @@ def run_one(task: Task) -> Done:
         tuple(note for note in watch.notes if note not in own),
         tuple(one for one in watch.set_aside if one not in task.record.set_aside),
         watch if task.whole else None,
+        charted(watch),
+        sheet_of(watch, task.wanted),
     )
 
 
@@ -148,7 +155,10 @@ def show_list(lines: Sequence[WardLine], ungraded: Sequence[tuple[str, str]]) ->
         shown = [i for i, head in enumerate(heads) if head != IN_A_DAY and any(row[i] for row in rows)]
         heads, rows = tuple(heads[i] for i in shown), [tuple(row[i] for i in shown) for row in rows]
     console.table(heads, rows, title=title, whole=(0,), words=range(1, len(heads)))
-    console.say("?: not gradable, with the last known grade and its day; >=: at least. One patient: add --patient ID.")
+    console.say(
+        "?: not gradable, with the last known grade and its day; >=: at least, and for how long. One patient: add "
+        "--patient ID."
+    )
 
 
 def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -162,7 +172,7 @@ def table_of(lines: Sequence[WardLine]) -> tuple[tuple[str, ...], list[tuple[str
             line.name,
             line.last_reading,
             listed(line.unread, SHOWN_UNREAD),
-            *(next((short(s) for s in line.acute if s.name == name), "") for name in acute),
+            *(next((short(s, line.today) for s in line.acute if s.name == name), "") for name in acute),
             high(line),
             line.since,
             due_in_short(line),

@@ -11,6 +11,7 @@ from vein2vein.clinic.words import finding_words
 
 if TYPE_CHECKING:
     from vein2vein.therapy.course import Row
+    from vein2vein.ward.episodes import Episode
     from vein2vein.ward.monitor import WardRound
     from vein2vein.ward.states import Standing
 
@@ -20,7 +21,17 @@ Event = tuple[str, dict[str, object]]
 def show(watch: WardRound) -> None:
     """Print one patient's round: today first, then every day."""
     from vein2vein.clinic.criteria import reference, with_sources
-    from vein2vein.report.monitor_page import advised, closed_scores, dose_words, due_rows, edition_title, score_rows
+    from vein2vein.report.monitor_episodes import HEADS, episode_lines
+    from vein2vein.report.monitor_page import (
+        advised,
+        closed_scores,
+        considered,
+        dose_words,
+        due_rows,
+        edition_title,
+        score_rows,
+        worst_first,
+    )
     from vein2vein.ward.monitor import missing_now
     from vein2vein.ward.states import (
         dated,
@@ -28,6 +39,7 @@ def show(watch: WardRound) -> None:
         moment_text,
         name_of,
         shown_value,
+        stood_words,
         title,
     )
     from vein2vein.ward.unknown import NOT_UNDERSTOOD
@@ -35,7 +47,7 @@ def show(watch: WardRound) -> None:
 
     who = f"Patient {watch.label}: " if watch.label else ""
     rows: list[tuple[str, ...]] = []
-    for s in (*watch.now, *watch.hematotoxicity):
+    for s in worst_first((*watch.now, *watch.hematotoxicity)):
         aged = (
             f" (last settled: {dated(s.last_day, watch.infused)}, {in_words(s.name, s.last_grade)})"
             if s.grade < 0 <= s.last_grade
@@ -44,6 +56,8 @@ def show(watch: WardRound) -> None:
         why = "; ".join([*(shown_value(row, watch.infused) for row in s.because), *s.flags])
         lacks = f"missing: {', '.join(name_of(n) for n in s.missing)}" if s.missing else ""
         mark = ", in part unverified" if s.unverified else ""
+        stood = stood_words(s, watch.today, watch.infused)
+        aged = f" {stood}{aged}" if stood else aged
         rows.append((s.title, f"{s}{aged}", "; ".join(filter(None, (why, lacks))), f"{edition_title(s.edition)}{mark}"))
     _list(f"{who}{NOT_UNDERSTOOD}", watch.unknown)
     day = days_since_infusions(watch.today, watch.infusions)
@@ -54,8 +68,8 @@ def show(watch: WardRound) -> None:
     _list("Risk scores that the record does not allow", closed_scores(watch))
     _list("Changed in 24 hours", watch.changed)
     _list("Risk of infection", watch.infection)
-    considered: list[tuple[str, ...]] = []
-    for one, day in watch.consider:
+    advice: list[tuple[str, ...]] = []
+    for one, day in considered(watch):
         aged = f", {dated(day, watch.infused)}" if watch.today - day >= 1 else ""
         notes = [
             *(f"not now: {b}" for b in one.blocked),
@@ -64,14 +78,16 @@ def show(watch: WardRound) -> None:
         ]
         text = f"{one.text} ({'; '.join(notes)})" if notes else one.text
         state = f"{title(one.finding)}, {in_words(one.finding, one.grade)}{aged}"
-        considered.append((state, text, dose_words(one), reference(one.mark)))
-    if considered:
+        advice.append((state, text, dose_words(one), reference(one.mark)))
+    if advice:
         shown = [advised(watch), "" if math.isnan(watch.weight) else f"doses for {watch.weight:g} kg"]
         heading = "; ".join(filter(None, ("Guidelines say to consider", *shown)))
-        console.table(("for", "consider", "one dose", "source"), considered, title=heading)
+        console.table(("for", "consider", "one dose", "source"), advice, title=heading)
     for heading, due in due_rows(watch):
         if due and heading != "Standing advice":
             _list(heading, [f"{when}: {what} ({source})" for when, what, _, source in due])
+    if lines := episode_lines(watch):
+        console.table(HEADS, lines, title="Episodes, from the first sign to the last")
     lacking = missing_now(watch)
     _list("Missing today", [f"{name_of(name)} (for {', '.join(needs)})" for name, needs in lacking.items()])
     _show_days(watch)
@@ -135,6 +151,17 @@ def _state(state: Standing) -> dict[str, object]:
     }
 
 
+def _episode(one: Episode) -> dict[str, object]:
+    drugs = {"tocilizumab": one.tocilizumab, "steroid": one.steroid}
+    return {
+        "finding": one.finding, "number": one.number, "edition": one.edition, "onset": one.onset,
+        "onset_at_latest": one.onset_at_latest, "peak": one.peak, "peak_at_least": one.peak_at_least,
+        "peak_day": one.peak_day, "last_sign": one.last_sign, "resolved": one.resolved, "outcome": one.outcome,
+        "days": one.days, "hours": one.hours,
+        **{f"{name}_{part}": value for name, given in drugs.items() for part, value in vars(given).items()},
+    }  # fmt: skip
+
+
 def _row(row: Row) -> dict[str, object]:
     return {
         "day": row.day,
@@ -160,7 +187,10 @@ def events(watch: WardRound) -> Iterator[Event]:
     for text in watch.unknown:
         yield _event("unknown", **own, text=text)
     for state in (*watch.now, *watch.hematotoxicity):
-        last = {"last_grade": None if state.last_grade < 0 else state.last_grade, "last_day": state.last_day}
+        last = {
+            "last_grade": None if state.last_grade < 0 else state.last_grade, "last_day": state.last_day,
+            "since": state.since,
+        }  # fmt: skip
         yield _event("finding", **own, **_state(state), **last)
     for one in watch.risk_scores:
         yield _event(
@@ -216,6 +246,8 @@ def events(watch: WardRound) -> Iterator[Event]:
             mark=d.mark,
             source=reference(d.mark),
         )
+    for one in watch.episodes:
+        yield _event("episode", **own, **_episode(one))
     for name, needs in missing_now(watch).items():
         yield _event("missing", **own, analyte=name, needed_for=needs)
     for d in watch.days:

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from vein2vein.cli import console, options
+from vein2vein.cli.respond_people import AtRisk, Person, Visit, endpoints, judged, order_notes, races, risk_rows
 from vein2vein.errors import InputError
 
 if TYPE_CHECKING:
-    from vein2vein.clinic.response.visits import Response
-    from vein2vein.therapy.course import Course
+    from vein2vein.clinic.response.observed import Race
 
 CRITERIA = ("lugano", "iwcll", "imwg", "all")
-RESULT = "response.csv"
-SECOND_LINE = ("response_lugano_2014", "response_lymphoma")  # editions by which second-line trials of lymphoma judge
-
-
-class Visit(TypedDict):
-    """A visit that was judged."""
-
-    patient: int
-    id: str
-    day: float
-    response: str
-    confirmed: bool | None
-    reasons: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-class Person(TypedDict):
-    """Best response of a patient and the days that count."""
-
-    patient: int
-    id: str
-    best: str
-    response_day: float
-    mrd_negative: bool
-    progression_day: float
-    death_day: float
-    efs_day: float
-    efs_event: bool
-    pfs_day: float
-    pfs_event: bool
-    dor_days: float
-    dor_event: bool
-    relapse_antigen: str
-    mrd_relapse_day: float
-    efs_second_line_day: NotRequired[float]
-    efs_second_line_event: NotRequired[bool]
+RESULT, AT_RISK = "response.csv", "at_risk.csv"
+FEWEST = 2  # patients from which a table at risk is shown
 
 
 EXAMPLES = """\b
@@ -83,9 +48,9 @@ day,deauville,lesion,site,longest [cm],shortest [cm],new
 @click.option("--criteria", metavar="|".join(CRITERIA), help="Lymphoma, CLL, myeloma or acute lymphoblastic leukemia.")
 @click.option("--edition", "edition_name", metavar="NAME", help="Another edition, such as response_b_all_eln_2024.")
 @options.mapping
-@options.out_folder(f"Folder for {RESULT}.")
+@options.out_folder(f"Folder for {RESULT} and, of several patients, {AT_RISK}.")
 @options.init("Write example visits to start from")
-@options.for_machines("visit, patient, warning, set_aside, note")
+@options.for_machines("visit, patient, at_risk, warning, set_aside, note")
 @options.quiet("No notes; only the responses and what was set aside.")
 @options.force
 def command(
@@ -105,7 +70,9 @@ def command(
 
     Shows the response at each visit with its reason, or what is missing; then the best response and the days of
     event-free survival (EFS), progression-free survival (PFS) and duration of response (DOR) from these visits. A death
-    counts (an event of all three) where the record says that the patient is not alive; further treatments are not read.
+    counts (an event of all three) where the record says that the patient is not alive. A row new_therapy censors PFS in
+    a second reading. Of several patients, a table by month: how many are at risk, and in how many relapse or the return
+    of B cells came first, with what competes (death, transplant or new therapy).
     """
     if init is not None:
         then = f"respond {init} --criteria lugano"
@@ -123,21 +90,27 @@ def command(
     files, warnings = read_visits_of(visits, criteria, mapping=mapping)
     rows: list[Visit] = []
     people: list[Person] = []
+    held: list[Race] = []
     by = ""
     for read in files:
         found = respond_visits(read.course, criteria, read.lesions, edition_name=edition_name)
         by = found.edition
         rows += judged(read.course, found, read.labels)
         people += endpoints(read.course, found, read.labels)
+        held += races(read.course, found)
+    at_risk = risk_rows(held) if len(people) >= FEWEST else []
     if out is not None:
-        console.new_folder(out, (RESULT,), force=force)
+        console.new_folder(out, (RESULT, *([AT_RISK] if at_risk else [])), force=force)
     if for_machines:
         for row in rows:
             console.emit("visit", **row)
         for one in people:
             console.emit("patient", **one, edition=by)
+        for line in at_risk:
+            console.emit("at_risk", **line)
     else:
         _print(rows, people, by)
+        _print_at_risk(at_risk)
     for text in warnings:
         if for_machines:
             console.emit("warning", text=text)
@@ -147,107 +120,25 @@ def command(
             console.emit("set_aside", text=str(one))
         else:
             console.say(f"set aside: {one}", stderr=True)
-    console.tell_notes((note for read in files for note in read.notes), for_machines=for_machines, quiet=quiet)
+    notes = [note for read in files for note in (*read.notes, *order_notes(read.course, read.labels))]
+    console.tell_notes(notes, for_machines=for_machines, quiet=quiet)
     if out is not None:
         from vein2vein.io.record.write import write_rows
 
         header = ("patient", "id", "day", "response", "confirmed", "reasons", "missing")
         path = write_rows(out / RESULT, header, [[_cell(row[name]) for name in header] for row in rows])
         console.tell(f"Responses: {path}", "file", for_machines, path=path)
-
-
-def judged(course: Course, found: Response, labels: Sequence[str] = ()) -> list[Visit]:
-    """One row for each visit that was judged, or would have been with more."""
-    from vein2vein.clinic.criteria import edition
-
-    asked = "confirmed_after" in edition(found.edition).values
-    rows: list[Visit] = []
-    for i, patient in enumerate(course.patients):
-        for j, day in enumerate(found.days):
-            status = int(found.status[i, j])
-            if status < 0 and (i, j) not in found.reasons and (i, j) not in found.lacking:
-                continue
-            confirmed = None if found.confirmed is None or status <= 0 or not asked else bool(found.confirmed[i, j])
-            flags = tuple(text for text, cells in found.flags.items() if cells[i, j])
-            rows.append(
-                {
-                    "patient": int(patient),
-                    "id": labels[i] if labels else "",
-                    "day": float(day),
-                    "response": found.categories[status] if status >= 0 else "not evaluable",
-                    "confirmed": confirmed,
-                    "reasons": (*found.reasons.get((i, j), ()), *flags),
-                    "missing": found.lacking.get((i, j), ()),
-                }
-            )
-    return rows
-
-
-def endpoints(course: Course, found: Response, labels: Sequence[str] = ()) -> list[Person]:
-    """Best response and the days of the endpoints; an event where there is one, else the last evaluable visit.
-
-    Days are those of ``clinic.outcome.time_to_event``. Without any evaluable visit there are none: not evaluable is no
-    failure.
-    """
-    import numpy as np
-
-    from vein2vein.clinic.criteria import edition
-    from vein2vein.clinic.response.outcome import assess, efs_second_line, time_to_event
-
-    n, k = found.status.shape
-    alive, cause = course.dense("alive"), course.dense("death_cause")
-    same = alive.shape == (n, k)
-    dead = (alive == 0) | np.isfinite(cause) if same else np.zeros((n, k), dtype=bool)
-    other = (np.isfinite(cause) & (cause != edition("death").values["disease"])).any(axis=1)
-    death = np.where(dead.any(axis=1), found.days[dead.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
-    seen = found.status >= 0
-    known = np.array([found.days[row][-1] if row.any() else np.nan for row in seen])
-    last = np.where(np.isfinite(death), death, np.nan_to_num(known))
-    outcome = assess(
-        found,
-        infused=np.ones(n, dtype=bool),
-        death_day=death,
-        last_day=last,
-        enrolment_day=np.zeros(n),
-        death_cause=np.where(other, "other", "disease"),
-    )
-    times = {name: time_to_event(outcome, name) for name in ("EFS", "PFS", "DOR")}
-    lymphoma = found.edition in SECOND_LINE
-    began = course.dense("new_therapy") >= 1 if same else np.zeros((n, k), dtype=bool)
-    began_day = np.where(began.any(axis=1), found.days[began.argmax(axis=1)], np.inf) if k else np.full(n, np.inf)
-    second = efs_second_line(found, death_day=death, last_day=last, new_therapy_day=began_day) if lymphoma else None
-    rows: list[Person] = []
-    for i, patient in enumerate(course.patients):
-        judged = bool(np.isfinite(known[i]) or np.isfinite(death[i]))
-        days = {name: float(time[i]) if judged else math.nan for name, (time, _, _) in times.items()}
-        events = {name: bool(event[i]) and judged for name, (_, event, _) in times.items()}
-        own: Person = {
-            "patient": int(patient),
-            "id": labels[i] if labels else "",
-            "best": str(found.best[i]) if judged else "NE",
-            "response_day": float(outcome.response_day[i]),
-            "mrd_negative": bool(found.mrd_negative[i]),
-            "progression_day": min(float(outcome.progression_day[i]), float(outcome.relapse_day[i])),
-            "death_day": float(death[i]),
-            "efs_day": days["EFS"],
-            "efs_event": events["EFS"],
-            "pfs_day": days["PFS"],
-            "pfs_event": events["PFS"],
-            "dor_days": days["DOR"],
-            "dor_event": events["DOR"],
-            "relapse_antigen": str(outcome.relapse_antigen[i]),
-            "mrd_relapse_day": math.inf if found.mrd_relapse_day is None else float(found.mrd_relapse_day[i]),
-        }
-        if second is not None:
-            own["efs_second_line_day"] = float(second[0][i]) if judged else math.nan
-            own["efs_second_line_event"] = bool(second[1][i]) and judged
-        rows.append(own)
-    return rows
+        if at_risk:
+            table = [[_cell(value) for value in row.values()] for row in at_risk]
+            path = write_rows(out / AT_RISK, tuple(at_risk[0]), table)
+            console.tell(f"At risk: {path}", "file", for_machines, path=path)
 
 
 def _cell(value: object) -> object:
     if isinstance(value, tuple):
         return "; ".join(map(str, cast("tuple[object, ...]", value)))
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     return "" if value is None else int(value) if isinstance(value, bool) else value
 
 
@@ -257,7 +148,7 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
         (
             row["id"] or row["patient"],
             console.number(row["day"]),
-            row["response"],
+            f"{row['response']}, unconfirmed" if row["confirmed"] is False else row["response"],
             words[row["confirmed"]],
             "; ".join((*row["reasons"], *(f"missing: {name}" for name in row["missing"]))),
         )
@@ -265,22 +156,56 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
     ]
     console.table(("patient", "day", "response", "confirmed", "why"), shown, title=f"By {edition}", right=(1,))
     second = any("efs_second_line_day" in one for one in people)
+    other = any(math.isfinite(one["new_therapy_day"]) for one in people)
+    more = [*(["PFS, censored at new therapy"] if other else []), *(["EFS, 2nd line"] if second else [])]
     console.table(
-        ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *(["EFS, 2nd line"] if second else [])),
+        ("patient", "best", "first response", "EFS", "PFS", "DOR (days)", *more),
         [
             (
                 one["id"] or one["patient"],
-                one["best"],
+                _best(one),
                 _day(one["response_day"]),
                 _until(one["efs_day"], one["efs_event"]),
                 _until(one["pfs_day"], one["pfs_event"]),
                 _until(one["dor_days"], one["dor_event"], "after "),
+                *([_until(one["pfs_censored_day"], one["pfs_censored_event"])] if other else []),
                 *([_second_line(one)] if second else []),
             )
             for one in people
         ],
         title="Day of the event (+: none until the last visit)",
     )
+
+
+def _best(one: Person) -> str:
+    """The best response, and what of it is confirmed where the criteria ask for that."""
+    if one["best_confirmed"] is None or one["best"] in ("NE", "PD", "SD", one["best_confirmed"]):
+        return one["best"]
+    return f"{one['best']}, {'confirmed: ' + one['best_confirmed'] if one['best_confirmed'] else 'unconfirmed'}"
+
+
+def _print_at_risk(rows: list[AtRisk]) -> None:
+    """A table for each race: a line for each month, a column for each event."""
+    for what in dict.fromkeys(row["what"] for row in rows):
+        own = [row for row in rows if row["what"] == what]
+        events = list(dict.fromkeys(row["first"] for row in own))
+        lines = [
+            (
+                f"{month:g}",
+                next(row["at_risk"] for row in own if row["month"] == month),
+                *(_share(next(row for row in own if (row["month"], row["first"]) == (month, event)))
+                  for event in events),
+            )
+            for month in dict.fromkeys(row["month"] for row in own)
+        ]  # fmt: skip
+        title = f"Time to {what}: cumulative incidence (95 % interval), competing events told apart"
+        console.table(("month", "at risk", *events), lines, title=title, right=(0, 1))
+
+
+def _share(row: AtRisk) -> str:
+    told = f"{100 * row['share']:.0f} %"
+    limits = (row["low"], row["high"])
+    return f"{told} ({100 * limits[0]:.0f} to {100 * limits[1]:.0f})" if all(map(math.isfinite, limits)) else told
 
 
 def _second_line(one: Person) -> str:

@@ -65,6 +65,12 @@ def _comparator() -> Any:
     return Comparator
 
 
+def _label() -> Any:
+    from vein2vein.clinic.care.label_card import Label
+
+    return Label
+
+
 KINDS = {
     "product": CardKind("A CAR T-cell product", _product),
     "disease": CardKind("A disease: its facts, model numbers and population", _disease),
@@ -72,6 +78,7 @@ KINDS = {
     "trial": CardKind("A trial: who was enrolled, what was done, what was published", _trial),
     "policy": CardKind("A treatment policy: what is given when", _policy),
     "comparator": CardKind("A comparator: what standard care gave, as it was published", _comparator),
+    "label": CardKind("The label of a product in one country: its approved uses, dated", _label),
 }
 
 
@@ -121,8 +128,8 @@ def fields_text(kinds: Iterable[str] = KINDS) -> str:
 def command(kind: str | None, out: Path | None, fields: bool, for_machines: bool, quiet: bool, force: bool) -> None:
     """Print what a kind of card may hold, as JSON Schema: editors complete and check fields by it.
 
-    Kinds: product, disease, patient, trial, policy, comparator. Without a kind: their list, or with --out
-    a file of each.
+    Kinds: product, disease, patient, trial, policy, comparator, label. Without a kind: their list, or with
+    --out a file of each.
     """
     if out is None:
         options.needs("--out", "force")

@@ -20,8 +20,8 @@ from vein2vein.errors import InputError, unknown
 FOLDER = Path(__file__).with_name("criteria")
 SOURCES = Path(__file__).with_name("read_sources.toml")
 OPERATORS = ("at_least", "above", "at_most", "below")
-_MARK = re.compile(r"^(R:S\d+(,S\d+)*|M|D)$")
-_NUMBER = re.compile(r"\bS\d+\b")
+MARKS = re.compile(r"^(R:[SW]\d+(,[SW]\d+)*|M|D)$")
+_NUMBER = re.compile(r"\b[SW]\d+\b")
 _TOP = (
     "title", "published", "date", "source", "where", "includes", "thresholds", "levels", "lists", "rules", "choices",
 )  # fmt: skip
@@ -215,8 +215,11 @@ def unverified(name: str) -> tuple[str, ...]:
             times = f" times the {level.times}" if level.times else ""
             told.append(f"{level.column}, grade {level.grade}: {what}{times}")
     for i, row in enumerate(found.rules, start=1):
+        said = str(row.get("text") or row.get("what") or row.get("drug") or f"rule {row.get('name', i)}")
         if row.get("mark") == "M":
-            told.append(str(row.get("text") or row.get("what") or f"rule {row.get('name', i)}"))
+            told.append(f"caps of {said}" if "drug" in row and "text" not in row else said)
+        elif row.get("dose_mark") == "M":
+            told.append(f"{said}: the dose per kg")
     return tuple(dict.fromkeys(text.replace("_", " ") for text in told))
 
 
@@ -233,7 +236,7 @@ def with_sources(text: str) -> str:
 def reference(mark: str) -> str:
     """What stands behind a provenance mark, in words and with the mark itself."""
     if mark in ("M", "D"):
-        return {"M": "unverified (from memory)", "D": "vein2vein's own choice"}[mark]
+        return {"M": "unverified (from memory): check before clinical use", "D": "vein2vein's own choice"}[mark]
     return "; ".join(with_sources(one) for one in mark.removeprefix("R:").split(","))
 
 
@@ -269,7 +272,7 @@ def read_edition(card: Card) -> Edition:
 
 def _mark(card: Card, here: tuple[str, ...]) -> tuple[str, str]:
     mark, why = card.string(*here, "mark"), card.string(*here, "why", default="")
-    if not _MARK.match(mark):
+    if not MARKS.match(mark):
         raise card.error((*here, "mark"), f"found '{mark}', expected R:S1 (read in S1), M (memory) or D (our choice).")
     if mark == "D" and not why:
         raise card.error((*here, "why"), 'missing; a choice of ours needs the reasoning behind it: add why = "...".')

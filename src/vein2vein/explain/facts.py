@@ -110,11 +110,19 @@ def _card(name: str) -> Card:
     return parse_card(Path(__file__).with_name(name).read_text(encoding="utf-8"), name)
 
 
+def usual_rules() -> dict[str, Rule]:
+    """The rules that most labels share."""
+    return {name: _rule(one) for name, one in numbers().table("rules").items() if "value" in one}
+
+
 def rules(product: Product) -> dict[str, Rule]:
     """The rules that hold for a product."""
-    usual = dict(numbers().table("rules"))
-    chosen = {k: v for k, v in usual.items() if "value" in v} | dict(usual.get(product.name, {}))
-    return {name: Rule(float(one["value"]), one["mark"], one["source"], one["where"]) for name, one in chosen.items()}
+    own = numbers().table("rules", product.name, default={})
+    return usual_rules() | {name: _rule(one) for name, one in own.items()}
+
+
+def _rule(one: Mapping[str, Any]) -> Rule:
+    return Rule(float(one["value"]), one["mark"], one["source"], one["where"])
 
 
 def timing(patient: Patient, product: Product) -> Timing:
@@ -143,6 +151,32 @@ def timing(patient: Patient, product: Product) -> Timing:
         visits=tuple(dict.fromkeys(month for month in months if 1 < month <= year)),
         rules=rules(product),
     )
+
+
+def is_child(patient: Patient) -> bool:
+    """Whether the page speaks to the patient's parents."""
+    return float(patient.age[0]) < numbers().number("ages", "adult", "value")
+
+
+def may_drive(patient: Patient) -> bool:
+    """Whether the patient is of an age in which anybody drives."""
+    return float(patient.age[0]) >= numbers().number("ages", "driving", "value")
+
+
+def labelled(product: Product) -> bool:
+    """Whether a label stands behind a product's card."""
+    return any(use.how == "reported" for use in product.indications)
+
+
+def plain_warnings(product: Product) -> tuple[list[str], list[str]]:
+    """Boxed warnings of a label: names of the plain words for them, and those that have none, as the card has them."""
+    if not labelled(product):
+        return [], []
+    known: Mapping[str, list[str]] = numbers().table("warnings")
+    meant = {one: [name for name, parts in known.items() if any(part in one.lower() for part in parts)]
+             for one in product.warnings}  # fmt: skip
+    names = {name for found in meant.values() for name in found}
+    return [name for name in known if name in names], [one for one, found in meant.items() if not found]
 
 
 def _known(day: Any) -> float | None:

@@ -1,10 +1,13 @@
-"""Languages of the patient's page: catalogs of words, plural forms, dates. A missing word shows English, marked."""
+"""Languages of the family's pages: catalogs of words, plural forms, dates.
+
+English stands beside each text that no medical translator has reviewed; a missing text shows English, marked.
+"""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from vein2vein.errors import InputError, nearest
 FOLDER = Path(__file__).with_name("locales")
 SOURCE = "en"
 WIDE_COMMAS = "、，"  # as wide as a letter: no space after them
+BESIDE = '<span class="pair"><span class="own">{}</span> <span class="beside" lang="en" dir="ltr">{}</span></span>'
 
 
 def _one(n: int) -> str:
@@ -78,6 +82,8 @@ class Catalog:
         Decimal separator.
     status : str
         How far the text has been reviewed; shown on the page.
+    reviewed : frozenset of str
+        Keys of the texts that a medical translator has reviewed: they stand without English beside them.
     pattern : str
         Of a date, with {day}, {month} and {year}.
     first : str
@@ -87,6 +93,11 @@ class Catalog:
     lists : mapping of str to tuple of str
     plurals : mapping of str to mapping of str to str
         Word form by plural category.
+    child_text : mapping of str to str
+    child_lists : mapping of str to tuple of str
+        What a page for a child's parents says in place of the text or list of that key.
+    child_same : frozenset of str
+        Keys whose usual words serve for a child, too, where English has words of its own for it.
     """
 
     code: str
@@ -102,6 +113,32 @@ class Catalog:
     names: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
     plurals: Mapping[str, Mapping[str, str]]
+    reviewed: frozenset[str] = frozenset()
+    child_text: Mapping[str, str] = field(default_factory=dict[str, str])
+    child_lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    child_same: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text of a page in its language and in English.
+
+    Attributes
+    ----------
+    own, english : Markup
+    beside : bool
+        Whether the English stands beside it on the page.
+    """
+
+    own: Any
+    english: Any
+    beside: bool = False
+
+    def __html__(self) -> str:
+        """The text as the page shows it."""
+        from markupsafe import Markup
+
+        return str(Markup(BESIDE).format(self.own, self.english)) if self.beside else str(self.own)
 
 
 @cache
@@ -118,6 +155,10 @@ def read_catalog(code: str) -> Catalog:
         names=card.table("names"),
         lists={key: tuple(lines) for key, lines in card.table("lists").items()},
         plurals=card.table("plurals"),
+        reviewed=frozenset(card.texts("language", "reviewed")),
+        child_text=card.table("child", "text", default={}),
+        child_lists={key: tuple(lines) for key, lines in card.table("child", "lists", default={}).items()},
+        child_same=frozenset(card.texts("child", "same")),
     )
 
 
@@ -154,65 +195,103 @@ class Words:
     Parameters
     ----------
     catalog : Catalog
+    child : bool
+        Whether the page speaks to the parents of a child.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, child: bool = False) -> None:
         self.catalog = catalog
         self.english = read_catalog(SOURCE)
+        self.child = child
 
-    def __call__(self, key: str, **values: Any) -> Any:
+    def __call__(self, key: str, **values: Any) -> Said:
         """A text by its key, with its placeholders filled in."""
-        return self._filled(*self._found("text", key), values)
+        return self._said("text", key, values)
 
-    def name(self, key: str, otherwise: str = "") -> Any:
+    def name(self, key: str, otherwise: str = "") -> Said:
         """A name (disease or drug); one that no catalog knows is shown as the card writes it, in English."""
         if key not in self.english.names:
-            return self._filled(otherwise or key, self.catalog.code == SOURCE, {})
-        return self._filled(*self._found("names", key), {})
+            return self._of(otherwise or key, otherwise or key, self.catalog.code == SOURCE, False, {})
+        return self._said("names", key, {})
 
-    def lines(self, key: str) -> list[Any]:
+    def lines(self, key: str) -> list[Said]:
         """A list of sentences."""
-        found, own = self._found("lists", key)
-        return [self._filled(line, own, {}) for line in found]
+        own, english, there = self._found("lists", key)
+        beside = there and self._unreviewed(key)
+        return [self._of(line, plain, there, beside, {}) for line, plain in zip(own, english, strict=True)]
 
-    def plural(self, key: str, n: int, **values: Any) -> Any:
+    def plural(self, key: str, n: int, **values: Any) -> Said:
         """A text in the form that the number ``n`` asks for."""
-        forms, own = self._found("plurals", key)
-        category = PLURALS[self.catalog.code if own else SOURCE][1](n)
-        return self._filled(forms[category], own, {"n": n, **values})
+        own, english, there = self._found("plurals", key)
+        form = own[PLURALS[self.catalog.code if there else SOURCE][1](n)]
+        plain = english[PLURALS[SOURCE][1](n)]
+        return self._of(form, plain, there, there and self._unreviewed(key), {"n": n, **values})
 
-    def series(self, numbers: Iterable[int]) -> Any:
+    def series(self, numbers: Iterable[int]) -> Said:
         """Whole numbers one after the other, in the direction of the language."""
         from markupsafe import Markup
 
+        listed = [str(n) for n in numbers]
         comma = self.catalog.text.get("comma", self.english.text["comma"])
-        return Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(map(str, numbers))
+        own = Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(listed)
+        return Said(own, Markup(", ").join(listed))
 
-    def date(self, day: datetime.date) -> str:
+    def date(self, day: datetime.date) -> Said:
         """A calendar date."""
-        month = self.catalog.months[day.month - 1]
-        number = self.catalog.first if day.day == 1 and self.catalog.first else day.day
-        return self.catalog.pattern.format(day=number, month=month, year=day.year)
+        return Said(_isolated(date_of(self.catalog, day)), _isolated(date_of(self.english, day)))
 
-    def number(self, value: float, digits: int = 1) -> str:
+    def between(self, first: Said, last: Said) -> Said:
+        """From one date or number to another."""
+        from markupsafe import Markup
+
+        both = Markup("{} – {}")
+        return Said(both.format(first.own, last.own), both.format(first.english, last.english))
+
+    def number(self, value: float, digits: int = 1) -> Said:
         """A number with so many decimals and the language's separator; a whole number without."""
         text = f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
-        return text.replace(".", self.catalog.decimal)
+        return Said(_isolated(text.replace(".", self.catalog.decimal)), _isolated(text))
 
-    def _found(self, part: str, key: str) -> tuple[Any, bool]:
-        own = getattr(self.catalog, part).get(key)
-        return (own, True) if own is not None else (getattr(self.english, part)[key], False)
+    def _unreviewed(self, key: str) -> bool:
+        return self.catalog.code != SOURCE and key not in self.catalog.reviewed
 
-    def _filled(self, text: str, own: bool, values: Mapping[str, Any]) -> Any:
-        from markupsafe import Markup, escape
+    def _found(self, part: str, key: str) -> tuple[Any, Any, bool]:
+        """What a catalog says under a key, what English says, and whether the first is of the page's own language."""
+        usual, plain = getattr(self.catalog, part).get(key), getattr(self.english, part)[key]
+        for_child = getattr(self.english, f"child_{part}", {}) if self.child else {}
+        if key in for_child:
+            plain = for_child[key]
+            usual = getattr(self.catalog, f"child_{part}").get(key, usual if key in self.catalog.child_same else None)
+        return (plain, plain, self.catalog.code == SOURCE) if usual is None else (usual, plain, True)
 
-        shown = {k: v if isinstance(v, Markup | int) else _isolated(str(v)) for k, v in values.items()}
-        filled = Markup(escape(text)).format(**shown)
-        if own:
-            return filled
-        return Markup('<span lang="{}" dir="ltr" class="english">{} <small>[{}]</small></span>').format(
-            SOURCE, filled, self.catalog.text.get("english_here", self.english.text["english_here"])
-        )
+    def _said(self, part: str, key: str, values: Mapping[str, Any]) -> Said:
+        own, english, there = self._found(part, key)
+        return self._of(own, english, there, there and self._unreviewed(key), values)
+
+    def _of(self, own: str, english: str, there: bool, beside: bool, values: Mapping[str, Any]) -> Said:
+        from markupsafe import Markup
+
+        plain = _filled(english, {k: v.english if isinstance(v, Said) else v for k, v in values.items()})
+        if there:
+            return Said(
+                _filled(own, {k: v.own if isinstance(v, Said) else v for k, v in values.items()}), plain, beside
+            )
+        marked = Markup('<span lang="{}" dir="ltr" class="english">{} <small>[{}]</small></span>')
+        here = self.catalog.text.get("english_here", self.english.text["english_here"])
+        return Said(marked.format(SOURCE, plain, here), plain)
+
+
+def date_of(catalog: Catalog, day: datetime.date) -> str:
+    """A calendar date as a language writes it."""
+    number = catalog.first if day.day == 1 and catalog.first else day.day
+    return catalog.pattern.format(day=number, month=catalog.months[day.month - 1], year=day.year)
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> Any:
+    from markupsafe import Markup, escape
+
+    shown = {k: v if isinstance(v, Markup | int) else _isolated(str(v)) for k, v in values.items()}
+    return Markup(escape(text)).format(**shown)
 
 
 def _isolated(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from vein2vein import __version__
 from vein2vein.errors import InputError
 from vein2vein.explain import facts
-from vein2vein.explain.languages import Catalog, Words, find_language, read_catalog
+from vein2vein.explain.languages import Catalog, Said, Words, find_language
 from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
 from vein2vein.report import page
@@ -107,24 +107,22 @@ def explanation_page(
     if patient.count != 1:
         raise ValueError(f"the page is of one patient; found {patient.count}")
     catalog = find_language(language) if isinstance(language, str) else language
-    words, day_zero = Words(catalog), read_date(infusion_date)
+    words, day_zero = Words(catalog, child=facts.is_child(patient)), read_date(infusion_date)
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
     check_targets(product, disease, told_of(patient), remedy="")
     checked = facts.comparable(patient, product)
     spread = spread if checked else None
     lines = facts.chances(product, disease, spread)
-    english = Words(read_catalog("en"))
-    spoken: dict[str, object] = {"t": words, "catalog": catalog, "english": english}
     return page.fill(
         "explain.html.j2",
         folder=TEMPLATES,
-        **spoken,
-        treatment=_visible(f"{product.title} ({product.brand})" if product.brand else product.title),
-        disease=words.name(disease.name, _visible(disease.title)),
+        t=words,
+        catalog=catalog,
+        treatment=treatment_of(product),
+        disease=words.name(disease.name, visible(disease.title)),
         age=words.number(float(patient.age[0])),
         weight=words.number(float(patient.weight[0])),
-        date="" if day_zero is None else words.date(day_zero),
-        date_english="" if day_zero is None else english.date(day_zero),
+        date=None if day_zero is None else words.date(day_zero),
         approved=facts.approved(patient, product),
         assumed=not _all_known(patient),
         steps=steps(words, plan, disease.lineage, day_zero),
@@ -133,10 +131,8 @@ def explanation_page(
         checked=checked,
         companions=0 if spread is None else len(spread.infused),
         seed=seed,
-        rules=[
-            (words(key), _length(words, plan.rules[name].value), plan.rules[name].mark == "M")
-            for key, name in (("near_rule", "near"), ("daily_rule", "daily"), ("drive_rule", "driving"))
-        ],
+        warnings=warnings(words, product),
+        rules=times_of_the_label(words, plan, driving=facts.may_drive(patient)),
         celsius=words.number(plan.rules["fever"].value),
         fahrenheit=words.number(plan.rules["fever"].value * 9 / 5 + 32),
         years=int(plan.rules["follow_up"].value),
@@ -148,7 +144,35 @@ def explanation_page(
     )
 
 
-def _visible(text: str) -> str:
+def treatment_of(product: Product) -> str:
+    """A product as the pages call it."""
+    return visible(f"{product.title} ({product.brand})" if product.brand else product.title)
+
+
+def warnings(words: Words, product: Product) -> list[Said]:
+    """The boxed warnings of the label in plain words; one without plain words as the card has it, in English."""
+    plain, others = facts.plain_warnings(product)
+    return [*(words(f"warn_{name}") for name in plain), *(words.name(visible(one)) for one in others)]
+
+
+def times_of_the_label(words: Words, plan: facts.Timing, *, driving: bool) -> list[tuple[Said, Said, list[Said]]]:
+    """How long the label asks for what: (text, length, notes); another length where the label in force is not known."""
+    usual = facts.usual_rules()
+    found: list[tuple[Said, Said, list[Said]]] = []
+    for key, name in (("near_rule", "near"), ("daily_rule", "daily"), ("drive_rule", "driving")):
+        if name == "driving" and not driving:
+            continue
+        rule = plan.rules[name]
+        notes: list[Said] = []
+        if rule.mark == "M":
+            notes.append(words("unverified"))
+            if rule.value != usual[name].value:
+                notes.append(words("other_labels", length=_length(words, usual[name].value)))
+        found.append((words(key), _length(words, rule.value), notes))
+    return found
+
+
+def visible(text: str) -> str:
     """A title without signs that nobody sees, such as those that turn the direction of what follows."""
     return "".join(letter for letter in text if letter.isprintable())
 
@@ -159,7 +183,7 @@ def _all_known(patient: Patient) -> bool:
     return set(FIELDS) <= patient.known
 
 
-def _length(words: Words, days: float) -> Any:
+def _length(words: Words, days: float) -> Said:
     weeks, rest = divmod(int(days), DAYS_IN_WEEK)
     return words.plural("days", int(days)) if rest or not weeks else words.plural("weeks", weeks)
 
@@ -172,7 +196,7 @@ def steps(words: Words, plan: facts.Timing, lineage: str, day_zero: datetime.dat
     drugs = [words.name(name) for name in plan.drugs]
     while len(drugs) > 1:
         drugs[:2] = [words("and", first=drugs[0], last=drugs[1])]
-    dated: list[tuple[str, list[str], dict[str, Any]]] = [
+    dated: list[tuple[str, list[Said], dict[str, Any]]] = [
         ("referral", [words("before_collection")], {}),
         ("collection", _collection(words, plan, day_zero), {}),
         ("making", [words("while_waiting")], {}),
@@ -212,7 +236,7 @@ def _signed(day: float) -> str:
     return f"{day:g}".replace("-", "−")
 
 
-def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None) -> list[Any]:
+def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None) -> list[Said]:
     if plan.collection is None:
         low, middle, high = (round(days / DAYS_IN_WEEK) for days in plan.collection_law)
         return [words.plural("about_weeks_before", middle, low=low, high=high)]
@@ -222,14 +246,14 @@ def _collection(words: Words, plan: facts.Timing, day_zero: datetime.date | None
     return [words("day_n", day=_signed(plan.collection)), near, *_dates(words, day_zero, plan.collection)]
 
 
-def _dates(words: Words, day_zero: datetime.date | None, *days: float) -> list[Any]:
+def _dates(words: Words, day_zero: datetime.date | None, *days: float) -> list[Said]:
     if day_zero is None:
         return []
     found = [words.date(day_zero + datetime.timedelta(days=round(day))) for day in days]
-    return [words("to_date", first=found[0], last=found[1]) if len(set(found)) > 1 else found[0]]
+    return [found[0] if len(set(found)) == 1 else words.between(*found)]
 
 
-def _last_year(words: Words, day_zero: datetime.date | None, rules: Any) -> list[Any]:
+def _last_year(words: Words, day_zero: datetime.date | None, rules: Any) -> list[Said]:
     if day_zero is None:
         return []
     year = day_zero.year + int(rules["follow_up"].value)
@@ -267,7 +291,7 @@ def _told(words: Words, line: facts.Line) -> dict[str, Any]:
     return told
 
 
-def _share(words: Words, percent: float) -> Any:
+def _share(words: Words, percent: float) -> Said:
     low, high = SIMPLE
     of_hundred = round(percent)
     if low <= percent <= high:

@@ -57,6 +57,7 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("indications", "target_a"),
         "vein2vein simulate, compare, explain, monitor and eligible (--product), trial files",
     ),
+    ("label card", ("uses", "brand"), "vein2vein eligible (--label)"),
     ("disease card", ("lineage", "antigen_a"), "patient and trial cards"),
     ("comparator card", ("survival", "diseases"), 'an arm of a trial file (comparator = "...")'),
     (

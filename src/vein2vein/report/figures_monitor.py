@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vein2vein.analytes import analyte
 from vein2vein.report import facts
 from vein2vein.report.figures import Floats, Picture, day_axis, log_axis, mark_level, months, render, text_width
 from vein2vein.report.figures_toxicity import draw_grades
+from vein2vein.report.figures_tracks import draw_tracks, tracks
 from vein2vein.report.look import axis_name, color, look, mark
 from vein2vein.ward.monitor import WardRound, death_day
 from vein2vein.ward.states import title
@@ -60,20 +60,20 @@ def timeline(watch: WardRound) -> Picture | None:
     clock = _clock(watch)
     window = (days >= look("windows", "before")) & (days <= min(last + 1, _end(watch)))
     panels = [n for n in PANELS if n in watch.course and np.isfinite(watch.course.values[n][0, window]).any()]
-    given = treatments(watch, last)
-    short = [analyte(n).title.split(",")[0].split(" (")[0] for n in given]
+    rows_of_tracks = tracks(watch.course, min(last + 1, watch.today, _end(watch)), treatments(watch, last))
+    short = [one.title for one in rows_of_tracks]
 
     def draw(figure: Figure) -> None:
         rows = figure.subplots(
-            1 + len(panels) + bool(given), 1, sharex=True, squeeze=False,
-            height_ratios=[0.42 * len(names) + 0.3] + [1.25] * len(panels) + [0.3 + 0.26 * len(given)] * bool(given),
+            1 + len(panels) + bool(short), 1, sharex=True, squeeze=False,
+            height_ratios=[0.42 * len(names) + 0.3] + [0.3 + 0.26 * len(short)] * bool(short) + [1.25] * len(panels),
         )[:, 0]  # fmt: skip
+        first = min([float(days[window].min()), 0.0, *(day for one in rows_of_tracks for day in one.ticks)])
         _strips(rows[0], strips, names)
-        for axes, name in zip(rows[1:], panels):
+        if short:
+            draw_tracks(rows[1], rows_of_tracks, clock - HALF, last + 3 / 2 - first)
+        for axes, name in zip(rows[1 + bool(short) :], panels):
             _points(axes, watch, name, days + clock - HALF, window)
-        if given:
-            _ticks(rows[-1], list(given.values()), short, clock)
-        first = min([float(days[window].min()), 0.0, *(float(min(d)) for d in given.values())])
         rows[-1].set_xlim(first - 1, last + 1 / 2)
         for axes in rows:
             axes.tick_params(labelbottom=axes is rows[-1])
@@ -81,13 +81,15 @@ def timeline(watch: WardRound) -> Picture | None:
 
     return render(
         "timeline", f"Grades by day, to day {last}",
-        f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments.",
-        draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(given) + 0.3 * bool(given),
+        f"Strips of daily grades: {', '.join(title(n) for n in names)}; panels: {', '.join(panels)}; treatments."
+        + (f" Tracks: {', '.join(short)}." if short else ""),
+        draw, height=0.75 + 0.42 * len(names) + 1.25 * len(panels) + 0.26 * len(short) + 0.3 * bool(short),
         labels=max(_numbers(), text_width([*map(title, names), *short], "small_size")),
         caption="Worst grade of each date, that of the infusion being day 0. Hatched: the day has rows but "
         "cannot be graded (at least a grade where a number with ≥ stands); empty: no rows. B-cell aplasia: "
-        "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. Open circles: below the limit of the assay. The "
-        "rows behind each grade stand in the table below.",
+        "1 means aplasia; immunoglobulin G: 1 low, 2 severely low. A bar runs from a charting to the next, for as long "
+        "as a charting holds; hatched with ?: charted and not understood. Open circles: below the limit of the assay. "
+        "The rows behind each grade stand in the table below.",
     )  # fmt: skip
 
 
@@ -152,24 +154,6 @@ def near_mark(name: str, drawn: Floats) -> bool:
 def _numbers() -> float:
     """Inches that the numbers of a panel take beside it."""
     return text_width(["100,000"], "small_size")
-
-
-def _ticks(axes: Axes, given: list[list[float]], names: list[str], clock: float) -> None:
-    for row, when in enumerate(given):
-        axes.plot(
-            np.array(when) + clock - HALF,
-            np.full(len(when), row),
-            linestyle="",
-            marker="|",
-            markersize=9,
-            markeredgewidth=2,
-            color=color("ink"),
-        )
-    axes.set_yticks(range(len(given)), names)
-    axes.set_ylim(len(given) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.set_title("Treatments", y=1.0)
-    axes.grid(False)
 
 
 def follow_up(watch: WardRound) -> Picture | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,9 @@ from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.files import check_target, write_text
 from vein2vein.report import page
 from vein2vein.report.figures_monitor import follow_up, timeline
-from vein2vein.report.look import unit_name
+from vein2vein.report.look import color, unit_name
+from vein2vein.report.monitor_episodes import HEADS as EPISODES
+from vein2vein.report.monitor_episodes import episode_lines
 from vein2vein.report.text import number
 from vein2vein.therapy.product import all_products
 from vein2vein.ward.monitor import ADVISED, Decision, WardRound
@@ -34,9 +37,11 @@ from vein2vein.ward.states import (
     moment_text,
     name_of,
     shown_value,
+    stood_words,
     title,
 )
 from vein2vein.ward.unknown import NOT_UNDERSTOOD
+from vein2vein.ward.ward_list import is_acute, known
 
 VALUES = (  # 0: the lowest of the day, 1: the highest
     ("temperature", 1), ("systolic_bp", 0), ("spo2", 0), ("oxygen_flow", 1), ("norepinephrine", 1), ("ice", 0),
@@ -45,6 +50,7 @@ VALUES = (  # 0: the lowest of the day, 1: the highest
 )  # fmt: skip
 SUPPORTS = ("oxygen_flow", "norepinephrine")  # told only where something ran
 LASTING = ("b_cell_aplasia", "hypogammaglobulinemia")  # their rows are told when the state changes
+MOST_TO_CHART = 4  # what the first lines name of what is missing; the table names all
 STANDING = ("advice", "prophylaxis", "long_term", "vaccines")
 
 
@@ -89,20 +95,49 @@ def _date(day: float, watch: WardRound) -> str:
 
 def summary(watch: WardRound) -> list[str]:
     """Who, when and how things stand, in sentences."""
-    known = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
+    who = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
     if watch.product:
-        known.append(product_title(watch.product))
+        who.append(product_title(watch.product))
     when = moment_text(watch.today, watch.infused)
     later = [f", day {day_text(watch.today - day)} after that of day {day_text(day)}" for day in watch.infusions[1:]]
     infusion = f"first infusion{''.join(later)}" if later else "infusion"
-    words = [f"{s.title}: {s}" for s in watch.now if s.grade > 0 or (s.grade < 0 and s.at_least > 0)]
-    open_ = [s.title for s in watch.now if s.grade < 0 and s.at_least <= 0]
+    ordered = worst_first(watch.now)
+    words = [f"{s.title}: {_standing(s, watch)}" for s in ordered if s.grade > 0 or (s.grade < 0 and s.at_least > 0)]
+    open_ = [_to_chart(s) for s in ordered if s.grade < 0 and s.at_least <= 0]
     return [
         f"Day {day_text(watch.today)}{f' ({when})' if when else ''} after the {infusion}; "
-        f"{', '.join(k for k in known if k)}.",
+        f"{', '.join(k for k in who if k)}.",
         f"Now: {'; '.join(words)}." if words else "No finding of grade 1 or more is known today.",
         *([f"Not gradable today: {', '.join(open_)}."] if open_ else []),
     ]
+
+
+def _standing(s: Standing, watch: WardRound) -> str:
+    stood = stood_words(s, watch.today)
+    return f"{s} ({stood})" if stood else str(s)
+
+
+def _to_chart(s: Standing) -> str:
+    """A finding that is not gradable, with the first things to chart."""
+    more = " ..." if len(s.missing) > MOST_TO_CHART else ""
+    needs = ", ".join(name_of(name) for name in s.missing[:MOST_TO_CHART])
+    return f"{s.title} (chart {needs}{more})" if needs else s.title
+
+
+def worst_first(states: Iterable[Standing]) -> list[Standing]:
+    """Syndromes of grade 1 or more first, then other findings by grade, then what is not known, then what is well."""
+
+    def order(s: Standing) -> tuple[float, ...]:
+        sick = known(s) > 0
+        return not (sick and is_acute(s.name)), -known(s) if sick else 0, s.grade == 0, not is_acute(s.name)
+
+    return sorted(states, key=order)
+
+
+def considered(watch: WardRound) -> list[tuple[Suggestion, float]]:
+    """What to consider, in the order of the findings: the worst syndrome first."""
+    order = [s.name for s in worst_first((*watch.now, *watch.hematotoxicity))]
+    return sorted(watch.consider, key=lambda one: order.index(one[0].finding) if one[0].finding in order else -1)
 
 
 def weight_words(watch: WardRound) -> str:
@@ -140,9 +175,12 @@ def monitor_page(watch: WardRound) -> str:
     """Return the page of one patient's record as HTML text."""
     before = {s.name: s for s in watch.before}
     now = [
-        {**_cell(s, watch.infused), "before": _cell(before[s.name], watch.infused) if s.name in before else None}
-        for s in (*watch.now, *watch.hematotoxicity)
-    ]
+        {
+            **_cell(s, watch.infused), "before": _cell(before[s.name], watch.infused) if s.name in before else None,
+            "stood": stood_words(s, watch.today, watch.infused),
+        }
+        for s in worst_first((*watch.now, *watch.hematotoxicity))
+    ]  # fmt: skip
     shown = [n for n in watch.findings if any(d.states[n].grade >= 0 or d.states[n].at_least > 0 for d in watch.days)]
     heads = [finding_words(n).short for n in shown]
     never = [title(n) for n in watch.findings if n not in shown]
@@ -158,11 +196,12 @@ def monitor_page(watch: WardRound) -> str:
     return page.fill(
         "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
         summary=summary(watch), unknown=watch.unknown, not_understood=NOT_UNDERSTOOD,
-        moment=moment_text(watch.today, watch.infused),
+        moment=moment_text(watch.today, watch.infused), color=color,
         today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
-        consider=[_consider(watch, one, day) for one, day in watch.consider], weight=weight_words(watch),
+        consider=[_consider(watch, one, day) for one, day in considered(watch)], weight=weight_words(watch),
         due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
+        episodes=episode_lines(watch), episode_heads=[head.capitalize() for head in EPISODES],
         headers=heads, never=", ".join(never), days=days,
         decisions=[_decision(d, watch.infused) for d in watch.decisions],
         aside=[str(one) for one in watch.set_aside], notes=watch.notes, criteria=_criteria(watch),

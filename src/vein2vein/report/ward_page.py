@@ -10,6 +10,7 @@ from vein2vein import __version__
 from vein2vein.files import check_target, write_text
 from vein2vein.io.record.record import Record
 from vein2vein.report import page
+from vein2vein.report.look import color
 from vein2vein.ward.ward_list import WardLine
 
 MOST_DUE = 8  # things that are due which a line names
@@ -73,4 +74,5 @@ def ward_page(
         unknown=unknown, counts=[(grade, n) for grade, n in counts if n], ungraded=list(ungraded),
         warnings=list(record.warnings), tallies=record.tallies, aside=aside,
         more=len(record.set_aside) - len(aside), notes=record.notes, version=__version__,
+        color=color,
     )  # fmt: skip

@@ -11,6 +11,8 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Record, flag, number, part, text
 from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.history import History
+from vein2vein.therapy.referral import Referral
 
 
 def ranges() -> Card:
@@ -68,9 +70,10 @@ class PatientFacts(Record):
     last_given: Annotated[Mapping[str, Any], part("Days from the last dose of a drug to leukapheresis")] = field(
         default_factory=dict
     )
-    history: Annotated[Mapping[str, Any], part("Relapses and transplantation, as vein2vein eligible asks")] = field(
-        default_factory=dict
-    )
+    history: Annotated[History, part("The disease so far, as vein2vein eligible asks", "relapses = 2")] | None = None
+    referral: Annotated[Referral, part("For vein2vein refer: who helps, what was done, which records are there")] | (
+        None
+    ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A name that no page can show."""

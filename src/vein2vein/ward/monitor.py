@@ -7,8 +7,8 @@ those of ``clinic.grades.monitoring``, the same for real and virtual patients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -22,12 +22,14 @@ from vein2vein.clinic.care.suggestions import Suggestion, suggest
 from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.grades.infusions import from_infusion, new_treatments
-from vein2vein.clinic.grades.monitoring import DEATH_HOLDS, Audit, Override, apply_overrides, grade
+from vein2vein.clinic.grades.monitoring import grade
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.ward.decisions import Decision, decide
+from vein2vein.ward.episodes import Episode, episodes_of
 from vein2vein.ward.hematotoxicity import hematotoxicity_of
 from vein2vein.ward.infection import infection_factors
 from vein2vein.ward.scores import PatientScore, risk_scores
@@ -40,28 +42,12 @@ from vein2vein.ward.states import (
     days_of,
     given_on,
     in_words,
-    looked_at,
     state_at,
-    title,
 )
 from vein2vein.ward.unknown import unknown_lines
 
+LASTING = ("neurologic_event", "iec_hs")  # with the scales of the bed, what has episodes
 ADVISED = words.usual_crs()  # the scale that advice and hyperinflammation read
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A clinician's row: what was computed and what holds (for an attribution: the sign and its other cause)."""
-
-    first_day: float
-    last_day: float
-    what: str
-    computed: str
-    holds: str
-    author: str
-    time: str
-    reason: str
-    where_from: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +90,12 @@ class WardRound:
     unknown : tuple of str
         What of the findings was charted and not understood, a sentence for each analyte, that of today first: it
         stands before everything else.
+    episodes : tuple of Episode
+        Of cytokine release, neurotoxicity and hyperinflammation, by onset.
+    told : mapping of str to str
+        What the record says in words: ``allergies``, ``code_status`` and others; nothing of it is graded.
+    height, sex : float, str
+        cm; NaN and "" unknown.
     """
 
     patient: int
@@ -133,6 +125,10 @@ class WardRound:
     infusions: tuple[float, ...] = ()
     infused: date | None = None
     unknown: tuple[str, ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict[str, str])
+    height: float = np.nan
+    sex: str = ""
 
 
 def monitor(
@@ -212,12 +208,12 @@ def _watch(
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
     found = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names))
-    found, decisions, refused, more = _decide(record, course, found)
+    found, decisions, refused, more = decide(record, course, found)
     notes += more
     together = found
     if any(one.passing is not None and one.passing.any() for one in found.values()):
         worst = grade(course, age=np.array([years]), weight=np.array([kg]), scales=(ADVISED, *names), together=True)
-        together = _decide(record, course, worst)[0]
+        together = decide(record, course, worst)[0]
     died = death_day(course)
     if np.isfinite(died):
         notes.append(_death_words(course, died))
@@ -235,12 +231,15 @@ def _watch(
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today, infused),
         () if np.isfinite(died) else _due(course, found, today, name),
-        () if np.isfinite(died) else _consider(course, found, kg, today, costimulation),
+        () if np.isfinite(died) else _consider(course, found, kg, years, today, costimulation),
         days_of(course, together, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
         "" if facts is None else facts.label[i],
         () if isinstance(record, Course) else tuple(day for day in record.infusions[i] if day <= today),
         infused, unknown_lines(record, i, course, {name: found[name] for name in names}, infused),
+        episodes_of(course, found, [name for name in names if _bedside(name) or name in LASTING], today),
+        {} if facts is None or not facts.told else facts.told[i],
+        np.nan if facts is None else float(facts.height[i]), "" if facts is None else facts.sex[i],
     )  # fmt: skip
 
 
@@ -300,62 +299,18 @@ def _changed(
 
 
 def _consider(
-    course: Course, found: Mapping[str, Grades], weight: float, today: float, costimulation: str
+    course: Course, found: Mapping[str, Grades], weight: float, age: float, today: float, costimulation: str
 ) -> tuple[tuple[Suggestion, float], ...]:
     """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
     out: list[tuple[Suggestion, float]] = []
-    for one in suggest(course, found, weight=weight, day=today, costimulation=costimulation, scale=ADVISED):
+    for one in suggest(
+        course, found, weight=weight, age=age, day=today, costimulation=costimulation, scale=ADVISED, recent=_recent()
+    ):
         grades = found[one.finding]
         known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))
         day = float(grades.days[known[-1]]) if known.size else today
-        if _bedside(one.finding) and today - day > _recent():
-            continue  # a syndrome that was not looked at for a week is missing, not treated
-        if one.treatment and not np.isfinite(weight):
-            one = replace(one, dose=np.nan, notes=("the dose needs the weight",))
         out.append((one, day))
     return tuple(out)
-
-
-def _decide(
-    record: Record | Course, course: Course, found: dict[str, Grades]
-) -> tuple[dict[str, Grades], tuple[Decision, ...], tuple[SetAside, ...], tuple[str, ...]]:
-    """Lay the clinicians' decisions over the findings; one that cannot hold is set aside with its remedy."""
-    if isinstance(record, Course):
-        return found, (), (), ()
-    patient, today = int(course.patients[0]), float(course.days[-1])
-    told = [
-        _decision(one, "counts") for one in record.attributions if one.patient == patient and one.first_day <= today
-    ]
-    refused: list[SetAside] = []
-    notes: list[str] = []
-    for one in record.overrides:
-        if one.patient != patient or one.first_day > today:
-            continue
-        try:
-            if one.finding not in found:
-                other = one.finding.removeprefix("crs_")
-                notes.append(f"{one.where_from}: decides on {one.finding}, which is shown with --scale {other}")
-                continue
-            found, audit = apply_overrides(found, [one], course)
-            found[one.finding] = _looked_too(found[one.finding], course, audit)
-        except InputError as problem:
-            what, _, remedy = problem.text.rstrip(".").partition("; ")
-            file, _, line = one.where_from.rpartition(":")
-            place = int(line) if line.isdigit() else None
-            refused.append(SetAside(file, place, "", what, "", "", remedy or "correct it"))
-            continue
-        spans = sorted({in_words(one.finding, a.computed) for a in audit})
-        decision = _decision(one, ", ".join(spans) or "no reading of these days")
-        if any(a.not_over for a in audit):
-            decision = replace(decision, holds=f"{decision.holds}; {DEATH_HOLDS}")
-        told.append(decision)
-    return found, tuple(sorted(told, key=lambda d: d.first_day)), tuple(refused), tuple(notes)
-
-
-def _looked_too(grades: Grades, course: Course, audit: Iterable[Audit]) -> Grades:
-    """The same grades; where a clinician decided, the scale was looked at."""
-    decided = np.isin(grades.days, [one.day for one in audit if not one.not_over])[None, :]
-    return replace(grades, looked=looked_at(grades, course)[None, :] | decided)
 
 
 def _due(course: Course, found: Mapping[str, Grades], today: float, product: str) -> tuple[Due, ...]:
@@ -364,14 +319,6 @@ def _due(course: Course, found: Mapping[str, Grades], today: float, product: str
     moved = {name: replace(grades, days=grades.days - start) for name, grades in found.items()}
     listed = due(from_infusion(course, start), today - start, product, findings=moved)
     return tuple(replace(one, when=one.when + start, until=one.until + start, last=one.last + start) for one in listed)
-
-
-def _decision(one: Override, computed: str) -> Decision:
-    what = title(one.finding).replace("_", " ")
-    holds = f"attributed to: {one.cause}" if one.grade is None else in_words(one.finding, one.grade)
-    return Decision(
-        one.first_day, one.last_day, what, computed, holds, one.author, one.time, one.reason, one.where_from
-    )
 
 
 def missing_now(watch: WardRound) -> dict[str, tuple[str, ...]]:

@@ -44,6 +44,8 @@ class Standing:
         Thresholds of the edition that were taken from memory.
     last_grade, last_day : int, float
         The last settled grade where there is none now; -1, NaN: never.
+    since : float
+        Day from which on a bound ("at least") has stood: since then every reading left the grade open; NaN: no bound.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Standing:
     unverified: tuple[str, ...] = ()
     last_grade: int = NOT_GRADABLE
     last_day: float = np.nan
+    since: float = np.nan
 
     def __str__(self) -> str:
         return in_words(self.name, self.grade, self.at_least)
@@ -193,11 +196,32 @@ def state_at(grades: Grades, course: Course, day: float, name: str) -> Standing:
         found = state_of(grades, course, int(recent[-1]), name)
         since = slice(int(recent[-1]) + 1, int(np.searchsorted(grades.days, day, side="right")))
         told = tuple(text for text, cells in grades.flags.items() if cells[0, since].any() and text not in found.flags)
-        return replace(found, flags=(*found.flags, *told), **last)
+        since_day = _bound_since(grades, course, int(recent[-1])) if found.grade < 0 and found.at_least > 0 else np.nan
+        return replace(found, flags=(*found.flags, *told), since=since_day, **last)
     earlier = grades.days[grades.days <= day]
     lacks = lacking(grades, course, int(course.patients[0]), float(earlier[-1])) if earlier.size else ()
     empty = Standing(name, title(name), grades.edition, NOT_GRADABLE, 0, day, lacks, unverified=grades.unverified)
     return replace(empty, **last)
+
+
+def _bound_since(grades: Grades, course: Course, column: int) -> float:
+    """Day of the first reading of the run up to a column in which the grade is open and something is certain of it."""
+    looked = np.flatnonzero(looked_at(grades, course)[: column + 1])
+    bound = (grades.grade[0, looked] < 0) & (grades.at_least[0, looked] > 0)
+    ended = np.flatnonzero(~bound)
+    first = int(ended[-1]) + 1 if ended.size else 0
+    return float(grades.days[looked[first]]) if first < looked.size else np.nan
+
+
+def stood_words(state: Standing, today: float, infused: date | None = None) -> str:
+    """How long a bound has stood; "" where the grade is settled, or nothing of it is known."""
+    if not np.isfinite(state.since):
+        return ""
+    hours = 24 * (today - state.since)
+    if hours < 1:
+        return "since the last reading"
+    length = f"{hours:.0f} h" if hours < 2 * 24 else f"{hours / 24:.0f} days"
+    return f"for {length}, since {dated(state.since, infused)}"
 
 
 def plain_number(value: float) -> str:

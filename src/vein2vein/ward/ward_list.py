@@ -168,7 +168,9 @@ def mark(state: Standing) -> str:
     return str(state.grade) if state.grade >= 0 else f">={state.at_least}" if state.at_least > 0 else "?"
 
 
-def short(state: Standing) -> str:
-    """A state in a cell of a table; where nothing is known today, with the last known grade and its day."""
-    aged = "" if np.isnan(state.last_day) else f" (day {day_text(state.last_day)}: {state.last_grade})"
-    return f"?{aged}" if known(state) < 0 else mark(state)
+def short(state: Standing, today: float = np.nan) -> str:
+    """A state in a cell of a table: a bound with how long it has stood, what is not known with the last known grade."""
+    if known(state) < 0:
+        return "?" if np.isnan(state.last_day) else f"? (day {day_text(state.last_day)}: {state.last_grade})"
+    hours = 24 * (today - state.since)
+    return f"{mark(state)} ({hours:.0f} h)" if hours >= 1 else mark(state)

@@ -1,4 +1,4 @@
-"""Eligibility: the label's indication and a trial's entry limits, each met, not met or unknown, with the reason."""
+"""Eligibility: the use of a product and a trial's entry limits, each met, not met or unknown, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vein2vein.clinic.criteria import Edition, edition, editions, rows_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.records import by_patient
 from vein2vein.therapy.patient import Patient
-from vein2vein.therapy.product import Indication, Product
+from vein2vein.therapy.product import Indication
 
 MET, NOT_MET, UNKNOWN = 1, 0, -1
 Known = Patient | Mapping[str, object]
@@ -51,7 +51,7 @@ def eligible(
     indication: Indication | None = None,
     criteria: str | Edition | Iterable[str] = (),
 ) -> Eligibility:
-    """Judge patients by a label indication and by entry criteria.
+    """Judge patients by the use that a dose rule belongs to and by entry criteria; labels: ``labels.judge_labels``.
 
     Parameters
     ----------
@@ -243,11 +243,6 @@ def lymphoma_second_line(*, refractory: bool | None, days_to_relapse: float = np
         early = days_to_relapse <= limit
         return (MET if early else NOT_MET), f"relapse {days_to_relapse:g} days after the end of first-line therapy"
     return (NOT_MET, "no relapse") if refractory is False else (UNKNOWN, "refractoriness and day of relapse unknown")
-
-
-def label_checks(patient: Known, products: Iterable[Product]) -> dict[str, dict[str, Eligibility]]:
-    """By product name and indication name, which label criteria the patients meet."""
-    return {product.name: {one.name: eligible(patient, one) for one in product.indications} for product in products}
 
 
 def _entry(name: str) -> Edition:

@@ -66,6 +66,8 @@ class ScheduleRow:
         Analytes whose charting fulfils it.
     product : str
         Name of the product card for which alone it holds.
+    except_products : tuple of str
+        Those for which it does not hold.
     crs_at_least, neutrophils_below, neutrophils_low_days, cd4_above : float
         Conditions; NaN: not asked.
     why : str
@@ -80,6 +82,7 @@ class ScheduleRow:
     on: tuple[float, ...] = ()
     reads: tuple[str, ...] = ()
     product: str = ""
+    except_products: tuple[str, ...] = ()
     crs_at_least: float = np.nan
     neutrophils_below: float = np.nan
     neutrophils_low_days: float = np.nan
@@ -122,7 +125,11 @@ def due(
     ahead = v["horizon"] if horizon is None else horizon
     seen = course.until(day)
     date = _date(course, position, day)
-    rows = [row for row in rows_of(criteria, ScheduleRow) if row.product in ("", product)]
+    rows = [
+        row
+        for row in rows_of(criteria, ScheduleRow)
+        if row.product in ("", product) and product not in row.except_products
+    ]
     own = {row.group for row in rows if row.product}
     out: list[Due] = []
     for row in rows:

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vein2vein.clinic import words
-from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
+from vein2vein.clinic.care.doses import (
+    STEROIDS,
+    Asked,
+    blocks,
+    check_patient,
+    equivalents,
+    is_child,
+    one_dose,
+    other_steroids,
+    withheld,
+)
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
 
-HOURS, MINUTES = 24, 60  # of a day, of an hour
+HOURS = 24  # of a day
 UNITS = {"gcsf": "ug", "ivig": "g"}
 GIVE, POSTPONE, STOP = "give", "postpone", "stop"
 
@@ -44,6 +54,9 @@ class Suggestion:
     conflict : str
         How sources differ.
     notes : tuple of str
+        What to know: how the dose follows from the weight, the same as other steroids, that the grade is a lower bound.
+    at_least : bool
+        The grade is a lower bound: what is missing could raise it.
     """
 
     finding: str
@@ -57,6 +70,7 @@ class Suggestion:
     blocked: tuple[str, ...] = ()
     conflict: str = ""
     notes: tuple[str, ...] = ()
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,9 @@ class Advice:
     treatment, rule : str
         What is given, and the dose rule that says how much; "" none.
     mg, mg_per_kg, ug_per_kg : float
-        Dose; of a fixed dose and one per kg the lower is given to the light. inf or NaN: not so.
+        Dose; of a fixed dose and one per kg the smaller holds. inf or NaN: not so.
+    dose_mark : str
+        Mark of the dose per kg; "" that of the row.
     every_hours : float
         NaN: once.
     after : str
@@ -84,6 +100,10 @@ class Advice:
         How sources differ.
     flag : str
         Words of a flag of the grade: the row holds where it is there, at this grade and every higher one.
+    who : {"", "adult", "child"}
+        For whom alone the row holds.
+    note : str
+        What to know of the dose.
     """
 
     finding: str
@@ -102,6 +122,9 @@ class Advice:
     costimulation: str = ""
     conflict: str = ""
     flag: str = ""
+    who: str = ""
+    dose_mark: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,41 +137,17 @@ class SecondDoseRule:
     mark: str
 
 
-def _ago(days: float) -> str:
-    """How long ago something was, in hours, or in minutes where it is less than one."""
-    minutes = round(days * HOURS * MINUTES)
-    if minutes < 1:
-        return "given just now"
-    if minutes < MINUTES:
-        return f"{minutes} minute{'s'[: minutes != 1]} ago"
-    return f"{days * HOURS:.1f} hours ago"
-
-
-def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
-    """Why one more dose of tocilizumab may not be given now; () where it may."""
-    d = edition("dosing").values
-    given = course.days[course.positive("tocilizumab")[position] & (course.days <= day)]
-    told: list[str] = []
-    if len(given) >= d["tocilizumab_most"]:
-        told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
-    recent = int((given > day - 1).sum())
-    if recent >= d["tocilizumab_most_in_24h"]:
-        told.append(f"{recent} doses in 24 hours; at most {d['tocilizumab_most_in_24h']:g}")
-    if len(given) and day - given[-1] < d["tocilizumab_interval"] - d["tolerance"]:
-        least = f"at least {HOURS * d['tocilizumab_interval']:.0f} hours"
-        told.append(f"the last dose was {_ago(day - float(given[-1]))}; {least}")
-    return tuple(told)
-
-
 def suggest(
     course: Course,
     findings: Mapping[str, Grades],
     *,
     weight: float,
+    age: float = np.nan,
     position: int = 0,
     day: float | None = None,
     costimulation: str = "",
     scale: str = "",
+    recent: float = np.inf,
 ) -> tuple[Suggestion, ...]:
     """What to consider now for one patient, by finding and falling grade.
 
@@ -159,7 +158,9 @@ def suggest(
     findings : mapping of str to Grades
         Graded from the same course; read: crs, icans, neutropenia, thrombocytopenia, hypogammaglobulinemia, iec_hs.
     weight : float
-        kg.
+        kg; NaN unknown: no dose is named.
+    age : float
+        Years; NaN unknown: a patient below 40 kg, or of unknown weight, gets the advice for children.
     position : int
         Place of the patient in the course.
     day : float, optional
@@ -168,31 +169,40 @@ def suggest(
         Of the product, ``CD28`` or ``4-1BB``: some rows hold for one only.
     scale : str
         The CRS finding to read; "": the usual one, for which doses by grade are meant.
+    recent : float
+        Days: a syndrome that was not looked at for longer is missing, and not treated.
 
     Raises
     ------
     InputError
-        That finding was not graded: rows that hold in cytokine release only would silently be left out.
+        That finding was not graded: rows that hold in cytokine release only would silently be left out. A weight or an
+        age that nobody has.
     """
+    check_patient(weight, age)
     scale = scale or words.usual_crs()
     if scale not in findings:
         raise InputError(f"advice reads the finding '{scale}', which was not graded; grade it too.")
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
     crs = _now(findings.get(scale), position, now)
+    not_for = "adult" if is_child(weight, age) else "child"
     out: list[Suggestion] = []
     for row in rows_of("guidance", Advice):
+        if row.who == not_for:
+            continue
         name = grades.get(row.finding, "")
         found = findings.get(name)
         current = _now(found, position, now)
         if (
             found is None
+            or (name in (scale, "icans") and now - _day_of(found, position, now) > recent)
             or not _holds(row, found, position, now)
             or not _applies(row, found, position, now, crs, costimulation)
         ):
             continue
-        out.append(_suggestion(row, name, current, course, position, now, weight))
-    return tuple(sorted(out, key=lambda one: -one.grade))
+        lower = found.grade[position, _newest(found, position, now)] < 0
+        out.append(_suggestion(row, name, current, bool(lower), course, position, now, weight, age))
+    return _one_course(sorted(out, key=lambda one: -one.grade))
 
 
 def _newest(found: Grades, position: int, day: float) -> int:
@@ -200,6 +210,12 @@ def _newest(found: Grades, position: int, day: float) -> int:
     known = (found.grade[position] >= 0) | (found.at_least[position] > 0)
     past = np.flatnonzero(known & (found.days <= day))
     return int(past[-1]) if past.size else -1
+
+
+def _day_of(found: Grades, position: int, day: float) -> float:
+    """Day of the newest cell at which something is known; that day itself where nothing is."""
+    column = _newest(found, position, day)
+    return float(found.days[column]) if column >= 0 else day
 
 
 def _now(found: Grades | None, position: int, day: float) -> int:
@@ -236,9 +252,21 @@ def _applies(row: Advice, found: Grades, position: int, day: float, crs: int, co
 
 
 def _suggestion(
-    row: Advice, name: str, grade: int, course: Course, position: int, day: float, weight: float
-) -> Suggestion:
-    dose, notes = _dose(row, weight)
+    row: Advice, name: str, grade: int, at_least: bool, course: Course, position: int, day: float, weight: float,
+    age: float,
+) -> Suggestion:  # fmt: skip
+    asked = Asked(
+        row.treatment, row.rule, row.mg, row.mg_per_kg, row.ug_per_kg, row.every_hours, row.dose_mark or row.mark
+    )
+    refused = withheld(weight, age) if row.treatment else ""
+    dose, notes = (np.nan, (refused,)) if refused else one_dose(asked, weight, child=is_child(weight, age))
+    told = (
+        *([f"the grade is at least {grade}: what is missing could raise it"] if at_least else []),
+        *notes,
+        *([row.note] if row.note else []),
+        *filter(None, [equivalents(row.treatment, dose)]),
+        *other_steroids(row.treatment, course, position, day),
+    )
     return Suggestion(
         finding=name,
         grade=grade,
@@ -248,32 +276,37 @@ def _suggestion(
         unit=UNITS.get(row.treatment, "mg") if row.treatment else "",
         every_hours=row.every_hours,
         mark=row.mark,
-        blocked=tocilizumab_blocks(course, position, day) if row.treatment == "tocilizumab" else (),
+        blocked=blocks(asked, dose, weight, course, position, day),
         conflict=row.conflict,
-        notes=notes,
+        notes=told,
+        at_least=at_least,
     )
 
 
-def _dose(row: Advice, weight: float) -> tuple[float, tuple[str, ...]]:
-    """One dose for this weight, and what to know about it."""
-    if row.rule == "tocilizumab":
-        d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
-        notes = [f"{dose / weight:.3g} mg/kg"]
-        if dose >= d["tocilizumab_most_mg"]:
-            notes = [f"capped at {d['tocilizumab_most_mg']:g} mg"]
-        light = d["tocilizumab_light_below"]
-        if abs(weight - light) <= 1:
-            notes.append(f"the dose per kg steps down at {light:g} kg: check the weight")
-        return dose, tuple(notes)
-    if row.rule == "immunoglobulin":
-        return float(immunoglobulin_dose(weight)), ()
-    if not np.isnan(row.ug_per_kg):
-        return row.ug_per_kg * weight, ()
-    fixed, per_kg = row.mg, row.mg_per_kg * weight
-    small = weight < edition("guidance").values["child_below"]
-    dose = min(fixed, per_kg) if small or np.isinf(fixed) else fixed
-    note = ("the sources give the adult dose: per kg for this weight is our choice",) if dose < fixed < np.inf else ()
-    return (dose if np.isfinite(dose) else np.nan), note
+def _one_course(found: list[Suggestion]) -> tuple[Suggestion, ...]:
+    """The same drug for two findings is one course, and one steroid is given at a time: said, and dosed once."""
+    largest: dict[str, Suggestion] = {}
+    for one in (one for one in found if np.isfinite(one.dose)):
+        if one.treatment not in largest or _a_day(one) > _a_day(largest[one.treatment]):
+            largest[one.treatment] = one
+    steroids = [name for name in largest if name in STEROIDS]
+    out: list[Suggestion] = []
+    for one in found:
+        kept = largest.get(one.treatment)
+        if np.isfinite(one.dose) and kept is not None and kept is not one:
+            where = words.finding_words(kept.finding).short
+            bound = one.notes[: int(one.at_least)]  # that the grade is a lower bound stays said
+            note = f"one course of {one.treatment} serves both: its dose stands with {where}"
+            one = replace(one, dose=np.nan, every_hours=np.nan, blocked=(), notes=(*bound, note))
+        elif kept is one and one.treatment in steroids and len(steroids) > 1:
+            others = " or ".join(name for name in steroids if name != one.treatment)
+            one = replace(one, notes=(*one.notes, f"one steroid at a time: instead of {others}, not with it"))
+        out.append(one)
+    return tuple(out)
+
+
+def _a_day(one: Suggestion) -> float:
+    return one.dose if np.isnan(one.every_hours) else one.dose * HOURS / one.every_hours
 
 
 def second_dose(

@@ -14,6 +14,7 @@ READS = (
     "lymphocytes", "platelets", "hemoglobin", "marrow_cll", "marrow_normocellular", "marrow_cll_percent",
     "red_cell_transfusion", "cytopenia_other_cause", "new_lesion", "mrd", "mrd_blood",
 )  # fmt: skip
+HIDDEN = "what was measured before and not now may have grown: progression is not excluded"
 UNTREATED = "a fall of counts is progression only if it is due to the disease"
 
 
@@ -37,10 +38,14 @@ def judge(baseline: Visit, earlier: Sequence[Visit], visit: Visit, v: Limits) ->
     group_b, missing_b = _group_b(baseline, visit, v)
     if not abnormal and not any(known(value) for value in visit.values.values()):
         return Verdict("", ("nothing was assessed",), tuple(READS[:1]))
+    unseen = _unseen(earlier, visit, v)
     if len(better) >= needed and group_b:
-        return Verdict("PR", (*better, *group_b), unknown if complete else ())
+        lacking = dict.fromkeys((*(unknown if complete else ()), *unseen))
+        return Verdict("PR", (*better, *group_b), tuple(lacking))
     if len(better) + len(missing_a) >= needed and (group_b or missing_b) and (missing_a or missing_b):
-        return Verdict("", (*better, *group_b), (*missing_a, *missing_b))
+        return Verdict("", (*better, *group_b), tuple(dict.fromkeys((*missing_a, *missing_b, *unseen))))
+    if unseen:
+        return Verdict("", (*better, *group_b, HIDDEN), unseen)
     return Verdict("SD", (*better, *group_b, *against) or ("neither response nor progression",))
 
 
@@ -52,6 +57,40 @@ def _nodes(visit: Visit) -> tuple[float, float]:
     return max(one.longest for one in sizes), sum(one.product for one in sizes)
 
 
+def _node_growth(earlier: Sequence[Visit], visit: Visit, v: Limits) -> tuple[str, ...]:
+    """Reasons for progression by nodes: each node by its longest diameter, the largest one, or the sum of products."""
+    up, least = v["progression_rise"] - v["tolerance"], v["normal_node"]
+    for name, one in visit.lesions.items():
+        before = lowest([past.lesions[name].longest for past in earlier if name in past.lesions])
+        if one.site == "node" and one.longest >= least and rose(before, one.longest) >= up:
+            return (f"node {name} grew from {before:g} to {one.longest:g} cm",)
+    largest, sums = _nodes(visit)
+    if not largest >= least and not (not known(largest) and sums >= least**2):
+        return ()
+    if rose(lowest([_nodes(past)[1] for past in earlier]), sums) >= up:
+        return ("nodes up by half",)
+    before = lowest([past["largest_node"] for past in earlier])
+    if not visit.lesions and rose(before, visit["largest_node"]) >= up:
+        return (f"largest node grew from {before:g} to {visit['largest_node']:g} cm",)
+    return ()
+
+
+def _unseen(earlier: Sequence[Visit], visit: Visit, v: Limits) -> tuple[str, ...]:
+    """Nodes that were measured before, and a spleen or lymphocytes that were high, and are not known now: what of them
+    may have grown unseen.
+    """
+    told: list[str] = []
+    sizes = [_nodes(past) for past in earlier]
+    if any(known(one) for size in sizes for one in size) and not any(
+        known(lowest([size[which] for size in sizes])) and known(_nodes(visit)[which]) for which in (0, 1)
+    ):
+        told.append("sum_product_diameters" if known(lowest([sums for _, sums in sizes])) else "largest_node")
+    for name, normal in (("spleen_length", v["normal_spleen"]), ("lymphocytes", v["normal_lymphocytes"])):
+        if not known(visit[name]) and any(past[name] >= normal for past in earlier):
+            told.append(name)
+    return tuple(told)
+
+
 def _progressed(
     baseline: Visit, earlier: Sequence[Visit], visit: Visit, v: Limits
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -59,15 +98,13 @@ def _progressed(
     told: list[str] = []
     slack = v["tolerance"]
     up = v["progression_rise"] - slack
-    largest, sums = _nodes(visit)
     if visit.yes("new_lesion"):
         told.append("new lesion")
     for name, one in visit.lesions.items():
         fresh = one.new or not any(name in past.lesions for past in earlier)
         if fresh and one.longest >= v["normal_node"]:
             told.append(f"new node {name} of {one.longest:g} cm")
-    if largest >= v["normal_node"] and rose(lowest([_nodes(past)[1] for past in earlier]), sums) >= up:
-        told.append("nodes up by half")
+    told += _node_growth(earlier, visit, v)
     lengths = lowest([past["spleen_length"] for past in earlier])
     if spleen_grew(
         lengths, visit["spleen_length"], v["normal_spleen"], v["progression_rise"] - slack, v["spleen_rise"]
@@ -134,12 +171,13 @@ def _group_a(baseline: Visit, visit: Visit, v: Limits) -> tuple[tuple[str, ...],
     """Parameters of group A that improved by half, those abnormal at baseline, and those not measured now."""
     normal, slack = v["normal_spleen"], v["tolerance"]
     excess, now = baseline["spleen_length"] - normal, visit["spleen_length"] - normal
-    (largest, sums), (_, sums_now) = _nodes(baseline), _nodes(visit)
+    (largest, sums), (largest_now, sums_now) = _nodes(baseline), _nodes(visit)
+    shrunk = fell(sums, sums_now) if known(sums) else fell(largest, largest_now)
     liver = fell(baseline["liver_size"], visit["liver_size"])
     if not known(liver) and known(visit["liver_enlarged"]):
         liver = 1.0 if visit.no("liver_enlarged") else 0.0
     parameters = {
-        "sum_product_diameters": (largest >= v["normal_node"] or sums > 0, fell(sums, sums_now), "nodes"),
+        "sum_product_diameters": (largest >= v["normal_node"] or sums > 0, shrunk, "nodes"),
         "spleen_length": (excess > 0, fell(excess, max(now, 0.0)) if known(now) else NAN, "spleen"),
         "liver_size": (baseline.yes("liver_enlarged") or baseline["liver_size"] > 0, liver, "liver"),
         "lymphocytes": (
@@ -154,7 +192,11 @@ def _group_a(baseline: Visit, visit: Visit, v: Limits) -> tuple[tuple[str, ...],
         for was, share, text in parameters.values()
         if was and share >= v["partial_fall"] - slack
     )
-    missing = tuple(name for name, (was, share, _) in parameters.items() if was and not known(share))
+    missing = tuple(
+        "largest_node" if name == "sum_product_diameters" and not known(sums) else name
+        for name, (was, share, _) in parameters.items()
+        if was and not known(share)
+    )
     return better, abnormal, missing
 
 

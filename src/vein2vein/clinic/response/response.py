@@ -51,6 +51,8 @@ class Response:
         Whether a later visit held the category for as long as the criteria ask.
     mrd_relapse_day : ndarray, shape (n,), or None
         First of two samples in a row with residual disease after one without (inf: none); None: not judged.
+    relapsed : ndarray of bool, shape (n, k), or None
+        Visits with disease after a remission; None: not told (``respond_visits`` tells it).
     """
 
     edition: str
@@ -68,6 +70,7 @@ class Response:
     lacking: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict[tuple[int, int], tuple[str, ...]])
     confirmed: Flags | None = None
     mrd_relapse_day: Floats | None = None
+    relapsed: Flags | None = None
 
 
 @dataclass(frozen=True)

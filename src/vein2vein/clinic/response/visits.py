@@ -16,6 +16,7 @@ from vein2vein.clinic.criteria import edition, editions
 from vein2vein.clinic.grades.grades import Flags, Floats
 from vein2vein.clinic.response import imwg, iwcll, lugano
 from vein2vein.clinic.response.disease_chart import SITES, Lesion, Verdict, Visit
+from vein2vein.clinic.response.remission_reasons import with_reasons
 from vein2vein.clinic.response.response import Response, respond_all
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy.course import Course
@@ -59,6 +60,7 @@ VISIT_ITEMS: dict[str, tuple[str, ...]] = {
         "antigen_positive_share", "csf_white_cells", "csf_red_cells", "csf_blasts", "cns_signs",
     ),
 }  # fmt: skip
+TWO_IN_A_ROW = ("response_imwg_2016",)  # editions that ask for two assessments in a row, of progression too
 _FLAGS = ("cytopenia_other_cause", "red_cell_transfusion", "daratumumab_interference")  # alone they make no visit
 
 
@@ -90,7 +92,7 @@ def respond_visits(
     if edition_name is not None and edition_name not in kin:
         raise InputError(unknown(f"edition of the criteria '{criteria}'", edition_name, kin))
     if criteria == "all":
-        return respond_all(course, criteria=edition_name or usual)
+        return with_reasons(course, respond_all(course, criteria=edition_name or usual))
     how = CRITERIA[criteria]
     rules = edition(edition_name or usual)
     charts = _charts(course, criteria, tuple(lesions))
@@ -167,7 +169,9 @@ def _response(
     mrd_negative = _mrd_negative(course, criteria, v, status >= max(names.index(c) for c in names if c == "PR"))
     return Response(
         name, days, names, status, best, response_day, mrd_negative, relapse, progression, np.full(n, "", dtype="<U8"),
-        {}, reasons, lacking, _confirmed(status, days, v.get("confirmed_after", 0.0)) & responding,
+        {}, reasons, lacking,
+        _confirmed(status, days, v.get("confirmed_after", 0.0)) & responding
+        | (_seen_twice(status) & (name in TWO_IN_A_ROW)),
     )  # fmt: skip
 
 
@@ -186,6 +190,16 @@ def _mrd_negative(course: Course, criteria: str, v: Mapping[str, float], in_resp
     return np.asarray((clear & in_response).any(axis=1))
 
 
+def _seen_twice(status: NDArray[np.int8]) -> Flags:
+    """Cells of progression that the evaluable visit before or after shows too."""
+    again = np.zeros(status.shape, dtype=bool)
+    for i, row in enumerate(status):
+        seen = np.flatnonzero(row >= 0)
+        both = (row[seen[:-1]] == 0) & (row[seen[1:]] == 0)
+        again[i, seen[:-1][both]] = again[i, seen[1:][both]] = True
+    return again
+
+
 def _confirmed(status: NDArray[np.int8], days: Floats, lasts: float) -> Flags:
     """Cells whose category, or a better one, is held at the next evaluable visits until ``lasts`` days later."""
     confirmed = np.zeros(status.shape, dtype=bool)
@@ -202,8 +216,24 @@ def _confirmed(status: NDArray[np.int8], days: Floats, lasts: float) -> Flags:
 
 
 def best_confirmed(response: Response) -> NDArray[np.str_]:
-    """Best confirmed category before progression, shape (n,); "" where none was confirmed."""
-    if response.confirmed is None or not response.status.shape[1]:
-        return np.full(len(response.best), "", dtype="<U4")
-    top = np.where(response.confirmed, response.status, -1).max(axis=1)
-    return np.array([response.categories[t] if t >= 0 else "" for t in top], dtype=str)
+    """Best category before progression that two visits hold, as far apart as the criteria ask, and all between them.
+
+    Shape (n,); "" where none is. A very good partial response after which a partial one is seen confirms the partial.
+    """
+    lasts = edition(response.edition).values.get("confirmed_after", 0.0)
+    found = [_held_best(row, response.days, day, lasts) for row, day in zip(response.status, response.progression_day)]
+    lowest = min(i for i, name in enumerate(response.categories) if name in ("MR", "PR"))
+    return np.array([response.categories[top] if top >= lowest else "" for top in found], dtype=str)
+
+
+def _held_best(row: NDArray[np.int8], days: Floats, progression: float, lasts: float) -> int:
+    seen = np.flatnonzero((row >= 0) & (days < progression))
+    best = -1
+    for at, column in enumerate(seen):
+        held = int(row[column])
+        for later in seen[at + 1 :]:
+            held = min(held, int(row[later]))
+            if days[later] - days[column] >= lasts:
+                best = max(best, held)
+                break
+    return best

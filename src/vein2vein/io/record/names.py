@@ -17,7 +17,10 @@ from vein2vein.io.record.meanings import phrases, read_words, word_card
 
 ATTRIBUTION, OVERRIDE = "attribution", "override"
 LONGEST_HEADER = 200
-FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion", "clock")
+TOLD = (  # said in words and shown as it stands: never graded, never inferred
+    "allergies", "code_status", "access", "antiseizure", "antibiotics", "cultures", "taper", "pending", "contact",
+)  # fmt: skip
+FACTS = ("age", "birth_date", "sex", "height", "disease", "product", "infusion", "clock", *TOLD)
 _LOINC = re.compile(r"\d{1,7}-\d")
 _UNIT = re.compile(r"(.*?)\s*(?:\[(.*)\]|\((.*)\)|,\s*(\S+))")
 

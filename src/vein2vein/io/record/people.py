@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
 from vein2vein.io.record.births import Birth, read_birth
 from vein2vein.io.record.mapping import TableMapping
-from vein2vein.io.record.record import Entry, Facts, Log, Moment
+from vein2vein.io.record.record import Entry, Facts, Log, Moment, plain
 from vein2vein.io.record.values import NotANumber, parse_value
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import all_diseases
@@ -22,6 +23,7 @@ from vein2vein.therapy.product import all_products
 
 OLDEST, TALLEST, SHORTEST = 120.0, 250.0, 30.0
 LIGHTEST, HEAVIEST = 1.5, 350.0
+LONGEST_TOLD = 160  # characters of a text that is shown as it stands
 APART = 2.0  # years between the age as stated and as counted, from which it is told
 ADULT = 18  # the adult card of B-ALL from this age on
 B_ALL = "b_all"
@@ -49,6 +51,7 @@ class Known:
     infusion: list[Moment] = field(default_factory=list["Moment"])  # as stated; the first of them is day 0
     birth: Birth | None = None
     clock: float = np.nan  # time of day of day 0, as a part of the day, in a record that counts days
+    told: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])  # words, with their places
 
 
 Given = dict[tuple[str, str], tuple[object, str]]
@@ -65,9 +68,15 @@ class FactReader:
         """Facts of the entries of one file; its mapping's [patient] comes first, and holds for these patients of it."""
         for name, text in mapping.patient.items():
             for label in dict.fromkeys(labels):
-                self._take(Entry(label, None, name, text, "", 0, f"patient.{name}"), mapping, log)
+                entry = Entry(label, None, name, text, "", 0, f"patient.{name}")
+                if name in names.TOLD:
+                    _tell(self.known[label], entry, log)
+                else:
+                    self._take(entry, mapping, log)
         for entry in entries:
-            if entry.name in names.FACTS or (entry.name == WEIGHT and entry.time is None):
+            if entry.name in names.TOLD:
+                _tell(self.known[entry.patient], entry, log)
+            elif entry.name in names.FACTS or (entry.name == WEIGHT and entry.time is None):
                 self._take(entry, mapping, log)
 
     def _take(self, entry: Entry, mapping: TableMapping, log: Log) -> None:
@@ -114,6 +123,19 @@ def read_facts(entries: Sequence[Entry], mapping: TableMapping, labels: Iterable
     reader = FactReader(labels)
     reader.read(entries, mapping, labels, log)
     return reader.known
+
+
+def _tell(known: Known, entry: Entry, log: Log) -> None:
+    """Keep what is said in words as it stands, each text once, with its time and its place.
+
+    No word means "nothing" here: ``none`` is an answer about allergies, and ``DNR`` one about resuscitation.
+    """
+    text = f"{entry.value} {entry.unit}".strip()
+    if not text:
+        return
+    when = f"{entry.time:%Y-%m-%d}: " if isinstance(entry.time, date) else ""
+    place = f" [{Path(log.file).name}:{entry.line}]" if entry.line else ""
+    known.told.setdefault(entry.name, {}).setdefault(plain(text), f"{when}{text[:LONGEST_TOLD]}{place}")
 
 
 def _infused(known: Known, moment: Moment, mapping: TableMapping, *, stated: bool) -> None:
@@ -199,6 +221,7 @@ def facts_of(
         tuple(k.product for k in known),
         tuple(moment is not None for moment in moments),
         moments,
+        tuple({name: "; ".join(texts.values()) for name, texts in k.told.items()} for k in known),
     )
 
 

@@ -152,6 +152,9 @@ class Facts:
         Whether the days were computed from dates.
     infused : tuple of datetime, date or None
         Moment of day 0 where the file says it; () or None: it does not, or the record is de-identified.
+    told : tuple of mapping
+        What the file says in words of each patient (``names.TOLD``), as it stands, with date and place; () where the
+        record is de-identified.
     """
 
     label: tuple[str, ...]
@@ -163,6 +166,7 @@ class Facts:
     product: tuple[str, ...]
     dated: tuple[bool, ...]
     infused: tuple[datetime | date | None, ...] = ()
+    told: tuple[Mapping[str, str], ...] = ()
 
 
 class Tally(NamedTuple):
@@ -252,7 +256,7 @@ def chosen(record: Record, places: Sequence[int]) -> Record:
     told = (f"{rows} set aside that may be of any patient of the file",) if nobodys else ()
     cut: dict[str, Any] = {
         name: tuple(held[i] for i in places)
-        for name in ("label", "sex", "disease", "product", "dated", "infused")
+        for name in ("label", "sex", "disease", "product", "dated", "infused", "told")
         if (held := getattr(facts, name))
     }
     return replace(

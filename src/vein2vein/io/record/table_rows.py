@@ -165,7 +165,8 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
                 text, named = f"{label} {value}"[:80], table.header[name_columns[0]]
                 found += [_unread(patient, when, one, text, unit, line, named, until) for one in may_be]
             continue
-        constant = name in TIMELESS or (name == WEIGHT and not any(cells[c].strip() for c in when_at))
+        timeless = name == WEIGHT or name in names.TOLD
+        constant = name in TIMELESS or (timeless and not any(cells[c].strip() for c in when_at))
         when = None if constant else _infusion_time(cells, line, table, how, log, name, value)
         if when is None and not constant and not (name == "infusion" and value):
             if is_graded(name):

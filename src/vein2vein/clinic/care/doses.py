@@ -1,0 +1,285 @@
+"""One dose for one patient: by weight, never above a cap of the dose or the day, and why it may not be given now.
+
+Caps (criteria/dosing.toml) and equivalents (criteria/guidance.toml) are data. A drug without a cap has no dose here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
+from vein2vein.clinic.criteria import edition, reference, rows_of
+from vein2vein.errors import InputError
+from vein2vein.therapy import vocabulary
+from vein2vein.therapy.course import Course
+
+HOURS, MINUTES = 24, 60  # of a day, of an hour
+NAN, INF = math.nan, math.inf
+LEVELS = ("gcsf",)  # charted as running or not: no amount can be added up
+STEROIDS = ("dexamethasone", "methylprednisolone", "prednisone", "hydrocortisone")
+"""Steroids whose doses are told as each other; the first is the measure."""
+
+
+@dataclass(frozen=True)
+class DoseCap:
+    """A row of criteria/dosing.toml: the most of a drug that advice may name.
+
+    Attributes
+    ----------
+    drug, unit : str
+    most, most_per_kg : float
+        One dose: in the unit, and per kg of body weight; the smaller holds.
+    most_day, most_day_per_kg : float
+        All doses of 24 hours.
+    doses : float
+        Doses in all.
+    mark, why : str
+    """
+
+    drug: str
+    unit: str
+    mark: str
+    most: float = INF
+    most_per_kg: float = INF
+    most_day: float = INF
+    most_day_per_kg: float = INF
+    doses: float = INF
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class WeightForAge:
+    """A row of criteria/weight_for_age.toml: weights (kg) below this age that are taken as read."""
+
+    age_below: float
+    low: float
+    high: float
+    mark: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a row of advice asks to give.
+
+    Attributes
+    ----------
+    drug : str
+        "" nothing.
+    rule : str
+        ``tocilizumab`` or ``immunoglobulin``: a dose rule of its own; "" the fields below.
+    mg, mg_per_kg, ug_per_kg : float
+        The smaller of the first two holds; inf or NaN: not so.
+    every_hours : float
+        NaN: once.
+    mark : str
+        Of the dose by weight.
+    """
+
+    drug: str
+    rule: str = ""
+    mg: float = INF
+    mg_per_kg: float = INF
+    ug_per_kg: float = NAN
+    every_hours: float = NAN
+    mark: str = ""
+
+
+def cap_of(drug: str) -> DoseCap:
+    """The cap of a drug.
+
+    Raises
+    ------
+    InputError
+        There is none: no dose may be named.
+    """
+    for row in rows_of("dosing", DoseCap):
+        if row.drug == drug:
+            return row
+    raise InputError(f"no cap is known for '{drug}': no dose of it is named; add one to the dose rules.")
+
+
+def check_patient(weight: float, age: float) -> None:
+    """Refuse a weight or an age that nobody has.
+
+    Raises
+    ------
+    InputError
+        One sentence: what was found and what was expected.
+    """
+    if not math.isnan(weight) and not 0 < weight <= vocabulary.WEIGHT:
+        raise InputError(f"found a weight of {weight:g} kg; expected more than 0 and at most {vocabulary.WEIGHT:g} kg.")
+    oldest = edition("indications").values["oldest"]
+    if not math.isnan(age) and not 0 <= age <= oldest:
+        raise InputError(f"found an age of {age:g} years; expected 0 to {oldest:g}: no scale covers it, no advice.")
+
+
+def withheld(weight: float, age: float) -> str:
+    """Why no dose is named for this patient, in one sentence; "" where one is."""
+    if math.isnan(weight):
+        return "the dose needs the weight"
+    for row in rows_of("weight_for_age", WeightForAge):
+        if age < row.age_below:
+            if row.low <= weight <= row.high:
+                return ""
+            return (
+                f"{weight:g} kg at {age:g} years is outside {row.low:g} to {row.high:g} kg: check both; no dose is told"
+            )
+    return ""
+
+
+def is_child(weight: float, age: float) -> bool:
+    """Whether advice for children holds: by age; where that is unknown by a low weight, or where both are unknown."""
+    v = edition("guidance").values
+    if not math.isnan(age):
+        return age < v["adult"]
+    return not weight >= v["child_below"]
+
+
+def one_dose(asked: Asked, weight: float, *, child: bool = False) -> tuple[float, tuple[str, ...]]:
+    """One dose for this weight (NaN: none), never above the caps of the drug, and what to know about it.
+
+    Parameters
+    ----------
+    asked : Asked
+    weight : float
+        kg.
+    child : bool
+        The rule by weight is told even where the fixed dose is the smaller one.
+    """
+    if not asked.drug or not math.isfinite(weight):
+        return NAN, ()
+    cap = cap_of(asked.drug)
+    dose, notes = _by_rule(asked, weight) if asked.rule else _by_weight(asked, weight, child)
+    if not math.isfinite(dose):
+        return NAN, notes
+    most = min(cap.most, cap.most_per_kg * weight)
+    if not math.isnan(asked.every_hours):
+        most = min(most, day_cap(cap, weight) * asked.every_hours / HOURS)
+    if dose > most:
+        notes = (*notes, f"held to the cap of {most:.4g} {cap.unit} ({reference(cap.mark)})")
+    return min(dose, most), notes
+
+
+def day_cap(cap: DoseCap, weight: float) -> float:
+    """The most of a drug in 24 hours for this weight."""
+    return min(cap.most_day, cap.most_day_per_kg * weight)
+
+
+def _by_rule(asked: Asked, weight: float) -> tuple[float, tuple[str, ...]]:
+    if asked.rule == "immunoglobulin":
+        return float(immunoglobulin_dose(weight)), ()
+    d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
+    notes = [f"{dose / weight:.3g} mg/kg"]
+    if dose >= d["tocilizumab_most_mg"]:
+        notes = [f"capped at {d['tocilizumab_most_mg']:g} mg"]
+    light = d["tocilizumab_light_below"]
+    if abs(weight - light) <= 1:
+        notes.append(f"the dose per kg steps down at {light:g} kg: check the weight")
+    return dose, tuple(notes)
+
+
+def _by_weight(asked: Asked, weight: float, child: bool) -> tuple[float, tuple[str, ...]]:
+    if not math.isnan(asked.ug_per_kg):
+        return asked.ug_per_kg * weight, ()
+    per_kg = asked.mg_per_kg * weight
+    dose = min(asked.mg, per_kg)
+    by_weight = (child or per_kg < asked.mg) and max(asked.mg, per_kg) < INF
+    why = f"{asked.mg_per_kg:g} mg/kg, up to {asked.mg:g} mg [{reference(asked.mark)}]"
+    return dose, (why,) if by_weight else ()
+
+
+def equivalents(drug: str, dose: float) -> str:
+    """A dose of a steroid as the others (mg), in words; "" for another drug or no dose."""
+    if drug not in STEROIDS or not math.isfinite(dose):
+        return ""
+    told = dose / _per_dexamethasone(drug)
+    others = [f"{name} {_amount(told * _per_dexamethasone(name))} mg" for name in STEROIDS if name != drug]
+    mark = edition("guidance").thresholds[f"{STEROIDS[1]}_per_dexamethasone"].mark
+    return f"equals {', '.join(others)} [{reference(mark)}]"
+
+
+def _amount(mg: float) -> str:
+    """Milligrams as one reads them: three digits, and no powers of ten."""
+    return f"{float(f'{mg:.3g}'):g}"
+
+
+def _per_dexamethasone(drug: str) -> float:
+    return 1.0 if drug == STEROIDS[0] else edition("guidance").values[f"{drug}_per_dexamethasone"]
+
+
+def ago(days: float) -> str:
+    """How long ago something was, in hours, or in minutes where it is less than one."""
+    minutes = round(days * HOURS * MINUTES)
+    if minutes < 1:
+        return "given just now"
+    if minutes < MINUTES:
+        return f"{minutes} minute{'s'[: minutes != 1]} ago"
+    return f"{days * HOURS:.1f} hours ago"
+
+
+def _given(course: Course, drug: str, position: int, day: float) -> tuple[np.ndarray, np.ndarray]:
+    """Days and amounts of what was given of a drug up to a day."""
+    there = course.positive(drug)[position] & (course.days <= day)
+    return course.days[there], course.dense(drug)[position][there]
+
+
+def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
+    """Why one more dose of tocilizumab may not be given now; () where it may."""
+    d = edition("dosing").values
+    given, _ = _given(course, "tocilizumab", position, day)
+    told: list[str] = []
+    if len(given) >= d["tocilizumab_most"]:
+        told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
+    recent = int((given > day - 1).sum())
+    if recent >= d["tocilizumab_most_in_24h"]:
+        told.append(f"{recent} doses in 24 hours; at most {d['tocilizumab_most_in_24h']:g}")
+    if len(given) and day - given[-1] < d["tocilizumab_interval"] - d["tolerance"]:
+        least = f"at least {HOURS * d['tocilizumab_interval']:.0f} hours"
+        told.append(f"the last dose was {ago(day - float(given[-1]))}; {least}")
+    return tuple(told)
+
+
+def blocks(asked: Asked, dose: float, weight: float, course: Course, position: int, day: float) -> tuple[str, ...]:
+    """Why this dose may not be given now; () where it may."""
+    if not asked.drug or asked.drug not in course:
+        return ()
+    if asked.drug == "tocilizumab":
+        return tocilizumab_blocks(course, position, day)
+    d, cap = edition("dosing").values, cap_of(asked.drug)
+    given, amounts = _given(course, asked.drug, position, day)
+    if not len(given):
+        return ()
+    told: list[str] = []
+    if len(given) >= cap.doses:
+        told.append(f"{len(given)} dose{'s'[: len(given) != 1]} given; at most {cap.doses:g} in all")
+    interval = d["immunoglobulin_interval"] if asked.rule == "immunoglobulin" else asked.every_hours / HOURS
+    if day - given[-1] < interval - d["tolerance"]:
+        span = f"{interval:g} days" if interval > 1 else f"{interval * HOURS:g} hours"
+        told.append(f"the last dose was {ago(day - float(given[-1]))}; every {span}")
+    if asked.drug not in LEVELS and math.isfinite(dose):
+        total, most = float(amounts[given > day - 1].sum()), day_cap(cap, weight)
+        if total + dose > most * (1 + d["tolerance"]):
+            told.append(f"{total:.4g} {cap.unit} in 24 hours; with this dose more than {most:.4g} {cap.unit} a day")
+    return tuple(told)
+
+
+def other_steroids(drug: str, course: Course, position: int, day: float) -> tuple[str, ...]:
+    """What to know where another steroid was given within 24 hours."""
+    if drug not in STEROIDS:
+        return ()
+    told: list[str] = []
+    for name in STEROIDS:
+        if name == drug or name not in course:
+            continue
+        given, amounts = _given(course, name, position, day)
+        total = float(amounts[given > day - 1].sum())
+        if total > 0:
+            same = total / _per_dexamethasone(name) * _per_dexamethasone(drug)
+            told.append(
+                f"{name} {total:.4g} mg in 24 hours equals {drug} {_amount(same)} mg: instead of it, not with it"
+            )
+    return tuple(told)

@@ -1,0 +1,188 @@
+"""What the papers of a referral tell: the letter's facts, label criteria, records, lists of centers. No page yet."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vein2vein.analytes import all_analytes
+from vein2vein.card_reading import read
+from vein2vein.cards import Card, parse_card
+from vein2vein.clinic.care.eligibility import NOT_MET
+from vein2vein.clinic.care.label_card import find_label
+from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
+from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.patient import Patient, patient_from_card
+from vein2vein.therapy.patient_card import patient_card, titles
+from vein2vein.therapy.product import Product, find_product
+from vein2vein.therapy.referral import RECORDS, Referral
+
+PERFORMANCE = ("ecog", "karnofsky", "lansky")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A row of the letter; an empty value is to be obtained."""
+
+    title: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient's referral.
+
+    Attributes
+    ----------
+    card : Card
+    patient : Patient
+        n = 1; what the card does not give is assumed in it, so that nothing is told from it but what is known.
+    told : object
+        The declared record of the card: what was given, None or "" for all else.
+    referral : Referral
+    disease : Disease
+        Whose facts the card has.
+    title : str
+        The disease in print.
+    labels : tuple of LabelVerdict
+        Criteria of each label, met, not met or unknown, and what would settle it.
+    products : tuple of Product
+        Those of the labels of which no criterion is known not to be met.
+    """
+
+    card: Card
+    patient: Patient
+    told: Any
+    referral: Referral
+    disease: Disease
+    title: str
+    labels: tuple[LabelVerdict, ...]
+    products: tuple[Product, ...]
+
+
+@cache
+def texts() -> Card:
+    """The card with the rows of the letter, the lists of centers and the codes."""
+    return parse_card(Path(__file__).with_name("refer.toml").read_text(encoding="utf-8"), "refer.toml")
+
+
+def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tuple[Case, tuple[str, ...]]:
+    """Read a patient's card for a referral.
+
+    Parameters
+    ----------
+    card : Card
+    on : date
+        The day on which a label must be in force.
+    product : Product, optional
+        The only one that the papers speak of; default: every product with a label.
+
+    Returns
+    -------
+    Case
+    notes : tuple of str
+        What is unusual.
+
+    Raises
+    ------
+    InputError
+        As ``patient_from_card``; a product without a label.
+    """
+    told_to_model = readable(card)
+    patient, notes = patient_from_card(told_to_model)
+    told = read(told_to_model, patient_card())
+    asked = label_patient(card)
+    verdicts = judge_labels(asked, [find_label(product.name)] if product else None, on=on)
+    possible = tuple(find_product(one.product) for one in verdicts if one.uses and one.state != NOT_MET)
+    title = disease_title(asked.disease)
+    disease = find_disease(patient.disease)
+    case = Case(card, patient, told, told.referral or Referral(), disease, title, verdicts, possible)
+    return case, tuple(note for note in notes if not note.startswith("not given"))
+
+
+def who(case: Case) -> list[Fact]:
+    """Who the patient is."""
+    height = "" if case.told.height is None else f"{case.told.height:g} cm"
+    return [
+        Fact("name", case.told.name),
+        Fact("age at collection", f"{case.told.age:g} years"),
+        Fact("sex", case.told.sex),
+        Fact("weight", f"{case.told.weight:g} kg"),
+        Fact("height", height),
+        Fact("adult who stays along", case.referral.helper),
+    ]
+
+
+def course(case: Case) -> list[Fact]:
+    """The disease so far in sentences: diagnosis, each line of treatment, how things are now."""
+    treatments = [Fact(f"line {i}", line) for i, line in enumerate(case.referral.treatments, 1)]
+    return [
+        Fact("diagnosis", case.title),
+        Fact("found", case.referral.found),
+        *(treatments or [Fact("treatments with dates, drugs and best response", "")]),
+        Fact("state now", case.referral.state),
+    ]
+
+
+def history(case: Case) -> list[Fact]:
+    """Facts of the disease and of what was done."""
+    return [*_rows(case), *_antigens(case), *_last_doses(case)]
+
+
+def values(case: Case) -> list[Fact]:
+    """Laboratory values and other measurements: those that a center reads first, then what else the card gives."""
+    given = _baseline(case)
+    names = dict.fromkeys([*texts().texts("values", "names"), *given])
+    day = Fact("measured on", case.referral.measured)
+    state = [] if set(PERFORMANCE) & set(given) else [Fact("performance status", "")]
+    return [day, *state, *(Fact(all_analytes()[name].title, _amount(name, given.get(name))) for name in names)]
+
+
+def _baseline(case: Case) -> dict[str, float]:
+    return {name: float(column[0]) for name, column in case.patient.baseline.items()}
+
+
+def _amount(name: str, value: float | None) -> str:
+    unit = all_analytes()[name].unit
+    return "" if value is None else f"{value:g}" if unit == "1" else f"{value:g} {unit}"
+
+
+def _rows(case: Case) -> Iterator[Fact]:
+    known = titles("fields")
+    for row in texts().tables("rows"):
+        if case.disease.lineage not in row.get("lineages", [case.disease.lineage]):
+            continue
+        name = row["field"]
+        value, unit = getattr(case.told, name), known.get(name, {}).get("unit", "1")
+        title = row.get("title") or known[name]["title"]
+        shown = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+        yield Fact(title, shown if not shown or unit == "1" else f"{shown} {unit}")
+
+
+def _antigens(case: Case) -> Iterator[Fact]:
+    for name in dict.fromkeys(one for product in case.products for one in (product.target_a, product.target_b) if one):
+        told = case.told.antigens.get(name)
+        shown = "" if told is None else told if isinstance(told, str) else f"{told:g} molecules per cell"
+        yield Fact(f"{name} on the tumor, newest sample", shown)
+
+
+def _last_doses(case: Case) -> Iterator[Fact]:
+    if not case.told.last_given:
+        yield Fact("last dose of each drug", "")
+    for name, days in case.told.last_given.items():
+        yield Fact(f"last dose of {name.replace('_', ' ')}", f"{days} days before the planned collection")
+
+
+def records(case: Case) -> list[tuple[str, bool]]:
+    """Records that centers ask for: (name, whether it is at hand)."""
+    return [(name, name in case.referral.records) for name in RECORDS]
+
+
+def finders(case: Case) -> tuple[list[str], str]:
+    """Lists of centers by the names of the makers, in alphabetical order; and the one that no maker keeps."""
+    known: Mapping[str, str] = texts().table("finders")
+    return sorted({known[one.name] for one in case.products if one.name in known}), known["neutral"]

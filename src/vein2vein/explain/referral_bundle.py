@@ -1,0 +1,118 @@
+"""A referral as a FHIR R4 bundle: the patient, the disease, what was measured, the records at hand."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vein2vein.analytes import all_analytes
+from vein2vein.explain.languages import SOURCE, read_catalog
+from vein2vein.explain.referral import Case, records, texts
+
+Resource = dict[str, object]
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "vein2vein/referral")
+LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
+OWN = "urn:vein2vein:analyte"
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+
+
+def bundle_of(case: Case, made: datetime.datetime) -> Resource:
+    """Write a referral as a bundle that a center's system, and ``read_record`` with a day 0, can read.
+
+    Parameters
+    ----------
+    case : Case
+    made : datetime
+        When the papers were made, with its zone; values without a day of measurement are issued then.
+
+    Returns
+    -------
+    dict
+        Of type collection. What is not known is left out: no date of birth, no value that the card does not give.
+    """
+    resources = [_patient(case), _condition(case), *_observations(case, made), *_documents(case, made)]
+    entries = [{"fullUrl": _url(one), "resource": one} for one in resources]
+    return {"resourceType": "Bundle", "type": "collection", "timestamp": _instant(made), "entry": entries}
+
+
+def _url(resource: Mapping[str, object]) -> str:
+    return f"urn:uuid:{uuid.uuid5(NAMESPACE, '{resourceType}/{id}'.format(**resource))}"
+
+
+def _instant(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _subject() -> dict[str, str]:
+    return {"reference": _url({"resourceType": "Patient", "id": "patient"})}
+
+
+def _patient(case: Case) -> Resource:
+    found: Resource = {"resourceType": "Patient", "id": "patient"}
+    if case.told.name:
+        found["name"] = [{"text": case.told.name}]
+    if case.told.sex:
+        found["gender"] = case.told.sex
+    return found
+
+
+def _condition(case: Case) -> Resource:
+    code = texts().get("icd10", str(case.card.get("disease")), default=None)
+    coding = [{"system": OWN, "code": "disease"}, *([{"system": ICD10, "code": code}] if code else [])]
+    found: Resource = {
+        "resourceType": "Condition",
+        "id": "disease",
+        "clinicalStatus": {"coding": [{"system": HL7 + "condition-clinical", "code": "active"}]},
+        "code": {"coding": coding, "text": str(case.card.get("disease"))},
+        "subject": _subject(),
+    }
+    if case.referral.found:
+        found["note"] = [{"text": f"found {case.referral.found}"}]
+    return found
+
+
+def _observations(case: Case, made: datetime.datetime) -> Iterator[Resource]:
+    known: Mapping[str, Mapping[str, str]] = texts().table("observations")
+    given: dict[str, tuple[str, float, str, str]] = {}
+    for field, one in known.items():
+        if (value := getattr(case.told, field)) is not None:
+            given[one["analyte"]] = (one["analyte"], value, one["unit"], one.get("loinc", ""))
+    for name, column in case.patient.baseline.items():
+        given[name] = (name, float(column[0]), all_analytes()[name].unit, all_analytes()[name].loinc)
+    for name, value, unit, loinc in given.values():
+        own = {"system": OWN, "code": name}
+        found: Resource = {
+            "resourceType": "Observation",
+            "id": name.replace("_", "-"),
+            "status": "final",
+            "code": {"coding": [{"system": LOINC, "code": loinc}, own] if loinc else [own]},
+            "subject": _subject(),
+            "issued": _instant(made),
+            "valueQuantity": _quantity(value, unit),
+        }
+        if case.referral.measured:
+            found["effectiveDateTime"] = case.referral.measured
+        yield found
+
+
+def _quantity(value: float, unit: str) -> dict[str, Any]:
+    coded = texts().get("ucum", unit, default=unit)
+    return {"value": value, "unit": unit, "system": UCUM, "code": coded}
+
+
+def _documents(case: Case, made: datetime.datetime) -> Iterator[Resource]:
+    words = read_catalog(SOURCE).text
+    for name, there in records(case):
+        if there:
+            yield {
+                "resourceType": "DocumentReference",
+                "id": f"record-{name.replace('_', '-')}",
+                "status": "current",
+                "type": {"text": words[f"record_{name}"]},
+                "subject": _subject(),
+                "date": _instant(made),
+                "content": [{"attachment": {"title": words[f"record_{name}"]}}],
+            }

@@ -1,0 +1,43 @@
+"""What a patient's card may say for a referral to a treatment center, besides the facts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from vein2vein.declared import Record, listed, text
+
+# Records that centers ask for, in the order of the checklist; the pages name them in words
+RECORDS = (
+    "letter", "markers", "slides", "marrow", "genes", "scans", "treatments", "last_doses", "blood", "virus", "heart",
+    "vaccines", "medicines", "fitness", "helper", "stay", "insurance", "passport", "language",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Referral(Record):
+    """What the papers of a referral say besides the facts of the patient; what is left out is shown as to obtain."""
+
+    navigator: Annotated[str, text("Who helps the family on the way, and how to reach them")] = ""
+    physician: Annotated[str, text("Treating physician and hospital")] = ""
+    center: Annotated[str, text("Treatment center that the papers go to")] = ""
+    helper: Annotated[str, text("Adult who stays with the patient day and night")] = ""
+    found: Annotated[str, text("When the disease was found, such as 2024-05")] = ""
+    treatments: Annotated[
+        tuple[str, ...], listed("Each line of treatment: dates, drugs, best response", 'texts such as ["2024: CR"]')
+    ] = ()
+    state: Annotated[str, text("How the disease is now, in a sentence")] = ""
+    measured: Annotated[str, text("Day on which the values were measured, such as 2026-11-20")] = ""
+    records: Annotated[
+        tuple[str, ...], listed("Records at hand", 'names such as ["letter", "scans"]', choices=RECORDS, each="record")
+    ] = ()
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A day of measurement that is none."""
+        if self.measured:
+            try:
+                datetime.date.fromisoformat(self.measured)
+            except ValueError:
+                yield "measured", f"found '{self.measured}', expected year-month-day such as 2026-11-20."
