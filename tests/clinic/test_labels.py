@@ -103,9 +103,22 @@ def test_a_bad_label_card_is_refused_where_it_is_wrong(old, new, told):
         (History(), 2, 1), (History(), 1, -1), (History(relapses=0), 2, -1), (History(relapses=1), 1, 1),
         (History(relapses=0, refractory=False), 2, 0), (History(refractory=True), 1, 1),
         (History(days_to_relapse=900), 1, 1), (History(relapse_after_transplant=True), 1, 1),
-        (History(refractory=False), 1, -1),
+        (History(refractory=False), 1, -1), (History(relapses=0, days_to_relapse=200), 2, -1),
+        (History(relapses=0, relapse_after_transplant=True), 1, -1),
     ],
 )  # fmt: skip
 def test_relapsed_or_refractory_by_what_is_told(history, lines, state):
     found = judge_labels(LabelPatient("mcl", 60, lines, history), [find_label("brexucabtagene_autoleucel")])
+    assert found[0].state == state
+
+
+@pytest.mark.parametrize(
+    ("history", "state"),
+    [
+        (History(refractory=False), -1), (History(refractory=False, relapses=1), -1),
+        (History(refractory=False, relapses=0), 0), (History(refractory=False, days_to_relapse=200), 1),
+    ],
+)  # fmt: skip
+def test_not_refractory_alone_does_not_say_that_nothing_came_back(history, state):
+    found = judge_labels(LabelPatient("lbcl", 60, 1, history), [find_label("axicabtagene_ciloleucel")])
     assert found[0].state == state

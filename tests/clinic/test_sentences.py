@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from vein2vein.clinic.care.doses import Asked, equivalents, one_dose, tocilizumab_blocks
+from vein2vein.clinic.care.doses import Asked, blocks, equivalents, one_dose, other_steroids, tocilizumab_blocks
 from vein2vein.clinic.care.eligibility import b_all_status, eligible, lymphoma_second_line, reasons, to_obtain
 from vein2vein.clinic.care.suggestions import second_dose
 from vein2vein.clinic.grades.grades import because, lacking
@@ -213,3 +213,25 @@ def test_the_highest_grade_of_a_finding():
     course, found = cytokine_release()
     assert apply_overrides(found, [decided(grade=5)], course)[0]["crs_astct"].grade.tolist() == [[2, 5]]
     assert apply_overrides(found, [decided(grade=0)], course)[0]["crs_astct"].grade.tolist() == [[2, 0]]
+
+
+@pytest.mark.parametrize("drug", ["tocilizumab", "anakinra", "dexamethasone"])
+def test_a_row_that_was_not_understood_may_have_been_a_dose(drug):
+    days = np.array([1.0, 1.25])
+    course = Course(np.array([0]), days, {drug: np.full((1, 2), np.nan)}, unread={drug: np.array([[True, False]])})
+    asked = Asked(drug, mg=100, mg_per_kg=2, every_hours=6)
+    found = blocks(asked, 28.0, 14.0, course, 0, 1.25)
+    assert found == (
+        f"a row of {drug} was not understood (6.0 hours ago): whether a dose was given is not known; settle it first",
+    )
+    assert blocks(asked, 28.0, 14.0, course, 0, 2.5) == ()
+
+
+def test_another_steroid_of_unknown_amount_is_told():
+    days, name = np.array([1.0]), "methylprednisolone"
+    given = Course(np.array([0]), days, {name: np.zeros((1, 1))}, above={name: np.array([[True]])})
+    assert other_steroids("dexamethasone", given, 0, 1.1) == (
+        "methylprednisolone was given in 24 hours in an amount that is not known: instead of it, not with it",
+    )
+    unread = Course(np.array([0]), days, {name: np.full((1, 1), np.nan)}, unread={name: np.array([[True]])})
+    assert "not understood" in other_steroids("dexamethasone", unread, 0, 1.1)[0]

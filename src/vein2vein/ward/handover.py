@@ -149,9 +149,9 @@ def given(watch: WardRound) -> list[Fact]:
         _tocilizumab(watch),
         _steroid(watch),
         _fact("Taper", watch.told.get("taper", "")),
-        Fact("Other", _each_last(watch, OTHER_DRUGS) or "none charted"),
+        _others(watch, "Other", OTHER_DRUGS),
         _fact("Antiseizure", watch.told.get("antiseizure", "")),
-        Fact("IVIG", _each_last(watch, ("ivig", "scig")) or "none charted"),
+        _others(watch, "IVIG", ("ivig", "scig")),
     ]
 
 
@@ -295,6 +295,16 @@ def _rows(watch: WardRound, names: Iterable[str], until: float = np.inf) -> list
             value = float(course.values[name][0, column])
             found.append(Row(watch.patient, float(course.days[column]), name, value, False, "given", ""))
     return sorted(found, key=lambda row: row.day)
+
+
+def _others(watch: WardRound, title: str, names: Iterable[str]) -> Fact:
+    """The last dose of each of some drugs; a row that was not understood may have been one, and is said."""
+    names = tuple(names)
+    unread = [name_of(name) for name in names if watch.course.marked(watch.course.unread, name).any()]
+    last = _each_last(watch, names)
+    if not unread:
+        return Fact(title, last or "none charted")
+    return Fact(title, "; ".join(filter(None, (last, f"a row was not understood: {', '.join(unread)}"))), False)
 
 
 def _each_last(watch: WardRound, names: Iterable[str]) -> str:

@@ -204,6 +204,8 @@ def _watch(
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
     course = _own(own)
+    if weight is None:
+        notes += _weights_differ(course, kg)
     if f"crs_{scale}" != ADVISED:
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
     names = shown_findings(scale)
@@ -241,6 +243,18 @@ def _watch(
         {} if facts is None or not facts.told else facts.told[i],
         np.nan if facts is None else float(facts.height[i]), "" if facts is None else facts.sex[i],
     )  # fmt: skip
+
+
+def _weights_differ(course: Course, kg: float) -> tuple[str, ...]:
+    """That a charted weight is not that for which doses stand; () where all are near it."""
+    row = course.dense("weight")[0]
+    found, limit = row[np.isfinite(row)], _choices()["weight_differs"]
+    if not found.size or not (np.abs(found - kg) > limit * kg).any():
+        return ()
+    return (
+        f"weights of {found.min():g} to {found.max():g} kg are charted, the last {found[-1]:g} kg; "
+        f"doses stand for {kg:g} kg: check it, or give --weight",
+    )
 
 
 def death_day(course: Course) -> float:
@@ -336,4 +350,9 @@ def missing_now(watch: WardRound) -> dict[str, tuple[str, ...]]:
 @cache
 def _recent() -> float:
     """Days for which a sign or a value counts as of today's round."""
-    return read_parameter_file(Path(__file__).with_name("ward.toml")).values()["recent"]
+    return _choices()["recent"]
+
+
+@cache
+def _choices() -> Mapping[str, float]:
+    return read_parameter_file(Path(__file__).with_name("ward.toml")).values()

@@ -227,11 +227,20 @@ def _given(course: Course, drug: str, position: int, day: float) -> tuple[np.nda
     return course.days[there], course.dense(drug)[position][there]
 
 
+def _not_understood(course: Course, drug: str, position: int, day: float, span: float) -> tuple[str, ...]:
+    """That a row of a drug within its interval was not understood: it may have been a dose; () where none is."""
+    unread = course.marked(course.unread, drug)[position] & (course.days <= day) & (course.days > day - span)
+    if not unread.any():
+        return ()
+    when = ago(day - float(course.days[unread][-1]))
+    return (f"a row of {drug} was not understood ({when}): whether a dose was given is not known; settle it first",)
+
+
 def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why one more dose of tocilizumab may not be given now; () where it may."""
     d = edition("dosing").values
     given, _ = _given(course, "tocilizumab", position, day)
-    told: list[str] = []
+    told = [*_not_understood(course, "tocilizumab", position, day, 1.0)]
     if len(given) >= d["tocilizumab_most"]:
         told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
     recent = int((given > day - 1).sum())
@@ -245,15 +254,15 @@ def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, 
 
 def blocks(asked: Asked, dose: float, weight: float, course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why this dose may not be given now; () where it may."""
-    if not asked.drug or asked.drug not in course:
+    if not asked.drug:
         return ()
     if asked.drug == "tocilizumab":
         return tocilizumab_blocks(course, position, day)
     d, cap = edition("dosing").values, cap_of(asked.drug)
     given, amounts = _given(course, asked.drug, position, day)
+    told = [*_not_understood(course, asked.drug, position, day, 1.0)]
     if not len(given):
-        return ()
-    told: list[str] = []
+        return tuple(told)
     if len(given) >= cap.doses:
         told.append(f"{len(given)} dose{'s'[: len(given) != 1]} given; at most {cap.doses:g} in all")
     interval = d["immunoglobulin_interval"] if asked.rule == "immunoglobulin" else asked.every_hours / HOURS
@@ -273,11 +282,15 @@ def other_steroids(drug: str, course: Course, position: int, day: float) -> tupl
         return ()
     told: list[str] = []
     for name in STEROIDS:
-        if name == drug or name not in course:
+        if name == drug:
             continue
+        told += _not_understood(course, name, position, day, 1.0)
         given, amounts = _given(course, name, position, day)
-        total = float(amounts[given > day - 1].sum())
-        if total > 0:
+        recent = amounts[given > day - 1]
+        total = float(recent[recent > 0].sum())
+        if recent.size and not (recent > 0).all():
+            told.append(f"{name} was given in 24 hours in an amount that is not known: instead of it, not with it")
+        elif total > 0:
             same = total / _per_dexamethasone(name) * _per_dexamethasone(drug)
             told.append(
                 f"{name} {total:.4g} mg in 24 hours equals {drug} {_amount(same)} mg: instead of it, not with it"

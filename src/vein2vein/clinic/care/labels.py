@@ -282,7 +282,8 @@ def _second_relapse(patient: LabelPatient) -> Criterion:
 def _early_relapse(patient: LabelPatient) -> Criterion:
     h = patient.history
     days = math.nan if h.days_to_relapse is None else h.days_to_relapse
-    found = lymphoma_second_line(refractory=h.refractory, days_to_relapse=days)
+    without = h.refractory is False and h.relapses != 0  # not refractory alone does not say that nothing came back
+    found = lymphoma_second_line(refractory=None if without else h.refractory, days_to_relapse=days)
     settles = "history.refractory = true or false, or history.days_to_relapse = days from the end of the first line"
     return _state(found, "first line: refractory, or relapse within 12 months", "history.days_to_relapse", settles)
 
@@ -301,7 +302,10 @@ def _relapsed(patient: LabelPatient) -> tuple[int, str]:
     refractory = (h.refractory, h.primary_refractory, h.refractory_relapse)
     if any(refractory):
         return MET, "refractory"
-    if h.relapses or h.relapse_after_transplant or h.days_to_relapse is not None:
+    told = h.relapse_after_transplant or h.days_to_relapse is not None
+    if told and h.relapses == 0:
+        return UNKNOWN, "contradictory: no relapse is told, and a relapse elsewhere in the history"
+    if h.relapses or told:
         return MET, "relapsed"
     if h.relapses == 0:
         return (NOT_MET, "no relapse, not refractory") if False in refractory else (UNKNOWN, "no relapse")

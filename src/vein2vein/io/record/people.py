@@ -113,6 +113,10 @@ class FactReader:
                     "keep the right one",
                 )
             return
+        if name == "weight" and entry.line and not (entry.unit or parse_value(text, mapping.decimal or ".").unit):
+            log.note(
+                f"the weight {text} (line {entry.line}) has no unit and is read as kg: check that it is not pounds"
+            )
         self._given.setdefault(key, (found, f"line {entry.line}" if entry.line else ""))
         setattr(known, {"birth_date": "birth"}.get(name, name), found)
 
