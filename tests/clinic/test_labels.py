@@ -113,6 +113,27 @@ def test_relapsed_or_refractory_by_what_is_told(history, lines, state):
 
 
 @pytest.mark.parametrize(
+    ("disease", "history", "state"),
+    [
+        ("adult_b_all", History(), -1),
+        ("adult_b_all", History(refractory=False), -1),
+        ("adult_b_all", History(relapses=1), 1),
+        ("mcl", History(), 1),
+        ("mcl", History(refractory=False), -1),
+    ],
+)
+def test_lines_of_therapy_alone_are_no_relapse_of_a_leukemia(disease, history, state):
+    found = judge_labels(LabelPatient(disease, 60, 2, history), [find_label("brexucabtagene_autoleucel")])
+    assert found[0].state == state
+
+
+@pytest.mark.parametrize("told", ["refractory_relapse", "relapse_after_transplant"])
+def test_no_relapse_and_one_told_elsewhere_is_unknown(told):
+    patient = LabelPatient("pediatric_b_all", 12, 2, History(relapses=0, **{told: True}))
+    assert judge_labels(patient, [find_label("tisagenlecleucel")])[0].state == -1
+
+
+@pytest.mark.parametrize(
     ("history", "state"),
     [
         (History(refractory=False), -1), (History(refractory=False, relapses=1), -1),

@@ -223,6 +223,8 @@ def ago(days: float) -> str:
 
 def _given(course: Course, drug: str, position: int, day: float) -> tuple[np.ndarray, np.ndarray]:
     """Days and amounts of what was given of a drug up to a day."""
+    if drug not in course and drug not in course.above:  # nothing of it is charted, or nothing can be
+        return np.empty(0), np.empty(0)
     there = course.positive(drug)[position] & (course.days <= day)
     return course.days[there], course.dense(drug)[position][there]
 

@@ -213,6 +213,8 @@ def b_all_status(
         State 1 met, 0 not met, -1 unknown.
     """
     v = edition("indications").values
+    if relapses == 0 and (refractory_relapse or relapse_after_transplant):
+        return dict.fromkeys(("us_label", "eu_label", "trial"), (UNKNOWN, "contradictory: no relapse, and one is told"))
     if primary_refractory or refractory_relapse:
         label = MET, "refractory"
     elif relapses is not None and relapses >= v["relapses"]:

@@ -20,6 +20,7 @@ from vein2vein.therapy.history import History
 
 WORDS = {MET: "met", NOT_MET: "not met", UNKNOWN: "unknown"}
 ORDER = (MET, UNKNOWN, NOT_MET)
+LEUKEMIA = "leukemia"
 """Of several uses the best one speaks for the label."""
 
 
@@ -310,7 +311,9 @@ def _relapsed(patient: LabelPatient) -> tuple[int, str]:
     if h.relapses == 0:
         return (NOT_MET, "no relapse, not refractory") if False in refractory else (UNKNOWN, "no relapse")
     lines = edition("indications").values["lines_imply"]
-    if patient.prior_lines >= lines:
+    known = all_diseases().get(patient.disease)
+    phases = known is not None and known.lineage == LEUKEMIA  # phases of one therapy are counted as lines there
+    if patient.prior_lines >= lines and not phases and h.refractory is not False:
         return MET, f"by {patient.prior_lines:g} lines of therapy, our reading"
     return UNKNOWN, "not told"
 
