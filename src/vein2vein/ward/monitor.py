@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vein2vein import arguments
+from vein2vein.cards import is_path
 from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
@@ -27,7 +29,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.parameters import read_parameter_file
 from vein2vein.therapy.course import Course
-from vein2vein.therapy.product import Product, all_products, find_product
+from vein2vein.therapy.product import Product, find_product
 from vein2vein.ward.decisions import Decision, decide
 from vein2vein.ward.episodes import Episode, episodes_of
 from vein2vein.ward.hematotoxicity import hematotoxicity_of
@@ -187,6 +189,13 @@ def monitor(
     return tuple(_watch(record, one, i, scale, chosen, weight, age) for i, one in enumerate(cut) if one.shape[1])
 
 
+def _told_product(told: str) -> Product | None:
+    """The product that a record names by its own name or brand; a record never makes a file be read."""
+    with suppress(InputError):
+        return None if is_path(told) else find_product(told)
+    return None
+
+
 def _watch(
     record: Record | Course, own: Course, i: int, scale: str, product: Product | None, weight: float | None,
     age: float | None,
@@ -196,10 +205,13 @@ def _watch(
     years = age if age is not None else float(facts.age[i]) if facts else np.nan
     notes = list(() if isinstance(record, Course) else (*record.warnings, *record.notes))
     told = "" if facts is None else facts.product[i]
-    if product is None and told in all_products():
-        product = find_product(told)
-    elif product is None and told:
-        notes.append(f"the product '{told}' is not a card: nothing here depends on it; name one with --product")
+    if product is None and told:
+        product = _told_product(told)
+        if product is None:
+            notes.append(
+                f"the product '{told}' is not known: advice and due dates that depend on the product are not shown; "
+                "name one with --product"
+            )
     for what, value in (("age", years), ("weight", kg)):
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")

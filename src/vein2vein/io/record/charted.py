@@ -22,6 +22,7 @@ from vein2vein.io.record.meanings import (
     LONGEST_TEXT,
     Meaning,
     Meanings,
+    names_device,
     phrases,
     read_words,
     word_card,
@@ -137,7 +138,7 @@ def _in_words(entry: Entry, analyte: Analyte, sheet: Sheet, text: str, own: Mapp
         return (Meaning(name, known.yes_no[form]),)
     if form in known.below and not formula:
         return _below_limit(entry, analyte, sheet)
-    if name in ("oxygen_flow", "fio2") and not _PLAIN.match(text):  # a device under the name of its flow
+    if name in ("oxygen_flow", "fio2") and (not _PLAIN.match(text) or names_device(text)):  # "2L NC" under O2
         return read_words("oxygen_device", text)
     if name == "spo2" and (match := _SATURATION.fullmatch(text)):
         device = read_words("oxygen_device", match[2])

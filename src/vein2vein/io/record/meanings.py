@@ -181,6 +181,12 @@ def _read(name: str, text: str, own: Mapping[str, float]) -> Meanings | None:
     return (*said, *_of_home(said)) if said and name == "oxygen_device" else said
 
 
+def names_device(text: str) -> bool:
+    """Whether a text such as "2L NC" names an oxygen device beside its amounts."""
+    known = phrases()
+    return bool(_scan(_amounts(text)[0], known.said["oxygen_device"], known.drop["oxygen_device"]).found)
+
+
 def _of_home(said: Meanings) -> Meanings:
     """The flow in a text about oxygen at home is the flow at home too."""
     if not any(one.analyte == "home_oxygen" for one in said):

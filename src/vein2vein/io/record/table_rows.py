@@ -61,9 +61,17 @@ class Unknown:
             count = self.counts[label, name]
             rows_said = "" if count == 1 else f" ({count} rows)"
             if name:
-                self.log.note(
-                    f"'{plain(label)}'{rows_said} is not known and may be {name}, which is therefore unknown there; "
+                named = any(
+                    name in found for (own, _, value), found in self.pointed.items() if own == label and not value
+                )
+                mend = (
                     f"name it in a mapping file: [analytes] '{plain(label)}' = '{name}'"
+                    if named
+                    else "words of its cells say so: give each drug, dose and sign a row or column of its own"
+                )
+                self.log.note(
+                    f"'{plain(label)}'{rows_said} is not known and may be {name}, "
+                    f"which is therefore unknown there; {mend}"
                 )
                 continue
             hinted += 1
