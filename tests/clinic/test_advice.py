@@ -51,8 +51,9 @@ def chart(drugs=()):
 
 GRADE = st.integers(0, 4)
 DOSES = st.lists(
-    st.tuples(st.sampled_from(["anakinra", *STEROIDS[:2]]), st.floats(8.5, NOW), st.floats(1, 300)), max_size=4
-)
+    st.tuples(st.sampled_from(["anakinra", *STEROIDS[:2]]), st.floats(8.5, NOW), st.floats(1, 300)), max_size=4,
+    unique_by=lambda one: one[:2],  # a chart holds one amount of a drug at a time
+)  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

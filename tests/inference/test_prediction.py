@@ -180,7 +180,8 @@ def test_the_stamp_says_under_which_sets_of_a_posterior_sample(quick):
     sample = Posterior((factor,), np.zeros((6, 1)), "0123", {"seed": 3, "steps": 2})
     told = stamped(sets=sample)
     assert (told.sets, told.patients) == (6, 100) and stamped(sets=sample, patients=12).patients == 12
-    assert told.parameters == "6 of 6 sets of the posterior sample (cards 0123; seed 3, steps 2)"
+    assert told.parameters.startswith("6 of 6 sets of the posterior sample (cards 0123; seed 3, steps 2); ")
+    assert "hold the error of the model" in told.parameters
 
 
 @pytest.mark.parametrize(

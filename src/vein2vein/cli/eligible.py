@@ -36,7 +36,7 @@ Examples:
 Fields that only this command reads (the others are those of the example patient that simulate --init writes):
   [last_given]          # days from the last dose to the planned leukapheresis
   corticosteroid = 2
-  [history]             # what labels ask; what is not told is unknown: vein2vein schema patient --fields lists all
+  [history]             # what labels ask; what is not told is unknown; all fields: schema patient --fields
   relapses = 2
   days_to_relapse = 200
   not_for_transplantation = true

@@ -179,7 +179,10 @@ def _print(rows: list[Visit], people: list[Person], edition: str) -> None:
 
 def _best(one: Person) -> str:
     """The best response, and what of it is confirmed where the criteria ask for that."""
-    if one["best_confirmed"] is None or one["best"] in ("NE", "PD", "SD", one["best_confirmed"]):
+    from vein2vein.clinic.words import below_response, failures
+
+    settled = {*below_response(), *failures()} - {"MR"} | {one["best_confirmed"]}  # a minimal response is confirmed too
+    if one["best_confirmed"] is None or one["best"] in settled:
         return one["best"]
     return f"{one['best']}, {'confirmed: ' + one['best_confirmed'] if one['best_confirmed'] else 'unconfirmed'}"
 
