@@ -47,7 +47,7 @@ def with_reasons(course: Course, found: Response) -> Response:
     for i, column in zip(rows.tolist(), columns.tolist()):
         disease = _disease(course, i, column, v["relapse_circulating"])
         before = np.flatnonzero(remission[i, :column])
-        name = found.categories[found.status[i, column]]
+        name: str = found.categories[int(found.status[i, column])]
         if found.status[i, column] == 0 and before.size:
             relapsed[i, column] = True
             last = int(before[-1])
