@@ -92,7 +92,7 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
 def predictions(found: Calibration, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
     """Each trial that was not fitted to, and each by a linearized refit without it, scored as ``qualify`` does.
 
-    A linearized refit begins at the cards' numbers: where these were once fitted to the trial, what it told them stays.
+    A linearized refit begins where the calibration ended, and takes rows to follow the last sensitivities from there.
     """
     wanted = [(name, "fitted without it", found.mean()) for name in asked.without]
     wanted += [(name, "linearized refit without it", found.without(name)) for name in asked.left_out]

@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 
 from vein2vein.cli import main
-from vein2vein.therapy.patient import example_patient_text
 
 
 def run(*args):
@@ -15,14 +14,6 @@ def run(*args):
     with CliRunner().isolation() as (out, err, _):
         code = main.main(["explain", *(str(a) for a in args)])
         return code, out.getvalue().decode(), err.getvalue().decode()
-
-
-@pytest.fixture
-def patient(tmp_path, monkeypatch):
-    """The example patient in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
-    return "patient.toml"
 
 
 def test_a_page_with_the_model(patient):

@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from vein2vein.cli import main
 from vein2vein.explain import print_page
-from vein2vein.therapy.patient import example_patient_text
 
 
 def run(*args):
@@ -18,14 +17,6 @@ def run(*args):
     with CliRunner().isolation() as (out, err, _):
         code = main.main(["refer", *(str(a) for a in args)])
         return code, out.getvalue().decode(), err.getvalue().decode()
-
-
-@pytest.fixture
-def patient(tmp_path, monkeypatch):
-    """The example patient in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
-    return "patient.toml"
 
 
 def test_the_command_writes_the_papers(patient):

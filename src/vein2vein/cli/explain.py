@@ -23,13 +23,7 @@ Examples:
 @click.command("explain", cls=options.Command, epilog=EXAMPLES)
 @click.argument("patient", type=options.PATH, metavar="PATIENT.TOML")
 @options.product("CAR-T product ('vein2vein products' lists them), or a card of your own.")
-@click.option(
-    "--language",
-    default="en",
-    show_default=True,
-    metavar="CODE|NAME",
-    help="en, ar, es, fr, hi, pt, ru or zh; or a name such as Spanish.",
-)
+@options.language
 @click.option("--infusion-date", metavar="DATE", help="Day of the infusion, such as 2027-01-10: the plan shows dates.")
 @click.option(
     "--companions",

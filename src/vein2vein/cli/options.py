@@ -157,6 +157,17 @@ def parameters(default: str | None, text: str) -> Decorator:
     )
 
 
+def language(command: Decorated) -> Decorated:
+    """The language of a family's papers."""
+    return click.option(
+        "--language",
+        default="en",
+        show_default=True,
+        metavar="CODE|NAME",
+        help="The family's language: en, ar, es, fr, hi, pt, ru or zh; or a name such as Spanish.",
+    )(command)
+
+
 def jobs(default: int | None, text: str) -> Decorator:
     """Processes side by side."""
     return click.option("--jobs", type=click.IntRange(1), default=default, metavar="N", help=text)

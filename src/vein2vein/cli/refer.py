@@ -32,13 +32,7 @@ What only this command reads, in the patient's file (all of it may be left out):
 @click.command("refer", cls=options.Command, epilog=EXAMPLES)
 @click.argument("patient", type=options.PATH, metavar="PATIENT.TOML")
 @options.out_folder("Folder of the papers.")
-@click.option(
-    "--language",
-    default="en",
-    show_default=True,
-    metavar="CODE|NAME",
-    help="The family's language: en, ar, es, fr, hi, pt, ru or zh; or a name such as Spanish.",
-)
+@options.language
 @options.product("One product only (default: every one with a label).")
 @click.option("--browser", metavar="PROGRAM", help="Chromium, Chrome or Edge that prints the PDF (default: one found).")
 @click.option("--no-pdf", is_flag=True, help="No PDF; the page is made to print.")

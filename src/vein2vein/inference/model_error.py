@@ -57,6 +57,10 @@ class ModelError:
     ln: Mapping[str, float]
     cards: str
 
+    def in_tolerances(self, kind: str) -> float:
+        """The standard deviation of a kind of endpoint, in tolerances of its rows."""
+        return self.tolerances.get(kind, self.tolerances[ALL])
+
     def of(self, endpoint: str, unit: str) -> tuple[str, float]:
         """The scale on which the error of an endpoint is even, and its standard deviation there."""
         scale = POINTS if unit == "%" else LN
@@ -156,12 +160,6 @@ def learned() -> ModelError:
     return ModelError(tolerances, points, ln, card.string("cards"))
 
 
-def of_kind(kind: str) -> float:
-    """The error of a kind of endpoint in tolerances."""
-    held = learned().tolerances
-    return held.get(kind, held[ALL])
-
-
 def write_model_error(error: ModelError, path: Path) -> None:
     """Write it; an existing file is replaced as a whole."""
     lines = [
@@ -215,7 +213,7 @@ def widened_row(row: Row, stated: Published, error: ModelError | None = None) ->
     known = error or learned()
     if stated.tolerance_kind:
         scale, tolerance, back = _even(stated.tolerance_kind, stated.tolerance, stated.low, stated.high)
-        more = NORMAL_90 * tolerance * known.tolerances.get(kinds()[stated.endpoint], known.tolerances[ALL])
+        more = NORMAL_90 * tolerance * known.in_tolerances(kinds()[stated.endpoint])
         low, high = _wider(row.simulated, (row.low, row.high), more, scale, back)
     else:
         even, sd = known.of(stated.endpoint, row.unit)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vein2vein.cards import parse_card
 from vein2vein.inference.drawn_trials import Asked, Progress, drawn, sample_of, told
-from vein2vein.inference.model_error import WITH_ERROR, of_kind, widened
+from vein2vein.inference.model_error import WITH_ERROR, learned, widened
 from vein2vein.inference.posterior import Member, Posterior, choose
 from vein2vein.inference.scoring import (
     OTHER,
@@ -171,7 +171,7 @@ def qualify(
     rows = score(trials, patients=patients, seed=seed, sets=sets, progress=progress, jobs=jobs)
     bare = with_baselines(rows, published_rows())
     sampled = isinstance(sets, Posterior)
-    rows = tuple(widened(row, of_kind(row.kind)) for row in bare) if sampled else bare
+    rows = tuple(widened(row, learned().in_tolerances(row.kind)) for row in bare) if sampled else bare
     by_trial = dict.fromkeys(row.file for row in rows)
     by_kind = [kind for kind in dict.fromkeys([*kinds().values(), OTHER]) if any(row.kind == kind for row in rows)]
     from vein2vein import __version__
