@@ -65,7 +65,7 @@ _HOME = {
     # results
     "write_trial": "runs.store",
     "read_table": "runs.store",
-    "write_nonmem": "io.nonmem",
+    "write_nonmem": "io.study.trial_data",
     "write_patient_report": "report.patient",
     "write_trial_report": "report.trial",
     # numbers and their sources
