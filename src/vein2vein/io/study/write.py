@@ -92,7 +92,7 @@ def write_study(
     with open_text(path, force=force) as stream:
         csv.writer(stream, lineterminator="\n").writerows(rows)
     key = _key(study, path.name, named, endpoints, targets, missing, about or {})
-    write_text(path.with_suffix(ENDING), key, force=force)
+    write_text(key_of(path), key, force=force)
     return path
 
 
