@@ -38,6 +38,9 @@ _HOME = {
     "read_record": "io.record.read",
     "write_record": "io.record.write",
     "monitor": "ward.monitor",
+    # a study's own data
+    "read_study": "io.study.read",
+    "explore": "inference.noncompartmental.explore",
     # models and engine
     "Model": "models.model",
     "State": "models.model",

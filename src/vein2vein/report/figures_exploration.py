@@ -187,7 +187,7 @@ def _limits(found: Exploration, *, percentiles: bool = False) -> str:
     below, above = int(found.profiles.below.sum()), int(found.profiles.above.sum())
     if not below and not above:
         return ""
-    told = " and ".join(f"{count} {side} it" for count, side in ((below, "below"), (above, "above")) if count)
+    told = " and ".join(f"{count} {side}" for count, side in ((below, "below"), (above, "above")) if count) + " it"
     if percentiles:
         return (
             f" Values beyond a limit of quantification ({told}) count as the limit: a percentile there is a bound "

@@ -34,6 +34,7 @@ PARAMETERS = {
     "half_life_last": ("half-life, last samples", TIME),
 }
 """What is read from a curve: title and kind of unit."""
+ALIKE = 1e-12  # difference of logarithms that is rounding
 FEWEST = 3  # quantifiable values below which a note warns
 IN_DAYS = ("auc_0_28", "half_life_contraction", "half_life_terminal")
 """What has its window in days."""
@@ -255,7 +256,9 @@ def _summary(found: Exploration, group: Group, parameter: str) -> Summary:
         if (values > 0).all():
             logs = np.log(values)
             mean = float(np.exp(logs.mean()))
-            cv = 100 * float(np.sqrt(np.expm1(logs.var(ddof=1)))) if values.size > 1 else cv
+            if values.size > 1:
+                spread = logs.var(ddof=1) if np.ptp(logs) > ALIKE else 0.0
+                cv = 100 * float(np.sqrt(np.expm1(spread)))
     return Summary(
         group.by, group.label, parameter, found.unit(parameter), len(group.rows), int(values.size), mean, cv, median,
         low, high,

@@ -215,13 +215,15 @@ def profiles_of_record(record: Record, endpoint: str | None = None) -> Profiles:
     if np.isfinite(facts.age[kept]).any():
         traits["age"] = facts.age[kept]
     columns = [np.array(column) for column in zip(*parts)]
-    notes = (
-        [f"{len(record.courses) - len(kept)} patients without a value of {chosen}"]
-        if len(kept) < len(record.courses)
-        else []
-    )
+    without = len(record.courses) - len(kept)
+    notes = [f"no value of {chosen}: {counted(without, 'patient')}"] if without else []
     if endpoint is None and len(there) > 1:
         notes.append(f"followed is {chosen}; also measured: {there[1]} (--endpoint)")
+    if lost := sum(one.analyte == chosen for one in record.set_aside):
+        notes.append(
+            f"{counted(lost, 'value')} of {chosen} not understood and missing here: 'vein2vein check' lists them"
+        )
+    notes += record.warnings
     return _told(Profiles(
         record.file, chosen, found.unit, DAY, tuple(facts.label[i] or f"patient {i + 1}" for i in kept),
         columns[0].astype(np.int64), columns[1].astype(np.float64), columns[2].astype(np.float64),
