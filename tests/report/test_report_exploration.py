@@ -59,6 +59,8 @@ def test_percentiles_name_the_highest_median_and_the_groups_that_are_too_small()
     assert "(open triangle: of the median)" in picture.caption
     assert "Too few: ARM high." in percentiles_figure(found, arms).caption
     assert {"dose 1e8", "dose 2e8"} <= set(words(percentiles_figure(found, doses)))
+    marks = re.findall(r"<use [^>]*fill: (#\w+); stroke: #0072b2", picture.svg)
+    assert (marks.count("#ffffff"), marks.count("#0072b2")) == (3, 8)  # medians that are a bound: days 1 and 90
     few = explore(profiles(count=4))
     assert percentiles_figure(few, groupings(few)[0]) is None
 
