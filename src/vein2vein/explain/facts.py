@@ -163,6 +163,11 @@ def may_drive(patient: Patient) -> bool:
     return float(patient.age[0]) >= numbers().number("ages", "driving", "value")
 
 
+def weight_known(patient: Patient) -> bool:
+    """Whether the weight was given; a virtual patient, of whom nothing was given, has one, too."""
+    return not patient.known or "weight" in patient.known
+
+
 def labelled(product: Product) -> bool:
     """Whether a label stands behind a product's card."""
     return any(use.how == "reported" for use in product.indications)

@@ -111,7 +111,7 @@ def explanation_page(
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
     check_targets(product, disease, told_of(patient), remedy="")
     checked = facts.comparable(patient, product)
-    spread = spread if checked else None
+    spread = spread if checked and facts.weight_known(patient) else None  # doses, and so the model, go by weight
     lines = facts.chances(product, disease, spread)
     return page.fill(
         "explain.html.j2",
@@ -121,7 +121,7 @@ def explanation_page(
         treatment=treatment_of(product),
         disease=words.name(disease.name, visible(disease.title)),
         age=words.number(float(patient.age[0])),
-        weight=words.number(float(patient.weight[0])),
+        weight=words.number(float(patient.weight[0])) if facts.weight_known(patient) else None,
         date=None if day_zero is None else words.date(day_zero),
         approved=facts.approved(patient, product),
         assumed=not _all_known(patient),

@@ -168,9 +168,9 @@ def disease_title(name: str) -> str:
 def label_patient(card: Card) -> LabelPatient:
     """What a patient's card tells for the labels, nothing assumed; a complaint names file, line and field."""
     from vein2vein.card_reading import read
-    from vein2vein.therapy.patient import patient_from_card
+    from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 
-    patient, _ = patient_from_card(readable(card))
+    patient, _ = patient_from_card(readable(card), may_lack=PAPERS_LACK)
     disease = str(card.get("disease"))
     lines = float(np.asarray(patient.prior_lines)[0]) if "prior_lines" in patient.known else math.nan
     history = History() if card.get("history") is None else read(card, History, "history")
