@@ -61,9 +61,9 @@ class AskedByAge:
 def asked_at(field: str, age: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether what a criterion reads is asked of patients of these ages (years); at an unknown age it is."""
     rows = [row for row in rows_of("asked_by_age", AskedByAge) if row.reads == field]
-    outside = np.zeros(age.shape, dtype=bool)
+    outside: NDArray[np.bool_] = np.zeros(age.shape, dtype=bool)
     for row in rows:
-        outside |= (age < row.age_low) | (age >= row.age_below)
+        outside = outside | np.less(age, row.age_low) | np.greater_equal(age, row.age_below)
     return ~outside
 
 
