@@ -127,7 +127,7 @@ def eligible(
 def _answered(rows: list[tuple[str, NDArray[np.int8]]], met: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Cells of criteria that a known one of the same kind answers: one scale of performance is enough."""
     scales = np.array([text.startswith(f"{PERFORMANCE}:") for text, _ in rows], dtype=bool)
-    known = ((met >= NOT_MET) & scales[None, :]).any(axis=1)
+    known = ((met != UNKNOWN) & (met != NOT_ASKED) & scales[None, :]).any(axis=1)
     return scales[None, :] & known[:, None]
 
 
