@@ -87,8 +87,10 @@ def test_what_the_card_tells_stands_in_the_letter():
 def test_what_the_card_does_not_tell_is_to_be_obtained_and_never_the_median_of_a_population():
     case = a_case()
     found = told([*referral.who(case), *referral.course(case), *referral.history(case), *referral.values(case)])
-    for title in ("sex", "height", "earlier lines of therapy", "blinatumomab before", "T cells (CD3+) in blood",
-                  "creatinine clearance, per 1.73 m2", "state now", "performance status (Lansky)", "Platelets"):  # fmt: skip
+    for title in (
+        "sex", "height", "earlier lines of therapy", "blinatumomab before", "T cells (CD3+) in blood",
+        "creatinine clearance, per 1.73 m2", "state now", "performance status (Lansky)", "Platelets",
+    ):  # fmt: skip
         assert found[title] == "", title
     assert case.patient.height[0] > 0  # the model has one; the letter has not
     said = text_of(page_of(case))

@@ -19,6 +19,7 @@ from vein2vein.io.record.derived import Said, enter_derived, lightest, settle_un
 from vein2vein.io.record.judgements import read_judgement, window
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.meanings import Meaning
+from vein2vein.io.record.noted import Noted, settle_noted
 from vein2vein.io.record.record import Entry, Log, Moment
 
 EARLIEST_DAY, LATEST_DAY = -3650.0, 7300.0  # days of a record; outside, a date was mistyped
@@ -48,6 +49,7 @@ class Cells:
         self.above: set[Cell] = set()  # only a lower bound is known
         self.lasting: set[Cell] = set()  # goes on until the next value of the analyte
         self.derived: dict[Cell, list[Said]] = defaultdict(list)  # what is said of it under other names
+        self.noted: list[Noted] = []  # what notes name
         self.weights: dict[int, float] = {}
         self.overrides: list[Override] = []
         self.attributions: list[Override] = []
@@ -62,6 +64,8 @@ class Cells:
             return
         if entry.name in (names.OVERRIDE, names.ATTRIBUTION):
             self._judged(entry, day)
+        elif entry.noted:
+            self.noted.append(Noted(self.log, entry, self.numbers[entry.patient], day))
         elif entry.unread:
             self._pointed(entry, day)
         else:
@@ -240,6 +244,7 @@ class Cells:
     def flag(self) -> None:
         """Enter what scales and texts say besides, and mark what an attribution covers with the flag of the graders."""
         self._place_timeless()
+        settle_noted(self.noted, self.cells, self.above, self.unread, self.masked)
         settle_unread(self.cells, self.spoiled, self.unread, self.above, self.masked)
         light = frozenset(number for number, weight in self.weights.items() if weight < lightest())
         enter_derived(self.cells, self.unread, self.above, self.derived, light, self.log)

@@ -118,6 +118,7 @@ class Entry(NamedTuple):
     ``until`` is the end of a period; ``running``: it has begun and no end is charted. ``unread``: what the file says
     here is not understood, and the analyte ``name`` is therefore unknown at this time; ``value`` says it as it stands.
     ``besides``: a row of another name says this of the analyte; what is charted under its own name may differ.
+    ``noted``: a free text names the analyte.
     """
 
     patient: str
@@ -134,6 +135,7 @@ class Entry(NamedTuple):
     running: bool = False
     unread: bool = False
     besides: bool = False
+    noted: bool = False
 
 
 @dataclass(frozen=True)
