@@ -51,6 +51,7 @@ class Cells:
         self.derived: dict[Cell, list[Said]] = defaultdict(list)  # what is said of it under other names
         self.noted: list[Noted] = []  # what notes name
         self.weights: dict[int, float] = {}
+        self.disputed: dict[int, dict[float, None]] = defaultdict(dict)  # weights of which two stand at one time
         self.overrides: list[Override] = []
         self.attributions: list[Override] = []
         self.name = log.file.replace("\\", "/").rsplit("/", 1)[-1]
@@ -180,6 +181,8 @@ class Cells:
         elif above and not old[1] and old[0] >= value:
             pass
         else:
+            if name == "weight":
+                self.disputed[cell[0]].update({old[0]: None, value: None})
             self._twice(entry._replace(line=old[3], column=old[4], value=old[0]), day, name, f"line {entry.line}")
             self._lose(cell, old[3])
             self._twice(entry, day, name, f"line {old[3]}")
