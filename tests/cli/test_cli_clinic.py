@@ -336,7 +336,12 @@ def test_a_disease_that_only_labels_know_is_judged(disease, met, unknown):
     assert (code, err) == (0, "") and len(verdict) == 7
     assert [b for b, v in verdict.items() if v == "met"] == met
     assert [b for b, v in verdict.items() if v == "unknown"] == unknown
-    assert run("simulate", "p.toml")[0] == 2
+    for command in ("simulate", "explain"):
+        code, out, err = run(command, "p.toml", "--product", "breyanzi")
+        assert (code, out) == (2, "") and err.count("\n") == 1
+        assert (
+            f"the disease '{disease}' (" in err and "is known to eligibility only" in err and "did you mean" not in err
+        )
 
 
 def test_bad_cards_of_eligibility_are_one_sentence(patient):

@@ -9,10 +9,11 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care import labels as judging
-from vein2vein.clinic.care.label_card import all_labels, find_label, label_diseases, read_label
+from vein2vein.clinic.care.label_card import all_labels, find_label, read_label
 from vein2vein.clinic.care.labels import LabelPatient, judge_labels
 from vein2vein.clinic.criteria import reference
 from vein2vein.errors import InputError
+from vein2vein.therapy.disease import label_diseases
 from vein2vein.therapy.history import History
 from vein2vein.therapy.product import all_products
 

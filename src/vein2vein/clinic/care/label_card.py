@@ -15,40 +15,16 @@ from typing import Annotated
 
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.clinic.criteria import MARKS, edition, rows_of
+from vein2vein.clinic.criteria import MARKS, edition
 from vein2vein.declared import Record, Sourced, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 FOLDER = Path(__file__).parent.with_name("labels")
 DERIVED = ("relapsed_or_refractory", "early_relapse", "second_relapse")
 """Questions answered from several facts of the history; every other one is a fact of it."""
-
-
-@dataclass(frozen=True)
-class LabelDisease:
-    """A row of criteria/indications.toml: a disease that labels name and that has no numbers of the model.
-
-    Attributes
-    ----------
-    name, title : str
-    read_as : str
-        The disease whose fields a patient's card then has.
-    mark, why : str
-    """
-
-    name: str
-    title: str
-    read_as: str
-    mark: str
-    why: str
-
-
-def label_diseases() -> dict[str, LabelDisease]:
-    """Diseases known to labels only, by name."""
-    return {one.name: one for one in rows_of("indications", LabelDisease)}
 
 
 def _diseases() -> Collection[str]:

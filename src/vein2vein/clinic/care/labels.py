@@ -11,11 +11,11 @@ import numpy as np
 
 from vein2vein.cards import Card
 from vein2vein.clinic.care.eligibility import MET, NOT_MET, UNKNOWN, b_all_status, lymphoma_second_line
-from vein2vein.clinic.care.label_card import Label, Use, all_labels, label_diseases
+from vein2vein.clinic.care.label_card import Label, Use, all_labels
 from vein2vein.clinic.criteria import edition, reference
 from vein2vein.declared import fields_of
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 WORDS = {MET: "met", NOT_MET: "not met", UNKNOWN: "unknown"}
