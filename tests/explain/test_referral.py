@@ -7,10 +7,10 @@ import shutil
 import stat
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
+from readability import text_of
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care.label_card import all_labels
@@ -55,17 +55,6 @@ def a_case(text=CHILD, product=None):
 
 def page_of(case, code="en"):
     return referral_page(case, catalog=read_catalog(code), made=MADE)
-
-
-def text_of(html):
-    found = []
-
-    class Reader(HTMLParser):
-        def handle_data(self, data):
-            found.append(data)
-
-    Reader().feed(html.split("</style>")[1])
-    return " ".join(" ".join(found).split())
 
 
 def told(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from pathlib import Path
 from typing import Any
 
@@ -155,15 +156,25 @@ def warnings(words: Words, product: Product) -> list[Said]:
     return [*(words(f"warn_{name}") for name in plain), *(words.name(visible(one)) for one in others)]
 
 
-def times_of_the_label(words: Words, plan: facts.Timing, *, driving: bool) -> list[tuple[Said, Said, list[Said]]]:
-    """How long the label asks for what: (text, length, notes); another length where the label in force is not known."""
-    usual = facts.usual_rules()
-    found: list[tuple[Said, Said, list[Said]]] = []
+def times_of_the_label(
+    words: Words, plan: facts.Timing, *, driving: bool
+) -> list[tuple[Said, Said | None, list[Said]]]:
+    """How long the label asks for what: (text, length, notes).
+
+    Where the label in force is not known or gives no length (None), that of the others stands in the notes.
+    """
+    usual = facts.usual_times()
+    found: list[tuple[Said, Said | None, list[Said]]] = []
     for key, name in (("near_rule", "near"), ("daily_rule", "daily"), ("drive_rule", "driving")):
         if name == "driving" and not driving:
             continue
         rule = plan.rules[name]
         notes: list[Said] = []
+        if not math.isfinite(rule.value):
+            found.append(
+                (words(f"{key}_none"), None, [words("other_labels", length=_length(words, usual[name].value))])
+            )
+            continue
         if rule.mark == "M":
             notes.append(words("unverified"))
             if rule.value != usual[name].value:
