@@ -44,6 +44,7 @@ class Structure(NamedTuple):
     required: tuple[str, ...]
     study: str
     category: str
+    undated: str
     events: dict[str, dict[str, str]]
     outcome: dict[str, str]
     at_reading: dict[str, str]
@@ -58,8 +59,8 @@ def structure() -> Structure:
     variables = tuple(str(one["name"]) for one in data["variable"])
     required = tuple(str(one["name"]) for one in data["variable"] if one["core"] == "Req")
     return Structure(
-        variables, required, data["study"], data["category"], data["event"], data["outcome"], data["at_reading"],
-        data["supplement"],
+        variables, required, data["study"], data["category"], data["undated"], data["event"], data["outcome"],
+        data["at_reading"], data["supplement"],
     )  # fmt: skip
 
 
@@ -195,6 +196,7 @@ def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subj
         "AECAT": rules.category,
         "AESCAT": scale_words(e.edition),
         "AEBODSYS": event["system"],
+        "AESOC": event["system"],
         "AESER": "Y" if e.outcome == FATAL else "",
         "AEOUT": rules.outcome[e.outcome],
         "AESDTH": "Y" if e.outcome == FATAL else "",
@@ -205,7 +207,7 @@ def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subj
         "AESTDY": study_day(e.first_date),
         "AEENDY": study_day(e.last_date) if ended else "",
         "AEENRTPT": rules.at_reading.get(e.outcome, ""),
-        "AEENTPT": "" if ended else _iso(one.today, one.infused),
+        "AEENTPT": "" if ended else _iso(one.today, one.infused) or rules.undated,
     }
     return {name: filled.get(name, "") for name in rules.variables}
 
