@@ -15,40 +15,16 @@ from typing import Annotated
 
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.clinic.criteria import MARKS, edition, rows_of
-from vein2vein.declared import Record, Sourced, listed, number, part, text
+from vein2vein.clinic.criteria import MARKS, edition
+from vein2vein.declared import Record, Sourced, flag, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 FOLDER = Path(__file__).parent.with_name("labels")
 DERIVED = ("relapsed_or_refractory", "early_relapse", "second_relapse")
 """Questions answered from several facts of the history; every other one is a fact of it."""
-
-
-@dataclass(frozen=True)
-class LabelDisease:
-    """A row of criteria/indications.toml: a disease that labels name and that has no numbers of the model.
-
-    Attributes
-    ----------
-    name, title : str
-    read_as : str
-        The disease whose fields a patient's card then has.
-    mark, why : str
-    """
-
-    name: str
-    title: str
-    read_as: str
-    mark: str
-    why: str
-
-
-def label_diseases() -> dict[str, LabelDisease]:
-    """Diseases known to labels only, by name."""
-    return {one.name: one for one in rows_of("indications", LabelDisease)}
 
 
 def _diseases() -> Collection[str]:
@@ -102,6 +78,34 @@ class Limitation(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Span(Record):
+    """How long a label asks for something after the infusion; no days: it gives no time."""
+
+    days: Annotated[float, number("Days from the infusion", "day", above=0, high=words.LONGEST)] | None = None
+    mark: Annotated[str, _said("R:S1 read in S1, M memory, D our choice")]
+    in_force: Annotated[bool, flag("Whether the text in force says so")] = True
+    text: Annotated[str, _said("What to know of it")] = ""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A mark that is none."""
+        yield from _marked("mark", self.mark)
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was read in the label in force."""
+        return self.in_force and self.mark != "M"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times(Record):
+    """How long a label asks for what; a part that is missing was not read."""
+
+    daily: Annotated[Span, part("Daily checks, at least")] | None = None
+    near: Annotated[Span, part("Staying near the center")] | None = None
+    driving: Annotated[Span, part("No driving and no hazardous work, at least")] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Use(Record):
     """One approved use: all that it asks must be met."""
 
@@ -146,8 +150,8 @@ class Label(Sourced):
         Date on which the text, or what there was of it, was read.
     newest_change : str
         Date or month of the newest change known then; "" unknown.
-    ends : str
-        Last date on which the label was in force; "" in force when it was read.
+    begins, ends : str
+        First and last date on which the label is in force; "" it was when it was read.
     unread : str
         What of the label was not read.
     """
@@ -158,18 +162,24 @@ class Label(Sourced):
     country: Annotated[str, text("Country of the label")]
     read: Annotated[str, text("Date on which it was read, such as 2026-11-29")]
     newest_change: Annotated[str, text("Date or month of the newest change that is known")] = ""
+    begins: Annotated[str, text("First date on which it is in force")] = ""
     ends: Annotated[str, text("Last date on which it is in force")] = ""
     unread: Annotated[str, text("What of it was not read")] = ""
     changes: Annotated[tuple[Change, ...], part("Changes that were read")] = ()
     limitations: Annotated[tuple[Limitation, ...], part("What it says the product is not for")] = ()
+    times: Annotated[Times, part("How long it asks for what after the infusion")] = Times()
     uses: Annotated[tuple[Use, ...], part("Approved uses", filled=True)]
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Dates that are none, two uses of one name; no provenance."""
         yield from _dated("read", self.read)
-        for name in ("newest_change", "ends"):
+        for name in ("newest_change", "begins", "ends"):
             if told := getattr(self, name):
                 yield from _dated(name, told, month=name == "newest_change")
+        if self.newest_change[: len("2026-02")] > self.read:
+            yield "newest_change", f"found '{self.newest_change}', after the day on which it was read, {self.read}."
+        if self.begins and self.ends and self.begins > self.ends:
+            yield "ends", f"found '{self.ends}', expected a day from {self.begins} on, when it begins."
         names = [one.name for one in self.uses]
         for i, name in enumerate(names):
             if name in names[:i]:
@@ -182,9 +192,13 @@ class Label(Sourced):
         changed = f", newest change known {self.newest_change}" if self.newest_change else ", date of its text not read"
         return f"{self.brand} label ({self.country}{changed}; read {self.read})"
 
-    def lapsed(self, on: date) -> bool:
-        """Whether it is no longer in force on a date."""
-        return bool(self.ends) and on > date.fromisoformat(self.ends)
+    def out_of_force(self, on: date) -> str:
+        """Why it is not in force on a date, in words; "" where it is."""
+        if self.ends and on > date.fromisoformat(self.ends):
+            return f"was in force until {self.ends}"
+        if self.begins and on < date.fromisoformat(self.begins):
+            return f"is in force from {self.begins} on"
+        return ""
 
     def old(self, on: date) -> bool:
         """Whether it was read so long ago that it must be read again."""

@@ -11,11 +11,11 @@ import numpy as np
 
 from vein2vein.cards import Card
 from vein2vein.clinic.care.eligibility import MET, NOT_MET, UNKNOWN, b_all_status, lymphoma_second_line
-from vein2vein.clinic.care.label_card import Label, Use, all_labels, label_diseases
+from vein2vein.clinic.care.label_card import Label, Use, all_labels
 from vein2vein.clinic.criteria import edition, reference
 from vein2vein.declared import fields_of
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 WORDS = {MET: "met", NOT_MET: "not met", UNKNOWN: "unknown"}
@@ -168,9 +168,9 @@ def disease_title(name: str) -> str:
 def label_patient(card: Card) -> LabelPatient:
     """What a patient's card tells for the labels, nothing assumed; a complaint names file, line and field."""
     from vein2vein.card_reading import read
-    from vein2vein.therapy.patient import patient_from_card
+    from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 
-    patient, _ = patient_from_card(readable(card))
+    patient, _ = patient_from_card(readable(card), may_lack=PAPERS_LACK)
     disease = str(card.get("disease"))
     lines = float(np.asarray(patient.prior_lines)[0]) if "prior_lines" in patient.known else math.nan
     history = History() if card.get("history") is None else read(card, History, "history")
@@ -191,13 +191,15 @@ def _judge(label: Label, patient: LabelPatient, on: date | None) -> LabelVerdict
     if label.changes:
         last = label.changes[-1]
         notes.append(f"newest change read, {last.date}: {last.what} ({reference(last.mark)})")
+    if on is not None and on < date.fromisoformat(label.read):
+        notes.append(f"said to have been read on {label.read}, which is after {on}: correct the date of the card")
     if on is not None and label.old(on):
         notes.append(f"read on {label.read}, long before {on}: read the current label")
     named = f"{label.brand} label ({label.country})"
     uses: list[UseVerdict] = []
     limits = [one for one in label.limitations if patient.disease in one.diseases]
-    if label.lapsed(date.fromisoformat(label.read) if on is None else on):
-        why = f"not met: the {named} was in force until {label.ends}: no use of it is judged"
+    if away := label.out_of_force(date.fromisoformat(label.read) if on is None else on):
+        why = f"not met: the {named} {away}: no use of it is judged"
     elif limits:
         why = f"not met: {named}, limitation of use: {limits[0].text} [{reference(limits[0].mark)}]"
     else:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.care.weights import Weighed, disagreement
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, periods, times
@@ -23,6 +24,7 @@ from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, Se
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
+FIRST_YEAR = 1990  # before the first infusion of CAR-T cells into a person
 SPLIT = 3.0  # days up to which doses are parts of one infusion, as the graders take them
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
@@ -132,6 +134,12 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         (label, undated.get(label, NO_VALUE)) for label in order if label not in graded and (label or undated)
     )
     warnings += [f"patient {plain(label)!r} is not graded: {why}" for label, why in ungraded]
+    warnings += [
+        f"patient {plain(label)!r}: the infusion is dated {moment:%Y-%m-%d}, before anybody had CAR-T cells: check the "
+        "century; an age counted from a date of birth hangs on it"
+        for label, moment in zip(graded, facts.infused)
+        if moment is not None and moment.year < FIRST_YEAR
+    ]
     return Record(
         file,
         kept[0].kind if len({one.kind for one in kept}) == 1 else "several kinds of files",
@@ -215,7 +223,9 @@ def _fill(
                 work.take(entry)
         reads[at] += len(work.cells) - before
         values.append([e for e in one.entries if e.name in analytes or e.name in (names.ATTRIBUTION, names.OVERRIDE)])
-    works[0].weights.update(known_weights(works[0].cells, known, numbers))
+    for label, number in numbers.items():
+        known[label].weights.update(works[0].disputed.get(number, {}))
+    works[0].weights.update(known_weights(works[0].cells, known, numbers, sources[0].log))
     for at, (work, entries) in enumerate(zip(works, values)):
         before = len(work.cells)
         periods.enter(work, (entry for entry in entries if entry.name != "weight"))
@@ -283,9 +293,13 @@ def infusion_days(
 
 
 def known_weights(
-    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int]
-) -> dict[int, float]:
-    """The weight of each patient number: the last up to the infusion, else the first after it."""
+    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int],
+    log: Log,
+) -> dict[int, float]:  # fmt: skip
+    """The weight of each patient number: the last up to the infusion, else the first after it.
+
+    Where charted weights disagree there is none, and the log says so: no rate is converted by it.
+    """
     found: dict[int, float] = {}
     rows: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for (patient, day, name), row in cells.items():
@@ -293,6 +307,11 @@ def known_weights(
             rows[patient].append((day, row[0]))
     for label, number in numbers.items():
         measured = sorted(rows[number])
+        charted = [*(Weighed(kg, day) for day, kg in measured), *map(Weighed, known[label].weights)]
+        if why := disagreement(charted, known[label].age):
+            who = f"patient {plain(label)!r}: " if len(numbers) > 1 else ""
+            log.note(f"{who}{why.partition(':')[0]}: no rate is converted by a weight")
+            continue
         before = [w for day, w in measured if day <= 0]
         if measured:
             found[number] = before[-1] if before else measured[0][1]
