@@ -1,0 +1,3 @@
+"""x"""
+from vein2vein.web.door import Door
+DOOR = Door("library", "Library", "Every number")
