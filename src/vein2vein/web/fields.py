@@ -124,7 +124,7 @@ def form_of(
     problem : InputError, optional
         What the reader of the card said: its sentence stands at the field that it names.
     """
-    made = _group(kind, data, "", _first_line(kind), ())
+    made = _group(kind, data, "", "", ())
     if only or leave:
         made = _chosen(made, only, leave)
     if sliders or suggested:
@@ -266,11 +266,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _name_of(row: Any, index: int) -> str:
     told = _mapping(row)
     return str(told.get("title") or told.get("name") or index + 1)
-
-
-def _first_line(kind: type[Record]) -> str:
-    said = (one.__doc__ or "" for one in kind.__mro__ if not (one.__doc__ or "").startswith(f"{one.__name__}("))
-    return next(said).strip().split("\n")[0]
 
 
 def _chosen(group: Group, only: Sequence[str], leave: Sequence[str]) -> Group:

@@ -44,7 +44,7 @@ HEADERS = {
 STRICT_TRANSPORT = ("strict-transport-security", "max-age=31536000")
 ENTERED = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">'
-    '<title>vein2vein</title></head><body><p><a href="/">Go on</a></p></body></html>'
+    '<link rel="icon" href="data:,"><title>vein2vein</title></head><body><p><a href="/">Go on</a></p></body></html>'
 )
 """Answer to the printed address. It is no redirect: a cookie that is strictly of this site goes along only with what a
 page of this site asks for, and the token leaves the address bar either way."""
@@ -194,7 +194,7 @@ async def _answer(send: Send, status: int, text: str, headers: dict[str, str]) -
     if "content-type" not in headers:
         text = (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-            f'content="width=device-width, initial-scale=1"><title>vein2vein</title></head>'
+            f'content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><title>vein2vein</title></head>'
             f"<body><main><h1>vein2vein</h1><p>{html.escape(text)}</p></main></body></html>"
         )
         headers = {**headers, "content-type": "text/html; charset=utf-8"}

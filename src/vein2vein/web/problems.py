@@ -18,14 +18,16 @@ from vein2vein.web.log import log_defect
 from vein2vein.web.quick import Overdue, Superseded
 from vein2vein.web.render import fill
 from vein2vein.web.visit import Unmarked, visit_of
+from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Missing
 
 BAD_INPUT, CONFLICT, FULL, DEFECT, LATE = 422, 409, 507, 500, 503
 MARK = "#problem"
+TITLE = said("That did not work")
 SAYINGS = {
-    404: "There is no such page. It may have been removed; go back to the start.",
-    405: "This address does not take that kind of request; go back to the start.",
-    403: "The page was opened under an earlier start of vein2vein; load it again.",
+    404: said("There is no such page. It may have been removed; go back to the start."),
+    405: said("This address does not take that kind of request; go back to the start."),
+    403: said("The page was opened under an earlier start of vein2vein; load it again."),
 }
 
 
@@ -51,11 +53,8 @@ def problem(
     if visit.is_part:  # what is on the page stays there; the sentence is put above it
         headers = {"HX-Retarget": MARK, "HX-Reswap": "innerHTML"}
         return HTMLResponse(fill(visit, "problem_part.html.j2", data=told), status, headers)
-    title = visit.words("That did not work")
-    shown = fill(
-        visit, "problem.html.j2", data=told, title=title, plain_title=visit.words.attribute("That did not work"),
-        python="", command="",
-    )  # fmt: skip
+    title, plain_title = visit.words(TITLE), visit.words.attribute(TITLE)
+    shown = fill(visit, "problem.html.j2", data=told, title=title, plain_title=plain_title, python="", command="")
     return HTMLResponse(shown, status)
 
 

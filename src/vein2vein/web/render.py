@@ -16,9 +16,10 @@ from vein2vein import __version__
 from vein2vein.explain.languages import all_languages
 from vein2vein.web import static_files
 from vein2vein.web.visit import CHANGE_FIELD, CHANGE_HEADER, TWIN, Visit
+from vein2vein.web.words import said
 
 TEMPLATES = Path(__file__).with_name("templates")
-ORIGINS = ("virtual", "measured", "published", "assumed")
+ORIGINS = (said("virtual"), said("measured"), said("published"), said("assumed"))
 """What a number on a page may be, besides what is typed in."""
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
-from starlette.datastructures import UploadFile
 
 from vein2vein.web.access import Keys
 from vein2vein.web.settings import Settings
@@ -128,7 +127,7 @@ def visit_of(request: Request) -> Visit:
 
 
 async def typed_of(request: Request) -> Typed:
-    """What a form sent as text; files are asked for by name, as ``UploadFile``."""
+    """What a form sent as text; files are asked for by name (``fastapi.UploadFile``)."""
     form = await request.form()
     return Typed([(key, value) for key, value in form.multi_items() if isinstance(value, str) and key != CHANGE_FIELD])
 
@@ -161,4 +160,3 @@ Visited = Annotated[Visit, Depends(visit_of)]
 """Type of the parameter by which a door's function gets its visit."""
 Filled = Annotated[Typed, Depends(typed_of)]
 """Type of the parameter by which a door's function gets what a form sent."""
-__all__ = ["Filled", "Parts", "Typed", "Unmarked", "UploadFile", "Visit", "Visited", "check_change", "visit_of"]

@@ -6,6 +6,7 @@ domain of its own name, looked up before ``frame``. Texts that patients read com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,15 @@ FOLDER = Path(__file__).with_name("locales")
 FRAME = "frame"
 SOURCE = "en"
 CATEGORIES = ("zero", "one", "two", "few", "many", "other")
-ENGLISH_HERE = "in English"
+_NAME = re.compile(r"\{\w+\}|vein2vein")  # a text that is a name and nothing else is not translated
+
+
+def said(text: str) -> str:
+    """Mark an English text that is translated where it is shown; the catalogs are collected by this name."""
+    return text
+
+
+ENGLISH_HERE = said("in English")
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,15 @@ class Words:
         shown = (own or text).format(**{k: str(v) for k, v in values.items()})
         return shown if own is not None else f"{shown} ({self._own(ENGLISH_HERE) or ENGLISH_HERE})"
 
+    def of(self, door: str) -> Words:
+        """The words of another door in the same language: its title stands on every page."""
+        return Words(self.code, door)
+
+    def sentence(self, text: str) -> Markup:
+        """A sentence about what went wrong: in the language of the page where it has one, else in English as it is."""
+        own = self._own(text)
+        return Markup('<bdi lang="en" dir="ltr">{}</bdi>').format(text) if own is None else Markup(escape(own))
+
     def plural(self, one: str, many: str, n: int, **values: Any) -> Markup:
         """A text in the form that the number ``n`` asks for."""
         for each in self.domains:
@@ -129,7 +147,7 @@ class Words:
 
     def _own(self, text: str) -> str | None:
         """The text in the language of the page; None where it has none."""
-        if self.code == SOURCE:
+        if self.code == SOURCE or _NAME.fullmatch(text):
             return text
         return next((each.texts[text] for each in self.domains if text in each.texts), None)
 

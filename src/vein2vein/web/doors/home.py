@@ -13,11 +13,13 @@ from vein2vein.web.door import Door
 from vein2vein.web.page import SEE_OTHER, Page
 from vein2vein.web.render import fill
 from vein2vein.web.visit import LANGUAGE_COOKIE, Visit, Visited
+from vein2vein.web.words import said
 
 RECENT = 8
 YEAR = 31_536_000  # seconds that a chosen language is remembered
 
-DOOR = Door("home", "Start", "The doors, and recent work.", for_people=False)
+SAVED = said("saved")
+DOOR = Door("home", said("Start"), said("The doors, and recent work."), for_people=False)
 
 
 @DOOR.page("/")
@@ -41,7 +43,7 @@ def recent(visit: Visit) -> list[dict[str, object]]:
     ]  # fmt: skip
     for one in visit.workspace.listed(most=RECENT):
         address = f"/{one.kind}/{one.id}" if one.kind in names else f"/inputs/{one.id}"
-        work.append({"what": "input", "name": one.name, "when": one.changed, "state": "saved", "address": address})
+        work.append({"what": "input", "name": one.name, "when": one.changed, "state": SAVED, "address": address})
     return sorted(work, key=lambda one: str(one["when"]), reverse=True)[:RECENT]
 
 

@@ -16,24 +16,25 @@ from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.jobs.table import Job, log_of
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.visit import Visit, Visited
+from vein2vein.web.words import said
 from vein2vein.web.workspace import LOCK, Missing
 
 BETWEEN = 0.5  # seconds between two looks at how far a job is
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 LONGEST = 600.0  # seconds of a stream; a page opens another one
-DOOR = Door("jobs", "Work", "Long computations, and what they left behind.", for_people=False)
+DOOR = Door("jobs", said("Work"), said("Long computations, and what they left behind."), for_people=False)
 
 
 @DOOR.page("/jobs")
 def jobs(visit: Visited) -> Page:
     """Show every job of this workspace, newest first."""
-    return Page("jobs/list.html.j2", "Work", {"jobs": [_told(one) for one in visit.jobs.recent(200)]})
+    return Page("jobs/list.html.j2", DOOR.title, {"jobs": [_told(one) for one in visit.jobs.recent(200)]})
 
 
 @DOOR.page("/jobs/{key}")
 def job(visit: Visited, key: str) -> Page:
     """Show a job: how far it is, its log, its files."""
-    return Page("jobs/one.html.j2", "Job: {name}", _whole(visit, key), names={"name": visit.jobs.find(key).title})
+    return Page("jobs/one.html.j2", said("Job: {name}"), _whole(visit, key), names={"name": visit.jobs.find(key).title})
 
 
 @DOOR.poll("/jobs/{key}/state")

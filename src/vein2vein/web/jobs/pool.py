@@ -172,12 +172,12 @@ class Jobs:
         last: tuple[Any, ...] = ()
         with suppress(EOFError, OSError):
             while True:
-                said = line.recv()
-                if said[0] == "progress":
+                word = line.recv()
+                if word[0] == "progress":
                     with suppress(Exception):  # a full disk: the state is told once there is room again
-                        table.change_job(self.workspace, key, (table.RUNNING,), progress=said[1], stage=said[2])
+                        table.change_job(self.workspace, key, (table.RUNNING,), progress=word[1], stage=word[2])
                 else:
-                    last = said
+                    last = word
         process.join()
         line.close()
         with self._turn:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vein2vein.web.words import said
 from vein2vein.web.workspace import Missing, Workspace, new_id, now
 
-WAITING, RUNNING, CANCELING = "waiting", "running", "canceling"
-DONE, FAILED, CANCELED, INTERRUPTED = "done", "failed", "canceled", "interrupted"
+WAITING, RUNNING, CANCELING = said("waiting"), said("running"), said("canceling")
+DONE, FAILED, CANCELED, INTERRUPTED = said("done"), said("failed"), said("canceled"), said("interrupted")
 ENDED = (DONE, FAILED, CANCELED, INTERRUPTED)
 
 
