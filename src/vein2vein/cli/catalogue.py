@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +11,8 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.errors import InputError, unknown
 from vein2vein.files import write_text
+from vein2vein.report.card_facts import facts_of as card_facts
+from vein2vein.report.card_facts import in_words, items_of, sources_of, title_of
 
 if TYPE_CHECKING:
     from vein2vein.models.model import Model
@@ -25,79 +27,16 @@ Examples:
   vein2vein models --out pages
 """
 
-_WORDS = (
-    "source",
-    "where",
-    "how",
-    "why",
-    "unit",
-    "value",
-    "symbol",
-    "meaning",
-    "spread",
-    "low",
-    "high",
-    "latex",
-    "given_by",
-)
 
-
-Card = Mapping[str, object]
-
-
-def _table(value: object) -> Card | None:
-    return cast("Card", value) if isinstance(value, Mapping) else None
-
-
-def _items(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def sources_of(data: object) -> list[str]:
-    """Return the citation keys that a card names, each once, in the order of the card."""
-    found: dict[str, None] = {}
-
-    def walk(here: object) -> None:
-        for key, value in (_table(here) or {}).items():
-            if key in ("source", "sources"):
-                found.update(dict.fromkeys([value] if isinstance(value, str) else map(str, _items(value))))
-            else:
-                walk(value)
-        for value in _items(here):
-            walk(value)
-
-    walk(data)
-    return [key for key in found if key]
-
-
-def facts_of(data: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str, str]]:
+def facts_of(data: object) -> Iterator[tuple[str, str, str, str]]:
     """Yield a card as rows (field, value with unit, how it was obtained, source and place)."""
-    here = _table(data)
-    if here is not None:
-        origin, how = _origin(here), str(here.get("how", ""))
-        if "value" in here:
-            unit = str(here.get("unit", ""))
-            value = here["value"]
-            shown = _short(value)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                shown = console.number(value)
-            yield ".".join(path), f"{shown} {unit if unit != '1' else ''}".strip(), how, origin
-            here = {k: v for k, v in here.items() if k not in _WORDS}
-            origin, how = "", ""
-        for key, value in here.items():
-            if key in ("source", "where", "how"):
-                continue
-            if _table(value) is not None or any(_table(v) is not None for v in _items(value)):
-                yield from facts_of(value, (*path, key))
-            else:
-                yield ".".join((*path, key)), _short(value), how, origin
-    for index, value in enumerate(_items(data), start=1):
-        label = str((_table(value) or {}).get("name", index))
-        yield from facts_of(value, (*path, label))
-
-
-def _origin(card: Card) -> str:
-    return " ".join(str(card.get(k, "")) for k in ("source", "where")).strip()
+    for fact in card_facts(data):
+        shown = _short(fact.value)
+        if fact.quantity:
+            numeric = isinstance(fact.value, int | float) and not isinstance(fact.value, bool)
+            shown = console.number(cast("float", fact.value)) if numeric else shown
+            shown = f"{shown} {'' if fact.unit == '1' else fact.unit}".strip()
+        yield ".".join(fact.path), shown, fact.own.how, f"{fact.own.source} {fact.own.where}".strip()
 
 
 def _short(value: object) -> str:
@@ -106,7 +45,7 @@ def _short(value: object) -> str:
     if isinstance(value, int | float):
         return console.number(value, digits=4)
     if isinstance(value, list):
-        return ", ".join(_short(v) for v in _items(cast("object", value)))
+        return ", ".join(_short(v) for v in items_of(cast("object", value)))
     return " ".join(str(value).split())
 
 
@@ -116,7 +55,7 @@ def _list_cards(what: str, folder: Path, for_machines: bool, quiet: bool) -> Non
     rows: list[tuple[str, str, str]] = []
     for name, path in bundled_cards(folder).items():
         data = read_card(path).data
-        title, keys = _in_words(name, data), sources_of(data)
+        title, keys = in_words(name, data), sources_of(data)
         if for_machines:
             _emit(what, name, title, keys)
         rows.append((name, title, ", ".join(keys)))
@@ -136,20 +75,11 @@ def _print_list(
     console.say(f"One in full: {more}")
 
 
-def _in_words(name: str, data: Card) -> str:
-    told = [str(data[k]) for k in ("brand", "target_a", "target_b", "costimulation") if data.get(k)]
-    return ", ".join([_title(name, data), *told])
-
-
-def _title(name: str, data: Card) -> str:
-    return str(data.get("title") or (_table(data.get("trial")) or {}).get("title") or name)
-
-
 def _show_card(what: str, name: str, folder: Path, for_machines: bool, quiet: bool) -> None:
     from vein2vein.cards import find_card
 
     card = find_card(_plain_name(what, name), folder, what)
-    title, keys = _title(name, card.data), sources_of(card.data)
+    title, keys = title_of(name, card.data), sources_of(card.data)
     if for_machines:
         _emit(what, Path(card.file).stem, title, keys, card=card.data)
         return

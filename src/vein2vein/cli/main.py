@@ -26,6 +26,7 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 MODULES = {
+    "app": "app",
     "trial": "trial",
     "simulate": "simulate",
     "explain": "explain",

@@ -96,7 +96,7 @@ def compute_in(jobs: int, task: Callable[[int, int], Result], spans: Sequence[Sp
     futures, broken = concurrent.futures, concurrent.futures.process.BrokenProcessPool
     before = set(multiprocessing.active_children())
     started = multiprocessing.get_context("spawn")
-    pool = futures.ProcessPoolExecutor(min(jobs, max(len(spans), 1)), started, initializer=_end_with_parent)
+    pool = futures.ProcessPoolExecutor(min(jobs, max(len(spans), 1)), started, initializer=end_with_parent)
     send = functools.partial(pool.submit, _checked, task, fingerprint())
     waiting = iter(spans)
     try:
@@ -117,8 +117,8 @@ def compute_in(jobs: int, task: Callable[[int, int], Result], spans: Sequence[Sp
             child.terminate()
 
 
-def _end_with_parent() -> None:
-    """In a process of ``compute_in``: leave interruptions to the parent, and do not outlive it."""
+def end_with_parent() -> None:
+    """In a process that computes for another one: leave interruptions to the parent, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -1,0 +1,1 @@
+"""The doors of the app, one module each, named in ``declared.py``."""

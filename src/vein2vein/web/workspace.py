@@ -1,0 +1,256 @@
+"""The workspace: one folder that holds what was put in and what came out; the command line opens all of it.
+
+inputs/<id>.toml|csv|json   what was typed, uploaded or saved
+results/<id>/               what a job left behind, as the command line writes it
+models/                     model files of one's own, put there by hand
+jobs.db                     what was done when (SQLite): inputs by name, jobs and their state
+
+An address holds an id alone, and an id is looked up: no path comes from a browser.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vein2vein.errors import InputError
+from vein2vein.files import checksum, make_folder, write_bytes
+
+DATABASE, LOCK = "jobs.db", ".lock"
+ID_BYTES = 8
+LONGEST_NAME = 120  # characters
+SUFFIXES = (".toml", ".csv", ".json", ".txt", ".xml")
+PATIENCE = 20.0  # seconds until a database that another thread writes must be free
+TABLES = """
+CREATE TABLE IF NOT EXISTS inputs (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, file TEXT NOT NULL, digest TEXT NOT NULL,
+  made TEXT NOT NULL, changed TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY, door TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL, state TEXT NOT NULL,
+  progress REAL NOT NULL, stage TEXT NOT NULL, asked TEXT NOT NULL, folder TEXT NOT NULL, error TEXT NOT NULL,
+  made TEXT NOT NULL, begun TEXT NOT NULL, ended TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS job_log (job TEXT NOT NULL, at TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS log_of_job ON job_log (job);
+"""
+
+
+class Missing(InputError):
+    """An id that the workspace does not hold."""
+
+
+class Changed(Exception):
+    """Somebody else saved the same input in between."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (
+            f"'{name}' was changed elsewhere since this page was opened, and that is kept; copy what you typed, open "
+            "it again, and put it in there."
+        )
+        super().__init__(self.text)
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that was put in.
+
+    Attributes
+    ----------
+    id, kind, name : str
+        ``kind`` is the door's word for it, such as "patient" or "trial"; ``name`` is for people.
+    path : Path
+    digest : str
+        SHA-256 of the content: what a change says it is based on.
+    made, changed : str
+        Times (ISO, UTC).
+    """
+
+    id: str
+    kind: str
+    name: str
+    path: Path
+    digest: str
+    made: str
+    changed: str
+
+    def text(self) -> str:
+        """The content."""
+        return self.path.read_text(encoding="utf-8")
+
+
+def now() -> str:
+    """This moment (ISO, UTC)."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def new_id() -> str:
+    """An id that nobody guesses."""
+    return secrets.token_hex(ID_BYTES)
+
+
+def short_name(text: str, otherwise: str) -> str:
+    """A name as pages show it: one line, printable, not endless."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line[:LONGEST_NAME] or otherwise
+
+
+@dataclass
+class Workspace:
+    """The folder, opened."""
+
+    folder: Path
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: int | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for place in (self.folder, self.inputs, self.results, self.models):
+            make_folder(place)
+        self._claim()
+        with self.database() as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(TABLES)
+
+    @property
+    def inputs(self) -> Path:
+        """Where inputs are kept."""
+        return self.folder / "inputs"
+
+    @property
+    def results(self) -> Path:
+        """Where results are kept."""
+        return self.folder / "results"
+
+    @property
+    def models(self) -> Path:
+        """Where model files of one's own are put by hand."""
+        return self.folder / "models"
+
+    def _claim(self) -> None:
+        """Let no second app open the folder; the system gives it free with the process."""
+        if os.name != "posix":
+            return
+        import fcntl
+
+        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = None
+            raise InputError(
+                f"the workspace {self.folder} is open in another vein2vein app; use that one, or give another folder.",
+                field="--workspace",
+            ) from None
+
+    def close(self) -> None:
+        """Give the folder free."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextmanager
+    def database(self) -> Generator[sqlite3.Connection]:
+        """A connection whose changes are kept together when the block ends well, and not at all otherwise."""
+        connection = sqlite3.connect(self.folder / DATABASE, timeout=PATIENCE)
+        connection.row_factory = sqlite3.Row
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def add(self, kind: str, name: str, content: str | bytes, suffix: str) -> Input:
+        """Keep something that was put in.
+
+        Parameters
+        ----------
+        kind, name : str
+        content : str or bytes
+        suffix : str
+            One of ``SUFFIXES``, by the content and not by what a browser called it.
+        """
+        if suffix not in SUFFIXES:
+            raise ValueError(f"'{suffix}' is no kind of file that is kept")
+        data = content.encode() if isinstance(content, str) else content
+        made, key = now(), new_id()
+        path = self.inputs / f"{key}{suffix}"
+        write_bytes(path, data, durable=True)
+        name = short_name(name, kind)
+        with self.database() as database:
+            row = (key, kind, name, path.name, checksum(data), made, made)
+            database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        return self.find(key)
+
+    def find(self, key: str) -> Input:
+        """Something that was put in.
+
+        Raises
+        ------
+        Missing
+            There is no such id, or its file was taken away by hand.
+        """
+        with self.database() as database:
+            row = database.execute("SELECT * FROM inputs WHERE id = ?", (key,)).fetchone()
+        if row is None or not (self.inputs / row["file"]).is_file():
+            raise Missing("there is no such input in this workspace; it may have been removed. Go back to the start.")
+        return self._input(row)
+
+    def listed(self, kind: str = "", most: int = 50) -> list[Input]:
+        """What was put in, newest change first."""
+        with self.database() as database:
+            rows = database.execute(
+                "SELECT * FROM inputs WHERE ? IN ('', kind) ORDER BY changed DESC, rowid DESC LIMIT ?", (kind, most)
+            ).fetchall()
+        return [self._input(row) for row in rows if (self.inputs / row["file"]).is_file()]
+
+    def save(self, key: str, content: str | bytes, *, based_on: str, name: str | None = None) -> Input:
+        """Replace the content of an input.
+
+        Parameters
+        ----------
+        key : str
+        content : str or bytes
+        based_on : str
+            Digest of the content that whoever changed it had before them.
+        name : str, optional
+
+        Raises
+        ------
+        Changed
+            It is another one by now: nothing is written.
+        Missing
+            There is no such input.
+        """
+        data = content.encode() if isinstance(content, str) else content
+        with self._writing:
+            there = self.find(key)
+            if checksum(there.path) != based_on:
+                raise Changed(there.name)
+            write_bytes(there.path, data, force=True, durable=True)
+            row = (checksum(data), now(), short_name(name or there.name, there.kind), key)
+            with self.database() as database:
+                database.execute("UPDATE inputs SET digest = ?, changed = ?, name = ? WHERE id = ?", row)
+        return self.find(key)
+
+    def remove(self, key: str) -> None:
+        """Remove an input, its file first."""
+        there = self.find(key)
+        there.path.unlink(missing_ok=True)
+        with self.database() as database:
+            database.execute("DELETE FROM inputs WHERE id = ?", (key,))
+
+    def own_models(self) -> list[Path]:
+        """Model files of one's own: put into the workspace by hand, never by upload."""
+        return sorted(path for path in self.models.glob("*.py") if path.is_file())
+
+    def _input(self, row: sqlite3.Row) -> Input:
+        told = {name: str(row[name]) for name in ("id", "kind", "name", "digest", "made", "changed")}
+        return Input(**told, path=self.inputs / row["file"])
