@@ -15,9 +15,9 @@ import pytest
 import vein2vein
 from vein2vein.inference import posterior
 from vein2vein.inference.calibration import calibrate as library
+from vein2vein.inference.calibration import chord, linear_file, runs, search
 from vein2vein.inference.calibration import fitted_rows as fitted
 from vein2vein.inference.calibration import gauss_newton as newton
-from vein2vein.inference.calibration import linear_file, runs, search
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.runs import Result
 from vein2vein.inference.calibration.write_cards import FOLDERS
@@ -213,7 +213,7 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     assert ran["step 0: base"] == ran["step 1: K_A moved"] == ran["step 0: 0.25 of the step"] == everywhere
     assert ran["step 0: g_of_adult moved"] == ["zuma_3"]  # the only trial whose patients meet that card
     assert len(set(calibration.ran)) == len(calibration.ran)
-    assert len(ran) == 2 * (1 + len(FACTORS) + 3) + search.DRAWS
+    assert len(ran) == 2 * (1 + len(FACTORS) + 3) + 2 * search.DRAWS
     first = {number for label, number in calibration.luck if "draw" in label}
     assert len(first) == search.DRAWS and np.diff(sorted(first)).min() >= 250  # each has patients of its own
 
@@ -236,8 +236,8 @@ def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
     told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
     assert told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.03) and told["polish"] == 4
     polished = {label for label, _ in calibration.ran if label.startswith("polish 0")}
-    assert len(polished) == search.LUCKS
-    assert len({number for label, number in calibration.luck if label.startswith("polish")}) == search.LUCKS
+    assert len(polished) == chord.LUCKS
+    assert len({number for label, number in calibration.luck if label.startswith("polish")}) == chord.LUCKS
 
 
 def test_trials_that_are_left_out_are_predicted_by_what_the_others_say(calibration, monkeypatch, capsys):

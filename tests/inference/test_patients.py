@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from vein2vein.errors import InputError
+from vein2vein.inference.calibration import calibrate as calibration
 from vein2vein.inference.calibration import cohort as cohorts
 from vein2vein.inference.calibration import figures_of_patients as told
 from vein2vein.inference.calibration import patients, runs
@@ -286,6 +287,30 @@ def test_a_refit_without_some_rows_follows_the_others_alone():
     assert log(without["one"], "lbcl") == pytest.approx(found.estimate[1], abs=0.3)
     with pytest.raises(InputError, match="unknown trial of the calibration 'on'"):
         found.without("on")
+
+
+def bent(one, members):
+    """Rows that no sensitivity tells: twice as steep beyond the first prior standard deviation."""
+    slope = one.slopes["mm"]
+    far = [np.log(each.factors.get(("mm", "g", "value"), 1.0)) / 0.2 for each in members]
+    moved = [slope * (x + max(x - 1.0, 0.0)) for x in far]
+    return np.array([[(value, 1e-6)] * len(one.rows) for value in moved])
+
+
+def test_a_refit_runs_where_sensitivities_would_only_be_followed(monkeypatch):
+    monkeypatch.setattr(calibration, "TrialRows", Made)  # what is left out in turn
+    monkeypatch.setattr(Made, "simulated", lambda self, members, *_: bent(self, members))
+    both = [Made("one", 4.0, {"mm": 2.0}), Made("other", -4.0, {"mm": 2.0})]
+    found = calibrate(FREE, [], Settings(steps=1, corrections=0, patients=5, refits=6), beside=both)
+    kept = {one.trials: one for one in found.refits}
+    assert set(kept) == {("one",), ("other",)} and found.sample.facts["refits"] == 6
+    alone = kept["other",]
+    assert alone.point[0] == pytest.approx(1.5, abs=0.1)  # 2 (x + x - 1) = 4; sensitivities alone say 2
+    assert np.log(found.without("other").factors["mm", "g", "value"]) / 0.2 == pytest.approx(2.0, abs=0.15)
+    mine = found.problem.rows_of("other")
+    assert np.isnan(alone.residual[mine]).all() and np.abs(alone.residual[~mine]).max() < 0.6
+    assert kept["one",].point[0] == pytest.approx(-2.0, abs=0.15)
+    assert not calibrate(FREE, [], Settings(steps=1, corrections=0, patients=5), beside=both).refits
 
 
 def test_factors_that_the_data_decide_little_of_keep_their_sensitivities(monkeypatch):

@@ -21,13 +21,15 @@ import numpy as np
 from vein2vein.arguments import flag, name_or_path, of_kind, refusal
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.calibration import gauss_newton, tables
+from vein2vein.inference.calibration.chord import polished, refits
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, TrialRows, problem_of
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.calibration.kept import resumed
+from vein2vein.inference.calibration.left_out import Refit, together
 from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
-from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
+from vein2vein.inference.calibration.search import centered, linearized, plan_of, stepped
 from vein2vein.inference.calibration.spreads import with_spreads
 from vein2vein.inference.posterior import Member, Posterior, hash_of_cards
 from vein2vein.parameters import ParameterSet
@@ -57,6 +59,8 @@ class Calibration:
         Simulated rows where it ended, on the scale of each.
     sensitivity : ndarray, shape (factors, rows)
         Change of each row there, in errors, for one prior standard deviation of each factor.
+    refits : tuple of Refit
+        Where it ends without each trial, and those that may share its patients, where ``Settings.refits`` asks for it.
     """
 
     sample: Posterior
@@ -66,6 +70,7 @@ class Calibration:
     covariance: Floats
     outcome: Floats
     sensitivity: Floats
+    refits: tuple[Refit, ...] = ()
 
     def identifiability(self) -> str:
         """What the data decided of each factor, as a Markdown table."""
@@ -83,8 +88,9 @@ class Calibration:
     def without(self, name: str) -> Member:
         """The parameter set that the other rows call for: a linearized refit with the rows of one trial left out.
 
-        Nothing is run: from where the calibration ended, rows are taken to follow the last sensitivities, and the loss
-        of the rows that stay is made least. Factors that no other row decides go back to their priors.
+        Nothing is run (``refits`` are): from where the calibration ended, rows are taken to follow the last
+        sensitivities, and the loss of the rows that stay is made least. Factors that no other row decides go back to
+        their priors.
 
         Raises
         ------
@@ -246,7 +252,13 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
         work.say("nothing moved: no step made the loss less; the numbers are those of the priors")
     about = point if problem.origin else np.zeros_like(point)
     sample = Posterior(problem.factors, (draws - about) * problem.prior, "" if problem.origin else cards, facts)
-    return Calibration(sample, free, problem, point, spread, outcome, sensitivity)
+    without: list[Refit] = []
+    if settings.refits:
+        trials = [one.name for one in problem.evidence if isinstance(one, TrialRows)]
+        groups = {name: [one for one in together(name) if one in trials] for name in trials}
+        once = {" and ".join(some): some for some in groups.values()}
+        without = refits(work, point, outcome, there.error, sensitivity, once)
+    return Calibration(sample, free, problem, point, spread, outcome, sensitivity, tuple(without))
 
 
 def cards_of(trials: Iterable[Trial]) -> dict[str, ParameterSet]:
@@ -305,6 +317,7 @@ def _facts(work: Work, scale: float, before: int, outcome: Floats) -> dict[str, 
         "within_before": before,
         "polish": settings.polish,
         "corrections": settings.corrections,
+        "refits": settings.refits,
         "within_after": int(near.sum()),
         "within_by": [f"{name} {near[rows].sum()} of {rows.sum()}" for name, rows in mine.items()],
         "seconds": round(work.kept.seconds),
