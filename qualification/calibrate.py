@@ -10,6 +10,8 @@ of the calibration trials are the data (``vein2vein.inference.calibration`` says
     python qualification/calibrate.py ... --real ../shared/data/car22_nih_cd22 --spreads   # these are data too
     python qualification/calibrate.py ... --without zuma_7         # fitted without its rows, which are then predicted
     python qualification/calibrate.py ... --left-out zuma_2 felix  # each in turn, by a linearized refit
+    python qualification/calibrate.py ... --begin qualification/ladder.json   # from where an earlier ladder ended
+    python qualification/calibrate.py ... --refits 6 --write       # refits without each trial, for qualify --left-out
 
 What is done is kept beside --out after every run; the same command, or one with more steps, goes on from there. No
 number of a trial outside the calibration file is read.
@@ -64,6 +66,7 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--staged", action="store_true", help="before: kinetics alone, then B cells, tumor and so on")
     parser.add_argument("--polish", type=int, default=0, help="steps after them that reuse the last sensitivities")
     parser.add_argument("--corrections", type=int, default=1, help="how often the mean is corrected by runs of draws")
+    parser.add_argument("--refits", type=int, default=0, help="steps of a refit without each trial, for predictions")
     parser.add_argument("--patients", type=int, default=250)
     parser.add_argument("--difference", type=float, default=0.7, help="prior standard deviations a factor is moved by")
     parser.add_argument("--seed", type=int, default=1)
@@ -79,14 +82,21 @@ def options(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--predicted", type=int, default=400, help="virtual patients of each prediction")
     parser.add_argument("--out", type=Path, default=HERE / "posterior.json")
     parser.add_argument("--free", type=Path, default=HERE / "priors.toml", help="what is free, and the priors")
+    parser.add_argument("--begin", type=Path, help="begin where another calibration ended, as its --out tells")
     parser.add_argument("--write", action="store_true", help="make numbers and sample those of the package")
     parser.add_argument("--table", type=Path, help="write the identifiability tables here as well")
     asked = parser.parse_args(arguments)
-    if min(asked.steps, asked.polish, asked.corrections) < 0 or not 0 < asked.difference <= BOUND:
+    if min(asked.steps, asked.polish, asked.corrections, asked.refits) < 0 or not 0 < asked.difference <= BOUND:
         parser.error(
-            f"expected --steps, --polish, --corrections of 0 or more, and --difference above 0 and at most {BOUND:g}"
+            "expected --steps, --polish, --corrections and --refits of 0 or more, and --difference above 0 "
+            f"and at most {BOUND:g}"
         )
     return asked
+
+
+def begun(path: Path | None) -> dict[str, float] | None:
+    """Where another calibration ended, by factor."""
+    return None if path is None else json.loads(path.read_text(encoding="utf-8"))["estimate"]
 
 
 def predictions(found: Calibration, asked: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -112,7 +122,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     asked = options(arguments)
     settings = Settings(
         asked.steps, asked.staged, asked.polish, asked.corrections, asked.patients, asked.difference, asked.seed,
-        asked.workers, asked.reuse,
+        asked.workers, asked.reuse, asked.refits,
     )  # fmt: skip
     keep = asked.out.with_suffix(".npz")
     chosen = [name for name in asked.trials or list_trials() if name not in asked.without]
@@ -126,7 +136,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
                 )
         beside = [(HERE / "car22.toml", asked.real)] if asked.real else []
         found = calibrate(
-            asked.free, chosen, settings, beside=beside, spreads=asked.spreads, keep=keep,
+            asked.free, chosen, settings, beside=beside, spreads=asked.spreads, begin=begun(asked.begin), keep=keep,
             say=lambda text: print(text, flush=True),
         )  # fmt: skip
     except InputError as problem:

@@ -57,6 +57,7 @@ def write(found: Calibration) -> list[str]:
     linear = replace(
         linear, factors=(*linear.factors, *more), estimate=np.append(linear.estimate, np.zeros(len(more))),
         sensitivity=np.vstack([linear.sensitivity, nothing]),
+        refits=tuple(replace(one, point=np.append(one.point, np.zeros(len(more)))) for one in linear.refits),
     )  # fmt: skip
     linear_file.write_linear(linear, linear_file.bundled())
     subprocess.run(

@@ -15,9 +15,9 @@ import pytest
 import vein2vein
 from vein2vein.inference import posterior
 from vein2vein.inference.calibration import calibrate as library
+from vein2vein.inference.calibration import chord, linear_file, runs, search
 from vein2vein.inference.calibration import fitted_rows as fitted
 from vein2vein.inference.calibration import gauss_newton as newton
-from vein2vein.inference.calibration import linear_file, runs, search
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.runs import Result
 from vein2vein.inference.calibration.write_cards import FOLDERS
@@ -170,7 +170,7 @@ def calibration(script, tmp_path, monkeypatch):
             once[:] = [label for label in once if label not in failing]
             return Result(task, None, 0.0, "made to fail")
         ran.extend((label, task.evidence.name) for label in task.labels)
-        luck.extend(zip(task.labels, task.first, strict=True))
+        luck.extend((label, first, task.seed) for label, first in zip(task.labels, task.first, strict=True))
         logs = np.log([[one.factors["reference", "K_A", "value"]] for one in task.members])
         far = 3 * logs / FACTORS[0].prior_sd - 1.5
         goals = task.evidence.data + task.evidence.error * far
@@ -213,8 +213,8 @@ def test_a_calibration_moves_what_the_data_decide_and_writes_its_sample(calibrat
     assert ran["step 0: base"] == ran["step 1: K_A moved"] == ran["step 0: 0.25 of the step"] == everywhere
     assert ran["step 0: g_of_adult moved"] == ["zuma_3"]  # the only trial whose patients meet that card
     assert len(set(calibration.ran)) == len(calibration.ran)
-    assert len(ran) == 2 * (1 + len(FACTORS) + 3) + search.DRAWS
-    first = {number for label, number in calibration.luck if "draw" in label}
+    assert len(ran) == 2 * (1 + len(FACTORS) + 3) + 2 * search.DRAWS
+    first = {number for label, number, _ in calibration.luck if "draw" in label}
     assert len(first) == search.DRAWS and np.diff(sorted(first)).min() >= 250  # each has patients of its own
 
 
@@ -236,8 +236,9 @@ def test_steps_that_reuse_sensitivities_go_on_to_the_data(calibration, capsys):
     told = json.loads((calibration.folder / "out.json").read_text(encoding="utf-8"))
     assert told["estimate"]["K_A"] == pytest.approx(0.5, abs=0.03) and told["polish"] == 4
     polished = {label for label, _ in calibration.ran if label.startswith("polish 0")}
-    assert len(polished) == search.LUCKS
-    assert len({number for label, number in calibration.luck if label.startswith("polish")}) == search.LUCKS
+    assert len(polished) == chord.LUCKS
+    lucks = {seed for label, _, seed in calibration.luck if label.startswith("polish")}
+    assert len(lucks) == chord.LUCKS  # the same in every step, so that no step follows luck
 
 
 def test_trials_that_are_left_out_are_predicted_by_what_the_others_say(calibration, monkeypatch, capsys):

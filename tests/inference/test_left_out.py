@@ -8,7 +8,16 @@ import pytest
 
 from vein2vein.errors import InputError
 from vein2vein.inference.calibration import left_out
-from vein2vein.inference.calibration.left_out import CLASS, NEITHER, SEEN, Linear, fallback, group_of, sets_without
+from vein2vein.inference.calibration.left_out import (
+    CLASS,
+    NEITHER,
+    SEEN,
+    Linear,
+    Refit,
+    fallback,
+    group_of,
+    sets_without,
+)
 from vein2vein.inference.calibration.linear_file import read_linear, write_linear
 from vein2vein.inference.leave_one_out import predict_left_out
 from vein2vein.inference.model_error import model_error, spread, widened
@@ -145,6 +154,18 @@ def test_the_error_of_the_model_widens_an_interval_on_the_scale_of_the_row():
     assert widened(row(), 0.0).low == pytest.approx(40.0)
 
 
+def test_a_refit_that_was_run_stands_before_the_linearized_one():
+    refit = Refit(("felix",), np.array([0.7, 0.3, -0.4]), np.array([0.5, 0.5, np.nan]))
+    found = means(sets_without(replace(linear(), refits=(refit,)), ["felix"], seed=1))
+    assert found["reference", "muM", "value"] == pytest.approx(0.3 * 0.5, abs=1e-9)
+    assert found["adult_b_all", "g", "value"] == pytest.approx(0.2 * -0.4, abs=1e-9)
+    assert found[OBE, "rho", "value"] == pytest.approx(
+        means(sets_without(linear(), ["felix"], seed=1))[OBE, "rho", "value"]
+    )
+    other = means(sets_without(replace(linear(), refits=(refit,)), ["eliana"], seed=1))
+    assert other == means(sets_without(linear(), ["eliana"], seed=1))
+
+
 def test_a_linearized_calibration_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "linear.npz"
     write_linear(linear(), path)
@@ -161,3 +182,12 @@ def test_a_linearized_calibration_is_read_as_it_was_written(tmp_path):
         read_linear(path)
     with pytest.raises(InputError, match="there is no linearized calibration"):
         read_linear(tmp_path / "none.npz")
+
+
+def test_refits_are_read_as_they_were_written(tmp_path):
+    refit = Refit(("eliana", "lamble_2023"), np.array([0.7, 0.3, -0.4]), np.array([np.nan, 0.5, 0.25]))
+    write_linear(replace(linear(), refits=(refit,)), tmp_path / "linear.npz")
+    (found,) = read_linear(tmp_path / "linear.npz").refits
+    assert found.trials == refit.trials
+    np.testing.assert_array_equal(found.point, refit.point)
+    np.testing.assert_array_equal(found.residual, refit.residual)

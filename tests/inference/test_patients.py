@@ -1,7 +1,9 @@
 """Patients measured one by one as evidence: reading, virtual trials alike, figures, errors; and other evidence."""
 
 import itertools
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,18 +12,22 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from vein2vein.errors import InputError
+from vein2vein.inference.calibration import calibrate as calibration
 from vein2vein.inference.calibration import cohort as cohorts
 from vein2vein.inference.calibration import figures_of_patients as told
 from vein2vein.inference.calibration import patients, runs
 from vein2vein.inference.calibration.calibrate import calibrate
 from vein2vein.inference.calibration.cohort import Cohort, Virtual, alike, folds, joined, number_of, read_cohort
-from vein2vein.inference.calibration.free_numbers import FreeNumbers
+from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.patients import PatientRow, patients_of
 from vein2vein.inference.calibration.runs import Settings
 from vein2vein.inference.posterior import Factor, Member
 from vein2vein.trials.trial import load_trial
 
 NONE = {"onset": np.nan, "complete": 1.0, "tocilizumab": 0.0, "steroids": 0.0}
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def cohort(cells, grade=None, days=(7.0, 14.0, 28.0), arm="1"):
@@ -286,6 +292,52 @@ def test_a_refit_without_some_rows_follows_the_others_alone():
     assert log(without["one"], "lbcl") == pytest.approx(found.estimate[1], abs=0.3)
     with pytest.raises(InputError, match="unknown trial of the calibration 'on'"):
         found.without("on")
+
+
+def bent(one, members):
+    """Rows that no sensitivity tells: twice as steep beyond the first prior standard deviation."""
+    slope = one.slopes["mm"]
+    far = [np.log(each.factors.get(("mm", "g", "value"), 1.0)) / 0.2 for each in members]
+    moved = [slope * (x + max(x - 1.0, 0.0)) for x in far]
+    return np.array([[(value, 1e-6)] * len(one.rows) for value in moved])
+
+
+def test_a_refit_runs_where_sensitivities_would_only_be_followed(monkeypatch):
+    monkeypatch.setattr(calibration, "TrialRows", Made)  # what is left out in turn
+    monkeypatch.setattr(Made, "simulated", lambda self, members, *_: bent(self, members))
+    both = [Made("one", 4.0, {"mm": 2.0}), Made("other", -4.0, {"mm": 2.0})]
+    found = calibrate(FREE, [], Settings(steps=1, corrections=0, patients=5, refits=6), beside=both)
+    kept = {one.trials: one for one in found.refits}
+    assert set(kept) == {("one",), ("other",)} and found.sample.facts["refits"] == 6
+    alone = kept["other",]
+    assert alone.point[0] == pytest.approx(1.5, abs=0.1)  # 2 (x + x - 1) = 4; sensitivities alone say 2
+    assert np.log(found.without("other").factors["mm", "g", "value"]) / 0.2 == pytest.approx(2.0, abs=0.15)
+    mine = found.problem.rows_of("other")
+    assert np.isnan(alone.residual[mine]).all() and np.abs(alone.residual[~mine]).max() < 0.6
+    assert kept["one",].point[0] == pytest.approx(-2.0, abs=0.15)
+    assert not calibrate(FREE, [], Settings(steps=1, corrections=0, patients=5), beside=both).refits
+
+
+def test_a_calibration_begins_where_another_one_ended():
+    made = [Made("one", 2.0, {"mm": 2.0})]
+    settings = Settings(steps=0, corrections=0, patients=5)
+    found = calibrate(FREE, [], settings, beside=made, begin={"g_of_mm": 1.0, "g_of_cll": -0.5})
+    np.testing.assert_allclose(found.estimate, [1.0, 0.0, -0.5])
+    assert found.outcome == pytest.approx(2.0, abs=1e-3)
+    assert calibrate(FREE, [], settings, beside=made).outcome == pytest.approx(0.0, abs=1e-3)
+    for wrong, text in (
+        ({"g_of_m": 1.0}, "unknown factor 'g_of_m'"), ({"g_of_mm": 9.0}, "9"), ({"g_of_mm": float("nan")}, "nan"),
+        ([1.0], "begin"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=text):
+            calibrate(FREE, [], settings, beside=made, begin=wrong)
+
+
+def test_the_ladder_that_is_kept_names_the_free_numbers():
+    kept = json.loads((ROOT / "qualification" / "ladder.json").read_text(encoding="utf-8"))["estimate"]
+    free = read_free_numbers(ROOT / "qualification" / "priors.toml")
+    assert set(kept) == {factor.name for factor in free.factors}
+    assert max(map(abs, kept.values())) <= 2.0
 
 
 def test_factors_that_the_data_decide_little_of_keep_their_sensitivities(monkeypatch):

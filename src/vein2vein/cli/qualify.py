@@ -57,7 +57,7 @@ Examples:
     "--left-out",
     is_flag=True,
     help="Predict: each trial under what the other trials say, its own rows and those of trials that may share its "
-    "patients left out (linearized).",
+    "patients left out.",
 )
 @options.jobs(None, "Processes that run trials side by side (default: all cores).")
 @options.seed("scores")
@@ -168,7 +168,7 @@ def _predict(
         for title, some in zip(("By group", "By trial", "By kind of endpoint", "In all"), [one for _, one in scores]):
             console.table(SCORES, [_score(one) for one in some if one.rows], title=title, right=range(1, len(SCORES)))
         errors = ", ".join(f"{kind} {number(sd, 2)}" for kind, sd in sorted(found.model_error.items()))
-        console.say("Predictions: no row of a trial, or of one that may share its patients, informs it (linearized).")
+        console.say(f"Predictions: no row of a trial, or of one that may share its patients, informs it ({found.how}).")
         console.say(
             f"Median width of the intervals: {number(found.width, 2)} tolerances. Error of the model by kind, in "
             f"tolerances: {errors}."

@@ -24,6 +24,7 @@ from vein2vein.inference.qualification import published_rows, score
 from vein2vein.inference.scoring import Score, ScoredRow, summarize, with_baselines
 from vein2vein.trials.trial import Trial, list_trials, load_trial
 
+REFITTED, LINEARIZED = "refitted without it", "linearized"
 Progress = Callable[[float, str], None]
 
 
@@ -45,6 +46,8 @@ class Prediction:
     by_group, trials, kinds : tuple of Score
     width : float
         Median width of the intervals, in tolerances.
+    how : str
+        "refitted without it", by runs, or "linearized".
     """
 
     rows: tuple[ScoredRow, ...]
@@ -56,6 +59,7 @@ class Prediction:
     trials: tuple[Score, ...]
     kinds: tuple[Score, ...]
     width: float
+    how: str
 
 
 def predict_left_out(
@@ -92,10 +96,12 @@ def predict_left_out(
         raise InputError("found one trial; the model's error is learned from the others, expected two or more.")
     bare: list[ScoredRow] = []
     groups: dict[str, str] = {}
+    refitted = True
     owners = np.array(linear.owners)
     for i, trial in enumerate(chosen):
         away = [name for name in together(trial.name) if name in linear.owners]
         stays = ~np.isin(owners, away)
+        refitted &= linear.refit_without(away) is not None
         mine = [met for met, name in zip(linear.met, linear.owners, strict=True) if name == trial.name]
         groups[trial.name] = group_of(mine, seen_elsewhere(linear, stays))
 
@@ -120,4 +126,5 @@ def predict_left_out(
         trials=tuple(summarize(name, [row for row in rows if row.file == name]) for name in groups),
         kinds=tuple(summarize(name, [row for row in rows if row.kind == name]) for name in by_kind),
         width=float(np.nanmedian([2 * NORMAL_90 * spread(row) for row in rows])),
+        how=REFITTED if refitted else LINEARIZED,
     )

@@ -59,6 +59,7 @@ def write_left_out(found: Prediction, folder: str | Path, *, seed: int, force: b
         "trials": [{**score_data(one), "group": found.groups[one.name]} for one in found.trials],
         "kinds": [{**score_data(one), "model_error": found.model_error[one.name]} for one in found.kinds],
         "width": _plain(found.width),
+        "how": found.how,
         "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in found.rows],
         "without_model_error": [{name: _plain(value) for name, value in vars(row).items()} for row in found.bare],
         "seed": seed,

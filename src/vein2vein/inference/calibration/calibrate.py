@@ -18,16 +18,18 @@ from typing import cast
 
 import numpy as np
 
-from vein2vein.arguments import flag, name_or_path, of_kind, refusal
+from vein2vein.arguments import flag, name_or_path, number, of_kind, refusal
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.calibration import gauss_newton, tables
+from vein2vein.inference.calibration.chord import polished, refits
 from vein2vein.inference.calibration.fitted_rows import Evidence, Problem, TrialRows, problem_of
 from vein2vein.inference.calibration.free_numbers import FreeNumbers, read_free_numbers
 from vein2vein.inference.calibration.gauss_newton import Floats
 from vein2vein.inference.calibration.kept import resumed
+from vein2vein.inference.calibration.left_out import Refit, together
 from vein2vein.inference.calibration.patients import read_patients
 from vein2vein.inference.calibration.runs import Settings, Work, check_settings
-from vein2vein.inference.calibration.search import centered, linearized, plan_of, polished, stepped
+from vein2vein.inference.calibration.search import centered, linearized, plan_of, stepped
 from vein2vein.inference.calibration.spreads import with_spreads
 from vein2vein.inference.posterior import Member, Posterior, hash_of_cards
 from vein2vein.parameters import ParameterSet
@@ -57,6 +59,8 @@ class Calibration:
         Simulated rows where it ended, on the scale of each.
     sensitivity : ndarray, shape (factors, rows)
         Change of each row there, in errors, for one prior standard deviation of each factor.
+    refits : tuple of Refit
+        Where it ends without each trial, and those that may share its patients, where ``Settings.refits`` asks for it.
     """
 
     sample: Posterior
@@ -66,6 +70,7 @@ class Calibration:
     covariance: Floats
     outcome: Floats
     sensitivity: Floats
+    refits: tuple[Refit, ...] = ()
 
     def identifiability(self) -> str:
         """What the data decided of each factor, as a Markdown table."""
@@ -83,8 +88,9 @@ class Calibration:
     def without(self, name: str) -> Member:
         """The parameter set that the other rows call for: a linearized refit with the rows of one trial left out.
 
-        Nothing is run: from where the calibration ended, rows are taken to follow the last sensitivities, and the loss
-        of the rows that stay is made least. Factors that no other row decides go back to their priors.
+        Nothing is run (``refits`` are): from where the calibration ended, rows are taken to follow the last
+        sensitivities, and the loss of the rows that stay is made least. Factors that no other row decides go back to
+        their priors.
 
         Raises
         ------
@@ -107,6 +113,7 @@ def calibrate(
     *,
     beside: Iterable[Evidence | tuple[str | Path, str | Path]] = (),
     spreads: bool = False,
+    begin: Mapping[str, float] | None = None,
     keep: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Calibration:
@@ -126,6 +133,9 @@ def calibrate(
         measured one by one (``patients.read_patients``).
     spreads : bool
         Whether published spreads of exposure between patients (spreads.toml) are data beside the trials' own rows.
+    begin : mapping of factor name to float, optional
+        Where the search begins, in standard deviations of the priors, which stay centered where they are: an estimate
+        that a calibration ended at. A factor that is not named begins at its prior's median, as all do by default.
     keep : str or Path, optional
         A file (.npz) in which every run that ended is kept: the same call, or one with more steps, goes on from there.
     say : callable (text), optional
@@ -164,7 +174,8 @@ def calibrate(
     free = free if isinstance(free, FreeNumbers) else read_free_numbers(free, own)
     problem = problem_of(free.factors, [*map(TrialRows, loaded), *others], free.origin)
     cards = hash_of_cards(free.factors, own)
-    kept = resumed(path, _key(settings, problem, free, cards, own), tell)
+    point = _begun(free, begin)
+    kept = resumed(path, _key(settings, problem, free, cards, own, point), tell)
     few = 2 if loaded else settings.patients  # of patients alone there must be some in every arm
     problem.evidence[0].simulated([Member({})], [0], few, settings.seed)  # all is compiled before the workers begin
     tell(f"{len(free.factors)} factors, {len(problem.data)} rows of {len(problem.evidence)} trials")
@@ -172,7 +183,21 @@ def calibrate(
     for row, may in zip(problem.rows, moved, strict=True):
         if not may:
             tell(f"{row.trial}, {row.quantity}: no free number moves this row; it tells nothing here")
-    return _search(Work(problem, kept, settings, tell), free, cards)
+    return _search(Work(problem, kept, settings, tell), free, cards, point)
+
+
+def _begun(free: FreeNumbers, begin: Mapping[str, float] | None) -> Floats:
+    """Where the search begins, shape (factors,)."""
+    if begin is None:
+        return np.zeros(len(free.factors))
+    if not isinstance(cast("object", begin), Mapping):
+        raise refusal("begin", begin, "a mapping of factor names to standard deviations of their priors, or None")
+    names = [factor.name for factor in free.factors]
+    for name, value in begin.items():
+        if name not in names:
+            raise InputError(unknown("factor", str(name), names), field="begin")
+        number(f"begin, {name}", value, low=-gauss_newton.BOUND, high=gauss_newton.BOUND)
+    return np.array([float(begin.get(name, 0.0)) for name in names])
 
 
 def _settings(settings: object) -> Settings:
@@ -223,10 +248,10 @@ def _beside(beside: object) -> list[Evidence]:
     return found
 
 
-def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
+def _search(work: Work, free: FreeNumbers, cards: str, begin: Floats) -> Calibration:
     """Go through the steps, and draw the sample around where they end."""
     problem, settings = work.problem, work.settings
-    point = np.zeros(len(free.factors))
+    point = begin
     there = outcome = before = None
     plan = plan_of(free, problem, settings)
     for step, (moving, judged) in enumerate(plan):
@@ -242,11 +267,17 @@ def _search(work: Work, free: FreeNumbers, cards: str) -> Calibration:
     spread = gauss_newton.covariance(sensitivity, scale)
     draws = gauss_newton.drawn(point, spread, SETS, np.random.default_rng(settings.seed))
     facts = _facts(work, scale, before, outcome)
-    if settings.steps and np.abs(point).max(initial=0.0) < MOVED:
-        work.say("nothing moved: no step made the loss less; the numbers are those of the priors")
+    if settings.steps and np.abs(point - begin).max(initial=0.0) < MOVED:
+        work.say("nothing moved: no step made the loss less; the numbers are those where it began")
     about = point if problem.origin else np.zeros_like(point)
     sample = Posterior(problem.factors, (draws - about) * problem.prior, "" if problem.origin else cards, facts)
-    return Calibration(sample, free, problem, point, spread, outcome, sensitivity)
+    without: list[Refit] = []
+    if settings.refits:
+        trials = [one.name for one in problem.evidence if isinstance(one, TrialRows)]
+        groups = {name: [one for one in together(name) if one in trials] for name in trials}
+        once = {" and ".join(some): some for some in groups.values()}
+        without = refits(work, point, outcome, there.error, sensitivity, once)
+    return Calibration(sample, free, problem, point, spread, outcome, sensitivity, tuple(without))
 
 
 def cards_of(trials: Iterable[Trial]) -> dict[str, ParameterSet]:
@@ -267,7 +298,14 @@ def cards_of(trials: Iterable[Trial]) -> dict[str, ParameterSet]:
     return found
 
 
-def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, own: Mapping[str, ParameterSet]) -> str:
+def _key(
+    settings: Settings,
+    problem: Problem,
+    free: FreeNumbers,
+    cards: str,
+    own: Mapping[str, ParameterSet],
+    begin: Floats,
+) -> str:
     """What makes runs comparable: options, priors, data and cards; more steps of the same are the same."""
     told = [
         settings.patients,
@@ -282,6 +320,7 @@ def _key(settings: Settings, problem: Problem, free: FreeNumbers, cards: str, ow
         cards,
         (free.factors, free.stages, free.judged_by, sorted(free.origin.items()), sorted(free.still)),
         {name: one.values() for name, one in sorted(own.items())},
+        *([begin.tolist()] if begin.any() else []),
     ]
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -305,6 +344,7 @@ def _facts(work: Work, scale: float, before: int, outcome: Floats) -> dict[str, 
         "within_before": before,
         "polish": settings.polish,
         "corrections": settings.corrections,
+        "refits": settings.refits,
         "within_after": int(near.sum()),
         "within_by": [f"{name} {near[rows].sum()} of {rows.sum()}" for name, rows in mine.items()],
         "seconds": round(work.kept.seconds),

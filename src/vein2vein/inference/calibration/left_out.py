@@ -1,7 +1,8 @@
-"""Leave-one-trial-out by the linearized posterior: what the other trials say of a trial that is predicted.
+"""Leave-one-trial-out: what the other trials say of a trial that is predicted.
 
-From the point where the calibration ended, rows are taken to follow the last sensitivities. The rows of a trial, and of
-those that may share its patients, are taken away, and the loss of those that stay is made least. A number that no row
+The rows of a trial, and of those that may share its patients, are taken away, and the loss of those that stay is made
+least: by the steps of a refit that the calibration ran (``Refit``), or, where it ran none, from the point where it
+ended, with rows taken to follow the last sensitivities (linearized). A number that no row
 that stays informs falls back to its class: that of a product to the products with the same costimulation, by antigen
 first; that of a disease to its lineage. What all trials share (the general set) stays informed by the others.
 """
@@ -28,6 +29,25 @@ SEEN, CLASS, NEITHER = GROUPS = ("product and disease seen elsewhere", "class se
 
 
 @dataclass(frozen=True)
+class Refit:
+    """Where a calibration ends without some trials.
+
+    Attributes
+    ----------
+    trials : tuple of str
+        Left out, all at once.
+    point : ndarray, shape (factors,)
+        In prior standard deviations, relative to the priors' medians.
+    residual : ndarray, shape (rows,)
+        Distance of each row from its data there, in errors; NaN: a row of the trials left out.
+    """
+
+    trials: tuple[str, ...]
+    point: Floats
+    residual: Floats
+
+
+@dataclass(frozen=True)
 class Linear:
     """A calibration where it ended: the rows and how they follow the factors from there.
 
@@ -46,6 +66,8 @@ class Linear:
         For each row the products and diseases that its patients meet.
     cards : str
         Hash of the cards' numbers.
+    refits : tuple of Refit
+        Without trials of the calibration, by runs; none: only linearized.
     """
 
     factors: tuple[Factor, ...]
@@ -55,6 +77,11 @@ class Linear:
     sensitivity: Floats
     met: tuple[frozenset[str], ...]
     cards: str
+    refits: tuple[Refit, ...] = ()
+
+    def refit_without(self, trials: Sequence[str]) -> Refit | None:
+        """The refit without exactly these trials, where the calibration ran one."""
+        return next((one for one in self.refits if set(one.trials) == set(trials)), None)
 
 
 @cache
@@ -163,8 +190,13 @@ def sets_without(found: Linear, trials: Sequence[str], *, seed: int, count: int 
     elsewhere = seen_elsewhere(found, stays)
     general = {REFERENCE, *CONSTANTS}
     told = np.array([bool((elsewhere | general) & set(factor.cards)) for factor in found.factors])
-    point = gauss_newton.target(slope, residual, found.estimate, told)
-    scale = gauss_newton.error_scale(slope, residual + (point - found.estimate) @ slope)
+    refit = found.refit_without(trials)
+    if refit is None:
+        point = gauss_newton.target(slope, residual, found.estimate, told)
+        there = residual + (point - found.estimate) @ slope
+    else:
+        point, there = refit.point, refit.residual[stays]
+    scale = gauss_newton.error_scale(slope, there)
     prior = np.array([factor.prior_sd for factor in found.factors])
     spread = gauss_newton.covariance(slope, scale)
     center = np.where(told, point, 0.0)

@@ -14,7 +14,7 @@ import numpy as np
 from vein2vein.errors import InputError
 from vein2vein.files import open_binary
 from vein2vein.inference.calibration import gauss_newton
-from vein2vein.inference.calibration.left_out import Linear
+from vein2vein.inference.calibration.left_out import Linear, Refit
 from vein2vein.inference.posterior import Factor, hash_of_cards
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def linear_of(found: Calibration) -> Linear:
         sensitivity=found.sensitivity,
         met=tuple(cards for one in problem.evidence for cards in one.cards),
         cards=found.sample.cards,
+        refits=found.refits,
     )
 
 
@@ -59,6 +60,9 @@ def write_linear(one: Linear, path: Path) -> None:
             sensitivity=one.sensitivity.astype(np.float32),
             met=np.array([JOINED.join(sorted(cards)) for cards in one.met]),
             cards=np.array(one.cards),
+            refit_trials=np.array([JOINED.join(refit.trials) for refit in one.refits], dtype=str),
+            refit_points=np.array([refit.point for refit in one.refits]).reshape(-1, len(one.factors)),
+            refit_residuals=np.array([refit.residual for refit in one.refits]).reshape(-1, len(one.owners)),
         )
 
 
@@ -86,6 +90,12 @@ def read_linear(path: Path | None = None, *, current: bool = True) -> Linear:
                 sensitivity=held["sensitivity"].astype(np.float64),
                 met=tuple(frozenset(text.split(JOINED)) for text in held["met"].tolist()),
                 cards=str(held["cards"]),
+                refits=tuple(
+                    Refit(tuple(trials.split(JOINED)), point, residual)
+                    for trials, point, residual in zip(
+                        held["refit_trials"].tolist(), held["refit_points"], held["refit_residuals"], strict=True
+                    )
+                ),
             )
     except (BadZipFile, ValueError, OSError, KeyError, TypeError):
         raise InputError("is no linearized calibration; make one with calibrate.py --write.", file=path.name) from None

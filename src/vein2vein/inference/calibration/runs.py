@@ -50,6 +50,8 @@ class Settings:
         Processes that run trials side by side.
     reuse : bool
         Whether, after the first step, factors of which the data decide next to nothing keep their sensitivities.
+    refits : int
+        Steps, by the last sensitivities, of a refit without each trial; 0: none.
     """
 
     steps: int = 2
@@ -61,6 +63,7 @@ class Settings:
     seed: int = 1
     workers: int = 1
     reuse: bool = False
+    refits: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Result:
 
 def check_settings(settings: Settings) -> None:
     """Refuse settings that make no sense."""
-    least = {"steps": 0, "polish": 0, "corrections": 0, "patients": 1, "seed": 0, "workers": 1}
+    least = {"steps": 0, "polish": 0, "corrections": 0, "refits": 0, "patients": 1, "seed": 0, "workers": 1}
     for name, low in least.items():
         value: object = getattr(settings, name)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:

@@ -1,4 +1,4 @@
-"""The steps of a calibration: sensitivities, steps by stage and together, cheap steps after them, the centered mean."""
+"""The steps of a calibration: sensitivities, steps by stage and together, and the centered mean."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ UNDECIDED = 0.95  # solver coefficient: of a prior standard deviation; what is l
 FRACTIONS = (1.0, 0.5, 0.25)  # solver coefficients: of a step, that are tried
 DRAWS = 60  # solver coefficient: draws of the posterior that are run in a correction
 CORRECTED = 0.4  # solver coefficient: of the step that a correction takes, since sensitivities belong to another point
-LUCKS, POLISH = 4, 500  # solver coefficients: runs behind a row of a cheap step, and how much later their seeds are
-TRUST, MENDED = 1.0, 0.7  # solver coefficients: how far the first goes, how much of what it did sensitivities take
-FARTHER = 1.5  # solver coefficient: how much farther the next goes after one that gained what it promised
 CORRECTION = 1000  # solver coefficient: the first draw's own luck is this seed later than the first step's
-LEAST = 1e-12  # solver coefficient: in place of the length of a step that is none
 
 
 @dataclass(frozen=True)
@@ -122,53 +118,15 @@ def stepped(
     return points[best], outcomes[best]
 
 
-def polished(work: Work, point: Floats, outcome: Floats, there: Linearized) -> tuple[Floats, Floats, Floats]:
-    """Where steps that reuse the sensitivities end, the rows there, and the sensitivities mended by what steps did.
-
-    Rows are means over several runs, each with luck of its own but the same in every step, so that no step follows the
-    luck of one. After each step the sensitivities take a part of what it did otherwise than they said (Broyden). A step
-    is held within a distance that grows when a step gains what it promised and is halved when it does not.
-    """
-    problem, error, sensitivity = work.problem, there.error, there.sensitivity
-    if not work.settings.polish:
-        return point, outcome, sensitivity
-    trust, outcome = TRUST, _mean_rows(work, "polish: base", point)
-    for k in range(work.settings.polish):
-        residual = gauss_newton.residuals(outcome, problem.data, error)
-        before = gauss_newton.loss(residual, point)
-        step = gauss_newton.target(sensitivity, residual, point) - point
-        step *= min(1.0, trust / max(float(np.linalg.norm(step)), LEAST))
-        goal, promised = point + step, gauss_newton.loss(residual + step @ sensitivity, point + step)
-        rows = _mean_rows(work, f"polish {k}", goal)
-        after = gauss_newton.loss(gauss_newton.residuals(rows, problem.data, error), goal)
-        near = within(rows, problem.data, problem.tolerance)
-        work.say(f"polish {k}: loss {before:.1f} to {after:.1f} ({promised:.1f} promised), {near} within")
-        other = np.nan_to_num((rows - outcome) / error) - step @ sensitivity
-        sensitivity = sensitivity + MENDED * np.outer(step, other) / max(step @ step, LEAST) * problem.allowed
-        if after < before:
-            trust *= FARTHER if before - after > (before - promised) / 2 else 1
-            point, outcome = goal, rows
-        else:
-            trust /= 2
-    return point, outcome, sensitivity
-
-
-def _mean_rows(work: Work, label: str, point: Floats) -> Floats:
-    """Rows at a point, means over runs with luck of their own; NaN where no run produces one."""
-    wanted = {f"{label}, luck {i}": (point, list(work.problem.evidence)) for i in range(LUCKS)}
-    found = np.array(complete(work, wanted, POLISH, own_luck=True))[..., 0]
-    missing = np.isnan(found).all(axis=0)
-    return np.where(missing, np.nan, np.nanmean(np.where(missing, 0, found), axis=0))
-
-
 def centered(work: Work, point: Floats, outcome: Floats, sensitivity: Floats) -> tuple[Floats, Floats]:
     """A mean from which the rows of the posterior's draws, not those at the mean, lie near the data; those rows.
 
     Rows bend: the median of what the draws simulate is not what their mean simulates. Each correction runs some draws
-    and takes a part of the step that the sensitivities call for from their medians.
+    and takes a part of the step that the sensitivities call for from their medians. The draws are run once more where
+    the last one ended, and the best of these means is kept.
     """
-    problem = work.problem
-    for k in range(work.settings.corrections):
+    problem, tried = work.problem, list[tuple[float, Floats, Floats]]()
+    for k in range(work.settings.corrections + 1 if work.settings.corrections else 0):
         luck = np.random.default_rng(work.settings.seed + k)
         scale = gauss_newton.error_scale(sensitivity, gauss_newton.residuals(outcome, problem.data, problem.error))
         draws = gauss_newton.drawn(point, gauss_newton.covariance(sensitivity, scale), DRAWS, luck)
@@ -177,9 +135,14 @@ def centered(work: Work, point: Floats, outcome: Floats, sensitivity: Floats) ->
         missing = np.isnan(found).all(axis=0)
         outcome = np.where(missing, np.nan, np.nanmedian(np.where(missing, 0, found), axis=0))
         near = within(outcome, problem.data, problem.tolerance)
-        work.say(f"correction {k}: {near} of {len(outcome)} medians of the draws within tolerance before it")
         residual = gauss_newton.residuals(outcome, problem.data, problem.error)
+        loss = gauss_newton.loss(residual, point)
+        work.say(f"correction {k}: loss {loss:.1f}, {near} of {len(outcome)} medians of the draws within tolerance")
+        tried.append((loss, point, outcome))
         point = point + CORRECTED * (gauss_newton.target(sensitivity, residual, point) - point)
+    if not tried:
+        return point, outcome
+    _, point, outcome = min(tried, key=lambda one: one[0])
     return point, outcome
 
 
