@@ -146,12 +146,7 @@ def of_population(
     flat = [population.problem.names[k] for i, k in enumerate(population.changing) if point.gamma[i] <= NOTHING]
     if flat:
         remarks.warnings.append(f"the spread of {', '.join(flat)} between occasions came out at 0; take it out.")
-    bound: list[str] = []
-    for i, a in enumerate(names):
-        for j, b in enumerate(names[:i]):
-            size = np.sqrt(point.omega[i, i] * point.omega[j, j])
-            if population.mask[i, j] and size > 0 and abs(point.omega[i, j]) / size > AT_BOUND:
-                bound.append(f"{b} and {a} ({point.omega[i, j] / size:.3f})")
+    bound = tied_effects(population, point, AT_BOUND)
     if bound:
         remarks.warnings.append(
             f"the correlation of {', '.join(bound)} is at its bound: the data do not tell the two random effects "
@@ -159,10 +154,10 @@ def of_population(
         )
     if lost:
         remarks.warnings.append(
-            f"no standard errors of {', '.join(lost)}: the information is singular, so the data do not tell these "
-            "numbers apart; hold one of them, or take one out."
+            f"no standard errors of {', '.join(lost)}: the information is singular, so the data do not tell of "
+            "them; hold them, or take them out. The errors of the others are those with them held."
         )
-    elif covariance is not None:
+    if covariance is not None:
         remarks.warnings += _tied(theta, covariance)
     for e, (name, model) in enumerate(population.problem.endpoints.items()):
         if point.sigma[e, 1] > 1 and not model.fixed:
@@ -176,6 +171,18 @@ def of_population(
             f"shrinkage is above 50 % for {', '.join(high)} (of the variance of conditional means): do not read "
             "individual values or covariates off them; profile the SD rather than trust its interval."
         )
+
+
+def tied_effects(population: Population, point: Point, beyond: float = CLOSE) -> list[str]:
+    """Pairs of random effects whose correlation lies beyond a bound, in words."""
+    names = [population.problem.names[k] for k in population.random]
+    size = np.sqrt(np.diag(point.omega))
+    found: list[str] = []
+    for i, a in enumerate(names):
+        for j, b in enumerate(names[:i]):
+            if population.mask[i, j] and abs(point.omega[i, j]) > beyond * size[i] * size[j] > 0:
+                found.append(f"{b} and {a} ({point.omega[i, j] / size[i] / size[j]:.3f})")
+    return found
 
 
 def _tied(theta: Theta, covariance: Floats) -> list[str]:

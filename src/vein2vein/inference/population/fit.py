@@ -285,10 +285,10 @@ def _judged(population: Population, found: _Found, tell: Progress, began: float)
     if wanted:
         covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
     notes = found.notes
-    if wanted and covariance is None:
-        covariance, lost = focei.curvature_at(population, point, about.mean, theta)
-        if covariance is not None:
-            notes = (*notes, _LINEARIZED)
+    if wanted and lost and convergence.tied_effects(population, point):
+        other, without = focei.curvature_at(population, point, about.mean, theta)
+        if other is not None and len(without) < len(lost):
+            covariance, lost, notes = other, without, (*notes, _LINEARIZED)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
     shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
     remarks = Remarks()

@@ -252,23 +252,20 @@ def covariance_of(outer: Outer, minimum: Minimum, theta: Theta) -> tuple[Floats 
     at = len(theta.beta)
     names = [*theta.names[:at], *(f"omega[{i + 1}, {j + 1}]" for i, j in packing.cells),
              *theta.names[at + len(theta.omega) :]]  # fmt: skip
-    held: list[int] = []
-    kept = list(range(n))
     own, lost = invert(curvature / 2, tuple(names))
-    while own is None and (bound := [k for k in kept if names[k] in lost and at <= k < at + len(packing.cells)]):
-        held.append(max(bound))  # of a correlation at its bound: what is left of a spread that another one explains
-        kept.remove(held[-1])
-        own, lost = invert(curvature[np.ix_(kept, kept)] / 2, tuple(names[k] for k in kept))
     if own is None:
         return None, lost
-    slopes = np.empty((len(theta), len(kept)))
-    for column, i in enumerate(kept):
+    kept = np.flatnonzero(np.isfinite(np.diag(own)))
+    slopes = np.empty((len(theta), n))
+    for i in range(n):
         up, down = v.copy(), v.copy()
         up[i] += 1e-5
         down[i] -= 1e-5
-        slopes[:, column] = (theta.of(packing.unpack(up)) - theta.of(packing.unpack(down))) / 2e-5
-    found = slopes @ own @ slopes.T
-    return found, ()
+        slopes[:, i] = (theta.of(packing.unpack(up)) - theta.of(packing.unpack(down))) / 2e-5
+    found = slopes[:, kept] @ own[np.ix_(kept, kept)] @ slopes[:, kept].T
+    unknown = ~np.any(np.abs(slopes[:, kept]) > 1e-10, axis=1)  # they follow from nothing that is known
+    found[unknown] = found[:, unknown] = np.nan
+    return found, tuple(name for name, u in zip(theta.names, unknown) if u)
 
 
 def curvature_at(
