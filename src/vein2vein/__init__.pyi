@@ -19,6 +19,13 @@ from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
 from vein2vein.inference.calibration.calibrate import calibrate as calibrate
 from vein2vein.inference.noncompartmental.explore import explore as explore
+from vein2vein.inference.population.fit import fit as fit
+from vein2vein.inference.population.fitted import Fit as Fit
+from vein2vein.inference.population.folder import read_fit as read_fit
+from vein2vein.inference.population.folder import write_fit as write_fit
+from vein2vein.inference.population.problem import EndpointModel as EndpointModel
+from vein2vein.inference.population.problem import FitParameter as FitParameter
+from vein2vein.inference.population.problem import FitProblem as FitProblem
 from vein2vein.io.study.read import read_study as read_study
 from vein2vein.io.study.trial_data import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
