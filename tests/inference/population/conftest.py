@@ -25,7 +25,10 @@ def study(
     course = subject if course is None else np.asarray(course)
     of = np.array([subject[np.flatnonzero(course == c)[0]] for c in range(course.max() + 1)])
     m, names = len(subject), tuple(f"s{i}" for i in range(subject.max() + 1))
-    fill = lambda x, default, kind=float: np.full(m, default, dtype=kind) if x is None else np.asarray(x, dtype=kind)
+
+    def fill(x, default, kind=float):
+        return np.full(m, default, dtype=kind) if x is None else np.asarray(x, dtype=kind)
+
     seen = Observations(
         course, np.asarray(time, float), np.asarray(value, float), fill(endpoint, 0, int), fill(censored, 0, np.int8),
         fill(limit, np.nan), fill(occasion, 0, int), np.arange(m) + 100 if line is None else np.asarray(line),
@@ -42,7 +45,10 @@ def study(
 def dose_rows(rows):
     """Doses from (course, time, amount) or mappings with more."""
     every = [dict(zip(("course", "time", "amount"), r)) if isinstance(r, tuple) else r for r in rows]
-    get = lambda name, default, kind=float: np.array([r.get(name, default) for r in every], dtype=kind)
+
+    def get(name, default, kind=float):
+        return np.array([r.get(name, default) for r in every], dtype=kind)
+
     return Doses(
         get("course", 0, int), get("time", 0.0), get("amount", 1.0), get("rate", 0.0), get("duration", np.nan),
         np.array([str(r.get("target", "")) for r in every], dtype=np.str_), get("interval", 0.0),

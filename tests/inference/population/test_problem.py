@@ -125,9 +125,13 @@ def test_a_parameter_that_moves_nothing_is_refused(simple, make):
 
 
 def test_starts_that_cannot_be_solved_are_refused(simple, make):
-    bad = replace(simple.model, closed_form=replace(simple.model.closed_form, values=lambda t, p: {"y": p.base / 0 * t}))
+    bad = replace(
+        simple.model, closed_form=replace(simple.model.closed_form, values=lambda t, p: {"y": p.base / 0 * t})
+    )
     with np.errstate(all="ignore"):
-        with pytest.raises(InputError, match="at the start values the model cannot be solved for 3 subjects, such as s0"):
+        with pytest.raises(
+            InputError, match="at the start values the model cannot be solved for 3 subjects, such as s0"
+        ):
             populate(replace(simple, model=bad))
 
 
@@ -147,7 +151,9 @@ def test_an_endpoint_may_be_called_otherwise_where_there_is_one(simple, make):
     seen = make.study([0, 0, 1, 1], [0, 1, 0, 1], [1, 2, 3, 4], endpoint=[0, 1, 0, 1], endpoints=("y", "z"))
     part = lay_out(replace(simple, study=seen))
     assert part.rows.tolist() == [0, 2] and "left out, since the fit does not name it: z" in part.notes
-    refused("unknown endpoint 'w'", "endpoints.w", lambda: replace(simple, study=seen, endpoints={"w": EndpointModel()}))
+    refused(
+        "unknown endpoint 'w'", "endpoints.w", lambda: replace(simple, study=seen, endpoints={"w": EndpointModel()})
+    )
 
 
 def test_times_come_to_the_unit_of_the_model(simple):
@@ -175,10 +181,14 @@ def test_doses_find_their_input(make):
 
 
 def test_repeats_are_written_out_and_modelled_rates_need_a_name(simple, make):
-    seen = make.study([0, 0], [0.0, 5.0], [1.0, 2.0], doses=[{"course": 0, "additional": 9, "interval": 2.0, "line": 50}])
+    seen = make.study(
+        [0, 0], [0.0, 5.0], [1.0, 2.0], doses=[{"course": 0, "additional": 9, "interval": 2.0, "line": 50}]
+    )
     assert lay_out(replace(simple, study=seen)).given.time.tolist() == [0.0, 2.0, 4.0]
     modelled = make.study([0, 0], [0.0, 5.0], [1.0, 2.0], doses=[{"course": 0, "rate": -2.0, "line": 50}])
-    with pytest.raises(InputError, match=r"line 50: RATE -2 says that the duration is a parameter; name it: \[doses.begin\]"):
+    with pytest.raises(
+        InputError, match=r"line 50: RATE -2 says that the duration is a parameter; name it: \[doses.begin\]"
+    ):
         lay_out(replace(simple, study=modelled))
 
 
