@@ -253,8 +253,8 @@ def censored(make):
     limit = np.where((flag == 1) & (truth > 1.5) & (np.arange(3) == 2), 1.5, np.nan)
     seen = make.study(np.repeat(np.arange(n), 3), np.tile(np.arange(3.0), n), value.ravel(), censored=flag.ravel(),
                       limit=limit.ravel())  # fmt: skip
-    problem = FitProblem(make.line_model(), seen, {"base": make.normal(2.0, 1.0), "slope": make.normal(0.0, fixed=True)},
-                         {"y": EndpointModel()}, settings=SETTINGS)  # fmt: skip
+    start = {"base": make.normal(2.0, 1.0), "slope": make.normal(0.0, fixed=True)}
+    problem = FitProblem(make.line_model(), seen, start, {"y": EndpointModel()}, settings=SETTINGS)
     return problem, value, flag, limit
 
 
@@ -291,9 +291,8 @@ def test_the_gradient_of_the_objective_is_its_slope(make):
     outer = focei.outer_of(populate(lines(make)), laplace=False)
     v = outer.packing.pack(outer.packing.start)
     _, slope = outer(v)
-    by = 1e-4 * np.eye(len(v))
-    expected = [(outer.part((v + by[i])[None], outer.effects, 30) - outer.part((v - by[i])[None], outer.effects, 30))[0] / 2e-4
-                for i in range(len(v))]  # fmt: skip
+    by, start = 1e-4 * np.eye(len(v)), outer.effects
+    expected = [(outer.part((v + b)[None], start, 30) - outer.part((v - b)[None], start, 30))[0] / 2e-4 for b in by]
     assert slope == pytest.approx(np.array(expected), rel=1e-3, abs=1e-3)
 
 

@@ -79,8 +79,8 @@ def test_stein_by_either_way_with_a_lag(make):
     problem = FitProblem(model, seen, start, {"transgene": EndpointModel(scale="log")})
     form, solved = both(problem)
     assert np.max(np.abs(np.log(form / solved))) < 1e-4
-    late = replace(problem, parameters={**start, "late": make.lognormal(2.0, 0.1)},
-                   doses={"car_t_infusion": DoseModel(lag="late")}, endpoints={"transgene": EndpointModel()})  # fmt: skip
+    how, natural = {"car_t_infusion": DoseModel(lag="late")}, {"transgene": EndpointModel()}
+    late = replace(problem, parameters={**start, "late": make.lognormal(2.0, 0.1)}, doses=how, endpoints=natural)
     form = populate(late).f(populate(late).mean(populate(late).beta), np.zeros((1, 2, 7)))
     assert np.all(form[0, [0, 6]] == 0) and np.all(form[0, 1:6] > 0)
 

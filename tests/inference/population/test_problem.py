@@ -77,9 +77,10 @@ def test_an_error_model_has_its_numbers():
 @pytest.mark.parametrize(
     ("change", "match", "field"),
     [
-        ({"parameters": {"bas": FitParameter(1.0)}}, "model line never uses it: unknown parameter 'bas'; did you mean base",
-         "parameters.bas"),
-        ({"parameters": {"base": FitParameter(1.0)}}, "give the parameter slope a start, or hold it", "parameters.slope"),
+        ({"parameters": {"bas": FitParameter(1.0)}},
+         "model line never uses it: unknown parameter 'bas'; did you mean base", "parameters.bas"),
+        ({"parameters": {"base": FitParameter(1.0)}},
+         "give the parameter slope a start, or hold it", "parameters.slope"),
         ({"parameters": {n: FitParameter(1.0, fixed=True) for n in ("base", "slope")}}, "every parameter is fixed",
          "parameters"),
         ({"endpoints": {}}, "no endpoint is fitted", "endpoints"),
@@ -128,11 +129,9 @@ def test_starts_that_cannot_be_solved_are_refused(simple, make):
     bad = replace(
         simple.model, closed_form=replace(simple.model.closed_form, values=lambda t, p: {"y": p.base / 0 * t})
     )
-    with np.errstate(all="ignore"):
-        with pytest.raises(
-            InputError, match="at the start values the model cannot be solved for 3 subjects, such as s0"
-        ):
-            populate(replace(simple, model=bad))
+    said = "at the start values the model cannot be solved for 3 subjects, such as s0"
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=said):
+        populate(replace(simple, model=bad))
 
 
 def test_a_logarithm_that_does_not_exist_is_refused(simple):
@@ -170,8 +169,8 @@ def test_times_come_to_the_unit_of_the_model(simple):
 
 def test_doses_find_their_input(make):
     model = v2v.find_model("stein_2019")
-    seen = make.study([0, 0], [1.0, 2.0], [5.0, 6.0], endpoints=("transgene",),
-                      doses=[{"course": 0, "target": "1"}, {"course": 0, "time": 3.0, "target": "tocilizumab"}])  # fmt: skip
+    doses = [{"course": 0, "target": "1"}, {"course": 0, "time": 3.0, "target": "tocilizumab"}]
+    seen = make.study([0, 0], [1.0, 2.0], [5.0, 6.0], endpoints=("transgene",), doses=doses)
     start = {n: FitParameter(v, omega=1.0) for n, v in model.example.items() if n not in ("Ftoci", "Fster")}
     found = lay_out(FitProblem(model, seen, start, {"transgene": EndpointModel(scale="log")}))
     assert found.given.input.tolist() == ["car_t_infusion", "tocilizumab"]
@@ -202,8 +201,8 @@ def with_covariate(simple, make, one, text, **more):
 
 
 def test_a_number_gives_one_column(simple, make):
-    problem = with_covariate(simple, make, make.constant("WT", [35.0, 70.0, 140.0]), "log(WT/70)", coefficients={"c": 0.75},
-                             fixed_coefficients=("c",))  # fmt: skip
+    weight, held = make.constant("WT", [35.0, 70.0, 140.0]), {"coefficients": {"c": 0.75}, "fixed_coefficients": ("c",)}
+    problem = with_covariate(simple, make, weight, "log(WT/70)", **held)
     found = populate(problem)
     assert [c.name for c in found.coefficients] == ["base", "base_c", "slope"]
     assert found.design[:, 0, 1] == pytest.approx(np.log([0.5, 1.0, 2.0]))
