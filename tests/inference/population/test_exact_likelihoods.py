@@ -177,9 +177,9 @@ def test_a_parameter_without_random_effect_is_found_by_its_score(make, best):
 
 def test_spread_between_occasions(make):
     rng = np.random.default_rng(5)
-    n, occasions = 20, 3
+    n, occasions = 24, 3
     eta, kappa = rng.normal(0, 1.5, n), rng.normal(0, 0.8, (n, occasions))
-    rows = [(i, k, t) for i in range(n) for k in range(occasions if i else 1) for t in range(4)]
+    rows = [(i, k, t) for i in range(n) for k in range(occasions if i % 2 else 1) for t in range(4)]
     subject, occasion, time = (np.array(c) for c in zip(*rows))
     y = 5 + eta[subject] + kappa[subject, occasion] + 0.4 * rng.standard_normal(len(rows))
     course = np.unique(subject * 10 + occasion, return_inverse=True)[1]

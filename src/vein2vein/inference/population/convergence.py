@@ -132,8 +132,9 @@ def of_saem(
         loose = [n for n, _ in apart if n in shrunken]
         if loose:
             remarks.warnings.append(f"seeds differ on {', '.join(loose)}, of which the data hardly tell.")
-    odd = [f"{kernel} {share:.2f}" for kernel, share in acceptance.items()
-           if kernel in ("one at a time", "learnt blocks") and not LIKELY[0] <= share <= LIKELY[1]]  # fmt: skip
+    walks = ("one at a time", "learnt blocks") if population.effects else ()
+    shares = {kernel: acceptance[kernel] for kernel in walks if kernel in acceptance}
+    odd = [f"{kernel} {share:.2f}" for kernel, share in shares.items() if not LIKELY[0] <= share <= LIKELY[1]]
     if odd:
         remarks.warnings.append(
             f"walks are accepted too seldom or too often ({', '.join(odd)}; usual: 0.2 to 0.6): compare several seeds."
