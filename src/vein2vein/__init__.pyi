@@ -19,6 +19,13 @@ from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
 from vein2vein.inference.calibration.calibrate import calibrate as calibrate
 from vein2vein.inference.noncompartmental.explore import explore as explore
+from vein2vein.inference.population.fit import fit as fit
+from vein2vein.inference.population.fitted import Fit as Fit
+from vein2vein.inference.population.folder import read_fit as read_fit
+from vein2vein.inference.population.folder import write_fit as write_fit
+from vein2vein.inference.population.problem import EndpointModel as EndpointModel
+from vein2vein.inference.population.problem import FitParameter as FitParameter
+from vein2vein.inference.population.problem import FitProblem as FitProblem
 from vein2vein.io.study.read import read_study as read_study
 from vein2vein.io.study.trial_data import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
@@ -26,6 +33,7 @@ from vein2vein.io.record.write import write_record as write_record
 from vein2vein.journey.chart import simulate as simulate
 from vein2vein.journey.journey import Journey as Journey
 from vein2vein.models.catalogue import find_model as find_model, find_parameters as find_parameters
+from vein2vein.models.closed_form import Exponentials as Exponentials, SinceDose as SinceDose
 from vein2vein.models.model import Input as Input, Model as Model, State as State
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
 from vein2vein.runs.store import read_table as read_table, write_trial as write_trial
