@@ -34,6 +34,8 @@ MODULES = {
     "eligible": "eligible",
     "respond": "respond",
     "check": "check",
+    "explore": "explore",
+    "nca": "explore",
     "qualify": "qualify",
     "predict": "predict",
     "score": "score",

@@ -166,6 +166,8 @@ class Study:
         Such as ``d`` or ``h``; "" where neither the file nor the caller says it.
     findings : tuple of SetAside
         What is wrong, by line; nothing may be fitted to a study that has any.
+    doubts : tuple of SetAside
+        What may be right and is rarely so, by line: two values at one time, subjects without a dose. All of it is used.
     notes : tuple of str
         What was decided, in words.
     digest : str
@@ -182,6 +184,7 @@ class Study:
     covariates: Mapping[str, Covariate] = field(default_factory=dict[str, Covariate])
     time_unit: str = ""
     findings: tuple[SetAside, ...] = ()
+    doubts: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
     digest: str = ""
 
@@ -271,6 +274,26 @@ class Study:
                 if covariate.constant is not None:
                     row[name] = shown_value(covariate, float(covariate.constant[subject]))
             yield row
+
+
+def described_counts(study: Study) -> str:
+    """What a study holds, in words."""
+    courses = f" in {counted(len(study.subject), 'course')}" if len(study.subject) != len(study.subjects) else ""
+    marked = [
+        f"{count} of them {word} the limit"
+        for side, word in ((BELOW, "below"), (ABOVE, "above"))
+        if (count := int(np.sum(study.observations.censored == side)))
+    ]
+    doses = int(len(study.doses) + study.doses.additional.sum())
+    return ", ".join(
+        [f"{counted(len(study.subjects), 'subject')}{courses}", counted(doses, "dose"),
+         counted(len(study.observations), "sample"), *marked]
+    )  # fmt: skip
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things in words: 1 dose, 2 doses."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def shown_value(covariate: Covariate, value: float) -> float | str:
