@@ -210,7 +210,7 @@ class Walk:
         if not q:
             return
         inverse = np.linalg.inv(self.target.omega)
-        least = 1e-3 * np.diag(np.diag(self.target.omega))  # solver coefficient: keeps the covariance positive
+        least = 1e-3 * self.target.omega  # solver coefficient: keeps the covariance positive, in the shape of omega
         lower = np.linalg.cholesky(chains.covariance + least)
         for _ in range(times):
             drawn = self.rng.standard_normal(chains.effects[..., :q].shape)
@@ -228,12 +228,12 @@ class Walk:
             factor *= np.exp(self.learning * (accepted - WANTED_BLOCK))
 
 
-def learn(chains: Chains, between: int, rate: float) -> None:
+def learn(chains: Chains, omega: Floats, rate: float) -> None:
     """Let the chains' average and covariance of each subject follow where it is now."""
-    now = chains.effects[..., :between]
+    now = chains.effects[..., : len(omega)]
     if not chains.learnt:
         chains.average[:] = now.mean(axis=0)
-        chains.covariance[:] = 0.02 * np.eye(between)  # solver coefficient: forgotten within some tens of iterations
+        chains.covariance[:] = 0.05 * omega  # solver coefficient: forgotten within some tens of iterations
         chains.learnt = True
     apart = now - chains.average
     chains.average += rate * apart.mean(axis=0)

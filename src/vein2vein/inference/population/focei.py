@@ -6,7 +6,7 @@ one search for the modes of all subjects under all shifted values at once, from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,6 @@ from scipy import optimize
 from vein2vein.inference.population.inner import Modes, Sets, laplace_curvature, modes_of
 from vein2vein.inference.population.louis import invert
 from vein2vein.inference.population.population import Population
-from vein2vein.inference.population.residual import LOG_2PI
 from vein2vein.inference.population.theta import Point, Theta, theta_of
 
 Floats = NDArray[np.float64]
@@ -24,8 +23,9 @@ Floats = NDArray[np.float64]
 _DIFFERENCE = 1e-3  # solver coefficient: of the gradient, Gaussian scale and logarithms
 _DIFFERENCE_TWICE = 1e-2  # solver coefficient: of second differences of the objective
 ENOUGH = 5e-2  # solver coefficient: largest slope of the objective at its minimum
-RESTARTS = 4
+RESTARTS = 3
 """Searches that begin anew where one ends on a slope."""
+_SEARCH = 30  # solver coefficient: steps of a search that begins anywhere
 _WARM = 8  # solver coefficient: steps of a search that begins at the modes of a neighbor
 _TOGETHER = 400_000  # solver coefficient: values predicted in one call, for the memory
 _FAILED = 1e10
@@ -122,7 +122,7 @@ class Outer:
         size = np.linalg.slogdet(sets.omega)[1][:, None] if self.population.effects else 0.0
         sign, bent = np.linalg.slogdet(curvature) if self.population.effects else (np.ones(1), np.zeros(1))
         each = -2 * modes.joint + size + np.where(sign > 0, bent, _FAILED)
-        total = each.sum(axis=-1) - len(self.population.layout.rows) * LOG_2PI
+        total = each.sum(axis=-1) - self.population.rows.constants
         return np.where(np.isfinite(total), np.minimum(total, _FAILED), _FAILED)
 
     def part(self, many: Floats, effects: Floats, steps: int) -> Floats:
@@ -137,7 +137,7 @@ class Outer:
         """Objective and gradient."""
         key = np.ascontiguousarray(numbers).tobytes()
         if key not in self.known:
-            found, modes = self.objectives(numbers[None], self.effects, 30)
+            found, modes = self.objectives(numbers[None], self.effects, _SEARCH)
             effects, n = modes.effects[0], len(numbers)
             many = np.repeat(numbers[None], 2 * n, axis=0)
             many[np.arange(n), np.arange(n)] += _DIFFERENCE
@@ -149,6 +149,21 @@ class Outer:
             self.effects = effects
         self.trace.append((value, np.array(numbers)))
         return value, slope
+
+    def kept(self) -> dict[str, NDArray[np.float64]]:
+        """What it was asked and what it found, as arrays."""
+        asked = [np.frombuffer(key) for key in self.known]
+        values = list(self.known.values())
+        return {
+            "asked": np.array(asked), "objectives": np.array([v[0] for v in values]),
+            "slopes": np.array([v[1] for v in values]), "effects": np.array([v[2] for v in values]),
+        }  # fmt: skip
+
+    def take_up(self, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        """Remember what ``kept`` told: the same questions get the same answers at once."""
+        every = zip(arrays["asked"], arrays["objectives"].tolist(), arrays["slopes"], arrays["effects"])
+        for asked, objective, slope, effects in every:
+            self.known[np.ascontiguousarray(asked).tobytes()] = objective, slope, effects
 
 
 @dataclass(frozen=True)
@@ -200,17 +215,19 @@ def minimize(outer: Outer, told: Callable[[int, float, Point], None] | None = No
     value, numbers = min(outer.trace, key=lambda one: one[0])
     slope = outer.known[np.ascontiguousarray(numbers).tobytes()][1]
     sets, points = outer.sets(numbers[None])
-    modes = modes_of(population, sets, outer.known[np.ascontiguousarray(numbers).tobytes()][2][None], 30)
+    modes = modes_of(population, sets, outer.known[np.ascontiguousarray(numbers).tobytes()][2][None], _SEARCH)
     steep = float(np.max(np.abs(slope))) if len(slope) else 0.0
     return Minimum(points[0], numbers, value, modes, steep, steep < 10 * ENOUGH, said)
 
 
-def covariance_of(outer: Outer, minimum: Minimum, theta: Theta) -> tuple[Floats | None, tuple[str, ...], Floats | None]:
+def covariance_of(outer: Outer, minimum: Minimum, theta: Theta) -> tuple[Floats | None, tuple[str, ...]]:
     """Covariance of theta from second differences of the objective: 2 H^-1 of the unbounded numbers, carried over.
+
+    Where random effects are tied at a correlation of 1 or -1 they are held so.
 
     Returns
     -------
-    covariance (theta) or None, names that the data do not tell of, covariance of the unbounded numbers
+    covariance or None, names that the data do not tell of
     """
     v, n = minimum.numbers, len(minimum.numbers)
     by = _DIFFERENCE_TWICE
@@ -232,15 +249,38 @@ def covariance_of(outer: Outer, minimum: Minimum, theta: Theta) -> tuple[Floats 
             cross = both - sums[i, i] - sums[j, j] + 2 * minimum.objective
             curvature[i, j] = curvature[j, i] = cross / (2 * by**2)
     packing = outer.packing
-    names = (*theta.names[: len(theta.beta)], *(f"omega {i}, {j}" for i, j in packing.cells),
-             *theta.names[len(theta.beta) + len(theta.omega) :])  # fmt: skip
-    own, lost = invert(curvature / 2, names)
+    at = len(theta.beta)
+    names = [*theta.names[:at], *(f"omega[{i + 1}, {j + 1}]" for i, j in packing.cells),
+             *theta.names[at + len(theta.omega) :]]  # fmt: skip
+    own, lost = invert(curvature / 2, tuple(names))
     if own is None:
-        return None, lost, None
+        return None, lost
+    kept = np.flatnonzero(np.isfinite(np.diag(own)))
     slopes = np.empty((len(theta), n))
     for i in range(n):
         up, down = v.copy(), v.copy()
         up[i] += 1e-5
         down[i] -= 1e-5
         slopes[:, i] = (theta.of(packing.unpack(up)) - theta.of(packing.unpack(down))) / 2e-5
-    return slopes @ own @ slopes.T, (), own
+    found = slopes[:, kept] @ own[np.ix_(kept, kept)] @ slopes[:, kept].T
+    unknown = ~np.any(np.abs(slopes[:, kept]) > 1e-10, axis=1)  # they follow from nothing that is known
+    found[unknown] = found[:, unknown] = np.nan
+    return found, tuple(name for name, u in zip(theta.names, unknown) if u)
+
+
+def curvature_at(
+    population: Population, point: Point, effects: Floats, theta: Theta
+) -> tuple[Floats | None, tuple[str, ...]]:
+    """Covariance of theta from the curvature of FOCEI's objective at values that another estimator found.
+
+    Parameters
+    ----------
+    effects : ndarray (subjects, e)
+        Near the most likely ones.
+    """
+    packing = Packing(population, theta_of(population), point)
+    outer = Outer(population, packing, False, effects)
+    numbers = packing.pack(point)
+    found, modes = outer.objectives(numbers[None], effects, _SEARCH)
+    there = Minimum(point, numbers, float(found[0]), modes, 0.0, True, "")
+    return covariance_of(outer, there, theta)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.inference.population.population import Population
-from vein2vein.inference.population.residual import LOG_2PI, log_between, on_scale, per_group, spread
+from vein2vein.inference.population.residual import LOG_2PI, log_between, of_rows, on_scale, per_group, spread
 
 Floats = NDArray[np.float64]
 
@@ -108,8 +108,7 @@ def _wide(population: Population, sets: Sets, effects: Floats) -> Floats:
 def by_effects(population: Population, sets: Sets, effects: Floats) -> tuple[Floats, Floats, Floats]:
     """Predictions f (t, m), and the derivatives (t, m, e) of the mean and the SD of each row on its scale."""
     e = population.effects
-    form = population.problem.model.closed_form is not None and population.problem.settings.solver == "auto"
-    by = _DIFFERENCE if form else _DIFFERENCE_SOLVED
+    by = _DIFFERENCE if population.closed else _DIFFERENCE_SOLVED
     moved = np.broadcast_to(effects, (2 * e + 1, *effects.shape)).copy()
     for i in range(e):
         moved[2 * i, ..., i] += by
@@ -134,14 +133,14 @@ def derivatives(population: Population, sets: Sets, effects: Floats) -> tuple[Fl
         bend_mean, bend_sd = 1 / sd**2, 2 / sd**2
         bend_mean, bend_sd = np.broadcast_to(bend_mean, z.shape).copy(), np.broadcast_to(bend_sd, z.shape).copy()
         if len(rows.censored):
-            c = rows.censored
-            low, high = (rows.lower - mean[..., c]) / sd[..., c], (rows.upper - mean[..., c]) / sd[..., c]
+            c, own = rows.censored, of_rows(sd, rows.censored)
+            low, high = (rows.lower - mean[..., c]) / own, (rows.upper - mean[..., c]) / own
             whole = log_between(low, high)
             edge = [np.where(np.isfinite(x), np.exp(-0.5 * x * x - 0.5 * LOG_2PI - whole), 0.0) for x in (low, high)]
             tilt = [np.where(np.isfinite(x), x, 0.0) * y for x, y in zip((low, high), edge)]
-            by_mean[..., c] = -(edge[1] - edge[0]) / sd[..., c]
-            by_sd[..., c] = -(tilt[1] - tilt[0]) / sd[..., c]
-            bend_mean[..., c] = ((tilt[1] - tilt[0]) + (edge[1] - edge[0]) ** 2) / sd[..., c] ** 2
+            by_mean[..., c] = -(edge[1] - edge[0]) / own
+            by_sd[..., c] = -(tilt[1] - tilt[0]) / own
+            bend_mean[..., c] = ((tilt[1] - tilt[0]) + (edge[1] - edge[0]) ** 2) / own**2
             bend_sd[..., c] = 0.0
         parts = by_mean[..., None] * slope + by_sd[..., None] * widening
         bends = np.einsum("tmi,tmj,tm->tijm", slope, slope, bend_mean)

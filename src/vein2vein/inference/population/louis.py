@@ -114,6 +114,13 @@ def _measured(population: Population, theta: Theta, point: Point, chains: Chains
             made[key] = population.f(population.mean(values.beta), chains.effects)
         return population.likelihood(made[key], values.sigma)
 
+    offset = n - len(theta.sigma)
+
+    def apart(i: int, j: int) -> bool:
+        if i in by_prediction or j in by_prediction:
+            return False
+        return theta.sigma[i - offset][0] != theta.sigma[j - offset][0]
+
     curvature = np.zeros((n, n))
     middle = float(chains.likelihood.sum())
     totals: dict[int, tuple[float, float]] = {}
@@ -126,9 +133,7 @@ def _measured(population: Population, theta: Theta, point: Point, chains: Chains
         curvature[i, i] = (sum(totals[i]) - 2 * middle) / step[i] ** 2
     for a, i in enumerate(moved):
         for j in moved[:a]:
-            if i not in by_prediction and theta.sigma[i - n + len(theta.sigma)][0] != theta.sigma[
-                j - n + len(theta.sigma)
-            ][0] and j not in by_prediction:  # fmt: skip
+            if apart(i, j):
                 continue  # errors of two endpoints do not meet in any row
             both = np.zeros(n)
             both[[i, j]] = 1.0
@@ -194,19 +199,25 @@ def _scale(theta: Theta, point: Point, i: int) -> float:
 
 
 def invert(information: Floats, names: tuple[str, ...]) -> tuple[Floats | None, tuple[str, ...]]:
-    """The covariance of the estimates; None where the information is singular, and the names that it does not tell of.
+    """The covariance of the estimates, and the names of those that the data do not tell of.
 
-    An estimate that no data speak of makes the smallest eigenvalue of the scaled information vanish; its vector says
-    which numbers stand in it together.
+    An estimate that no data speak of makes an eigenvalue of the scaled information vanish; the number that weighs most
+    in its vector is held, and its row is NaN. None where that leaves less than half of them.
     """
-    scale = np.sqrt(np.abs(np.diag(information)))
-    if not np.isfinite(information).all() or not (scale > 0).all() or not (np.diag(information) > 0).all():
-        bad = ~np.isfinite(np.diag(information)) | ~(np.diag(information) > 0)
-        return None, tuple(name for name, b in zip(names, bad) if b) or names
-    scaled = information / scale / scale[:, None]
-    values, vectors = np.linalg.eigh(0.5 * (scaled + scaled.T))
-    if values[0] <= 1e-8:  # solver coefficient: beyond it an inverse is made of rounding
-        largest = np.abs(vectors[:, 0])
-        return None, tuple(name for name, v in zip(names, largest) if v > 0.3 * largest.max())
-    inverse = (vectors / values) @ vectors.T
-    return inverse / scale / scale[:, None], ()
+    kept = list(range(len(names)))
+    lost: list[int] = []
+    while 2 * len(kept) > len(names):
+        own = information[np.ix_(kept, kept)]
+        diagonal = np.diag(own)
+        if not np.isfinite(own).all() or not (diagonal > 0).all():
+            worst = int(np.argmin(np.where(np.isfinite(diagonal) & np.isfinite(own).all(axis=0), diagonal, -np.inf)))
+        else:
+            scale = np.sqrt(diagonal)
+            values, vectors = np.linalg.eigh(0.5 * (own + own.T) / scale / scale[:, None])
+            if values[0] > 1e-8:  # solver coefficient: beyond it an inverse is made of rounding
+                found = np.full(information.shape, np.nan)
+                found[np.ix_(kept, kept)] = (vectors / values) @ vectors.T / scale / scale[:, None]
+                return found, tuple(names[i] for i in lost)
+            worst = int(np.argmax(np.abs(vectors[:, 0])))
+        lost.append(kept.pop(worst))
+    return None, names

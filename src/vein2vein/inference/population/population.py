@@ -51,6 +51,8 @@ class Population:
     starts : ndarray of int (subjects,)
         First row of each subject.
     predict : callable psi (copies, spans, parameters) -> (copies, m)
+    closed : bool
+        Whether that is a closed form.
     notes : tuple of str
     """
 
@@ -63,6 +65,7 @@ class Population:
     changing: Ints
     starts: Ints
     predict: Predict
+    closed: bool
     notes: tuple[str, ...]
     counted: Counted = field(default_factory=Counted)
 
@@ -247,7 +250,7 @@ def populate(problem: FitProblem, *, threads: int | None = None) -> Population:
     names = problem.names
     asked = problem.omega.occasion
     changing = np.array([names.index(n) for n in asked.parameters] if asked and layout.occasions > 0 else [], dtype=int)
-    predict, said = predictor_of(problem, layout, threads)
+    predict, closed, said = predictor_of(problem, layout, threads)
     starts = np.searchsorted(layout.subject, np.arange(len(layout.subjects)))
     random = np.array([names.index(n) for n in problem.random], dtype=int)
     notes = [*layout.notes, *design.notes, *told, *said]
@@ -261,7 +264,17 @@ def populate(problem: FitProblem, *, threads: int | None = None) -> Population:
         if one and not one.omega and not one.fixed and k not in changing:
             notes.append(f"{name} has no random effect: it is held to be equal in all patients")
     found = Population(
-        problem, layout, rows, design.coefficients, design.matrix, random, changing, starts, predict, tuple(notes)
+        problem,
+        layout,
+        rows,
+        design.coefficients,
+        design.matrix,
+        random,
+        changing,
+        starts,
+        predict,
+        closed,
+        tuple(notes),
     )
     _check_start(found)
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,10 @@ Ints = NDArray[np.int64]
 Predict: TypeAlias = Callable[[Floats], Floats]
 
 
-def predictor_of(problem: FitProblem, layout: Layout, threads: int | None = None) -> tuple[Predict, tuple[str, ...]]:
-    """How predictions are made, and notes on it.
+def predictor_of(
+    problem: FitProblem, layout: Layout, threads: int | None = None
+) -> tuple[Predict, bool, tuple[str, ...]]:  # fmt: skip
+    """How predictions are made, whether by a closed form, and notes on it.
 
     Parameters
     ----------
@@ -38,14 +40,15 @@ def predictor_of(problem: FitProblem, layout: Layout, threads: int | None = None
     """
     form = problem.model.closed_form
     if form is None or problem.settings.solver == "equations":
-        return by_equations(problem, layout, threads)
+        predict, notes = by_equations(problem, layout, threads)
+        return predict, False, notes
     why = _why_not(problem, layout)
     if why:
         predict, notes = by_equations(problem, layout, threads)
-        return predict, (*notes, f"the equations are solved, since the closed form does not know {why}")
+        return predict, False, (*notes, f"the equations are solved, since the closed form does not know {why}")
     if isinstance(form, SinceDose):
-        return _since_dose(problem, layout, form), ()
-    return _superposed(problem, layout, form), ()
+        return _since_dose(problem, layout, form), True, ()
+    return _superposed(problem, layout, form), True, ()
 
 
 def _why_not(problem: FitProblem, layout: Layout) -> str:
@@ -69,6 +72,20 @@ def _why_not(problem: FitProblem, layout: Layout) -> str:
         if given.rate.any() or given.steady.any():
             return "infusions and steady states"
     return ""
+
+
+class _Gathered:
+    """Parameters by name, each spread over rows when it is first read (and never, if the model does not read it)."""
+
+    def __init__(self, psi: Floats, column: Mapping[str, int], span: Ints) -> None:
+        self._psi, self._column, self._span = psi, column, span
+
+    def __getattr__(self, name: str) -> Floats:
+        if name.startswith("_") or name not in self._column:
+            raise AttributeError(name)
+        found = np.take(np.ascontiguousarray(self._psi[..., self._column[name]]), self._span, axis=-1)
+        vars(self)[name] = found
+        return found
 
 
 def _columns(problem: FitProblem) -> Mapping[str, int]:
@@ -104,7 +121,7 @@ def _superposed(problem: FitProblem, layout: Layout, form: Exponentials) -> Pred
     whole = len(every) == 1 and len(every[0][3].first) == count
 
     def predict(psi: Floats) -> Floats:
-        p = Names((name, psi[..., k]) for name, k in column.items())
+        p = Names((name, np.ascontiguousarray(psi[..., k])) for name, k in column.items())
         found = None if whole else np.zeros((len(psi), count))
         made: dict[str, Mapping[str, Sequence[tuple[Floats, Floats]]]] = {}
         for name, output, dose, pairs in every:
@@ -145,11 +162,12 @@ def _summed(
         since = np.maximum(since, 0.0)
     total = None
     for size, rate_of in terms:
-        own = rate_of[:, pairs.span]
+        own = np.take(rate_of, pairs.span, axis=-1)
         left = left_of_unit(own, since, lasted, pairs.interval)
-        part = size[:, pairs.span] * amount * left
+        spread = np.take(size, pairs.span, axis=-1)
+        part = spread * amount * left
         if pairs.endless is not None and pairs.rate is not None:
-            steady = size[:, pairs.span] * pairs.rate / own * np.exp(-own * since)
+            steady = spread * pairs.rate / own * np.exp(-own * since)
             part = np.where(pairs.endless, steady, part)
         total = part if total is None else total + part
     assert total is not None
@@ -204,7 +222,7 @@ def _since_dose(problem: FitProblem, layout: Layout, form: SinceDose) -> Predict
             t = since if whole else since[rows]
             if dose.lag:
                 t = t - psi[:, span, column[dose.lag]]
-            p = Names((name, psi[:, span, k]) for name, k in own.items())
+            p = cast("Names", _Gathered(psi, own, span))
             values = form.values(np.maximum(t, 0.0) if never else t, p)[output]
             values = np.where(t < 0, 0.0, values) if never else values
             if whole:

@@ -56,6 +56,11 @@ class Rows:
     log: NDArray[np.bool_]
     of: tuple[slice | Ints, ...]
 
+    @property
+    def constants(self) -> float:
+        """n log(2 pi) of the measured rows: what NONMEM leaves out of its objective."""
+        return (len(self.value) - len(self.censored)) * LOG_2PI
+
 
 def rows_of(problem: FitProblem, layout: Layout) -> tuple[Rows, tuple[str, ...]]:
     """What was measured, and notes on it.
@@ -115,7 +120,7 @@ def on_scale(rows: Rows, f: Floats) -> Floats:
 
 
 def spread(rows: Rows, f: Floats, sigma: Floats) -> Floats:
-    """SD of the error (..., m) on its scale.
+    """SD of the error (..., m) on its scale; (..., 1) where it is the same for all rows.
 
     Parameters
     ----------
@@ -125,7 +130,7 @@ def spread(rows: Rows, f: Floats, sigma: Floats) -> Floats:
     """
     if len(rows.models) == 1:
         return _spread(rows.models[0], f, sigma[..., 0, 0, None], sigma[..., 0, 1, None])
-    found = np.empty(np.broadcast_shapes(f.shape, (*sigma.shape[:-2], 1)))
+    found = np.empty(np.broadcast_shapes(f.shape, (*sigma.shape[:-2], 1)))  # each endpoint has its own
     for e, (model, of) in enumerate(zip(rows.models, rows.of)):
         found[..., of] = _spread(model, f[..., of], sigma[..., e, 0, None], sigma[..., e, 1, None])
     return found
@@ -133,7 +138,7 @@ def spread(rows: Rows, f: Floats, sigma: Floats) -> Floats:
 
 def _spread(model: EndpointModel, f: Floats, a: Floats, b: Floats) -> Floats:
     if model.error == "constant":
-        return np.broadcast_to(a, np.broadcast_shapes(f.shape, a.shape))
+        return a
     size = np.abs(f)
     if model.error == "proportional":
         return np.maximum(b * size, _LEAST_SPREAD)
@@ -144,11 +149,19 @@ def log_likelihood(rows: Rows, f: Floats, sigma: Floats) -> Floats:
     """Log-likelihood of each row (..., m), censored ones by what they may have been."""
     mean, sd = on_scale(rows, f), spread(rows, f, sigma)
     z = (rows.value - mean) / sd
-    found = -0.5 * z * z - np.log(sd) - 0.5 * LOG_2PI
+    found = z * z
+    found *= -0.5
+    found -= np.log(sd) + 0.5 * LOG_2PI
     c = rows.censored
     if len(c):
-        found[..., c] = log_between((rows.lower - mean[..., c]) / sd[..., c], (rows.upper - mean[..., c]) / sd[..., c])
-    return np.where(np.isfinite(found), found, IMPOSSIBLE)
+        own = of_rows(sd, c)
+        found[..., c] = log_between((rows.lower - mean[..., c]) / own, (rows.upper - mean[..., c]) / own)
+    return found if np.isfinite(found.sum()) else np.where(np.isfinite(found), found, IMPOSSIBLE)
+
+
+def of_rows(sd: Floats, rows: Ints) -> Floats:
+    """The SDs of some rows."""
+    return sd if sd.shape[-1] == 1 else sd[..., rows]
 
 
 def log_between(low: Floats, high: Floats) -> Floats:
@@ -168,7 +181,7 @@ def behind_limits(rows: Rows, f: Floats, sigma: Floats, rng: np.random.Generator
         return np.broadcast_to(rows.value, f.shape)
     c = rows.censored
     found = np.broadcast_to(rows.value, f.shape).copy()
-    mean, sd = on_scale(rows, f)[..., c], spread(rows, f, sigma)[..., c]
+    mean, sd = on_scale(rows, f)[..., c], of_rows(spread(rows, f, sigma), c)
     found[..., c] = mean + sd * truncated((rows.lower - mean) / sd, (rows.upper - mean) / sd, rng)
     return found
 

@@ -31,6 +31,7 @@ FROM_POPULATION, LEARNT_BLOCKS = 2, 3  # proposals of each kind in an iteration
 STEERING = 0.5  # gain at first with which steps are steered; it falls as k^-0.7 from iteration 30 on
 STEADY = 30
 CHAINS = 50  # chains of all subjects together at least
+ROWS, ROWS_SOLVED = 4000, 1000  # and as many as give so many predictions: by a closed form, or by equations
 
 
 @dataclass
@@ -64,8 +65,14 @@ def begin(population: Population, seed: int) -> State:
     """The state before the first iteration."""
     rng = np.random.Generator(np.random.PCG64(seed))
     now = steps.begin(population)
-    copies = population.problem.settings.copies or max(1, -(-CHAINS // population.subjects))
+    copies = population.problem.settings.copies or _copies(population)
     return State(0, now, walking.begin(population, target_of(population, now), copies, rng), rng)
+
+
+def _copies(population: Population) -> int:
+    """Chains of each subject: the noise of an iteration falls with them, and a few more cost little time."""
+    rows = ROWS if population.closed else ROWS_SOLVED
+    return max(1, -(-CHAINS // population.subjects), rows // len(population.layout.rows))
 
 
 def iterations_of(population: Population) -> int:
@@ -92,7 +99,7 @@ def iterate(population: Population, state: State) -> None:
     else:
         walk.random_blocks(chains, 1)
     if LEARN_FROM < k <= exploring:
-        walking.learn(chains, population.between, max(0.02, 1.0 / (k - LEARN_FROM + 1) ** FALLING))
+        walking.learn(chains, now.omega, max(0.02, 1.0 / (k - LEARN_FROM + 1) ** FALLING))
     gain = 1.0 if k <= exploring else 1.0 / (k - exploring) ** FALLING
     changed = steps.maximize(
         population, chains, now, gain, state.rng, annealing=k <= exploring // 2, robust=k <= ROBUST_UNTIL

@@ -23,6 +23,8 @@ ANNEALING = 0.95
 ROBUST = 1.4826
 """From the median of absolute residuals to their SD, if they are normal."""
 _LEAST_VARIANCE = 1e-8  # solver coefficient: of a random effect, so that omega stays positive
+_LOOSE, _TIED = 0.1, 1e-3
+"""Least eigenvalue of the correlations while variances fall, and later: EM never leaves a correlation of 1 again."""
 _LONGEST_STEP = 0.3  # solver coefficient: of a step along the score, Gaussian scale or logarithm of an error
 _LEAST_GAIN = 0.05  # solver coefficient: the information behind such a step is averaged no more slowly
 _DIFFERENCE = 1e-4  # solver coefficient: of derivatives by coefficients
@@ -153,10 +155,12 @@ def _variances(population: Population, before: Floats, seen: Floats, annealing: 
     found = np.where(population.mask, seen, 0.0) * scale[:, None] * scale
     np.fill_diagonal(found, wanted)
     size = np.sqrt(wanted)
-    values = np.linalg.eigvalsh(found / size / size[:, None])
-    if values[0] > 1e-10:
+    least = float(np.linalg.eigvalsh(found / size / size[:, None])[0])
+    wished = _LOOSE if annealing else _TIED
+    if least >= wished:
         return found
-    return np.where(np.eye(len(found), dtype=bool), found, found * (1 - 1e-6))  # a correlation at its bound
+    share = (wished - least) / (1 - least)  # towards no correlation
+    return np.where(np.eye(len(found), dtype=bool), found, found * (1 - share))
 
 
 def _by_score(population: Population, chains: Chains, now: Estimates, values: Floats, gain: float) -> bool:

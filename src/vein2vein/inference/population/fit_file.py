@@ -1,0 +1,5 @@
+"""Placeholder."""
+
+
+def read_fit_file(path):
+    raise NotImplementedError
