@@ -51,11 +51,10 @@ def individuals_figure(fit: Fit, fits: Sequence[IndividualFit], endpoint: str, k
             axes.set_title(f"{one.subject}{f', course {one.course + 1}' if one.course else ''}")
         for i, axes in enumerate(grid):
             axes.set_visible(i < len(fits))
-            if i % COLUMNS == 0:
-                axes.set_ylabel(value_name(fit, endpoint))
             if len(fits) - COLUMNS <= i < len(fits):
                 axes.set_xlabel(time_name(fit))
                 axes.tick_params(labelbottom=True)
+        figure.supylabel(value_name(fit, endpoint), fontsize=look("figure", "font_size"))
         figure.legend(*_together(grid[: len(fits)]), loc="outside lower right", ncols=5)
 
     every = len({one.subject for one in fits})
@@ -109,7 +108,7 @@ def effects_figure(fit: Fit, found: RandomEffects) -> Picture | None:
             means = fit.eta_mean[:, k]
             axes.plot(means, np.zeros(len(means)), "|", color=color("vermilion"), markersize=8)
             axes.set_title(f"{name}: shrinkage {100 * found.shrinkage[k]:.0f} %")
-            axes.set_xlabel("Random effect (Gaussian scale)")
+            axes.set_xlabel("Random effect (Gaussian)")
             axes.set_ylabel("Density" if k % columns == 0 else "")
         for axes in grid[len(found.names) :]:
             axes.set_visible(False)
@@ -140,7 +139,7 @@ def pairs_figure(found: RandomEffects) -> Picture | None:
                     continue
                 axes.plot(one[:, j], one[:, i], "o", color=color("blue"), markersize=look("figure", "small_mark"), markeredgewidth=0,
                           alpha=look("figure", "visit_alpha"))  # fmt: skip
-                axes.set_title(f"r = {found.correlation[i, j]:.2f}")
+                axes.set_title(f"r = {number(round(float(found.correlation[i, j]), 2), 2)}")
                 if i == q - 1:
                     axes.set_xlabel(f"{found.names[j]} (Gaussian)")
                 if j == 0:

@@ -27,15 +27,24 @@ def vpc_figure(found: Vpc, panel: Panel, key: str = "vpc") -> Picture:
     """The check of one endpoint."""
     parts = 2 + panel.limited
 
+    ends = _windows(panel)
+
     def draw(figure: Figure) -> None:
         ratios = [3.2, *([1.0] if panel.limited else []), 0.8]
-        grid = figure.subplots(parts, 1, sharex=True, height_ratios=ratios, squeeze=False).ravel()
-        _main(grid[0], panel)
-        if panel.limited:
-            _below(grid[1], panel)
-        _followed(grid[-1], panel)
+        grid = figure.subplots(parts, len(ends), sharex="col", sharey="row", height_ratios=ratios, squeeze=False)
         unit = TIMES.get(panel.time_unit, panel.time_unit) or "unit not known"
-        grid[-1].set_xlabel(f"Time ({unit})")
+        for k, end in enumerate(ends):
+            _main(grid[0, k], panel, end)
+            if panel.limited:
+                _below(grid[1, k], panel)
+            _followed(grid[-1, k], panel)
+            first = float(min(panel.first.min(), 0.0))
+            grid[-1, k].set_xlim(first - 0.02 * end, end + 0.02 * (end - first))
+            grid[-1, k].set_xlabel(f"Time ({unit})")
+            if k:
+                for axes in grid[:, k]:
+                    axes.set_ylabel("")
+        figure.legend(*_keys(grid[0, 0]), loc="outside upper right", ncols=4)
         figure.align_ylabels()
 
     corrected = "Prediction-corrected visual" if panel.corrected else "Visual"
@@ -47,7 +56,8 @@ def vpc_figure(found: Vpc, panel: Panel, key: str = "vpc") -> Picture:
         caption=f"Top: 10th, 50th and 90th percentile of what was observed (lines) over the 90 % interval of each in {found.count} "
         f"studies drawn from the fit (bands; {panel.outside} of {panel.compared} compared percentiles lie outside); dots: "
         "measured rows. Ticks above the axis: ends of the stretches of time. Percentiles among rows beyond a limit are not drawn."
-        f"{share} Bottom: share of subjects with a row at that time or later; drawn studies have the same visits.",
+        f"{share} Bottom: share of subjects with a row at that time or later; drawn studies have the same visits."
+        f"{' Left: the time in which half of the rows lie, and as much again; right: all of it.' if len(ends) > 1 else ''}",
     )  # fmt: skip
 
 
@@ -58,39 +68,48 @@ def _words(found: Vpc, panel: Panel) -> str:
     )
 
 
-def _main(axes: Axes, panel: Panel) -> None:
-    logarithmic = panel.log
-    if logarithmic:
+def _windows(panel: Panel) -> list[float]:
+    """Ends of the time axes: where the rows are dense, if they go on for long after it, and the whole."""
+    last = float(panel.last.max())
+    dense = 2 * float(np.median(np.repeat(panel.time, panel.rows)))
+    return [dense, last] if last > 3 * dense > 0 else [last]
+
+
+def _main(axes: Axes, panel: Panel, end: float) -> None:
+    if panel.log:
         log_axis(axes)
     thin, alpha = look("figure", "thin"), look("figure", "inner_band_alpha")
-    axes.plot(panel.point_time, panel.point_value, "o", color=color("soft"), markersize=look("figure", "small_mark") - 1,
+    near = panel.point_time <= end
+    axes.plot(panel.point_time[near], panel.point_value[near], "o", color=color("soft"), markersize=look("figure", "small_mark") - 1,
               markeredgewidth=0, alpha=look("figure", "thin_alpha"))  # fmt: skip
     for i, ((label, _, style), hue) in enumerate(zip(PERCENTILES, BANDS)):
         low, middle, high = panel.drawn[i]
         drawn = np.isfinite(high)
-        floor = _floor(panel)
-        axes.fill_between(panel.time[drawn], np.where(np.isfinite(low[drawn]), low[drawn], floor), high[drawn], color=color(hue),
-                          alpha=alpha, linewidth=0)  # fmt: skip
+        axes.fill_between(panel.time[drawn], np.where(np.isfinite(low[drawn]), low[drawn], _floor(panel)), high[drawn],
+                          color=color(hue), alpha=alpha, linewidth=0)  # fmt: skip
         known = np.isfinite(panel.observed[i])
         axes.plot(panel.time[known], panel.observed[i][known], color=color("ink"), linestyle=style, marker="o",
                   markersize=look("figure", "small_mark"), label=f"observed {label}")  # fmt: skip
         there = np.isfinite(middle)
         axes.plot(panel.time[there], middle[there], color=color(hue), linewidth=2 * thin)
-    for end in panel.last[:-1]:
-        axes.axvline(end, ymax=0.02, color=color("soft"), linewidth=2 * thin)
+    for last in panel.last[:-1]:
+        axes.axvline(last, ymax=0.02, color=color("soft"), linewidth=2 * thin)
     unit = unit_name(panel.unit) or "unit not known"
     axes.set_ylabel(f"{panel.endpoint}{', corrected' if panel.corrected else ''} ({unit})")
-    handles, labels = axes.get_legend_handles_labels()
-    kept = dict(zip(labels, handles))
-    kept = {"observed median": kept["observed median"], "observed 10th and 90th percentile": kept["observed 10th percentile"]}
+
+
+def _keys(axes: Axes) -> tuple[list[object], list[str]]:
     from matplotlib.patches import Patch
 
-    kept["drawn: 90 % interval of the median"] = Patch(color=color("blue"), alpha=alpha)
-    kept["of the 10th and 90th percentile"] = Patch(color=color("sky"), alpha=alpha)
-    axes.legend(list(kept.values()), list(kept), loc="upper right", ncols=2)
-    if logarithmic:
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high * 8)
+    drawn = dict(zip(*reversed(axes.get_legend_handles_labels())))
+    alpha = look("figure", "inner_band_alpha")
+    kept: dict[str, object] = {
+        "observed median": drawn["observed median"],
+        "observed 10th and 90th percentile": drawn["observed 10th percentile"],
+        "drawn: 90 % interval of the median": Patch(color=color("blue"), alpha=alpha),
+        "of the 10th and 90th percentile": Patch(color=color("sky"), alpha=alpha),
+    }
+    return list(kept.values()), list(kept)
 
 
 def _floor(panel: Panel) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def fit_page(fit: Fit, found: Diagnosis, tables: Sequence[tuple[str, Sequence[Se
     verdict, *more = fit.verdict
     return page.fill(
         "fit.html.j2",
-        title=f"{model.title or model.name}: fit of {fit.problem.study.file}",
+        title=f"{model.title or model.name}: fit of {Path(fit.problem.study.file).name}",
         converged=fit.converged,
         verdict=f"{verdict[:1].upper()}{verdict[1:]}".rstrip("."),
         remarks=more,

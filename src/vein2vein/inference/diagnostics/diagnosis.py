@@ -91,18 +91,3 @@ def prediction_table(fit: Fit, found: Diagnosis) -> Mapping[str, NDArray[np.gene
             )  # fmt: skip
     return columns
 
-
-def individual_table(fit: Fit) -> Mapping[str, NDArray[np.generic]]:
-    """One row of each subject: mean, SD and mode of each parameter on the natural scale, and its random effects."""
-    own = fit.population
-    psi = own.psi(fit.phi)
-    columns: dict[str, NDArray[np.generic]] = {"ID": np.array(own.layout.subjects, dtype=np.str_)}
-    names = fit.problem.names
-    for k, name in enumerate(names):
-        if k in own.random:
-            columns[f"{name}_mean"], columns[f"{name}_sd"] = psi[..., k].mean(axis=0), psi[..., k].std(axis=0)
-    for i, name in enumerate(fit.random):
-        columns[f"eta_{name}_mean"], columns[f"eta_{name}_sd"] = fit.eta_mean[:, i], fit.eta_sd[:, i]
-        columns[f"eta_{name}_mode"] = fit.eta_mode[:, i]
-    columns["pareto_k"] = fit.pareto_k
-    return columns
