@@ -143,7 +143,8 @@ def _exchangeable(fit: Fit) -> Iterator[Doubt]:
     psi = own.psi(phi[None])
     f = own.predict(psi)[0]
     size = float(np.nanmax(np.abs(f), initial=0.0)) or 1.0
-    free = [k for k, name in enumerate(problem.names) if name in problem.parameters]
+    sought = {name for name, one in problem.parameters.items() if one.omega or not one.fixed}
+    free = [k for k, name in enumerate(problem.names) if name in sought]
     for position, i in enumerate(free):
         for j in free[:position]:
             apart = np.abs(psi[..., i] - psi[..., j]) / np.maximum(np.abs(psi[..., i]), np.abs(psi[..., j]))

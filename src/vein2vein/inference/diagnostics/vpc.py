@@ -198,3 +198,28 @@ def followed(subject: Ints, time: Floats) -> tuple[Floats, Floats]:
     last = np.array([time[subject == i].max() for i in np.unique(subject)])
     times = np.unique(last)
     return np.concatenate([[0.0], times]), np.array([1.0, *(float(np.mean(last > t)) for t in times)])
+
+
+def vpc_rows(found: Vpc) -> list[dict[str, object]]:
+    """One row of each endpoint and stretch of time, for a table."""
+    rows: list[dict[str, object]] = []
+    for panel in found.panels:
+        for j in range(len(panel.time)):
+            row: dict[str, object] = {
+                "endpoint": panel.endpoint, "unit": panel.unit, "corrected": int(panel.corrected), "time": float(panel.time[j]),
+                "first": float(panel.first[j]), "last": float(panel.last[j]), "rows": int(panel.rows[j]),
+            }  # fmt: skip
+            for i, level in enumerate(LEVELS):
+                name = f"p{round(100 * level)}"
+                row[f"{name}_observed"] = _finite(panel.observed[i, j])
+                for end, k in (("low", 0), ("middle", 1), ("high", 2)):
+                    row[f"{name}_drawn_{end}"] = _finite(panel.drawn[i, k, j])
+            row["below_observed"] = float(panel.below[j])
+            for end, k in (("low", 0), ("middle", 1), ("high", 2)):
+                row[f"below_drawn_{end}"] = float(panel.drawn_below[k, j])
+            rows.append(row)
+    return rows
+
+
+def _finite(value: float) -> float:
+    return float(value) if np.isfinite(value) else np.nan
