@@ -7,11 +7,13 @@ wrapped so that it has one set of them for each span (``spans_in_model.py``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.engine.dose_records import Dose
+from vein2vein.engine.doses import Told
 from vein2vein.engine.prepare import prepare
 from vein2vein.engine.solve import Prepared
 from vein2vein.errors import InputError
@@ -88,17 +90,15 @@ def _levels(problem: FitProblem, layout: Layout, model: Model) -> tuple[dict[str
     study, begin = problem.study, dict[str, Floats]()
     changes: list[Dose] = []
     lacking: list[str] = []
-    courses = np.unique(study.observations.course[layout.rows])
-    courses = courses[np.lexsort((courses, study.subject[courses]))]
     for name in model.level_names:
         one = study.covariates.get(name)
         begin[name] = np.zeros(layout.courses)
         if one is None or one.categories:
             lacking += [name] if name != SPAN else []
         elif one.constant is not None:
-            begin[name] = one.constant[study.subject[courses]]
+            begin[name] = one.constant[study.subject[layout.of_study]]
         else:
-            tables = [one.in_time[c] for c in courses]
+            tables = [one.in_time[int(c)] for c in layout.of_study]
             begin[name] = np.array([values[0] if len(values) else 0.0 for _, values in tables])
             for k in range(1, max(len(times) for times, _ in tables)):
                 has = [len(times) > k for times, _ in tables]
@@ -173,7 +173,10 @@ def _dose(problem: FitProblem, layout: Layout, rows: Ints, span: int) -> Dose:
 
     rate, duration = given.rate[rows[0]], given.duration[rows]
     by_file = rate > 0 and not np.isnan(duration).any()
-    own = (lambda p: p) if span < 0 else (lambda p: dose_in(p, span))
+
+    def own(parameter: str) -> str:
+        return parameter if span < 0 else dose_in(parameter, span)
+
     return Dose(
         name if span < 0 else dose_in(name, span), spread(given.amount, 0.0), spread(given.time, np.nan),
         rate=own(model.rate) if rate == -1 else spread(given.rate, 1.0) if rate > 0 and not by_file else None,
@@ -196,17 +199,21 @@ def _turns(layout: Layout, first: Ints, counts: Ints) -> list[Dose]:
     return found
 
 
-def _repeated(dose: Dose, copies: int) -> Dose | tuple[Floats, str, Floats]:
+def _repeated(dose: Dose, copies: int) -> Told:
     """The dose of all courses for so many copies of them; the plain form where it is one, which is laid out once."""
-
-    def tiled(value: object) -> object:
-        return np.tile(value, copies) if isinstance(value, np.ndarray) else value
-
-    day, amount = tiled(dose.day), tiled(dose.amount)
     plain = dose.rate is None and dose.duration is None and not dose.steady_state
-    if plain and isinstance(dose.lag, float) and isinstance(dose.bioavailability, float):
-        return (day, dose.input, amount)  # type: ignore[return-value]
-    return Dose(
-        dose.input, amount, day, rate=tiled(dose.rate), duration=tiled(dose.duration), lag=dose.lag,
-        bioavailability=dose.bioavailability, interval=tiled(dose.interval), steady_state=dose.steady_state,
-    )  # type: ignore[arg-type]  # fmt: skip
+    if plain and not isinstance(dose.lag, str) and not isinstance(dose.bioavailability, str):
+        return _tiled(dose.day, copies), dose.input, _tiled(dose.amount, copies)
+    return replace(
+        dose, amount=_tiled(dose.amount, copies), day=_tiled(dose.day, copies), interval=_tiled(dose.interval, copies),
+        rate=_tiled_or_named(dose.rate, copies), duration=_tiled_or_named(dose.duration, copies),
+    )  # fmt: skip
+
+
+def _tiled(value: ArrayLike, copies: int) -> ArrayLike:
+    found = np.asarray(value, dtype=float)
+    return np.tile(found, copies) if found.ndim else value
+
+
+def _tiled_or_named(value: ArrayLike | str | None, copies: int) -> ArrayLike | str | None:
+    return value if value is None or isinstance(value, str) else _tiled(value, copies)

@@ -195,7 +195,7 @@ class Walk:
         q = self.population.between
         if not q:
             return
-        inverse = np.linalg.inv(self.target.omega)
+        inverse = np.asarray(np.linalg.inv(self.target.omega), dtype=np.float64)
         for _ in range(times):
             count = int(self.rng.integers(2, q + 1)) if q > 1 else 1
             shape = chains.effects[..., :q].shape
@@ -209,7 +209,7 @@ class Walk:
         q = self.population.between
         if not q:
             return
-        inverse = np.linalg.inv(self.target.omega)
+        inverse = np.asarray(np.linalg.inv(self.target.omega), dtype=np.float64)
         least = 1e-3 * self.target.omega  # solver coefficient: keeps the covariance positive, in the shape of omega
         lower = np.linalg.cholesky(chains.covariance + least)
         for _ in range(times):

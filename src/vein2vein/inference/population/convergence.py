@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vein2vein.inference.population.estimates import AT_BOUND
 from vein2vein.inference.population.importance import UNSURE
+from vein2vein.inference.population.laws import BOUNDED
 from vein2vein.inference.population.population import Population
 from vein2vein.inference.population.theta import NOTHING, Point, Theta
 
@@ -22,6 +23,7 @@ AGREEMENT = 0.2  # SE between the averages of seeds
 LIKELY = (0.05, 0.8)  # accepted shares of walks outside of which their steps were not learned
 MUCH_SHRINKAGE = 0.5
 CLOSE = 0.95  # correlation of two estimates that cannot be told apart
+FAR = 6.0  # of a bounded parameter's Gaussian number: within 0.3 % of a bound
 IMPRECISE = 1.0  # Monte Carlo error of -2 log-likelihood above which models cannot be compared
 
 
@@ -137,13 +139,21 @@ def of_population(
     lost: Sequence[str], shrinkage: Floats,
 ) -> None:  # fmt: skip
     """What the estimates say of what the data can tell."""
-    names = [population.problem.names[k] for k in population.random]
+    names = population.random_names
+    for k, one in enumerate(population.parameters):
+        place = next(j for j, c in enumerate(population.coefficients) if c.parameter == k and not c.covariate)
+        if one.law in BOUNDED and population.free[place] and abs(point.beta[place]) > FAR:
+            end = one.high if point.beta[place] > 0 else one.low
+            remarks.warnings.append(
+                f"{population.problem.names[k]} came out at its bound {end:g}: the data do not say how far from it; "
+                "hold it there, or give other bounds."
+            )
     gone = [name for i, name in enumerate(names) if point.omega[i, i] <= NOTHING]
     if gone:
         remarks.warnings.append(
             f"the spread of {', '.join(gone)} between patients came out at 0; take the random effect out (omega = 0)."
         )
-    flat = [population.problem.names[k] for i, k in enumerate(population.changing) if point.gamma[i] <= NOTHING]
+    flat = [name for i, name in enumerate(population.changing_names) if point.gamma[i] <= NOTHING]
     if flat:
         remarks.warnings.append(f"the spread of {', '.join(flat)} between occasions came out at 0; take it out.")
     bound = tied_effects(population, point, AT_BOUND)
@@ -162,8 +172,8 @@ def of_population(
     for e, (name, model) in enumerate(population.problem.endpoints.items()):
         if point.sigma[e, 1] > 1 and not model.fixed:
             remarks.warnings.append(
-                f"{name}: the proportional error is {point.sigma[e, 1]:.2g}, so the model explains hardly anything; look "
-                "at the starts, the units, and the model."
+                f"{name}: the proportional error is {point.sigma[e, 1]:.2g}, so the model explains hardly anything; "
+                "look at the starts, the units, and the model."
             )
     high = [f"{n} ({100 * s:.0f} %)" for n, s in zip(names, shrinkage) if s > MUCH_SHRINKAGE and n not in gone]
     if high:
@@ -175,7 +185,7 @@ def of_population(
 
 def tied_effects(population: Population, point: Point, beyond: float = CLOSE) -> list[str]:
     """Pairs of random effects whose correlation lies beyond a bound, in words."""
-    names = [population.problem.names[k] for k in population.random]
+    names = population.random_names
     size = np.sqrt(np.diag(point.omega))
     found: list[str] = []
     for i, a in enumerate(names):

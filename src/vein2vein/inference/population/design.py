@@ -87,14 +87,12 @@ def _per_span(name: str, one: Covariate, problem: FitProblem, layout: Layout) ->
         of = [problem.study.subjects.index(s) for s in layout.subjects]
         found = one.constant[np.array(of)][spans.subject]
     else:
-        courses = np.unique(problem.study.observations.course[layout.rows])
-        courses = courses[np.lexsort((courses, problem.study.subject[courses]))]
         found = np.empty(len(spans.subject))
         for i, (course, begins) in enumerate(zip(spans.course.tolist(), spans.begins.tolist())):
-            times, values = one.in_time[courses[course]]
-            at = np.searchsorted(np.asarray(times) * layout.factor, begins, side="right") - 1
+            times, values = one.in_time[int(layout.of_study[course])]
+            at = int(np.sum(times * layout.factor <= begins)) - 1
             found[i] = values[max(at, 0)] if len(values) else np.nan
-    lacking = np.unique(spans.subject[np.isnan(found)])
+    lacking: list[int] = np.unique(spans.subject[np.isnan(found)]).tolist()
     if len(lacking):
         who = ", ".join(layout.subjects[i] for i in lacking[:5]) + (" ..." if len(lacking) > 5 else "")
         raise InputError(

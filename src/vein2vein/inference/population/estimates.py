@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,24 +59,24 @@ def estimates_of(
         ends = [float(to_natural(kind[0], beta + s * QUANTILE * se, *kind[1:])) for s in (-1, 1)]
         found.append(_told(Estimate(name, "typical", name, value, steep * se, unit=units.get(name, ""),
                                     fixed=one.fixed, note=note), *ends))  # fmt: skip
-    random = [names[k] for k in population.random]
+    random = population.random_names
     for i, name in enumerate(random):
         found.append(_sd(f"omega_{name}", "omega", name, point.omega[i, i], error(f"omega2_{name}"),
                          bool(population.omega_held[i]), float(shrinkage[i]),
-                         _spread(parameters[population.random[i]].law, point.omega[i, i])))  # fmt: skip
+                         _spread(population.random_parameters[i].law, point.omega[i, i])))  # fmt: skip
     for i, a in enumerate(random):
         for j, b in enumerate(random[:i]):
             if population.mask[i, j] and point.omega[i, i] > NOTHING and point.omega[j, j] > NOTHING:
                 found.append(_correlation(point, theta, covariance, i, j, a, b))
-    for k, at in enumerate(population.changing):
-        name = names[at]
+    for k, name in enumerate(population.changing_names):
+        at = names.index(name)
         found.append(_sd(f"gamma_{name}", "occasion", name, point.gamma[k], error(f"gamma2_{name}"), False, np.nan,
                          _spread(parameters[at].law, point.gamma[k])))  # fmt: skip
     ends_of = list(population.problem.endpoints)
     for e, w, name in names_of(population.problem):
         value, se, held = float(point.sigma[e, w]), error(name), population.rows.models[e].fixed
         wide = np.exp(QUANTILE * se / value) if value > 0 else np.nan
-        unit = population.problem.study.endpoints[_endpoint(population, e)].unit
+        unit = population.problem.study.endpoints[population.problem.place_of(ends_of[e])].unit
         own = "" if w == 1 or population.rows.models[e].scale == "log" else unit
         found.append(
             _told(Estimate(name, "residual", ends_of[e], value, se, unit=own, fixed=held), value / wide, value * wide)
@@ -82,20 +84,15 @@ def estimates_of(
     return tuple(found)
 
 
-def _endpoint(population: Population, e: int) -> int:
-    name = list(population.problem.endpoints)[e]
-    return [one.name for one in population.problem.study.endpoints].index(name)
-
-
 def _told(one: Estimate, low: float, high: float) -> Estimate:
     """An estimate with its interval; one that is held has neither error nor interval."""
     if one.fixed:
-        return Estimate(**(vars(one) | {"se": np.nan, "note": "held"}))
+        return replace(one, se=np.nan, note="held")
     rse = 100 * one.se / abs(one.estimate) if one.estimate else np.nan
     note = one.note
     if rse > 50 and one.kind != "coefficient":
         note = "; ".join(part for part in (note, "hardly known: RSE above 50 %") if part)
-    return Estimate(**(vars(one) | {"rse": rse, "low": low, "high": high, "note": note}))
+    return replace(one, rse=rse, low=low, high=high, note=note)
 
 
 def _sd(

@@ -239,7 +239,9 @@ def _chains_at(population: Population, minimum: focei.Minimum, rng: np.random.Ge
     """Chains about the modes, with the curvature there as what was learnt."""
     point, q = minimum.point, population.between
     modes = minimum.modes.effects[0]
-    wide = np.linalg.pinv(minimum.modes.curvature[0], hermitian=True) if population.effects else np.zeros((1, 0, 0))
+    wide = np.zeros((1, 0, 0))
+    if population.effects:
+        wide = np.asarray(np.linalg.pinv(minimum.modes.curvature[0], hermitian=True), dtype=np.float64)
     values, vectors = np.linalg.eigh(wide)
     root = vectors * np.sqrt(np.maximum(values, 1e-12))[..., None, :]
     drawn = rng.standard_normal((conditional.COPIES, *modes.shape))
@@ -343,7 +345,7 @@ def _method_remarks(
             )
         return f"the objective is at a minimum, its largest slope is {end.slope:.2g}"
     errors = _errors_of_trace(population, found.point, theta, covariance)
-    names = [population.problem.names[k] for k in population.random]
+    names = population.random_names
     shrunken = [f"omega_{n}" for n, s in zip(names, shrinkage) if s > convergence.MUCH_SHRINKAGE]
     ends = np.array([found.trace[-1], *(one[-1] for one in found.others)])
     convergence.of_saem(remarks, population, found.trace, found.names, errors, found.acceptance, ends, shrunken)
@@ -359,11 +361,10 @@ def _errors_of_trace(
     if covariance is None:
         return {}
     errors = dict(zip(theta.names, np.sqrt(np.diag(covariance)).tolist()))
-    names = population.problem.names
-    for i, k in enumerate(population.random):
-        if f"omega2_{names[k]}" in errors:
-            errors[f"omega_{names[k]}"] = errors[f"omega2_{names[k]}"] / (2 * float(np.sqrt(point.omega[i, i])))
-    for i, k in enumerate(population.changing):
-        if f"gamma2_{names[k]}" in errors:
-            errors[f"gamma_{names[k]}"] = errors[f"gamma2_{names[k]}"] / (2 * float(np.sqrt(point.gamma[i])))
+    for i, name in enumerate(population.random_names):
+        if f"omega2_{name}" in errors:
+            errors[f"omega_{name}"] = errors[f"omega2_{name}"] / (2 * float(np.sqrt(point.omega[i, i])))
+    for i, name in enumerate(population.changing_names):
+        if f"gamma2_{name}" in errors:
+            errors[f"gamma_{name}"] = errors[f"gamma2_{name}"] / (2 * float(np.sqrt(point.gamma[i])))
     return errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -209,7 +210,7 @@ class Fit:
             ArviZ is not installed.
         """
         try:
-            import arviz
+            arviz: Any = import_module("arviz")
         except ImportError:
             raise InputError(
                 "draws for ArviZ need that library, which is not installed; pip install arviz, or take the arrays: phi."

@@ -4,10 +4,12 @@ The objective is -2 log-likelihood without the constants n log(2 pi), as NONMEM 
 one search for the modes of all subjects under all shifted values at once, from the modes that are already known.
 """
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,7 +208,7 @@ def minimize(outer: Outer, told: Callable[[int, float, Point], None] | None = No
     for _ in range(RESTARTS):
         left = population.problem.settings.iterations - count[0]
         options = {"maxiter": max(left, 1), "gtol": ENOUGH}
-        found = optimize.minimize(outer, begin, jac=True, method="BFGS", callback=after, options=options)
+        found = cast("Any", optimize).minimize(outer, begin, jac=True, method="BFGS", callback=after, options=options)
         said = " ".join(str(found.message).split())
         value, begin = min(outer.trace, key=lambda one: one[0])
         steep = float(np.max(np.abs(outer.known[begin.tobytes()][1]), initial=0.0))

@@ -5,13 +5,14 @@ population: so no weight can grow without bound where the population is the wide
 weights (Pareto k; Vehtari et al. 2024) tells of an infinite variance that an effective sample size does not see.
 """
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy import special
 
 from vein2vein.inference.population.chains import Target
 from vein2vein.inference.population.conditional import Conditional
@@ -53,7 +54,7 @@ def likelihood_of(
     own = found.covariance + 1e-4 * whole  # solver coefficient: keeps a covariance of few draws positive
     lower, sharp = np.linalg.cholesky(own), np.linalg.inv(own)
     sizes = 2 * np.log(np.einsum("nii->ni", lower)).sum(axis=1)
-    constant = gammaln((FREEDOM + e) / 2) - gammaln(FREEDOM / 2) - 0.5 * e * np.log(FREEDOM * np.pi)
+    constant = special.gammaln((FREEDOM + e) / 2) - special.gammaln(FREEDOM / 2) - 0.5 * e * np.log(FREEDOM * np.pi)
     weights: list[Floats] = []
     batch = max(1, min(count, _ROWS // max(len(population.layout.rows), n)))
     for at in range(0, count, batch):
@@ -69,11 +70,17 @@ def likelihood_of(
         drawn = np.logaddexp(np.log1p(-SHARE) + by_t, np.log(SHARE) + prior)
         weights.append(population.likelihood(population.f(target.mean, effects), target.sigma) + prior - drawn)
     logs = np.concatenate(weights)
-    each = logsumexp(logs, axis=0) - np.log(len(logs))
+    each = _log_sum(logs) - np.log(len(logs))
     relative = np.exp(logs - each)
     errors = relative.std(axis=0) / np.sqrt(len(logs))
     k = np.array([pareto_k(logs[:, i]) for i in range(n)])
     return Likelihood(-2 * float(each.sum()), 2 * float(np.sqrt((errors**2).sum())), each, k)
+
+
+def _log_sum(values: Floats) -> Floats:
+    """Logarithm of the sum of exponentials over the first axis."""
+    most = values.max(axis=0)
+    return most + np.log(np.exp(values - most).sum(axis=0))
 
 
 def pareto_k(logs: Floats) -> float:
@@ -97,6 +104,6 @@ def pareto_k(logs: Floats) -> float:
     theta = 1 / excess[-1] + (1 - np.sqrt(m / (np.arange(1, m + 1) - 0.5))) / (3 * quarter)
     shapes = np.log1p(-theta[:, None] * excess).mean(axis=1)
     profile = tail * (np.log(-theta / shapes) - shapes - 1)
-    chosen = float((theta * np.exp(profile - logsumexp(profile))).sum())
+    chosen = float((theta * np.exp(profile - _log_sum(profile))).sum())
     shape = float(np.log1p(-chosen * excess).mean())
     return (shape * tail + 0.5 * 10) / (tail + 10)

@@ -75,7 +75,7 @@ def modes_of(population: Population, sets: Sets, effects: Floats, steps: int = S
         for _ in range(8):
             diagonal = np.einsum("tnii->tni", curvature)
             damped = curvature + damping[..., None, None] * diagonal[..., None, :] * np.eye(e)
-            step = np.linalg.solve(damped, score[..., None])[..., 0]
+            step = np.asarray(np.linalg.solve(damped, score[..., None])[..., 0], dtype=np.float64)
             step *= np.minimum(1.0, _LONGEST / np.maximum(np.abs(step).max(axis=-1), 1e-12))[..., None]
             new = np.where(active[..., None], effects + step, effects)
             found = joint_of(population, sets, new)

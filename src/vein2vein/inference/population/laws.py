@@ -1,12 +1,13 @@
 """Laws of the spread between patients: each parameter is a function of a Gaussian number, and back."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy import special
 
 Floats = NDArray[np.float64]
 Law = Literal["normal", "lognormal", "logitnormal", "probitnormal"]
@@ -29,9 +30,9 @@ def to_gaussian(law: str, value: ArrayLike, low: float = 0.0, high: float = 1.0)
         if law == "lognormal":
             return np.log(x)
         if law == "logitnormal":
-            return logit((x - low) / (high - low))
+            return special.logit((x - low) / (high - low))
         if law == "probitnormal":
-            return ndtri((x - low) / (high - low))
+            return special.ndtri((x - low) / (high - low))
     return x.copy()
 
 
@@ -41,9 +42,9 @@ def to_natural(law: str, gaussian: ArrayLike, low: float = 0.0, high: float = 1.
     if law == "lognormal":
         return np.exp(x)
     if law == "logitnormal":
-        return low + (high - low) * expit(x)
+        return low + (high - low) * special.expit(x)
     if law == "probitnormal":
-        return low + (high - low) * ndtr(x)
+        return low + (high - low) * special.ndtr(x)
     return x.copy()
 
 
@@ -53,7 +54,7 @@ def slope(law: str, gaussian: ArrayLike, low: float = 0.0, high: float = 1.0) ->
     if law == "lognormal":
         return np.exp(x)
     if law == "logitnormal":
-        return (high - low) * expit(x) * expit(-x)
+        return (high - low) * special.expit(x) * special.expit(-x)
     if law == "probitnormal":
         return (high - low) * np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
     return np.ones_like(x)

@@ -75,6 +75,8 @@ class Layout:
     factor : float
         What the study's times were multiplied by.
     notes : tuple of str
+    of_study : ndarray of int (courses,)
+        Which courses of the study they are.
     """
 
     subjects: tuple[str, ...]
@@ -92,6 +94,7 @@ class Layout:
     outputs: tuple[str, ...]
     factor: float
     notes: tuple[str, ...]
+    of_study: Ints
 
 
 def lay_out(problem: FitProblem) -> Layout:
@@ -102,13 +105,13 @@ def lay_out(problem: FitProblem) -> Layout:
     InputError
         The model has no such output or input, or nobody was observed.
     """
-    study, notes = problem.study, []
+    study, notes = problem.study, list[str]()
     factor = _time_factor(problem, notes)
     seen = study.observations
     outputs = tuple(_output_of(problem, name, one) for name, one in problem.endpoints.items())
-    place = {name: i for i, name in enumerate(problem.endpoints)}
-    chosen = np.array([place.get(one.name, -1) for one in study.endpoints], dtype=np.int64)
-    left = [one.name for one in study.endpoints if one.name not in place]
+    place = {problem.place_of(name): i for i, name in enumerate(problem.endpoints)}
+    chosen = np.array([place.get(i, -1) for i in range(len(study.endpoints))], dtype=np.int64)
+    left = [one.name for i, one in enumerate(study.endpoints) if i not in place]
     if left:
         notes.append(f"left out, since the fit does not name it: {', '.join(left)}")
     kept = np.flatnonzero(chosen[seen.endpoint] >= 0) if len(seen) else np.zeros(0, dtype=np.int64)
@@ -116,7 +119,7 @@ def lay_out(problem: FitProblem) -> Layout:
         raise InputError("the study has no observation of what is fitted; look at 'vein2vein check'.", file=study.file)
     who = study.subject[seen.course[kept]]
     kept = kept[np.lexsort((kept, seen.time[kept], seen.course[kept], who))]
-    present = np.unique(study.subject[seen.course[kept]])
+    present = np.asarray(np.unique(study.subject[seen.course[kept]]), dtype=np.int64)
     if unseen := len(study.subjects) - len(present):
         notes.append(f"{unseen} of {len(study.subjects)} subjects have no observation of what is fitted")
     courses = np.unique(seen.course[kept])
@@ -131,7 +134,7 @@ def lay_out(problem: FitProblem) -> Layout:
     return Layout(
         tuple(study.subjects[i] for i in present), len(courses), kept, subject, course, span,
         chosen[seen.endpoint[kept]], time, _early(course, time, seen.line[kept], given), given, spans, occasions,
-        outputs, factor, tuple(notes),
+        outputs, factor, tuple(notes), courses,
     )  # fmt: skip
 
 
@@ -271,7 +274,7 @@ def _spans(
         own = numbered.setdefault(who, {})
         starts = {-np.inf}
         for in_time in changing:
-            starts |= {float(t) * factor for t in in_time[courses[c]][0][1:]}
+            starts |= {float(t) * factor for t in in_time[int(courses[c])][0][1:].tolist()}
         turns: list[tuple[float, int]] = [(-np.inf, 0)]
         if asked is not None and asked.column == "course":
             turns = [(-np.inf, own.setdefault(c, len(own)))]
@@ -285,8 +288,8 @@ def _spans(
             found.append((who, c, number, begin))
         span[rows] = at + np.searchsorted(np.array(ordered), time[rows], side="right") - 1
     most = max((len(own) for own in numbered.values()), default=0) if asked is not None else 0
-    columns = list(zip(*found))
-    spans = Spans(*(np.array(one, dtype=np.int64) for one in columns[:3]), np.array(columns[3]))
+    who, of, number, begins = (np.array(column) for column in zip(*found))
+    spans = Spans(who.astype(np.int64), of.astype(np.int64), number.astype(np.int64), begins.astype(float))
     return spans, span, most
 
 

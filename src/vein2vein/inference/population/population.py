@@ -85,6 +85,21 @@ class Population:
         return len(self.random) + self.layout.occasions * len(self.changing)
 
     @cached_property
+    def random_names(self) -> tuple[str, ...]:
+        """Parameters with a random effect between subjects (q,)."""
+        return tuple(self.problem.names[int(k)] for k in self.random)
+
+    @cached_property
+    def changing_names(self) -> tuple[str, ...]:
+        """Parameters that differ between occasions (k,)."""
+        return tuple(self.problem.names[int(k)] for k in self.changing)
+
+    @cached_property
+    def random_parameters(self) -> tuple[FitParameter, ...]:
+        """The same as ``random_names``: what is asked of each."""
+        return tuple(self.parameters[int(k)] for k in self.random)
+
+    @cached_property
     def parameters(self) -> tuple[FitParameter, ...]:
         """The parameters in the model's order, those that are not named held."""
         named = self.problem.parameters
@@ -131,7 +146,7 @@ class Population:
     @cached_property
     def mask(self) -> Flags:
         """Which elements of omega are sought or held, and not 0 by structure (q, q)."""
-        names = [self.problem.names[k] for k in self.random]
+        names = self.random_names
         return np.array([[self.problem.together(a, b) for b in names] for a in names], dtype=bool).reshape(
             len(names), len(names)
         )
@@ -139,12 +154,12 @@ class Population:
     @cached_property
     def omega(self) -> Floats:
         """Variances at the start (q, q)."""
-        return np.diag([self.parameters[k].omega ** 2 for k in self.random]).reshape(self.between, self.between)
+        return np.diag([one.omega**2 for one in self.random_parameters]).reshape(self.between, self.between)
 
     @cached_property
     def omega_held(self) -> Flags:
         """Which variances are held (q,)."""
-        return np.array([self.parameters[k].omega_fixed for k in self.random], dtype=bool)
+        return np.array([one.omega_fixed for one in self.random_parameters], dtype=bool)
 
     @cached_property
     def gamma(self) -> Floats:

@@ -14,6 +14,7 @@ from vein2vein.declared import Record, flag, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.population.expression import parse
 from vein2vein.inference.population.laws import BOUNDED, LAWS, to_gaussian
+from vein2vein.io.study.columns import Columns
 from vein2vein.io.study.study import Study
 from vein2vein.models.model import Model
 from vein2vein.records import described
@@ -181,7 +182,8 @@ class FitProblem:
     parameters : mapping of str to FitParameter
         By name. A parameter of the model that is not among them is held at the model's example.
     endpoints : mapping of str to EndpointModel
-        By the study's names; endpoints of the study that are not among them are left out.
+        By the study's names; endpoints of the study that are not among them are left out. A study of one endpoint may
+        have it called otherwise here.
     omega : Omega
     doses : mapping of str to DoseModel
         By the model's inputs.
@@ -194,6 +196,8 @@ class FitProblem:
         Unit in which the model's time runs; "": the model's own, or the study's where that is open.
     model_name : str
         Name or path by which another process finds the model; "": it is only known here.
+    columns : Columns
+        How the columns of the study's file were read.
     """
 
     model: Model
@@ -208,6 +212,7 @@ class FitProblem:
     settings: Settings = field(default_factory=Settings)
     time_unit: str = ""
     model_name: str = ""
+    columns: Columns = field(default_factory=Columns)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -232,8 +237,9 @@ class FitProblem:
         self._check_omega()
         if not self.endpoints:
             raise InputError("no endpoint is fitted; name one at least.", field="endpoints")
-        for name in self.endpoints:
-            _known("endpoint", name, [one.name for one in self.study.endpoints], f"endpoints.{name}")
+        if len(self.endpoints) > 1 or len(self.study.endpoints) > 1:
+            for name in self.endpoints:
+                _known("endpoint", name, [one.name for one in self.study.endpoints], f"endpoints.{name}")
         for name in self.doses:
             _known("input", name, [i.name for i in self.model.inputs if i.kind == "dose"], f"doses.{name}")
         for name, level in self.references.items():
@@ -262,6 +268,11 @@ class FitProblem:
         """Parameters of the model, and after them those that only say how doses arrive."""
         own = self.model.parameters
         return (*own, *dict.fromkeys(n for d in self.doses.values() for n in d.parameters if n not in own))
+
+    def place_of(self, endpoint: str) -> int:
+        """Position of an endpoint among the study's."""
+        names = [one.name for one in self.study.endpoints]
+        return names.index(endpoint) if endpoint in names else 0
 
     @property
     def random(self) -> tuple[str, ...]:

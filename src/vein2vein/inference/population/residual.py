@@ -4,6 +4,7 @@ A censored row counts with the probability of all that it may have been (M3 of B
 interval. Where a residual is needed (the error's own estimate) its value is drawn from what it may have been.
 """
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri_exp
+from scipy import special
 
 from vein2vein.errors import InputError
 from vein2vein.inference.population.layout import Layout
@@ -168,9 +169,9 @@ def log_between(low: Floats, high: Floats) -> Floats:
     """Logarithm of the probability that a standard normal number lies between two; exact far out in either tail."""
     flip = low > 0
     if not flip.any() and np.isneginf(low).all():
-        return log_ndtr(high)
+        return np.asarray(special.log_ndtr(high))
     below, above = np.where(flip, -high, low), np.where(flip, -low, high)
-    most, least = log_ndtr(above), log_ndtr(below)
+    most, least = special.log_ndtr(above), special.log_ndtr(below)
     with np.errstate(divide="ignore", invalid="ignore"):
         return most + np.log(-np.expm1(np.minimum(least - most, 0.0)))
 
@@ -192,8 +193,8 @@ def truncated(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
     below, above = np.where(flip, -high, low), np.where(flip, -low, high)
     uniform = np.maximum(rng.random(below.shape), _LEAST)
     with np.errstate(divide="ignore"):
-        chosen = np.logaddexp(log_ndtr(above) + np.log(uniform), log_ndtr(below) + np.log1p(-uniform))
-    z = np.clip(ndtri_exp(np.minimum(chosen, 0.0)), below, above)
+        chosen = np.logaddexp(special.log_ndtr(above) + np.log(uniform), special.log_ndtr(below) + np.log1p(-uniform))
+    z = np.clip(np.asarray(special.ndtri_exp(np.minimum(chosen, 0.0)), dtype=np.float64), below, above)
     return np.where(flip, -z, z)
 
 

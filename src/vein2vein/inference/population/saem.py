@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 # solver coefficients: measured on theophylline, Oral_1CPT, phenobarbital, warfarin and 30 data sets of Stein's model
 FALLING = 0.7  # the gain of averaging is k to the minus this
 BURN = 5  # iterations with more proposals, before the chains have found their subjects
-LEARN_FROM, BLOCKS_FROM = 10, 100  # iterations after which covariances are learnt, and used
-ROBUST_UNTIL = 100  # iterations in which far predictions may not inflate an error
+LEARN_FROM, BLOCKS_FROM = 10, 100  # iterations after which covariances are learnt, and used (half of exploring at most)
+ROBUST_UNTIL = 100  # iterations in which far predictions may not inflate an error (half of exploring at most)
 FROM_POPULATION, LEARNT_BLOCKS = 2, 3  # proposals of each kind in an iteration
 STEERING = 0.5  # gain at first with which steps are steered; it falls as k^-0.7 from iteration 30 on
 STEADY = 30
@@ -94,7 +94,8 @@ def iterate(population: Population, state: State) -> None:
     walk.from_population(chains, FROM_POPULATION + (3 if more else 0))
     for _ in range(2 if more else 1):
         walk.one_at_a_time(chains)
-    if k > BLOCKS_FROM:
+    early = exploring // 2
+    if k > min(BLOCKS_FROM, early):
         walk.learnt_blocks(chains, LEARNT_BLOCKS)
     else:
         walk.random_blocks(chains, 1)
@@ -102,7 +103,7 @@ def iterate(population: Population, state: State) -> None:
         walking.learn(chains, now.omega, max(0.02, 1.0 / (k - LEARN_FROM + 1) ** FALLING))
     gain = 1.0 if k <= exploring else 1.0 / (k - exploring) ** FALLING
     changed = steps.maximize(
-        population, chains, now, gain, state.rng, annealing=k <= exploring // 2, robust=k <= ROBUST_UNTIL
+        population, chains, now, gain, state.rng, annealing=k <= early, robust=k <= min(ROBUST_UNTIL, early)
     )
     walking.refresh(population, chains, target_of(population, now), predictions=changed)
     state.trace.append(values_of(population, now))

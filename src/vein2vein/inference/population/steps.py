@@ -7,7 +7,7 @@ values of single draws would be biased (FeRx-NLME/ferx-core#1458).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,9 @@ class Estimates:
 
     def copy(self) -> Estimates:
         """The same numbers in arrays of their own."""
-        return Estimates(*(value.copy() if isinstance(value, np.ndarray) else value for value in vars(self).values()))
+        return replace(self, **{
+            name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        })  # fmt: skip
 
 
 def begin(population: Population) -> Estimates:
@@ -171,7 +173,7 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     f, mean = chains.f, population.mean(now.beta)
     center, sd = on_scale(population.rows, f), spread(population.rows, f, now.sigma)
     slopes = np.empty((*f.shape, len(sought)))
-    for i, j in enumerate(sought):
+    for i, j in enumerate(sought.tolist()):
         by = _DIFFERENCE * max(1.0, abs(float(now.beta[j])))
         moved = population.f(mean + by * population.design[:, :, j], chains.effects)
         slopes[..., i] = (on_scale(population.rows, moved) - center) / by
@@ -181,7 +183,7 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     seen = np.einsum("roj,rok->jk", slopes, weighted) / len(f)
     now.slopes += (1.0 if not now.begun else max(gain, _LEAST_GAIN)) * (seen - now.slopes)
     ridge = 1e-6 * np.diag(np.diag(now.slopes)) + 1e-12 * np.eye(len(sought))
-    step = gain * np.linalg.solve(now.slopes + ridge, score)
+    step = gain * np.asarray(np.linalg.solve(now.slopes + ridge, score), dtype=np.float64)
     largest = float(np.max(np.abs(step)))
     now.beta[sought] += step * min(1.0, _LONGEST_STEP / largest) if largest > 0 else 0.0
     return True
@@ -228,7 +230,8 @@ def _combined(
     seen = 2 * np.einsum("roj,rok->jk", relative, relative) / len(residual)
     now.errors[e] += (1.0 if not now.begun else max(gain, _LEAST_GAIN)) * (seen - now.errors[e])
     ridge = 1e-3 * np.diag(np.diag(now.errors[e])) + 1e-12 * np.eye(2)
-    step = np.clip(gain * np.linalg.solve(now.errors[e] + ridge, score), -_LONGEST_STEP, _LONGEST_STEP)
+    far = gain * np.asarray(np.linalg.solve(now.errors[e] + ridge, score), dtype=np.float64)
+    step = np.clip(far, -_LONGEST_STEP, _LONGEST_STEP)
     if annealing:
         step = np.maximum(step, 0.5 * np.log(ANNEALING))
     now.sigma[e] = np.maximum(now.sigma[e] * np.exp(step), 1e-10)

@@ -81,8 +81,7 @@ class Theta:
 
 def theta_of(population: Population, point: Point | None = None) -> Theta:
     """The vector of what a problem seeks; with a point, without variances that are 0 there."""
-    names = population.problem.names
-    random = [names[k] for k in population.random]
+    random = population.random_names
     q = len(random)
     there = [point is None or point.omega[i, i] > NOTHING for i in range(q)]
     beta = tuple(int(j) for j in np.flatnonzero(population.free))
@@ -93,7 +92,7 @@ def theta_of(population: Population, point: Point | None = None) -> Theta:
     called = [
         *(population.coefficients[j].name for j in beta),
         *(f"omega2_{random[i]}" if i == j else f"omega_{random[j]}_{random[i]}" for i, j in omega),
-        *(f"gamma2_{names[population.changing[k]]}" for k in gamma),
+        *(f"gamma2_{population.changing_names[k]}" for k in gamma),
         *(name for _, _, name in sigma),
     ]
     return Theta(tuple(called), beta, tuple(omega), gamma, tuple((e, w) for e, w, _ in sigma))
