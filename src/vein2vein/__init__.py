@@ -41,6 +41,8 @@ _HOME = {
     # a study's own data
     "read_study": "io.study.read",
     "explore": "inference.noncompartmental.explore",
+    "fit": "report.fitted",
+    "read_fit": "report.fitted",
     # models and engine
     "Model": "models.model",
     "State": "models.model",

@@ -40,6 +40,7 @@ from vein2vein.trials.trial import (
 )
 from vein2vein.trials.virtual_patients import companions as companions, virtual_patients as virtual_patients
 from vein2vein.ward.monitor import monitor as monitor
+from vein2vein.report.fitted import fit as fit, read_fit as read_fit
 from vein2vein.report.patient import write_patient_report as write_patient_report
 from vein2vein.report.trial import write_trial_report as write_trial_report
 from vein2vein.sources import source as source
