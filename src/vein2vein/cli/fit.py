@@ -103,7 +103,7 @@ def command(
         raise click.UsageError(
             "found several files, expected one: a FIT.TOML or a STUDY.CSV; --compare takes folders of fits."
         )
-    (file,) = files
+    file = next(iter(files))
     is_problem = file.suffix.lower() == ".toml"
     if is_problem:
         options.idle(f"{file.name}, which says it", "model", "time_unit", "init")

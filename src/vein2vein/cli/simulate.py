@@ -94,7 +94,8 @@ def command(
         from vein2vein.cli.simulate_fit import simulate_fit
 
         simulate_fit(
-            fitted, dose, until, covariates, draws, seed, repeat, out, for_machines=for_machines, quiet=quiet, force=force
+            fitted, dose, until, covariates, draws, seed, repeat, out, for_machines=for_machines, quiet=quiet,
+            force=force,
         )
         return
     options.needs("--fit", "until", "covariates", "draws")

@@ -11,6 +11,7 @@ import numpy as np
 
 from vein2vein.inference.fitted_models.forecast import Forecast
 from vein2vein.inference.population.fitted import Fit
+from vein2vein.io.study.study import counted
 from vein2vein.report import page
 from vein2vein.report.figures import Picture, log_axis, render
 from vein2vein.report.figures_fit import HUES, is_logarithmic, time_name, value_name
@@ -78,7 +79,7 @@ def forecast_page(fit: Fit, found: Forecast) -> str:
         kind="simulation from a population fit",
         converged=fit.converged,
         verdict=fit.verdict[0],
-        checks=[f"{found.patients} new patients, {len(found.doses)} doses, {found.draws} draws of the estimates"],
+        checks=[f"{found.patients} new patients, {counted(len(found.doses), 'dose')}, {found.draws} draws of the estimates"],
         pictures=[forecast_figure(fit, found)],
         notes=found.notes,
         provenance=provenance(fit),

@@ -35,7 +35,7 @@ REPORT = "report.html"
 @described
 @dataclass(frozen=True)
 class Fit(fitted.Fit):
-    """A fit that draws its own figures: see ``vein2vein.fit``. Figures are ``Picture`` records, which notebooks show."""
+    """A fit that draws its own figures: see ``vein2vein.fit``. A notebook shows the ``Picture`` that each gives."""
 
     def diagnose(self) -> Diagnosis:
         """Everything that is looked at when a fit is judged: predictions, NPDE, predictive check, identifiability."""

@@ -116,7 +116,7 @@ def search_covariates(fit: Fit, search: Search | None = None, *, progress: Progr
         raise InputError(
             "the fit has no likelihood (settings: importance = 0), so covariates cannot be judged; fit it with one."
         )
-    now, step = fit, 0
+    now, step, taken = fit, 0, False
     while pairs:
         step += 1
         models: list[tuple[tuple[str, str], Fit]] = []
@@ -126,7 +126,7 @@ def search_covariates(fit: Fit, search: Search | None = None, *, progress: Progr
                 ((parameter, covariate), _tried(_with(now, parameter, covariate, expression_of(fit, covariate))))
             )
         rows = [_row(step, "forward", pair, expression_of(fit, pair[1]), now, one) for pair, one in models]
-        best = int(np.argmin([row.p for row in rows]))
+        best = min(range(len(rows)), key=lambda i: (rows[i].p, -rows[i].difference))
         taken = rows[best].p < search.forward
         tried += [replace(row, taken=taken and i == best) for i, row in enumerate(rows)]
         if not taken:
@@ -143,7 +143,7 @@ def search_covariates(fit: Fit, search: Search | None = None, *, progress: Progr
             _row(step, "backward", pair, now.problem.parameters[pair[0]].covariates[pair[1]], now, one)
             for pair, one in models
         ]
-        worst = int(np.argmax([row.p for row in rows]))
+        worst = max(range(len(rows)), key=lambda i: rows[i].p)
         taken = rows[worst].p > search.backward
         tried += [replace(row, taken=taken and i == worst) for i, row in enumerate(rows)]
         if not taken:

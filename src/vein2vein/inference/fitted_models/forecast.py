@@ -90,7 +90,7 @@ def forecast(
     covariates : mapping of str to number or word, optional
         Of all new patients; what is not given is drawn from the subjects of the study, those of a subject together.
     points : int
-        Times.
+        Times at most.
     seed : int, optional
         The fit's own by default.
 
@@ -111,20 +111,31 @@ def forecast(
         )
     rng = np.random.Generator(np.random.PCG64([seed, patients]))
     notes: list[str] = []
-    time = np.linspace(min(0.0, *(one.time for one in given)), ends, points)
+    time = _times(fit, min((0.0, *(one.time for one in given))), ends, points)
     new = populate(_problem(fit, given, time, patients, dict(covariates or {}), rng, notes))
     if fit.problem.omega.occasion is not None:
         notes.append("new patients are simulated within one occasion: what differs between occasions is drawn once")
     normal = rng.standard_normal((1, new.subjects, new.effects))
-    percentiles = _percentiles(fit, new, fit.point, normal, points)
+    percentiles = _percentiles(fit, new, fit.point, normal, len(time))
     bands = [
-        _percentiles(fit, new, point, rng.standard_normal(normal.shape), points)
+        _percentiles(fit, new, point, rng.standard_normal(normal.shape), len(time))
         for point in (drawn_points(fit, draws, seed) if draws else [])
     ]
     low, high = np.full(percentiles.shape, np.nan), np.full(percentiles.shape, np.nan)
     if bands:
         low, high = np.quantile(np.array(bands), CERTAINTY, axis=0)
     return Forecast(tuple(fit.problem.endpoints), time, percentiles, low, high, patients, draws, given, tuple(notes))
+
+
+def _times(fit: Fit, first: float, last: float, points: int) -> Floats:
+    """Times: half of them evenly, the others as densely as the study was sampled, if it was in that span."""
+    seen = fit.problem.study.observations.time
+    seen = seen[(seen > first) & (seen < last)]
+    if not len(seen):
+        return np.linspace(first, last, points)
+    half = points // 2
+    dense = np.quantile(np.union1d(seen, [first, last]), np.linspace(0, 1, half))
+    return np.union1d(np.linspace(first, last, points - half), dense)
 
 
 def _checked(fit: Fit, doses: Sequence[Given], until: float | None) -> tuple[tuple[Given, ...], float]:

@@ -100,6 +100,7 @@ def resampled_study(study: Study, picked: Ints) -> Study:
     given, dosed = rows(study.doses.course)
     observations: dict[str, Any] = {f.name: getattr(study.observations, f.name)[at] for f in fields(Observations)}
     doses: dict[str, Any] = {f.name: getattr(study.doses, f.name)[given] for f in fields(Doses)}
+    observations["course"], doses["course"] = course, dosed
     covariates = {
         name: replace(
             one,
@@ -112,8 +113,8 @@ def resampled_study(study: Study, picked: Ints) -> Study:
         study,
         subjects=tuple(names),
         subject=np.array(subject),
-        observations=Observations(**(observations | {"course": course})),
-        doses=Doses(**(doses | {"course": dosed})),
+        observations=Observations(**observations),
+        doses=Doses(**doses),
         covariates=covariates,
     )
 
@@ -249,6 +250,7 @@ def importance_resample(
 
 def _likelihood(fit: Fit, point: Point, seed: int) -> float:
     """-2 log-likelihood of other values of the population, with the same random numbers for all."""
+    population = fit.population
     target = Target(population.mean(point.beta), point.omega, point.gamma, point.sigma)
     about = gathered(population, target, [fit.effects])
     rng = np.random.Generator(np.random.PCG64([seed, DRAWS_EACH]))
