@@ -42,6 +42,11 @@ _HOME = {
     "read_study": "io.study.read",
     "explore": "inference.noncompartmental.explore",
     "fit": "report.fitted",
+    "Fit": "report.fitted",
+    "FitProblem": "inference.population.problem",
+    "FitParameter": "inference.population.problem",
+    "EndpointModel": "inference.population.problem",
+    "write_fit": "inference.population.folder",
     "read_fit": "report.fitted",
     # models and engine
     "Model": "models.model",

@@ -79,7 +79,9 @@ def forecast_page(fit: Fit, found: Forecast) -> str:
         kind="simulation from a population fit",
         converged=fit.converged,
         verdict=fit.verdict[0],
-        checks=[f"{found.patients} new patients, {counted(len(found.doses), 'dose')}, {found.draws} draws of the estimates"],
+        checks=[
+            f"{found.patients} new patients, {counted(len(found.doses), 'dose')}, {found.draws} draws of the estimates"
+        ],
         pictures=[forecast_figure(fit, found)],
         notes=found.notes,
         provenance=provenance(fit),

@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vein2vein.arguments import Progress, choice, of_kind
+from vein2vein.arguments import choice, of_kind
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
 from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose
 from vein2vein.inference.diagnostics.vpc import vpc
 from vein2vein.inference.fitted_models.forecast import Forecast, Given, forecast
 from vein2vein.inference.population import fitted, folder
-from vein2vein.inference.population.fit import Step
+from vein2vein.inference.population.fit import Progress
 from vein2vein.inference.population.fit import fit as run_fit
 from vein2vein.inference.population.fit_file import begin, read_fit_file
 from vein2vein.inference.population.problem import METHODS, FitProblem
@@ -144,7 +144,8 @@ def fit(
         Bundled model or Python file for a data set; starts are then the model's own numbers.
     method : {"saem", "focei", "laplace"}, optional
     seed : int, optional
-    progress : callable (fraction, text), optional
+    progress : callable (Step), optional
+        Is told after every iteration how far the fit is, with the newest values.
     keep : path, optional
         File that holds the state of the fit, from which it goes on to the same bits when it was interrupted.
     jobs : int
@@ -169,13 +170,7 @@ def fit(
         problem = replace(problem, method=choice("method", method, METHODS))
     if seed is not None:
         problem = replace(problem, seed=seed)
-
-    def tell(step: Step) -> None:
-        if progress is not None:
-            progress(step.fraction, step.text)
-
-    found = run_fit(problem, progress=tell, keep=keep, jobs=jobs)
-    return with_figures(found)
+    return with_figures(run_fit(problem, progress=progress, keep=keep, jobs=jobs))
 
 
 def with_figures(found: fitted.Fit) -> Fit:
