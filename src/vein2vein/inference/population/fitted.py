@@ -66,7 +66,7 @@ class Estimate:
 @described
 @dataclass(frozen=True)
 class Fit:
-    """A fit. Arrays: N subjects, q random effects, p parameters, S draws.
+    """A fit. Arrays: N subjects, q random effects, e effects of a subject in all, S draws.
 
     Attributes
     ----------
