@@ -300,3 +300,27 @@ def test_progress_events_carry_the_trace(run, no_figures):
 def test_a_trace_in_one_line():
     assert sparkline(np.array([0.0, 1.0, 2.0, 3.0])) == "▁▃▅█" and sparkline(np.ones(3)) == "▁▁▁"
     assert len(sparkline(np.arange(500.0))) == 48
+
+
+@pytest.mark.slow
+def test_the_afternoon_of_the_docs_runs_as_it_is_written(tmp_path, monkeypatch, capsys):
+    """Every command of docs/fit-a-study.md, in its order, on the study that its first block makes; fewer iterations."""
+    import re
+    import shlex
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "fit-a-study.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    python, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    exec(python, {})
+    lines = [line for block in re.findall(r"^```bash\n(.*?)^```", page, re.M | re.S) for line in block.splitlines()]
+    assert len(lines) == 11
+    for line in lines:
+        words = shlex.split(line)[1:]
+        code = main(["20" if word == "200" else "100" if word == "1000" else word for word in words])
+        out, err = capsys.readouterr()
+        assert code in (0, 3), f"{line}: {err}"
+        if "--init" in words:
+            shorten("fit.toml")
+    tried = list(csv.DictReader(Path("arm/covariates.csv").read_text().splitlines()))
+    assert ("Cmax", "ARM", "yes") in {(row["parameter"], row["covariate"], row["taken"]) for row in tried}
+    assert Path("arm/simulation.html").is_file() and Path("boot/intervals.csv").is_file()

@@ -99,7 +99,7 @@ def forecast(
     InputError
         A covariate or level is unknown, or too many values are asked for.
     """
-    whole("patients", patients, low=10, high=1_000_000)
+    whole("patients", patients, low=5, high=1_000_000)
     whole("draws", draws, low=0, high=10_000)
     whole("points", points, low=2, high=10_000)
     seed = fit.seed if seed is None else seed_of(seed)
