@@ -161,6 +161,15 @@ def test_new_patients_follow_the_fit(stein_fit):
     assert np.isnan(plain.low).all() and np.array_equal(plain.percentiles, found.percentiles)
 
 
+def test_new_patients_differ_as_omega_says(stein_fit):
+    k = stein_fit.random.index("Cmax")
+    omega = 1e-8 * np.eye(len(stein_fit.omega))
+    omega[k, k] = 4.0
+    found = forecast(replace(stein_fit, omega=omega), patients=400, draws=0, points=20)
+    spread = np.log(found.percentiles[0, 2, 5:] / found.percentiles[0, 0, 5:])
+    assert spread == pytest.approx(2 * 1.645 * 2.0, rel=0.15)
+
+
 def test_covariates_of_new_patients_are_given_or_drawn(searched):
     high = forecast(searched.fit, patients=200, draws=0, covariates={"ARM": "high"}, until=60)
     low = forecast(searched.fit, patients=200, draws=0, covariates={"ARM": "low"}, until=60)
