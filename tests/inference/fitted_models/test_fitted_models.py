@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
+from vein2vein.inference.diagnostics.diagnosis import diagnose
 from vein2vein.inference.diagnostics.profile import from_estimates
 from vein2vein.inference.fitted_models import covariate_search, resample
 from vein2vein.inference.fitted_models.compare import compare_fits
@@ -13,7 +14,18 @@ from vein2vein.inference.fitted_models.covariate_search import Search, expressio
 from vein2vein.inference.fitted_models.forecast import Given, forecast, forecast_rows
 from vein2vein.inference.fitted_models.uncertainty import drawn_points
 from vein2vein.inference.population.fit import fit
-from vein2vein.inference.population.problem import Settings
+from vein2vein.inference.population.problem import (
+    EndpointModel,
+    FitParameter,
+    FitProblem,
+    Occasions,
+    Omega,
+    Settings,
+)
+from vein2vein.io.record.record import Log
+from vein2vein.io.study.columns import Columns, TimeColumn
+from vein2vein.io.study.read import study_from_text
+from vein2vein.models.catalogue import find_model
 
 SHORT = Settings(exploring=30, averaging=20, draws=100, importance=400, standard_errors=False)
 
@@ -168,6 +180,55 @@ def test_new_patients_differ_as_omega_says(stein_fit):
     found = forecast(replace(stein_fit, omega=omega), patients=400, draws=0, points=20)
     spread = np.log(found.percentiles[0, 2, 5:] / found.percentiles[0, 0, 5:])
     assert spread == pytest.approx(2 * 1.645 * 2.0, rel=0.15)
+
+
+@pytest.fixture(scope="module")
+def twice():
+    """A study of two occasions, and a function that fits it."""
+    rng = np.random.default_rng(1)
+    rows = ["ID,TIME,DV,AMT,EVID,OCC"]
+    for i in range(1, 9):
+        own = np.exp(0.2 * rng.standard_normal())
+        for o in (1, 2):
+            k = own * np.exp(0.2 * rng.standard_normal()) / 10
+            rows.append(f"{i},0,.,100,{4 if o == 2 else 1},{o}")
+            rows += [
+                f"{i},{t},{10 * np.exp(-k * t + 0.1 * rng.standard_normal()):.4g},.,0,{o}" for t in (1, 2, 4, 8, 12)
+            ]
+    study = study_from_text("\n".join(rows), Columns(time=TimeColumn(unit="h")), Log("s.csv"))
+    ends = {"dv": EndpointModel(error="proportional", start={"b": 0.2})}
+    settings = replace(SHORT, importance=0)
+
+    def fitted(omega, **parameters):
+        model = find_model("one_compartment_iv")
+        return fit(FitProblem(model, study, parameters, ends, omega=omega, settings=settings))
+
+    return fitted
+
+
+@pytest.mark.parametrize("between", [0.3, 0.0])
+def test_new_patients_have_the_spread_of_one_occasion_too(twice, between):
+    parameters = {"CL": FitParameter(1.0, omega=between), "V": FitParameter(10.0, omega=0.2)}
+    found = twice(Omega(occasion=Occasions(("CL",))), **parameters)
+    still = replace(found, omega=1e-8 * np.eye(len(found.omega)))
+    wide, none = (
+        forecast(replace(still, omega_occasion=np.array([gamma])), patients=300, draws=0, points=40)
+        for gamma in (0.25, 1e-8)
+    )
+    at = np.argmin(np.abs(wide.time - 8))
+    rate = -np.log(wide.percentiles[0, :, at] / none.percentiles[0, 1, 0])
+    assert np.log(rate[0] / rate[2]) == pytest.approx(2 * 1.645 * 0.5, rel=0.25)
+    assert none.percentiles[0, 2, at] == pytest.approx(none.percentiles[0, 0, at], rel=0.01)
+    assert "within one occasion" in wide.notes[-1]
+
+
+def test_a_fit_without_random_effects_is_judged_as_well(twice):
+    found = twice(Omega(), CL=FitParameter(1.0), V=FitParameter(10.0))
+    looked = diagnose(found, count=60)
+    assert looked.effects.names == () and looked.effects.correlation.shape == (0, 0)
+    (one, *_) = looked.individuals
+    assert np.allclose(one.low, one.high) and np.allclose(one.median, one.population)
+    assert [one.course for one in looked.individuals[:2]] == [0, 1]
 
 
 def test_covariates_of_new_patients_are_given_or_drawn(searched):

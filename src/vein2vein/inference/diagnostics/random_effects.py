@@ -78,7 +78,7 @@ def random_effects(fit: Fit) -> RandomEffects:
     q = len(fit.omega)
     draws = fit.effects[..., :q]
     sd = np.sqrt(np.diag(fit.omega)) if q else np.zeros(0)
-    flat = draws.reshape(-1, q)
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], q)
     drawn = np.sqrt(np.mean(flat**2, axis=0)) if q else np.zeros(0)
     means = fit.eta_mean.var(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):

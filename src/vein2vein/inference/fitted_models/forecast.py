@@ -114,7 +114,9 @@ def forecast(
     time = _times(fit, min((0.0, *(one.time for one in given))), ends, points)
     new = populate(_problem(fit, given, time, patients, dict(covariates or {}), rng, notes))
     if fit.problem.omega.occasion is not None:
-        notes.append("new patients are simulated within one occasion: what differs between occasions is drawn once")
+        notes.append(
+            "new patients are simulated within one occasion: what differs between occasions is drawn once for each"
+        )
     normal = rng.standard_normal((1, new.subjects, new.effects))
     percentiles = _percentiles(fit, new, fit.point, normal, len(time), patients)
     bands = [
@@ -255,9 +257,13 @@ def _problem(
         for name, one in problem.endpoints.items()
     }
     levels = {n: _reference(fit, n) for n in covariates if study.covariates[n].categories}
-    return replace(
-        problem, study=people, endpoints=natural, references=levels, omega=replace(problem.omega, occasion=None)
-    )
+    parameters = dict(problem.parameters)
+    if problem.omega.occasion is not None:  # an effect that only occasions have is one between new patients
+        for name in problem.omega.occasion.parameters:
+            one = parameters[name]
+            parameters[name] = replace(one, omega=one.omega or problem.omega.occasion.omega)
+    omega = replace(problem.omega, occasion=None)
+    return replace(problem, study=people, endpoints=natural, parameters=parameters, references=levels, omega=omega)
 
 
 def _reference(fit: Fit, name: str) -> str:
@@ -285,12 +291,24 @@ def _level(one: Covariate, value: float | str) -> float:
         raise InputError(f"found '{value}', expected a number.", field=f"covariates.{one.name}") from None
 
 
+def _spread(fit: Fit, new: Population, point: Point) -> Floats:
+    """Covariance of the random effects of new patients: between patients and, within their one occasion, of it."""
+    names = [fit.problem.names[k] for k in new.random]
+    found = np.zeros((len(names), len(names)))
+    old = [names.index(name) for name in fit.random]
+    found[np.ix_(old, old)] = point.omega
+    for k, variance in zip(fit.population.changing, point.gamma):
+        at = names.index(fit.problem.names[k])
+        found[at, at] += variance
+    return found
+
+
 def _percentiles(fit: Fit, new: Population, point: Point, normal: Floats, points: int, patients: int) -> Floats:
     """Percentiles (endpoints, 3, t) of the patients' values."""
     place = {one.name: i for i, one in enumerate(fit.population.coefficients)}
     beta = np.array([point.beta[place[one.name]] if one.name in place else one.start for one in new.coefficients])
-    whole_omega = new.whole_omega(point.omega, np.zeros(0))
-    values, vectors = np.linalg.eigh(whole_omega) if len(whole_omega) else (np.zeros(0), np.zeros((0, 0)))
+    spread = _spread(fit, new, point)
+    values, vectors = np.linalg.eigh(spread) if len(spread) else (np.zeros(0), np.zeros((0, 0)))
     effects = normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
     f = new.f(new.mean(beta), effects)[0]
     found = np.empty((len(fit.problem.endpoints), len(LEVELS), points))
