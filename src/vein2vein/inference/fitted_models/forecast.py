@@ -293,11 +293,13 @@ def _level(one: Covariate, value: float | str) -> float:
 
 def _spread(fit: Fit, new: Population, point: Point) -> Floats:
     """Covariance of the random effects of new patients: between patients and, within their one occasion, of it."""
-    names = [fit.problem.names[k] for k in new.random]
+    random: list[int] = new.random.tolist()
+    changing: list[int] = fit.population.changing.tolist()
+    names = [fit.problem.names[k] for k in random]
     found = np.zeros((len(names), len(names)))
     old = [names.index(name) for name in fit.random]
     found[np.ix_(old, old)] = point.omega
-    for k, variance in zip(fit.population.changing, point.gamma):
+    for k, variance in zip(changing, point.gamma):
         at = names.index(fit.problem.names[k])
         found[at, at] += variance
     return found
