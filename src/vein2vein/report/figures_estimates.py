@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+FEWEST_COLUMNS = 3  # of a figure of few panels, which would be drawn too large else
+
+
 def correlation_figure(found: Identifiability) -> Picture | None:
     """Correlations of the estimates as a table in color, with their numbers."""
     table = found.correlation
@@ -67,7 +70,6 @@ def correlation_figure(found: Identifiability) -> Picture | None:
         f"Table of correlations; beyond {TIED}: {', '.join(tied) or 'none'}.",
         draw,
         height=side,
-        width=side + 1.6,
         caption=f"From the covariance of the estimates; blue below 0, red above, bold beyond {TIED}: two numbers of "
         "which the data know a "
         "combination only.",
@@ -80,7 +82,9 @@ def profiles_figure(found: Sequence[Profile]) -> Picture | None:
         return None
 
     def draw(figure: Figure) -> None:
-        grid = np.atleast_1d(figure.subplots(1, len(found), squeeze=False)).ravel()
+        grid = np.atleast_1d(figure.subplots(1, max(FEWEST_COLUMNS, len(found)), squeeze=False)).ravel()
+        for axes in grid[len(found) :]:
+            axes.set_visible(False)
         for axes, one in zip(grid, found):
             above = one.minus_two_ll - one.minus_two_ll.min()
             axes.errorbar(
@@ -103,7 +107,6 @@ def profiles_figure(found: Sequence[Profile]) -> Picture | None:
         "; ".join(one.text for one in found) + ".",
         draw,
         height=3.0,
-        width=min(look("figure", "width"), 3.6 * len(found) + 0.8),
         caption="−2 log-likelihood with the spread held, everything else fitted anew (bars: Monte Carlo error). "
         "Dashed: 3.84 above the "
         f"least, the 95 % interval. {'. '.join(one.text for one in found)}.",

@@ -157,10 +157,9 @@ def pairs_figure(found: RandomEffects) -> Picture | None:
     one = found.draws[len(found.draws) // 2]
 
     def draw(figure: Figure) -> None:
-        grid = figure.subplots(q - 1, q - 1, sharex="col", sharey="row", squeeze=False)
+        grid = figure.subplots(q - 1, max(COLUMNS - 2, q - 1), sharex="col", sharey="row", squeeze=False)
         for i in range(1, q):
-            for j in range(q - 1):
-                axes = grid[i - 1, j]
+            for j, axes in enumerate(grid[i - 1]):
                 if j >= i:
                     axes.set_visible(False)
                     continue
@@ -188,7 +187,6 @@ def pairs_figure(found: RandomEffects) -> Picture | None:
         f"Scatter of every pair; correlations of all draws: {', '.join(strongest)}.",
         draw,
         height=0.6 + 1.6 * (q - 1),
-        width=min(look("figure", "width"), 2.4 * (q - 1) + 1.5),
         caption="One draw of each subject's conditional distribution; r: correlation over all draws. A correlation "
         "here that the fit "
         "does not know (diagonal Ω) is one to add: [omega] blocks.",
