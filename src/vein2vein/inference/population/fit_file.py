@@ -37,7 +37,7 @@ from vein2vein.models import catalogue, model_file
 from vein2vein.models.model import Model
 from vein2vein.toml_lines import written
 
-TABLES = ("fit", "data", "parameters", "omega", "endpoints", "doses", "references", "settings")
+TABLES = ("fit", "data", "parameters", "omega", "endpoints", "doses", "references", "settings", "search")
 _WIDE = 30.0  # solver coefficient: largest over least value above which an endpoint is proposed on the log scale
 
 

@@ -210,10 +210,11 @@ class Fit:
             ArviZ is not installed.
         """
         try:
-            arviz: Any = import_module("arviz")
+            arviz: Any = import_module("arviz_base")
         except ImportError:
             raise InputError(
-                "draws for ArviZ need that library, which is not installed; pip install arviz, or take the arrays: phi."
+                "draws for ArviZ need its data part, which is not installed; pip install arviz-base, or take the "
+                "arrays: phi."
             ) from None
         names = self.problem.names
         psi = self.population.psi(self.phi)
