@@ -38,6 +38,9 @@ _HOME = {
     "read_record": "io.record.read",
     "write_record": "io.record.write",
     "monitor": "ward.monitor",
+    # a study's own data
+    "read_study": "io.study.read",
+    "explore": "inference.noncompartmental.explore",
     # models and engine
     "Model": "models.model",
     "State": "models.model",
@@ -65,7 +68,7 @@ _HOME = {
     # results
     "write_trial": "runs.store",
     "read_table": "runs.store",
-    "write_nonmem": "io.nonmem",
+    "write_nonmem": "io.study.trial_data",
     "write_patient_report": "report.patient",
     "write_trial_report": "report.trial",
     # numbers and their sources

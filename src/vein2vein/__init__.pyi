@@ -18,7 +18,9 @@ from vein2vein.engine.tangents.jax_bridge import differentiable as differentiabl
 from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
 from vein2vein.inference.calibration.calibrate import calibrate as calibrate
-from vein2vein.io.nonmem import write_nonmem as write_nonmem
+from vein2vein.inference.noncompartmental.explore import explore as explore
+from vein2vein.io.study.read import read_study as read_study
+from vein2vein.io.study.trial_data import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
 from vein2vein.io.record.write import write_record as write_record
 from vein2vein.journey.chart import simulate as simulate

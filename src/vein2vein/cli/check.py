@@ -112,7 +112,8 @@ def _tell_program(found: CheckReport, quiet: bool) -> None:
 
 
 def _tell(found: CheckReport, quiet: bool) -> None:
-    aside = f", {len(found.problems)} set aside" if found.fit and found.problems else ""
+    looked_at = "to look at" if found.kind.endswith(" data set") else "set aside"
+    aside = f", {len(found.problems)} {looked_at}" if found.fit and found.problems else ""
     console.say(f"{found.file}: {'fit' if found.fit else 'not fit'} ({found.kind}{aside})")
     if quiet:
         return

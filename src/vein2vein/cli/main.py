@@ -35,6 +35,8 @@ MODULES = {
     "eligible": "eligible",
     "respond": "respond",
     "check": "check",
+    "explore": "explore",
+    "nca": "explore",
     "qualify": "qualify",
     "predict": "predict",
     "score": "score",

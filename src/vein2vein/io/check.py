@@ -13,23 +13,28 @@ from vein2vein.cards import Card, read_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.clinic.criteria import read_edition
 from vein2vein.errors import InputError
-from vein2vein.io.data_sets import read_data_set
 from vein2vein.io.record import names
 from vein2vein.io.record.entries import looks_like_json, mapping_of
 from vein2vein.io.record.gather import NO_ZERO
-from vein2vein.io.record.kinds import is_data_set, kind_of_text
+from vein2vein.io.record.kinds import kind_of_text
 from vein2vein.io.record.mapping import TableMapping, mapping_from_card
 from vein2vein.io.record.proposal import propose
 from vein2vein.io.record.read import read_logged
 from vein2vein.io.record.record import Log, SetAside
 from vein2vein.io.record.text import find_delimiter, is_stdin, name_of, read_text
 from vein2vein.io.record.visits import read_visits
+from vein2vein.io.study.columns import columns_from_card, is_data_set
+from vein2vein.io.study.read import read_study
+from vein2vein.io.study.study import described_counts
+from vein2vein.io.study.table import header_of
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import read_disease
 from vein2vein.therapy.patient import patient_from_card
 from vein2vein.therapy.product import read_product
 
 MANIFEST = "manifest.json"
+DATA_SET = " data set"  # how the kind of a population data set ends
+EXPLORED = "cellular kinetics without a model: vein2vein explore"
 COUNTED = ("rows", "names not known", "nothing measured", "columns not read", "rows of no use")
 # Which findings a record can give: every group needs one of its analytes.
 USES = {
@@ -44,7 +49,7 @@ USES = {
     "hyperinflammation (IEC-HS)": (("ferritin",),),
     "B-cell aplasia": (("b_cells", "b_cell_percent"),),
     "hypogammaglobulinemia": (("igg",),),
-    "cellular kinetics": (("transgene", "car_t_cells"),),
+    "cellular kinetics (vein2vein explore)": (("transgene", "car_t_cells"),),
     "response of leukemia": (("marrow_blasts",),),
     "response of myeloma": (("m_protein", "free_light_chain"),),
     "response of lymphoma": (("deauville", "sum_product_diameters"),),
@@ -69,6 +74,11 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "mapping of a record",
         ("columns", "analytes", "time_zone", "date_format", "lloq", "form", "delimiter", "patient"),
         "vein2vein monitor, respond and check (--mapping)",
+    ),
+    (
+        "columns of a data set",
+        ("time", "endpoint", "dose", "codes", "missing", "dv"),
+        "vein2vein check, explore and fit, as NAME.columns.toml beside the data set NAME.csv",
     ),
     (
         "policy",
@@ -217,6 +227,7 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
         "criteria": lambda: read_edition(card),
         "policy": lambda: read_policy(path),
         "mapping of a record": lambda: mapping_from_card(card),
+        "columns of a data set": lambda: columns_from_card(card),
         **{name: lambda reader=reader: reader(path) for name, reader in readers.items()},
     }
     if not kind:
@@ -251,8 +262,8 @@ def _table(path: Path, text: str, mapping: str | Path | TableMapping | None, how
     lines = [line for line in text[:100_000].splitlines() if line.strip() and not line.startswith("#")]
     cells = lines[0].split(how.delimiter or find_delimiter(lines[:50])) if lines else []
     header = [cell.strip().strip('"\ufeff') for cell in cells]
-    if is_data_set(header) and not how.columns:
-        return _data_set(path, text)
+    if is_data_set(header_of(text)[1]) and not how.columns:
+        return _data_set(path)
     if "lesion" in {names.normal(cell) for cell in header}:
         visits = read_visits(path, "lugano", mapping=mapping)
         return CheckReport(
@@ -261,19 +272,19 @@ def _table(path: Path, text: str, mapping: str | Path | TableMapping | None, how
     return _record(path, mapping, "CSV")
 
 
-def _data_set(path: Path, text: str) -> CheckReport:
-    log = Log(name_of(path))
-    found = read_data_set(text, log)
-    notes = [*found.notes, *log.all_notes()]
-    if not is_stdin(path):
-        with open(path, "rb") as content:
-            marked = content.read(3) == b"\xef\xbb\xbf"
-        if marked:
-            notes.append(
-                "begins with a byte order mark, which NONMEM takes for a part of the first name: save without it"
-            )
-    uses = (found.use(),) if not log.items else ()
-    return CheckReport(name_of(path), f"{found.program} data set", not log.items, uses, log.in_order(), tuple(notes))
+def _data_set(path: Path) -> CheckReport:
+    study = read_study(path)
+    uses = ()
+    if study.fit:
+        uses = (f"{study.program} and what reads its data sets: {described_counts(study)}", EXPLORED)
+    named = [f"{one.name}{f' ({one.unit})' if one.unit else ''}" for one in study.endpoints]
+    notes = (f"endpoints: {', '.join(named)}",) if len(named) > 1 or (named and study.endpoints[0].unit) else ()
+    held = [f"{one.name}{' (in time)' if one.in_time else ''}" for one in study.covariates.values()]
+    notes += (f"covariates: {', '.join(held)}"[:300],) if held else ()
+    return CheckReport(
+        name_of(path), f"{study.program}{DATA_SET}", study.fit, uses, (*study.findings, *study.doubts),
+        (*notes, *study.notes),
+    )  # fmt: skip
 
 
 def _record(path: Path, mapping: str | Path | TableMapping | None, form: str) -> CheckReport:

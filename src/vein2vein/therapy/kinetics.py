@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +13,7 @@ from vein2vein import arguments
 from vein2vein.parameters import ParameterSet, read_parameter_file
 from vein2vein.records import by_patient
 from vein2vein.therapy.course import Course, course_of
+from vein2vein.therapy.curves import ZERO_BEFORE, Curves, area, made_ready
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,6 +59,12 @@ def definitions() -> ParameterSet:
     return read_parameter_file(Path(__file__).with_name("kinetics.toml"))
 
 
+@cache
+def number(name: str) -> float:
+    """One of them."""
+    return float(definitions().values()[name])
+
+
 def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> Kinetics:
     """Read the cellular kinetics of each patient.
 
@@ -76,56 +82,74 @@ def kinetics(course: Course, analyte: str = "transgene", lloq: float = 0.0) -> K
     course_of(course)
     arguments.text("analyte", analyte)
     arguments.number("lloq", lloq, low=0)
-    c = SimpleNamespace(**definitions().values())
-    days = course.days
-    values = course.dense(analyte).copy()
-    below = (values < lloq) | (values <= 0)
-    if analyte in course.below_lloq:
-        below |= course.below_lloq[analyte]
-    below &= np.isfinite(values)
-    values, sampled, below = values[:, days >= 0], np.isfinite(values[:, days >= 0]), below[:, days >= 0]
-    days = days[days >= 0]
-    quantified = sampled & ~below
-    seen = np.asarray(quantified.any(axis=1))
-    if not seen.any():
-        none = np.full(len(values), np.nan)
-        return Kinetics(analyte, *(none.copy() for f in fields(Kinetics) if f.name != "analyte"))
-    first, last = quantified.argmax(axis=1), days.size - 1 - quantified[:, ::-1].argmax(axis=1)
-    peak = np.where(quantified, values, -np.inf).argmax(axis=1)
-    rows = np.arange(len(values))
-    column = np.arange(days.size)
+    marked = course.marked(course.below_lloq, analyte)
+    return kinetics_of(made_ready(course.days, course.dense(analyte), marked, lloq), analyte)
 
-    def of(index: NDArray[np.int64], table: Floats) -> Floats:
-        return np.where(seen, table[rows, index], np.nan)
 
-    spread_days = np.broadcast_to(days, values.shape)
-    cmax, tmax = of(peak, values), of(peak, spread_days)
-    log = np.log(np.where(quantified, values, 1.0))
-    rise = quantified & (column >= _lowest(values, quantified, first, peak)[:, None])
-    rise &= (
-        column <= np.where(quantified & (values >= c.near_peak * cmax[:, None]), column, days.size).min(axis=1)[:, None]
-    )
-    fall = quantified & (column >= peak[:, None]) & (days <= tmax[:, None] + c.contraction_days)
-    tail = quantified & (days >= c.terminal_from) & (days <= c.terminal_until) & (column > peak[:, None])
-    exposure = _exposure(days, values, quantified, sampled, first, c.exposure_until)
-    latest = np.where(sampled, days, -np.inf).max(axis=1)
+def kinetics_of(curves: Curves, name: str, rule: str = ZERO_BEFORE) -> Kinetics:
+    """Read the cellular kinetics of curves, whatever was measured.
+
+    Parameters
+    ----------
+    curves : Curves
+    name : str
+        What was measured.
+    rule : str
+        What values below the limit count as in the area; of ``therapy.curves.RULES``.
+    """
+    if not curves.seen.any():
+        none = np.full(len(curves.values), np.nan)
+        return Kinetics(name, *(none.copy() for f in fields(Kinetics) if f.name != "analyte"))
+    cmax, tmax = curves.at(curves.peak)
+    clast, tlast = curves.at(curves.last)
+    days, log = curves.days, curves.log
+    latest = np.where(curves.sampled, days, -np.inf).max(axis=1)
+    until = number("exposure_until")
+    exposure = np.where(latest >= until - number("exposure_gap"), area(curves, until, rule), np.nan)
     return Kinetics(
-        analyte, cmax, tmax, np.where(latest >= c.exposure_until - c.exposure_gap, exposure, np.nan),
-        of(last, values), of(last, spread_days),
-        _time(slope(days, log, rise)), _time(-slope(days, log, fall)),
-        _time(-slope(days, log, tail, least=int(c.terminal_points))),
+        name, cmax, tmax, exposure, clast, tlast,
+        time_of(slope(days, log, rise(curves))), time_of(-slope(days, log, contraction(curves))),
+        time_of(-slope(days, log, tail(curves), least=int(number("terminal_points")))),
     )  # fmt: skip
 
 
-def _lowest(values: Floats, quantified: Flags, first: NDArray[np.int64], peak: NDArray[np.int64]) -> NDArray[np.int64]:
+# The samples of each slope
+
+
+def rise(curves: Curves) -> Flags:
+    """Samples of the doubling time: from the lowest value before the peak to the first near the peak."""
+    cmax, _ = curves.at(curves.peak)
+    column = np.arange(curves.days.size)
+    lowest = _lowest(curves)[:, None]
+    near = curves.quantified & (curves.values >= number("near_peak") * cmax[:, None])
+    end = np.where(near, column, curves.days.size).min(axis=1)[:, None]
+    return curves.quantified & (column >= lowest) & (column <= end)
+
+
+def contraction(curves: Curves) -> Flags:
+    """Samples of the half-life of contraction: the peak and the two weeks after it."""
+    _, tmax = curves.at(curves.peak)
+    column = np.arange(curves.days.size)
+    within = curves.days <= tmax[:, None] + number("contraction_days")
+    return curves.quantified & (column >= curves.peak[:, None]) & within
+
+
+def tail(curves: Curves) -> Flags:
+    """Samples of the terminal half-life: after the peak, from day 60 to one year."""
+    column = np.arange(curves.days.size)
+    late = (curves.days >= number("terminal_from")) & (curves.days <= number("terminal_until"))
+    return curves.quantified & late & (column > curves.peak[:, None])
+
+
+def _lowest(curves: Curves) -> NDArray[np.int64]:
     """Position of the lowest quantified value before the peak (the dip after infusion), the latest of equals."""
-    column = np.arange(values.shape[1])
-    before = quantified & (column >= first[:, None]) & (column <= peak[:, None])
-    reversed_values = np.where(before, values, np.inf)[:, ::-1]
-    return values.shape[1] - 1 - reversed_values.argmin(axis=1)
+    column = np.arange(curves.days.size)
+    before = curves.quantified & (column >= curves.first[:, None]) & (column <= curves.peak[:, None])
+    reversed_values = np.where(before, curves.values, np.inf)[:, ::-1]
+    return curves.days.size - 1 - reversed_values.argmin(axis=1)
 
 
-def _time(rate: Floats) -> Floats:
+def time_of(rate: Floats) -> Floats:
     """Doubling time or half-life of a rate per day; NaN where it does not rise or fall."""
     good = rate > 0
     return np.where(good, np.log(2) / np.where(good, rate, 1.0), np.nan)
@@ -150,32 +174,3 @@ def slope(days: ArrayLike, log_values: ArrayLike, use: ArrayLike, least: int = 2
     squares = (centered**2).sum(axis=1)
     enough = (count >= least) & (squares > 0)
     return np.where(enough, (centered * y).sum(axis=1) / np.where(enough, squares, 1.0), np.nan)
-
-
-def _exposure(
-    days: Floats, values: Floats, quantified: Flags, sampled: Flags, first: NDArray[np.int64], until: float
-) -> Floats:
-    """Area from day 0 to ``until`` over the quantified values; 0 on day 0 and in samples before the first of them."""
-    total = np.zeros(len(values))
-    before_day, before = np.zeros(len(values)), np.zeros(len(values))
-    for j, day in enumerate(days):
-        early = (j < first) & sampled[:, j]
-        now = np.where(early, 0.0, values[:, j])
-        use = quantified[:, j] | early
-        area = _segment(before_day, before, np.full(len(values), day), np.where(use, now, before), until)
-        total += np.where(use, area, 0.0)
-        before_day, before = np.where(use, day, before_day), np.where(use, now, before)
-    return np.where(quantified.any(axis=1), total, np.nan)
-
-
-def _segment(t1: Floats, c1: Floats, t2: Floats, c2: Floats, until: float) -> Floats:
-    """Area between two samples, cut at ``until``: straight where the curve rises, exponential where it falls."""
-    width = t2 - t1
-    span = np.clip(until - t1, 0.0, width)
-    part = np.divide(span, width, out=np.zeros_like(width), where=width > 0)
-    straight = span * (c1 + part * (c2 - c1) / 2)
-    falls = (c2 < c1) & (c2 > 0)
-    steep = np.log(np.where(falls, c1, 1.0) / np.where(falls, c2, 1.0))  # ln of the fall over the whole segment
-    rate = np.divide(steep, width, out=np.zeros_like(width), where=width > 0)
-    curved = np.divide(-c1 * np.expm1(-rate * span), rate, out=straight.copy(), where=falls & (rate > 0))
-    return np.where(falls, curved, straight)

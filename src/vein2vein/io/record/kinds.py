@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -12,13 +11,6 @@ from pathlib import Path
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
 
-DATA_SET = (
-    ("id", "subject", "usubjid"),
-    ("time", "date", "tad"),
-    ("dv", "y", "observation"),
-    ("amt", "evid", "mdv", "cens"),
-)
-"""Columns of data sets of population kinetics: of each group one."""
 LOOKED_AT = 20_000  # characters of the beginning
 LINES = 60
 _TAG = re.compile(r"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")
@@ -35,12 +27,6 @@ class Kind:
     def error(self, file: str | Path) -> InputError:
         """The sentence for a file of this kind."""
         return InputError(f"is {self.what}, expected a CSV file or a FHIR bundle (JSON); {self.remedy}.", file=file)
-
-
-def is_data_set(header: Iterable[str]) -> bool:
-    """Whether a header is that of a data set of NONMEM, Monolix or nlmixr."""
-    there = {cell.strip().strip('"\ufeff').lower() for cell in header}
-    return all(there & set(group) for group in DATA_SET)
 
 
 @cache

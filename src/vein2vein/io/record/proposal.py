@@ -12,7 +12,6 @@ from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, times
 from vein2vein.io.record.headers import columns_of, near_names, split_name
-from vein2vein.io.record.kinds import is_data_set
 from vein2vein.io.record.mapping import ROLES, TableMapping
 from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.presets import all_presets, find_preset, read_columns
@@ -20,6 +19,7 @@ from vein2vein.io.record.record import Log
 from vein2vein.io.record.tables import Table, read_table, times_of
 from vein2vein.io.record.text import find_delimiter, read_text, rows
 from vein2vein.io.record.values import NotANumber, parse_value
+from vein2vein.io.study.columns import is_data_set
 from vein2vein.toml_lines import written
 
 SAMPLE = 40  # rows by which the columns of an unknown header are guessed

@@ -56,12 +56,17 @@ class SetAside:
     patient: int = -1
     day: float = math.nan
 
-    def __str__(self) -> str:
-        place = ", ".join(p for p in (self.file, f"line {self.line}" if self.line else "", self.column) if p)
+    @property
+    def told(self) -> str:
+        """What is wrong, with what was found and expected; without the place and the remedy."""
         said = [f"found {self.found!r}"] if self.found else []
         said += [f"expected {self.expected}"] if self.expected else []
         detail = f" ({', '.join(said)})" if said else ""
-        return f"{place}: {self.what}{detail}; {self.remedy}{'' if self.remedy.endswith('?') else '.'}"
+        return f"{self.what}{detail}"
+
+    def __str__(self) -> str:
+        place = ", ".join(p for p in (self.file, f"line {self.line}" if self.line else "", self.column) if p)
+        return f"{place}: {self.told}; {self.remedy}{'' if self.remedy.endswith('?') else '.'}"
 
 
 class Log:

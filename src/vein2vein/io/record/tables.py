@@ -13,12 +13,13 @@ from vein2vein.analytes import all_analytes
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, presets, times
 from vein2vein.io.record.headers import columns_of
-from vein2vein.io.record.kinds import is_data_set, kind_of_text
+from vein2vein.io.record.kinds import kind_of_text
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.presets import Preset
 from vein2vein.io.record.record import Entry, Log, Moment
 from vein2vein.io.record.text import find_delimiter, rows
 from vein2vein.io.record.values import NotANumber, decimal_of, parse_value
+from vein2vein.io.study.columns import is_data_set
 
 MOST_ROWS = 500_000
 SAMPLE = 200  # lines from which the delimiter is found

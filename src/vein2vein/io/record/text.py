@@ -37,7 +37,7 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     InputError
         No file, no text, or not readable.
     """
-    content = _stdin() if is_stdin(path) else _content(Path(path))
+    content = content_of(path)
     if kind := kind_of_bytes(content):
         raise kind.error(log.file)
     path = log.file
@@ -66,7 +66,16 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     return text
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: str | Path) -> bytes:
+    """The bytes of a file ("-": of the standard input), one more than ``MOST_BYTES`` at most.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it cannot be read.
+    """
+    if is_stdin(path):
+        return _stdin()
     try:
         with open(path, "rb") as file:
             return file.read(MOST_BYTES + 1)

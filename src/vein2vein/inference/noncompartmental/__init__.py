@@ -1,0 +1,1 @@
+"""Cellular kinetics of measured curves without a model: per patient, by group, and as percentiles."""

@@ -1,0 +1,194 @@
+"""The rows of a data set: header, delimiter, comments, and the cells of each row as texts and numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vein2vein.errors import InputError
+from vein2vein.io.record.record import Log
+from vein2vein.io.record.text import find_delimiter, rows
+from vein2vein.io.study.columns import Columns, Layout, below_words, comment_signs, is_data_set, laid_out, missing_texts
+
+BLANKS = " "  # the delimiter of NONMEM's old tables: any number of blanks
+SAMPLE = 200  # lines by which the delimiter is found
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+),(\d+)([eE][+-]?\d+)?")
+_BOUND = re.compile(r"([<>])\s*=?\s*(\S+)")
+NUMBERS = (
+    "time", "dv", "amt", "evid", "mdv", "rate", "duration", "addl", "ii", "ss", "cens", "limit", "blq", "lloq",
+)  # fmt: skip
+"""Roles whose cells are numbers."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One row of a data set.
+
+    Attributes
+    ----------
+    line : int
+    text : mapping of role to str
+        Cells of columns with a role, stripped; "" where the file has a missing value.
+    number : mapping of role to float
+        Those that hold a number.
+    covariates : mapping of column to str
+        Stripped; "" where missing.
+    bound : int
+        -1: the value is written as below a number (``<50``) or the limit (``BLQ``), 1: as above a number; 0 else.
+    """
+
+    line: int
+    text: Mapping[str, str]
+    number: Mapping[str, float]
+    covariates: Mapping[str, str]
+    bound: int = 0
+
+    def get(self, role: str, empty: float = 0.0) -> float:
+        """A number, or what stands for a missing one."""
+        return self.number.get(role, empty)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set as text: what its columns mean, its rows without comments, and the number of comments."""
+
+    layout: Layout
+    rows: tuple[Cells, ...]
+    comments: int = 0
+
+
+def header_of(text: str) -> tuple[int, list[str], str]:
+    """Line, cells and delimiter of the header of a table; a comment sign before the first name is no part of it."""
+    lines = text[: SAMPLE * 1000].split("\n")[:SAMPLE]
+    listed = [(i, line.rstrip("\r")) for i, line in enumerate(lines, start=1) if line.strip("\r \t")]
+    plain = [line for _, line in listed if not line.startswith("#")]
+    delimiter = find_delimiter(plain)
+    if plain and delimiter not in plain[0]:
+        delimiter = BLANKS
+    for at, line in listed:
+        cells = _header_cells(line.lstrip("#"), delimiter)
+        if not line.startswith("#") or is_data_set(cells):
+            return at, cells, delimiter
+    return 1, [], delimiter
+
+
+def _header_cells(line: str, delimiter: str) -> list[str]:
+    if delimiter == BLANKS:
+        return line.split()
+    found = [cells for _, cells in rows(line, delimiter, Log(""))]
+    return [cell.strip().strip("\ufeff") for cell in found[0]] if found else []
+
+
+def read_table(text: str, log: Log, columns: Columns) -> Table:
+    """Read the rows of a data set; a row that cannot be read is set aside.
+
+    Parameters
+    ----------
+    text : str
+    log : Log
+    columns : Columns
+
+    Raises
+    ------
+    InputError
+        No column holds subjects, times or values.
+    """
+    at, header, delimiter = header_of(text)
+    while header and not header[-1]:
+        header.pop()
+    layout = laid_out(header, columns, log.file, at)
+    if delimiter != ",":
+        said = {"\t": "tabulators", ";": "semicolons", BLANKS: "blanks"}.get(delimiter, delimiter)
+        log.note(f"columns stand apart by {said}" + ("; NONMEM wants commas or blanks" if delimiter == ";" else ""))
+    if text.split("\n")[at - 1].startswith("#"):
+        log.note("the header begins with #, which is no part of the first name")
+    found, comments, marked = list[Cells](), 0, False
+    for line, cells in _listed(text, delimiter, at, log):
+        if _is_comment(cells, layout):
+            comments += 1
+            continue
+        while len(cells) > len(header) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != len(header):
+            log.aside(
+                line, "", "another number of fields than in the header", len(cells), str(len(header)),
+                "complete the row, or quote what holds the delimiter",
+            )  # fmt: skip
+            continue
+        if (row := _row(line, cells, layout, delimiter, log)) is not None:
+            found.append(row)
+            marked |= row.bound != 0
+    if comments:
+        log.note(f"{comments} {'row is a comment' if comments == 1 else 'rows are comments'} (C, # or @ first)")
+    if marked:
+        log.note("values such as <50 and BLQ are read as censored; NONMEM cannot read them")
+    if not found and not log.items:
+        raise InputError("holds no row below its header.", file=log.file, line=at)
+    return Table(layout, tuple(found), comments)
+
+
+def _listed(text: str, delimiter: str, header: int, log: Log) -> list[tuple[int, list[str]]]:
+    if delimiter == BLANKS:
+        lines = enumerate(text.split("\n"), start=1)
+        listed = [(i, line.split()) for i, line in lines if line.strip() and not line.startswith("#")]
+    else:
+        listed = list(rows(text, delimiter, log))
+    return [(line, cells) for line, cells in listed if line > header]
+
+
+def _is_comment(cells: Sequence[str], layout: Layout) -> bool:
+    first = cells[0].strip().strip('"').lower() if cells else ""
+    if first in comment_signs() or first[:1] in ("#", "@"):
+        return True
+    if "comment" in layout and len(cells) > layout.places["comment"]:
+        return cells[layout.places["comment"]].strip().lower() in comment_signs()
+    return first == layout.header[0].lower() and len(cells) == len(layout.header)  # the header once more
+
+
+def _row(line: int, cells: Sequence[str], layout: Layout, delimiter: str, log: Log) -> Cells | None:
+    missing = missing_texts()
+    held = ["" if (text := cell.strip().strip('"').strip()).lower() in missing else text for cell in cells]
+    text = {role: held[place] for role, place in layout.places.items()}
+    number, bound = dict[str, float](), 0
+    for role in NUMBERS:
+        cell = text.get(role, "")
+        if not cell or (role == "time" and (":" in cell or "date" in layout)):
+            continue
+        if role == "dv" and cell.lower() in below_words():
+            bound = -1
+            continue
+        if role == "dv" and (match := _BOUND.fullmatch(cell)):
+            bound, cell = (-1 if match[1] == "<" else 1), match[2]
+        value = number_of(cell, decimal_comma=delimiter != ",")
+        if value is None:
+            log.aside(line, layout.name(role), "not a finite number", text[role], "a number or '.'", "correct it")
+            return None
+        number[role] = value
+    if not text["id"]:
+        log.aside(line, layout.name("id"), "a row without a subject", cells[layout.places["id"]].strip(), "a number",
+                  "say whose row it is")  # fmt: skip
+        return None
+    return Cells(line, text, number, {name: held[place] for name, place in layout.covariates.items()}, bound)
+
+
+def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
+    """A finite number; None where the text is none.
+
+    Parameters
+    ----------
+    text : str
+        As Python or Fortran writes it (``1e8``, ``1D8``).
+    decimal_comma : bool
+        Whether ``0,5`` is a half. What may also be a thousand (``1,000``) is no number.
+    """
+    if decimal_comma and (match := _DECIMAL_COMMA.fullmatch(text)):
+        if len(match[2]) == len("000") and not match[1].startswith("0"):
+            return None
+        text = text.replace(",", ".")
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text.lower().replace("d", "e"))
+    return value if math.isfinite(value) else None
