@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import mimetypes
-from collections.abc import AsyncGenerator
+import zipfile
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
@@ -104,13 +107,35 @@ def result(visit: Visited, key: str, name: str, show: bool = False) -> Response:
 def put_in(visit: Visited, key: str) -> Response:
     """Send what was put in, as a file that the command line reads."""
     found = visit.workspace.find(key)
+    if found.path.is_dir():
+        return packed(found.files, found.name)
     return download(found.path, f"{found.name}{found.path.suffix}")
+
+
+def packed(files: Mapping[str, bytes], name: str) -> Response:
+    """Send several files as one that is packed (zip)."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as pack:
+        for file, data in files.items():
+            pack.writestr(file, data)
+    return handed(content.getvalue(), f"{name}.zip", "application/zip")
+
+
+def handed(content: bytes, name: str, kind: str) -> Response:
+    """Send what stands in no file, to be saved as one."""
+    headers = {
+        "content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
+        "content-security-policy": DOCUMENT_POLICY,
+    }
+    return Response(content, media_type=kind, headers=headers)
 
 
 def download(path: Path, name: str = "") -> Response:
     """Send a file to be saved."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return FileResponse(path, filename=name or path.name, media_type=kind, headers={"content-security-policy": DOCUMENT_POLICY})
+    return FileResponse(
+        path, filename=name or path.name, media_type=kind, headers={"content-security-policy": DOCUMENT_POLICY}
+    )
 
 
 def document(path: Path) -> Response:
@@ -121,7 +146,11 @@ def document(path: Path) -> Response:
 def _files(folder: Path) -> dict[str, Path]:
     """The files of a job by their name in its folder: only these can be asked for."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in found.items() if not path.is_symlink() and LOCK not in name and "/." not in f"/{name}"}
+    return {
+        name: path
+        for name, path in found.items()
+        if not path.is_symlink() and LOCK not in name and "/." not in f"/{name}"
+    }
 
 
 def _told(job: Job) -> dict[str, object]:
@@ -136,4 +165,9 @@ def _whole(visit: Visit, key: str) -> dict[str, object]:
     job = visit.jobs.find(key)
     files = [{"name": name, "bytes": path.stat().st_size} for name, path in _files(job.folder).items()]
     log = [{"at": at, "text": text} for at, text in log_of(visit.workspace, key)]
-    return {"job": _told(job), "files": files if job.has_ended else [], "log": log, "resumable": visit.jobs.goes_on(job)}
+    return {
+        "job": _told(job),
+        "files": files if job.has_ended else [],
+        "log": log,
+        "resumable": visit.jobs.goes_on(job),
+    }
