@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vein2vein.analytes import analyte
+from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import names
@@ -125,6 +127,13 @@ def round_form() -> RoundForm:
         for name, one in held["scores"].items()
     }  # fmt: skip
     return RoundForm(groups, scores)
+
+
+def usual_score(age: float) -> str:
+    """Which score is asked at an age (years); "" where the age is not known."""
+    if not math.isfinite(age):
+        return ""
+    return "ice" if age >= edition("icans_astct_2019").values["ice_from_age"] else "capd"
 
 
 def score_of(name: str, answers: Mapping[str, str]) -> int:

@@ -23,6 +23,7 @@ from vein2vein.ward.ward_list import in_order, line_of
 from vein2vein.web.door import Door
 from vein2vein.web.doors.jobs import handed, packed
 from vein2vein.web.guard import DOCUMENT_POLICY
+from vein2vein.web.images import image
 from vein2vein.web.page import Page, See
 from vein2vein.web.uploads import take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
@@ -220,7 +221,7 @@ def figure(
     )
     if name not in drawn:
         raise Missing("the record has no such figure; go back to its page.")
-    return Response(drawn[name], media_type="image/svg+xml", headers={"content-security-policy": DOCUMENT_POLICY})
+    return image(drawn[name])
 
 
 # ---------------------------------------------------------------- pages

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vein2vein.errors import InputError
+from vein2vein.web.images import as_file
 
 
 def figures(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -> dict[str, str]:
@@ -22,7 +23,7 @@ def figures(asked: Mapping[str, Any], progress: Callable[[float, str], None]) ->
     watch = _watch(asked)
     progress(0.5, "drawing")
     drawn = {"timeline": timeline(watch), "later": follow_up(watch)}
-    return {name: picture.svg for name, picture in drawn.items() if picture is not None}
+    return {name: as_file(picture.svg) for name, picture in drawn.items() if picture is not None}
 
 
 def report(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -> str:

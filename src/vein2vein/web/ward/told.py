@@ -14,7 +14,7 @@ from vein2vein.report.monitor_page import monitor_facts
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
 from vein2vein.ward.monitor import WardRound, missing_now
-from vein2vein.ward.round import Group, Score, findings_to_override, grades_to_set, round_form, signs_to_attribute
+from vein2vein.ward.round import Group, Score, findings_to_override, grades_to_set, round_form, signs_to_attribute, usual_score
 from vein2vein.ward.states import day_text, name_of
 from vein2vein.ward.ward_list import WardLine, known, short
 
@@ -105,7 +105,7 @@ def round_asked(watch: WardRound) -> Told:
     return {
         "dated": watch.infused is not None,
         "groups": [_group(one) for one in form.groups],
-        "scores": [_score(one) for one in form.scores.values()],
+        "scores": [_score(one, usual_score(watch.age)) for one in form.scores.values()],
     }
 
 
@@ -137,11 +137,12 @@ def _group(one: Group) -> Told:
     }  # fmt: skip
 
 
-def _score(one: Score) -> Told:
+def _score(one: Score, usual: str) -> Told:
     return {
-        "name": one.name, "title": one.title, "who": one.who,
+        "name": one.name, "title": one.title, "who": one.who, "usual": usual in ("", one.name),
         "items": [
-            {"name": f"{one.name}.{item.name}", "title": item.title, "answers": list(item.answers)} for item in one.items
+            {"name": f"{one.name}.{item.name}", "title": item.title, "answers": list(item.answers)}
+            for item in one.items
         ],
         "unable": [{"value": choice.value, "shown": choice.shown} for choice in one.unable],
     }  # fmt: skip
