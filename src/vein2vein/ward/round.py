@@ -41,9 +41,10 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """Something that is asked: an analyte with its units, or with its choices."""
+    """Something that is asked: an analyte with its units or its choices, or words; ``record``: its name in a record."""
 
     name: str
+    record: str
     title: str
     units: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
@@ -110,7 +111,7 @@ def round_form() -> RoundForm:
             group["title"],
             tuple(
                 Question(
-                    analyte(one["analyte"]).name, one["title"], tuple(one.get("units", ())),
+                    *_named(one), one["title"], tuple(one.get("units", ())),
                     tuple(Choice(*choice) for choice in one.get("choices", ())), one.get("hint", ""),
                 )
                 for one in group["questions"]
@@ -127,6 +128,12 @@ def round_form() -> RoundForm:
         for name, one in held["scores"].items()
     }  # fmt: skip
     return RoundForm(groups, scores)
+
+
+def _named(one: Mapping[str, str]) -> tuple[str, str]:
+    """The field of a question, and what a record calls it."""
+    known = analyte(one["analyte"]).name if "analyte" in one else ""
+    return known or one["record"].replace(" ", "_"), known or one["record"]
 
 
 def usual_score(age: float) -> str:
@@ -182,7 +189,7 @@ def round_rows(typed: Mapping[str, str], time: str, author: str = "") -> list[Ro
         A choice or a unit that is not of the form, a score that was answered in part, or nothing at all.
     """
     rows = [
-        Row(one.name, time, one.name, value, _unit(one, typed), author)
+        Row(one.name, time, one.record, value, _unit(one, typed), author)
         for group in round_form().groups
         for one in group.questions
         if (value := _answer(one, typed.get(one.name, "").strip()))

@@ -146,6 +146,11 @@ def document(path: Path) -> Response:
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": DOCUMENT_POLICY})
 
 
+def document_text(text: str) -> Response:
+    """Show a report that stands in no file; the same holds for it."""
+    return Response(text, media_type="text/html", headers={"content-security-policy": DOCUMENT_POLICY})
+
+
 def _files(folder: Path) -> dict[str, Path]:
     """The files of a job by their name in its folder: only these can be asked for."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

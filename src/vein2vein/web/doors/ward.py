@@ -21,8 +21,7 @@ from vein2vein.ward.monitor import WardRound, monitor
 from vein2vein.ward.round import Row, day_text, decision_row, patient_rows, round_rows
 from vein2vein.ward.ward_list import in_order, line_of
 from vein2vein.web.door import Door
-from vein2vein.web.doors.jobs import handed, packed
-from vein2vein.web.guard import DOCUMENT_POLICY
+from vein2vein.web.doors.jobs import document_text, handed, packed
 from vein2vein.web.images import image
 from vein2vein.web.page import Page, See
 from vein2vein.web.uploads import take
@@ -204,7 +203,7 @@ def written(
     else:
         text = _findings(watch, name)
     if show and name.endswith(".html"):
-        return Response(text, media_type="text/html", headers={"content-security-policy": DOCUMENT_POLICY})
+        return document_text(text)
     kinds = {"html": "text/html", "csv": "text/csv", "json": "application/fhir+json"}
     return handed(text.encode(), name, kinds[name.rpartition(".")[2]])
 
@@ -277,6 +276,7 @@ def _figures(watch: WardRound) -> list[str]:
 
 
 def _held(visit: Visit, made: Opened) -> See:
+    visit.quick.warm(f"{PICTURES}:figures")  # the page asks for its figures next
     return See(f"/ward/{visit.held.put(made, made.size)}")
 
 

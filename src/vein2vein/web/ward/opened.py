@@ -7,17 +7,15 @@ are read. Rows are added to a file of their own, and to a record that was begun 
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 from vein2vein.errors import InputError
-from vein2vein.files import write_bytes
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.ward.round import COLUMNS, Row, round_form, rows_text
+from vein2vein.web.reading import reading, without
 from vein2vein.web.uploads import TABLE, TOML, Upload
 from vein2vein.web.visit import Visit
 from vein2vein.web.workspace import Missing
@@ -30,7 +28,6 @@ LONGEST_STEM = 40
 MOST_FILES = 20
 _ODD = re.compile(r"[^\w-]+")
 _OWN_ROWS = re.compile(rf"\([^,]*, {re.escape(ADDED)}\).*merged")  # rows that were added here are of the same person
-Found = TypeVar("Found")
 
 
 class Refused(InputError):
@@ -79,37 +76,17 @@ def opened(name: str, files: Mapping[str, bytes], *, kept: bool = False) -> Open
     return Opened(name, files, reading(files, lambda path: _read(path, name)), kept)
 
 
-def reading(files: Mapping[str, bytes], reader: Callable[[Path], Found]) -> Found:
-    """Give a reader the files: the one record, or the folder where there are several."""
-    with tempfile.TemporaryDirectory(prefix="vein2vein-") as place:
-        folder = Path(place)
-        for name, content in files.items():
-            write_bytes(folder / name, content)
-        records = [name for name in files if not name.endswith(TOML)]
-        path = folder / records[0] if len(records) == 1 else folder
-        try:
-            return reader(path)
-        except InputError as problem:
-            text, file = _without(problem.text, folder), problem.file and _without(str(problem.file), folder)
-            raise InputError(text, file=file, line=problem.line, field=problem.field) from None
-
-
 def _read(path: Path, name: str) -> Record:
     found = read_records(path)
     folder = path if path.is_dir() else path.parent
     return replace(
         found,
-        file=_without(found.file, folder) if not path.is_dir() else name,
-        set_aside=tuple(replace(one, file=_without(one.file, folder)) for one in found.set_aside),
-        tallies=tuple(one._replace(file=_without(one.file, folder)) for one in found.tallies),
-        notes=tuple(_without(one, folder) for one in found.notes),
-        warnings=tuple(_without(one, folder) for one in found.warnings if not _OWN_ROWS.search(one)),
+        file=without(found.file, folder) if not path.is_dir() else name,
+        set_aside=tuple(replace(one, file=without(one.file, folder)) for one in found.set_aside),
+        tallies=tuple(one._replace(file=without(one.file, folder)) for one in found.tallies),
+        notes=tuple(without(one, folder) for one in found.notes),
+        warnings=tuple(without(one, folder) for one in found.warnings if not _OWN_ROWS.search(one)),
     )
-
-
-def _without(text: str, folder: Path) -> str:
-    """A text without the folder that only a reader saw."""
-    return text.replace(f"{folder}/", "").replace(str(folder), "the record").replace(folder.name, "the record")
 
 
 def files_of(uploads: Sequence[Upload]) -> dict[str, bytes]:

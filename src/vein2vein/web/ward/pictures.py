@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vein2vein.errors import InputError
+from vein2vein.report.figures_monitor import follow_up, timeline
+from vein2vein.report.monitor_page import monitor_page
+from vein2vein.ward.monitor import WardRound, monitor
 from vein2vein.web.images import as_file
+from vein2vein.web.ward.opened import opened
 
 
 def figures(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -> dict[str, str]:
@@ -18,8 +22,6 @@ def figures(asked: Mapping[str, Any], progress: Callable[[float, str], None]) ->
         ``files`` (name to bytes), ``name``, ``patient`` (position), ``how`` (as for ``monitor``).
     progress : callable
     """
-    from vein2vein.report.figures_monitor import follow_up, timeline
-
     watch = _watch(asked)
     progress(0.5, "drawing")
     drawn = {"timeline": timeline(watch), "later": follow_up(watch)}
@@ -28,16 +30,11 @@ def figures(asked: Mapping[str, Any], progress: Callable[[float, str], None]) ->
 
 def report(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -> str:
     """The page of a record as the command writes it: one file for one patient."""
-    from vein2vein.report.monitor_page import monitor_page
-
     progress(0.1, "drawing")
     return monitor_page(_watch(asked))
 
 
-def _watch(asked: Mapping[str, Any]) -> Any:
-    from vein2vein.ward.monitor import monitor
-    from vein2vein.web.ward.opened import opened
-
+def _watch(asked: Mapping[str, Any]) -> WardRound:
     record = opened(asked["name"], asked["files"]).record
     if not 0 <= asked["patient"] < len(record.courses):
         raise InputError("there is no such patient in this record; go back to it.")

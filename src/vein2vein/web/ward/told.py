@@ -130,7 +130,7 @@ def _group(one: Group) -> Told:
     return {
         "title": one.title,
         "questions": [
-            {"name": q.name, "title": q.title, "units": q.units, "hint": q.hint,
+            {"name": q.name, "title": q.title, "units": q.units, "hint": q.hint, "words": not q.units and not q.choices,
              "choices": [{"value": choice.value, "shown": choice.shown} for choice in q.choices]}
             for q in one.questions
         ],
@@ -150,4 +150,5 @@ def _score(one: Score, usual: str) -> Told:
 
 def who(watch: WardRound) -> str:
     """The title of a patient's page."""
-    return f"Patient {watch.label}, day {day_text(watch.today)}" if watch.label else f"Day {day_text(watch.today)}"
+    day = f"day {day_text(watch.today)} after the infusion"
+    return f"Patient {watch.label}, {day}" if watch.label else f"D{day[1:]}"
