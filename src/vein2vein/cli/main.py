@@ -1,6 +1,7 @@
 """The door of the command line: the commands, what a failure says, and the exit codes.
 
-Exit codes: 0 done; 1 something failed that is not the user's doing; 2 bad input or usage; 130 interrupted.
+Exit codes: 0 done; 1 something failed that is not the user's doing; 2 bad input or usage; 3 a fit did not converge; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ MODULES = {
     "check": "check",
     "explore": "explore",
     "nca": "explore",
+    "fit": "fit",
+    "vpc": "vpc",
     "qualify": "qualify",
     "predict": "predict",
     "score": "score",

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 from vein2vein.arguments import shown
 from vein2vein.errors import InputError, unknown
 from vein2vein.models import author
+from vein2vein.models.closed_form import Exponentials, SinceDose, inputs_of
+from vein2vein.units import convert, days_of
 
 T = TypeVar("T")
 _LARGEST = int(np.finfo(float).max)
@@ -127,6 +129,30 @@ def function_of(what: str, field: str, function: object) -> None:
     except TypeError:
         text = f"{what}: {field} takes {signature}; let it take ({', '.join(takes)})"
         raise author.fault(text, author.begins(function)) from None
+
+
+def closed_of(what: str, form: object, inputs: Sequence[str]) -> None:
+    """Refuse what is no closed form, and one of an input that the model does not have."""
+    if form is None:
+        return
+    if not isinstance(form, (Exponentials, SinceDose)):
+        raise InputError(f"{what}: its closed_form is {shown(form)}; give Exponentials, SinceDose or None")
+    for name in inputs_of(form):
+        if name not in inputs:
+            raise InputError(f"{what}: its closed form: {unknown('input', name, inputs)}")
+
+
+def time_of(what: str, unit: object) -> None:
+    """Refuse what is no unit of time."""
+    if not isinstance(unit, str):
+        raise InputError(f"{what}: its time_unit is {shown(unit)}; give a unit of time, such as 'day' or 'h', or ''")
+    if unit and unit not in days_of():
+        try:
+            convert(1.0, unit, "day")
+        except InputError as error:
+            raise InputError(
+                f"{what}: its time_unit: {error.text.rstrip('.')}; give one such as 'day' or 'h'"
+            ) from None
 
 
 def example_of(what: str, example: object, parameters: Sequence[str]) -> None:

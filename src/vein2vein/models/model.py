@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein.arguments import shown
 from vein2vein.errors import InputError, unknown
 from vein2vein.models import author, construction
+from vein2vein.models.closed_form import ClosedForm
 from vein2vein.models.construction import is_number as is_number
 from vein2vein.models.construction import is_whole as is_whole
 from vein2vein.records import described
@@ -115,6 +116,11 @@ class Model:
     example : mapping of parameter name to value
         A patient for tests, docs and demonstrations.
     example_doses : tuple of (day, input name, amount)
+    closed_form : Exponentials or SinceDose, optional
+        Outputs as explicit functions of time, for fits; it says the same as the equations.
+    time_unit : str
+        Unit in which the time of its equations runs; "": that in which the parameters are given. A fit brings the times
+        of a study to it.
     """
 
     name: str
@@ -129,6 +135,8 @@ class Model:
     observables: Callable[[Quantity | float, Names, Names, Names], Mapping[str, Quantity | float]]
     example: Mapping[str, float] = field(default_factory=dict[str, float])
     example_doses: tuple[tuple[float, str, float], ...] = ()
+    closed_form: ClosedForm | None = None
+    time_unit: str = "day"
 
     def __post_init__(self) -> None:
         construction.name_of("a model", self.name)
@@ -157,6 +165,8 @@ class Model:
         construction.example_of(what, self.example, self.parameters)
         doses = construction.doses_of(what, self.example_doses, names["inputs"])
         object.__setattr__(self, "example_doses", doses)
+        construction.closed_of(what, self.closed_form, names["inputs"])
+        construction.time_of(what, self.time_unit)
         if self.example:
             start(self, np.array([[float(self.example[name]) for name in self.parameters]]))
 

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vein2vein.cards import Card, parse_card
+from vein2vein.models.closed_form import SinceDose
 from vein2vein.models.mathematics import less, log, where
-from vein2vein.models.model import Input, Model, State
+from vein2vein.models.model import Input, Model, Names, State
 from vein2vein.parameters import ParameterSet, read_parameters
 
 STEROIDS = ("dexamethasone", "methylprednisolone")
@@ -75,12 +76,17 @@ def observables(t: Any, x: Any, p: Any, u: Any) -> Mapping[str, Any]:
     return {"transgene": x.E + x.M}
 
 
+def since_infusion(t: Any, p: Any) -> Mapping[str, Any]:
+    """The paper's closed form without comedication, at times since the infusion; transgene in copies/ug."""
+    since = np.maximum(t - p.Tmax, 0.0)
+    rise = p.Cmax / p.foldx * np.exp(np.log(p.foldx) * np.minimum(t / p.Tmax, 1.0))
+    return {"transgene": rise * ((1 - p.FB) * np.exp(-p.alpha * since) + p.FB * np.exp(-p.beta * since))}
+
+
 def closed_form(days: ArrayLike, p: Mapping[str, float]) -> NDArray[np.float64]:
-    """The paper's closed form without comedication (copies/ug) at days from 0."""
-    t = np.asarray(days, dtype=float)
-    since = np.maximum(t - p["Tmax"], 0.0)
-    rise = p["Cmax"] / p["foldx"] * np.exp(np.log(p["foldx"]) / p["Tmax"] * np.minimum(t, p["Tmax"]))
-    return rise * ((1 - p["FB"]) * np.exp(-p["alpha"] * since) + p["FB"] * np.exp(-p["beta"] * since))
+    """The same (copies/ug) at days from 0, of parameters by name."""
+    values = since_infusion(np.asarray(days, dtype=float), Names((name, np.asarray(v)) for name, v in p.items()))
+    return values["transgene"]
 
 
 def full_model_cmax(
@@ -149,4 +155,5 @@ MODEL = Model(
     observables=observables,
     example={name: parameters().values()[name] for name in READ_BY_EQUATIONS},
     example_doses=tuple((row["day"], row["input"], row["amount"]) for row in card().get("example_doses")),
+    closed_form=SinceDose("car_t_infusion", since_infusion),
 )

@@ -1,0 +1,171 @@
+"""What the data cannot tell: estimates that are hardly known, tied to each other, at a bound, or exchangeable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vein2vein.inference.population.fitted import Fit
+from vein2vein.inference.population.laws import BOUNDED, to_gaussian
+from vein2vein.records import described
+
+Floats = NDArray[np.float64]
+
+TIED = 0.95  # correlation of two estimates
+HARDLY = 50.0  # RSE, percent
+MUCH = 0.5  # shrinkage beyond which an SD's interval needs a profile
+NEAR = 0.99  # of a correlation of random effects, and of the way to a bound
+SAME = 1e-6  # relative difference of predictions that are one
+
+
+@described
+@dataclass(frozen=True)
+class Doubt:
+    """One thing that the data do not tell.
+
+    Attributes
+    ----------
+    kind : {"hardly known", "tied", "at a bound", "exchangeable", "shrunken", "flat direction", "no error"}
+    names : tuple of str
+    value : float
+    text : str
+        One sentence with a remedy.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    value: float
+    text: str
+
+
+@described
+@dataclass(frozen=True)
+class Identifiability:
+    """What the data tell of the estimates.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of theta.
+    correlation : ndarray or None
+        Of the estimates.
+    eigenvalues : ndarray
+        Of that correlation, ascending; one near 0 is a direction about which the data say nothing.
+    doubts : tuple of Doubt
+    """
+
+    names: tuple[str, ...]
+    correlation: Floats | None
+    eigenvalues: Floats
+    doubts: tuple[Doubt, ...]
+
+
+def identifiability(fit: Fit) -> Identifiability:
+    """Look at what the data of a fit tell."""
+    correlation, values = None, np.zeros(0)
+    doubts: list[Doubt] = []
+    if fit.covariance is not None:
+        known = np.isfinite(np.diag(fit.covariance)) & (np.diag(fit.covariance) > 0)
+        errors = np.sqrt(np.where(known, np.diag(fit.covariance), 1.0))
+        correlation = np.where(known[:, None] & known, fit.covariance / errors / errors[:, None], np.nan)
+        of = np.flatnonzero(known)
+        values, vectors = np.linalg.eigh(correlation[np.ix_(of, of)]) if len(of) else (values, np.zeros((0, 0)))
+        doubts += _tied(fit, correlation)
+        doubts += _flat([fit.theta_names[i] for i in of], values, vectors)
+        lost = [fit.theta_names[i] for i in np.flatnonzero(~known)]
+        if lost:
+            doubts.append(Doubt("no error", tuple(lost), np.nan,
+                                f"no standard error is known of {', '.join(lost)}: the information is singular; hold one "
+                                "of them, or take one out."))  # fmt: skip
+    doubts = [*_exchangeable(fit), *_at_bounds(fit), *doubts, *_hardly_known(fit), *_shrunken(fit)]
+    return Identifiability(fit.theta_names, correlation, values, tuple(doubts))
+
+
+def _tied(fit: Fit, correlation: Floats) -> Iterator[Doubt]:
+    for i, a in enumerate(fit.theta_names):
+        for j, b in enumerate(fit.theta_names[:i]):
+            r = float(correlation[i, j])
+            if abs(r) > TIED:
+                yield Doubt("tied", (b, a), r, f"{b} and {a} cannot be told apart (correlation {r:.3f}): only a combination of "
+                            "the two is known; hold one of them, or take one out.")  # fmt: skip
+
+
+def _flat(names: list[str], values: Floats, vectors: Floats) -> Iterator[Doubt]:
+    """A direction that three or more estimates share; one of two is a pair, which is told."""
+    for value, vector in zip(values, vectors.T):
+        share = np.abs(vector)
+        parts = [names[i] for i in np.argsort(-share) if share[i] > 0.3]  # what makes up most of the direction
+        if value < 1 - TIED and len(parts) > 2:
+            yield Doubt("flat direction", tuple(parts), float(value),
+                        f"{', '.join(parts)} together are hardly known (eigenvalue {value:.2g} of their correlations): "
+                        "the data know a combination of them only.")  # fmt: skip
+
+
+def _hardly_known(fit: Fit) -> Iterator[Doubt]:
+    for one in fit.estimates:
+        if one.kind in ("typical", "omega", "occasion", "residual") and one.rse > HARDLY:
+            yield Doubt("hardly known", (one.name,), one.rse,
+                        f"{one.name} is hardly known (RSE {one.rse:.0f} %); its interval is the better summary.")  # fmt: skip
+
+
+def _shrunken(fit: Fit) -> Iterator[Doubt]:
+    for one in fit.estimates:
+        if one.kind == "omega" and one.shrinkage > MUCH and not one.fixed:
+            yield Doubt("shrunken", (one.name,), one.shrinkage,
+                        f"{one.name} has a shrinkage of {100 * one.shrinkage:.0f} %: few subjects tell of it, so take its "
+                        "interval from a profile (--profile), and no plot of means for a finding.")  # fmt: skip
+
+
+def _at_bounds(fit: Fit) -> Iterator[Doubt]:
+    for one in fit.estimates:
+        if one.kind == "correlation" and abs(one.estimate) > NEAR:
+            yield Doubt("at a bound", (one.name,), one.estimate,
+                        f"{one.name} is {one.estimate:.3f}, at its bound; explain the two by a covariate, or let one "
+                        "random effect go.")  # fmt: skip
+        if one.kind in ("omega", "occasion") and one.estimate == 0:
+            yield Doubt("at a bound", (one.name,), 0.0, f"{one.name} came out at 0; take the random effect out.")
+        law = fit.problem.parameters.get(one.parameter)
+        if one.kind == "typical" and law is not None and law.law in BOUNDED and not law.fixed:
+            share = (one.estimate - law.low) / (law.high - law.low)
+            if not 1 - NEAR < share < NEAR:
+                end = law.low if share < 0.5 else law.high
+                yield Doubt("at a bound", (one.name,), one.estimate,
+                            f"{one.name} is {one.estimate:.4g}, at its bound {end:g}; hold it there, or widen the bound.")  # fmt: skip
+
+
+def _exchangeable(fit: Fit) -> Iterator[Doubt]:
+    """Pairs of parameters whose values can change places without any prediction moving."""
+    own, problem = fit.population, fit.problem
+    phi = own.mean(fit.beta)
+    psi = own.psi(phi[None])
+    f = own.predict(psi)[0]
+    size = float(np.nanmax(np.abs(f), initial=0.0)) or 1.0
+    sought = {name for name, one in problem.parameters.items() if one.omega or not one.fixed}
+    free = [k for k, name in enumerate(problem.names) if name in sought]
+    for position, i in enumerate(free):
+        for j in free[:position]:
+            apart = np.abs(psi[..., i] - psi[..., j]) / np.maximum(np.abs(psi[..., i]), np.abs(psi[..., j]))
+            pair = psi
+            if np.nanmax(apart) < 0.05:  # too near to each other to tell: spread them first
+                pair = psi.copy()
+                pair[..., i] *= 1.25
+            swapped = pair.copy()
+            swapped[..., i], swapped[..., j] = pair[..., j], pair[..., i]
+            if not (_allowed(fit, i, swapped[..., i]) and _allowed(fit, j, swapped[..., j])):
+                continue
+            before = f if pair is psi else own.predict(pair)[0]
+            with np.errstate(all="ignore"):
+                moved = float(np.nanmax(np.abs(own.predict(swapped)[0] - before)))
+            if moved <= max(SAME, 10 * problem.settings.rtol * (not own.closed)) * size:
+                a, b = problem.names[j], problem.names[i]
+                yield Doubt("exchangeable", (a, b), moved / size,
+                            f"{a} and {b} are exchangeable: with their values swapped every prediction is the same, so the "
+                            "data do not say which is which; compare their sum or product between fits, or order them.")  # fmt: skip
+
+
+def _allowed(fit: Fit, k: int, values: Floats) -> bool:
+    one = fit.population.parameters[k]
+    return bool(np.isfinite(to_gaussian(one.law, values, one.low, one.high)).all())
