@@ -1,4 +1,4 @@
-"""A study's own data: uploaded, checked line by line, explored without a model."""
+"""A study's own data: uploaded, checked line by line, explored without a model, fitted with diagnostics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import File, Query, UploadFile
+from fastapi import File, Form, Query, UploadFile
 from starlette.responses import Response
 
 from vein2vein.errors import InputError
@@ -14,6 +14,8 @@ from vein2vein.io.check import DATA_SET, check_file
 from vein2vein.io.study.columns import ENDING
 from vein2vein.io.study.read import read_study
 from vein2vein.therapy.curves import M6
+from vein2vein.models import catalogue
+from vein2vein.web.data import fitting
 from vein2vein.web.data.exploration import choices
 from vein2vein.web.door import Door
 from vein2vein.web.doors.jobs import document_text, handed
@@ -31,15 +33,20 @@ MOST_HELD = 3  # earlier ways to ask that are held
 MOST_FINDINGS = 200  # that the page lists
 BELOW = ("M1", "M5", "M6", "M7")
 UNITS = ("d", "h")
+METHODS = ("saem", "focei", "laplace")
+BEGIN, CHECK = "vein2vein.web.data.fitting:begun", "vein2vein.web.data.fitting:checked"
+MOST_JOBS = 200
 BAD = 422
 Text = Annotated[str, Query(max_length=200)]
 Below = Literal["M1", "M5", "M6", "M7"]
+Method = Literal["saem", "focei", "laplace"]
 Written = Literal["report.html", "individual.csv", "groups.csv"]
 
 DOOR = Door(
     "data",
     said("A study's data"),
-    said("Upload the data set of a study: it is checked line by line and explored without a model."),
+    said("Upload the data set of a study: it is checked line by line, explored without a model, and fitted."),
+    jobs={"fit": fitting.KIND},
 )
 
 
@@ -141,6 +148,52 @@ def written(
     if show and name.endswith(".html"):
         return document_text(text)
     return handed(text.encode(), name, "text/html" if name.endswith(".html") else "text/csv")
+
+
+@DOOR.page("/data/{key}/fit")
+def fit(visit: Visited, key: str, model: Text = "", method: Method = "saem", time_unit: Text = "") -> Page:
+    """Show the file of a fit to begin with, and the fits of this study."""
+    there = _find(visit, key)
+    how = {"model": model, "method": method, "time_unit": time_unit}
+    text, problem = "", None
+    if model:
+        try:
+            text = str(visit.quick.ask(f"begin {key}", BEGIN, {**how, "folder": str(there.path)}))
+        except InputError as found:
+            problem = found
+    return _fit_page(visit, there, how, text, problem)
+
+
+@DOOR.change("/data/{key}/fit")
+def start_fit(visit: Visited, key: str, text: Annotated[str, Form(max_length=100_000)]) -> See | Page:
+    """Start a fit as a job; what is wrong with its file is said at its line, and what was typed stays."""
+    there = _find(visit, key)
+    text = text.replace("\r\n", "\n")
+    asked = {"folder": str(there.path), "text": text, "study": key}
+    try:
+        found: Any = visit.quick.ask(f"check {key}", CHECK, asked)
+    except InputError as problem:
+        return _fit_page(visit, there, {"model": "", "method": "saem", "time_unit": ""}, text, problem)
+    job = visit.jobs.start(DOOR.name, "fit", f"{there.name}: {found['model']}, {found['method']}", asked)
+    return See(f"/jobs/{job.id}")
+
+
+def _fit_page(visit: Visit, there: Input, how: dict[str, str], text: str, problem: InputError | None) -> Page:
+    models = [{"name": name, "title": catalogue.find_model(name).title} for name in catalogue.model_names()]
+    fits = [
+        {"id": one.id, "title": one.title, "state": one.state, "says": fitting.verdict(one.folder) or one.stage, "when": one.ended or one.made,
+         "report": (one.folder / fitting.REPORT).is_file()}
+        for one in visit.jobs.recent(MOST_JOBS) if one.door == DOOR.name and one.asked.get("study") == there.id
+    ]  # fmt: skip
+    data = {
+        **_about(there), "how": how, "models": models, "methods": METHODS, "units": UNITS, "text": text, "fits": fits,
+        "problem": "" if problem is None else problem.text, "line": None if problem is None else problem.line,
+        "field": None if problem is None else problem.field,
+    }  # fmt: skip
+    return Page(
+        "data/fit.html.j2", "{name}", data, names={"name": there.name}, status=200 if problem is None else BAD,
+        python='import vein2vein as v2v\n\nprint(v2v.fit("fit.toml").verdict)', command="vein2vein fit fit.toml",
+    )  # fmt: skip
 
 
 @DOOR.change("/data/{key}/remove")
