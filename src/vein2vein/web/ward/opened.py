@@ -25,6 +25,7 @@ ADDED = "rows-added-here.csv"
 OWN = "record.csv"
 HEADER = ",".join(COLUMNS).encode()
 LONGEST_STEM = 40
+MOMENTS = {"time": "time", "until": "until"}  # columns that are fields of their own in every form
 MOST_FILES = 20
 _ODD = re.compile(r"[^\w-]+")
 _OWN_ROWS = re.compile(rf"\([^,]*, {re.escape(ADDED)}\).*merged")  # rows that were added here are of the same person
@@ -182,7 +183,8 @@ def _fault(one: SetAside, row: Row | None) -> tuple[str, str] | None:
     if row is not None and row.value in _chosen() and row.value == one.found:
         return None
     told = f"{one.told}; {one.remedy}"
-    return (row.field if row is not None else "time", f"{told}{'' if told.endswith('?') else '.'}")
+    field = row.field if row is not None and one.column not in MOMENTS else MOMENTS.get(one.column, "time")
+    return (field, f"{told}{'' if told.endswith('?') else '.'}")
 
 
 def _chosen() -> set[str]:
