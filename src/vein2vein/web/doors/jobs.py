@@ -27,7 +27,11 @@ BETWEEN = 0.5  # seconds between two looks at how far a job is
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 LONGEST = 600.0  # seconds of a stream; a page opens another one
 DOOR = Door(
-    "jobs", said("Work"), said("Long computations, and what they left behind."), {"large_trial": large_trial.KIND}, False
+    "jobs",
+    said("Work"),
+    said("Long computations, and what they left behind."),
+    {"large_trial": large_trial.KIND},
+    False,
 )
 
 
