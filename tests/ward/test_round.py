@@ -1,4 +1,4 @@
-"""The form of a round: every answer is one that the readers know, scores are whole or not at all, decisions are signed."""
+"""The form of a round: every answer is one that the readers know, scores are whole or not at all."""
 
 import csv
 import io
@@ -29,17 +29,37 @@ from vein2vein.ward.round import (
 )
 
 WHEN = "2026-03-09T10:00"
-START = [Row("", "2026-03-05T10:00", INFUSION, GIVEN), Row("", "", "age", "14", "years"), Row("", "", "weight", "40", "kg")]
+START = [
+    Row("", "2026-03-05T10:00", INFUSION, GIVEN),
+    Row("", "", "age", "14", "years"),
+    Row("", "", "weight", "40", "kg"),
+]
 USUAL = {
-    "temperature": {"degC": 38.5, "degF": 101}, "systolic_bp": {"mmHg": 95}, "spo2": {"%": 93}, "fluid_boluses": {"": 2},
-    "oxygen_flow": {"L/min": 3}, "fio2": {"%": 40}, "norepinephrine": {"ug/kg/min": 0.1, "ug/min": 4, "mg/h": 0.4},
-    "epinephrine": {"ug/kg/min": 0.1, "ug/min": 4}, "phenylephrine": {"ug/kg/min": 1, "ug/min": 40}, "dopamine": {"ug/kg/min": 5},
-    "neutrophils": {"10*3/uL": 0.4, "10*9/L": 0.4, "/uL": 400}, "platelets": {"10*3/uL": 41, "10*9/L": 41, "/uL": 41000},
-    "hemoglobin": {"g/dL": 8, "g/L": 80, "mmol/L": 5}, "crp": {"mg/L": 84, "mg/dL": 8.4}, "ferritin": {"ng/mL": 900, "ug/L": 900},
-    "fibrinogen": {"mg/dL": 180, "g/L": 1.8}, "ast": {"U/L": 40}, "creatinine": {"mg/dL": 1, "umol/L": 90},
-    "bilirubin": {"mg/dL": 1, "umol/L": 17}, "tocilizumab": {"mg": 320, "mg/kg": 8}, "dexamethasone": {"mg": 10, "mg/kg": 0.2},
-    "methylprednisolone": {"mg": 40, "mg/kg": 1}, "anakinra": {"mg": 100, "mg/kg": 2}, "weight": {"kg": 40},
-}  # fmt: skip
+    "temperature": {"degC": 38.5, "degF": 101},
+    "systolic_bp": {"mmHg": 95},
+    "spo2": {"%": 93},
+    "fluid_boluses": {"": 2},
+    "oxygen_flow": {"L/min": 3},
+    "fio2": {"%": 40},
+    "norepinephrine": {"ug/kg/min": 0.1, "ug/min": 4, "mg/h": 0.4},
+    "epinephrine": {"ug/kg/min": 0.1, "ug/min": 4},
+    "phenylephrine": {"ug/kg/min": 1, "ug/min": 40},
+    "dopamine": {"ug/kg/min": 5},
+    "neutrophils": {"10*3/uL": 0.4, "10*9/L": 0.4, "/uL": 400},
+    "platelets": {"10*3/uL": 41, "10*9/L": 41, "/uL": 41000},
+    "hemoglobin": {"g/dL": 8, "g/L": 80, "mmol/L": 5},
+    "crp": {"mg/L": 84, "mg/dL": 8.4},
+    "ferritin": {"ng/mL": 900, "ug/L": 900},
+    "fibrinogen": {"mg/dL": 180, "g/L": 1.8},
+    "ast": {"U/L": 40},
+    "creatinine": {"mg/dL": 1, "umol/L": 90},
+    "bilirubin": {"mg/dL": 1, "umol/L": 17},
+    "tocilizumab": {"mg": 320, "mg/kg": 8},
+    "dexamethasone": {"mg": 10, "mg/kg": 0.2},
+    "methylprednisolone": {"mg": 40, "mg/kg": 1},
+    "anakinra": {"mg": 100, "mg/kg": 2},
+    "weight": {"kg": 40},
+}
 
 
 def read(tmp_path, rows):
@@ -73,7 +93,11 @@ def test_every_choice_of_the_form_is_a_word_that_the_readers_know(tmp_path):
             for choice in q.choices:
                 record = read(tmp_path, round_rows({q.name: choice.value}, WHEN))
                 read_it = q.name in record.courses[0] and record.courses[0].measured(q.name)
-                assert (read_it and not record.set_aside) or choice.value in open_, (q.name, choice, [str(one) for one in record.set_aside])
+                assert (read_it and not record.set_aside) or choice.value in open_, (
+                    q.name,
+                    choice,
+                    [str(one) for one in record.set_aside],
+                )
     for name, score in round_form().scores.items():
         for choice in score.unable:
             record = read(tmp_path, round_rows({f"{name}.unable": choice.value}, WHEN))
@@ -120,18 +144,34 @@ def test_a_score_that_was_answered_in_part_becomes_no_row():
 
 def test_the_questions_of_a_score_stand_in_its_comment():
     (row,) = round_rows({f"ice.{k}": v for k, v in {**answers("ice", 0), "city": "wrong"}.items()}, WHEN, "Dr. A")
-    assert (row.analyte, row.value, row.author, row.time) == ("ice", "9", "Dr. A", WHEN) and "Says the city: wrong" in row.comment
+    assert (row.analyte, row.value, row.author, row.time) == (
+        "ice",
+        "9",
+        "Dr. A",
+        WHEN,
+    ) and "Says the city: wrong" in row.comment
 
 
 def test_what_is_no_answer_of_the_form_is_refused():
-    for typed, said in (({"arousal": "grumpy"}, "unknown arousal"), ({"temperature": "38", "temperature.unit": "K"}, "unknown unit"), ({}, "nothing was filled in"), ({"temperature": " "}, "nothing was filled in")):
+    for typed, said in (
+        ({"arousal": "grumpy"}, "unknown arousal"),
+        ({"temperature": "38", "temperature.unit": "K"}, "unknown unit"),
+        ({}, "nothing was filled in"),
+        ({"temperature": " "}, "nothing was filled in"),
+    ):
         with pytest.raises(InputError, match=said):
             round_rows(typed, WHEN)
 
 
 def test_a_round_is_graded(tmp_path):
-    typed = {"temperature": "39.2", "systolic_bp": "84", "oxygen_device": "room air", "norepinephrine": "0.1", "arousal": "to voice",
-             **{f"ice.{k}": v for k, v in answers("ice", 0).items()}}  # fmt: skip
+    typed = {
+        "temperature": "39.2",
+        "systolic_bp": "84",
+        "oxygen_device": "room air",
+        "norepinephrine": "0.1",
+        "arousal": "to voice",
+        **{f"ice.{k}": v for k, v in answers("ice", 0).items()},
+    }
     (watch,) = monitor(read(tmp_path, round_rows(typed, WHEN)))
     states = {one.name: str(one) for one in watch.now}
     assert states["crs_astct"] == "grade 3" and states["icans"] == "grade 2"
@@ -142,7 +182,11 @@ def test_a_record_begins_with_its_infusion():
         patient_rows({"age": "6"})
     assert found.value.field == "infused"
     rows = patient_rows({"infused": WHEN, "cells": "1.2e8", "age": "6", "sex": "", "product": "tisagenlecleucel"})
-    assert [(one.analyte, one.value, one.unit) for one in rows] == [(INFUSION, "1.2e8", "cells"), ("age", "6", "years"), ("product", "tisagenlecleucel", "")]
+    assert [(one.analyte, one.value, one.unit) for one in rows] == [
+        (INFUSION, "1.2e8", "cells"),
+        ("age", "6", "years"),
+        ("product", "tisagenlecleucel", ""),
+    ]
     assert patient_rows({"infused": WHEN})[0].value == GIVEN
 
 
@@ -170,10 +214,17 @@ def test_a_decision_says_who_what_when_and_why(typed, time, said, field):
 
 def test_every_decision_of_the_form_is_read(tmp_path):
     rows = [decision_row({**DECIDED, "sign": sign}, WHEN) for sign in signs_to_attribute()]
-    rows += [decision_row({**DECIDED, "sign": "", "finding": name, "grade": grades_to_set()[2], "until": "2026-03-10T10:00"}, WHEN) for name in findings_to_override()]
+    rows += [
+        decision_row(
+            {**DECIDED, "sign": "", "finding": name, "grade": grades_to_set()[2], "until": "2026-03-10T10:00"}, WHEN
+        )
+        for name in findings_to_override()
+    ]
     record = read(tmp_path, [*rows, Row("", WHEN, "temperature", "38.5", "degC")])
     assert not record.set_aside and len(record.attributions) == 7
-    assert {(one.finding, one.grade, one.author) for one in record.overrides} == {(name, 2, "Dr. A") for name in findings_to_override()}
+    assert {(one.finding, one.grade, one.author) for one in record.overrides} == {
+        (name, 2, "Dr. A") for name in findings_to_override()
+    }
 
 
 def test_rows_are_one_line_each_and_no_formula():

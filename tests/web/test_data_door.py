@@ -8,16 +8,25 @@ import zipfile
 import pytest
 import twins
 
-from vein2vein.io.check import check_file
 from vein2vein.inference.noncompartmental.explore import explore
+from vein2vein.io.check import check_file
 from vein2vein.web.quick import Quick
 
-ROWS = [(1, 12, 120, 900, 2500, 700, 260, 60, 32), (3, 30, 420, 2600, 9000, 2600, 800, 200, 90), (1, 8, 60, 420, 1200, 330, 120, 30, 14)]
+ROWS = [
+    (1, 12, 120, 900, 2500, 700, 260, 60, 32),
+    (3, 30, 420, 2600, 9000, 2600, 800, 200, 90),
+    (1, 8, 60, 420, 1200, 330, 120, 30, 14),
+]
 TIMES = (1, 3, 5, 9, 14, 21, 35, 60)
 STUDY = "ID,TIME,AMT,DV,EVID,MDV,CENS,GROUP\n" + "".join(
     f"{i},0,{dose}e8,.,1,1,0,{'low' if dose == 1 else 'high'}\n"
-    + "".join(f"{i},{t},.,{max(v * f, 20):.1f},0,0,{int(v * f < 20)},{'low' if dose == 1 else 'high'}\n" for t, v in zip(TIMES, values))
-    for i, f, (dose, *values) in ((i + 3 * k, f, row) for k, f in enumerate((1.0, 1.3)) for i, row in enumerate(ROWS, 1))
+    + "".join(
+        f"{i},{t},.,{max(v * f, 20):.1f},0,0,{int(v * f < 20)},{'low' if dose == 1 else 'high'}\n"
+        for t, v in zip(TIMES, values)
+    )
+    for i, f, (dose, *values) in (
+        (i + 3 * k, f, row) for k, f in enumerate((1.0, 1.3)) for i, row in enumerate(ROWS, 1)
+    )
 )
 NO_DOSE = "ID,TIME,DV,EVID\n1,0,3,0\n1,1,<b>2</b>,0\n"
 QUICK = {"exploring": 20, "averaging": 5, "importance": 100, "draws": 50}
@@ -44,7 +53,10 @@ def study(asked):
     return answer.headers["location"]
 
 
-@pytest.mark.parametrize("path", ["", "/explore?time_unit=d", "/explore?time_unit=d&by=GROUP&below=M1", "/fit", "/fit?model=stein_2019&time_unit=d"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/explore?time_unit=d", "/explore?time_unit=d&by=GROUP&below=M1", "/fit", "/fit?model=stein_2019&time_unit=d"],
+)
 def test_a_page_and_its_twin_tell_the_same(asked, study, path):
     twins.check(asked.client, f"{study}{path}")
     twins.check(asked.client, "/data")
@@ -58,7 +70,9 @@ def test_the_check_is_that_of_the_command(asked, tmp_path):
     page, twin = twins.check(asked.client, at)
     data = twin["data"]
     assert (data["fit"], data["kind"]) == (found.fit, found.kind) == (False, "NONMEM data set")
-    assert [(one["line"], one["column"], one["what"]) for one in data["findings"]] == [(one.line, one.column, one.told) for one in found.problems]
+    assert [(one["line"], one["column"], one["what"]) for one in data["findings"]] == [
+        (one.line, one.column, one.told) for one in found.problems
+    ]
     assert "not fit for use" in page.text and "no dose" in page.text and "<b>2" not in page.text
     answer = asked.client.get(f"{at}/explore")
     assert answer.status_code == 422 and 'role="alert"><p>' in answer.text
@@ -70,7 +84,9 @@ def test_the_exploration_is_that_of_the_command(asked, study, tmp_path):
     data = told(asked, f"{study}/explore?time_unit=d&by=GROUP&below=M1")["found"]
     assert data["patients"] == 6 and data["values"] == 48 and data["notes"] == list(found.notes)
     cmax = next(row for row in data["tables"][1]["rows"] if row["title"] == "Cmax")
-    assert [one["mean"] for one in cmax["cells"]] == pytest.approx([one.geometric_mean for one in found.summary if one.parameter == "cmax" and one.by])
+    assert [one["mean"] for one in cmax["cells"]] == pytest.approx(
+        [one.geometric_mean for one in found.summary if one.parameter == "cmax" and one.by]
+    )
     assert [row["figures"][0] for row in data["rows"]] == pytest.approx(found.figures["cmax"].tolist())
     assert [one["title"] for one in data["figures"]][:1] == ["dv of each patient"]
 
@@ -100,10 +116,17 @@ def test_a_wrong_way_to_explore_gets_a_sentence(asked, study, query):
 
 
 HOSTILE = {
-    "empty.csv": b"", "record.csv": b"time,analyte,value,unit\n2026-03-05,temperature,38,degC\n", "x.py": b"print(1)\n", "toml.csv": b"[fit]\nmodel = 1\n",
-    "zip.csv": b"PK\x03\x04xx", "nul.csv": b"ID,TIME,\x00DV\n1,2,3\n", "words.csv": b"hello\nworld\n", "huge-number.csv": b"ID,TIME,AMT,DV\n1,1e999,1,2\n",
-    "json.json": b'{"a": 1}', "formula.csv": b"=ID,TIME,DV\n=cmd,1,2\n",
-}  # fmt: skip
+    "empty.csv": b"",
+    "record.csv": b"time,analyte,value,unit\n2026-03-05,temperature,38,degC\n",
+    "x.py": b"print(1)\n",
+    "toml.csv": b"[fit]\nmodel = 1\n",
+    "zip.csv": b"PK\x03\x04xx",
+    "nul.csv": b"ID,TIME,\x00DV\n1,2,3\n",
+    "words.csv": b"hello\nworld\n",
+    "huge-number.csv": b"ID,TIME,AMT,DV\n1,1e999,1,2\n",
+    "json.json": b'{"a": 1}',
+    "formula.csv": b"=ID,TIME,DV\n=cmd,1,2\n",
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -113,7 +136,12 @@ def test_a_hostile_file_gets_a_sentence_and_is_not_kept(asked, name):
     if answer.status_code == 303:  # a data set in which something is wrong
         assert told(asked, answer.headers["location"])["fit"] is False
         return
-    assert answer.status_code == 422 and 'class="problem"' in answer.text and "Traceback" not in answer.text and "/tmp" not in answer.text
+    assert (
+        answer.status_code == 422
+        and 'class="problem"' in answer.text
+        and "Traceback" not in answer.text
+        and "/tmp" not in answer.text
+    )
     assert told(asked, "/data") == before
 
 
@@ -128,7 +156,12 @@ def test_two_studies_at_once_are_refused_and_columns_go_along(asked):
 def test_a_study_that_was_removed_is_gone(asked):
     at = upload(asked).headers["location"]
     assert asked.change(f"{at}/remove").status_code == 303
-    assert asked.client.get(at).status_code == asked.client.get(f"{at}/explore").status_code == asked.client.get(f"{at}/fit").status_code == 404
+    assert (
+        asked.client.get(at).status_code
+        == asked.client.get(f"{at}/explore").status_code
+        == asked.client.get(f"{at}/fit").status_code
+        == 404
+    )
     assert at not in asked.client.get("/data").text
 
 
@@ -153,7 +186,12 @@ def text(asked, study):
 def test_what_is_wrong_with_a_fit_is_said_at_its_line_and_the_text_stays(asked, study, text, old, new, said):
     jobs = len(asked.parts.jobs.recent(100))
     answer = asked.change(f"{study}/fit", {"text": text.replace(old, new)})
-    assert answer.status_code == 422 and said in answer.text and "importance = 4000" in answer.text and "<script>" not in answer.text.partition("<main")[2]
+    assert (
+        answer.status_code == 422
+        and said in answer.text
+        and "importance = 4000" in answer.text
+        and "<script>" not in answer.text.partition("<main")[2]
+    )
     assert len(asked.parts.jobs.recent(100)) == jobs
 
 
@@ -174,7 +212,9 @@ def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
         time.sleep(0.3)
     found = told(asked, job)
     assert found["job"]["state"] == "done", found["log"]
-    assert {"manifest.json", "report.html", "table.csv", "population.csv", "fit.toml"} <= {one["name"] for one in found["files"]}
+    assert {"manifest.json", "report.html", "table.csv", "population.csv", "fit.toml"} <= {
+        one["name"] for one in found["files"]
+    }
     twins.check(asked.client, f"{study}/fit")
     (fit,) = told(asked, f"{study}/fit")["fits"]
     assert fit["says"].startswith("not converged") and fit["report"]

@@ -17,15 +17,33 @@ from vein2vein.web.ward.opened import ADDED, Opened
 from vein2vein.web.workspace import Missing
 
 EXAMPLE = example_record_text().encode()
-WHEN = "2026-04-02T12:00"
-ICE = {"year": "right", "month": "right", "city": "right", "hospital": "wrong", "objects": "3", "command": "yes", "sentence": "yes", "count": "yes"}
-ROUND = {"time": WHEN, "author": "Nurse B", "temperature": "39.5", "systolic_bp": "80", "oxygen_device": "room air", "arousal": "awake",
-         "seizure": "none", **{f"ice.{name}": answer for name, answer in ICE.items()}}  # fmt: skip
+WHEN, AT = "2026-04-02T12:00", "2026-03-07 10:00"
+ICE = {
+    "year": "right",
+    "month": "right",
+    "city": "right",
+    "hospital": "wrong",
+    "objects": "3",
+    "command": "yes",
+    "sentence": "yes",
+    "count": "yes",
+}
+ROUND = {
+    "time": WHEN,
+    "author": "Nurse B",
+    "temperature": "39.5",
+    "systolic_bp": "80",
+    "oxygen_device": "room air",
+    "arousal": "awake",
+    "seizure": "none",
+    **{f"ice.{name}": answer for name, answer in ICE.items()},
+}
 DECISION = {"time": "2026-04-02T11:00", "sign": "fever", "reason": "line infection", "author": "Dr. C"}
 WARD = "patient,time,analyte,value,unit\n" + "".join(
-    f"{who},2026-03-05 10:00,car_t_infusion,given,\n{who},2026-03-07 10:00,temperature,{t},degC\n{who},2026-03-07 10:00,SBP,{p},mmHg\n"
-    f"{who},2026-03-07 10:00,oxygen device,room air,\n{who},,age,40,years\n" for who, t, p in (("A", 37.0, 120), ("<b>B</b>", 39.5, 80))
-)  # fmt: skip
+    f"{who},2026-03-05 10:00,car_t_infusion,given,\n{who},,age,40,years\n{who},{AT},temperature,{degrees},degC\n"
+    f"{who},{AT},SBP,{pressure},mmHg\n{who},{AT},oxygen device,room air,\n"
+    for who, degrees, pressure in (("A", 37.0, 120), ("<b>B</b>", 39.5, 80))
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +72,9 @@ def told(asked, address):
 
 
 def on_disk(asked):
-    return sorted(path.name for path in asked.settings.workspace.rglob("*") if path.is_file() and "jobs.db" not in path.name)
+    return sorted(
+        path.name for path in asked.settings.workspace.rglob("*") if path.is_file() and "jobs.db" not in path.name
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +92,9 @@ def test_the_page_says_what_the_command_says(asked, example, tmp_path):
     (tmp_path / "record.csv").write_bytes(EXAMPLE)
     (watch,) = monitor(read_record(tmp_path / "record.csv"), until=4)
     found = asked.client.get(f"{example}.json?until=4").json()["data"]
-    assert {one["title"]: one["words"] for one in found["now"]} == {one.title: str(one) for one in (*watch.now, *watch.hematotoxicity)}
+    assert {one["title"]: one["words"] for one in found["now"]} == {
+        one.title: str(one) for one in (*watch.now, *watch.hematotoxicity)
+    }
     assert found["changed"] == list(watch.changed) and len(found["days"]) == len(watch.days)
     assert len(found["consider"]) == len(watch.consider) and found["decisions"] == []
     reasons = [row for one in found["now"] for row in one["because"]]
@@ -112,7 +134,11 @@ def test_a_closed_record_is_gone(fresh):
     at = begun(fresh)
     assert at in fresh.client.get("/ward").text
     fresh.change(f"{at}/close")
-    assert fresh.client.get(at).status_code == 404 and not fresh.parts.held.listed(Opened) and at not in fresh.client.get("/ward").text
+    assert (
+        fresh.client.get(at).status_code == 404
+        and not fresh.parts.held.listed(Opened)
+        and at not in fresh.client.get("/ward").text
+    )
 
 
 def test_a_round_is_added_and_graded(fresh):
@@ -120,8 +146,14 @@ def test_a_round_is_added_and_graded(fresh):
     answer = fresh.change(f"{at}/0/round", ROUND)
     assert answer.headers["location"] == f"{at}/0"
     now = {one["title"]: one for one in told(fresh, at)["now"]}
-    assert now["Cytokine release (ASTCT)"]["words"] == "grade 2" and "[rows-added-here.csv:3]" in now["Cytokine release (ASTCT)"]["because"][-1]
-    assert now["Neurotoxicity (ICANS)"]["words"] == "grade 1" and "ICE score 9" in now["Neurotoxicity (ICANS)"]["because"][0]
+    assert (
+        now["Cytokine release (ASTCT)"]["words"] == "grade 2"
+        and "[rows-added-here.csv:3]" in now["Cytokine release (ASTCT)"]["because"][-1]
+    )
+    assert (
+        now["Neurotoxicity (ICANS)"]["words"] == "grade 1"
+        and "ICE score 9" in now["Neurotoxicity (ICANS)"]["because"][0]
+    )
     assert not told(fresh, at)["warnings"]
     rows = zipfile.ZipFile(io.BytesIO(fresh.client.get(f"{at}/files/record").content)).read(ADDED).decode()
     assert "record,2026-04-02T12:00,ice,9,,Nurse B,Says the year: right" in rows
@@ -144,7 +176,9 @@ def test_a_round_is_added_and_graded(fresh):
 )
 def test_what_cannot_be_read_is_said_at_its_field_and_nothing_is_added(asked, example, typed, field, said):
     before = told(asked, example)
-    text = faults(asked.change(f"{example}/0/round", {**{k: v for k, v in ROUND.items() if not k.startswith("ice.")}, **typed}))
+    text = faults(
+        asked.change(f"{example}/0/round", {**{k: v for k, v in ROUND.items() if not k.startswith("ice.")}, **typed})
+    )
     assert f'id="fault-{field}"' in text and said in text and "Nothing was added" in text
     assert "<script>" not in text.partition("<main")[2].replace('<script type="application/json">', "")
     assert 'value="80"' in text, "what was typed still stands"
@@ -169,12 +203,30 @@ def test_decisions_are_rows_with_author_and_time(fresh):
         assert f'id="fault-{field}"' in faults(fresh.change(f"{at}/0/decide", {**DECISION, missing: ""}))
     assert fresh.change(f"{at}/0/decide", DECISION).status_code == 303
     found = told(fresh, at)
-    assert (found["decisions"][-1]["author"], found["decisions"][-1]["holds"]) == ("Dr. C", "attributed to: line infection")
-    assert "fever attributed to another cause" in next(one for one in found["now"] if one["title"].startswith("Cytokine"))["flags"]
-    override = {**DECISION, "sign": "", "finding": "icans", "grade": "0", "until": "2026-04-03T00:00", "reason": "language"}
+    assert (found["decisions"][-1]["author"], found["decisions"][-1]["holds"]) == (
+        "Dr. C",
+        "attributed to: line infection",
+    )
+    assert (
+        "fever attributed to another cause"
+        in next(one for one in found["now"] if one["title"].startswith("Cytokine"))["flags"]
+    )
+    override = {
+        **DECISION,
+        "sign": "",
+        "finding": "icans",
+        "grade": "0",
+        "until": "2026-04-03T00:00",
+        "reason": "language",
+    }
     assert fresh.change(f"{at}/0/decide", override).status_code == 303
     last = told(fresh, at)["decisions"][-1]
-    assert last["what"] == "Neurotoxicity (ICANS)" and last["holds"] == "grade 0" and last["where_from"] == f"{ADDED}:9" and "grade 1" in last["computed"]
+    assert (
+        last["what"] == "Neurotoxicity (ICANS)"
+        and last["holds"] == "grade 0"
+        and last["where_from"] == f"{ADDED}:9"
+        and "grade 1" in last["computed"]
+    )
 
 
 def test_a_record_is_begun_here_and_goes_on_in_one_file(fresh):
@@ -183,8 +235,16 @@ def test_a_record_is_begun_here_and_goes_on_in_one_file(fresh):
     at = fresh.change("/ward/begin", {"age": "6", "weight": "20", "infused": "2026-03-05T10:00"}).headers["location"]
     twins.check(fresh.client, at)
     page = fresh.client.get(at).text
-    assert page.index("ICE, question by question") > page.index("<details><summary>ICE")  # the score of the age stands open
-    assert fresh.change(at, {"time": "2026-03-06T10:00", "temperature": "101.3", "temperature.unit": "degF", "allergies": "penicillin"}).status_code == 303
+    assert page.index("ICE, question by question") > page.index(
+        "<details><summary>ICE"
+    )  # the score of the age stands open
+    assert (
+        fresh.change(
+            at,
+            {"time": "2026-03-06T10:00", "temperature": "101.3", "temperature.unit": "degF", "allergies": "penicillin"},
+        ).status_code
+        == 303
+    )
     at = at.removesuffix("/0/round")
     text = fresh.client.get(f"{at}/files/record").text
     assert text.splitlines()[-2] == ",2026-03-06T10:00,temperature,101.3,degF,,," and text.count("patient,time") == 1
@@ -224,21 +284,35 @@ def test_rows_of_a_patient_with_a_name_like_a_formula_are_of_that_patient(fresh)
 
 
 def test_a_mapping_goes_along(fresh):
-    table = "Messzeit;Wert;Messung\n05.03.2026 10:00;38,5;temperature\n".encode()
-    mapping = b'decimal = ","\n[columns]\n"Messzeit" = "time"\n"Wert" = "value"\n"Messung" = "name"\n[patient]\ninfusion = 2026-03-04T10:00:00\n'
+    table = b"Messzeit;Wert;Messung\n05.03.2026 10:00;38,5;temperature\n"
+    columns = b'[columns]\n"Messzeit" = "time"\n"Wert" = "value"\n"Messung" = "name"\n'
+    mapping = b'decimal = ","\n' + columns + b"[patient]\ninfusion = 2026-03-04T10:00:00\n"
     at = send(fresh, ("export.csv", table), ("export.toml", mapping)).headers["location"]
     assert "38.5 degC" in json.dumps(told(fresh, at)["days"]).replace("\\u00b0C", "degC")
-    assert zipfile.ZipFile(io.BytesIO(fresh.client.get(f"{at}/files/record").content)).namelist() == ["export.csv", "export.toml"]
+    assert zipfile.ZipFile(io.BytesIO(fresh.client.get(f"{at}/files/record").content)).namelist() == [
+        "export.csv",
+        "export.toml",
+    ]
     assert "no record" in faults(send(fresh, ("export.toml", mapping)))
 
 
 HOSTILE = {
-    "empty.csv": b"", "zip.csv": b"PK\x03\x04" + b"x" * 50, "a.py": b"import os\n", "page.html": b"<!DOCTYPE html><script>1</script>",
-    "x.svg": b"<svg/>", "nul.csv": b"time,analyte\x00,value\n", "words.csv": b"no record at all\njust words\n", "deep.json": b"[" * 5000,
-    "not.json": b'{"resourceType": "Bundle", "entry": [', "no-zero.csv": b"time,analyte,value,unit\n2026-03-05 10:00,temperature,38,degC\n",
-    "entity.xml": b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>', "../../../etc/cron.csv": b"a,b\n1,2\n",
-    "long" * 100 + ".csv": b"a,b\n1,2\n", "formula.csv": b'time,analyte,value\n=cmd|calc,@SUM(1),+2\n', "image.csv": b"\x89PNG\r\n\x1a\n",
-}  # fmt: skip
+    "empty.csv": b"",
+    "zip.csv": b"PK\x03\x04" + b"x" * 50,
+    "a.py": b"import os\n",
+    "page.html": b"<!DOCTYPE html><script>1</script>",
+    "x.svg": b"<svg/>",
+    "nul.csv": b"time,analyte\x00,value\n",
+    "words.csv": b"no record at all\njust words\n",
+    "deep.json": b"[" * 5000,
+    "not.json": b'{"resourceType": "Bundle", "entry": [',
+    "no-zero.csv": b"time,analyte,value,unit\n2026-03-05 10:00,temperature,38,degC\n",
+    "entity.xml": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><x>&a;</x>',
+    "../../../etc/cron.csv": b"a,b\n1,2\n",
+    "long" * 100 + ".csv": b"a,b\n1,2\n",
+    "formula.csv": b"time,analyte,value\n=cmd|calc,@SUM(1),+2\n",
+    "image.csv": b"\x89PNG\r\n\x1a\n",
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -273,7 +347,11 @@ def test_files_are_those_of_the_command(asked, example):
 
 def test_figures_are_images_that_do_nothing(asked, example):
     answer = asked.client.get(f"{example}/0/figures/timeline.svg")
-    assert answer.headers["content-type"] == "image/svg+xml" and answer.text.startswith("<svg xmlns=") and "<script" not in answer.text
+    assert (
+        answer.headers["content-type"] == "image/svg+xml"
+        and answer.text.startswith("<svg xmlns=")
+        and "<script" not in answer.text
+    )
     assert answer.headers["content-security-policy"].startswith("sandbox")
     assert asked.client.get(f"{example}/0/figures/later.svg").status_code == 404
     assert asked.client.get(f"{example}/0/figures/other.svg").status_code == 422

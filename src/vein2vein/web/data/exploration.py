@@ -79,7 +79,11 @@ def explored(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -
 
 def choices(study: Study) -> dict[str, Any]:
     """What may be chosen of a study before it is explored."""
-    return {"endpoints": [one.name for one in study.endpoints], "covariates": list(study.covariates), "time_unit": study.time_unit}
+    return {
+        "endpoints": [one.name for one in study.endpoints],
+        "covariates": list(study.covariates),
+        "time_unit": study.time_unit,
+    }
 
 
 def _unit(found: Exploration, name: str) -> str:
@@ -99,14 +103,19 @@ def _table(found: Exploration, groups: list[Any], shown: list[str]) -> dict[str,
                 for one in cells
             ],
         })  # fmt: skip
-    return {"by": groups[0].by, "groups": [{"label": one.label, "patients": len(one.rows)} for one in groups], "rows": rows}
+    return {
+        "by": groups[0].by,
+        "groups": [{"label": one.label, "patients": len(one.rows)} for one in groups],
+        "rows": rows,
+    }
 
 
 def _rows(found: Exploration, shown: list[str]) -> list[dict[str, Any]]:
     listed = range(min(len(found.profiles.patients), MOST_LISTED))
     return [
         {
-            "patient": found.profiles.patients[i], "samples": int(found.samples[i]), "quantified": int(found.quantified[i]),
+            "patient": found.profiles.patients[i], "samples": int(found.samples[i]),
+            "quantified": int(found.quantified[i]),
             "figures": [float(found.figures[name][i]) for name in shown],
         }
         for i in listed

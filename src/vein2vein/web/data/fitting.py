@@ -1,11 +1,11 @@
-"""A population model fitted to a study: the file to begin with, its check, and the job, with the folder of the command."""
+"""A population model fitted to a study: the file to begin with, its check, and the job with the command's folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError, unknown
@@ -114,7 +114,7 @@ def verdict(folder: Path) -> str:
 
 
 def _laid(asked: Mapping[str, Any], folder: Path) -> Path:
-    """Lay study and file into a folder; the file names the study and a bundled model, and nothing else of this machine."""
+    """Lay study and file into a folder; the file names the study and a bundled model, and nothing else here."""
     _refuse_others(asked["text"])
     for name in FILES:
         source = Path(asked["folder"]) / name
@@ -124,11 +124,14 @@ def _laid(asked: Mapping[str, Any], folder: Path) -> Path:
 
 
 def _refuse_others(text: str) -> None:
-    card = parse_card(text, "fit.toml")
-    head = card.data.get("fit")
-    head = head if isinstance(head, Mapping) else {}
+    head = parse_card(text, "fit.toml").data.get("fit")
+    if not isinstance(head, dict):
+        return  # the reader says what is missing
+    head = cast("dict[str, object]", head)
     if head.get("data", STUDY) != STUDY:
-        raise InputError(f'found another file, expected data = "{STUDY}": the study of this page.', file="fit.toml", field="fit.data")
+        raise InputError(
+            f'found another file, expected data = "{STUDY}": the study of this page.', file="fit.toml", field="fit.data"
+        )
     if "model" in head:
         _model(str(head["model"]))
 

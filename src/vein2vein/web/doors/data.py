@@ -13,8 +13,8 @@ from vein2vein.errors import InputError
 from vein2vein.io.check import DATA_SET, check_file
 from vein2vein.io.study.columns import ENDING
 from vein2vein.io.study.read import read_study
-from vein2vein.therapy.curves import M6
 from vein2vein.models import catalogue
+from vein2vein.therapy.curves import M6
 from vein2vein.web.data import fitting
 from vein2vein.web.data.exploration import choices
 from vein2vein.web.door import Door
@@ -70,15 +70,17 @@ def upload(visit: Visited, file: Annotated[list[UploadFile], File(max_length=2)]
     uploads = [take(one, TABLE, TOML) for one in file]
     tables, columns = ([one for one in uploads if one.kind == kind] for kind in (TABLE, TOML))
     if len(tables) != 1 or len(columns) > 1:
-        raise InputError("send one data set (CSV), and beside it at most one file that says how its columns are read (TOML).")
+        raise InputError(
+            "send one data set (CSV), and beside it at most one file that says how its columns are read (TOML)."
+        )
     files = {f"{STUDY}{TABLE}": tables[0].content, **{f"{STUDY}{ENDING}": one.content for one in columns}}
     found = reading(files, check_file)
     if not found.kind.endswith(DATA_SET):
         other = "; the door 'A ward record' reads it" if found.kind.startswith("record") else ""
         first = f": {found.problems[0].told}" if found.problems and not other else ""
         raise InputError(
-            f"is no population data set but {_article(found.kind)}{first}{other}. Expected one row for each dose and each "
-            "sample, as NONMEM, Monolix or nlmixr read them.",
+            f"is no population data set but {_article(found.kind)}{first}{other}. Expected one row for each dose and "
+            "each sample, as NONMEM, Monolix or nlmixr read them.",
             file=tables[0].name,
         )
     visit.quick.warm(EXPLORE)
@@ -98,7 +100,12 @@ def check(visit: Visited, key: str) -> Page:
     }  # fmt: skip
     code = f'import vein2vein as v2v\n\nstudy = v2v.read_study("{STUDY}{TABLE}")\nprint(study.findings)'
     return Page(
-        "data/check.html.j2", "{name}", data, python=code, command=f"vein2vein check {STUDY}{TABLE}", names={"name": there.name}
+        "data/check.html.j2",
+        "{name}",
+        data,
+        python=code,
+        command=f"vein2vein check {STUDY}{TABLE}",
+        names={"name": there.name},
     )
 
 
@@ -117,7 +124,11 @@ def explore(
         data["problem"] = str(problem)
     parts = [f"--endpoint {endpoint}" if endpoint else "", *(f"--by {one}" for one in _columns(by))]
     parts += [f"--time-unit {time_unit}" if time_unit else "", f"--below {below}" if below != M6 else ""]
-    given = "".join(f", {name}={value!r}" for name, value in (("endpoint", endpoint), ("by", _columns(by)), ("time_unit", time_unit)) if value)
+    given = "".join(
+        f", {name}={value!r}"
+        for name, value in (("endpoint", endpoint), ("by", _columns(by)), ("time_unit", time_unit))
+        if value
+    )
     return Page(
         "data/explore.html.j2", "{name}", data, names={"name": there.name}, status=BAD if data["problem"] else 200,
         python=f'import vein2vein as v2v\n\nprint(v2v.explore("{STUDY}{TABLE}"{given}, below="{below}").notes)',
@@ -139,8 +150,8 @@ def figure(
 
 @DOOR.router.get("/data/{key}/explore/files/{name}", response_model=None)
 def written(
-    visit: Visited, key: str, name: Written, show: bool = False, endpoint: Text = "", by: Text = "", time_unit: Text = "",
-    below: Below = "M6",
+    visit: Visited, key: str, name: Written, show: bool = False, endpoint: Text = "", by: Text = "",
+    time_unit: Text = "", below: Below = "M6",
 ) -> Response:  # fmt: skip
     """Send what the command writes: the report, the table of each patient, the table by group."""
     how = {"endpoint": endpoint, "by": by, "time_unit": time_unit, "below": below}
@@ -181,8 +192,8 @@ def start_fit(visit: Visited, key: str, text: Annotated[str, Form(max_length=100
 def _fit_page(visit: Visit, there: Input, how: dict[str, str], text: str, problem: InputError | None) -> Page:
     models = [{"name": name, "title": catalogue.find_model(name).title} for name in catalogue.model_names()]
     fits = [
-        {"id": one.id, "title": one.title, "state": one.state, "says": fitting.verdict(one.folder) or one.stage, "when": one.ended or one.made,
-         "report": (one.folder / fitting.REPORT).is_file()}
+        {"id": one.id, "title": one.title, "state": one.state, "says": fitting.verdict(one.folder) or one.stage,
+         "when": one.ended or one.made,         "report": (one.folder / fitting.REPORT).is_file()}
         for one in visit.jobs.recent(MOST_JOBS) if one.door == DOOR.name and one.asked.get("study") == there.id
     ]  # fmt: skip
     data = {

@@ -36,6 +36,7 @@ MOST_PATIENTS = 60  # that a page lists; the command writes the list of more int
 PICTURES = "vein2vein.web.ward.pictures"
 TYPED = "typed in here"
 BAD = 422
+NOTHING: dict[str, str] = {}
 Scale = Annotated[str, Query(max_length=20, description="Scale of cytokine release syndrome")]
 Until = Annotated[str, Query(max_length=20, description="Read nothing later than this day")]
 Written = Literal["report.html", "handover.html", "findings.csv", "findings.fhir.json"]
@@ -52,7 +53,7 @@ def ward(visit: Visited) -> Page:
     """Show what is open, what was kept, and how to open a record."""
     held = [{"key": key, "name": one.name} for key, one in visit.held.listed(Opened) if not one.kept]
     kept = [{"key": one.id, "name": one.name, "when": one.changed} for one in visit.workspace.listed(DOOR.name)]
-    data = {"open": held, "kept": kept, **told.patient_asked(), "typed": {}, "faults": {}}
+    data = {"open": held, "kept": kept, **told.patient_asked(), "typed": NOTHING, "faults": NOTHING}
     return Page("ward/start.html.j2", DOOR.title, data, command="vein2vein monitor record.csv")
 
 
@@ -76,7 +77,13 @@ def begin(visit: Visited, typed: Filled) -> See | Page:
     try:
         made = records.begun(patient_rows(typed), TYPED)
     except InputError as problem:
-        data = {"open": [], "kept": [], **told.patient_asked(), "typed": dict(typed), "faults": _faults(problem)}
+        data: dict[str, Any] = {
+            "open": [],
+            "kept": [],
+            **told.patient_asked(),
+            "typed": dict(typed),
+            "faults": _faults(problem),
+        }
         return Page("ward/start.html.j2", DOOR.title, data, command="vein2vein monitor record.csv", status=BAD)
     key = _held(visit, made).address.rpartition("/")[2]
     return See(f"/ward/{key}/0/round")

@@ -14,7 +14,15 @@ from vein2vein.report.monitor_page import monitor_facts
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
 from vein2vein.ward.monitor import WardRound, missing_now
-from vein2vein.ward.round import Group, Score, findings_to_override, grades_to_set, round_form, signs_to_attribute, usual_score
+from vein2vein.ward.round import (
+    Group,
+    Score,
+    findings_to_override,
+    grades_to_set,
+    round_form,
+    signs_to_attribute,
+    usual_score,
+)
 from vein2vein.ward.states import day_text, name_of
 from vein2vein.ward.ward_list import WardLine, known, short
 
