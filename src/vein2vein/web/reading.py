@@ -11,6 +11,7 @@ from vein2vein.errors import InputError
 from vein2vein.files import write_bytes
 from vein2vein.web.uploads import TOML
 
+MOST_FILES = 20  # of one record
 Found = TypeVar("Found")
 
 

@@ -12,12 +12,11 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.files import write_bytes, write_text
 from vein2vein.io.study.columns import Columns, TimeColumn
 from vein2vein.models.catalogue import model_names
-from vein2vein.web.jobs.kinds import JobKind, Progress
+from vein2vein.web.jobs.kinds import Progress
 
 STUDY, ASKED, STATE = "study.csv", "asked.toml", "state.npz"
 REPORT, TABLE, MANIFEST = "report.html", "table.csv", "manifest.json"
 FILES = (STUDY, "study.columns.toml")
-KIND = JobKind("vein2vein.web.data.fitting:run", resumable=True)
 PARTS = {"exploring": (0.0, 0.75), "averaging": (0.0, 0.75), "minimizing": (0.0, 0.75), "other seeds": (0.75, 0.85)}
 """Which part of a job a stage of the estimator is: from, to."""
 LAST = (0.85, 0.95)  # the conditional distribution

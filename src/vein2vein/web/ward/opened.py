@@ -10,15 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from vein2vein.errors import InputError
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.ward.round import COLUMNS, Row, round_form, rows_text
-from vein2vein.web.reading import reading, without
+from vein2vein.web.reading import MOST_FILES, reading, without
 from vein2vein.web.uploads import TABLE, TOML, Upload
-from vein2vein.web.visit import Visit
 from vein2vein.web.workspace import Missing
+
+if TYPE_CHECKING:
+    from vein2vein.web.visit import Visit
 
 DOOR = "ward"
 ADDED = "rows-added-here.csv"
@@ -26,7 +29,6 @@ OWN = "record.csv"
 HEADER = ",".join(COLUMNS).encode()
 LONGEST_STEM = 40
 MOMENTS = {"time": "time", "until": "until"}  # columns that are fields of their own in every form
-MOST_FILES = 20
 _ODD = re.compile(r"[^\w-]+")
 _OWN_ROWS = re.compile(rf"\([^,]*, {re.escape(ADDED)}\).*merged")  # rows that were added here are of the same person
 
