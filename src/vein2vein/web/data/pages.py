@@ -24,7 +24,7 @@ from vein2vein.web.page import Page, See
 from vein2vein.web.reading import reading
 from vein2vein.web.uploads import TABLE, TOML, take
 from vein2vein.web.visit import Visit
-from vein2vein.web.workspace import Input, Missing
+from vein2vein.web.workspace import Input, Missing, new_id
 
 STUDY = "study"
 EXPLORE = "vein2vein.web.data.exploration:explored"
@@ -146,7 +146,7 @@ def fit(visit: Visit, key: str, model: str = "", method: str = "saem", time_unit
     text, problem = "", None
     if model:
         try:
-            text = str(visit.quick.ask(f"begin {key}", BEGIN, {**how, "folder": str(there.path)}))
+            text = str(visit.quick.ask(new_id(), BEGIN, {**how, "folder": str(there.path)}))
         except InputError as found:
             problem = found
     return _fit_page(visit, there, how, text, problem)
@@ -158,7 +158,7 @@ def start_fit(visit: Visit, key: str, text: str) -> See | Page:
     text = text.replace("\r\n", "\n")
     asked = {"folder": str(there.path), "text": text, "study": key}
     try:
-        found: Any = visit.quick.ask(f"check {key}", CHECK, asked)
+        found: Any = visit.quick.ask(new_id(), CHECK, asked)
     except InputError as problem:
         return _fit_page(visit, there, {"model": "", "method": "saem", "time_unit": ""}, text, problem)
     job = visit.jobs.start(NAME, "fit", f"{there.name}: {found['model']}, {found['method']}", asked)
@@ -216,7 +216,7 @@ def _explored(visit: Visit, there: Input, how: dict[str, str]) -> dict[str, Any]
     if known is not None and mark in known.found:
         return known.found[mark]
     asked = {**how, "by": _columns(how["by"]), "path": str(_table(there)), "name": there.name}
-    found: Any = visit.quick.ask(f"explore {there.id}", EXPLORE, asked)
+    found: Any = visit.quick.ask(new_id(), EXPLORE, asked)
     before = list(known.found.items())[-MOST_HELD:] if known is not None else []
     made = Explored({**dict(before), mark: found})
     size = sum(sum(map(len, (*one["svg"], *one["files"].values()))) for one in made.found.values())

@@ -7,6 +7,7 @@ are read. Rows are added to a file of their own, and to a record that was begun 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,8 @@ from vein2vein.web.workspace import Missing
 if TYPE_CHECKING:
     from vein2vein.web.visit import Visit
 
+WRITING = threading.RLock()
+"""Whoever adds rows holds it: two who add to one record both find their rows in it."""
 DOOR = "ward"
 ADDED = "rows-added-here.csv"
 OWN = "record.csv"

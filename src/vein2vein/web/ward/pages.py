@@ -26,7 +26,7 @@ from vein2vein.web.visit import Typed, Visit
 from vein2vein.web.ward import opened as records
 from vein2vein.web.ward import told
 from vein2vein.web.ward.opened import Opened, Refused
-from vein2vein.web.workspace import Missing
+from vein2vein.web.workspace import Missing, new_id
 
 MOST_PATIENTS = 60  # that a page lists; the command writes the list of more into a folder
 PICTURES = "vein2vein.web.ward.pictures"
@@ -106,7 +106,7 @@ def ask_round(visit: Visit, key: str, place: int) -> Page:
 
 def add_round(visit: Visit, key: str, place: int, typed: Typed) -> See | Page:
     """Add a round to the record; what the reader would set aside is said at its field, and nothing is added."""
-    with visit.held.lock:
+    with records.WRITING:
         there = records.find(visit, key)
         watch = _watch(there, place)
         try:
@@ -124,7 +124,7 @@ def ask_decision(visit: Visit, key: str, place: int) -> Page:
 
 def decide(visit: Visit, key: str, place: int, typed: Typed) -> See | Page:
     """Add a decision to the record: a row with its author and its time."""
-    with visit.held.lock:
+    with records.WRITING:
         there = records.find(visit, key)
         watch = _watch(there, place)
         try:
@@ -139,7 +139,7 @@ def decide(visit: Visit, key: str, place: int, typed: Typed) -> See | Page:
 
 def keep(visit: Visit, key: str) -> See:
     """Keep a record in the workspace."""
-    with visit.held.lock:
+    with records.WRITING:
         return See(f"/ward/{records.keep(visit, key)}")
 
 
@@ -151,7 +151,7 @@ def close(visit: Visit, key: str) -> See:
 
 def remove(visit: Visit, key: str) -> See:
     """Remove a record that was kept."""
-    with visit.held.lock:
+    with records.WRITING:
         if records.find(visit, key).kept:
             visit.workspace.remove(key)
         records.close(visit, key)
@@ -174,9 +174,7 @@ def written(
     there = records.find(visit, key)
     watch = _watch(there, place, scale, until)
     if name == "report.html":
-        text = str(
-            visit.quick.ask(f"report {key} {place}", f"{PICTURES}:report", _question(there, place, scale, until))
-        )
+        text = str(visit.quick.ask(new_id(), f"{PICTURES}:report", _question(there, place, scale, until)))
     elif name == "handover.html":
         text = handover_page([sheet(watch)])
     else:
@@ -191,9 +189,7 @@ def figure(visit: Visit, key: str, place: int, name: str, scale: str = "astct", 
     """Send a figure of a patient: the first weeks, or the time after them."""
     there = records.find(visit, key)
     _watch(there, place, scale, until)
-    drawn: Any = visit.quick.ask(
-        f"figures {key} {place} {name}", f"{PICTURES}:figures", _question(there, place, scale, until)
-    )
+    drawn: Any = visit.quick.ask(new_id(), f"{PICTURES}:figures", _question(there, place, scale, until))
     if name not in drawn:
         raise Missing("the record has no such figure; go back to its page.")
     return image(drawn[name])
