@@ -41,6 +41,13 @@ _HOME = {
     # a study's own data
     "read_study": "io.study.read",
     "explore": "inference.noncompartmental.explore",
+    "fit": "report.fitted",
+    "Fit": "report.fitted",
+    "FitProblem": "inference.population.problem",
+    "FitParameter": "inference.population.problem",
+    "EndpointModel": "inference.population.problem",
+    "write_fit": "inference.population.folder",
+    "read_fit": "report.fitted",
     # models and engine
     "Model": "models.model",
     "State": "models.model",

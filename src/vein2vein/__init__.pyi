@@ -19,6 +19,10 @@ from vein2vein.engine.tangents.sensitivity import sensitivities as sensitivities
 from vein2vein.errors import InputError as InputError
 from vein2vein.inference.calibration.calibrate import calibrate as calibrate
 from vein2vein.inference.noncompartmental.explore import explore as explore
+from vein2vein.inference.population.folder import write_fit as write_fit
+from vein2vein.inference.population.problem import EndpointModel as EndpointModel
+from vein2vein.inference.population.problem import FitParameter as FitParameter
+from vein2vein.inference.population.problem import FitProblem as FitProblem
 from vein2vein.io.study.read import read_study as read_study
 from vein2vein.io.study.trial_data import write_nonmem as write_nonmem
 from vein2vein.io.record.read import read_record as read_record
@@ -40,6 +44,7 @@ from vein2vein.trials.trial import (
 )
 from vein2vein.trials.virtual_patients import companions as companions, virtual_patients as virtual_patients
 from vein2vein.ward.monitor import monitor as monitor
+from vein2vein.report.fitted import Fit as Fit, fit as fit, read_fit as read_fit
 from vein2vein.report.patient import write_patient_report as write_patient_report
 from vein2vein.report.trial import write_trial_report as write_trial_report
 from vein2vein.sources import source as source

@@ -270,6 +270,8 @@ FOLDERS = {
     "simulate": ["simulate", "patient.toml", "--product", "tisagenlecleucel"],
     "monitor": ["monitor", "record.csv"],
     "respond": ["respond", "visits.csv", "--criteria", "lugano"],
+    "explore": ["explore", "record.csv"],
+    "nca": ["nca", "record.csv"],
     "qualify": ["qualify", "eliana", "--patients", "10", "--parameters", "typical"],
     "compare": [
         *("compare", "--trial", "eliana", "--patients", "10", "--dose", "2e6/kg", "--dose", "3e6/kg"),
@@ -286,6 +288,7 @@ FOLDERS = {
 RESULTS = {
     "trial": ["report.html", "patients.parquet", "manifest.json"], "simulate": ["report.html", "journey.svg"],
     "monitor": ["report.html", "findings.csv", "findings.fhir.json"], "respond": ["response.csv"],
+    "explore": ["report.html", "individual.csv"], "nca": ["groups.csv"],
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
     "models": ["stein_2019.md"], "schema": ["policy.json"],
     "refer": ["referral.html", "referral.fhir.json"], "sensitivity": ["sensitivity.json", "effects.csv"],

@@ -150,13 +150,14 @@ def test_tables_hold_how_each_slope_was_chosen(study):
 def test_courses_of_one_patient_are_told_apart_and_count_from_their_own_dose(tmp_path):
     path = tmp_path / "s.csv"
     path.write_text(
-        "ID,TIME,AMT,DV,EVID\n7,0,5,.,1\n7,3,.,9,0\n7,20,6,.,4\n7,22,.,4,0\n7,24,3,.,1\n8,0,5,.,1\n9,1,5,.,1\n9,2,.,4,0\n"
+        "ID,TIME,AMT,DV,EVID,ADDL,II\n7,0,5,.,1,0,0\n7,3,.,9,0,0,0\n7,20,6,.,4,0,0\n7,22,.,4,0,0,0\n7,24,3,.,1,0,0\n"
+        "8,0,5,.,1,0,0\n9,1,5,.,1,3,2\n9,2,.,4,0,0,0\n9,3,.,0,0,0,0\n"
     )
     profiles = profiles_of_study(read_study(path))
-    assert profiles.patients == ("7", "7 (course 2)", "9") and profiles.time.tolist() == [3, 2, 1]
-    assert profiles.dose.tolist() == [5, 9, 5]
+    assert profiles.patients == ("7", "7 (course 2)", "9") and profiles.time.tolist() == [3, 2, 1, 2]
+    assert profiles.dose.tolist() == [5, 9, 20] and explore(path).quantified.tolist() == [1, 1, 1]
     assert any("no value of dv: 8" in note for note in profiles.notes)
-    assert any("1 patient with several doses" in note for note in profiles.notes)
+    assert any("2 patients with several doses" in note for note in profiles.notes)
     assert any("fewer than 3 quantifiable values" in note for note in explore(path).notes)
 
 
@@ -212,4 +213,6 @@ def test_percentiles_by_visit_and_by_stretch(study):
     scattered = np.arange(40) / 4
     ends = stretches(np.arange(40) % 10, scattered)
     assert len(ends) == 8 and ends[-1] == scattered[-1]
+    shared = stretches(np.arange(20) % 10, np.repeat([1.0, 2.0], 10))
+    assert shared == [1, 2]  # all samples of one time stay together
     assert stretches(np.arange(12) % 10, np.arange(12.0))[-1] == 11  # what is left joins the last stretch

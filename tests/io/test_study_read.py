@@ -161,6 +161,7 @@ def test_what_is_wrong_with_a_dose(read, header, row, column, said):
     ("header", "row", "column", "said"),
     [
         ("CENS,LIMIT", "1,5", "LIMIT", "lies below a limit"),
+        ("CENS,LIMIT", "1,4", "LIMIT", "lies below a limit"),
         ("CENS,LIMIT", "-1,3", "LIMIT", "lies above a limit"),
         ("CENS,LIMIT", "2,.", "CENS", "no program has"),
         ("CENS,BLQ", "0,1", "CENS", "do not agree"),
@@ -279,6 +280,12 @@ def test_blq_and_lloq_are_read_as_cens(read):
     assert any("with another number than LLOQ" in note for note in study.notes)
 
 
+def test_a_value_at_its_limit_contradicts_nothing(read):
+    study = read(OWN, DOSE, "1,7,50,0,0,0,1,1,50,1", "1,8,50,0,0,0,1,0,50,1", "1,9,<30,0,0,0,1,0,50,1")
+    assert study.fit and study.observations.value.tolist() == [50, 50, 30]
+    assert not any("LLOQ" in note for note in study.notes)
+
+
 def test_resets_begin_courses(read):
     study = read(
         PLAIN, "1,0,9,.,4", "1,5,.,3,0", "1,0,.,.,3", "1,0,9,.,1", "1,2,.,4,0", "2,0,9,.,1", "2,1,.,4,0", "2,8,.,.,3"
@@ -298,6 +305,18 @@ def test_codes_of_nlmixr_hold_compartment_steady_state_and_infusions(read):
         d.amount.tolist() == [100, 5, 28, 3] and d.rate.tolist() == [0, 0, 7, 0] and d.steady.tolist() == [0, 1, 0, 2]
     )
     np.testing.assert_array_equal(d.duration, [NAN, NAN, 4, NAN])
+
+
+@pytest.mark.parametrize(
+    ("code", "compartment"), [(101, "1"), (1201, "12"), (9901, "99"), (100101, "101"), (209910, "299")]
+)
+def test_compartments_of_codes_of_nlmixr(read, code, compartment):
+    study = read(f"{PLAIN},II", f"1,0,7,.,{code},12", "1,3,.,2,0,0")
+    assert study.fit and study.doses.target.tolist() == [compartment]
+
+
+def test_a_dose_with_mdv_1_may_hold_any_value(read):
+    assert read(f"{PLAIN},MDV", "1,0,7,3,1,1", "1,3,.,2,0,0").fit
 
 
 @pytest.mark.parametrize(
@@ -344,6 +363,8 @@ def test_a_row_of_monolix_may_be_a_dose_and_a_sample(read):
         ("DATE,TIME", ("2024-01-01,0", "2024-01-08,7"), [7], "d", "the dates are not used"),
         ("DATE,TIME", ("2024-01-01,0", "2024-01-08,170.5"), [170.5], "h", "the dates are not used"),
         ("DATE,TIME", ("2024-01-01,10.5", "2024-01-01,22.5"), [0.5], "d", "days since"),
+        ("DATE,TIME", ("2024-01-01,0", "2024-01-03,2"), [2], "d", "the dates are not used"),
+        ("DATE,TIME", ("2024-01-01,0", "2024-01-02,1"), [1.041667], "d", "days since"),
         ("DAT1,TIME", ("02/01/2024,10:00", "03/01/2024,10:00"), [1], "d", "days since"),
         ("DATE,TIME", ("01/13/2024,10:00", "02/13/2024,10:00"), [31], "d", "days since"),
         ("DATE,X", ("2024-01-01,1", "2024-01-03,1"), [2], "d", "days since"),
@@ -366,6 +387,7 @@ def test_times_in_every_form(read, header, rows, times, unit, said):
         (("01/02/2024,10:00", "03/02/2024,10:00"), "DATE", "day and month cannot be told apart"),
         (("2024-01-01,10:00", "2024-01-01,25:00"), "TIME", "not a time of day"),
         (("2024-01-01,0", "2024-01-02,90"), "TIME", "a number beside a date"),
+        (("2024-01-01,0", "2024-01-08,30"), "TIME", "a number beside a date"),
     ],
 )
 def test_dates_that_cannot_be_read(read, rows, column, said):
@@ -437,6 +459,12 @@ def test_faults_of_a_file_of_columns_are_located(text, said):
     assert said in str(caught.value)
 
 
+def test_a_comma_that_may_be_a_thousand_is_no_number(read):
+    study = read(PLAIN.replace(",", ";"), "1;0;1,5;.;1", "1;1;.;0,125;0", "1;2;.;1,250;0")
+    (problem,) = study.findings
+    assert (problem.line, problem.column) == (4, "DV") and study.observations.value.tolist() == [0.125]
+
+
 def test_what_is_not_known_of_a_covariate(read):
     study = read(
         f"{PLAIN},WT,CHANGE,NOTE,EMPTY,GRADE", "1,0,5,.,1,-99,-99,a b,.,1", "1,1,.,4,0,-99,-99,c,.,1",
@@ -454,11 +482,12 @@ def test_what_is_not_known_of_a_covariate(read):
 
 def test_some_endpoints_and_subjects_can_be_chosen(read):
     study = read(
-        "id,time,amt,dv,evid,dvid,wt", "1,0,5,.,1,.,60", "1,1,.,4,0,a,60", "1,2,.,5,0,b,60", "2,0,6,.,1,.,70",
-        "2,1,.,7,0,b,70",
+        "id,time,amt,dv,evid,dvid,wt,crp", "1,0,5,.,1,.,60,1", "1,1,.,4,0,a,60,2", "1,2,.,5,0,b,60,2",
+        "2,0,6,.,1,.,70,8", "2,1,.,7,0,b,70,9",
     )  # fmt: skip
     part = study.chosen(endpoints=["b"], subjects=["2"])
     assert part.subjects == ("2",) and part.observations.value.tolist() == [7] and part.doses.amount.tolist() == [6]
+    assert [values.tolist() for _, values in part.covariates["crp"].in_time] == [[8, 9]]
     assert part.covariates["wt"].constant.tolist() == [70] and part.observations.endpoint.tolist() == [0]
     (row,) = part.records()
     assert (row["subject"], row["endpoint"], row["value"], row["wt"], row["line"]) == ("2", "b", 7.0, 70.0, 6)

@@ -57,8 +57,11 @@ def test_percentiles_name_the_highest_median_and_the_groups_that_are_too_small()
     middle = np.median(40_000 * (1 + np.arange(12) / 10))
     assert f"All patients: highest median {middle:,.0f} copies/µg DNA at 7 days" in picture.alt
     assert "(open triangle: of the median)" in picture.caption
-    assert "Too few: ARM high." in percentiles_figure(found, arms).caption
+    by_arm = percentiles_figure(found, arms)
+    assert "Too few: ARM high." in by_arm.caption and "ARM low" in words(by_arm)
     assert {"dose 1e8", "dose 2e8"} <= set(words(percentiles_figure(found, doses)))
+    marks = re.findall(r"<use [^>]*fill: (#\w+); stroke: #0072b2", picture.svg)
+    assert (marks.count("#ffffff"), marks.count("#0072b2")) == (3, 8)  # medians that are a bound: days 1 and 90
     few = explore(profiles(count=4))
     assert percentiles_figure(few, groupings(few)[0]) is None
 
@@ -81,7 +84,7 @@ def test_the_page_holds_the_figures_of_groups_and_patients():
     for said in (
         "CAR transgene in 12 patients", "72 values of 12 patients, read from study.csv.",
         "24 of 72 values lie below the limit", "Could not be read of any patient: half-life, terminal",
-        "Patients by dose", "Patients by ARM", "AUC0-28 d·copies/µg DNA", "samples, R²",
+        "Patients by dose", "Patients by ARM", "AUC0-28 d·copies/µg DNA", "2, R² –, 7 to 14",
         "Beal", "PKNCA", "1e8 (6)", "high (3)",
     ):  # fmt: skip
         assert said in text, said

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vein2vein.cli import console, options
+from vein2vein.cli.fit_more import Asked, more_of, search_of
 from vein2vein.errors import InputError
 from vein2vein.files import is_regular, write_text
 
@@ -38,11 +39,27 @@ Examples:
 @click.option("--time-unit", metavar="UNIT", help="Unit of the times of STUDY.CSV, such as d or h.")
 @click.option("--method", type=click.Choice(METHODS), help="Estimator (default: that of the file, else saem).")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed (default: that of the file, else 1).")
-@click.option("--seeds", type=click.IntRange(1, 20), metavar="N", help="Runs from so many seeds, held against each other (saem).")
+@click.option(
+    "--seeds", type=click.IntRange(1, 20), metavar="N", help="Runs from so many seeds, held against each other (saem)."
+)
 @options.jobs(None, "Processes in which seeds and resamples run side by side (default: all cores).")
-@click.option("--covariates", is_flag=True, help="Search for covariates step by step, as [search] of FIT.TOML says.")
-@click.option("--bootstrap", type=click.IntRange(20, 10_000), metavar="N", help="Fit so many samples of the subjects, for intervals.")
-@click.option("--sir", type=click.IntRange(100, 100_000), metavar="N", help="Importance resampling with so many draws, for intervals.")
+@click.option(
+    "--covariates",
+    metavar="LIST",
+    help="Search for covariates step by step: all, or some such as WT,ARM; [search] of FIT.TOML says more.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(20, 10_000),
+    metavar="N",
+    help="Fit so many samples of the subjects, for intervals.",
+)
+@click.option(
+    "--sir",
+    type=click.IntRange(100, 100_000),
+    metavar="N",
+    help="Importance resampling with so many draws, for intervals.",
+)
 @click.option("--profile", is_flag=True, help="Profile the spreads of parameters whose shrinkage is above 50 %.")
 @click.option("--resume", is_flag=True, help="Go on with a fit that was interrupted, to the same bits.")
 @click.option("--compare", is_flag=True, help="Lay folders of fits side by side: AIC, BIC, likelihood ratios.")
@@ -59,7 +76,7 @@ def command(
     seed: int | None,
     seeds: int | None,
     jobs: int | None,
-    covariates: bool,
+    covariates: str | None,
     bootstrap: int | None,
     sir: int | None,
     profile: bool,
@@ -73,28 +90,45 @@ def command(
 ) -> int:
     """Fit a population model to a study: estimates, diagnostics, a report.
 
-    FIT.TOML says what is fitted to what (--init writes one); or give STUDY.CSV and --model, and starts are made from the
-    model's own numbers. Exit code 0: converged; 3: not converged, the results so far are in the folder; 130: interrupted,
+    FIT.TOML says what is fitted to what (--init writes one); or give STUDY.CSV and --model, and starts are made from
+    the
+    model's own numbers. Exit code 0: converged; 3: not converged, the results so far are in the folder; 130:
+    interrupted,
     --resume goes on.
     """
     if compare:
         options.only("--compare", "files", "compare", "for_machines", "quiet")
         return _compare(files, for_machines, quiet)
     if len(files) > 1:
-        raise click.UsageError("found several files, expected one: a FIT.TOML or a STUDY.CSV; --compare takes folders of fits.")
-    file = files[0]
+        raise click.UsageError(
+            "found several files, expected one: a FIT.TOML or a STUDY.CSV; --compare takes folders of fits."
+        )
+    file = next(iter(files))
     is_problem = file.suffix.lower() == ".toml"
     if is_problem:
         options.idle(f"{file.name}, which says it", "model", "time_unit", "init")
     elif file.is_dir():
         raise InputError("this is a folder; give the FIT.TOML inside, or add --compare with another folder.", file=file)
     elif model is None:
-        raise InputError("which model? Add --model with a bundled one ('vein2vein models') or your own Python file; or give a FIT.TOML.")
+        raise InputError(
+            "which model? Add --model with a bundled one ('vein2vein models') or your own Python file; or give a "
+            "FIT.TOML."
+        )
     if init is not None:
         from vein2vein.cli.fit_start import start_text
 
         text = start_text(file, str(model), init, time_unit=time_unit or "")
-        options.start_file(init, text, f"fit {init}", "files", "model", "time_unit", force=force, for_machines=for_machines, quiet=quiet)
+        options.start_file(
+            init,
+            text,
+            f"fit {init}",
+            "files",
+            "model",
+            "time_unit",
+            force=force,
+            for_machines=for_machines,
+            quiet=quiet,
+        )
         return 0
     folder = out or console.results_folder(_name(file, model, method))
     console.new_folder(folder, (REPORT, TABLE, MANIFEST), force=force)
@@ -102,7 +136,9 @@ def command(
         raise InputError(f"no interrupted fit lies in {folder}; leave --resume out, or give its folder with --out.")
     if is_regular(folder / STATE) and not resume:
         if not force:
-            raise InputError(f"an interrupted fit lies in {folder}; add --resume to go on with it, or --force to begin anew.")
+            raise InputError(
+                f"an interrupted fit lies in {folder}; add --resume to go on with it, or --force to begin anew."
+            )
         (folder / STATE).unlink()
     problem = _problem(file, model, time_unit, folder, method, seed, seeds)
     if problem.method != "saem":
@@ -112,9 +148,10 @@ def command(
     processes = jobs or available()
     found = _fitted(problem, folder, processes, for_machines, quiet)
     if found is None:
-        return _interrupted(file, folder, model, for_machines)
-    return _told(found, folder, processes, covariates=file if covariates else None, bootstrap=bootstrap, sir=sir, profile=profile,
-                 for_machines=for_machines, quiet=quiet)  # fmt: skip
+        said = {"model": model, "time-unit": time_unit, "method": method, "seed": seed, "seeds": seeds}
+        return _interrupted(file, folder, said, for_machines)
+    asked = Asked(search_of(covariates, file), bootstrap, sir, profile, processes)
+    return _told(found, folder, asked, for_machines=for_machines, quiet=quiet)
 
 
 def _name(file: Path, model: str | None, method: str | None) -> str:
@@ -122,8 +159,14 @@ def _name(file: Path, model: str | None, method: str | None) -> str:
 
 
 def _problem(
-    file: Path, model: str | None, time_unit: str | None, folder: Path, method: str | None, seed: int | None, seeds: int | None
-) -> FitProblem:  # fmt: skip
+    file: Path,
+    model: str | None,
+    time_unit: str | None,
+    folder: Path,
+    method: str | None,
+    seed: int | None,
+    seeds: int | None,
+) -> FitProblem:
     """The problem of a file with what the options say otherwise."""
     from vein2vein.cli.fit_start import start_text
     from vein2vein.inference.population.fit_file import read_fit_file
@@ -132,11 +175,10 @@ def _problem(
         write_text(folder / START, start_text(file, model, folder / START, time_unit=time_unit or ""), force=True)
         file = folder / START
     problem = read_fit_file(file)
-    said: Mapping[str, object] = {"method": method, "seed": seed}
-    changed = {name: value for name, value in said.items() if value is not None}
-    if seeds is not None:
-        changed["settings"] = replace(problem.settings, seeds=seeds)
-    return replace(problem, **changed) if changed else problem  # type: ignore[arg-type]
+    settings = problem.settings if seeds is None else replace(problem.settings, seeds=seeds)
+    return replace(
+        problem, method=method or problem.method, seed=problem.seed if seed is None else seed, settings=settings
+    )
 
 
 def _fitted(problem: FitProblem, folder: Path, jobs: int, for_machines: bool, quiet: bool) -> Fit | None:
@@ -151,10 +193,11 @@ def _fitted(problem: FitProblem, folder: Path, jobs: int, for_machines: bool, qu
         return None
 
 
-def _interrupted(file: Path, folder: Path, model: str | None, for_machines: bool) -> int:
+def _interrupted(file: Path, folder: Path, said: Mapping[str, object], for_machines: bool) -> int:
     from vein2vein.cli.main import INTERRUPTED
 
-    again = f"vein2vein fit {file}{f' --model {model}' if model else ''} --out {folder} --resume"
+    told = "".join(f" --{name} {value}" for name, value in said.items() if value is not None)
+    again = f"vein2vein fit {file}{told} --out {folder} --resume"
     kept = is_regular(folder / STATE)
     sentence = f"interrupted; the state is kept in {folder / STATE}. To go on, to the same bits: {again}"
     sentence = sentence if kept else "interrupted before there was anything to keep."
@@ -164,12 +207,8 @@ def _interrupted(file: Path, folder: Path, model: str | None, for_machines: bool
     return INTERRUPTED
 
 
-def _told(
-    fit: Fit, folder: Path, jobs: int, *, covariates: Path | None, bootstrap: int | None, sir: int | None, profile: bool,
-    for_machines: bool, quiet: bool,
-) -> int:  # fmt: skip
+def _told(fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bool) -> int:
     """Write the folder and tell what was found."""
-    from vein2vein.cli.fit_more import more_of
     from vein2vein.cli.fit_screen import emit_fit, tell_fit
     from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
     from vein2vein.inference.population.folder import write_fit
@@ -177,9 +216,10 @@ def _told(
     from vein2vein.report.fit_page import fit_page
 
     write_fit(fit, folder, force=True)  # first: whatever follows, the numbers are kept
-    fit, tables, profiles = more_of(
-        fit, folder, jobs, covariates=covariates, bootstrap=bootstrap, sir=sir, profile=profile, for_machines=for_machines, quiet=quiet
-    )
+    first = fit
+    fit, tables, profiles = more_of(fit, folder, asked, for_machines=for_machines, quiet=quiet)
+    if fit is not first:
+        write_fit(fit, folder, force=True)
     console.tell_notes(fit.notes, for_machines=for_machines, quiet=quiet)
     found = diagnose(fit, profiles=profiles)
     table = write_text(folder / TABLE, columns_text(prediction_table(fit, found)), force=True)
@@ -205,5 +245,9 @@ def _compare(folders: tuple[Path, ...], for_machines: bool, quiet: bool) -> int:
     names = [os.path.relpath(label, shared) if shared else label for label in labels]
     if len(set(names)) < len(names):
         raise InputError("a folder was given twice; give each fit once.")
-    tell_comparison(compare_fits({name: read_fit(folder) for name, folder in zip(names, folders)}), for_machines=for_machines, quiet=quiet)
+    tell_comparison(
+        compare_fits({name: read_fit(folder) for name, folder in zip(names, folders)}),
+        for_machines=for_machines,
+        quiet=quiet,
+    )
     return 0

@@ -78,7 +78,9 @@ def sparkline(values: Floats, length: int = LONGEST) -> str:
 
 
 @contextmanager
-def progress(problem: FitProblem, *, for_machines: bool, quiet: bool) -> Generator[tuple[Watched, Callable[[Step], None]]]:
+def progress(
+    problem: FitProblem, *, for_machines: bool, quiet: bool
+) -> Generator[tuple[Watched, Callable[[Step], None]]]:
     """Give what is told and the function that takes it; people see it once a fit has lasted two seconds."""
     watched = Watched(problem)
     if for_machines and not quiet:
@@ -112,7 +114,11 @@ def _lines(watched: Watched) -> Callable[[Step], None]:
         watched.take(step)
         if time.monotonic() - last[0] >= console.SECONDS_BETWEEN_LINES:
             last[0] = time.monotonic()
-            told = ", ".join(f"{n} {console.number(float(v))}" for n, v in zip(watched.names, watched.trace[-1])) if watched.trace else ""
+            told = (
+                ", ".join(f"{n} {console.number(float(v))}" for n, v in zip(watched.names, watched.trace[-1]))
+                if watched.trace
+                else ""
+            )
             print(f"fit: {step.text}{': ' if told else ''}{told}", file=sys.stderr, flush=True)
 
     return tell
@@ -123,8 +129,12 @@ def _live(watched: Watched) -> Generator[None]:
     """A picture that is drawn anew some times a second, from two seconds on, and is gone at the end."""
     from rich.live import Live
 
-    live = Live(get_renderable=lambda: _picture(watched), console=console.rich_console(stderr=True), transient=True,
-                refresh_per_second=PER_SECOND)  # fmt: skip
+    live = Live(
+        get_renderable=lambda: _picture(watched),
+        console=console.rich_console(stderr=True),
+        transient=True,
+        refresh_per_second=PER_SECOND,
+    )
     patience = threading.Timer(console.SECONDS_BEFORE_BAR, live.start)
     patience.daemon = True
     patience.start()

@@ -28,18 +28,29 @@ def tell_fit(fit: Fit, found: Diagnosis | None) -> None:
     console.table(
         HEADERS,
         [
-            (one.name, number(one.estimate, 4), number(one.se), "" if np.isnan(one.rse) else f"{one.rse:.0f}",
-             console.interval(one.low, one.high), "" if np.isnan(one.shrinkage) else f"{100 * one.shrinkage:.0f}", one.unit,
-             one.note)
+            (
+                one.name,
+                number(one.estimate, 4),
+                number(one.se),
+                "" if np.isnan(one.rse) else f"{one.rse:.0f}",
+                console.interval(one.low, one.high),
+                "" if np.isnan(one.shrinkage) else f"{100 * one.shrinkage:.0f}",
+                one.unit,
+                one.note,
+            )
             for one in fit.estimates
         ],
-        title=f"{fit.problem.model.name}, {len(fit.population.layout.subjects)} subjects, {len(fit.population.layout.rows)} rows",
-        right=(1, 2, 3, 5), whole=(0,), words=(7,),
-    )  # fmt: skip
+        title=f"{fit.problem.model.name}, {len(fit.population.layout.subjects)} subjects, "
+        f"{len(fit.population.layout.rows)} rows",
+        right=(1, 2, 3, 5),
+        whole=(0,),
+        words=(7,),
+    )
     if np.isfinite(fit.minus_two_ll):
         error = f" ± {number(fit.minus_two_ll_se, 2)}" if fit.minus_two_ll_se else ""
         console.say(
-            f"-2LL {fit.minus_two_ll:.2f}{error} ({fit.likelihood_by}), AIC {fit.aic:.2f}, BIC {fit.bic:.2f}, objective without n log 2π "
+            f"-2LL {fit.minus_two_ll:.2f}{error} ({fit.likelihood_by}), AIC {fit.aic:.2f}, BIC {fit.bic:.2f}, "
+            "objective without n log 2π "
             f"{fit.objective:.3f}; {fit.seconds:.1f} s of the processor."
         )
     if found is not None:
@@ -57,8 +68,16 @@ def emit_fit(fit: Fit, found: Diagnosis | None) -> None:
     console.emit("verdict", converged=fit.converged, text=list(fit.verdict))
     for one in fit.estimates:
         console.emit("estimate", **vars(one))
-    console.emit("likelihood", minus_two_ll=fit.minus_two_ll, error=fit.minus_two_ll_se, by=fit.likelihood_by, aic=fit.aic,
-                 bic=fit.bic, objective=fit.objective, seconds=fit.seconds)  # fmt: skip
+    console.emit(
+        "likelihood",
+        minus_two_ll=fit.minus_two_ll,
+        error=fit.minus_two_ll_se,
+        by=fit.likelihood_by,
+        aic=fit.aic,
+        bic=fit.bic,
+        objective=fit.objective,
+        seconds=fit.seconds,
+    )
     if found is not None:
         for panel in found.vpc.panels:
             console.emit("check", endpoint=panel.endpoint, outside=panel.outside, compared=panel.compared)
@@ -79,18 +98,38 @@ def tell_comparison(found: Comparison, *, for_machines: bool, quiet: bool) -> No
     console.table(
         ("fit", "converged", "numbers", "-2LL", "±", "AIC", "above least", "BIC", "above least"),
         [
-            (row.label, "yes" if row.converged else "no", row.numbers, f"{row.minus_two_ll:.2f}", f"{row.error:.2f}", f"{row.aic:.2f}",
-             f"{row.above_aic:.2f}", f"{row.bic:.2f}", f"{row.above_bic:.2f}")
+            (
+                row.label,
+                "yes" if row.converged else "no",
+                row.numbers,
+                f"{row.minus_two_ll:.2f}",
+                f"{row.error:.2f}",
+                f"{row.aic:.2f}",
+                f"{row.above_aic:.2f}",
+                f"{row.bic:.2f}",
+                f"{row.above_bic:.2f}",
+            )
             for row in found.rows
         ],
-        title="The same rows, the least AIC first", right=(2, 3, 4, 5, 6, 7, 8),
-    )  # fmt: skip
+        title="The same rows, the least AIC first",
+        right=(2, 3, 4, 5, 6, 7, 8),
+    )
     if found.tests:
         console.table(
             ("within", "the larger", "added", "fall of -2LL", "degrees", "p", "note"),
             [
-                (test.small, test.large, ", ".join(test.added), f"{test.difference:.2f}", len(test.added), number(test.p, 2), test.note)
+                (
+                    test.small,
+                    test.large,
+                    ", ".join(test.added),
+                    f"{test.difference:.2f}",
+                    len(test.added),
+                    number(test.p, 2),
+                    test.note,
+                )
                 for test in found.tests
             ],
-            title="Likelihood-ratio tests", right=(3, 4, 5), words=(6,),
-        )  # fmt: skip
+            title="Likelihood-ratio tests",
+            right=(3, 4, 5),
+            words=(6,),
+        )

@@ -33,6 +33,8 @@ Examples:
   vein2vein simulate patient.toml --product tisagenlecleucel --dose 3.1e6/kg --seed 3
   vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --seed 7 --json
   vein2vein simulate patient.toml --product tisagenlecleucel --repeat 200 --parameters posterior
+  vein2vein simulate --fit vein2vein-results/study-stein_2019 --repeat 500
+  vein2vein simulate --fit first --dose 0:320,24:160 --until 72 --covariate WT=80
 """
 
 
@@ -52,9 +54,16 @@ Examples:
     help="Patients who share what is known of this one.",
 )
 @options.parameters("typical", "each patient is then under one of them.")
+@click.option("--fit", "fitted", type=options.PATH, metavar="FOLDER",
+              help="Simulate new patients from a fit ('vein2vein fit'); --dose is then TIME:AMOUNT[:RATE],...")
+@click.option("--until", type=float, metavar="TIME", help="With --fit: last time (default: the last of the study).")
+@click.option("--covariate", "covariates", multiple=True, metavar="NAME=VALUE",
+              help="With --fit: of all new patients; others are drawn from the study.")
+@click.option("--draws", type=click.IntRange(0, 10_000), default=100, show_default=True, metavar="N",
+              help="With --fit: draws of the estimates for the bands; 0: none.")
 @options.out_folder("Folder for report and figure (default: vein2vein-results/<patient>-<product>-seed<S>).")
 @options.init("Write an example patient to start from")
-@options.for_machines("progress, parameters, step, day, report")
+@options.for_machines("progress, parameters, step, day, report; with --fit note, row, file, report")
 @options.quiet("No progress and no tables; only where the report is.")
 @options.force
 def command(
@@ -66,6 +75,10 @@ def command(
     seed: int,
     repeat: int,
     parameters: str,
+    fitted: Path | None,
+    until: float | None,
+    covariates: tuple[str, ...],
+    draws: int,
     out: Path | None,
     init: Path | None,
     for_machines: bool,
@@ -77,6 +90,15 @@ def command(
     PATIENT.TOML says what is known of the patient; --init writes an example. Shows what happened at each step and the
     days around the infusion, and writes a figure and a report.
     """
+    if fitted is not None:
+        from vein2vein.cli.simulate_fit import simulate_fit
+
+        simulate_fit(
+            fitted, dose, until, covariates, draws, seed, repeat, out, for_machines=for_machines, quiet=quiet,
+            force=force,
+        )
+        return
+    options.needs("--fit", "until", "covariates", "draws")
     if init is not None:
         from vein2vein.therapy import patient as patients
 

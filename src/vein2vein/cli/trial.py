@@ -239,10 +239,8 @@ def _results(
         files = {"Results": Path(stored.result())}
     if export == "nonmem":
         from vein2vein.io.study.trial_data import write_nonmem
-        from vein2vein.io.study.write import key_of
 
         files["NONMEM data set"] = Path(write_nonmem(result, folder / NONMEM))
-        files["Key to its numbers"] = key_of(folder / NONMEM)
     files["Report"] = write_text(folder / REPORT, text, force=force)
     return result, files
 

@@ -19,8 +19,14 @@ Examples:
 
 @click.command("vpc", cls=options.Command, epilog=EXAMPLES)
 @click.argument("folder", type=options.PATH, metavar="FOLDER")
-@click.option("--studies", type=click.IntRange(100, 100_000), default=1000, show_default=True, metavar="N",
-              help="Studies drawn from the fit.")  # fmt: skip
+@click.option(
+    "--studies",
+    type=click.IntRange(100, 100_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Studies drawn from the fit.",
+)
 @click.option("--plain", is_flag=True, help="Values as they are, not corrected by the typical prediction.")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed of the drawn studies (default: the fit's).")
 @options.out_folder("Folder for page and table (default: the fit's own).")
@@ -28,12 +34,21 @@ Examples:
 @options.quiet("Only where the page is.")
 @options.force
 def command(
-    folder: Path, studies: int, plain: bool, seed: int | None, out: Path | None, for_machines: bool, quiet: bool, force: bool
-) -> None:  # fmt: skip
+    folder: Path,
+    studies: int,
+    plain: bool,
+    seed: int | None,
+    out: Path | None,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
     """Draw the visual predictive check of a fit.
 
-    FOLDER is that of a fit ('vein2vein fit'). Percentiles of what was observed stand over those of the same study drawn anew
-    from the fit, corrected by the typical prediction; the share of rows below the limit and who is still followed stand below.
+    FOLDER is that of a fit ('vein2vein fit'). Percentiles of what was observed stand over those of the same study
+    drawn anew
+    from the fit, corrected by the typical prediction; the share of rows below the limit and who is still followed
+    stand below.
     """
     from vein2vein.inference.diagnostics.vpc import vpc, vpc_rows
     from vein2vein.inference.population.folder import read_fit
@@ -52,7 +67,13 @@ def command(
         console.say(f"warning: the fit is {fit.verdict[0]}", stderr=True)
     for panel in found.panels:
         if for_machines:
-            console.emit("check", endpoint=panel.endpoint, outside=panel.outside, compared=panel.compared, text=vpc_headline(panel))
+            console.emit(
+                "check",
+                endpoint=panel.endpoint,
+                outside=panel.outside,
+                compared=panel.compared,
+                text=vpc_headline(panel),
+            )
         elif not quiet:
             said = vpc_headline(panel)
             console.say(f"{said[:1].upper()}{said[1:]}.")

@@ -33,6 +33,7 @@ from vein2vein.therapy.patient import patient_from_card
 from vein2vein.therapy.product import read_product
 
 MANIFEST = "manifest.json"
+COLUMNS = "columns of a data set"
 DATA_SET = " data set"  # how the kind of a population data set ends
 EXPLORED = "cellular kinetics without a model: vein2vein explore"
 COUNTED = ("rows", "names not known", "nothing measured", "columns not read", "rows of no use")
@@ -76,9 +77,9 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "vein2vein monitor, respond and check (--mapping)",
     ),
     (
-        "columns of a data set",
+        COLUMNS,
         ("time", "endpoint", "dose", "codes", "missing", "dv"),
-        "vein2vein check, explore and fit, as NAME.columns.toml beside the data set NAME.csv",
+        "vein2vein check and explore",
     ),
     (
         "policy",
@@ -227,7 +228,7 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
         "criteria": lambda: read_edition(card),
         "policy": lambda: read_policy(path),
         "mapping of a record": lambda: mapping_from_card(card),
-        "columns of a data set": lambda: columns_from_card(card),
+        COLUMNS: lambda: columns_from_card(card),
         **{name: lambda reader=reader: reader(path) for name, reader in readers.items()},
     }
     if not kind:
@@ -244,6 +245,8 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
             readings[kind]()
     except InputError as problem:
         return CheckReport(str(path), kind, False, problems=(_aside(path, problem),))
+    if kind == COLUMNS:
+        notes = ("goes with the data set of the same name: NAME.columns.toml for NAME.csv",)
     if kind not in (*readings, "patient card"):
         notes = ("its fields were not checked here; the command that uses it does",)
     return CheckReport(str(path), kind, True, (use,), (), notes)

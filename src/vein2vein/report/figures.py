@@ -50,6 +50,10 @@ class Picture:
     alt: str
     svg: str
 
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+
 
 def render(
     name: str,

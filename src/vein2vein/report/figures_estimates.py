@@ -38,21 +38,38 @@ def correlation_figure(found: Identifiability) -> Picture | None:
             for j in range(i):
                 if np.isfinite(shown[i, j]):
                     dark = abs(shown[i, j]) > 0.6
-                    axes.text(j, i, f"{shown[i, j]:.2f}".replace("-", "−"), ha="center", va="center", fontsize=size,
-                              color=color("paper" if dark else "ink"), weight="bold" if abs(shown[i, j]) > TIED else "normal")  # fmt: skip
+                    axes.text(
+                        j,
+                        i,
+                        f"{shown[i, j]:.2f}".replace("-", "−"),
+                        ha="center",
+                        va="center",
+                        fontsize=size,
+                        color=color("paper" if dark else "ink"),
+                        weight="bold" if abs(shown[i, j]) > TIED else "normal",
+                    )
         axes.set_xticks(range(n), found.names, rotation=60, ha="right")
         axes.set_yticks(range(n), found.names)
         axes.grid(visible=False)
         figure.colorbar(image, ax=axes, label="Correlation of two estimates (no unit)", shrink=0.8)
 
-    tied = [f"{b} and {a} {table[i, j]:.2f}" for i, a in enumerate(found.names) for j, b in enumerate(found.names[:i])
-            if abs(table[i, j]) > TIED]  # fmt: skip
+    tied = [
+        f"{b} and {a} {table[i, j]:.2f}"
+        for i, a in enumerate(found.names)
+        for j, b in enumerate(found.names[:i])
+        if abs(table[i, j]) > TIED
+    ]
     side = 1.8 + 0.42 * n
     return render(
-        "correlations", "Correlations of the estimates",
-        f"Table of correlations; beyond {TIED}: {', '.join(tied) or 'none'}.", draw, height=side, width=side + 1.6,
-        caption=f"From the covariance of the estimates; bold beyond {TIED}: two numbers of which the data know a combination only.",
-    )  # fmt: skip
+        "correlations",
+        "Correlations of the estimates",
+        f"Table of correlations; beyond {TIED}: {', '.join(tied) or 'none'}.",
+        draw,
+        height=side,
+        width=side + 1.6,
+        caption=f"From the covariance of the estimates; bold beyond {TIED}: two numbers of which the data know a "
+        "combination only.",
+    )
 
 
 def profiles_figure(found: Sequence[Profile]) -> Picture | None:
@@ -64,7 +81,14 @@ def profiles_figure(found: Sequence[Profile]) -> Picture | None:
         grid = np.atleast_1d(figure.subplots(1, len(found), squeeze=False)).ravel()
         for axes, one in zip(grid, found):
             above = one.minus_two_ll - one.minus_two_ll.min()
-            axes.errorbar(one.omega, above, yerr=one.error, color=color("blue"), marker="o", markersize=look("figure", "small_mark"))
+            axes.errorbar(
+                one.omega,
+                above,
+                yerr=one.error,
+                color=color("blue"),
+                marker="o",
+                markersize=look("figure", "small_mark"),
+            )
             axes.axhline(3.84, color=color("vermilion"), linestyle=(0, (4, 3)), linewidth=2 * look("figure", "thin"))
             axes.set_title(one.parameter)
             axes.set_xlabel(f"omega_{one.parameter}, held (SD, Gaussian scale)")
@@ -72,8 +96,13 @@ def profiles_figure(found: Sequence[Profile]) -> Picture | None:
             axes.set_ylim(-1, max(8.0, min(30.0, float(above.max()) * 1.1)))
 
     return render(
-        "profiles", "Profiles of spreads", "; ".join(one.text for one in found) + ".", draw, height=3.0,
+        "profiles",
+        "Profiles of spreads",
+        "; ".join(one.text for one in found) + ".",
+        draw,
+        height=3.0,
         width=min(look("figure", "width"), 3.6 * len(found) + 0.8),
-        caption="−2 log-likelihood with the spread held, everything else fitted anew (bars: Monte Carlo error). Dashed: 3.84 above the "
+        caption="−2 log-likelihood with the spread held, everything else fitted anew (bars: Monte Carlo error). "
+        "Dashed: 3.84 above the "
         f"least, the 95 % interval. {'. '.join(one.text for one in found)}.",
-    )  # fmt: skip
+    )

@@ -76,7 +76,7 @@ def percentiles_figure(found: Exploration, groups: list[Group], key: str = "") -
             for group, band in shown:
                 _band(axes, band, hues[group.label], _titled(group), end)
         _axes_names(found, list(grid), len(ends), ends)
-        if len(shown) > 1:
+        if groups[0].by:
             grid[-1].legend()
 
     said = "; ".join(_in_words(found, group, band) for group, band in shown)

@@ -1,6 +1,7 @@
 """Figures of a population fit: traces of the estimators, what was observed against what is predicted, residuals."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 # (the plotting library types the options of its methods in part only)
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy import special
 
 from vein2vein.inference.diagnostics.npde import Npde
 from vein2vein.inference.population.estimates import units_of
@@ -60,15 +61,19 @@ def log_both(axes: Axes) -> None:
     log_axis(axes)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_power))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, _: int) -> str:
+    return power_of_ten(value)
 
 
 def traces_figure(fit: Fit) -> Picture | None:
     """The estimates of each iteration, every seed in its own hue, with the end of exploring."""
     if len(fit.trace) < 2 or not fit.burn_in:
         return None
-    values, moving = _trace(fit, fit.trace), []
+    values, moving = _trace(fit, fit.trace), list[int]()
     for k in range(len(fit.trace_names)):
         if np.ptp(values[:, k]) > 0:
             moving.append(k)
@@ -94,12 +99,15 @@ def traces_figure(fit: Fit) -> Picture | None:
 
     seeds = f"{1 + len(others)} seeds, one hue each" if others else "one seed; --seeds 3 lays three over each other"
     return render(
-        "traces", "Traces of the estimates",
-        f"Line of each estimate over {len(fit.trace)} iterations, dashed line at iteration {fit.burn_in}.", draw,
+        "traces",
+        "Traces of the estimates",
+        f"Line of each estimate over {len(fit.trace)} iterations, dashed line at iteration {fit.burn_in}.",
+        draw,
         height=0.5 + 1.55 * lines,
-        caption=f"SAEM, {seeds}. Dashed: the end of exploring; from there on the estimates are averages. Typical values "
+        caption=f"SAEM, {seeds}. Dashed: the end of exploring; from there on the estimates are averages. "
+        "Typical values "
         "on the natural scale, spreads as SDs on the Gaussian scale.",
-    )  # fmt: skip
+    )
 
 
 def _trace(fit: Fit, trace: Floats) -> Floats:
@@ -125,73 +133,128 @@ def observed_figure(fit: Fit, seen: Predictions) -> Picture:
             values = np.concatenate([seen.value[of], seen.population[of], seen.individual[of]])
             logarithmic = is_logarithmic(fit, name, values[np.isfinite(values)])
             for axes, predicted, what in zip(grid[e], (seen.population, seen.individual), ("population", "individual")):
-                _against(axes, predicted[of], seen.value[of], seen.censored[of], logarithmic, color(HUES[e % len(HUES)]))
+                _against(
+                    axes, predicted[of], seen.value[of], seen.censored[of], logarithmic, color(HUES[e % len(HUES)])
+                )
                 axes.set_xlabel(value_name(fit, name, f"{name}, {what} prediction"))
             grid[e, 0].set_ylabel(value_name(fit, name, f"{name}, observed"))
         if any_censored:
             figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower right", ncols=3)
 
     limits = int((seen.censored != 0).sum())
-    said = f" Open triangles: {limits} rows beyond a limit, drawn at it, with a bar to where the value may lie." if limits else ""
+    said = (
+        f" Open triangles: {limits} rows beyond a limit, drawn at it, with a bar to where the value may lie."
+        if limits
+        else ""
+    )
     return render(
-        "observed", "Observed against predicted",
+        "observed",
+        "Observed against predicted",
         f"Points of {len(seen.value)} rows beside the line where observed equals predicted; left the population's "
         "prediction, right that of each subject.",
-        draw, height=0.6 + 3.9 * lines,
-        caption="Line: observed equals predicted. Left: with random effects of 0; right: with the most likely random effects "
+        draw,
+        height=0.6 + 3.9 * lines,
+        caption="Line: observed equals predicted. Left: with random effects of 0; right: with the most likely random "
+        "effects "
         f"of each subject.{said}",
-    )  # fmt: skip
+    )
 
 
-def _against(axes: Axes, predicted: Floats, value: Floats, censored: NDArray[np.int8], logarithmic: bool, hue: str) -> None:
+def _against(
+    axes: Axes, predicted: Floats, value: Floats, censored: NDArray[np.int8], logarithmic: bool, hue: str
+) -> None:
     known = np.isfinite(predicted) & ((predicted > 0) & (value > 0) if logarithmic else True)
     predicted, value, censored = predicted[known], value[known], censored[known]
     if logarithmic:
         log_both(axes)
     small, thin = look("figure", "small_mark"), look("figure", "thin")
     alpha = look("figure", "visit_alpha") if len(value) > 10 * look("figure", "fewest_for_line") else 1.0
-    ends = [float(min(predicted.min(initial=np.inf), value.min(initial=np.inf))),
-            float(max(predicted.max(initial=-np.inf), value.max(initial=-np.inf)))]  # fmt: skip
+    ends = [
+        float(min(predicted.min(initial=np.inf), value.min(initial=np.inf))),
+        float(max(predicted.max(initial=-np.inf), value.max(initial=-np.inf))),
+    ]
     measured = censored == 0
-    axes.plot(predicted[measured], value[measured], "o", color=hue, markersize=small, markeredgewidth=0, alpha=alpha,
-              label="measured")  # fmt: skip
+    axes.plot(
+        predicted[measured],
+        value[measured],
+        "o",
+        color=hue,
+        markersize=small,
+        markeredgewidth=0,
+        alpha=alpha,
+        label="measured",
+    )
     for side, shape, label in ((1, "v", "below the limit"), (-1, "^", "above the limit")):
         there = censored == side
         if there.any():
-            axes.plot(predicted[there], value[there], shape, color=color("vermilion"), markerfacecolor=color("paper"),
-                      markersize=small + 1, markeredgewidth=2 * thin, label=label)  # fmt: skip
+            axes.plot(
+                predicted[there],
+                value[there],
+                shape,
+                color=color("vermilion"),
+                markerfacecolor=color("paper"),
+                markersize=small + 1,
+                markeredgewidth=2 * thin,
+                label=label,
+            )
             end = (ends[0] if side > 0 else ends[1]) * np.ones(int(there.sum()))
-            axes.vlines(predicted[there], np.minimum(end, value[there]), np.maximum(end, value[there]), linewidth=thin,
-                        color=color("vermilion"), alpha=look("figure", "thin_alpha"))  # fmt: skip
+            axes.vlines(
+                predicted[there],
+                np.minimum(end, value[there]),
+                np.maximum(end, value[there]),
+                linewidth=thin,
+                color=color("vermilion"),
+                alpha=look("figure", "thin_alpha"),
+            )
     axes.plot(ends, ends, color=color("ink"), linewidth=2 * thin, label="observed = predicted")
 
 
 def residuals_figure(fit: Fit, seen: Predictions) -> Picture:
     """Individual weighted residuals over time and prediction, and their quantiles."""
     return _residuals(
-        fit, seen, seen.iwres, seen.individual, "iwres", "IWRES", "Individual weighted residuals",
+        fit,
+        seen,
+        seen.iwres,
+        seen.individual,
+        "iwres",
+        "IWRES",
+        "Individual weighted residuals",
         "individual prediction",
         "Observed minus individual prediction, in units of the error of measurement; rows beyond a limit have none. "
         "They shrink where the data of a subject are few. Bands: 95 % of a standard normal distribution; line: running "
         "median.",
-    )  # fmt: skip
+    )
 
 
 def npde_figure(fit: Fit, seen: Predictions, found: Npde) -> Picture:
     """Normalized prediction distribution errors over time and prediction, and their quantiles."""
     return _residuals(
-        fit, seen, found.npde, seen.population, "npde", "NPDE", "Normalized prediction distribution errors",
+        fit,
+        seen,
+        found.npde,
+        seen.population,
+        "npde",
+        "NPDE",
+        "Normalized prediction distribution errors",
         "population prediction",
         f"Place of each row among the same row drawn anew, subjects decorrelated: {found.verdict}. Mean "
-        f"{number(found.mean)}, variance {number(found.variance)}. Rows beyond a limit take a place at random beyond it (open "
+        f"{number(found.mean)}, variance {number(found.variance)}. Rows beyond a limit take a place at random beyond "
+        "it (open "
         "triangles). Band: 95 % of a standard normal distribution; line: running median.",
-    )  # fmt: skip
+    )
 
 
 def _residuals(
-    fit: Fit, seen: Predictions, values: Floats, predicted: Floats, key: str, short: str, title: str, what: str,
+    fit: Fit,
+    seen: Predictions,
+    values: Floats,
+    predicted: Floats,
+    key: str,
+    short: str,
+    title: str,
+    what: str,
     caption: str,
-) -> Picture:  # fmt: skip
+) -> Picture:
     names = seen.endpoints
 
     def draw(figure: Figure) -> None:
@@ -202,7 +265,7 @@ def _residuals(
             for axes, at, label in (
                 (grid[e, 0], seen.time[of], time_name(fit)),
                 (grid[e, 1], predicted[of], value_name(fit, name, f"{name}, {what}")),
-            ):  # fmt: skip
+            ):
                 positive = bool((at > 0).all()) and label != time_name(fit) and is_logarithmic(fit, name, at)
                 if positive:
                     _log_x(axes)
@@ -212,9 +275,14 @@ def _residuals(
             _quantiles(grid[e, 2], values[of], hue, short)
 
     return render(
-        key, title, f"{short} of {int(np.isfinite(values).sum())} rows over time and over the {what}, and their quantiles against "
-        "those of a standard normal distribution.", draw, height=0.2 + 2.9 * len(names), caption=caption,
-    )  # fmt: skip
+        key,
+        title,
+        f"{short} of {int(np.isfinite(values).sum())} rows over time and over the {what}, and their quantiles against "
+        "those of a standard normal distribution.",
+        draw,
+        height=0.2 + 2.9 * len(names),
+        caption=caption,
+    )
 
 
 def _log_x(axes: Axes) -> None:
@@ -222,30 +290,39 @@ def _log_x(axes: Axes) -> None:
 
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(base=10.0, numticks=6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_power))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _cloud(axes: Axes, at: Floats, values: Floats, marked: Flags, hue: str) -> None:
     small, thin = look("figure", "small_mark"), look("figure", "thin")
-    edge = float(ndtri(0.975))
+    edge = float(special.ndtri(0.975))
     axes.axhspan(-edge, edge, color=color("faint"), alpha=0.5, linewidth=0)
     axes.axhline(0, color=color("ink"), linewidth=2 * thin)
     alpha = look("figure", "visit_alpha") if len(values) > 10 * look("figure", "fewest_for_line") else 1.0
     axes.plot(at[~marked], values[~marked], "o", color=hue, markersize=small, markeredgewidth=0, alpha=alpha)
-    axes.plot(at[marked], values[marked], "v", color=color("vermilion"), markerfacecolor=color("paper"), markersize=small,
-              markeredgewidth=2 * thin, alpha=alpha)  # fmt: skip
+    axes.plot(
+        at[marked],
+        values[marked],
+        "v",
+        color=color("vermilion"),
+        markerfacecolor=color("paper"),
+        markersize=small,
+        markeredgewidth=2 * thin,
+        alpha=alpha,
+    )
     order = np.argsort(at, kind="stable")
     pieces = [one for one in np.array_split(order, max(1, min(10, len(order) // 8))) if len(one)]
-    axes.plot([np.median(at[one]) for one in pieces], [np.median(values[one]) for one in pieces], color=color("vermilion"))
+    axes.plot(
+        [np.median(at[one]) for one in pieces], [np.median(values[one]) for one in pieces], color=color("vermilion")
+    )
 
 
 def _quantiles(axes: Axes, values: Floats, hue: str, short: str) -> None:
     ordered = np.sort(values)
-    theory = ndtri((np.arange(len(ordered)) + 0.5) / max(len(ordered), 1))
+    theory: Floats = np.asarray(special.ndtri((np.arange(len(ordered)) + 0.5) / max(len(ordered), 1)))
     axes.plot(theory, ordered, "o", color=hue, markersize=look("figure", "small_mark"), markeredgewidth=0)
     ends = [float(theory.min(initial=-2)), float(theory.max(initial=2))]
     axes.plot(ends, ends, color=color("ink"), linewidth=2 * look("figure", "thin"))
     axes.set_xlabel("Standard normal quantile (SD)")
     axes.set_ylabel(f"{short} (SD)")
-

@@ -1,16 +1,16 @@
 """Figures of subjects of a fit: each one's curve with its band, random effects by draws, covariates beside them."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 # (the plotting library types the options of its methods in part only)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from vein2vein.inference.diagnostics.individual import IndividualFit
 from vein2vein.inference.diagnostics.random_effects import RandomEffects, covariate_values
@@ -21,6 +21,7 @@ from vein2vein.report.look import color, look
 from vein2vein.report.text import number
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -59,16 +60,21 @@ def individuals_figure(fit: Fit, fits: Sequence[IndividualFit], endpoint: str, k
 
     every = len({one.subject for one in fits})
     return render(
-        key, f"Individual fits: {endpoint}",
-        f"Curves of {every} subjects with their rows; a band of 90 % around each.", draw, height=0.8 + 1.75 * lines,
-        caption="Line and band: median and 5 to 95 % of a subject's curve over its conditional distribution (what its own data and "
-        "the population say together), without errors of measurement. Dashed: the typical curve with this subject's covariates "
+        key,
+        f"Individual fits: {endpoint}",
+        f"Curves of {every} subjects with their rows; a band of 90 % around each.",
+        draw,
+        height=0.8 + 1.75 * lines,
+        caption="Line and band: median and 5 to 95 % of a subject's curve over its conditional distribution (what its "
+        "own data and "
+        "the population say together), without errors of measurement. Dashed: the typical curve with this subject's "
+        "covariates "
         "and doses. Open triangles: rows beyond a limit, drawn at it.",
-    )  # fmt: skip
+    )
 
 
-def _together(grid: Sequence[Axes]) -> tuple[list[object], list[str]]:
-    found: dict[str, object] = {}
+def _together(grid: Iterable[Axes]) -> tuple[list[Artist], list[str]]:
+    found: dict[str, Artist] = {}
     for axes in grid:
         for handle, label in zip(*axes.get_legend_handles_labels()):
             found.setdefault(label, handle)
@@ -77,16 +83,34 @@ def _together(grid: Sequence[Axes]) -> tuple[list[object], list[str]]:
 
 def _curve(axes: Axes, one: IndividualFit) -> None:
     thin, small = look("figure", "thin"), look("figure", "small_mark")
-    axes.fill_between(one.time, one.low, one.high, color=color("blue"), alpha=look("figure", "inner_band_alpha"), linewidth=0,
-                      label="5 to 95 %")  # fmt: skip
+    axes.fill_between(
+        one.time,
+        one.low,
+        one.high,
+        color=color("blue"),
+        alpha=look("figure", "inner_band_alpha"),
+        linewidth=0,
+        label="5 to 95 %",
+    )
     axes.plot(one.time, one.median, color=color("blue"), label="subject")
     axes.plot(one.time, one.population, color=color("soft"), linewidth=2 * thin, linestyle=(0, (4, 3)), label="typical")
-    for side, shape, label, face in ((0, "o", "measured", "ink"), (1, "v", "below the limit", "paper"),
-                                     (-1, "^", "above the limit", "paper")):  # fmt: skip
+    for side, shape, label, face in (
+        (0, "o", "measured", "ink"),
+        (1, "v", "below the limit", "paper"),
+        (-1, "^", "above the limit", "paper"),
+    ):
         there = one.censored == side
         if there.any():
-            axes.plot(one.row_time[there], one.row_value[there], shape, color=color("ink" if not side else "vermilion"),
-                      markerfacecolor=color(face), markersize=small, markeredgewidth=2 * thin, label=label)  # fmt: skip
+            axes.plot(
+                one.row_time[there],
+                one.row_value[there],
+                shape,
+                color=color("ink" if not side else "vermilion"),
+                markerfacecolor=color(face),
+                markersize=small,
+                markeredgewidth=2 * thin,
+                label=label,
+            )
 
 
 def effects_figure(fit: Fit, found: RandomEffects) -> Picture | None:
@@ -102,9 +126,17 @@ def effects_figure(fit: Fit, found: RandomEffects) -> Picture | None:
             flat, sd = found.draws[..., k].ravel(), float(found.sd[k])
             if sd > 0:
                 heights, edges = np.histogram(flat, bins=np.linspace(-3.5 * sd, 3.5 * sd, 29), density=True)
-                draw_bars(axes, edges[:-1], edges[1:], heights, facecolor=color("sky"), edgecolor=color("paper"), linewidth=0.4)
+                draw_bars(
+                    axes,
+                    edges[:-1],
+                    edges[1:],
+                    heights,
+                    facecolor=color("sky"),
+                    edgecolor=color("paper"),
+                    linewidth=0.4,
+                )
                 at = np.linspace(-3.5 * sd, 3.5 * sd, 120)
-                axes.plot(at, norm.pdf(at, scale=sd), color=color("ink"))
+                axes.plot(at, np.exp(-0.5 * (at / sd) ** 2) / (sd * np.sqrt(2 * np.pi)), color=color("ink"))
             means = fit.eta_mean[:, k]
             axes.plot(means, np.zeros(len(means)), "|", color=color("vermilion"), markersize=8)
             axes.set_title(f"{name}: shrinkage {100 * found.shrinkage[k]:.0f} %")
@@ -115,11 +147,15 @@ def effects_figure(fit: Fit, found: RandomEffects) -> Picture | None:
 
     told = ", ".join(f"{n} {100 * s:.0f} %" for n, s in zip(found.names, found.shrinkage))
     return render(
-        "effects", "Random effects", f"Histogram of each random effect beside its law; shrinkage {told}.", draw,
+        "effects",
+        "Random effects",
+        f"Histogram of each random effect beside its law; shrinkage {told}.",
+        draw,
         height=0.4 + 2.3 * lines,
-        caption="Bars: draws of all subjects' conditional distributions; line: the law of the population. Ticks: each subject's mean, "
+        caption="Bars: draws of all subjects' conditional distributions; line: the law of the population. Ticks: each "
+        "subject's mean, "
         "which shrinks to 0 where its data say little. Shrinkage: 1 − var(means) / ω² (of the variance).",
-    )  # fmt: skip
+    )
 
 
 def pairs_figure(found: RandomEffects) -> Picture | None:
@@ -137,21 +173,35 @@ def pairs_figure(found: RandomEffects) -> Picture | None:
                 if j >= i:
                     axes.set_visible(False)
                     continue
-                axes.plot(one[:, j], one[:, i], "o", color=color("blue"), markersize=look("figure", "small_mark"), markeredgewidth=0,
-                          alpha=look("figure", "visit_alpha"))  # fmt: skip
+                axes.plot(
+                    one[:, j],
+                    one[:, i],
+                    "o",
+                    color=color("blue"),
+                    markersize=look("figure", "small_mark"),
+                    markeredgewidth=0,
+                    alpha=look("figure", "visit_alpha"),
+                )
                 axes.set_title(f"r = {number(round(float(found.correlation[i, j]), 2), 2)}")
                 if i == q - 1:
                     axes.set_xlabel(f"{found.names[j]} (Gaussian)")
                 if j == 0:
                     axes.set_ylabel(f"{found.names[i]} (Gaussian)")
 
-    strongest = [f"{found.names[j]} and {found.names[i]} {found.correlation[i, j]:.2f}" for i in range(q) for j in range(i)]
+    strongest = [
+        f"{found.names[j]} and {found.names[i]} {found.correlation[i, j]:.2f}" for i in range(q) for j in range(i)
+    ]
     return render(
-        "pairs", "Random effects against each other", f"Scatter of every pair; correlations of all draws: {', '.join(strongest)}.", draw,
-        height=0.6 + 1.6 * (q - 1), width=min(look("figure", "width"), 2.4 * (q - 1) + 1.5),
-        caption="One draw of each subject's conditional distribution; r: correlation over all draws. A correlation here that the fit "
+        "pairs",
+        "Random effects against each other",
+        f"Scatter of every pair; correlations of all draws: {', '.join(strongest)}.",
+        draw,
+        height=0.6 + 1.6 * (q - 1),
+        width=min(look("figure", "width"), 2.4 * (q - 1) + 1.5),
+        caption="One draw of each subject's conditional distribution; r: correlation over all draws. A correlation "
+        "here that the fit "
         "does not know (diagonal Ω) is one to add: [omega] blocks.",
-    )  # fmt: skip
+    )
 
 
 def covariates_figure(fit: Fit, found: RandomEffects) -> Picture | None:
@@ -172,10 +222,14 @@ def covariates_figure(fit: Fit, found: RandomEffects) -> Picture | None:
             at = values[known]
             words = fit.problem.study.covariates[related.covariate].categories
             if words:
-                at = at + 0.12 * np.sin(7 * np.arange(len(at)))  # spread a little, so that points do not hide each other
+                at = at + 0.12 * np.sin(
+                    7 * np.arange(len(at))
+                )  # spread a little, so that points do not hide each other
                 axes.set_xticks(range(len(words)), [word[:12] for word in words])
             axes.axhline(0, color=color("ink"), linewidth=2 * look("figure", "thin"))
-            axes.plot(at, effect[known], "o", color=color("blue"), markersize=look("figure", "small_mark"), markeredgewidth=0)
+            axes.plot(
+                at, effect[known], "o", color=color("blue"), markersize=look("figure", "small_mark"), markeredgewidth=0
+            )
             if not words and len(at) > 2:
                 slope, level = np.polyfit(at, effect[known], 1)
                 ends = np.array([at.min(), at.max()])
@@ -188,9 +242,14 @@ def covariates_figure(fit: Fit, found: RandomEffects) -> Picture | None:
 
     told = "; ".join(f"{r.parameter} with {r.covariate}: p {number(r.p, 2)}" for r in shown)
     return render(
-        "covariates", "Random effects against covariates", f"Scatter of random effects over covariates: {told}.", draw,
+        "covariates",
+        "Random effects against covariates",
+        f"Scatter of random effects over covariates: {told}.",
+        draw,
         height=0.4 + 2.4 * lines,
-        caption=f"The {len(shown)} pairs with the least p of {len(found.related)}; one draw of each subject. p: of the correlation (words: of "
-        "the differences between levels), the median over draws, without correction for how many were looked at. What is in the model "
+        caption=f"The {len(shown)} pairs with the least p of {len(found.related)}; one draw of each subject. p: of "
+        "the correlation (words: of "
+        "the differences between levels), the median over draws, without correction for how many were looked at. What "
+        "is in the model "
         "already should show nothing.",
-    )  # fmt: skip
+    )

@@ -1,4 +1,5 @@
-"""Figures of a visual predictive check: percentiles over their bands, the share below the limit, who is still followed."""
+"""Figures of a visual predictive check: percentiles over their bands, the share below the limit, who is still
+followed."""
 
 # pyright: reportUnknownMemberType=false
 # (the plotting library types the options of its methods in part only)
@@ -16,10 +17,16 @@ from vein2vein.report.look import color, look, unit_name
 from vein2vein.report.text import number
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PERCENTILES = (("10th percentile", "sky", (0, (4, 2))), ("median", "blue", "-"), ("90th percentile", "sky", (0, (4, 2))))
+PERCENTILES = (
+    ("10th percentile", "sky", (0, (4, 2))),
+    ("median", "blue", "-"),
+    ("90th percentile", "sky", (0, (4, 2))),
+)
+BESIDE = " Left: the time in which half of the rows lie, and as much again; right: all of it."
 BANDS = ("sky", "blue", "sky")
 
 
@@ -49,21 +56,31 @@ def vpc_figure(found: Vpc, panel: Panel, key: str = "vpc") -> Picture:
 
     corrected = "Prediction-corrected visual" if panel.corrected else "Visual"
     share = (
-        " Middle: share of rows below the limit, observed (points) in the 90 % interval of the drawn studies." if panel.limited else ""
+        " Middle: share of rows below the limit, observed (points) in the 90 % interval of the drawn studies."
+        if panel.limited
+        else ""
     )
     return render(
-        key, f"{corrected} predictive check of {panel.endpoint}", _words(found, panel), draw, height=5.2 + panel.limited * 1.3,
-        caption=f"Top: 10th, 50th and 90th percentile of what was observed (lines) over the 90 % interval of each in {found.count} "
-        f"studies drawn from the fit (bands; {panel.outside} of {panel.compared} compared percentiles lie outside); dots: "
-        "measured rows. Ticks above the axis: ends of the stretches of time. Percentiles among rows beyond a limit are not drawn."
+        key,
+        f"{corrected} predictive check of {panel.endpoint}",
+        _words(found, panel),
+        draw,
+        height=5.2 + panel.limited * 1.3,
+        caption="Top: 10th, 50th and 90th percentile of what was observed (lines) over the 90 % interval of each in "
+        f"{found.count} "
+        f"studies drawn from the fit (bands; {panel.outside} of {panel.compared} compared percentiles lie "
+        "outside); dots: "
+        "measured rows. Ticks above the axis: ends of the stretches of time. Percentiles among rows beyond a limit "
+        "are not drawn."
         f"{share} Bottom: share of subjects with a row at that time or later; drawn studies have the same visits."
-        f"{' Left: the time in which half of the rows lie, and as much again; right: all of it.' if len(ends) > 1 else ''}",
-    )  # fmt: skip
+        f"{BESIDE if len(ends) > 1 else ''}",
+    )
 
 
 def _words(found: Vpc, panel: Panel) -> str:
     return (
-        f"{panel.outside} of {panel.compared} observed percentiles lie outside of the 90 % interval over {found.count} drawn studies, "
+        f"{panel.outside} of {panel.compared} observed percentiles lie outside of the 90 % interval over "
+        f"{found.count} drawn studies, "
         f"in {len(panel.time)} stretches of time."
     )
 
@@ -80,16 +97,36 @@ def _main(axes: Axes, panel: Panel, end: float) -> None:
         log_axis(axes)
     thin, alpha = look("figure", "thin"), look("figure", "inner_band_alpha")
     near = panel.point_time <= end
-    axes.plot(panel.point_time[near], panel.point_value[near], "o", color=color("soft"), markersize=look("figure", "small_mark") - 1,
-              markeredgewidth=0, alpha=look("figure", "thin_alpha"))  # fmt: skip
+    axes.plot(
+        panel.point_time[near],
+        panel.point_value[near],
+        "o",
+        color=color("soft"),
+        markersize=look("figure", "small_mark") - 1,
+        markeredgewidth=0,
+        alpha=look("figure", "thin_alpha"),
+    )
     for i, ((label, _, style), hue) in enumerate(zip(PERCENTILES, BANDS)):
         low, middle, high = panel.drawn[i]
         drawn = np.isfinite(high)
-        axes.fill_between(panel.time[drawn], np.where(np.isfinite(low[drawn]), low[drawn], _floor(panel)), high[drawn],
-                          color=color(hue), alpha=alpha, linewidth=0)  # fmt: skip
+        axes.fill_between(
+            panel.time[drawn],
+            np.where(np.isfinite(low[drawn]), low[drawn], _floor(panel)),
+            high[drawn],
+            color=color(hue),
+            alpha=alpha,
+            linewidth=0,
+        )
         known = np.isfinite(panel.observed[i])
-        axes.plot(panel.time[known], panel.observed[i][known], color=color("ink"), linestyle=style, marker="o",
-                  markersize=look("figure", "small_mark"), label=f"observed {label}")  # fmt: skip
+        axes.plot(
+            panel.time[known],
+            panel.observed[i][known],
+            color=color("ink"),
+            linestyle=style,
+            marker="o",
+            markersize=look("figure", "small_mark"),
+            label=f"observed {label}",
+        )
         there = np.isfinite(middle)
         axes.plot(panel.time[there], middle[there], color=color(hue), linewidth=2 * thin)
     for last in panel.last[:-1]:
@@ -98,12 +135,12 @@ def _main(axes: Axes, panel: Panel, end: float) -> None:
     axes.set_ylabel(f"{panel.endpoint}{', corrected' if panel.corrected else ''} ({unit})")
 
 
-def _keys(axes: Axes) -> tuple[list[object], list[str]]:
+def _keys(axes: Axes) -> tuple[list[Artist], list[str]]:
     from matplotlib.patches import Patch
 
     drawn = dict(zip(*reversed(axes.get_legend_handles_labels())))
     alpha = look("figure", "inner_band_alpha")
-    kept: dict[str, object] = {
+    kept: dict[str, Artist] = {
         "observed median": drawn["observed median"],
         "observed 10th and 90th percentile": drawn["observed 10th percentile"],
         "drawn: 90 % interval of the median": Patch(color=color("blue"), alpha=alpha),
@@ -120,10 +157,19 @@ def _floor(panel: Panel) -> float:
 
 def _below(axes: Axes, panel: Panel) -> None:
     low, middle, high = 100 * panel.drawn_below
-    axes.fill_between(panel.time, low, high, color=color("orange"), alpha=look("figure", "inner_band_alpha"), linewidth=0)
+    axes.fill_between(
+        panel.time, low, high, color=color("orange"), alpha=look("figure", "inner_band_alpha"), linewidth=0
+    )
     axes.plot(panel.time, middle, color=color("orange"), linewidth=2 * look("figure", "thin"))
-    axes.plot(panel.time, 100 * panel.below, color=color("ink"), marker="v", markerfacecolor=color("paper"),
-              markersize=look("figure", "small_mark"), linewidth=2 * look("figure", "thin"))  # fmt: skip
+    axes.plot(
+        panel.time,
+        100 * panel.below,
+        color=color("ink"),
+        marker="v",
+        markerfacecolor=color("paper"),
+        markersize=look("figure", "small_mark"),
+        linewidth=2 * look("figure", "thin"),
+    )
     axes.set_ylabel("Below limit (%)")
     axes.set_ylim(-4, 104)
 
@@ -141,7 +187,11 @@ def vpc_headline(panel: Panel) -> str:
     said = f"{panel.outside} of {panel.compared} percentiles of {panel.endpoint} lie outside of their 90 % interval"
     if not panel.compared:
         return f"no percentile of {panel.endpoint} could be compared"
-    judged = "as many as chance gives" if share <= 0.2 else "more than chance gives: the model misses something, see the figure"
+    judged = (
+        "as many as chance gives"
+        if share <= 0.2
+        else "more than chance gives: the model misses something, see the figure"
+    )
     missed = (panel.below < panel.drawn_below[0]) | (panel.below > panel.drawn_below[2])
     if panel.limited:
         judged += f"; the share below the limit is missed in {number(float(missed.sum()))} of {len(missed)} stretches"

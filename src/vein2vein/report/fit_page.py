@@ -61,8 +61,11 @@ def fit_page(fit: Fit, found: Diagnosis, tables: Sequence[tuple[str, Sequence[Se
         remarks=more,
         what=f"{described_counts(fit.problem.study)}; {method_name(fit)}.",
         checks=[*(vpc_headline(panel) for panel in found.vpc.panels), f"NPDE: {found.npde.verdict}"],
-        groups=[(HEADS[kind], [one for one in fit.estimates if one.kind == kind]) for kind in SECTIONS
-                if any(one.kind == kind for one in fit.estimates)],
+        groups=[
+            (HEADS[kind], [one for one in fit.estimates if one.kind == kind])
+            for kind in SECTIONS
+            if any(one.kind == kind for one in fit.estimates)
+        ],
         unit_name=unit_name,
         likelihood=likelihood_rows(fit),
         doubts=[one.text for one in found.identifiability.doubts],
@@ -71,13 +74,14 @@ def fit_page(fit: Fit, found: Diagnosis, tables: Sequence[tuple[str, Sequence[Se
         tables=tables,
         notes=fit.notes,
         provenance=provenance(fit),
-    )  # fmt: skip
+    )
 
 
 def vpc_page(fit: Fit, found: Vpc) -> str:
     """A visual predictive check as a page of its own."""
     return page.fill(
         "vpc.html.j2",
+        kind="predictive check of a population fit",
         title=f"Predictive check: {fit.problem.model.title or fit.problem.model.name}",
         converged=fit.converged,
         verdict=fit.verdict[0],
@@ -101,15 +105,29 @@ def sections(fit: Fit, found: Diagnosis) -> list[Section]:
         if (own := [one for one in found.individuals if one.endpoint == name])
     ]
     parts: list[tuple[str, str, list[Picture | None]]] = [
-        ("check", "Does the model give data like these?", [*vpc_pictures(found.vpc), npde_figure(fit, found.predictions, found.npde)]),
-        ("residuals", "Observed and predicted", [observed_figure(fit, found.predictions), residuals_figure(fit, found.predictions)]),
+        (
+            "check",
+            "Does the model give data like these?",
+            [*vpc_pictures(found.vpc), npde_figure(fit, found.predictions, found.npde)],
+        ),
+        (
+            "residuals",
+            "Observed and predicted",
+            [observed_figure(fit, found.predictions), residuals_figure(fit, found.predictions)],
+        ),
         ("subjects", "Individual fits", [*individuals]),
-        ("effects", "Random effects", [effects_figure(fit, found.effects), pairs_figure(found.effects),
-                                      covariates_figure(fit, found.effects)]),
-        ("estimates", "What the data tell of the estimates", [correlation_figure(found.identifiability),
-                                                              profiles_figure(found.profiles)]),
+        (
+            "effects",
+            "Random effects",
+            [effects_figure(fit, found.effects), pairs_figure(found.effects), covariates_figure(fit, found.effects)],
+        ),
+        (
+            "estimates",
+            "What the data tell of the estimates",
+            [correlation_figure(found.identifiability), profiles_figure(found.profiles)],
+        ),
         ("traces", "How the estimates were reached", [traces_figure(fit)]),
-    ]  # fmt: skip
+    ]
     return [Section(key, title, tuple(one for one in pictures if one is not None)) for key, title, pictures in parts]
 
 
@@ -149,6 +167,10 @@ def estimate_cells(one: Estimate) -> tuple[str, str, str, str, str, str]:
     """Estimate, SE, RSE, interval, shrinkage and note as they are printed."""
     ends = "" if np.isnan(one.low) else f"{number(one.low)} to {number(one.high)}"
     return (
-        number(one.estimate, 4), number(one.se), "" if np.isnan(one.rse) else f"{one.rse:.0f} %", ends,
-        "" if np.isnan(one.shrinkage) else f"{100 * one.shrinkage:.0f} %", one.note,
-    )  # fmt: skip
+        number(one.estimate, 4),
+        number(one.se),
+        "" if np.isnan(one.rse) else f"{one.rse:.0f} %",
+        ends,
+        "" if np.isnan(one.shrinkage) else f"{100 * one.shrinkage:.0f} %",
+        one.note,
+    )

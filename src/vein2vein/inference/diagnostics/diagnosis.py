@@ -63,31 +63,44 @@ def diagnose(fit: Fit, *, count: int = STUDIES, profiles: tuple[Profile, ...] = 
     """
     drawn = redraw(fit, count=count)
     return Diagnosis(
-        fit.predict(), npde_of(fit, drawn), vpc_of(fit, drawn),
-        tuple(individual_fits(fit, fit.population.layout.subjects[:MOST_CURVES])), random_effects(fit),
-        identifiability(fit), profiles,
-    )  # fmt: skip
+        fit.predict(),
+        npde_of(fit, drawn),
+        vpc_of(fit, drawn),
+        tuple(individual_fits(fit, fit.population.layout.subjects[:MOST_CURVES])),
+        random_effects(fit),
+        identifiability(fit),
+        profiles,
+    )
 
 
 def prediction_table(fit: Fit, found: Diagnosis) -> Mapping[str, NDArray[np.generic]]:
-    """One row of each observation, under NONMEM's names: ID TIME DV PRED IPRED IWRES NPDE CENS DVID and covariates that stand
-    still."""
+    """A row for each observation, as NONMEM's tables name their columns, with the covariates that stand still."""
     seen = found.predictions
     study = fit.problem.study
     codes = {one.name: one.code for one in study.endpoints}
-    subjects, endpoints = np.array(seen.subjects, dtype=np.str_), np.array([codes[n] for n in seen.endpoints], dtype=np.str_)
+    subjects, endpoints = (
+        np.array(seen.subjects, dtype=np.str_),
+        np.array([codes[n] for n in seen.endpoints], dtype=np.str_),
+    )
     columns: dict[str, NDArray[np.generic]] = {
-        "ID": subjects[seen.subject], "TIME": seen.time, "DV": seen.value, "PRED": seen.population,
-        "IPRED": seen.individual, "IWRES": seen.iwres, "NPDE": found.npde.npde, "CENS": seen.censored.astype(np.int64),
+        "ID": subjects[seen.subject],
+        "TIME": seen.time,
+        "DV": seen.value,
+        "PRED": seen.population,
+        "IPRED": seen.individual,
+        "IWRES": seen.iwres,
+        "NPDE": found.npde.npde,
+        "CENS": seen.censored.astype(np.int64),
         "DVID": endpoints[seen.endpoint],
-    }  # fmt: skip
+    }
     place = {name: i for i, name in enumerate(study.subjects)}
     of = np.array([place[name] for name in seen.subjects])[seen.subject]
     for name, one in study.covariates.items():
         if one.constant is not None and name.upper() not in columns:
             values = one.constant[of]
-            columns[name] = values if not one.categories else np.array(
-                [one.categories[int(v)] if v == v else "" for v in values], dtype=np.str_
-            )  # fmt: skip
+            columns[name] = (
+                values
+                if not one.categories
+                else np.array([one.categories[int(v)] if v == v else "" for v in values], dtype=np.str_)
+            )
     return columns
-

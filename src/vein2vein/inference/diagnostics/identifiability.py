@@ -77,9 +77,15 @@ def identifiability(fit: Fit) -> Identifiability:
         doubts += _flat([fit.theta_names[i] for i in of], values, vectors)
         lost = [fit.theta_names[i] for i in np.flatnonzero(~known)]
         if lost:
-            doubts.append(Doubt("no error", tuple(lost), np.nan,
-                                f"no standard error is known of {', '.join(lost)}: the information is singular; hold one "
-                                "of them, or take one out."))  # fmt: skip
+            doubts.append(
+                Doubt(
+                    "no error",
+                    tuple(lost),
+                    np.nan,
+                    f"no standard error is known of {', '.join(lost)}: the information is singular; hold one "
+                    "of them, or take one out.",
+                )
+            )
     doubts = [*_exchangeable(fit), *_at_bounds(fit), *doubts, *_hardly_known(fit), *_shrunken(fit)]
     return Identifiability(fit.theta_names, correlation, values, tuple(doubts))
 
@@ -89,42 +95,64 @@ def _tied(fit: Fit, correlation: Floats) -> Iterator[Doubt]:
         for j, b in enumerate(fit.theta_names[:i]):
             r = float(correlation[i, j])
             if abs(r) > TIED:
-                yield Doubt("tied", (b, a), r, f"{b} and {a} cannot be told apart (correlation {r:.3f}): only a combination of "
-                            "the two is known; hold one of them, or take one out.")  # fmt: skip
+                yield Doubt(
+                    "tied",
+                    (b, a),
+                    r,
+                    f"{b} and {a} cannot be told apart (correlation {r:.3f}): only a combination of "
+                    "the two is known; hold one of them, or take one out.",
+                )
 
 
 def _flat(names: list[str], values: Floats, vectors: Floats) -> Iterator[Doubt]:
     """A direction that three or more estimates share; one of two is a pair, which is told."""
     for value, vector in zip(values, vectors.T):
         share = np.abs(vector)
-        parts = [names[i] for i in np.argsort(-share) if share[i] > 0.3]  # what makes up most of the direction
+        order: list[int] = np.argsort(-share).tolist()
+        parts = [names[i] for i in order if share[i] > 0.3]  # what makes up most of the direction
         if value < 1 - TIED and len(parts) > 2:
-            yield Doubt("flat direction", tuple(parts), float(value),
-                        f"{', '.join(parts)} together are hardly known (eigenvalue {value:.2g} of their correlations): "
-                        "the data know a combination of them only.")  # fmt: skip
+            yield Doubt(
+                "flat direction",
+                tuple(parts),
+                float(value),
+                f"{', '.join(parts)} together are hardly known (eigenvalue {value:.2g} of their correlations): "
+                "the data know a combination of them only.",
+            )
 
 
 def _hardly_known(fit: Fit) -> Iterator[Doubt]:
     for one in fit.estimates:
         if one.kind in ("typical", "omega", "occasion", "residual") and one.rse > HARDLY:
-            yield Doubt("hardly known", (one.name,), one.rse,
-                        f"{one.name} is hardly known (RSE {one.rse:.0f} %); its interval is the better summary.")  # fmt: skip
+            yield Doubt(
+                "hardly known",
+                (one.name,),
+                one.rse,
+                f"{one.name} is hardly known (RSE {one.rse:.0f} %); its interval is the better summary.",
+            )
 
 
 def _shrunken(fit: Fit) -> Iterator[Doubt]:
     for one in fit.estimates:
         if one.kind == "omega" and one.shrinkage > MUCH and not one.fixed:
-            yield Doubt("shrunken", (one.name,), one.shrinkage,
-                        f"{one.name} has a shrinkage of {100 * one.shrinkage:.0f} %: few subjects tell of it, so take its "
-                        "interval from a profile (--profile), and no plot of means for a finding.")  # fmt: skip
+            yield Doubt(
+                "shrunken",
+                (one.name,),
+                one.shrinkage,
+                f"{one.name} has a shrinkage of {100 * one.shrinkage:.0f} %: few subjects tell of it, so take its "
+                "interval from a profile (--profile), and no plot of means for a finding.",
+            )
 
 
 def _at_bounds(fit: Fit) -> Iterator[Doubt]:
     for one in fit.estimates:
         if one.kind == "correlation" and abs(one.estimate) > NEAR:
-            yield Doubt("at a bound", (one.name,), one.estimate,
-                        f"{one.name} is {one.estimate:.3f}, at its bound; explain the two by a covariate, or let one "
-                        "random effect go.")  # fmt: skip
+            yield Doubt(
+                "at a bound",
+                (one.name,),
+                one.estimate,
+                f"{one.name} is {one.estimate:.3f}, at its bound; explain the two by a covariate, or let one "
+                "random effect go.",
+            )
         if one.kind in ("omega", "occasion") and one.estimate == 0:
             yield Doubt("at a bound", (one.name,), 0.0, f"{one.name} came out at 0; take the random effect out.")
         law = fit.problem.parameters.get(one.parameter)
@@ -132,8 +160,12 @@ def _at_bounds(fit: Fit) -> Iterator[Doubt]:
             share = (one.estimate - law.low) / (law.high - law.low)
             if not 1 - NEAR < share < NEAR:
                 end = law.low if share < 0.5 else law.high
-                yield Doubt("at a bound", (one.name,), one.estimate,
-                            f"{one.name} is {one.estimate:.4g}, at its bound {end:g}; hold it there, or widen the bound.")  # fmt: skip
+                yield Doubt(
+                    "at a bound",
+                    (one.name,),
+                    one.estimate,
+                    f"{one.name} is {one.estimate:.4g}, at its bound {end:g}; hold it there, or widen the bound.",
+                )
 
 
 def _exchangeable(fit: Fit) -> Iterator[Doubt]:
@@ -161,9 +193,13 @@ def _exchangeable(fit: Fit) -> Iterator[Doubt]:
                 moved = float(np.nanmax(np.abs(own.predict(swapped)[0] - before)))
             if moved <= max(SAME, 10 * problem.settings.rtol * (not own.closed)) * size:
                 a, b = problem.names[j], problem.names[i]
-                yield Doubt("exchangeable", (a, b), moved / size,
-                            f"{a} and {b} are exchangeable: with their values swapped every prediction is the same, so the "
-                            "data do not say which is which; compare their sum or product between fits, or order them.")  # fmt: skip
+                yield Doubt(
+                    "exchangeable",
+                    (a, b),
+                    moved / size,
+                    f"{a} and {b} are exchangeable: with their values swapped every prediction is the same, so the "
+                    "data do not say which is which; compare their sum or product between fits, or order them.",
+                )
 
 
 def _allowed(fit: Fit, k: int, values: Floats) -> bool:

@@ -1,4 +1,4 @@
-"""Individual fits: each subject's curve with the band of its conditional distribution, and the population's beside it."""
+"""Individual fits: each subject's curve with the band of its conditional distribution beside the population's."""
 
 from __future__ import annotations
 
@@ -105,10 +105,20 @@ def individual_fits(fit: Fit, subjects: Sequence[str] | None = None, *, points: 
             at = np.flatnonzero((dense.layout.course == c) & (dense.layout.endpoint == e))
             found.append(
                 IndividualFit(
-                    own.layout.subjects[i], endpoint, number, grid_time[at], typical[at], median[at], low[at], high[at],
-                    times[rows], value[rows], flags[rows], given,
+                    own.layout.subjects[i],
+                    endpoint,
+                    number,
+                    grid_time[at],
+                    typical[at],
+                    median[at],
+                    low[at],
+                    high[at],
+                    times[rows],
+                    value[rows],
+                    flags[rows],
+                    given,
                 )
-            )  # fmt: skip
+            )
     return found
 
 
@@ -140,11 +150,17 @@ def on_grid(fit: Fit, points: int) -> FitProblem:
     order = np.lexsort((time, course))
     count = len(time)
     dense = Observations(
-        course[order], time[order], np.ones(count), np.concatenate(endpoints)[order], np.zeros(count, dtype=np.int8),
-        np.full(count, np.nan), np.concatenate(occasions)[order], np.full(count, 10**9, dtype=np.int64),
-    )  # fmt: skip
-    natural = {name: replace(one, scale="natural", error="constant", start={}, fixed=False, lloq=None)
-               for name, one in problem.endpoints.items()}  # fmt: skip
+        course[order],
+        time[order],
+        np.ones(count),
+        np.concatenate(endpoints)[order],
+        np.zeros(count, dtype=np.int8),
+        np.full(count, np.nan),
+        np.concatenate(occasions)[order],
+        np.full(count, 10**9, dtype=np.int64),
+    )
+    natural = {
+        name: replace(one, scale="natural", error="constant", start={}, fixed=False, lloq=None)
+        for name, one in problem.endpoints.items()
+    }
     return replace(problem, study=replace(study, observations=dense), endpoints=natural)
-
-

@@ -4,6 +4,7 @@ Where shrinkage is large an omega near 0 is as likely as one twice as large, and
 wrong. The profile's interval holds all values whose -2 log-likelihood lies less than 3.84 above the least.
 """
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from vein2vein.errors import InputError, unknown
 from vein2vein.inference.population.fit import fit as run_fit
@@ -75,9 +76,7 @@ def from_estimates(fit: Fit, **changed: object) -> FitProblem:
     return replace(fit.problem, **values)  # type: ignore[arg-type]
 
 
-def profile(
-    fit: Fit, parameter: str, *, grid: Sequence[float] = GRID, progress: Progress | None = None
-) -> Profile:  # fmt: skip
+def profile(fit: Fit, parameter: str, *, grid: Sequence[float] = GRID, progress: Progress | None = None) -> Profile:
     """Profile the SD of a parameter's random effect.
 
     Parameters
@@ -94,10 +93,12 @@ def profile(
     omegas = np.array([share * estimate for share in grid])
     begun = from_estimates(fit)
     settings = replace(
-        begun.settings, seeds=1, standard_errors=False,
+        begun.settings,
+        seeds=1,
+        standard_errors=False,
         exploring=max(FEWEST_ITERATIONS, int(SHORT * begun.settings.exploring)),
         averaging=max(FEWEST_ITERATIONS, int(SHORT * begun.settings.averaging)),
-    )  # fmt: skip
+    )
     found, errors = np.empty(len(omegas)), np.empty(len(omegas))
     for i, omega in enumerate(omegas.tolist()):
         if progress is not None:
@@ -108,13 +109,13 @@ def profile(
     low, high = interval(omegas, found)
     ends = f"{low:.3g} to {high:.3g}" if np.isfinite(high) else f"above {low:.3g}, with no upper end on the grid"
     text = f"omega_{parameter}: 95 % interval by profile {ends}"
-    text += " (Monte Carlo error of the likelihood up to {:.1f})".format(float(np.max(errors)))
+    text += f" (Monte Carlo error of the likelihood up to {float(np.max(errors)):.1f})"
     return Profile(parameter, omegas, found, errors, low, high, text)
 
 
 def interval(omega: Floats, minus_two_ll: Floats) -> tuple[float, float]:
     """Where the profile crosses the least value plus 3.84, by straight lines; 0 and infinity where it does not."""
-    bound = float(minus_two_ll.min()) + float(stats.chi2.ppf(LEVEL, 1))
+    bound = float(minus_two_ll.min()) + float(special.chdtri(1, 1 - LEVEL))
     at = int(np.argmin(minus_two_ll))
     low, high = 0.0, np.inf
     for i in range(at, 0, -1):

@@ -4,6 +4,8 @@ Rows beyond a limit have no value: they count as lowest (or highest) among those
 and in what was drawn, and a quantile that falls among them is not drawn. Their share is compared for itself.
 """
 
+# pyright: reportUnknownArgumentType=false
+# (the numerical library types what it returns in part only)
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -110,7 +112,10 @@ def vpc(fit: Fit, *, count: int = 500, corrected: bool = True, seed: int | None 
 
 def vpc_of(fit: Fit, drawn: Redrawn, *, corrected: bool = True) -> Vpc:
     """The check of a study that was drawn already."""
-    notes = ["the studies that were drawn have the visits of the one that was observed, so patients leave when they did there"]
+    notes = [
+        "the studies that were drawn have the visits of the one that was observed, so patients leave when they "
+        "did there"
+    ]
     if drawn.lost:
         notes.append(f"{drawn.lost} drawn patients could not be solved; others stand in their places")
     panels = tuple(_panel(fit, drawn, e, corrected) for e in range(len(fit.problem.endpoints)))
@@ -169,11 +174,26 @@ def _panel(fit: Fit, drawn: Redrawn, e: int, corrected: bool) -> Panel:
     name = list(fit.problem.endpoints)[e]
     units = {one.name: one.unit for one in fit.problem.study.endpoints}
     return Panel(
-        name, units.get(name, ""), fit.problem.study.time_unit, corrected, fit.problem.endpoints[name].scale == "log",
-        columns[0], columns[1], columns[2], rows, observed, bands, below, below_drawn,
-        bool(np.isfinite(drawn.lower[of]).any()), time[measured], value[measured], followed(subject, time),
-        int(outside.sum()), int(compared.sum()),
-    )  # fmt: skip
+        name,
+        units.get(name, ""),
+        fit.problem.study.time_unit,
+        corrected,
+        fit.problem.endpoints[name].scale == "log",
+        columns[0],
+        columns[1],
+        columns[2],
+        rows,
+        observed,
+        bands,
+        below,
+        below_drawn,
+        bool(np.isfinite(drawn.lower[of]).any()),
+        time[measured],
+        value[measured],
+        followed(subject, time),
+        int(outside.sum()),
+        int(compared.sum()),
+    )
 
 
 def _ranked(value: Floats, low: NDArray[np.bool_], high: NDArray[np.bool_]) -> Floats:
@@ -206,9 +226,14 @@ def vpc_rows(found: Vpc) -> list[dict[str, object]]:
     for panel in found.panels:
         for j in range(len(panel.time)):
             row: dict[str, object] = {
-                "endpoint": panel.endpoint, "unit": panel.unit, "corrected": int(panel.corrected), "time": float(panel.time[j]),
-                "first": float(panel.first[j]), "last": float(panel.last[j]), "rows": int(panel.rows[j]),
-            }  # fmt: skip
+                "endpoint": panel.endpoint,
+                "unit": panel.unit,
+                "corrected": int(panel.corrected),
+                "time": float(panel.time[j]),
+                "first": float(panel.first[j]),
+                "last": float(panel.last[j]),
+                "rows": int(panel.rows[j]),
+            }
             for i, level in enumerate(LEVELS):
                 name = f"p{round(100 * level)}"
                 row[f"{name}_observed"] = _finite(panel.observed[i, j])

@@ -1,12 +1,13 @@
 """Fits of the same rows side by side: AIC, BIC, and likelihood-ratio tests of nested ones."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from vein2vein.errors import InputError
 from vein2vein.inference.population.fitted import Fit
@@ -91,7 +92,8 @@ def compare_fits(fits: Mapping[str, Fit]) -> Comparison:
     Raises
     ------
     InputError
-        Their rows, scales or ways to the likelihood differ, or one has no likelihood: their numbers say nothing about each other.
+        Their rows, scales or ways to the likelihood differ, or one has no likelihood: their numbers say nothing about
+        each other.
     """
     if len(fits) < 2:
         raise InputError(f"found {len(fits)} fit, expected two or more to compare.")
@@ -106,17 +108,33 @@ def compare_fits(fits: Mapping[str, Fit]) -> Comparison:
     least_aic = min(one.aic for one in fits.values())
     least_bic = min(one.bic for one in fits.values())
     rows = [
-        Row(label, one.converged, len(theta_of(one.population)), one.minus_two_ll, one.minus_two_ll_se, one.aic, one.bic,
-            one.aic - least_aic, one.bic - least_bic)
+        Row(
+            label,
+            one.converged,
+            len(theta_of(one.population)),
+            one.minus_two_ll,
+            one.minus_two_ll_se,
+            one.aic,
+            one.bic,
+            one.aic - least_aic,
+            one.bic - least_bic,
+        )
         for label, one in fits.items()
-    ]  # fmt: skip
+    ]
     tests = [_test(a, fits[a], b, fits[b]) for a in labels for b in labels if _within(fits[a], fits[b])]
-    notes = [f"{label} did not converge: its likelihood is no maximum" for label, one in fits.items() if not one.converged]
+    notes = [
+        f"{label} did not converge: its likelihood is no maximum" for label, one in fits.items() if not one.converged
+    ]
     noise = max(one.minus_two_ll_se for one in fits.values())
     if noise > 0.5:
-        notes.append(f"-2 log-likelihood is known to {noise:.1f} only: smaller differences say nothing (more draws: settings, importance)")
+        notes.append(
+            f"-2 log-likelihood is known to {noise:.1f} only: smaller differences say nothing (more draws: settings, "
+            "importance)"
+        )
     if not tests:
-        notes.append("no fit is nested in another (same model, endpoints and a part of the numbers): no likelihood-ratio test")
+        notes.append(
+            "no fit is nested in another (same model, endpoints and a part of the numbers): no likelihood-ratio test"
+        )
     return Comparison(tuple(sorted(rows, key=lambda row: row.aic)), tuple(tests), tuple(notes))
 
 
@@ -151,13 +169,15 @@ def _within(small: Fit, large: Fit) -> bool:
 
 def _laws(fit: Fit) -> list[tuple[str, str]]:
     """What of a problem stays the same in a nested one."""
-    return [(name, fit.problem.parameters[name].law if name in fit.problem.parameters else "") for name in fit.problem.names]
+    return [
+        (name, fit.problem.parameters[name].law if name in fit.problem.parameters else "") for name in fit.problem.names
+    ]
 
 
 def _test(label: str, small: Fit, other: str, large: Fit) -> RatioTest:
     added = tuple(name for name in _sought(large) if name not in _sought(small))
     difference = small.minus_two_ll - large.minus_two_ll
-    p = float(stats.chi2.sf(max(difference, 0.0), len(added)))
+    p = float(special.chdtrc(len(added), max(difference, 0.0)))
     notes: list[str] = []
     if any(name.startswith(("omega2_", "gamma2_")) for name in added):
         notes.append("variances are among the added: the true p is smaller (a half with one of them alone)")

@@ -37,7 +37,7 @@ def by_equations(
     most = int(counts.max())
     first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(int)
     own = problem.names[len(problem.model.parameters) :]  # of doses alone
-    model = derived(problem.model, parameters=problem.names) if own else problem.model
+    model = derived(problem.model, parameters=problem.names, example={}, example_doses=()) if own else problem.model
     if most > 1:
         model = with_spans(model, most)
     levels, changes, notes = _levels(problem, layout, model)

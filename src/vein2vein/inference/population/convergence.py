@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 SIGNIFICANT = 4.0  # t value of a trend that is no chance, of some dozens that are looked at
 DRIFT = 1.0  # SE that it must lead over to matter
+SHORTEST = 50  # iterations of exploring below which no trend can be seen
 SETTLED = 0.5  # SE by which an average may still move in the second half of averaging
 AGREEMENT = 0.2  # SE between the averages of seeds
 LIKELY = (0.05, 0.8)  # accepted shares of walks outside of which their steps were not learned
@@ -100,6 +101,11 @@ def of_saem(
         Names of SDs that the data hardly tell of: seeds may differ on them.
     """
     exploring = population.problem.settings.exploring
+    if exploring < SHORTEST:
+        remarks.failures.append(
+            f"{exploring} iterations of exploring are too few to see whether anything still moves; give {SHORTEST} or "
+            "more (settings: exploring)."
+        )
     moving = drifting(trace[exploring // 2 : exploring], names, errors)
     if moving:
         remarks.failures.append(

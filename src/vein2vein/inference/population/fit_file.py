@@ -37,7 +37,7 @@ from vein2vein.models import catalogue, model_file
 from vein2vein.models.model import Model
 from vein2vein.toml_lines import written
 
-TABLES = ("fit", "data", "parameters", "omega", "endpoints", "doses", "references", "settings")
+TABLES = ("fit", "data", "parameters", "omega", "endpoints", "doses", "references", "settings", "search")
 _WIDE = 30.0  # solver coefficient: largest over least value above which an endpoint is proposed on the log scale
 
 
@@ -227,7 +227,7 @@ def _value(value: Any, defaults: bool) -> Any:
         return {k: _value(v, defaults) for k, v in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, tuple):
         return [_value(one, defaults) for one in cast("tuple[Any, ...]", value)]
-    return value.item() if isinstance(value, np.generic) else value
+    return cast("Any", value).item() if isinstance(value, np.generic) else value
 
 
 def begin(data: str | Path, model: str | Path, *, columns: Columns | None = None) -> str:

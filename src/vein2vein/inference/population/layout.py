@@ -132,7 +132,7 @@ def lay_out(problem: FitProblem) -> Layout:
     of_subject = np.searchsorted(present, study.subject[courses])
     spans, span, occasions = _spans(problem, courses, of_subject, course, time, seen.occasion[kept], given, factor)
     return Layout(
-        tuple(study.subjects[i] for i in present), len(courses), kept, subject, course, span,
+        tuple(study.subjects[int(i)] for i in present), len(courses), kept, subject, course, span,
         chosen[seen.endpoint[kept]], time, _early(course, time, seen.line[kept], given), given, spans, occasions,
         outputs, factor, tuple(notes), courses,
     )  # fmt: skip
@@ -142,11 +142,14 @@ def _time_factor(problem: FitProblem, notes: list[str]) -> float:
     """What the study's times are multiplied by."""
     study = problem.study.time_unit
     model = problem.time_unit or problem.model.time_unit
-    if not study or not model:
-        unit = study or model
-        notes.append(
-            f"time runs in {unit}" if unit else "the unit of time is not known: rates are per that of the data"
-        )
+    if not study and not model:
+        notes.append("the unit of time is not known: rates are per that of the data")
+        return 1.0
+    if not study:
+        notes.append(f"the study does not say its unit of time: it is taken to be that of the model, {model}")
+        return 1.0
+    if not model:
+        notes.append(f"time runs in {study}, as the study's")
         return 1.0
     try:
         factor = convert(1.0, study, model)

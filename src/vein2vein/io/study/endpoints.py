@@ -38,7 +38,7 @@ def endpoints_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: L
     role = next((one for one in ("dvid", "cmt") if any(row.text.get(one) for row in rows)), "")
     codes = [number_text(row.text[role]) if role else "" for row in rows]
     if role == "dvid" and "cmt" in layout:
-        codes = _agreeing(rows, codes, layout, log)
+        _check_compartments(rows, codes, layout, log)
     known = sorted({code for code in codes if code}, key=lambda code: (_order(code), codes.index(code)))
     names = {code: _name(code, role, known, columns) for code in known} or {"": next(iter(columns.endpoint), ONLY)}
     unit_of = _units(rows, codes, names, layout, columns, log)
@@ -57,21 +57,18 @@ def endpoints_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: L
     return Endpoints(listed, tuple(places.get(code, -1) for code in codes))
 
 
-def _agreeing(rows: Sequence[Cells], codes: Sequence[str], layout: Layout, log: Log) -> list[str]:
-    """Codes of DVID; one that stands in two compartments is refused: which of the two columns is right?"""
+def _check_compartments(rows: Sequence[Cells], codes: Sequence[str], layout: Layout, log: Log) -> None:
+    """Refuse a code of DVID that stands in two compartments: which of the two columns is right?"""
     first: dict[str, tuple[str, int]] = {}
-    agreed: list[str] = []
     for row, code in zip(rows, codes):
         compartment = number_text(row.text["cmt"])
-        held, line = first.setdefault(code, (compartment, row.line)) if compartment else (compartment, 0)
+        held, line = first.setdefault(code, (compartment, row.line)) if compartment else ("", 0)
         if code and compartment != held:
             log.aside(
                 row.line, layout.name("cmt"),
                 f"{layout.name('dvid')} {code} was observed in another compartment before: the two columns disagree",
                 compartment, f"{held}, as in line {line}", "correct one, or leave one column out",
             )  # fmt: skip
-        agreed.append(code if compartment == held else "")
-    return [code for code in codes] if len(first) == 0 else agreed
 
 
 def _order(code: str) -> float:

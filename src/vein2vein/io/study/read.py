@@ -191,7 +191,6 @@ class _Walk:
                            "add the samples")  # fmt: skip
         used = {one.course for one, _ in kept} | {one.course for one in self.doses.found}
         order = [course for course in range(len(self.subject_of)) if course in used]
-        order.sort(key=lambda course: self.subject_of[course])
         places = {course: place for place, course in enumerate(order)}
         for one in self.placed:
             one.course = places.get(one.course, -1)

@@ -206,7 +206,7 @@ def _key(
     ]
     lines += [f"time = {{ unit = {written(study.time_unit)} }}"] if study.time_unit else []
     for place in sorted(set(study.observations.endpoint.tolist())):
-        one = study.endpoints[place]
+        one = study.endpoints[int(place)]
         unit = f", unit = {written(one.unit)}" if one.unit else ""
         lines.append(f"endpoint.{_bare(one.name)} = {{ dvid = {endpoints[one.code]}{unit} }}")
     for target, code in targets.items():

@@ -1,0 +1,130 @@
+"""vein2vein simulate --fit: new patients from a population fit, under other doses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vein2vein.cli import console, options
+from vein2vein.cli.console import number
+from vein2vein.errors import InputError
+from vein2vein.files import write_text
+
+if TYPE_CHECKING:
+    from vein2vein.inference.fitted_models.forecast import Forecast, Given
+    from vein2vein.inference.population.fitted import Fit
+
+PAGE, TABLE, FIGURE = "simulation.html", "simulation.csv", "simulation.svg"
+ACTING = ("fitted", "dose", "until", "covariates", "draws", "seed", "repeat", "out", "for_machines", "quiet", "force")
+USUAL_PATIENTS = 200
+SHOWN = 8  # times of the table on the screen
+
+
+def simulate_fit(
+    folder: Path,
+    dose: str | None,
+    until: float | None,
+    covariates: tuple[str, ...],
+    draws: int,
+    seed: int,
+    repeat: int,
+    out: Path | None,
+    *,
+    for_machines: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """The body of the command with ``--fit``."""
+    from vein2vein.inference.fitted_models.forecast import forecast, forecast_rows
+    from vein2vein.inference.population.folder import read_fit
+    from vein2vein.report.csv_text import rows_text
+    from vein2vein.report.figures_forecast import forecast_figure, forecast_page
+
+    options.only("--fit", *ACTING)
+    if (
+        repeat == 1
+        and click.get_current_context().get_parameter_source("repeat") is not click.core.ParameterSource.COMMANDLINE
+    ):
+        repeat = USUAL_PATIENTS
+    doses, known_values = doses_of(dose), covariates_of(covariates)
+    fit = read_fit(folder)
+    place = out or folder
+    console.new_folder(place, (PAGE, TABLE, FIGURE), force=force)
+    known = draws if fit.covariance is not None else 0
+    found = forecast(fit, doses, until=until, patients=repeat, draws=known, covariates=known_values, seed=seed)
+    notes = list(found.notes)
+    if draws and not known:
+        notes.append("the fit has no standard errors, so the bands of what is not known of the estimates are left out")
+    if not fit.converged:
+        notes.append(f"unusual fit: {fit.verdict[0]}"[:400])
+    table = write_text(place / TABLE, rows_text(forecast_rows(found)), force=force)
+    figure = write_text(place / FIGURE, forecast_figure(fit, found).svg, force=force)
+    page = write_text(place / PAGE, forecast_page(fit, found), force=force)
+    console.tell_notes(notes, for_machines=for_machines, quiet=quiet)
+    if for_machines and not quiet:
+        for row in forecast_rows(found):
+            console.emit("row", **row)
+    elif not quiet:
+        _tell(fit, found)
+    console.tell(f"Table: {table}", "file", for_machines, path=table, what="Table")
+    console.tell(f"Figure: {figure}", "file", for_machines, path=figure, what="Figure")
+    console.tell(f"Page: {page}", "report", for_machines, path=page)
+
+
+def _tell(fit: Fit, found: Forecast) -> None:
+    step = max(1, (len(found.time) - 1) // SHOWN)
+    units = {one.name: one.unit for one in fit.problem.study.endpoints}
+    rows = [
+        (
+            name,
+            number(float(found.time[j])),
+            *(
+                console.with_interval(*(float(table[e, i, j]) for table in (found.percentiles, found.low, found.high)))
+                for i in range(3)
+            ),
+            units.get(name, ""),
+        )
+        for e, name in enumerate(found.endpoints)
+        for j in range(0, len(found.time), step)
+    ]
+    console.table(
+        ("endpoint", f"time {fit.problem.study.time_unit}".strip(), "5 %", "median", "95 %", "unit"),
+        rows,
+        title=f"{found.patients} new patients; in brackets 5 to 95 % over {found.draws} draws of the estimates"
+        if found.draws
+        else f"{found.patients} new patients",
+        right=(1,),
+    )
+
+
+def doses_of(text: str | None) -> list[Given]:
+    """Doses of a text: TIME:AMOUNT[:RATE], separated by commas; an amount alone is given at time 0."""
+    from vein2vein.inference.fitted_models.forecast import Given
+
+    found: list[Given] = []
+    for part in (text or "").split(",") if text else []:
+        numbers = part.split(":")
+        try:
+            values = [float(one) for one in numbers]
+        except ValueError:
+            values = []
+        if not 1 <= len(values) <= 3:
+            raise InputError(
+                f"found '{part}', expected TIME:AMOUNT or TIME:AMOUNT:RATE, such as 0:320,24:160.", field="--dose"
+            )
+        values = [0.0, *values] if len(values) == 1 else values
+        found.append(Given(*values))
+    return found
+
+
+def covariates_of(texts: tuple[str, ...]) -> dict[str, float | str]:
+    """Covariates of texts NAME=VALUE."""
+    found: dict[str, float | str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise InputError(f"found '{text}', expected NAME=VALUE, such as WT=70.", field="--covariate")
+        found[name.strip()] = value.strip()
+    return found
