@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import twins
 
+from vein2vein.cli.main import main
 from vein2vein.inference.noncompartmental.explore import explore
 from vein2vein.io.check import check_file
 from vein2vein.web.quick import Quick
@@ -201,16 +202,25 @@ def test_only_bundled_models_are_offered(asked, study, model):
     assert answer.status_code == 422 and "unknown bundled model" in answer.text
 
 
+def wait(asked, job, ready):
+    until = time.monotonic() + 180
+    while not ready((found := told(asked, job))["job"]) and time.monotonic() < until:
+        time.sleep(0.3)
+    return found
+
+
 @pytest.mark.slow
 def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
     wanted = told(asked, f"{study}/fit?model=stein_2019&time_unit=d")["text"]
     for name, value in QUICK.items():
         wanted = re.sub(rf"{name} = \d+", f"{name} = {value}", wanted)
     job = asked.change(f"{study}/fit", {"text": wanted}).headers["location"]
-    until = time.monotonic() + 120
-    while not told(asked, job)["job"]["has_ended"] and time.monotonic() < until:
-        time.sleep(0.3)
-    found = told(asked, job)
+    wait(asked, job, lambda one: one["state"] == "running")
+    asked.change(f"{job}/cancel")
+    assert wait(asked, job, lambda one: one["has_ended"])["job"]["state"] == "canceled"
+    assert told(asked, f"{study}/fit")["fits"][0]["report"] is False and asked.client.get(job).text.count("Go on") == 1
+    asked.change(f"{job}/resume")
+    found = wait(asked, job, lambda one: one["has_ended"])
     assert found["job"]["state"] == "done", found["log"]
     assert {"manifest.json", "report.html", "table.csv", "population.csv", "fit.toml"} <= {
         one["name"] for one in found["files"]
@@ -219,3 +229,15 @@ def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
     (fit,) = told(asked, f"{study}/fit")["fits"]
     assert fit["says"].startswith("not converged") and fit["report"]
     assert "not converged" in asked.client.get(f"{job}/files/report.html?show=true").text
+
+
+def test_what_a_reader_copies_runs(asked, study, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.csv").write_text(STUDY)
+    for address in (study, f"{study}/explore?time_unit=d&by=GROUP&below=M1"):
+        path, _, query = address.partition("?")
+        page = asked.client.get(f"{path}.json", params=query).json()
+        exec(compile(page["python"], "copied", "exec"), {})
+        assert capsys.readouterr().out.startswith("(")
+        assert main([*page["command"].split()[1:], "--quiet"]) == 0 and capsys.readouterr().out
+    assert page["command"] == "vein2vein explore study.csv --by GROUP --time-unit d --below M1"

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 import twins
 
+from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.read import example_record_text, read_record
@@ -199,6 +200,7 @@ def test_a_value_that_contradicts_an_earlier_one_is_refused(fresh):
 def test_decisions_are_rows_with_author_and_time(fresh):
     at = begun(fresh)
     fresh.change(f"{at}/0/round", ROUND)
+    assert f'value="{WHEN}"' in fresh.client.get(f"{at}/0/decide").text, "it is about the last reading"
     for missing, field in (("author", "author"), ("reason", "reason"), ("time", "time"), ("sign", "sign")):
         assert f'id="fault-{field}"' in faults(fresh.change(f"{at}/0/decide", {**DECISION, missing: ""}))
     assert fresh.change(f"{at}/0/decide", DECISION).status_code == 303
@@ -375,3 +377,13 @@ def test_what_is_held_is_forgotten_and_limited(monkeypatch):
     other = held.put(1, 1)
     held.drop(int, other)
     assert held.listed(int) == []
+
+
+def test_what_a_reader_copies_runs(asked, example, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    copied = asked.client.get(f"{example}.json?until=4").json()
+    (tmp_path / "record.csv").write_bytes(asked.client.get(f"{example}/files/record").content)
+    exec(compile(copied["python"], "copied", "exec"), {})
+    assert "Cytokine release" in capsys.readouterr().out
+    assert copied["command"] == "vein2vein monitor record.csv --until 4"
+    assert main([*copied["command"].split()[1:], "--quiet"]) == 0

@@ -16,6 +16,8 @@ from vein2vein.report.handover import handover_page, sheet
 from vein2vein.report.look import look
 from vein2vein.ward.monitor import WardRound, monitor
 from vein2vein.ward.round import Row, day_text, decision_row, patient_rows, round_rows
+from vein2vein.ward.states import day_text as day_words
+from vein2vein.ward.states import moment_text
 from vein2vein.ward.ward_list import in_order, line_of
 from vein2vein.web.doors.jobs import document_text, handed, packed
 from vein2vein.web.doors.ward import DECISION, LIST, ROUND, TITLE
@@ -219,7 +221,8 @@ def _round(there: Opened, key: str, place: int, scale: str, until: str) -> Page:
 def _asked(there: Opened, key: str, place: int, typed: Any, faults: dict[str, str]) -> Page:
     watch = _watch(there, place)
     data = {
-        "key": key, "place": place, "who": told.who(watch), "typed": dict(typed), "faults": faults, "now": _now(),
+        "key": key, "place": place, "who": told.who(watch), "typed": dict(typed), "faults": faults,
+        "now": _now() if watch.infused is not None else "",
         **told.round_asked(watch),
     }  # fmt: skip
     return Page("ward/ask.html.j2", ROUND, data, status=BAD if faults else 200)
@@ -228,7 +231,7 @@ def _asked(there: Opened, key: str, place: int, typed: Any, faults: dict[str, st
 def _decision(there: Opened, key: str, place: int, typed: Any, faults: dict[str, str]) -> Page:
     watch = _watch(there, place)
     data = {
-        "key": key, "place": place, "who": told.who(watch), "typed": dict(typed), "faults": faults, "now": _now(),
+        "key": key, "place": place, "who": told.who(watch), "typed": dict(typed), "faults": faults, "now": _last(watch),
         "dated": watch.infused is not None, **told.decision_asked(),
     }  # fmt: skip
     return Page("ward/decide.html.j2", DECISION, data, status=BAD if faults else 200)
@@ -332,6 +335,14 @@ def _file(there: Opened) -> str:
 def _command(there: Opened, scale: str, until: str) -> str:
     parts = ["vein2vein monitor", _file(there), *([f"--scale {scale}"] if scale != "astct" else [])]
     return " ".join([*parts, *([f"--until {until}"] if until else [])])
+
+
+def _last(watch: WardRound) -> str:
+    """The moment of the last reading, as a field for a time shows it: a decision is about what was read."""
+    if watch.infused is None:
+        return day_words(watch.today)
+    date, _, clock = moment_text(watch.today, watch.infused).partition(" ")
+    return f"{date}T{clock or '00:00'}"
 
 
 def _now() -> str:

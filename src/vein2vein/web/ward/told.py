@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vein2vein.clinic.words import crs_scales
+from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.io.record.record import Record
 from vein2vein.report.monitor_page import monitor_facts
 from vein2vein.therapy.disease import all_diseases
@@ -98,7 +98,9 @@ def list_told(lines: Sequence[WardLine], places: Mapping[int, int]) -> list[Told
             "name": line.name,
             "read": line.last_reading,
             "unread": line.unread,
-            "syndromes": [{"title": one.title, "state": short(one, line.today)} for one in line.acute],
+            "syndromes": [
+                {"title": finding_words(one.name).short, "state": short(one, line.today)} for one in line.acute
+            ],
             "severe": [f"{one.title} {one}" for one in line.other if known(one) >= SEVERE],
             "since": line.since,
             "due": line.due[:MOST_DUE],
