@@ -30,7 +30,7 @@ STUDY = "ID,TIME,AMT,DV,EVID,MDV,CENS,GROUP\n" + "".join(
     )
 )
 NO_DOSE = "ID,TIME,DV,EVID\n1,0,3,0\n1,1,<b>2</b>,0\n"
-QUICK = {"exploring": 20, "averaging": 5, "importance": 100, "draws": 50}
+QUICK = {"exploring": 20, "averaging": 10, "importance": 100, "draws": 50}
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,9 @@ def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
     wanted = told(asked, f"{study}/fit?model=stein_2019&time_unit=d")["text"]
     for name, value in QUICK.items():
         wanted = re.sub(rf"{name} = \d+", f"{name} = {value}", wanted)
-    job = asked.change(f"{study}/fit", {"text": wanted}).headers["location"]
+    answer = asked.change(f"{study}/fit", {"text": wanted})
+    assert answer.status_code == 303, answer.text
+    job = answer.headers["location"]
     wait(asked, job, lambda one: one["state"] == "running")
     asked.change(f"{job}/cancel")
     assert wait(asked, job, lambda one: one["has_ended"])["job"]["state"] == "canceled"
