@@ -93,3 +93,23 @@ def hand() -> ModuleType:
 def journey(hand: ModuleType) -> object:
     """Six patients written by hand, so that every endpoint has an answer one can count."""
     return hand.hand_journey()
+
+
+@pytest.fixture(scope="session")
+def stein() -> ModuleType:
+    """A small study that is made by Stein's closed form."""
+    return _load("stein_study")
+
+
+@pytest.fixture(scope="session")
+def stein_csv(stein: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its file."""
+    return stein.write_csv(tmp_path_factory.mktemp("stein") / "study.csv")
+
+
+@pytest.fixture(scope="session")
+def stein_fit(stein: ModuleType, stein_csv: Path):
+    """A short fit of it, with three seeds."""
+    from vein2vein.report.fitted import fit
+
+    return fit(stein.problem(stein_csv, seeds=2))

@@ -42,10 +42,11 @@ SHELL = [
 
 
 @pytest.mark.parametrize(("page", "block"), PYTHON)
-def test_the_python_of_the_docs_runs(page, block, tmp_path, monkeypatch):
+def test_the_python_of_the_docs_runs(page, block, tmp_path, monkeypatch, stein):
     from vein2vein.therapy.patient import example_patient_text
 
     monkeypatch.chdir(tmp_path)
+    stein.write_csv("study.csv")
     Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
     exec(compile(re.sub(r"patients=\d+", SMALL, block), name_of(page), "exec"), {})
 

@@ -52,6 +52,8 @@ _HOME = {
     "Model": "models.model",
     "State": "models.model",
     "Input": "models.model",
+    "Exponentials": "models.closed_form",
+    "SinceDose": "models.closed_form",
     "find_model": "models.catalogue",
     "find_parameters": "models.catalogue",
     "solve": "engine.solve",

@@ -30,6 +30,7 @@ from vein2vein.io.record.write import write_record as write_record
 from vein2vein.journey.chart import simulate as simulate
 from vein2vein.journey.journey import Journey as Journey
 from vein2vein.models.catalogue import find_model as find_model, find_parameters as find_parameters
+from vein2vein.models.closed_form import Exponentials as Exponentials, SinceDose as SinceDose
 from vein2vein.models.model import Input as Input, Model as Model, State as State
 from vein2vein.parameters import Parameter as Parameter, ParameterSet as ParameterSet
 from vein2vein.runs.store import read_table as read_table, write_trial as write_trial

@@ -85,3 +85,20 @@ def test_each_fold_is_predicted_by_a_card_that_did_not_see_it(car22, shared, mon
     assert len({luck for *_, luck in fitted}) == 2  # no virtual patient stands in two folds by the same luck
     text = "\n".join(lines)
     assert "Prediction:" in text and "fold 2: fitted to 20" in text and "all: " in text
+
+
+def test_the_real_cohort_is_fitted_with_a_lag(shared, tmp_path):
+    folder, script = shared / "data" / "car22_nih_cd22", SCRIPT.with_name("car22_fit.py")
+    if not folder.is_dir() or not script.is_file():
+        pytest.skip(f"the reference data are not at {folder}, or the script is not part of an installed package")
+    spec = importlib.util.spec_from_file_location("car22_fit", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.study_text(folder)
+    assert len({line.split(",")[0] for line in text.splitlines()[1:]}) == 36 and ",0.5,.,0,1," in text
+    told: list[str] = []
+    few = ["--seeds", "1", "--exploring", "60", "--averaging", "30", "--out", str(tmp_path)]
+    assert module.main([str(folder), *few], told.append) == 0
+    lines = "\n".join(told)
+    assert "converged" in lines and "Tlag" in lines and "percentiles of car_t_cells" in lines
+    assert (tmp_path / "fit" / "report.html").is_file() and (tmp_path / "fit" / "model.py").is_file()

@@ -30,7 +30,7 @@ STUDY = "ID,TIME,AMT,DV,EVID,MDV,CENS,GROUP\n" + "".join(
     )
 )
 NO_DOSE = "ID,TIME,DV,EVID\n1,0,3,0\n1,1,<b>2</b>,0\n"
-QUICK = {"exploring": 20, "averaging": 10, "importance": 100, "draws": 50}
+QUICK = {"exploring": 20, "averaging": 10, "importance": 100, "draws": 100}
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,9 @@ def correlation_figure(found: Identifiability) -> Picture | None:
 
         axes = figure.subplots()
         hues = LinearSegmentedColormap.from_list("signs", [color("blue"), color("paper"), color("vermilion")])
-        image = axes.imshow(shown, cmap=hues, vmin=-1, vmax=1)
+        axes.pcolormesh(np.arange(n + 1) - 0.5, np.arange(n + 1) - 0.5, shown, cmap=hues, vmin=-1, vmax=1)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
         size = look("figure", "tiny_size" if n > 8 else "small_size")
         for i in range(n):
             for j in range(i):
@@ -51,7 +53,6 @@ def correlation_figure(found: Identifiability) -> Picture | None:
         axes.set_xticks(range(n), found.names, rotation=60, ha="right")
         axes.set_yticks(range(n), found.names)
         axes.grid(visible=False)
-        figure.colorbar(image, ax=axes, label="Correlation of two estimates (no unit)", shrink=0.8)
 
     tied = [
         f"{b} and {a} {table[i, j]:.2f}"
@@ -67,7 +68,8 @@ def correlation_figure(found: Identifiability) -> Picture | None:
         draw,
         height=side,
         width=side + 1.6,
-        caption=f"From the covariance of the estimates; bold beyond {TIED}: two numbers of which the data know a "
+        caption=f"From the covariance of the estimates; blue below 0, red above, bold beyond {TIED}: two numbers of "
+        "which the data know a "
         "combination only.",
     )
 

@@ -238,9 +238,9 @@ def npde_figure(fit: Fit, seen: Predictions, found: Npde) -> Picture:
         "Normalized prediction distribution errors",
         "population prediction",
         f"Place of each row among the same row drawn anew, subjects decorrelated: {found.verdict}. Mean "
-        f"{number(found.mean)}, variance {number(found.variance)}. Rows beyond a limit take a place at random beyond "
-        "it (open "
-        "triangles). Band: 95 % of a standard normal distribution; line: running median.",
+        f"{number(found.mean)}, variance {number(found.variance)}. Rows beyond a limit are drawn behind it, "
+        "those of a subject together (open triangles). Band: 95 % of a standard normal distribution; line: "
+        "running median.",
     )
 
 

@@ -236,7 +236,7 @@ def test_draws_need_arviz_or_are_taken_as_arrays(make):
     assert found.phi.shape[0] >= 100 and found.phi.shape[1:] == (8, 3)
     assert found.phi.mean(axis=0)[:, 1] == pytest.approx(found.beta[1] + found.eta_mean[:, 1])
     try:
-        import arviz  # noqa: F401
+        import arviz_base  # noqa: F401
     except ImportError:
         with pytest.raises(InputError, match="pip install arviz"):
             found.draws()

@@ -167,7 +167,8 @@ def warfarin_model():
 
     return Model(
         name="warfarin", title="Warfarin and prothrombin complex", source="none",
-        states=[State(n, n, "1", scale=1e-2) for n in ("depot", "gut", "center", "pca")], inputs=[Input("dose", "", "mg")],
+        states=[State(n, n, "1", scale=1e-2) for n in ("depot", "gut", "center", "pca")],
+        inputs=[Input("dose", "", "mg")],
         parameters=["ktr", "ka", "CL", "V", "Emax", "EC50", "kout", "E0"], equations=equations,
         initial=lambda p: {"pca": p.E0}, apply_dose=lambda name, amount, x, p: {"depot": x.depot + amount},
         observables=lambda t, x, p, u: {"cp": x.center / p.V}, time_unit="h",
@@ -203,6 +204,26 @@ def test_warfarin_and_its_effect_together(data, make):
 
 @pytest.mark.slow
 def test_a_second_opinion(theo):
-    """pynlme (MIT), its own SAEM of the same model and data."""
+    """pynlme (MIT): its own SAEM of the same model and data."""
     pynlme = pytest.importorskip("pynlme")
-    assert hasattr(pynlme, "__version__")
+    seen, given = theo.study.observations, theo.study.doses
+    dose = np.zeros(12)
+    dose[given.course] = given.amount
+    rows = np.stack([seen.time, dose[seen.course]], axis=1)
+
+    def curve(phi, x, v):
+        ka, cl, volume = (np.asarray(phi)[..., i] for i in range(3))
+        k = cl / volume
+        return x[:, 1] * ka / volume / (ka - k) * (np.exp(-k * x[:, 0]) - np.exp(-ka * x[:, 0]))
+
+    beta, variance, other, _ = pynlme.nlmefitsa(
+        rows, seen.value, seen.course, None, curve, np.log([1.5, 2.7, 31.0]), ParamTransform=[1, 1, 1], random_state=1,
+        LogLikMethod="is", ComputeStdErrors=True,
+    )  # fmt: skip
+    found = fit(theo)
+    assert logs(found, "ka", "CL", "V") == pytest.approx(beta, abs=0.015)
+    omegas = [found.estimate(f"omega_{n}").estimate for n in ("ka", "CL", "V")]
+    assert omegas == pytest.approx(np.sqrt(np.diag(variance)), rel=0.05)
+    assert found.minus_two_ll == pytest.approx(-2 * other.logl, abs=0.4)
+    errors = [found.estimate(n).se / found.estimate(n).estimate for n in ("ka", "CL", "V")]
+    assert errors == pytest.approx(other.sebeta, rel=0.08)

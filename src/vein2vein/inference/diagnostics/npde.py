@@ -105,7 +105,9 @@ def _completed(fit: Fit, value: Floats, rng: np.random.Generator) -> Floats:
     effects = fit.effects[int(rng.integers(len(fit.effects)))]
     f = own.f(own.mean(point.beta), effects[None])
     found = behind_limits(own.rows, f, point.sigma, rng)[0]
-    return np.where(np.isfinite(found), found, value)
+    behind = np.zeros(len(value), dtype=bool)
+    behind[own.rows.censored] = True
+    return np.where(behind & np.isfinite(found), found, value)
 
 
 def _places(value: Floats, anew: Floats) -> Floats:

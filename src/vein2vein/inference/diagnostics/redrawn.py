@@ -86,6 +86,7 @@ def redraw(fit: Fit, *, count: int = 500, seed: int | None = None) -> Redrawn:
     lost = _without_lost(own, drawn, rng)
     seen, rows = fit.problem.study.observations, own.layout.rows
     value = np.where(own.rows.log, np.exp(own.rows.value), own.rows.value)
+    value = np.where(np.isclose(value, seen.value[rows], rtol=1e-12), seen.value[rows], value)  # without rounding
     still = np.zeros((1, own.subjects, own.effects))
     typical = own.f(own.mean(point.beta), still)[0]
     flags = censored_of(own)

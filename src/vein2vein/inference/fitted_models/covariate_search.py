@@ -22,6 +22,8 @@ from vein2vein.inference.population.theta import theta_of
 from vein2vein.records import described
 
 Progress = Callable[[float, str], None]
+Pair = tuple[str, str]
+"""A parameter and a covariate."""
 SHORT = 0.5  # share of the iterations while candidates are tried: the starts are estimates
 FEWEST_ITERATIONS = 50
 
@@ -111,15 +113,16 @@ def search_covariates(fit: Fit, search: Search | None = None, *, progress: Progr
     """
     search = search or Search()
     tell: Progress = progress or _nobody
+    pairs: list[Pair]
     pairs, tried = _pairs(fit, search)
     if not np.isfinite(fit.minus_two_ll):
         raise InputError(
             "the fit has no likelihood (settings: importance = 0), so covariates cannot be judged; fit it with one."
         )
-    now, step, taken = fit, 0, False
+    now, step = fit, 0
     while pairs:
         step += 1
-        models: list[tuple[tuple[str, str], Fit]] = []
+        models: list[tuple[Pair, Fit]] = []
         for i, (parameter, covariate) in enumerate(pairs):
             tell(i / len(pairs), f"step {step}: {covariate} on {parameter}")
             models.append(

@@ -99,7 +99,7 @@ def forecast(
     InputError
         A covariate or level is unknown, or too many values are asked for.
     """
-    whole("patients", patients, low=10, high=1_000_000)
+    whole("patients", patients, low=5, high=1_000_000)
     whole("draws", draws, low=0, high=10_000)
     whole("points", points, low=2, high=10_000)
     seed = fit.seed if seed is None else seed_of(seed)
@@ -116,9 +116,9 @@ def forecast(
     if fit.problem.omega.occasion is not None:
         notes.append("new patients are simulated within one occasion: what differs between occasions is drawn once")
     normal = rng.standard_normal((1, new.subjects, new.effects))
-    percentiles = _percentiles(fit, new, fit.point, normal, len(time))
+    percentiles = _percentiles(fit, new, fit.point, normal, len(time), patients)
     bands = [
-        _percentiles(fit, new, point, rng.standard_normal(normal.shape), len(time))
+        _percentiles(fit, new, point, rng.standard_normal(normal.shape), len(time), patients)
         for point in (drawn_points(fit, draws, seed) if draws else [])
     ]
     low, high = np.full(percentiles.shape, np.nan), np.full(percentiles.shape, np.nan)
@@ -189,11 +189,17 @@ def _problem(
             raise InputError(f"the fit does not use the covariate {name}; leave it out.", field=f"covariates.{name}")
     present = np.array([study.subjects.index(s) for s in fit.population.layout.subjects])
     picked = present[rng.integers(len(present), size=patients)]
+    picked = np.concatenate(
+        [picked, present]
+    )  # behind them the study's own, not counted: they keep every covariate varying
+    asked, patients = np.arange(len(picked)) < patients, len(picked)
     covariates: dict[str, Covariate] = {}
     for name in dict.fromkeys(used):
         one = study.covariates[name]
         if name in said:
             values = np.full(patients, _level(one, said[name]))
+            if one.constant is not None:
+                values = np.where(asked, values, one.constant[picked])
         elif one.constant is not None:
             values = one.constant[picked]
         else:
@@ -279,7 +285,7 @@ def _level(one: Covariate, value: float | str) -> float:
         raise InputError(f"found '{value}', expected a number.", field=f"covariates.{one.name}") from None
 
 
-def _percentiles(fit: Fit, new: Population, point: Point, normal: Floats, points: int) -> Floats:
+def _percentiles(fit: Fit, new: Population, point: Point, normal: Floats, points: int, patients: int) -> Floats:
     """Percentiles (endpoints, 3, t) of the patients' values."""
     place = {one.name: i for i, one in enumerate(fit.population.coefficients)}
     beta = np.array([point.beta[place[one.name]] if one.name in place else one.start for one in new.coefficients])
@@ -290,7 +296,7 @@ def _percentiles(fit: Fit, new: Population, point: Point, normal: Floats, points
     found = np.empty((len(fit.problem.endpoints), len(LEVELS), points))
     for e in range(len(found)):
         table = f[new.layout.endpoint == e].reshape(new.subjects, points)
-        found[e] = np.nanquantile(table, LEVELS, axis=0)
+        found[e] = np.nanquantile(table[:patients], LEVELS, axis=0)
     return found
 
 

@@ -66,7 +66,7 @@ class Estimate:
 @described
 @dataclass(frozen=True)
 class Fit:
-    """A fit. Arrays: N subjects, q random effects, p parameters, S draws.
+    """A fit. Arrays: N subjects, q random effects, e effects of a subject in all, S draws.
 
     Attributes
     ----------
@@ -210,10 +210,10 @@ class Fit:
             ArviZ is not installed.
         """
         try:
-            arviz: Any = import_module("arviz")
+            arviz: Any = import_module("arviz_base")
         except ImportError:
             raise InputError(
-                "draws for ArviZ need that library, which is not installed; pip install arviz, or take the arrays: phi."
+                "draws for ArviZ need that library, which is not installed; pip install arviz-base, or take the arrays: phi."
             ) from None
         names = self.problem.names
         psi = self.population.psi(self.phi)
