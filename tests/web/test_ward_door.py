@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -9,9 +10,11 @@ import twins
 
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
+from vein2vein.files import WriteError
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.read import example_record_text, read_record
 from vein2vein.ward.monitor import monitor
+from vein2vein.web import static_files
 from vein2vein.web.held import Held
 from vein2vein.web.quick import Quick
 from vein2vein.web.ward.opened import ADDED, Opened
@@ -387,3 +390,28 @@ def test_what_a_reader_copies_runs(asked, example, tmp_path, monkeypatch, capsys
     assert "Cytokine release" in capsys.readouterr().out
     assert copied["command"] == "vein2vein monitor record.csv --until 4"
     assert main([*copied["command"].split()[1:], "--quiet"]) == 0
+
+
+def test_a_full_disk_keeps_the_record_open(fresh, monkeypatch):
+    at = begun(fresh)
+    assert fresh.change(f"{at}/0/round", ROUND).status_code == 303
+    written = []
+
+    def full(path, content, **how):
+        if written:
+            raise WriteError("cannot be written (No space left on device); free some space.", file=path.name)
+        written.append(path)
+        path.write_bytes(content)
+
+    monkeypatch.setattr("vein2vein.web.workspace.write_bytes", full)
+    answer = fresh.change(f"{at}/keep")
+    assert answer.status_code == 507 and "free some space" in answer.text
+    assert written and not list((fresh.settings.workspace / "inputs").iterdir())
+    assert "grade 2" in fresh.client.get(at).text, "it is still open, with its rows"
+
+
+def test_pages_weigh_little(asked, example):
+    for address in ("/ward", example, f"{example}/0/round", f"{example}/0/decide"):
+        page = asked.client.get(address).text
+        files = [static_files.assets()[name] for name in re.findall(r'/static/([^"?]+)\?v=', page)]
+        assert len(page.encode()) + sum(len(one.packed) for one in files) <= 60_000, address

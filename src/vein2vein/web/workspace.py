@@ -215,8 +215,12 @@ class Workspace:
         """
         made, key = now(), new_id()
         folder = make_folder(self.inputs / key)
-        for file, content in files.items():
-            write_bytes(folder / file, content, durable=True)
+        try:
+            for file, content in files.items():
+                write_bytes(folder / file, content, durable=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # all of it or nothing
+            raise
         row = (key, kind, short_name(name, kind), key, _digest(files), made, made)
         with self.database() as database:
             database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
