@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vein2vein.files import make_folder, write_text
+from vein2vein.files import make_folder, write_bytes, write_text
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 0.5
@@ -105,7 +104,7 @@ def main(arguments: list[str] | None = None, say: Callable[[str], object] = prin
     place = make_folder(given.out)
     write_text(place / STUDY, study_text(given.folder), force=True)
     if (HERE / MODEL).resolve() != (place / MODEL).resolve():
-        shutil.copyfile(HERE / MODEL, place / MODEL)
+        write_bytes(place / MODEL, (HERE / MODEL).read_bytes(), force=True)
     text = TEXT.format(
         limit=LIMIT, seed=given.seed, seeds=given.seeds, exploring=given.exploring, averaging=given.averaging
     )

@@ -317,7 +317,7 @@ def test_the_afternoon_of_the_docs_runs_as_it_is_written(tmp_path, monkeypatch, 
     for line in lines:
         words = shlex.split(line)[1:]
         code = main(["20" if word == "200" else "100" if word == "1000" else word for word in words])
-        out, err = capsys.readouterr()
+        _, err = capsys.readouterr()
         assert code in (0, 3), f"{line}: {err}"
         if "--init" in words:
             shorten("fit.toml")

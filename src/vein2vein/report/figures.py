@@ -318,8 +318,8 @@ def mark_level(axes: Axes, name: str) -> None:
     )
 
 
-def log_axis(axes: Axes) -> None:
-    """Make the value axis logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
+def log_axis(axes: Axes, *, horizontal: bool = False) -> None:
+    """Make the value axis, or the horizontal one, logarithmic with plain labels (0.1, 1, 1,000, 10⁶)."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     class Between(LogLocator):
@@ -334,12 +334,16 @@ def log_axis(axes: Axes) -> None:
     def between(value: float, _: int) -> str:
         return f"{value:,g}"
 
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
-    axes.yaxis.set_major_formatter(FuncFormatter(power))
-    axes.yaxis.set_minor_locator(Between(base=10.0, subs=looks("figure", "log_minor")))
-    axes.yaxis.set_minor_formatter(FuncFormatter(between))
-    axes.tick_params(axis="y", which="minor", length=0)
+    if horizontal:
+        axes.set_xscale("log")
+    else:
+        axes.set_yscale("log")
+    axis = axes.xaxis if horizontal else axes.yaxis
+    axis.set_major_locator(LogLocator(base=10.0, numticks=8))
+    axis.set_major_formatter(FuncFormatter(power))
+    axis.set_minor_locator(Between(base=10.0, subs=looks("figure", "log_minor")))
+    axis.set_minor_formatter(FuncFormatter(between))
+    axes.tick_params(axis="x" if horizontal else "y", which="minor", length=0)
 
 
 def day_axis(axes: Axes, last: float | None = None, label: str = "Day after infusion") -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +20,10 @@ from vein2vein.inference.population.laws import to_natural
 from vein2vein.inference.population.predictions import Predictions
 from vein2vein.report.figures import Picture, log_axis, render
 from vein2vein.report.look import color, look, unit_name
-from vein2vein.report.text import number, power_of_ten
+from vein2vein.report.text import number
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -30,6 +32,8 @@ Flags = NDArray[np.bool_]
 
 HUES = ("blue", "vermilion", "green", "orange", "purple", "sky", "ink")
 TIMES = {"d": "days", "h": "hours", "day": "days", "hour": "hours", "hours": "hours", "days": "days"}
+PLAIN = ("blue", "green", "purple", "sky", "ink")
+"""Hues of endpoints beside marks of censored rows and running medians, which are vermilion."""
 WIDE = 50.0  # a range of values beyond which they stand on a logarithmic axis
 
 
@@ -56,17 +60,8 @@ def is_logarithmic(fit: Fit, endpoint: str, values: Floats) -> bool:
 
 def log_both(axes: Axes) -> None:
     """Make both axes logarithmic with plain labels."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     log_axis(axes)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(base=10.0, numticks=8))
-    axes.xaxis.set_major_formatter(FuncFormatter(_power))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _power(value: float, _: int) -> str:
-    return power_of_ten(value)
+    log_axis(axes, horizontal=True)
 
 
 def traces_figure(fit: Fit) -> Picture | None:
@@ -134,12 +129,12 @@ def observed_figure(fit: Fit, seen: Predictions) -> Picture:
             logarithmic = is_logarithmic(fit, name, values[np.isfinite(values)])
             for axes, predicted, what in zip(grid[e], (seen.population, seen.individual), ("population", "individual")):
                 _against(
-                    axes, predicted[of], seen.value[of], seen.censored[of], logarithmic, color(HUES[e % len(HUES)])
+                    axes, predicted[of], seen.value[of], seen.censored[of], logarithmic, color(PLAIN[e % len(PLAIN)])
                 )
                 axes.set_xlabel(value_name(fit, name, f"{name}, {what} prediction"))
             grid[e, 0].set_ylabel(value_name(fit, name, f"{name}, observed"))
         if any_censored:
-            figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower right", ncols=3)
+            figure.legend(*together(grid.ravel()), loc="outside lower right", ncols=3)
 
     limits = int((seen.censored != 0).sum())
     said = (
@@ -158,6 +153,15 @@ def observed_figure(fit: Fit, seen: Predictions) -> Picture:
         "effects "
         f"of each subject.{said}",
     )
+
+
+def together(grid: Iterable[Axes]) -> tuple[list[Artist], list[str]]:
+    """Keys of the legends of several panels, each label once."""
+    found: dict[str, Artist] = {}
+    for axes in grid:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            found.setdefault(label, handle)
+    return list(found.values()), list(found)
 
 
 def _against(
@@ -261,14 +265,14 @@ def _residuals(
         grid = figure.subplots(len(names), 3, squeeze=False, width_ratios=[1.2, 1.2, 1])
         for e, name in enumerate(names):
             of = (seen.endpoint == e) & np.isfinite(values)
-            hue, marked = color(HUES[e % len(HUES)]), seen.censored[of] != 0
+            hue, marked = color(PLAIN[e % len(PLAIN)]), seen.censored[of] != 0
             for axes, at, label in (
                 (grid[e, 0], seen.time[of], time_name(fit)),
                 (grid[e, 1], predicted[of], value_name(fit, name, f"{name}, {what}")),
             ):
                 positive = bool((at > 0).all()) and label != time_name(fit) and is_logarithmic(fit, name, at)
                 if positive:
-                    _log_x(axes)
+                    log_axis(axes, horizontal=True)
                 _cloud(axes, at, values[of], marked, hue)
                 axes.set_xlabel(label)
                 axes.set_ylabel(f"{name}: {short} (SD)" if len(names) > 1 else f"{short} (SD)")
@@ -283,15 +287,6 @@ def _residuals(
         height=0.2 + 2.9 * len(names),
         caption=caption,
     )
-
-
-def _log_x(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(base=10.0, numticks=6))
-    axes.xaxis.set_major_formatter(FuncFormatter(_power))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _cloud(axes: Axes, at: Floats, values: Floats, marked: Flags, hue: str) -> None:

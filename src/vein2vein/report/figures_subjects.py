@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +16,11 @@ from vein2vein.inference.diagnostics.individual import IndividualFit
 from vein2vein.inference.diagnostics.random_effects import RandomEffects, covariate_values
 from vein2vein.inference.population.fitted import Fit
 from vein2vein.report.figures import Picture, draw_bars, log_axis, render
-from vein2vein.report.figures_fit import is_logarithmic, time_name, value_name
+from vein2vein.report.figures_fit import is_logarithmic, time_name, together, value_name
 from vein2vein.report.look import color, look
 from vein2vein.report.text import number
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -56,7 +55,7 @@ def individuals_figure(fit: Fit, fits: Sequence[IndividualFit], endpoint: str, k
                 axes.set_xlabel(time_name(fit))
                 axes.tick_params(labelbottom=True)
         figure.supylabel(value_name(fit, endpoint), fontsize=look("figure", "font_size"))
-        figure.legend(*_together(grid[: len(fits)]), loc="outside lower right", ncols=5)
+        figure.legend(*together(grid[: len(fits)]), loc="outside lower right", ncols=5)
 
     every = len({one.subject for one in fits})
     return render(
@@ -71,14 +70,6 @@ def individuals_figure(fit: Fit, fits: Sequence[IndividualFit], endpoint: str, k
         "covariates "
         "and doses. Open triangles: rows beyond a limit, drawn at it.",
     )
-
-
-def _together(grid: Iterable[Axes]) -> tuple[list[Artist], list[str]]:
-    found: dict[str, Artist] = {}
-    for axes in grid:
-        for handle, label in zip(*axes.get_legend_handles_labels()):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)
 
 
 def _curve(axes: Axes, one: IndividualFit) -> None:

@@ -213,7 +213,8 @@ class Fit:
             arviz: Any = import_module("arviz_base")
         except ImportError:
             raise InputError(
-                "draws for ArviZ need that library, which is not installed; pip install arviz-base, or take the arrays: phi."
+                "draws for ArviZ need its data part, which is not installed; pip install arviz-base, or take the "
+                "arrays: phi."
             ) from None
         names = self.problem.names
         psi = self.population.psi(self.phi)
