@@ -90,6 +90,12 @@ def fresh(tmp_path) -> Iterator[Asked]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def open_app() -> Any:
+    """What opens an app in a folder, for tests that open one twice."""
+    return opened
+
+
 @dataclass
 class Live:
     """An app that is served."""

@@ -132,14 +132,14 @@ HOSTILE = {
 
 def readers():
     from vein2vein.cards import read_card
-    from vein2vein.io.nonmem import read_nonmem
     from vein2vein.io.record.read import read_record
+    from vein2vein.io.study.read import read_study
     from vein2vein.therapy.patient import read_patient
     from vein2vein.trials.trial import load_trial
 
     return {
         TOML: (read_card, read_patient, load_trial),
-        TABLE: (read_record, read_nonmem),
+        TABLE: (read_record, read_study),
         JSON: (read_record,),
         XML: (read_record,),
     }

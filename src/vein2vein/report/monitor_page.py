@@ -175,6 +175,12 @@ def write_monitor_report(watch: WardRound, path: str | Path, *, force: bool = Fa
 
 def monitor_page(watch: WardRound) -> str:
     """Return the page of one patient's record as HTML text."""
+    pictures = [p for p in (timeline(watch), follow_up(watch)) if p is not None]
+    return page.fill("monitor.html.j2", **monitor_facts(watch), pictures=pictures, color=color)
+
+
+def monitor_facts(watch: WardRound) -> dict[str, Any]:
+    """Return all that the page of a record says, in words and numbers, without its figures."""
     before = {s.name: s for s in watch.before}
     now = [
         {
@@ -195,14 +201,14 @@ def monitor_page(watch: WardRound) -> str:
         }
         for d, earlier in zip(watch.days, (None, *watch.days))
     ]  # fmt: skip
-    return page.fill(
-        "monitor.html.j2", title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
+    return dict(
+        title=f"Patient {watch.label or watch.patient}: day {day_text(watch.today)}",
         summary=summary(watch), unknown=watch.unknown, not_understood=NOT_UNDERSTOOD,
-        moment=moment_text(watch.today, watch.infused), color=color,
+        moment=moment_text(watch.today, watch.infused),
         today=day_text(watch.today), now=now, advised=advised(watch), infection=watch.infection,
         infection_unknown=", ".join(name_of(n) for n in watch.infection_unknown), changed=watch.changed,
         consider=[_consider(watch, one, day) for one, day in considered(watch)], weight=weight_words(watch),
-        due=due_rows(watch), pictures=[p for p in (timeline(watch), follow_up(watch)) if p is not None],
+        due=due_rows(watch),
         episodes=episode_lines(watch), episode_heads=[head.capitalize() for head in EPISODES],
         headers=heads, never=", ".join(never), days=days,
         decisions=[_decision(d, watch.infused) for d in watch.decisions],

@@ -15,6 +15,7 @@ from vein2vein.web.access import Keys
 from vein2vein.web.door import Door
 from vein2vein.web.doors.declared import all_doors
 from vein2vein.web.guard import Guard
+from vein2vein.web.held import Held
 from vein2vein.web.jobs.pool import Jobs
 from vein2vein.web.problems import add_handlers
 from vein2vein.web.quick import Quick
@@ -54,7 +55,9 @@ def make_app(
     doors = tuple(all_doors() if doors is None else doors)
     workspace = Workspace(settings.workspace)
     kinds = {f"{door.name}/{name}": kind for door in doors for name, kind in door.jobs.items()}
-    parts = Parts(settings, keys, port, doors, workspace, Jobs(workspace, kinds, settings.jobs_at_once), Quick())
+    parts = Parts(
+        settings, keys, port, doors, workspace, Jobs(workspace, kinds, settings.jobs_at_once), Quick(), Held()
+    )
     app = FastAPI(
         title="vein2vein", version=__version__, docs_url=None, redoc_url=None, dependencies=[Depends(check_change)],
         lifespan=_lifespan, description="Research software: not a medical device, not for decisions about patients.",
@@ -81,6 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
             await resting
         parts.jobs.close()
         parts.quick.close()
+        parts.held.close()
         parts.workspace.close()
 
 
@@ -88,3 +92,4 @@ async def _rest(parts: Parts) -> None:
     while True:
         await asyncio.sleep(REST)
         parts.quick.rest()
+        parts.held.rest()

@@ -16,6 +16,7 @@ from vein2vein.web.words import FRAME, Words, language_of
 
 if TYPE_CHECKING:
     from vein2vein.web.door import Door
+    from vein2vein.web.held import Held
     from vein2vein.web.jobs.pool import Jobs
     from vein2vein.web.quick import Quick
     from vein2vein.web.workspace import Workspace
@@ -37,6 +38,7 @@ class Parts:
     workspace: Workspace
     jobs: Jobs
     quick: Quick
+    held: Held
 
 
 class Typed(Mapping[str, str]):
@@ -99,6 +101,11 @@ class Visit:
     def quick(self) -> Quick:
         """Short computations in a warm process."""
         return self.parts.quick
+
+    @property
+    def held(self) -> Held:
+        """What is in memory alone."""
+        return self.parts.held
 
     @property
     def address(self) -> str:

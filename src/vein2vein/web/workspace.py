@@ -1,6 +1,7 @@
 """The workspace: one folder that holds what was put in and what came out; the command line opens all of it.
 
 inputs/<id>.toml|csv|json   what was typed, uploaded or saved
+inputs/<id>/                several files that belong together
 results/<id>/               what a job left behind, as the command line writes it
 models/                     model files of one's own, put there by hand
 jobs.db                     what was done when (SQLite): inputs by name, jobs and their state
@@ -13,9 +14,10 @@ from __future__ import annotations
 import datetime
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +83,15 @@ class Input:
     made: str
     changed: str
 
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Of several files that belong together: the content of each by its name."""
+        return {
+            path.name: path.read_bytes()
+            for path in sorted(self.path.iterdir())
+            if path.is_file() and not path.is_symlink()
+        }
+
     def text(self) -> str:
         """The content."""
         return self.path.read_text(encoding="utf-8")
@@ -94,6 +105,11 @@ def now() -> str:
 def new_id() -> str:
     """An id that nobody guesses."""
     return secrets.token_hex(ID_BYTES)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    """Of several files: of their names and contents."""
+    return checksum("\n".join(f"{checksum(content)} {name}" for name, content in sorted(files.items())).encode())
 
 
 def short_name(text: str, otherwise: str) -> str:
@@ -189,6 +205,38 @@ class Workspace:
             database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return self.find(key)
 
+    def add_folder(self, kind: str, name: str, files: Mapping[str, bytes]) -> Input:
+        """Keep several files that belong together, under names of ours, as a folder.
+
+        Parameters
+        ----------
+        kind, name : str
+        files : mapping of name to bytes
+        """
+        made, key = now(), new_id()
+        folder = make_folder(self.inputs / key)
+        try:
+            for file, content in files.items():
+                write_bytes(folder / file, content, durable=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # all of it or nothing
+            raise
+        row = (key, kind, short_name(name, kind), key, _digest(files), made, made)
+        with self.database() as database:
+            database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        return self.find(key)
+
+    def save_files(self, key: str, files: Mapping[str, bytes]) -> Input:
+        """Write files of a folder that was kept; the others of it stay."""
+        with self._writing:
+            there = self.find(key)
+            for file, content in files.items():
+                write_bytes(there.path / file, content, force=True, durable=True)
+            row = (_digest(there.files), now(), key)
+            with self.database() as database:
+                database.execute("UPDATE inputs SET digest = ?, changed = ? WHERE id = ?", row)
+        return self.find(key)
+
     def find(self, key: str) -> Input:
         """Something that was put in.
 
@@ -199,7 +247,7 @@ class Workspace:
         """
         with self.database() as database:
             row = database.execute("SELECT * FROM inputs WHERE id = ?", (key,)).fetchone()
-        if row is None or not (self.inputs / row["file"]).is_file():
+        if row is None or not (self.inputs / row["file"]).exists():
             raise Missing("there is no such input in this workspace; it may have been removed. Go back to the start.")
         return self._input(row)
 
@@ -209,7 +257,7 @@ class Workspace:
             rows = database.execute(
                 "SELECT * FROM inputs WHERE ? IN ('', kind) ORDER BY changed DESC, rowid DESC LIMIT ?", (kind, most)
             ).fetchall()
-        return [self._input(row) for row in rows if (self.inputs / row["file"]).is_file()]
+        return [self._input(row) for row in rows if (self.inputs / row["file"]).exists()]
 
     def save(self, key: str, content: str | bytes, *, based_on: str, name: str | None = None) -> Input:
         """Replace the content of an input.
@@ -243,6 +291,8 @@ class Workspace:
     def remove(self, key: str) -> None:
         """Remove an input, its file first."""
         there = self.find(key)
+        if there.path.is_dir():
+            shutil.rmtree(there.path)
         there.path.unlink(missing_ok=True)
         with self.database() as database:
             database.execute("DELETE FROM inputs WHERE id = ?", (key,))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import mimetypes
-from collections.abc import AsyncGenerator
+import zipfile
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
@@ -111,7 +114,27 @@ def result(visit: Visited, key: str, name: str, show: bool = False) -> Response:
 def put_in(visit: Visited, key: str) -> Response:
     """Send what was put in, as a file that the command line reads."""
     found = visit.workspace.find(key)
+    if found.path.is_dir():
+        return packed(found.files, found.name)
     return download(found.path, f"{found.name}{found.path.suffix}")
+
+
+def packed(files: Mapping[str, bytes], name: str) -> Response:
+    """Send several files as one that is packed (zip)."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as pack:
+        for file, data in files.items():
+            pack.writestr(file, data)
+    return handed(content.getvalue(), f"{name}.zip", "application/zip")
+
+
+def handed(content: bytes, name: str, kind: str) -> Response:
+    """Send what stands in no file, to be saved as one."""
+    headers = {
+        "content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
+        "content-security-policy": DOCUMENT_POLICY,
+    }
+    return Response(content, media_type=kind, headers=headers)
 
 
 def download(path: Path, name: str = "") -> Response:
@@ -125,6 +148,11 @@ def download(path: Path, name: str = "") -> Response:
 def document(path: Path) -> Response:
     """Show a report as it was written; no script of it runs, and it reaches nothing."""
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": DOCUMENT_POLICY})
+
+
+def document_text(text: str) -> Response:
+    """Show a report that stands in no file; the same holds for it."""
+    return Response(text, media_type="text/html", headers={"content-security-policy": DOCUMENT_POLICY})
 
 
 def _files(folder: Path) -> dict[str, Path]:

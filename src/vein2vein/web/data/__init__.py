@@ -1,0 +1,1 @@
+"""What the door of a study's data computes and shows."""

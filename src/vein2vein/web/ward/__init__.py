@@ -1,0 +1,1 @@
+"""What the door of the ward shows and holds."""
