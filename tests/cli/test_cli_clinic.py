@@ -261,6 +261,41 @@ def test_what_the_card_says_is_not_asked_for_again():
     assert "([last_given])" in run("eligible", "bare.toml")[1]
 
 
+@pytest.mark.parametrize(
+    ("age", "asked"),
+    [
+        (0.5, set()), (6, {"lansky"}), (9.9, {"lansky"}), (10, {"lansky", "pregnancy_test"}),
+        (15.9, {"lansky", "pregnancy_test"}), (16, {"ecog", "karnofsky", "pregnancy_test"}),
+        (61, {"ecog", "karnofsky"}),
+    ],
+)  # fmt: skip
+def test_performance_and_pregnancy_are_asked_by_age(age, asked):
+    names = {"ecog", "karnofsky", "lansky", "pregnancy_test"}
+    Path("p.toml").write_text(f'disease = "pediatric_b_all"\nage = {age}\n', encoding="utf-8")
+    told = events(run("eligible", "p.toml", "--json")[1])
+    state = {e["field"]: e["state"] for e in told if e["event"] == "criterion" and e["field"] in names}
+    assert {e["field"] for e in told if e["event"] == "obtain"} & names == asked
+    assert state == {name: "unknown" if name in asked else "not asked at this age" for name in names}
+
+
+def test_a_scale_of_another_age_that_is_given_is_judged():
+    text = 'disease = "pediatric_b_all"\nage = 6\n[baseline]\necog = 3\npregnancy_test = 1\n'
+    Path("p.toml").write_text(text, encoding="utf-8")
+    told = events(run("eligible", "p.toml", "--json")[1])
+    state = {e["field"]: e["state"] for e in told if e["event"] == "criterion"}
+    assert (state["ecog"], state["pregnancy_test"]) == ("not met", "not met")
+
+
+def test_a_card_without_a_weight_is_judged_by_the_labels_and_fit_for_what_needs_none():
+    Path("p.toml").write_text('disease = "lbcl"\nage = 61\nmetabolic_tumor_volume = "120 mL"\n', encoding="utf-8")
+    code, out, err = run("eligible", "p.toml")
+    assert (code, err) == (0, "") and "Breyanzi" in out
+    code, out, _ = run("check", "p.toml")
+    assert code == 0 and "weight: missing; add it for vein2vein simulate" in " ".join(out.split())
+    code, _, err = run("simulate", "p.toml", "--product", "kymriah")
+    assert code == 2 and "weight: missing" in err and err.count("\n") == 1
+
+
 def test_what_a_label_asks_is_unknown_until_the_card_tells_it_and_says_what_settles_it():
     base = 'disease = "mm"\nage = 60\nweight = 80\nprior_lines = 4\n[history]\n'
     drugs = ("immunomodulator", "proteasome_inhibitor", "anti_cd38")
@@ -301,7 +336,12 @@ def test_a_disease_that_only_labels_know_is_judged(disease, met, unknown):
     assert (code, err) == (0, "") and len(verdict) == 7
     assert [b for b, v in verdict.items() if v == "met"] == met
     assert [b for b, v in verdict.items() if v == "unknown"] == unknown
-    assert run("simulate", "p.toml")[0] == 2
+    for command in ("simulate", "explain"):
+        code, out, err = run(command, "p.toml", "--product", "breyanzi")
+        assert (code, out) == (2, "") and err.count("\n") == 1
+        assert (
+            f"the disease '{disease}' (" in err and "is known to eligibility only" in err and "did you mean" not in err
+        )
 
 
 def test_bad_cards_of_eligibility_are_one_sentence(patient):

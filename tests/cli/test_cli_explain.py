@@ -114,3 +114,35 @@ def test_a_product_that_is_not_approved_for_the_age_is_said(patient):
     Path("old.toml").write_text('disease = "pediatric_b_all"\nage = 61\nweight = 80\n', encoding="utf-8")
     code, _, err = run("old.toml", "--product", "kymriah", "--out", "page.html")
     assert code == 0 and "not listed as approved" in err and "published rates only" in err
+
+
+def test_a_child_whose_weight_is_not_known_has_a_page_without_the_model(patient, monkeypatch):
+    from vein2vein.journey import chart
+
+    monkeypatch.setattr(chart, "simulate", lambda *_, **__: pytest.fail("the run started"))
+    Path("child.toml").write_text('disease = "pediatric_b_all"\nage = 6\n', encoding="utf-8")
+    code, out, err = run("child.toml", "--product", "kymriah", "--out", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert code == 0 and out == "Page: page.html\n"
+    assert "weight is not given: the page shows it as to obtain" in err and "so no model" in err
+    assert "<dt>Weight in kg</dt><dd>to obtain</dd>" in page
+    assert "Your child’s weight was not given." in page and "Our model" not in page and "Study of 137" in page
+
+
+def test_no_sex_and_no_other_fact_is_assumed_of_a_patient(patient, monkeypatch):
+    from vein2vein.journey import chart
+
+    ran, real = [], chart.simulate
+
+    def kept(patients, *rest, **how):
+        ran.append(patients)
+        return real(patients, *rest, **how)
+
+    monkeypatch.setattr(chart, "simulate", kept)
+    Path("child.toml").write_text('disease = "pediatric_b_all"\nage = 6\nweight = 20\n', encoding="utf-8")
+    code, _, err = run("child.toml", "--product", "kymriah", "--companions", 20, "--out", "page.html")
+    (companions,) = ran
+    assert code == 0 and companions.count == 20 and set(companions.weight) == {20.0}
+    assert "different from companion to companion: sex, height" in " ".join(err.split())
+    assert "sex male" not in err and "sex female" not in err and "median" not in err
+    assert len(set(companions.male)) == 2 and len(set(companions.height)) == 20

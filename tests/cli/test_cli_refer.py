@@ -85,6 +85,17 @@ def test_a_field_that_is_not_known_is_one_sentence(patient, text, said):
     assert "bad.toml, line" in err and said in err and err.count("\n") == 1
 
 
+def test_a_child_whose_weight_is_not_known_has_papers_and_a_note_says_what_to_obtain(patient):
+    Path("child.toml").write_text('disease = "pediatric_b_all"\nage = 6\n', encoding="utf-8")
+    code, out, err = run("child.toml", "--out", "r", "--no-pdf")
+    assert code == 0 and out.startswith("Page: ") and "weight is not given: the papers show it as to obtain" in err
+    page = Path("r/referral.html").read_text(encoding="utf-8")
+    assert '<th scope="row">weight</th><td><em class="lack">to obtain</em></td>' in page
+    assert "performance status (Lansky)" in page and "ECOG" not in page
+    resources = [one["resource"] for one in json.loads(Path("r/referral.fhir.json").read_text("utf-8"))["entry"]]
+    assert not any(one["resourceType"] == "Observation" for one in resources)
+
+
 def test_papers_that_exist_are_not_overwritten(patient):
     assert run(patient, "--out", "r", "--no-pdf", "--quiet")[0] == 0
     code, _, err = run(patient, "--out", "r", "--no-pdf")

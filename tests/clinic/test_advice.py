@@ -40,13 +40,16 @@ def graded(days, **grades):
     return {name: one(name) for name in FINDINGS}
 
 
-def chart(drugs=()):
-    """Days 0 to 10, with doses [(drug, day, mg)]."""
+def chart(drugs=(), open_=()):
+    """Days 0 to 10, with doses [(drug, day, mg)]; of those of ``open_`` [(drug, day)] the amount is a lower bound."""
     days = np.unique([0.0, 3.0, 6.0, NOW, *(day for _, day, _ in drugs)])
     values = {name: np.full((1, len(days)), np.nan) for name, _, _ in drugs}
+    above = {name: np.zeros((1, len(days)), dtype=bool) for name, _ in open_}
     for name, day, amount in drugs:
         values[name][0, np.searchsorted(days, day)] = amount
-    return Course(np.array([0]), days, values)
+    for name, day in open_:
+        above[name][0, np.searchsorted(days, day)] = True
+    return Course(np.array([0]), days, values, above=above)
 
 
 GRADE = st.integers(0, 4)
@@ -121,6 +124,110 @@ def test_a_weight_or_an_age_that_nobody_has_is_one_sentence_and_no_advice(who, t
     course = chart()
     with pytest.raises(InputError, match=re.escape(told)):
         suggest(course, graded(course.days, crs_astct=3), **who)
+
+
+# ---------------------------------------------------------------- a small child at grade 1, an age that is not known
+
+
+@pytest.mark.parametrize(("age", "dosed"), [(2.0, False), (6.0, False), (17.9, False), (18.0, True), (math.nan, False)])
+@pytest.mark.parametrize("finding", ["icans", "crs_astct"])
+def test_no_steroid_dose_is_named_for_a_child_at_grade_1(finding, age, dosed):
+    course = chart()
+    told = suggest(course, graded(course.days, **{finding: 1}), weight=45.0, age=age)
+    assert any(one.treatment in STEROIDS for one in told) is dosed
+    judged = [one for one in told if "for the clinician's judgement" in one.text]
+    assert len(judged) == (finding == "icans" and not dosed)
+    assert all(not one.treatment and one.mark == "D" for one in judged)
+    begins = suggest(course, graded(course.days, **{finding: 2}), weight=45.0, age=age)
+    assert any(one.treatment in STEROIDS and one.dose == 10 for one in begins)
+
+
+@pytest.mark.parametrize("weight", [26.0, 39.9, 40.0, 80.0])
+def test_an_age_that_is_not_known_is_said_and_gets_the_smaller_of_both_doses(weight):
+    course, least = chart(), {}
+    for grade in (1, 2, 3, 4):
+        found = graded(course.days, crs_astct=grade, icans=grade, iec_hs=grade)
+        by_age = [suggest(course, found, weight=weight, age=age) for age in (13.0, 40.0)]
+        for told in by_age:
+            for one in (one for one in told if one.dose > 0):
+                least.setdefault((grade, one.treatment), []).append(one.dose)
+        told = suggest(course, found, weight=weight, age=math.nan)
+        drugs = [one for one in told if one.treatment]
+        assert all(one.notes[0] == "the age is unknown: advice for children, and the smaller of both doses, until it "
+                   "is given" for one in drugs)  # fmt: skip
+        assert {one.text for one in told} == {one.text for one in by_age[0]}  # no row that holds for adults alone
+        for one in (one for one in drugs if one.dose > 0):
+            assert one.dose == min(least[grade, one.treatment])
+
+
+# ---------------------------------------------------------------- weights that disagree
+
+
+def weighed(*weights):
+    """A course with weights [(day, kg)]."""
+    days = np.unique([0.0, NOW, *(day for day, _ in weights)])
+    values = {"weight": np.full((1, len(days)), np.nan)}
+    for day, kg in weights:
+        values["weight"][0, np.searchsorted(days, day)] = kg
+    return Course(np.array([0]), days, values)
+
+
+@pytest.mark.parametrize(
+    ("weights", "kg", "age", "held"),
+    [
+        ([(-3, 12), (2, 120)], 12, 3, True), ([(-3, 120), (2, 12)], 120, 50, True),
+        ([(-3, 12), (2, 14.4)], 12, 3, False), ([(-3, 12), (2, 14.6)], 12, 3, True),
+        ([(-3, 70), (9, 79)], 70, 50, False), ([(-3, 35), (-3.5, 77)], 35, 11, True),
+        ([(-300, 4.2), (0, 9.5)], 9.5, 0.9, False), ([(-300, 4.2), (0, 9.5)], 9.5, 4, True),
+        ([(-300, 13), (0, 16)], 16, 4, False), ([(-3, 12), (20, 120)], 12, 3, False),
+    ],
+)  # fmt: skip
+def test_weights_that_disagree_hold_every_dose_back_with_the_reason(weights, kg, age, held):
+    course = weighed(*weights)
+    told = [one for one in suggest(course, graded(course.days, crs_astct=3, icans=3), weight=kg, age=age, day=NOW)
+            if one.treatment]  # fmt: skip
+    said = " ".join(note for one in told for note in one.notes)
+    assert ("disagree by more than 20 %" in said) is held and all(math.isnan(one.dose) is held for one in told if held)
+    stated = suggest(
+        course, graded(course.days, crs_astct=3), weight=kg, age=age, day=NOW, weight_stated=True
+    )  # fmt: skip
+    assert any(one.dose > 0 for one in stated)
+
+
+def test_a_weight_told_without_a_time_counts_too():
+    course = weighed((-3, 12))
+    found = graded(course.days, crs_astct=3)
+    assert any(one.dose > 0 for one in suggest(course, found, weight=12.0, age=3, told_weights=(12.5,)))
+    told = suggest(course, found, weight=12.0, age=3, told_weights=(26.0,))
+    assert all(math.isnan(one.dose) for one in told)
+    assert "weights of 26 kg (without a time) and 12 kg (day -3) are charted" in told[-1].notes[0]
+    other = suggest(course, found, weight=30.0, age=3)  # a weight of the doses that nobody charted
+    assert all(math.isnan(one.dose) for one in other)
+
+
+# ---------------------------------------------------------------- amounts that are not known
+
+
+@pytest.mark.parametrize("amount", [0.0, 2.0])
+@pytest.mark.parametrize("drug", ["dexamethasone", "anakinra", "methylprednisolone"])
+def test_an_amount_of_today_that_is_not_known_blocks_the_next_dose(drug, amount):
+    found = {"crs_astct": 4, "icans": 4, "iec_hs": 3}
+    if drug == "dexamethasone":
+        found = {"crs_astct": 3}
+    for day, blocked in ((NOW - 0.6, True), (NOW - 1.2, False)):
+        course = chart([(drug, day, amount)], [(drug, day)])
+        told = suggest(course, graded(course.days, **found), weight=12.0, age=3)
+        (one,) = [one for one in told if one.treatment == drug and one.dose > 0]
+        reason = [text for text in one.blocked if "in an amount that is not known" in text]
+        assert bool(reason) is blocked
+        assert not blocked or "cannot be told; settle it first" in reason[0]
+
+
+def test_a_lower_bound_that_fills_the_day_by_itself_says_at_least():
+    course = chart([("anakinra", NOW - 0.5, 395.0)], [("anakinra", NOW - 0.5)])
+    told = suggest(course, graded(course.days, crs_astct=4), weight=60.0, age=40)
+    (one,) = [one for one in told if one.treatment == "anakinra"]
+    assert one.blocked == ("at least 395 mg in 24 hours; with this dose more than 400 mg a day",)
 
 
 def test_every_advice_has_its_source_and_no_child_reads_an_amount_of_an_adult():

@@ -1,5 +1,6 @@
 """Label cards: dated, whole, the same products as the product cards; what cannot be judged is one sentence."""
 
+import math
 import re
 from dataclasses import replace
 from datetime import date
@@ -9,12 +10,15 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care import labels as judging
-from vein2vein.clinic.care.label_card import all_labels, find_label, label_diseases, read_label
+from vein2vein.clinic.care.label_card import all_labels, find_label, read_label
 from vein2vein.clinic.care.labels import LabelPatient, judge_labels
-from vein2vein.clinic.criteria import reference
+from vein2vein.clinic.care.schedule import ScheduleRow
+from vein2vein.clinic.criteria import reference, rows_of
 from vein2vein.errors import InputError
+from vein2vein.explain import facts
+from vein2vein.therapy.disease import label_diseases
 from vein2vein.therapy.history import History
-from vein2vein.therapy.product import all_products
+from vein2vein.therapy.product import all_products, find_product
 
 BREYANZI = "lisocabtagene_maraleucel"
 TEXT = (Path(judging.__file__).parent.with_name("labels") / f"{BREYANZI}.toml").read_text(encoding="utf-8")
@@ -143,3 +147,62 @@ def test_no_relapse_and_one_told_elsewhere_is_unknown(told):
 def test_not_refractory_alone_does_not_say_that_nothing_came_back(history, state):
     found = judge_labels(LabelPatient("lbcl", 60, 1, history), [find_label("axicabtagene_ciloleucel")])
     assert found[0].state == state
+
+
+# ---------------------------------------------------------------- how long near the center, daily checks, driving
+
+TIMES = ("daily", "near", "driving")
+
+
+@pytest.mark.parametrize("name", sorted(all_labels()))
+def test_labels_page_and_schedule_tell_the_same_times_of_every_product(name):
+    """One source, the label: the family's page reads it, and no row of the ward's schedule says otherwise."""
+    label, rules = all_labels()[name], facts.rules(find_product(name))
+    spans = {key: getattr(label.times, key) for key in TIMES}
+    for key, span in spans.items():
+        assert span is not None
+        told = rules[key]
+        assert told.source == label.source and span.mark in told.where
+        assert (told.value == span.days) if span.days is not None else math.isnan(told.value)
+        assert (told.mark == "R") is span.verified
+    rows = [row for row in rows_of("schedule", ScheduleRow) if row.product == name or (
+        not row.product and name not in row.except_products)]  # fmt: skip
+    (advice,) = [row for row in rows if "stay near the center" in row.what]
+    longest = max(span.days for key, span in spans.items() if key != "daily" and span.days is not None)
+    assert advice.until_day == longest
+    for key, words in (("near", r"stay near the center(?: for (\d+) weeks|[^;]*?until day (\d+))"),
+                       ("driving", r"no driving[^;,]*?(?: for (\d+) weeks|until day (\d+))")):  # fmt: skip
+        found = re.search(words, advice.what.replace("center; no driving", "center, no driving"))
+        days = spans[key].days
+        assert (found is None) is (days is None), (key, advice.what)
+        if found:
+            weeks, day = found.groups()
+            assert days == (7 * int(weeks) if weeks else int(day)), (key, advice.what)
+    own_watch = [row for row in rows if row.group == "watch" and row.product == name]
+    daily = own_watch or [row for row in rows if row.what.startswith("daily monitoring")]
+    assert [row.until_day for row in daily] == [spans["daily"].days]
+
+
+def test_times_that_most_labels_share_are_those_of_a_product_without_a_label():
+    usual = facts.rules(find_product("cd22_car"))
+    assert {key: usual[key].value for key in TIMES} == {"daily": 7, "near": 14, "driving": 14}
+    assert not {"daily", "near", "driving"} & set(facts.numbers().table("rules"))  # stated once
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("days = 7\n", "days = 0\n", "times.daily.days: found 0 day, expected a number above 0"),
+        ("[times.near]\ndays = 14\n", '[times.near]\ndays = "2 weeks"\n', ""),
+        ('[times.near]\ndays = 14\nmark = "R:S48,W21"', '[times.near]\ndays = 14\nmark = "read"', "times.near.mark"),
+        ("[times.near]", "[times.nearby]", "did you mean near"),
+    ],
+)
+def test_times_of_a_label_are_checked(old, new, told):
+    assert old in TEXT
+    card = parse_card(TEXT.replace(old, new, 1), "own.toml")
+    if not told:
+        assert read_label(card).times.near.days == 14
+        return
+    with pytest.raises(InputError, match=re.escape(told)):
+        read_label(card)

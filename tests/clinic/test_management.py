@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from vein2vein.clinic.care.management import policies, read_policy, treat
+from vein2vein.clinic.care.dose_caps import cap_of
+from vein2vein.clinic.care.management import _amount, policies, read_policy, tocilizumab_dose, treat
 from vein2vein.clinic.grades.monitoring import grade
 from vein2vein.errors import InputError
 from vein2vein.therapy.course import Course
@@ -202,3 +203,57 @@ def test_red_cells_are_given_below_the_limit_once_a_day_and_not_without_a_readin
     assert given["red_cell_transfusion"] == [0, 0, 1, 0, 1, 0, 0, 0]
     assert follow("early_permissive", [0], extra={})["red_cell_transfusion"] == [0]
     assert read_policy("prophylactic").red_cells == read_policy("astct_2019").red_cells
+
+
+# ---------------------------------------------------------------- simulated care keeps the caps of advice
+
+KILOGRAMS = [3, 5, 8, 12, 15, 19.9, 20, 29.9, 30, 40, 70, 120]
+
+
+@pytest.mark.parametrize("name", sorted(policies()))
+def test_no_bundled_policy_gives_more_than_advice_names(name):
+    policy = read_policy(name)
+    for kg in KILOGRAMS:
+        for one in policy.doses:
+            if one.treatment == "tocilizumab":
+                continue
+            cap = cap_of(one.treatment)
+            amount = float(_amount(one, np.array([kg]))[0])
+            assert amount / one.doses <= cap.of_dose(kg) * (1 + 1e-12), (one, kg)
+            assert amount / one.every <= cap.of_day(kg) * (1 + 1e-12), (one, kg)
+        assert float(tocilizumab_dose(kg, policy.dosing)) <= cap_of("tocilizumab").of_dose(kg)
+    assert not [note for note in policy.unusual if "cap of advice" in note]
+
+
+@pytest.mark.parametrize(("weight", "amount"), [(15.0, 15.0), (12.0, 12.0), (20.0, 20.0), (70.0, 20.0)])
+def test_a_child_of_15_kg_gets_two_doses_of_half_a_mg_per_kg_in_12_hours(weight, amount):
+    """One grading time holds two doses, each 0.5 mg/kg up to 10 mg, as advice says every 6 hours."""
+    given = follow("astct_2019", [3, 3], weight=weight)
+    assert given["dexamethasone"] == [amount, amount]
+    (row,) = [one for one in read_policy("astct_2019").doses if one.from_grade == 3]
+    assert (row.doses, row.mg_per_kg, row.mg, row.every) == (2, 0.5, 10, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ("mg = 10\nmg_per_kg = 1.0\nevery = 1.0", ["1 mg/kg a dose is more than the cap of advice, 0.5 mg/kg"]),
+        ("mg = 20\nmg_per_kg = 0.5\nevery = 1.0", ["20 mg a dose is more than the cap of advice, 10 mg"]),
+        ("mg = 10\nmg_per_kg = 0.5\nevery = 0.125", ["80 mg a day", "4 mg/kg a day"]),
+        ("mg = 10\nmg_per_kg = 0.5\nevery = 0.5\ndoses = 3", ["60 mg a day", "3 mg/kg a day"]),
+        (
+            "mg = 10\nevery = 1.0",
+            ["10 mg whatever the weight is more than the cap of advice, 0.5 mg/kg a dose, below 20"],
+        ),
+        ("mg = 10\nmg_per_kg = 0.5\nevery = 0.5\ndoses = 2", []),
+    ],
+)
+def test_a_policy_of_ones_own_above_the_caps_says_so(tmp_path, changes, told):
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'title = "own"\nsource = "clinical_rules_2026"\nwhere = "here"\nbased_on = "astct_2019"\n'
+        f'[[dated]]\ntreatment = "dexamethasone"\nfrom_day = 0\nuntil_day = 1\n{changes}\n',
+        encoding="utf-8",
+    )
+    said = [note for note in read_policy(path).unusual if "cap of advice" in note]
+    assert len(said) == len(told) and all(any(one in note for note in said) for one in told)

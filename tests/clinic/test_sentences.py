@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from vein2vein.clinic.care.doses import Asked, blocks, equivalents, one_dose, other_steroids, tocilizumab_blocks
+from vein2vein.clinic.care.doses import DoseRule, blocks, equivalents, one_dose, other_steroids, tocilizumab_blocks
 from vein2vein.clinic.care.eligibility import b_all_status, eligible, lymphoma_second_line, reasons, to_obtain
 from vein2vein.clinic.care.suggestions import second_dose
 from vein2vein.clinic.grades.grades import because, lacking
@@ -51,7 +51,7 @@ def test_why_a_second_dose_waits(case, told):
 
 
 MEMORY = "unverified (from memory): check before clinical use"
-DEX = dict(drug="dexamethasone", mg=10.0, mg_per_kg=0.5, mark="M")
+DEX = dict(treatment="dexamethasone", mg=10.0, mg_per_kg=0.5, dose_mark="M")
 BY_WEIGHT = f"0.5 mg/kg, up to 10 mg [{MEMORY}]"
 
 
@@ -64,31 +64,31 @@ BY_WEIGHT = f"0.5 mg/kg, up to 10 mg [{MEMORY}]"
         ({"rule": "tocilizumab"}, 31.1, (248.8, ("8 mg/kg",))),
         ({"rule": "tocilizumab"}, 100.0, (800.0, ("capped at 800 mg",))),
         ({"rule": "tocilizumab"}, 99.9, (799.2, ("8 mg/kg",))),
-        ({"drug": "gcsf", "ug_per_kg": 5.0}, 70.0, (350.0, ())),
+        ({"treatment": "gcsf", "ug_per_kg": 5.0}, 70.0, (350.0, ())),
         (DEX, 12.0, (6.0, (BY_WEIGHT,))),
         (DEX, 70.0, (10.0, ())),
         ({**DEX, "child": True}, 70.0, (10.0, (BY_WEIGHT,))),
-        ({"drug": "siltuximab", "mg_per_kg": 11.0}, 70.0, (770.0, ())),
+        ({"treatment": "siltuximab", "mg_per_kg": 11.0}, 70.0, (770.0, ())),
         # a row that asks for too much is held to the cap of the dose, and of the day
-        ({"drug": "dexamethasone", "mg": 20.0}, 70.0, (10.0, (f"held to the cap of 10 mg ({MEMORY})",))),
-        ({"drug": "dexamethasone", "mg": 10.0}, 12.0, (6.0, (f"held to the cap of 6 mg ({MEMORY})",))),
-        ({"drug": "methylprednisolone", "mg": 1000.0, "every_hours": 12.0}, 70.0,
+        ({"treatment": "dexamethasone", "mg": 20.0}, 70.0, (10.0, (f"held to the cap of 10 mg ({MEMORY})",))),
+        ({"treatment": "dexamethasone", "mg": 10.0}, 12.0, (6.0, (f"held to the cap of 6 mg ({MEMORY})",))),
+        ({"treatment": "methylprednisolone", "mg": 1000.0, "every_hours": 12.0}, 70.0,
          (500.0, (f"held to the cap of 500 mg ({MEMORY})",))),
-        ({"drug": "dexamethasone"}, 70.0, (np.nan, ())),
-        ({"drug": ""}, 70.0, (np.nan, ())),
+        ({"treatment": "dexamethasone"}, 70.0, (np.nan, ())),
+        ({"treatment": ""}, 70.0, (np.nan, ())),
         (DEX, np.nan, (np.nan, ())),
     ],
 )  # fmt: skip
 def test_one_dose_for_this_weight_and_what_to_know_of_it(row, weight, told):
     row = dict(row)
     child = row.pop("child", False)
-    dose, notes = one_dose(Asked(**{"drug": row.get("rule", ""), **row}), weight, child=child)
+    dose, notes = one_dose(DoseRule(**{"treatment": row.get("rule", ""), **row}), weight, child=child)
     assert dose == pytest.approx(told[0], rel=1e-12, nan_ok=True) and notes == told[1]
 
 
 def test_a_drug_without_a_cap_has_no_dose():
     with pytest.raises(InputError, match="no cap is known for 'aspirin': no dose of it is named"):
-        one_dose(Asked("aspirin", mg=100.0), 70.0)
+        one_dose(DoseRule(treatment="aspirin", mg=100.0), 70.0)
 
 
 def test_a_steroid_is_told_as_the_others():
@@ -219,7 +219,7 @@ def test_the_highest_grade_of_a_finding():
 def test_a_row_that_was_not_understood_may_have_been_a_dose(drug):
     days = np.array([1.0, 1.25])
     course = Course(np.array([0]), days, {drug: np.full((1, 2), np.nan)}, unread={drug: np.array([[True, False]])})
-    asked = Asked(drug, mg=100, mg_per_kg=2, every_hours=6)
+    asked = DoseRule(treatment=drug, mg=100, mg_per_kg=2, every_hours=6)
     found = blocks(asked, 28.0, 14.0, course, 0, 1.25)
     assert found == (
         f"a row of {drug} was not understood (6.0 hours ago): whether a dose was given is not known; settle it first",

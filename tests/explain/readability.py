@@ -1,4 +1,4 @@
-"""How hard a text is to read: Flesch-Kincaid grade and SMOG, for English, with a small syllable counter."""
+"""The text of a page, and how hard it is to read: Flesch-Kincaid grade and SMOG, for English, by counted syllables."""
 
 from __future__ import annotations
 
@@ -73,6 +73,22 @@ def readability(text: str) -> Readability:
     enough = len(sentences) >= LEAST_FOR_SMOG
     smog = 1.043 * (many * 30 / len(sentences)) ** 0.5 + 3.1291 if enough else float("nan")
     return Readability(grade, smog, len(sentences), len(words), max(map(len, sentences)))
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
+def text_of(html: str) -> str:
+    """What a page says below its style, in one line."""
+    reader = _Text()
+    reader.feed(html.split("</style>")[1])
+    return " ".join(" ".join(reader.found).split())
 
 
 class _Prose(HTMLParser):

@@ -7,13 +7,12 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from readability import prose_of, readability, syllables
+from readability import prose_of, readability, syllables, text_of
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
@@ -57,17 +56,6 @@ USES = [(name, use.diseases[0]) for name, product in all_products().items() for 
 def an_adult(disease):
     text = f'disease = "{disease}"\nage = "61 years"\nweight = "80 kg"\n'
     return patient_from_card(parse_card(text, "patient.toml"))[0]
-
-
-def text_of(html):
-    found = []
-
-    class Reader(HTMLParser):
-        def handle_data(self, data):
-            found.append(data)
-
-    Reader().feed(html.split("</style>")[1])
-    return " ".join(" ".join(found).split())
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +118,15 @@ def test_a_split_dose_has_its_second_day_and_its_own_label_rules():
     assert "Second part of the cells" in said and "8 weeks" in said
     assert read_catalog("en").text["unverified"] in said  # a number from memory says so
     assert read_catalog("en").text["unverified"] not in text_of(explanation_page(CHILD, TISA))
+
+
+def test_a_label_that_gives_no_time_without_driving_says_so_and_what_others_ask():
+    said = text_of(explanation_page(an_adult("mm"), find_product("idecabtagene_vicleucel")))
+    told = "This label does not say how long you should not drive. Ask your team."
+    assert f"{told} Other labels of this kind ask for 2 weeks." in said
+    assert "for at least this long: None" not in said
+    other = text_of(explanation_page(an_adult("mm"), find_product("ciltacabtagene_autoleucel")))
+    assert "no work with dangerous tools, for at least this long: 2 weeks" in other
 
 
 def test_the_label_rules_are_those_of_the_clinical_rules(english):

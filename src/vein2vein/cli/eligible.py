@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vein2vein.clinic.care.labels import LabelVerdict, UseVerdict
     from vein2vein.therapy.patient import Patient
 
-WORDS = {1: "met", 0: "not met", -1: "unknown"}
+WORDS = {1: "met", 0: "not met", -1: "unknown", -2: "not asked at this age"}
 RUNNING = {1: "still running", 0: "over", -1: "over by some sources only"}
 ALWAYS = ("eligibility_ebmt", "eligibility_apheresis")
 GIVEN = "last_given"
@@ -73,13 +73,13 @@ def command(
     from vein2vein.cards import read_card
     from vein2vein.clinic.care.eligibility import eligible, to_obtain, washouts
     from vein2vein.clinic.care.labels import judge_labels, label_patient, readable
-    from vein2vein.therapy.patient import patient_from_card
+    from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 
     if own is not None:
         options.idle("--label", "product")
     card = read_card(patient)
     given = _given(card)
-    facts = known_facts(card, patient_from_card(readable(card))[0])
+    facts = known_facts(card, patient_from_card(readable(card), may_lack=PAPERS_LACK)[0])
     found = judge_labels(label_patient(card), _labels(product, own), on=date.today())
     limits = [(name, eligible(facts, criteria=name)) for name in (*ALWAYS, *criteria)]
     planned = washouts({name: -days for name, days in given.items()}, 0.0) if given else ()

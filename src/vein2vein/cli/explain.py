@@ -58,11 +58,12 @@ def command(
     adds), when to call the care team, long-term follow-up, records to bring, questions to ask, a wallet card. The page
     supports the care team and does not replace it. Nothing leaves this computer.
     """
+    from vein2vein.cards import read_card
     from vein2vein.explain import facts
     from vein2vein.explain.languages import find_language
     from vein2vein.explain.page import read_date, write_explanation
     from vein2vein.therapy.disease import find_disease
-    from vein2vein.therapy.patient import read_patient
+    from vein2vein.therapy.patient import PAPERS_LACK, not_given, patient_from_card, select
     from vein2vein.therapy.product import all_products, find_product
     from vein2vein.therapy.targets import check_targets, told_of
 
@@ -74,11 +75,19 @@ def command(
         raise InputError(
             f"which product? Add --product with one of {', '.join(all_products())}, or a card of your own."
         )
-    (known, noticed), chosen = read_patient(patient), find_product(product)
+    known, noticed = patient_from_card(read_card(patient), may_lack=PAPERS_LACK)
+    chosen = find_product(product)
     check_targets(chosen, find_disease(known.disease), told_of(known), remedy="")
     path = check_target(out or Path(f"{patient.stem}-{chosen.name}-{catalog.code}.html"), force=force)
     spread = None
     comparable = facts.comparable(known, chosen)
+    noticed = tuple(note for note in noticed if not note.startswith("not given"))  # no typical value is told here
+    if not facts.weight_known(known):
+        noticed = (
+            *noticed,
+            "weight is not given: the page shows it as to obtain, and nothing that depends on it"
+            f"{'' if no_simulation else ', so no model'}",
+        )
     if not facts.approved(known, chosen):
         noticed = (*noticed, f"{chosen.name} is not listed as approved for this disease and age; the page says so")
     if not comparable and not no_simulation:
@@ -86,12 +95,16 @@ def command(
             *noticed,
             "the model was not compared with a study of this product, disease and age: published rates only",
         )
-    if comparable and not no_simulation:
+    if comparable and not no_simulation and facts.weight_known(known):
         from vein2vein.journey.chart import simulate
         from vein2vein.trials.virtual_patients import companions as drawn
 
+        if lacking := not_given(known):
+            noticed = (*noticed, f"not given, and different from companion to companion: {', '.join(lacking)}")
+        # the first one has typical values where the card gives none, among them a sex
+        others = select(drawn(known, companions + 1, seed), range(1, companions + 1))
         with console.progress(patient.stem, for_machines=for_machines, quiet=quiet) as report:
-            spread = simulate(drawn(known, companions, seed), chosen, seed=seed, progress=report)
+            spread = simulate(others, chosen, seed=seed, progress=report)
     write_explanation(
         known, chosen, path, language=catalog.code, spread=spread, seed=seed, infusion_date=infusion_date, force=force
     )

@@ -80,7 +80,8 @@ def show(watch: WardRound) -> None:
         state = f"{title(one.finding)}, {in_words(one.finding, one.grade)}{aged}"
         advice.append((state, text, dose_words(one), reference(one.mark)))
     if advice:
-        shown = [advised(watch), "" if math.isnan(watch.weight) else f"doses for {watch.weight:g} kg"]
+        doses = "" if math.isnan(watch.weight) else f"doses for {watch.weight:g} kg"
+        shown = [advised(watch), f"NO DOSE: {watch.no_dose}" if watch.no_dose and doses else doses]
         heading = "; ".join(filter(None, ("Guidelines say to consider", *shown)))
         console.table(("for", "consider", "one dose", "source"), advice, title=heading)
     for heading, due in due_rows(watch):

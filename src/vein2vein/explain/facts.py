@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from vein2vein.cards import Card, parse_card
+from vein2vein.clinic.care.label_card import Label, Span, Times, all_labels
 from vein2vein.clinic.words import lineage_words
+from vein2vein.declared import fields_of
 from vein2vein.journey.journey import Journey
 from vein2vein.sources import source as cited
 from vein2vein.therapy.disease import Disease, find_disease
@@ -29,7 +32,7 @@ LEAST_COMPANIONS = 20  # fewer say nothing about shares
 
 @dataclass(frozen=True)
 class Rule:
-    """A number of a label or programme: ``mark`` R read, D of the programme, M from memory and not verified."""
+    """A number of a label or program: ``mark`` R read, D of the program, M not verified; NaN: the label gives none."""
 
     value: float
     mark: str
@@ -110,15 +113,36 @@ def _card(name: str) -> Card:
     return parse_card(Path(__file__).with_name(name).read_text(encoding="utf-8"), name)
 
 
-def usual_rules() -> dict[str, Rule]:
-    """The rules that most labels share."""
-    return {name: _rule(one) for name, one in numbers().table("rules").items() if "value" in one}
-
-
 def rules(product: Product) -> dict[str, Rule]:
-    """The rules that hold for a product."""
-    own = numbers().table("rules", product.name, default={})
-    return usual_rules() | {name: _rule(one) for name, one in own.items()}
+    """The rules that hold for a product: those of every program, and how long its label asks for what."""
+    program = {name: _rule(one) for name, one in numbers().table("rules").items()}
+    label = all_labels().get(product.name)
+    own = {} if label is None else _times(label)
+    return program | usual_times() | own
+
+
+@cache
+def usual_times() -> dict[str, Rule]:
+    """How long most labels ask for what: of each kind the time that more labels give than any other."""
+    every = [_times(label) for label in all_labels().values()]
+    found: dict[str, Rule] = {}
+    for name in (one.name for one in fields_of(Times)):
+        told = [times[name] for times in every if name in times and np.isfinite(times[name].value)]
+        usual = Counter(rule.value for rule in told).most_common(1)[0][0]
+        found[name] = next(rule for rule in told if rule.value == usual)
+    return found
+
+
+def _times(label: Label) -> dict[str, Rule]:
+    """The times of a label; NaN: it gives none."""
+    found: dict[str, Rule] = {}
+    for name in (one.name for one in fields_of(Times)):
+        span: Span | None = getattr(label.times, name)
+        if span is not None:
+            where = f"{label.where}: label of {label.brand} [{span.mark}]{f', {span.text}' if span.text else ''}"
+            days = np.nan if span.days is None else span.days
+            found[name] = Rule(days, "R" if span.verified else "M", label.source, where)
+    return found
 
 
 def _rule(one: Mapping[str, Any]) -> Rule:
@@ -161,6 +185,11 @@ def is_child(patient: Patient) -> bool:
 def may_drive(patient: Patient) -> bool:
     """Whether the patient is of an age in which anybody drives."""
     return float(patient.age[0]) >= numbers().number("ages", "driving", "value")
+
+
+def weight_known(patient: Patient) -> bool:
+    """Whether the weight was given; a virtual patient, of whom nothing was given, has one, too."""
+    return not patient.known or "weight" in patient.known
 
 
 def labelled(product: Product) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def explanation_page(
     plan, (_, disease) = facts.timing(patient, product), facts.use_of(patient, product)
     check_targets(product, disease, told_of(patient), remedy="")
     checked = facts.comparable(patient, product)
-    spread = spread if checked else None
+    spread = spread if checked and facts.weight_known(patient) else None  # doses, and so the model, go by weight
     lines = facts.chances(product, disease, spread)
     return page.fill(
         "explain.html.j2",
@@ -121,7 +122,7 @@ def explanation_page(
         treatment=treatment_of(product),
         disease=words.name(disease.name, visible(disease.title)),
         age=words.number(float(patient.age[0])),
-        weight=words.number(float(patient.weight[0])),
+        weight=words.number(float(patient.weight[0])) if facts.weight_known(patient) else None,
         date=None if day_zero is None else words.date(day_zero),
         approved=facts.approved(patient, product),
         assumed=not _all_known(patient),
@@ -155,15 +156,25 @@ def warnings(words: Words, product: Product) -> list[Said]:
     return [*(words(f"warn_{name}") for name in plain), *(words.name(visible(one)) for one in others)]
 
 
-def times_of_the_label(words: Words, plan: facts.Timing, *, driving: bool) -> list[tuple[Said, Said, list[Said]]]:
-    """How long the label asks for what: (text, length, notes); another length where the label in force is not known."""
-    usual = facts.usual_rules()
-    found: list[tuple[Said, Said, list[Said]]] = []
+def times_of_the_label(
+    words: Words, plan: facts.Timing, *, driving: bool
+) -> list[tuple[Said, Said | None, list[Said]]]:
+    """How long the label asks for what: (text, length, notes).
+
+    Where the label in force is not known or gives no length (None), that of the others stands in the notes.
+    """
+    usual = facts.usual_times()
+    found: list[tuple[Said, Said | None, list[Said]]] = []
     for key, name in (("near_rule", "near"), ("daily_rule", "daily"), ("drive_rule", "driving")):
         if name == "driving" and not driving:
             continue
         rule = plan.rules[name]
         notes: list[Said] = []
+        if not math.isfinite(rule.value):
+            found.append(
+                (words(f"{key}_none"), None, [words("other_labels", length=_length(words, usual[name].value))])
+            )
+            continue
         if rule.mark == "M":
             notes.append(words("unverified"))
             if rule.value != usual[name].value:

@@ -9,14 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vein2vein.analytes import all_analytes
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, parse_card
-from vein2vein.clinic.care.eligibility import NOT_MET
+from vein2vein.clinic.care.eligibility import NOT_MET, asked_at
 from vein2vein.clinic.care.label_card import find_label
 from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
 from vein2vein.therapy.disease import Disease, find_disease
-from vein2vein.therapy.patient import Patient, patient_from_card
+from vein2vein.therapy.patient import PAPERS_LACK, Patient, patient_from_card
 from vein2vein.therapy.patient_card import patient_card, titles
 from vein2vein.therapy.product import Product, find_product
 from vein2vein.therapy.referral import RECORDS, Referral
@@ -93,25 +95,27 @@ def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tu
         As ``patient_from_card``; a product without a label.
     """
     told_to_model = readable(card)
-    patient, notes = patient_from_card(told_to_model)
-    told = read(told_to_model, patient_card())
+    patient, notes = patient_from_card(told_to_model, may_lack=PAPERS_LACK)
+    told = read(told_to_model, patient_card(frozenset(PAPERS_LACK)))
     asked = label_patient(card)
     verdicts = judge_labels(asked, [find_label(product.name)] if product else None, on=on)
     possible = tuple(find_product(one.product) for one in verdicts if one.uses and one.state != NOT_MET)
     title = disease_title(asked.disease)
     disease = find_disease(patient.disease)
     case = Case(card, patient, told, told.referral or Referral(), disease, title, verdicts, possible)
-    return case, tuple(note for note in notes if not note.startswith("not given"))
+    lacks = [f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK if not getattr(told, name)]
+    return case, (*lacks, *(note for note in notes if not note.startswith("not given")))
 
 
 def who(case: Case) -> list[Fact]:
     """Who the patient is."""
     height = "" if case.told.height is None else f"{case.told.height:g} cm"
+    weight = "" if case.told.weight is None else f"{case.told.weight:g} kg"
     return [
         Fact("name", case.told.name),
         Fact("age at collection", f"{case.told.age:g} years"),
         Fact("sex", case.told.sex),
-        Fact("weight", f"{case.told.weight:g} kg"),
+        Fact("weight", weight),
         Fact("height", height),
         Fact("adult who stays along", case.referral.helper),
     ]
@@ -138,7 +142,10 @@ def values(case: Case) -> list[Fact]:
     given = _baseline(case)
     names = dict.fromkeys([*texts().texts("values", "names"), *given])
     day = Fact("measured on", case.referral.measured)
-    state = [] if set(PERFORMANCE) & set(given) else [Fact("performance status", "")]
+    age = np.atleast_1d(float(case.told.age))
+    scales = [all_analytes()[name].title.split()[0] for name in PERFORMANCE if asked_at(name, age).all()]
+    wanted = f"performance status ({' or '.join(scales)})" if scales else ""
+    state = [Fact(wanted, "")] if wanted and not set(PERFORMANCE) & set(given) else []
     return [day, *state, *(Fact(all_analytes()[name].title, _amount(name, given.get(name))) for name in names)]
 
 

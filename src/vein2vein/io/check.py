@@ -26,7 +26,7 @@ from vein2vein.io.record.text import find_delimiter, is_stdin, name_of, read_tex
 from vein2vein.io.record.visits import read_visits
 from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import read_disease
-from vein2vein.therapy.patient import patient_from_card
+from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 from vein2vein.therapy.product import read_product
 
 MANIFEST = "manifest.json"
@@ -75,7 +75,7 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("scale", "tocilizumab", "steroid", "based_on", "gcsf"),
         "vein2vein simulate and compare (--policy), trial files",
     ),
-    ("patient card", ("age", "weight", "disease"), "vein2vein simulate, eligible and explain"),
+    ("patient card", ("age", "weight", "disease"), "vein2vein simulate, eligible, explain and refer"),
 )
 Reader = Callable[[Path], object]
 
@@ -228,7 +228,10 @@ def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
     notes: tuple[str, ...] = ()
     try:
         if kind == "patient card":
-            notes = patient_from_card(card)[1]
+            patient, notes = patient_from_card(card, may_lack=PAPERS_LACK)
+            if lacks := [name for name in PAPERS_LACK if name not in patient.known]:
+                use = "vein2vein eligible, explain and refer"
+                notes = (f"{', '.join(lacks)}: missing; add it for vein2vein simulate", *notes)
         elif kind in readings:
             readings[kind]()
     except InputError as problem:

@@ -14,7 +14,7 @@ from typing import NamedTuple, NotRequired, TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vein2vein.clinic.care.eligibility import Eligibility
+from vein2vein.clinic.care.eligibility import NOT_ASKED, Eligibility
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.response.response import Response
@@ -36,7 +36,6 @@ from vein2vein.therapy.waiting import Waiting
 
 Floats = NDArray[np.float64]
 Card = TypeVar("Card")
-NOT_ASKED = -2  # of a criterion of eligibility that another arm's label asks
 NOT_ASSESSED = -1  # of a visit
 
 

@@ -141,8 +141,10 @@ def considered(watch: WardRound) -> list[tuple[Suggestion, float]]:
 
 
 def weight_words(watch: WardRound) -> str:
-    """The weight, or that it is unknown."""
-    return f"{watch.weight:g} kg" if np.isfinite(watch.weight) else "weight unknown"
+    """The weight, or that it is unknown; and why no dose follows it."""
+    if not np.isfinite(watch.weight):
+        return "weight unknown"
+    return f"{watch.weight:g} kg" + (f" (no dose: {watch.no_dose})" if watch.no_dose else "")
 
 
 def product_title(name: str) -> str:

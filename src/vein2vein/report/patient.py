@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from vein2vein import arguments
 from vein2vein.analytes import analyte
-from vein2vein.clinic.care.eligibility import Eligibility
+from vein2vein.clinic.care.eligibility import NOT_ASKED, Eligibility
 from vein2vein.clinic.response.outcome import Outcome
 from vein2vein.clinic.words import Lineage, endpoint_titles, finding_words, lineage_words, usual_crs, usual_neurologic
 from vein2vein.errors import InputError
 from vein2vein.files import check_target, write_text
-from vein2vein.journey.journey import NOT_ASKED, Journey
+from vein2vein.journey.journey import Journey
 from vein2vein.report import facts, page
 from vein2vein.report.facts import Mask
 from vein2vein.report.figures import Floats, Picture

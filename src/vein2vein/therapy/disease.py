@@ -158,6 +158,35 @@ def all_diseases() -> dict[str, Disease]:
     return dict(_bundled())
 
 
+def _names() -> list[str]:
+    return list(bundled_cards(FOLDER))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelDisease(Sourced):
+    """A disease that labels name and that has no numbers of the model.
+
+    Attributes
+    ----------
+    name, title : str
+    read_as : str
+        The disease whose fields a patient's card then has.
+    """
+
+    name: Annotated[str, text("Name by which it is asked for")]
+    title: Annotated[str, text("Name in print")]
+    read_as: Annotated[str, text("Disease whose fields a patient's card then has", _names)]
+
+
+@cache
+def label_diseases() -> dict[str, LabelDisease]:
+    """Diseases known to labels only, by name."""
+    card = bundled_card("therapy/label_diseases.toml")
+    return {
+        name: read(card, LabelDisease, "diseases", name, given={"name": name}) for name in card.table("diseases")
+    }  # fmt: skip
+
+
 def find_disease(name: str | Path) -> Disease:
     """Find a disease by name or synonym, or read the user's own card by its path.
 
@@ -177,5 +206,11 @@ def find_disease(name: str | Path) -> Disease:
     }
     if spelled in known:
         return known[spelled]
+    if spelled in label_diseases():
+        title = label_diseases()[spelled].title
+        raise InputError(
+            f"the disease '{text}' ({title}) is known to eligibility only (vein2vein eligible and refer): the model "
+            "has no numbers for it. A card of your own is given by its path, ending in .toml."
+        )
     names = {n for d in _bundled().values() for n in (d.name, *d.synonyms)}
     raise InputError(unknown("disease", text, names) + " A card of your own is given by its path, ending in .toml.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_diseas
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
 
 __all__ = [
-    "FLAGS", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients", "patient_from_card",
-    "patient_name", "read_patient", "repeat", "select", "total_blood_volume",
+    "FLAGS", "PAPERS_LACK", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients",
+    "not_given", "patient_from_card", "patient_name", "read_patient", "repeat", "select", "total_blood_volume",
 ]  # fmt: skip
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+PAPERS_LACK = ("weight",)
+"""Needed by the model and not by a page, the papers of a referral or a label: shown there as to obtain."""
 FLAGS = ("prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a", "recent_anti_cd20", "fitness_prior")
 
 
@@ -204,11 +206,19 @@ def read_patient(path: str | Path) -> tuple[Patient, tuple[str, ...]]:
     return patient_from_card(read_card(arguments.path_of("path", path)))
 
 
-def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
-    """Make one patient from a card that was read; see ``read_patient``."""
+def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Patient, tuple[str, ...]]:
+    """Make one patient from a card that was read; see ``read_patient``.
+
+    Parameters
+    ----------
+    card : Card
+    may_lack : collection of str
+        Facts that the model needs and the caller does without: ``PAPERS_LACK``. Where the card lacks one
+        it is not in ``known``, a typical value fills the record, and the caller must not tell it.
+    """
     _refuse_birth_date(card)
     disease = _disease(card)
-    told = read(card, patient_card())
+    told = read(card, patient_card(frozenset(may_lack)))
     notes: list[str] = []
     given: dict[str, float] = {}
     for name, limits in titles("fields").items():
@@ -228,13 +238,20 @@ def patient_from_card(card: Card) -> tuple[Patient, tuple[str, ...]]:
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
     settle(values, disease.antigens, number, 0, known=given, own={}, selected=True)
-    notes += _shape(values)
-    assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in given]
+    notes += _shape(values) if "weight" in given else []
+    silent = {*given, *may_lack}
+    assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in silent]
     if assumed:
         shown = ", ".join(_in_words(name, float(values[name][0])) for name in assumed)
         notes.append(f"not given, median of {disease.title} used: {shown}")
     made = make_patients(number, disease.found_by, values, baseline=baseline, days=days, known=frozenset(given))
     return made, tuple(notes)
+
+
+def not_given(patient: Patient) -> tuple[str, ...]:
+    """Facts that the card of a patient did not give, in words and without the values that fill the record."""
+    names = [*FIELDS, *(name for name in words.ANTIGENS if name in patient.antigens)]
+    return tuple("sex" if name == "male" else name for name in names if name not in patient.known)
 
 
 def _in_words(name: str, value: float) -> str:
@@ -313,12 +330,12 @@ def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[s
                 f"{disease.title} is not counted in marrow blasts; give metabolic_tumor_volume (mL) or burden (e6/kg).",
             )
         values["burden"] = max(blasts / 100, np.finfo(float).eps) * disease.marrow_full  # unit factor
-    if volume is not None:
-        if disease.lineage == "leukemia":
-            raise card.error(
-                ("metabolic_tumor_volume",),
-                f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).",
-            )
+    if volume is not None and disease.lineage == "leukemia":
+        raise card.error(
+            ("metabolic_tumor_volume",),
+            f"{disease.title} is not measured by volume; give marrow_blasts (%) or burden (e6/kg).",
+        )
+    if volume is not None and "weight" in values:  # without a weight a volume says nothing per kg
         values["burden"] = volume * constant("cells_per_ml") / values["weight"] / 1e6  # unit factor
     share = values.get("cd3", 0.0) / 1000  # unit factor: cells/uL to 10^9/L
     if share > values.get("lymphocytes", np.inf) * constant("cd3_of_lymphocytes"):

@@ -97,9 +97,15 @@ class PatientDays(Record):
 
 
 @cache
-def patient_card() -> type[Any]:
-    """The record of a patient's card: ``PatientFacts`` and every fact, day and analyte that has a range."""
-    ranges = {name: _ranged(titles(name)) for name in ("fields", "days")}
+def patient_card(may_lack: frozenset[str] = frozenset()) -> type[Any]:
+    """The record of a patient's card: ``PatientFacts`` and every fact, day and analyte that has a range.
+
+    Parameters
+    ----------
+    may_lack : frozenset of str
+        Facts that the model needs and the reader of this card does without.
+    """
+    ranges = {name: _ranged(titles(name), may_lack) for name in ("fields", "days")}
     measured = [
         (name, _may_lack(Annotated[float, number(one.title, one.unit, one.low, one.high)]), None)
         for name, one in all_analytes().items()
@@ -119,10 +125,11 @@ def _may_lack(hint: Any) -> Any:
     return hint | None
 
 
-def _ranged(titles: Mapping[str, Any]) -> list[Any]:
+def _ranged(titles: Mapping[str, Any], may_lack: frozenset[str]) -> list[Any]:
     """Columns of a record, one for each fact that has a range."""
     columns: list[Any] = []
     for name, limits in titles.items():
         hint = Annotated[float, number(limits["title"], limits["unit"], limits["low"], limits["high"])]
-        columns.append((name, hint) if limits.get("required") else (name, _may_lack(hint), None))
+        needed = limits.get("required") and name not in may_lack
+        columns.append((name, hint) if needed else (name, _may_lack(hint), None))
     return columns

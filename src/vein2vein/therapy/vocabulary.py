@@ -32,6 +32,7 @@ CELLS_PER_KG, CELLS = _most("cells_per_kg"), _most("cells")
 LOG_SD = _most("log_sd")
 DENSITY = _most("density")  # molecules per cell
 SUPPORTIVE_DOSE, SUPPORTIVE_PER_KG = _most("supportive_dose"), _most("supportive_per_kg")  # mg, mg/kg
+SUPPORTIVE_DOSES = _most("supportive_doses")  # counted together
 BLASTS = _most("blasts")  # %
 MARROW = _most("marrow")  # e6/kg
 SHORTEST, LONGEST = float(_CARD.number("limits", "step", "least")), _most("step")  # days

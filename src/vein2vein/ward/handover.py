@@ -97,12 +97,21 @@ def now(watch: WardRound) -> list[Fact]:
 
 
 def _score(watch: WardRound) -> str:
-    name = "capd" if watch.course.measured("capd") and not watch.course.measured("ice") else "ice"
+    name = _scored_by(watch)
     last = _last(watch, name)
     due = next((one for one in watch.due if one.what.startswith("ICE")), None)
     when = "" if due is None else f", next due {_due_when(watch, due)}"
     title = analyte(name).title.split(" (")[0]
     return f"{title} {last or UNKNOWN}{when}"
+
+
+def _scored_by(watch: WardRound) -> str:
+    """The score that grades this patient: CAPD of a child or a delayed one; where the age is unknown, the charted."""
+    course = watch.course
+    if np.isfinite(watch.age):
+        delayed = bool((course.dense("developmental_delay")[0] >= 1).any())
+        return "capd" if delayed or watch.age < edition("icans_astct_2019").values["ice_from_age"] else "ice"
+    return "capd" if course.measured("capd") and not course.measured("ice") else "ice"
 
 
 def _due_when(watch: WardRound, due: Due) -> str:
@@ -119,7 +128,9 @@ def person(watch: WardRound) -> list[Fact]:
     first = f"from {_when(watch, given[0].day)}: " if given else ""
     return [
         _fact("Age, sex", ", ".join(filter(None, (f"{watch.age:g} years" if known[0] else "", watch.sex)))),
-        _fact("Weight", f"{watch.weight:g} kg" if known[1] else ""),
+        Fact("Weight", f"{watch.weight:g} kg: {watch.no_dose}", False)
+        if known[1] and watch.no_dose
+        else _fact("Weight", f"{watch.weight:g} kg" if known[1] else ""),
         _fact("Surface", f"{surface:.2f} m2" if np.isfinite(surface) else ""),
         _fact("Product", product.title if product else watch.product),
         _fact("Dose", _cells(watch)),
@@ -184,15 +195,23 @@ def _steroid(watch: WardRound) -> Fact:
         return Fact("Steroid", "none charted")
     days = [row.day for row in rows]
     start = days[-1]
-    for day in reversed(days):
-        if start - day > gap:
+    for day in reversed(days):  # by dates: a dose a day goes on, whatever the hour
+        if _date_of(watch, start) - _date_of(watch, day) > gap:
             break
         start = day
     last = f"last {amount(rows[-1])} {_when(watch, days[-1])}"
-    if watch.today - days[-1] > gap:
-        return Fact("Steroid", f"{last}; none since for {watch.today - days[-1]:.1f} days")
-    number = int(np.floor(days[-1] - start)) + 1
-    return Fact("Steroid", f"{last}; day {number} of the course, {sum(day >= start for day in days)} doses")
+    if _date_of(watch, watch.today) - _date_of(watch, days[-1]) > gap:
+        return Fact("Steroid", f"{last}; none charted since, for {watch.today - days[-1]:.1f} days")
+    doses = len({day for day in days if day >= start})
+    count = "1 dose" if doses == 1 else f"{doses} doses"
+    number = _date_of(watch, watch.today) - _date_of(watch, start) + 1
+    return Fact("Steroid", f"{last}; course since {_when(watch, start)}: {count}, today is its day {number}")
+
+
+def _date_of(watch: WardRound, day: float) -> int:
+    """Number of the calendar day of a moment of the course."""
+    column = int(np.searchsorted(watch.course.days, day, side="right")) - 1
+    return int(watch.course.calendar()[0, column])
 
 
 def signs(watch: WardRound) -> list[Fact]:

@@ -21,6 +21,7 @@ from vein2vein.cards import is_path
 from vein2vein.clinic import words
 from vein2vein.clinic.care.schedule import Due, due
 from vein2vein.clinic.care.suggestions import Suggestion, suggest
+from vein2vein.clinic.care.weights import no_dose
 from vein2vein.clinic.grades.bounded import charted
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.clinic.grades.infusions import from_infusion, new_treatments
@@ -98,6 +99,8 @@ class WardRound:
         What the record says in words: ``allergies``, ``code_status`` and others; nothing of it is graded.
     height, sex : float, str
         cm; NaN and "" unknown.
+    no_dose : str
+        Why no dose is named for this patient; "" where doses are.
     """
 
     patient: int
@@ -131,6 +134,7 @@ class WardRound:
     told: Mapping[str, str] = field(default_factory=dict[str, str])
     height: float = np.nan
     sex: str = ""
+    no_dose: str = ""
 
 
 def monitor(
@@ -216,7 +220,9 @@ def _watch(
         if not np.isfinite(value):
             notes.append(f"the {what} is unknown: add it to the record, or give --{what}")
     course = _own(own)
-    if weight is None:
+    others = () if facts is None or not facts.told_weights else facts.told_weights[i]
+    doubt = no_dose(course, kg, years, stated=weight is not None, told_weights=others)
+    if weight is None and not doubt:
         notes += _weights_differ(course, kg)
     if f"crs_{scale}" != ADVISED:
         notes.append("advice and doses are written for the ASTCT grade, and are read from it whatever the scale shown")
@@ -245,7 +251,9 @@ def _watch(
         {name: found[name] for name in names}, now, before, hematotoxicity, risks, infection, open_,
         _changed(now, before, course, today, infused),
         () if np.isfinite(died) else _due(course, found, today, name),
-        () if np.isfinite(died) else _consider(course, found, kg, years, today, costimulation),
+        () if np.isfinite(died) else _consider(
+            course, found, kg, years, today, costimulation, stated=weight is not None, told_weights=others,
+        ),
         days_of(course, together, names), decisions,
         (*(() if isinstance(record, Course) else record.set_aside), *refused), tuple(notes),
         "" if facts is None else facts.label[i],
@@ -253,7 +261,7 @@ def _watch(
         infused, unknown_lines(record, i, course, {name: found[name] for name in names}, infused),
         episodes_of(course, found, [name for name in names if _bedside(name) or name in LASTING], today),
         {} if facts is None or not facts.told else facts.told[i],
-        np.nan if facts is None else float(facts.height[i]), "" if facts is None else facts.sex[i],
+        np.nan if facts is None else float(facts.height[i]), "" if facts is None else facts.sex[i], doubt,
     )  # fmt: skip
 
 
@@ -325,13 +333,15 @@ def _changed(
 
 
 def _consider(
-    course: Course, found: Mapping[str, Grades], weight: float, age: float, today: float, costimulation: str
-) -> tuple[tuple[Suggestion, float], ...]:
+    course: Course, found: Mapping[str, Grades], weight: float, age: float, today: float, costimulation: str, *,
+    stated: bool, told_weights: tuple[float, ...],
+) -> tuple[tuple[Suggestion, float], ...]:  # fmt: skip
     """Suggestions, each with the day of the grade that it rests on; no dose where the weight is unknown."""
     out: list[tuple[Suggestion, float]] = []
     for one in suggest(
-        course, found, weight=weight, age=age, day=today, costimulation=costimulation, scale=ADVISED, recent=_recent()
-    ):
+        course, found, weight=weight, age=age, day=today, costimulation=costimulation, scale=ADVISED, recent=_recent(),
+        weight_stated=stated, told_weights=told_weights,
+    ):  # fmt: skip
         grades = found[one.finding]
         known = np.flatnonzero((grades.grade[0] >= 0) | (grades.at_least[0] > 0))
         day = float(grades.days[known[-1]]) if known.size else today

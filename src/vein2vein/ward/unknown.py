@@ -116,7 +116,8 @@ def _day(own: Course, today: float, one: SetAside) -> tuple[float, bool]:
     unread = own.marked(own.unread, one.analyte)[0]
     day = one.day
     if np.isfinite(day):
-        return (day if unread[own.days == day].any() else np.inf), True
+        open_ = unread | own.marked(own.above, one.analyte)[0]  # unknown, or at least what another row says
+        return (day if open_[own.days == day].any() else np.inf), True
     sources = own.where_from.get(one.analyte)
     if sources is not None and one.line is not None:
         at = np.flatnonzero(sources[0] == f"{_base(one.file)}:{one.line}")

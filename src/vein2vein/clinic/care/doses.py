@@ -1,6 +1,6 @@
 """One dose for one patient: by weight, never above a cap of the dose or the day, and why it may not be given now.
 
-Caps (criteria/dosing.toml) and equivalents (criteria/guidance.toml) are data. A drug without a cap has no dose here.
+Caps (``dose_caps``), weights (``weights``) and equivalents (criteria/guidance.toml) are data.
 """
 
 from __future__ import annotations
@@ -9,97 +9,48 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from vein2vein.clinic.care.dose_caps import INF, cap_of
 from vein2vein.clinic.care.management import immunoglobulin_dose, tocilizumab_dose
-from vein2vein.clinic.criteria import edition, reference, rows_of
+from vein2vein.clinic.criteria import edition, reference
 from vein2vein.errors import InputError
 from vein2vein.therapy import vocabulary
 from vein2vein.therapy.course import Course
 
 HOURS, MINUTES = 24, 60  # of a day, of an hour
-NAN, INF = math.nan, math.inf
+NAN = math.nan
+Floats = NDArray[np.float64]
 LEVELS = ("gcsf",)  # charted as running or not: no amount can be added up
 STEROIDS = ("dexamethasone", "methylprednisolone", "prednisone", "hydrocortisone")
 """Steroids whose doses are told as each other; the first is the measure."""
 
 
-@dataclass(frozen=True)
-class DoseCap:
-    """A row of criteria/dosing.toml: the most of a drug that advice may name.
+@dataclass(frozen=True, kw_only=True)
+class DoseRule:
+    """How a dose follows from the weight.
 
     Attributes
     ----------
-    drug, unit : str
-    most, most_per_kg : float
-        One dose: in the unit, and per kg of body weight; the smaller holds.
-    most_day, most_day_per_kg : float
-        All doses of 24 hours.
-    doses : float
-        Doses in all.
-    mark, why : str
-    """
-
-    drug: str
-    unit: str
-    mark: str
-    most: float = INF
-    most_per_kg: float = INF
-    most_day: float = INF
-    most_day_per_kg: float = INF
-    doses: float = INF
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class WeightForAge:
-    """A row of criteria/weight_for_age.toml: weights (kg) below this age that are taken as read."""
-
-    age_below: float
-    low: float
-    high: float
-    mark: str
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a row of advice asks to give.
-
-    Attributes
-    ----------
-    drug : str
-        "" nothing.
+    treatment : str
+        What is given; "" nothing.
     rule : str
         ``tocilizumab`` or ``immunoglobulin``: a dose rule of its own; "" the fields below.
     mg, mg_per_kg, ug_per_kg : float
         The smaller of the first two holds; inf or NaN: not so.
     every_hours : float
         NaN: once.
-    mark : str
-        Of the dose by weight.
+    dose_mark : str
+        Mark of the dose per kg.
     """
 
-    drug: str
+    treatment: str = ""
     rule: str = ""
     mg: float = INF
     mg_per_kg: float = INF
     ug_per_kg: float = NAN
     every_hours: float = NAN
-    mark: str = ""
-
-
-def cap_of(drug: str) -> DoseCap:
-    """The cap of a drug.
-
-    Raises
-    ------
-    InputError
-        There is none: no dose may be named.
-    """
-    for row in rows_of("dosing", DoseCap):
-        if row.drug == drug:
-            return row
-    raise InputError(f"no cap is known for '{drug}': no dose of it is named; add one to the dose rules.")
+    dose_mark: str = ""
 
 
 def check_patient(weight: float, age: float) -> None:
@@ -117,59 +68,37 @@ def check_patient(weight: float, age: float) -> None:
         raise InputError(f"found an age of {age:g} years; expected 0 to {oldest:g}: no scale covers it, no advice.")
 
 
-def withheld(weight: float, age: float) -> str:
-    """Why no dose is named for this patient, in one sentence; "" where one is."""
-    if math.isnan(weight):
-        return "the dose needs the weight"
-    for row in rows_of("weight_for_age", WeightForAge):
-        if age < row.age_below:
-            if row.low <= weight <= row.high:
-                return ""
-            return (
-                f"{weight:g} kg at {age:g} years is outside {row.low:g} to {row.high:g} kg: check both; no dose is told"
-            )
-    return ""
+def is_child(age: float) -> bool:
+    """Whether advice for children holds: below the age of an adult, and where the age is unknown."""
+    return not age >= edition("guidance").values["adult"]
 
 
-def is_child(weight: float, age: float) -> bool:
-    """Whether advice for children holds: by age; where that is unknown by a low weight, or where both are unknown."""
-    v = edition("guidance").values
-    if not math.isnan(age):
-        return age < v["adult"]
-    return not weight >= v["child_below"]
-
-
-def one_dose(asked: Asked, weight: float, *, child: bool = False) -> tuple[float, tuple[str, ...]]:
+def one_dose(asked: DoseRule, weight: float, *, child: bool = False) -> tuple[float, tuple[str, ...]]:
     """One dose for this weight (NaN: none), never above the caps of the drug, and what to know about it.
 
     Parameters
     ----------
-    asked : Asked
+    asked : DoseRule
     weight : float
         kg.
     child : bool
         The rule by weight is told even where the fixed dose is the smaller one.
     """
-    if not asked.drug or not math.isfinite(weight):
+    if not asked.treatment or not math.isfinite(weight):
         return NAN, ()
-    cap = cap_of(asked.drug)
+    cap = cap_of(asked.treatment)
     dose, notes = _by_rule(asked, weight) if asked.rule else _by_weight(asked, weight, child)
     if not math.isfinite(dose):
         return NAN, notes
-    most = min(cap.most, cap.most_per_kg * weight)
+    most = cap.of_dose(weight)
     if not math.isnan(asked.every_hours):
-        most = min(most, day_cap(cap, weight) * asked.every_hours / HOURS)
+        most = min(most, cap.of_day(weight) * asked.every_hours / HOURS)
     if dose > most:
         notes = (*notes, f"held to the cap of {most:.4g} {cap.unit} ({reference(cap.mark)})")
     return min(dose, most), notes
 
 
-def day_cap(cap: DoseCap, weight: float) -> float:
-    """The most of a drug in 24 hours for this weight."""
-    return min(cap.most_day, cap.most_day_per_kg * weight)
-
-
-def _by_rule(asked: Asked, weight: float) -> tuple[float, tuple[str, ...]]:
+def _by_rule(asked: DoseRule, weight: float) -> tuple[float, tuple[str, ...]]:
     if asked.rule == "immunoglobulin":
         return float(immunoglobulin_dose(weight)), ()
     d, dose = edition("dosing").values, float(tocilizumab_dose(weight))
@@ -182,13 +111,13 @@ def _by_rule(asked: Asked, weight: float) -> tuple[float, tuple[str, ...]]:
     return dose, tuple(notes)
 
 
-def _by_weight(asked: Asked, weight: float, child: bool) -> tuple[float, tuple[str, ...]]:
+def _by_weight(asked: DoseRule, weight: float, child: bool) -> tuple[float, tuple[str, ...]]:
     if not math.isnan(asked.ug_per_kg):
         return asked.ug_per_kg * weight, ()
     per_kg = asked.mg_per_kg * weight
     dose = min(asked.mg, per_kg)
     by_weight = (child or per_kg < asked.mg) and max(asked.mg, per_kg) < INF
-    why = f"{asked.mg_per_kg:g} mg/kg, up to {asked.mg:g} mg [{reference(asked.mark)}]"
+    why = f"{asked.mg_per_kg:g} mg/kg, up to {asked.mg:g} mg [{reference(asked.dose_mark)}]"
     return dose, (why,) if by_weight else ()
 
 
@@ -221,12 +150,13 @@ def ago(days: float) -> str:
     return f"{days * HOURS:.1f} hours ago"
 
 
-def _given(course: Course, drug: str, position: int, day: float) -> tuple[np.ndarray, np.ndarray]:
-    """Days and amounts of what was given of a drug up to a day."""
+def _given(course: Course, drug: str, position: int, day: float) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Days and amounts of what was given of a drug up to a day, and which amounts are known and no lower bounds."""
     if drug not in course and drug not in course.above:  # nothing of it is charted, or nothing can be
-        return np.empty(0), np.empty(0)
+        return np.empty(0), np.empty(0), np.empty(0, dtype=bool)
     there = course.positive(drug)[position] & (course.days <= day)
-    return course.days[there], course.dense(drug)[position][there]
+    amounts, above = course.dense(drug)[position][there], course.marked(course.above, drug)[position][there]
+    return course.days[there], np.nan_to_num(amounts), (amounts > 0) & ~above
 
 
 def _not_understood(course: Course, drug: str, position: int, day: float, span: float) -> tuple[str, ...]:
@@ -241,7 +171,7 @@ def _not_understood(course: Course, drug: str, position: int, day: float, span: 
 def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why one more dose of tocilizumab may not be given now; () where it may."""
     d = edition("dosing").values
-    given, _ = _given(course, "tocilizumab", position, day)
+    given, _, _ = _given(course, "tocilizumab", position, day)
     told = [*_not_understood(course, "tocilizumab", position, day, 1.0)]
     if len(given) >= d["tocilizumab_most"]:
         told.append(f"{len(given)} doses were given; at most {d['tocilizumab_most']:g} in all")
@@ -254,15 +184,16 @@ def tocilizumab_blocks(course: Course, position: int, day: float) -> tuple[str, 
     return tuple(told)
 
 
-def blocks(asked: Asked, dose: float, weight: float, course: Course, position: int, day: float) -> tuple[str, ...]:
+def blocks(asked: DoseRule, dose: float, weight: float, course: Course, position: int, day: float) -> tuple[str, ...]:
     """Why this dose may not be given now; () where it may."""
-    if not asked.drug:
+    drug = asked.treatment
+    if not drug:
         return ()
-    if asked.drug == "tocilizumab":
+    if drug == "tocilizumab":
         return tocilizumab_blocks(course, position, day)
-    d, cap = edition("dosing").values, cap_of(asked.drug)
-    given, amounts = _given(course, asked.drug, position, day)
-    told = [*_not_understood(course, asked.drug, position, day, 1.0)]
+    d, cap = edition("dosing").values, cap_of(drug)
+    given, amounts, known = _given(course, drug, position, day)
+    told = [*_not_understood(course, drug, position, day, 1.0)]
     if not len(given):
         return tuple(told)
     if len(given) >= cap.doses:
@@ -271,10 +202,19 @@ def blocks(asked: Asked, dose: float, weight: float, course: Course, position: i
     if day - given[-1] < interval - d["tolerance"]:
         span = f"{interval:g} days" if interval > 1 else f"{interval * HOURS:g} hours"
         told.append(f"the last dose was {ago(day - float(given[-1]))}; every {span}")
-    if asked.drug not in LEVELS and math.isfinite(dose):
-        total, most = float(amounts[given > day - 1].sum()), day_cap(cap, weight)
-        if total + dose > most * (1 + d["tolerance"]):
-            told.append(f"{total:.4g} {cap.unit} in 24 hours; with this dose more than {most:.4g} {cap.unit} a day")
+    recent = given > day - 1
+    if drug in LEVELS or not math.isfinite(dose) or not recent.any():
+        return tuple(told)
+    total, most = float(amounts[recent].sum()), cap.of_day(weight)
+    least = "at least " * (not known[recent].all())
+    if total + dose > most * (1 + d["tolerance"]):
+        told.append(f"{least}{total:.4g} {cap.unit} in 24 hours; with this dose more than {most:.4g} {cap.unit} a day")
+    elif least and math.isfinite(most):
+        when = ago(day - float(given[recent & ~known][-1]))
+        told.append(
+            f"{drug} was given in an amount that is not known ({when}): whether this dose passes {most:.4g} {cap.unit} "
+            "a day cannot be told; settle it first"
+        )
     return tuple(told)
 
 
@@ -287,10 +227,10 @@ def other_steroids(drug: str, course: Course, position: int, day: float) -> tupl
         if name == drug:
             continue
         told += _not_understood(course, name, position, day, 1.0)
-        given, amounts = _given(course, name, position, day)
-        recent = amounts[given > day - 1]
-        total = float(recent[recent > 0].sum())
-        if recent.size and not (recent > 0).all():
+        given, amounts, known = _given(course, name, position, day)
+        recent = given > day - 1
+        total = float(amounts[recent].sum())
+        if not known[recent].all():
             told.append(f"{name} was given in 24 hours in an amount that is not known: instead of it, not with it")
         elif total > 0:
             same = total / _per_dexamethasone(name) * _per_dexamethasone(drug)

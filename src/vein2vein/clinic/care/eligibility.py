@@ -16,6 +16,7 @@ from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Indication
 
 MET, NOT_MET, UNKNOWN = 1, 0, -1
+NOT_ASKED = -2  # at this age, or of this arm: neither met nor unknown
 Known = Patient | Mapping[str, object]
 LABEL = (("age", "at_least"), ("age", "below"), ("prior_lines", "at_least"))  # age_low, age_below, lines_low
 PERFORMANCE = "performance"
@@ -32,7 +33,7 @@ class Eligibility:
     criteria : tuple of str
         Sentences, one for each criterion.
     met : ndarray of int8, shape (n, criteria)
-        1 met, 0 not met, -1 unknown.
+        1 met, 0 not met, -1 unknown, -2 not asked of this patient.
     eligible : ndarray of int8, shape (n,)
         0 if any criterion is not met, else -1 if any is unknown, else 1.
     reads, marks : tuple of str
@@ -44,6 +45,26 @@ class Eligibility:
     eligible: NDArray[np.int8]
     reads: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskedByAge:
+    """A row of criteria/asked_by_age.toml: what a criterion reads is asked from one age (years) up to below another."""
+
+    reads: str
+    mark: str
+    age_low: float = 0.0
+    age_below: float = np.inf
+    why: str = ""
+
+
+def asked_at(field: str, age: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether what a criterion reads is asked of patients of these ages (years); at an unknown age it is."""
+    rows = [row for row in rows_of("asked_by_age", AskedByAge) if row.reads == field]
+    outside: NDArray[np.bool_] = np.zeros(age.shape, dtype=bool)
+    for row in rows:
+        outside = outside | np.less(age, row.age_low) | np.greater_equal(age, row.age_below)
+    return ~outside
 
 
 def eligible(
@@ -66,7 +87,8 @@ def eligible(
     rows: list[tuple[str, NDArray[np.int8]]] = []
     reads: list[str] = []
     marks: list[str] = []
-    n = len(np.atleast_1d(np.asarray(_read(patient, "age"), dtype=float)))
+    age = np.atleast_1d(np.asarray(_read(patient, "age"), dtype=float))
+    n = len(age)
     if indication is not None:
         diseases = indication.diseases
         if diseases:
@@ -91,10 +113,12 @@ def eligible(
                 text += " times the upper limit of normal"
             else:
                 bound = level.value
-            rows.append((text, _judge(patient, n, level.reads, level.operator, bound)))
+            judged = _judge(patient, n, level.reads, level.operator, bound)
+            rows.append((text, np.where((judged == UNKNOWN) & ~asked_at(level.reads, age), NOT_ASKED, judged)))
             reads.append(level.reads)
             marks.append(level.mark)
-    met = np.stack([found for _, found in rows], axis=1) if rows else np.ones((n, 0), dtype=np.int8)
+    columns = [found for _, found in rows]
+    met = np.stack(columns, axis=1).astype(np.int8) if rows else np.ones((n, 0), dtype=np.int8)
     open_ = (met == UNKNOWN) & ~_answered(rows, met)
     overall = np.where((met == NOT_MET).any(axis=1), NOT_MET, np.where(open_.any(axis=1), UNKNOWN, MET))
     return Eligibility(tuple(text for text, _ in rows), met, overall.astype(np.int8), tuple(reads), tuple(marks))
@@ -103,7 +127,7 @@ def eligible(
 def _answered(rows: list[tuple[str, NDArray[np.int8]]], met: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Cells of criteria that a known one of the same kind answers: one scale of performance is enough."""
     scales = np.array([text.startswith(f"{PERFORMANCE}:") for text, _ in rows], dtype=bool)
-    known = ((met != UNKNOWN) & scales[None, :]).any(axis=1)
+    known = ((met != UNKNOWN) & (met != NOT_ASKED) & scales[None, :]).any(axis=1)
     return scales[None, :] & known[:, None]
 
 
@@ -111,7 +135,7 @@ def reasons(found: Eligibility, position: int) -> tuple[str, ...]:
     """Why a patient is not, or not surely, eligible: the criteria that are not met or unknown."""
     words = {NOT_MET: "not met", UNKNOWN: "unknown"}
     scales = [text.startswith(f"{PERFORMANCE}:") for text in found.criteria]
-    answered = any(one and state != UNKNOWN for one, state in zip(scales, found.met[position]))
+    answered = any(one and state >= NOT_MET for one, state in zip(scales, found.met[position]))
     return tuple(
         f"{words[int(state)]}: {text}"
         for text, state, scale in zip(found.criteria, found.met[position], scales)

@@ -15,40 +15,16 @@ from typing import Annotated
 
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.clinic.criteria import MARKS, edition, rows_of
-from vein2vein.declared import Record, Sourced, listed, number, part, text
+from vein2vein.clinic.criteria import MARKS, edition
+from vein2vein.declared import Record, Sourced, flag, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 FOLDER = Path(__file__).parent.with_name("labels")
 DERIVED = ("relapsed_or_refractory", "early_relapse", "second_relapse")
 """Questions answered from several facts of the history; every other one is a fact of it."""
-
-
-@dataclass(frozen=True)
-class LabelDisease:
-    """A row of criteria/indications.toml: a disease that labels name and that has no numbers of the model.
-
-    Attributes
-    ----------
-    name, title : str
-    read_as : str
-        The disease whose fields a patient's card then has.
-    mark, why : str
-    """
-
-    name: str
-    title: str
-    read_as: str
-    mark: str
-    why: str
-
-
-def label_diseases() -> dict[str, LabelDisease]:
-    """Diseases known to labels only, by name."""
-    return {one.name: one for one in rows_of("indications", LabelDisease)}
 
 
 def _diseases() -> Collection[str]:
@@ -99,6 +75,34 @@ class Limitation(Record):
     def faults(self) -> Iterator[tuple[str, str]]:
         """A mark that is none."""
         yield from _marked("mark", self.mark)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span(Record):
+    """How long a label asks for something after the infusion; no days: it gives no time."""
+
+    days: Annotated[float, number("Days from the infusion", "day", above=0, high=words.LONGEST)] | None = None
+    mark: Annotated[str, _said("R:S1 read in S1, M memory, D our choice")]
+    in_force: Annotated[bool, flag("Whether the text in force says so")] = True
+    text: Annotated[str, _said("What to know of it")] = ""
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A mark that is none."""
+        yield from _marked("mark", self.mark)
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was read in the label in force."""
+        return self.in_force and self.mark != "M"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times(Record):
+    """How long a label asks for what; a part that is missing was not read."""
+
+    daily: Annotated[Span, part("Daily checks, at least")] | None = None
+    near: Annotated[Span, part("Staying near the center")] | None = None
+    driving: Annotated[Span, part("No driving and no hazardous work, at least")] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +166,7 @@ class Label(Sourced):
     unread: Annotated[str, text("What of it was not read")] = ""
     changes: Annotated[tuple[Change, ...], part("Changes that were read")] = ()
     limitations: Annotated[tuple[Limitation, ...], part("What it says the product is not for")] = ()
+    times: Annotated[Times, part("How long it asks for what after the infusion")] = Times()
     uses: Annotated[tuple[Use, ...], part("Approved uses", filled=True)]
 
     def faults(self) -> Iterator[tuple[str, str]]:

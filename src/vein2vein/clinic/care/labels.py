@@ -11,11 +11,11 @@ import numpy as np
 
 from vein2vein.cards import Card
 from vein2vein.clinic.care.eligibility import MET, NOT_MET, UNKNOWN, b_all_status, lymphoma_second_line
-from vein2vein.clinic.care.label_card import Label, Use, all_labels, label_diseases
+from vein2vein.clinic.care.label_card import Label, Use, all_labels
 from vein2vein.clinic.criteria import edition, reference
 from vein2vein.declared import fields_of
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.disease import all_diseases, label_diseases
 from vein2vein.therapy.history import History
 
 WORDS = {MET: "met", NOT_MET: "not met", UNKNOWN: "unknown"}
@@ -168,9 +168,9 @@ def disease_title(name: str) -> str:
 def label_patient(card: Card) -> LabelPatient:
     """What a patient's card tells for the labels, nothing assumed; a complaint names file, line and field."""
     from vein2vein.card_reading import read
-    from vein2vein.therapy.patient import patient_from_card
+    from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 
-    patient, _ = patient_from_card(readable(card))
+    patient, _ = patient_from_card(readable(card), may_lack=PAPERS_LACK)
     disease = str(card.get("disease"))
     lines = float(np.asarray(patient.prior_lines)[0]) if "prior_lines" in patient.known else math.nan
     history = History() if card.get("history") is None else read(card, History, "history")

@@ -232,9 +232,9 @@ def _steroid(
 
 
 def _amount(row: Dose, kg: Floats) -> Floats:
-    """Dose of a row (mg): per kg, never above the fixed dose where both are given."""
+    """Amount of a row (mg): each dose per kg, never above the fixed dose where both are given; its doses together."""
     fixed = np.full(kg.shape, np.inf if row.mg is None else row.mg)
-    return fixed if row.mg_per_kg is None else np.minimum(row.mg_per_kg * kg, fixed)
+    return row.doses * (fixed if row.mg_per_kg is None else np.minimum(row.mg_per_kg * kg, fixed))
 
 
 def _dated(policy: Policy, course: Course, kg: Floats, now: float) -> dict[str, Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from vein2vein.arguments import name_or_path
 from vein2vein.card_reading import located, read
 from vein2vein.cards import Card, bundled_cards, find_card
 from vein2vein.clinic.care import policy_card
+from vein2vein.clinic.care.dose_caps import all_caps
 from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, amounts, given_fields, refused_amount
 from vein2vein.clinic.criteria import declared, edition
 from vein2vein.declared import Record
@@ -74,12 +76,17 @@ class SteroidStart(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class Dose(Told):
-    """A dose of a drug: mg, or mg per kg and not above mg, repeated every so many days."""
+    """A dose of a drug: mg, or mg per kg and not above mg, repeated every so many days.
+
+    ``doses``: so many of them are given in ``every`` days and counted together, as a ward of the model is graded every
+    12 hours and gives some drugs every 6.
+    """
 
     treatment: str
     every: float
     mg: float | None = None
     mg_per_kg: float | None = None
+    doses: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +216,7 @@ class Policy:
     def unusual(self) -> tuple[str, ...]:
         """Notes on drugs above their usual dose."""
         said = [note for one in self.doses for note in dose_limits.unusual(one.treatment, amounts(one))]
+        said += [note for one in self.doses for note in _beyond(one)]
         said += [note for name, value in self.dosing.items() for note in dose_limits.unusual_rule(name, value)]
         return tuple(dict.fromkeys(said))
 
@@ -216,6 +224,33 @@ class Policy:
     def reads(self) -> tuple[str, ...]:
         """Findings that the policy needs."""
         return (self.scale, "icans")
+
+
+def _beyond(one: Dose) -> list[str]:
+    """Notes on a dose above the cap that advice keeps: of one dose and of a day, in mg and per kg."""
+    cap = all_caps().get(one.treatment)
+    if cap is None or cap.unit != "mg":
+        return []
+    told: list[str] = []
+    a_day = max(one.doses / one.every, 1.0)
+    for amount, dose, day, unit in (
+        (one.mg, cap.most, cap.most_day, "mg"),
+        (one.mg_per_kg, cap.most_per_kg, cap.most_day_per_kg, "mg/kg"),
+    ):
+        if amount is None:
+            continue
+        for total, most, period in ((amount, dose, "a dose"), (amount * a_day, day, "a day")):
+            if total > most * (1 + edition("dosing").values["tolerance"]):
+                told.append(
+                    f"{one.treatment} {total:g} {unit} {period} is more than the cap of advice, {most:g} {unit}"
+                )
+    light = math.inf if one.mg is None else one.mg / cap.most_per_kg
+    if one.mg_per_kg is None and one.mg is not None and math.isfinite(cap.most_per_kg):
+        told.append(
+            f"{one.treatment} {one.mg:g} mg whatever the weight is more than the cap of advice, {cap.most_per_kg:g} "
+            f"mg/kg a dose, below {light:g} kg; give mg_per_kg, too"
+        )
+    return told
 
 
 def policies() -> dict[str, Path]:

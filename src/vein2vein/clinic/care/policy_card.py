@@ -20,6 +20,7 @@ from vein2vein.therapy.vocabulary import (
     LONGEST,
     NEUTROPHILS,
     SUPPORTIVE_DOSE,
+    SUPPORTIVE_DOSES,
     SUPPORTIVE_PER_KG,
 )
 
@@ -100,6 +101,9 @@ class Amount(Marked):
     mg: Annotated[float, number("Fixed or largest dose", "mg", above=0, high=SUPPORTIVE_DOSE)] | None = None
     mg_per_kg: Annotated[float, number("Dose by body weight", "mg/kg", above=0, high=SUPPORTIVE_PER_KG)] | None = None
     every: Annotated[float, number("Days between doses", "day", above=0, high=LONGEST)]
+    doses: Annotated[
+        float, number("Doses that are given in this time, counted together", above=0, high=SUPPORTIVE_DOSES)
+    ] = 1.0
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """No dose; tocilizumab has its own rule."""
@@ -112,12 +116,13 @@ class Amount(Marked):
 def amounts(one: Any, weight: float = 0.0) -> dict[tuple[str, str], float]:
     """What a dose of a card or of a policy gives, by period and unit; of a dated one, all of its doses."""
     days = getattr(one, "until_day", 0.0) - getattr(one, "from_day", 0.0)
-    return dose_limits.by_schedule(one.mg, one.mg_per_kg, one.every, days, weight)
+    return dose_limits.by_schedule(one.mg, one.mg_per_kg, one.every / one.doses, days, weight)
 
 
 def refused_amount(one: Any, weight: float = 0.0) -> str:
     """Why a dose of a card or of a policy cannot be, in one sentence; "" where it can."""
-    return dose_limits.refused(one.treatment, amounts(one, weight)) if one.every > 0 else ""
+    possible = one.every > 0 and one.doses > 0
+    return dose_limits.refused(one.treatment, amounts(one, weight)) if possible else ""
 
 
 @dataclass(frozen=True, kw_only=True)

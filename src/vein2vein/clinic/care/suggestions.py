@@ -7,7 +7,7 @@ blocked with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,15 +15,15 @@ import numpy as np
 from vein2vein.clinic import words
 from vein2vein.clinic.care.doses import (
     STEROIDS,
-    Asked,
+    DoseRule,
     blocks,
     check_patient,
     equivalents,
     is_child,
     one_dose,
     other_steroids,
-    withheld,
 )
+from vein2vein.clinic.care.weights import no_dose
 from vein2vein.clinic.criteria import edition, rows_of
 from vein2vein.clinic.grades.grades import Grades
 from vein2vein.errors import InputError
@@ -32,6 +32,8 @@ from vein2vein.therapy.course import Course
 HOURS = 24  # of a day
 UNITS = {"gcsf": "ug", "ivig": "g"}
 GIVE, POSTPONE, STOP = "give", "postpone", "stop"
+BOUND = "the grade is at least"
+AGELESS = "the age is unknown: advice for children, and the smaller of both doses, until it is given"
 
 
 @dataclass(frozen=True)
@@ -73,21 +75,15 @@ class Suggestion:
     at_least: bool = False
 
 
-@dataclass(frozen=True)
-class Advice:
+@dataclass(frozen=True, kw_only=True)
+class Advice(DoseRule):
     """A row of criteria/guidance.toml: at this grade of this finding, this is to be considered.
 
     Attributes
     ----------
     finding, grade, text, mark : str, int, str, str
-    treatment, rule : str
-        What is given, and the dose rule that says how much; "" none.
-    mg, mg_per_kg, ug_per_kg : float
-        Dose; of a fixed dose and one per kg the smaller holds. inf or NaN: not so.
-    dose_mark : str
-        Mark of the dose per kg; "" that of the row.
-    every_hours : float
-        NaN: once.
+    treatment, rule, mg, mg_per_kg, ug_per_kg, every_hours, dose_mark
+        The dose, as ``DoseRule`` says; no ``dose_mark``: the mark of the row holds for it.
     after : str
         Name of a threshold: days for which the grade must have lasted.
     from_day : float
@@ -104,18 +100,15 @@ class Advice:
         For whom alone the row holds.
     note : str
         What to know of the dose.
+    why : str
+        Reasoning behind a choice of ours.
     """
 
     finding: str
     grade: int
     text: str
     mark: str
-    treatment: str = ""
-    rule: str = ""
-    mg: float = np.inf
-    mg_per_kg: float = np.inf
-    ug_per_kg: float = np.nan
-    every_hours: float = np.nan
+    why: str = ""
     after: str = ""
     from_day: float = -np.inf
     with_crs: bool = False
@@ -123,8 +116,10 @@ class Advice:
     conflict: str = ""
     flag: str = ""
     who: str = ""
-    dose_mark: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dose_mark", self.dose_mark or self.mark)
 
 
 @dataclass(frozen=True)
@@ -148,6 +143,8 @@ def suggest(
     costimulation: str = "",
     scale: str = "",
     recent: float = np.inf,
+    weight_stated: bool = False,
+    told_weights: Iterable[float] = (),
 ) -> tuple[Suggestion, ...]:
     """What to consider now for one patient, by finding and falling grade.
 
@@ -160,7 +157,7 @@ def suggest(
     weight : float
         kg; NaN unknown: no dose is named.
     age : float
-        Years; NaN unknown: a patient below 40 kg, or of unknown weight, gets the advice for children.
+        Years; NaN unknown: the advice for children, and no row that holds for adults alone; every dose says so.
     position : int
         Place of the patient in the course.
     day : float, optional
@@ -171,6 +168,10 @@ def suggest(
         The CRS finding to read; "": the usual one, for which doses by grade are meant.
     recent : float
         Days: a syndrome that was not looked at for longer is missing, and not treated.
+    weight_stated : bool
+        Somebody states this weight now: charted weights that disagree with it or with each other hold no dose back.
+    told_weights : iterable of float
+        kg; weights that the record tells without a time, or that it told and contradicted.
 
     Raises
     ------
@@ -185,7 +186,10 @@ def suggest(
     now = float(course.days[-1]) if day is None else day
     grades = {"crs": scale, **{n: n for n in findings if n != scale}}
     crs = _now(findings.get(scale), position, now)
-    not_for = "adult" if is_child(weight, age) else "child"
+    not_for = "adult" if is_child(age) else "child"
+    refused = no_dose(
+        course, weight, age, position=position, day=now, stated=weight_stated, told_weights=told_weights
+    )  # fmt: skip
     out: list[Suggestion] = []
     for row in rows_of("guidance", Advice):
         if row.who == not_for:
@@ -201,7 +205,7 @@ def suggest(
         ):
             continue
         lower = found.grade[position, _newest(found, position, now)] < 0
-        out.append(_suggestion(row, name, current, bool(lower), course, position, now, weight, age))
+        out.append(_suggestion(row, name, current, bool(lower), course, position, now, weight, age, refused))
     return _one_course(sorted(out, key=lambda one: -one.grade))
 
 
@@ -253,15 +257,14 @@ def _applies(row: Advice, found: Grades, position: int, day: float, crs: int, co
 
 def _suggestion(
     row: Advice, name: str, grade: int, at_least: bool, course: Course, position: int, day: float, weight: float,
-    age: float,
+    age: float, refused: str,
 ) -> Suggestion:  # fmt: skip
-    asked = Asked(
-        row.treatment, row.rule, row.mg, row.mg_per_kg, row.ug_per_kg, row.every_hours, row.dose_mark or row.mark
-    )
-    refused = withheld(weight, age) if row.treatment else ""
-    dose, notes = (np.nan, (refused,)) if refused else one_dose(asked, weight, child=is_child(weight, age))
+    dose, notes = np.nan, ()
+    if row.treatment:
+        dose, notes = (np.nan, (refused,)) if refused else one_dose(row, weight, child=is_child(age))
     told = (
-        *([f"the grade is at least {grade}: what is missing could raise it"] if at_least else []),
+        *([AGELESS] if row.treatment and np.isnan(age) else []),
+        *([f"{BOUND} {grade}: what is missing could raise it"] if at_least else []),
         *notes,
         *([row.note] if row.note else []),
         *filter(None, [equivalents(row.treatment, dose)]),
@@ -276,7 +279,7 @@ def _suggestion(
         unit=UNITS.get(row.treatment, "mg") if row.treatment else "",
         every_hours=row.every_hours,
         mark=row.mark,
-        blocked=blocks(asked, dose, weight, course, position, day),
+        blocked=blocks(row, dose, weight, course, position, day),
         conflict=row.conflict,
         notes=told,
         at_least=at_least,
@@ -295,7 +298,7 @@ def _one_course(found: list[Suggestion]) -> tuple[Suggestion, ...]:
         kept = largest.get(one.treatment)
         if np.isfinite(one.dose) and kept is not None and kept is not one:
             where = words.finding_words(kept.finding).short
-            bound = one.notes[: int(one.at_least)]  # that the grade is a lower bound stays said
+            bound = tuple(note for note in one.notes if note == AGELESS or note.startswith(BOUND))
             note = f"one course of {one.treatment} serves both: its dose stands with {where}"
             one = replace(one, dose=np.nan, every_hours=np.nan, blocked=(), notes=(*bound, note))
         elif kept is one and one.treatment in steroids and len(steroids) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vein2vein import arguments
 from vein2vein.clinic.criteria import edition, unverified
@@ -38,6 +38,7 @@ OTHER_CAUSE = {
 LOW_BASELINE = "ICE was below 10 before the infusion: read the fall, not the score alone"
 ONLY_CAPD = "CAPD at 12 years or older counts with developmental delay only: chart the delay, or ICE"
 ONLY_ICE = "ICE below 12 years is the wrong scale: chart CAPD"
+USUAL_CAPD = "CAPD is not above that before the infusion: ask the caregiver whether this is usual; it changes no grade"
 EVENTS = {
     "seizure": "seizure",
     "motor_weakness": "motor",
@@ -103,6 +104,8 @@ def grade_icans(
         flags[ONLY_CAPD] = only
     if np.any(only := ~old & ~ageless & np.isfinite(ice) & np.isnan(capd)):
         flags[ONLY_ICE] = only
+    if (usual := _usual_capd(whole)) is not None:
+        flags[USUAL_CAPD] = ~by_ice & ~ageless & (capd > 0) & (capd <= usual)
     awake = ladder(arousal, rules.column("arousal"))
     awake = np.where((awake == rules.values["with_score"]) & (score == 0), 0, awake).astype(np.int8)
     no_arousal = np.isnan(arousal)
@@ -173,10 +176,21 @@ def grade_icans(
         }  # fmt: skip
         missing = {name: cells & (grade < 0) for name, cells in found.items() if (cells & (grade < 0)).any()}
     reads = {name: READS[name] for name in columns}
+    if not ageless.any() and (by_ice.all() or not by_ice.any()):
+        reads["score"] = ("ice",) if by_ice.all() else ("capd",)
     return Grades(
         "icans", rules.name, course.days, grade, lower, missing, columns, reads, flags, {}, unverified(rules.name),
         stands.source, stands.looked, stands.passing,
     )  # fmt: skip
+
+
+def _usual_capd(course: Course) -> NDArray[np.float64] | None:
+    """The highest CAPD charted before or at the infusion, shape (n, 1); None where none was. Measured courses only."""
+    early = course.days <= 0
+    if course.origin == "simulated" or "capd" not in course or not early.any():
+        return None
+    charted = np.where(np.isnan(course.values["capd"][:, early]), -1.0, course.values["capd"][:, early])
+    return charted.max(axis=1, keepdims=True) if (charted >= 0).any() else None
 
 
 def _awake(course: Course) -> Course:

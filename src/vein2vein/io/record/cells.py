@@ -19,6 +19,7 @@ from vein2vein.io.record.derived import Said, enter_derived, lightest, settle_un
 from vein2vein.io.record.judgements import read_judgement, window
 from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.meanings import Meaning
+from vein2vein.io.record.noted import Noted, settle_noted
 from vein2vein.io.record.record import Entry, Log, Moment
 
 EARLIEST_DAY, LATEST_DAY = -3650.0, 7300.0  # days of a record; outside, a date was mistyped
@@ -48,7 +49,9 @@ class Cells:
         self.above: set[Cell] = set()  # only a lower bound is known
         self.lasting: set[Cell] = set()  # goes on until the next value of the analyte
         self.derived: dict[Cell, list[Said]] = defaultdict(list)  # what is said of it under other names
+        self.noted: list[Noted] = []  # what notes name
         self.weights: dict[int, float] = {}
+        self.disputed: dict[int, dict[float, None]] = defaultdict(dict)  # weights of which two stand at one time
         self.overrides: list[Override] = []
         self.attributions: list[Override] = []
         self.name = log.file.replace("\\", "/").rsplit("/", 1)[-1]
@@ -62,6 +65,8 @@ class Cells:
             return
         if entry.name in (names.OVERRIDE, names.ATTRIBUTION):
             self._judged(entry, day)
+        elif entry.noted:
+            self.noted.append(Noted(self.log, entry, self.numbers[entry.patient], day))
         elif entry.unread:
             self._pointed(entry, day)
         else:
@@ -176,6 +181,8 @@ class Cells:
         elif above and not old[1] and old[0] >= value:
             pass
         else:
+            if name == "weight":
+                self.disputed[cell[0]].update({old[0]: None, value: None})
             self._twice(entry._replace(line=old[3], column=old[4], value=old[0]), day, name, f"line {entry.line}")
             self._lose(cell, old[3])
             self._twice(entry, day, name, f"line {old[3]}")
@@ -240,6 +247,7 @@ class Cells:
     def flag(self) -> None:
         """Enter what scales and texts say besides, and mark what an attribution covers with the flag of the graders."""
         self._place_timeless()
+        settle_noted(self.noted, self.cells, self.above, self.unread, self.masked)
         settle_unread(self.cells, self.spoiled, self.unread, self.above, self.masked)
         light = frozenset(number for number, weight in self.weights.items() if weight < lightest())
         enter_derived(self.cells, self.unread, self.above, self.derived, light, self.log)

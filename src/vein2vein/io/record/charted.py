@@ -283,6 +283,10 @@ def _amount(entry: Entry, analyte: Analyte, sheet: Sheet, parsed: Parsed) -> Mea
         if open_ended and value == 0 and whole_tail:
             return (Meaning(name, 0.0),)
         raise
+    if name == "weight" and not unit:
+        sheet.log.note(
+            f"the weight {value:g} (line {entry.line}) has no unit and is read as kg: check that it is not pounds"
+        )
     if unverified_conversion(name, unit):
         sheet.log.note(f"{analyte.title} in {unit} was converted by a factor from memory (unverified)")
     return (_bounded(analyte, amount, bound, entry),)

@@ -65,6 +65,7 @@ def deidentify(record: Record) -> Record:
             tuple(d if d in all_diseases() else "" for d in facts.disease),
             tuple(p if p in all_products() else "" for p in facts.product),
             (False,) * count,
+            told_weights=facts.told_weights,
         ),
         judged[0],
         judged[1],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.analytes import all_analytes
+from vein2vein.clinic.care.weights import Weighed, disagreement
 from vein2vein.clinic.grades.monitoring import Override
 from vein2vein.errors import InputError
 from vein2vein.io.record import names, periods, times
@@ -215,7 +216,9 @@ def _fill(
                 work.take(entry)
         reads[at] += len(work.cells) - before
         values.append([e for e in one.entries if e.name in analytes or e.name in (names.ATTRIBUTION, names.OVERRIDE)])
-    works[0].weights.update(known_weights(works[0].cells, known, numbers))
+    for label, number in numbers.items():
+        known[label].weights.update(works[0].disputed.get(number, {}))
+    works[0].weights.update(known_weights(works[0].cells, known, numbers, sources[0].log))
     for at, (work, entries) in enumerate(zip(works, values)):
         before = len(work.cells)
         periods.enter(work, (entry for entry in entries if entry.name != "weight"))
@@ -283,9 +286,13 @@ def infusion_days(
 
 
 def known_weights(
-    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int]
-) -> dict[int, float]:
-    """The weight of each patient number: the last up to the infusion, else the first after it."""
+    cells: Mapping[Cell, tuple[float, bool, str, int, str]], known: Mapping[str, Known], numbers: Mapping[str, int],
+    log: Log,
+) -> dict[int, float]:  # fmt: skip
+    """The weight of each patient number: the last up to the infusion, else the first after it.
+
+    Where charted weights disagree there is none, and the log says so: no rate is converted by it.
+    """
     found: dict[int, float] = {}
     rows: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for (patient, day, name), row in cells.items():
@@ -293,6 +300,11 @@ def known_weights(
             rows[patient].append((day, row[0]))
     for label, number in numbers.items():
         measured = sorted(rows[number])
+        charted = [*(Weighed(kg, day) for day, kg in measured), *map(Weighed, known[label].weights)]
+        if why := disagreement(charted, known[label].age):
+            who = f"patient {plain(label)!r}: " if len(numbers) > 1 else ""
+            log.note(f"{who}{why.partition(':')[0]}: no rate is converted by a weight")
+            continue
         before = [w for day, w in measured if day <= 0]
         if measured:
             found[number] = before[-1] if before else measured[0][1]

@@ -101,7 +101,7 @@ def columns_of(header: list[str], line: int, mapping: TableMapping, log: Log, ex
             own_unit = own_unit if named == target else unit
             found.items[index] = (target, own_unit or mapping.name_units.get(target, ""))
         elif role:
-            if role not in found.roles or role == "name":
+            if role not in found.roles or role in ("name", "comment"):
                 found.roles[role] = (*found.roles.get(role, ()), index)
             else:
                 found.ignored[index] = f"a second column for '{role}'"

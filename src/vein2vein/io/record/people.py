@@ -52,6 +52,7 @@ class Known:
     birth: Birth | None = None
     clock: float = np.nan  # time of day of day 0, as a part of the day, in a record that counts days
     told: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])  # words, with their places
+    weights: dict[float, None] = field(default_factory=dict[float, None])  # each told without a time, or contradicted
 
 
 Given = dict[tuple[str, str], tuple[object, str]]
@@ -102,6 +103,8 @@ class FactReader:
             if not entry.line:
                 self._given[key] = (found, "")
             return
+        if name == WEIGHT and isinstance(found, float):
+            known.weights[found] = None
         if key in self._given and self._given[key][0] != found:
             if self._given[key][1]:
                 log.aside(
@@ -226,6 +229,7 @@ def facts_of(
         tuple(moment is not None for moment in moments),
         moments,
         tuple({name: "; ".join(texts.values()) for name, texts in k.told.items()} for k in known),
+        tuple(tuple(k.weights) for k in known),
     )
 
 

@@ -118,6 +118,7 @@ class Entry(NamedTuple):
     ``until`` is the end of a period; ``running``: it has begun and no end is charted. ``unread``: what the file says
     here is not understood, and the analyte ``name`` is therefore unknown at this time; ``value`` says it as it stands.
     ``besides``: a row of another name says this of the analyte; what is charted under its own name may differ.
+    ``noted``: a free text names the analyte.
     """
 
     patient: str
@@ -134,6 +135,7 @@ class Entry(NamedTuple):
     running: bool = False
     unread: bool = False
     besides: bool = False
+    noted: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,9 @@ class Facts:
     told : tuple of mapping
         What the file says in words of each patient (``names.TOLD``), as it stands, with date and place; () where the
         record is de-identified.
+    told_weights : tuple of tuple of float
+        kg; weights that the file tells without a time, and those of which two stand at one time; a dose must not
+        follow one of them where another disagrees.
     """
 
     label: tuple[str, ...]
@@ -167,6 +172,7 @@ class Facts:
     dated: tuple[bool, ...]
     infused: tuple[datetime | date | None, ...] = ()
     told: tuple[Mapping[str, str], ...] = ()
+    told_weights: tuple[tuple[float, ...], ...] = ()
 
 
 class Tally(NamedTuple):
@@ -256,7 +262,7 @@ def chosen(record: Record, places: Sequence[int]) -> Record:
     told = (f"{rows} set aside that may be of any patient of the file",) if nobodys else ()
     cut: dict[str, Any] = {
         name: tuple(held[i] for i in places)
-        for name in ("label", "sex", "disease", "product", "dated", "infused", "told")
+        for name in ("label", "sex", "disease", "product", "dated", "infused", "told", "told_weights")
         if (held := getattr(facts, name))
     }
     return replace(

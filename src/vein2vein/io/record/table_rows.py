@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from vein2vein.io.record import names, times
 from vein2vein.io.record.headers import MOST_HINTS, PRESSURE, near_names, split_name
 from vein2vein.io.record.mapping import TableMapping
+from vein2vein.io.record.noted import noted_entries
 from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.record import Entry, Log, Moment, plain
+from vein2vein.io.record.remarks import remark_rows
 from vein2vein.io.record.row_names import Said, masked, read_row
 from vein2vein.io.record.tables import WEIGHT, WHEN, Table, Times, is_graded, moment_of, times_of, until_of
 from vein2vein.io.record.values import is_formula
@@ -138,6 +140,7 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
     unit_at, patient_at, author_at, comment_at, limit_at, until_at = (
         once.get(role, -1) for role in ("unit", "patient", "author", "comment", "limit", "until")
     )
+    told_at = table.roles.get("comment", ())
     when_at = [once[role] for role in WHEN if role in once]
     meaning: dict[str, tuple[str, str]] = {}
     for line, cells in table.rows:
@@ -152,6 +155,10 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
         name, own_unit = meaning[key]
         unit = (cells[unit_at].strip() if unit_at >= 0 else "") or own_unit
         patient = cells[patient_at].strip() if patient_at >= 0 else ""
+        if name not in (names.ATTRIBUTION, names.OVERRIDE):
+            texts = [(table.header[c], cells[c]) for c in told_at if cells[c].strip()]
+            texts += [(header, value)] if not name and value and names.normal(label) in remark_rows() else []
+            found += _noted(texts, patient, cells, line, table, how, log, (name,))
         if not name:
             if is_formula(label):
                 log.aside(
@@ -164,6 +171,9 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
                 when = moment_of(cells, line, table, how, log, tuple(one.analyte for one in said)) if said else None
                 until = until_of(cells, line, table, how, log) if until_at >= 0 else None
                 found += _besides(said, patient, when, line, label, until)
+                continue
+            if names.normal(label) in remark_rows():
+                log.note("rows of free text (notes, comments) are looked through for supports, drugs and signs only")
                 continue
             may_be = () if empty(value) else unknown.may_be(label, unit, value)
             unknown.seen(label, line, may_be)
@@ -193,6 +203,18 @@ def long_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
             found.append(entry)
     unknown.say("name", "not an analyte that vein2vein knows")
     return found
+
+
+def _noted(
+    texts: Sequence[tuple[str, str]], patient: str, cells: list[str], line: int, table: Table, how: Times, log: Log,
+    own: Sequence[str] = (),
+) -> list[Entry]:  # fmt: skip
+    """What free texts of a row (column, text) name; its time is read only where they name something."""
+    found = [one for column, text in texts for one in noted_entries(text, patient, None, line, column, log, own)]
+    if not found:
+        return []
+    when = moment_of(cells, line, table, how, log, tuple(dict.fromkeys(one.name for one in found)))
+    return [one._replace(time=when) for one in found]
 
 
 def _pressures(entry: Entry, paired: bool) -> list[Entry]:
@@ -229,10 +251,15 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
     unknown, empty = Unknown(log, table.place), _counter(log)
     once = {role: columns[0] for role, columns in table.roles.items()}
     items = [(column, *item, names.normal(table.header[column]) in PRESSURE) for column, item in table.items.items()]
+    told_at = table.roles.get("comment", ())
     for line, cells in table.rows:
         filled = [(*item, text) for item in items if (text := cells[item[0]].strip())]
         log.counts["nothing measured"] += len(items) - len(filled)
-        odd, beside = _unknown_cells(table, cells, unknown, line)
+        odd, beside, texts = _unknown_cells(table, cells, unknown, line)
+        texts += [(table.header[c], cells[c]) for c in told_at if cells[c].strip()]
+        if texts and not any(item[1] in (names.ATTRIBUTION, names.OVERRIDE) for item in filled):
+            whose = cells[once["patient"]].strip() if "patient" in once else ""
+            found += _noted(texts, whose, cells, line, table, how, log)
         if not filled and not odd and not beside:
             continue
         graded = dict.fromkeys([*(name for _, name, *_ in filled if is_graded(name)), *(one for one, *_ in odd),
@@ -265,10 +292,11 @@ def wide_entries(table: Table, mapping: TableMapping, log: Log) -> list[Entry]:
 
 def _unknown_cells(
     table: Table, cells: list[str], unknown: Unknown, line: int
-) -> tuple[list[tuple[str, str, str, str]], list[tuple[str, Said]]]:
-    """What stands in unknown columns that may be graded: analyte, value, unit, header; and what other names say."""
+) -> tuple[list[tuple[str, str, str, str]], list[tuple[str, Said]], list[tuple[str, str]]]:
+    """What stands in unknown columns that may be graded: analyte, value, unit, header; what other names say; texts."""
     found: list[tuple[str, str, str, str]] = []
     beside: list[tuple[str, Said]] = []
+    texts: list[tuple[str, str]] = []
     for column, header in table.unknown.items():
         if text := cells[column].strip():
             bare, unit = names.split_header(header)
@@ -280,7 +308,9 @@ def _unknown_cells(
             may_be = unknown.may_be(bare, unit, text)
             unknown.seen(header, line, may_be)
             found += [(name, f"{header} {text}"[:80], unit, header) for name in may_be]
-    return found, beside
+            if not may_be:
+                texts.append((header, text))
+    return found, beside, texts
 
 
 def _say_columns(table: Table, unknown: Unknown) -> None:

@@ -133,6 +133,8 @@ def _facts(facts: Facts | None, i: int, course: Course) -> list[tuple[str, str, 
     numbers = [("age", facts.age[i], "year"), ("height", facts.height[i], "cm")]
     if not course.measured("weight"):
         numbers.append(("weight", facts.weight[i], "kg"))
+    others = facts.told_weights[i] if facts.told_weights else ()
+    numbers += [("weight", kg, "kg") for kg in others if kg != facts.weight[i]]
     texts = [("sex", facts.sex[i]), ("disease", facts.disease[i]), ("product", facts.product[i])]
     return [*told, *((n, shown(v), u) for n, v, u in numbers if np.isfinite(v)), *((n, t, "") for n, t in texts if t)]
 

@@ -10,10 +10,11 @@ from vein2vein.errors import InputError
 from vein2vein.io.record import times
 from vein2vein.io.record.fhir import observations, treatments
 from vein2vein.io.record.fhir.entries import Found, Resource, resources, table, tables
-from vein2vein.io.record.fhir.reading import At, Reading, take_patient
+from vein2vein.io.record.fhir.reading import At, Reading, take_patient, when_of
 from vein2vein.io.record.fhir.values import Fault, number_of
 from vein2vein.io.record.fhir.versions import VOID, newest, rank_of, updated_of
 from vein2vein.io.record.mapping import TableMapping
+from vein2vein.io.record.noted import noted_entries
 from vein2vein.io.record.record import Entry, Log, plain
 
 EARLY = ("registered", "preliminary", "partial", "unknown")
@@ -23,6 +24,7 @@ ORDERS = ("MedicationRequest", "MedicationDispense", "ServiceRequest", "DeviceRe
 REPORT = "DiagnosticReport"
 ERRORS = ("error", "fatal")
 TIMES = ("effective", "performed", "issued", "timing", "onset")
+RECORDED = ("recordedDate", "recordedOn")
 EXPECTED = "Observation, MedicationAdministration, Procedure, Condition, DeviceUseStatement or QuestionnaireResponse"
 BROKEN = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
 
@@ -135,8 +137,21 @@ def _read(reading: Reading, found: Found, at: At, kind: str, resource: Resource)
     if patient is None:
         return
     at = at._replace(patient=patient)
+    before = len(reading.entries)
     reader(reading, at, resource)
+    _notes(reading, at, resource, {entry.name for entry in reading.entries[before:]})
     _contained(reading, found, at, resource)
+
+
+def _notes(reading: Reading, at: At, resource: Resource, own: set[str]) -> None:
+    """What the notes of a resource name, and its text where nothing else of it was read (a nursing note)."""
+    said = [note.get("text") for note in tables(resource.get("note"))]
+    said += [] if own else [resource.get("valueString")]
+    kind = str(resource.get("resourceType"))
+    for text in (one for one in said if isinstance(one, str)):
+        found = noted_entries(text, at.patient, None, at.line, f"{kind}.note", reading.log, own)
+        if found and (when := when_of(reading, at, resource, *TIMES, *RECORDED, analyte=found[0].name)) is not None:
+            reading.entries += [entry._replace(time=when.start) for entry in found]
 
 
 def _contained(reading: Reading, found: Found, at: At, resource: Resource) -> None:
