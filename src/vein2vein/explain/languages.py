@@ -236,6 +236,15 @@ class Words:
         own = Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(listed)
         return Said(own, Markup(", ").join(listed))
 
+    def names(self, listed: Iterable[str]) -> Said:
+        """Names that no language changes, one after the other."""
+        from markupsafe import Markup
+
+        shown = [_isolated(one) for one in listed]
+        comma = self.catalog.text.get("comma", self.english.text["comma"])
+        own = Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(shown)
+        return Said(own, Markup(", ").join(shown))
+
     def date(self, day: datetime.date) -> Said:
         """A calendar date."""
         return Said(_isolated(date_of(self.catalog, day)), _isolated(date_of(self.english, day)))

@@ -117,6 +117,7 @@ def who(case: Case) -> list[Fact]:
         Fact("sex", case.told.sex),
         Fact("weight", weight),
         Fact("height", height),
+        Fact("lives in", case.referral.home),
         Fact("adult who stays along", case.referral.helper),
     ]
 
@@ -187,6 +188,11 @@ def _last_doses(case: Case) -> Iterator[Fact]:
 def records(case: Case) -> list[tuple[str, bool]]:
     """Records that centers ask for: (name, whether it is at hand)."""
     return [(name, name in case.referral.records) for name in RECORDS]
+
+
+def examples() -> list[str]:
+    """Centers that people know by name, in alphabetical order: examples, and no advice."""
+    return sorted(texts().texts("centers", "examples"))
 
 
 def finders(case: Case) -> tuple[list[str], str]:

@@ -99,6 +99,7 @@ def referral_page(case: Case, *, catalog: Catalog, made: datetime.datetime) -> s
         times=[{**_times(words, case, one), "first": not i} for i, one in enumerate(case.products)],
         stay={end: words.number(facts.numbers().number("stay", end, "value")) for end in ("low", "high")},
         finders=lists,
+        examples=words("refer_examples", names=words.names(referral.examples())),
         neutral=neutral,
         sources=facts.bibliography([], [rule for one in case.products for rule in facts.rules(one).values()]),
         version=__version__,

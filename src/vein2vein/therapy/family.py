@@ -1,0 +1,31 @@
+"""What a patient's card may say for the family's page, besides the facts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from vein2vein.declared import Record, number, text
+
+MOST_COMPANIONS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyPage(Record):
+    """What the family's page tells of the plan; an option of ``vein2vein explain`` that is given goes before it."""
+
+    product: Annotated[str, text("CAR-T product of the plan")] = ""
+    infusion_date: Annotated[str, text("Planned day of the infusion, such as 2027-01-10")] = ""
+    companions: (
+        Annotated[int, number("Virtual patients for what the model adds; 0: none", low=0, high=MOST_COMPANIONS)] | None
+    ) = None
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """A day that is none of the calendar."""
+        if self.infusion_date:
+            try:
+                datetime.date.fromisoformat(self.infusion_date)
+            except ValueError:
+                yield "infusion_date", f"found '{self.infusion_date}', expected year-month-day such as 2027-01-10."
