@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from babel import Locale
+from babel.core import get_global
 
 from vein2vein.explain.facts import Timing
 from vein2vein.explain.languages import Said, Words
@@ -67,7 +68,7 @@ def calendar_of(words: Words, plan: Timing, day_zero: datetime.date) -> Calendar
     day_zero : date
         Planned day of the infusion.
     """
-    locale = Locale.parse(words.catalog.code)
+    locale = Locale.parse(get_global("likely_subtags").get(words.catalog.code, words.catalog.code))
     kinds = tuple(_kinds(words, plan, day_zero))
     start, end = min(one.first for one in kinds), max(one.last for one in kinds)
     start -= datetime.timedelta(days=(start.weekday() - locale.first_week_day) % WEEK)
@@ -82,7 +83,7 @@ def calendar_of(words: Words, plan: Timing, day_zero: datetime.date) -> Calendar
             before = start
         start += datetime.timedelta(days=WEEK)
     order = [(locale.first_week_day + i) % WEEK for i in range(WEEK)]
-    short, whole = (locale.days["stand-alone"][width] for width in ("abbreviated", "wide"))
+    short, whole = (locale.days["stand-alone"][width] for width in ("short", "wide"))
     return Calendar(tuple((str(short[i]), str(whole[i])) for i in order), tuple(weeks), kinds)
 
 

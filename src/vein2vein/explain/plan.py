@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from vein2vein.arguments import Progress
@@ -65,8 +66,8 @@ def plan_of(
     InputError
         As ``patient_from_card``; no product, an unknown one, one whose target the tumor lacks, a day that is none.
     """
-    patient, noticed = patient_from_card(card, may_lack=PAPERS_LACK)
     said: FamilyPage = read(card, patient_card(frozenset(PAPERS_LACK))).explain or FamilyPage()
+    patient, noticed = patient_from_card(_with_collection(card, said), may_lack=PAPERS_LACK)
     count = companions if companions is not None else otherwise if said.companions is None else said.companions
     name, day = product or said.product, infusion_date or said.infusion_date or None
     read_date(day)
@@ -93,6 +94,15 @@ def plan_of(
     if shown and (lacking := not_given(patient)):
         notes.append(f"not given, and different from companion to companion: {', '.join(lacking)}")
     return Plan(patient, chosen, day, shown, tuple(notes))
+
+
+def _with_collection(card: Card, said: FamilyPage) -> Card:
+    """The card with the day of the collection counted from the infusion, where it gives both as dates."""
+    if not said.collection_date:
+        return card
+    first, zero = (datetime.date.fromisoformat(one) for one in (said.collection_date, said.infusion_date))
+    days = {**card.table("days", default={}), "leukapheresis": (first - zero).days}
+    return Card(card.file, card.text, {**card.data, "days": days})
 
 
 def journeys(plan: Plan, *, seed: int = 1, progress: Progress | None = None) -> Journey:

@@ -1,0 +1,345 @@
+"""A family: the path of one patient in plain words and in its language, with calendar and lists, to print and to take along."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, cast
+
+from fastapi import File, Query, UploadFile
+from starlette.responses import HTMLResponse, Response
+
+from vein2vein.errors import InputError
+from vein2vein.explain import facts
+from vein2vein.explain.languages import Words
+from vein2vein.explain.page import explanation_page, told_on_page
+from vein2vein.explain.plan import Plan, plan_of
+from vein2vein.therapy.product import all_products
+from vein2vein.web import patient_file
+from vein2vein.web.door import Door
+from vein2vein.web.guard import DOCUMENT_POLICY
+from vein2vein.web.page import Page, See
+from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, filled, text_of
+from vein2vein.web.plain_words import lines, told
+from vein2vein.web.uploads import TOML, take
+from vein2vein.web.visit import Filled, Visit, Visited
+from vein2vein.web.words import said
+from vein2vein.web.workspace import Changed, Input
+
+KIND = "family"
+COMPANIONS = 200  # virtual patients of a quick answer
+MODEL = "vein2vein.web.family_model:shares"
+MOST_REMEMBERED = 32
+WORDS = {
+    "name": (said("Name on these pages"), said("A first name is enough. No birth date.")),
+    "disease": (said("Disease"), ""),
+    "age": (said("Age in years"), ""),
+    "weight": (said("Weight in kg"), ""),
+    "explain.product": (said("Treatment"), said("Ask your team if you do not know it.")),
+    "explain.infusion_date": (said("Planned day of the infusion"), said("The calendar counts from this day.")),
+    "explain.collection_date": (said("Day of the cell collection"), said("If it is known.")),
+}
+"""What the form asks, in the order in which it asks."""
+TITLES = ("call_title", "path_title", "path_intro", "column_when", "column_what", "calendar_title")
+CHANCES = ("may_title", "serious_title", "later_title", "sources_title")
+DATES = ("explain.infusion_date", "explain.collection_date")
+ELSEWHERE = {"days.leukapheresis": "explain.collection_date", "days.lymphodepletion": "explain.collection_date"}
+DOOR = Door(
+    "family",
+    said("A family"),
+    said("One patient's path in plain words: calendar, what to pack, when to call. In eight languages, to print or to send."),
+)
+_shown_before: OrderedDict[str, facts.Simulated] = OrderedDict()
+
+
+@DOOR.page("/family")
+def start(visit: Visited) -> Page:
+    """Ask the few facts that the page needs, or for the team's file; list the pages that were made."""
+    return _form(visit, "", "/family/new", {})
+
+
+@DOOR.change("/family/new", form=True)
+def new(visit: Visited, typed: Filled) -> See | Page:
+    """Make a page."""
+    text = ""
+    try:
+        text = filled("", typed, WORDS)
+        plan = _plan(text)
+    except InputError as problem:
+        return _form(visit, text, "/family/new", typed, problem=problem)
+    return See(f"/family/{visit.workspace.add(KIND, _name(text, plan), text, TOML).id}")
+
+
+@DOOR.change("/family/open")
+def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
+    """Make a page from the file that a team gave."""
+    upload = take(file, TOML)
+    text = text_of(upload)
+    name = str(card_of(text, upload.name).get("name", default="") or upload.name)
+    try:
+        name = _name(text, _plan(text, upload.name))
+    except InputError as problem:
+        if problem.field != "explain.product":  # the file of a simulation has none yet: the form asks for it
+            raise
+        kept = visit.workspace.add(KIND, name, text, TOML)
+        return See(f"/family/{kept.id}/facts")
+    return See(f"/family/{visit.workspace.add(KIND, name, text, TOML).id}")
+
+
+@DOOR.page("/family/{key}")
+def path(visit: Visited, key: str) -> Page:
+    """Show when to call, the path step by step, and the calendar."""
+    there, on_page, rtl = _opened(visit, key)
+    calendar = on_page["calendar"]
+    data = {
+        **_head(there, on_page, rtl, *TITLES, *(["calendar_intro"] if calendar else [])),
+        "call": [
+            _t(on_page, "call_intro"),
+            {**_t(on_page, "call_fever", celsius=on_page["celsius"], fahrenheit=on_page["fahrenheit"])},
+            *lines(on_page["t"].lines("call"), rtl=rtl),
+        ],
+        "call_last": [_t(on_page, "call_911"), _t(on_page, "call_medicine")],
+        "steps": [
+            {"title": told(one["title"], rtl=rtl), "text": told(one["text"], rtl=rtl), "when": lines(one["when"], rtl=rtl)}
+            for one in on_page["steps"]
+        ],
+        "calendar": None
+        if calendar is None
+        else {
+            "weekdays": [{"short": short, "whole": whole} for short, whole in calendar.weekdays],
+            "weeks": [
+                {
+                    "gap": week.after_gap,
+                    "days": [
+                        {"day": day.date.day, "month": day.month, "zero": not day.plan,
+                         "numbers": " · ".join(map(str, day.numbers))}
+                        for day in week.days
+                    ],
+                }
+                for week in calendar.weeks
+            ],
+            "kinds": [
+                {"number": one.number, "title": told(one.title, rtl=rtl), "when": lines(
+                    dict.fromkeys((on_page["t"].date(one.first), on_page["t"].date(one.last))), rtl=rtl)}
+                for one in calendar.kinds
+            ],
+        },
+    }  # fmt: skip
+    return _page(there, "family/path.html.j2", data)
+
+
+@DOOR.page("/family/{key}/ready")
+def ready(visit: Visited, key: str) -> Page:
+    """Show what to pack and bring, how to stay safe, and what to ask."""
+    there, on_page, rtl = _opened(visit, key)
+    t = on_page["t"]
+    rules = [
+        {"text": told(text, rtl=rtl), "length": told(length, rtl=rtl) if length else None, "notes": lines(notes, rtl=rtl)}
+        for text, length, notes in on_page["rules"]
+    ]
+    data = {
+        **_head(there, on_page, rtl),
+        "rules": rules,
+        "more": _t(on_page, "rule_more"),
+        "lists": [
+            {"title": told(t(title), rtl=rtl), "tick": tick, "lines": lines(t.lines(name), rtl=rtl)}
+            for title, name, tick in (
+                ("pack_title", "pack", True), ("safe_title", "safe", False), ("protect_title", "protect", False),
+                ("ask_title", "ask", True),
+            )
+        ],
+    }  # fmt: skip
+    return _page(there, "family/ready.html.j2", data)
+
+
+@DOOR.page("/family/{key}/chances")
+def chances(visit: Visited, key: str) -> Page:
+    """Show what may happen and how often, what a serious form means, and the warnings of the label."""
+    there, on_page, rtl = _opened(visit, key)
+    t = on_page["t"]
+    model = "model_intro" if on_page["companions"] else "model_off" if on_page["checked"] else "model_unchecked"
+    intro = ["may_intro", *(["no_published"] if not on_page["studied"] else []), model]
+    intro += ["assumed"] if on_page["assumed"] and on_page["companions"] else []
+    warned = ["warn_title", "warn_intro"] if on_page["warnings"] else []
+    data = {
+        **_head(there, on_page, rtl, *CHANCES, *(["long_title"] if on_page["long"] else []), *warned),
+        "intro": [_t(on_page, one, **({"n": on_page["companions"]} if one == "model_intro" else {})) for one in intro],
+        "groups": _groups(on_page["groups"], rtl),
+        "serious": lines(t.lines("serious"), rtl=rtl),
+        "warnings": lines(on_page["warnings"], rtl=rtl),
+        "long_intro": _t(on_page, "long_intro") if on_page["long"] else None,
+        "long": _groups(on_page["long"], rtl),
+        "later": [_t(on_page, "later_text", years=on_page["years"]), _t(on_page, "later_cancer")],
+        "sources": on_page["sources"],
+        "may_add_model": not on_page["companions"] and on_page["checked"] and on_page["weight"] is not None,
+    }
+    return _page(there, "family/chances.html.j2", data)
+
+
+@DOOR.page("/family/{key}/facts")
+def facts_page(visit: Visited, key: str) -> Page:
+    """Show the form again, to change it."""
+    there = patient_file.found(visit, key, KIND)
+    return _form(visit, there.text(), f"/family/{there.id}/facts", {BASED_ON: there.digest}, there=there)
+
+
+@DOOR.change("/family/{key}/facts", form=True)
+def change(visit: Visited, key: str, typed: Filled) -> See | Page:
+    """Keep what was changed."""
+    there = patient_file.found(visit, key, KIND)
+    before = text = there.text()
+    try:
+        text = filled(before, typed, WORDS)
+        plan = _plan(text)
+        patient_file.saved(visit, there, text, typed, _name(text, plan))
+    except (InputError, Changed) as problem:
+        return _form(visit, text, f"/family/{there.id}/facts", typed, there=there, problem=problem)
+    return See(f"/family/{there.id}")
+
+
+@DOOR.change("/family/{key}/model")
+def add_model(visit: Visited, key: str) -> See:
+    """Let virtual patients who share what is known go the same path, and show beside the studies how often what came."""
+    there = patient_file.found(visit, key, KIND)
+    text = filled(there.text(), {"explain.companions": str(COMPANIONS)}, ("explain.companions",))
+    if _plan(text).companions:
+        answer = cast("Mapping[str, Any]", visit.quick.ask(f"family {there.id}", MODEL, {"text": text}))
+        shares = {name: facts.Share(**one) for name, one in answer["shares"].items()}
+        kept = visit.workspace.save(there.id, text, based_on=there.digest)
+        _shown_before[kept.digest] = facts.Simulated(answer["companions"], shares)
+        while len(_shown_before) > MOST_REMEMBERED:
+            _shown_before.popitem(last=False)
+    return See(f"/family/{there.id}/chances")
+
+
+@DOOR.change("/family/{key}/remove")
+def remove(visit: Visited, key: str) -> See:
+    """Remove a page with its file."""
+    visit.workspace.remove(patient_file.found(visit, key, KIND).id)
+    return See("/family")
+
+
+@DOOR.router.get("/family/{key}/page.html", response_class=HTMLResponse, response_model=None)
+def whole(visit: Visited, key: str, save: Annotated[bool, Query()] = False) -> Response:
+    """Send the page as one file that stands for itself: to look at and print, or (``save``) for a telephone."""
+    there = patient_file.found(visit, key, KIND)
+    plan = _plan(there.text())
+    shown = explanation_page(
+        plan.patient, plan.product, language=visit.words.catalog, spread=_shown_before.get(there.digest),
+        infusion_date=plan.infusion_date, calendar=True,
+    )  # fmt: skip
+    name = f"family-{plan.product.name}-{visit.words.code}.html"
+    extra = {"content-disposition": f'attachment; filename="{name}"'} if save else {}
+    return HTMLResponse(shown, headers={"content-security-policy": DOCUMENT_POLICY, **extra})
+
+
+def _plan(text: str, name: str = patient_file.NAME) -> Plan:
+    return plan_of(card_of(text, name), otherwise=0)
+
+
+def _opened(visit: Visit, key: str) -> tuple[Input, dict[str, Any], bool]:
+    """The file, what its page tells in the reader's language, and whether that runs from right to left."""
+    there = patient_file.found(visit, key, KIND)
+    plan = _plan(there.text())
+    catalog = visit.words.catalog
+    on_page = told_on_page(
+        plan.patient, plan.product, language=catalog, spread=_shown_before.get(there.digest),
+        infusion_date=plan.infusion_date, calendar=True,
+    )  # fmt: skip
+    return there, on_page, catalog.direction == "rtl"
+
+
+def _t(on_page: Mapping[str, Any], key: str, **values: Any) -> dict[str, str]:
+    words: Words = on_page["t"]
+    return told(words(key, **values), rtl=words.catalog.direction == "rtl")
+
+
+def _head(there: Input, on_page: Mapping[str, Any], rtl: bool, *titles: str) -> dict[str, Any]:
+    """What stands at the top of each page of a path, and the titles of its parts."""
+    t = on_page["t"]
+    marks = [name for name, holds in (("no_weight", not on_page["weight"]), ("not_approved", not on_page["approved"])) if holds]
+    rows = [
+        ("label_treatment", on_page["treatment"]), ("label_disease", on_page["disease"]), ("label_age", on_page["age"]),
+        ("label_weight", on_page["weight"] or t("to_obtain")), ("label_infusion", on_page["date"] or t("no_date")),
+    ]  # fmt: skip
+    return {
+        "id": there.id,
+        "name": there.name,
+        "notice": _t(on_page, "notice"),
+        "who": _t(on_page, "who"),
+        "beside": _t(on_page, "beside_note") if t.catalog.code != "en" else None,
+        "rows": [{"label": told(t(label), rtl=rtl), "value": told(value, rtl=rtl)} for label, value in rows],
+        "marks": [_t(on_page, one) for one in marks],
+        "titles": {one: _t(on_page, one) for one in titles},
+    }  # fmt: skip
+
+
+def _groups(groups: list[dict[str, Any]], rtl: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": told(one["title"], rtl=rtl),
+            "text": told(one["text"], rtl=rtl) if one["text"] else None,
+            "lines": [
+                {
+                    "label": told(line["label"], rtl=rtl) if line["label"] else None,
+                    **{by: {**told(line[by], rtl=rtl), "tenths": line["tenths"][by]} if line[by] else None for by in ("study", "model")},
+                }
+                for line in one["lines"]
+            ],
+        }
+        for one in groups
+    ]
+
+
+def _page(there: Input, template: str, data: Mapping[str, object]) -> Page:
+    path = f"inputs/{there.path.name}"
+    return Page(template, "{name}", data, command=f"vein2vein explain {path} --calendar", names={"name": there.name})
+
+
+def _form(
+    visit: Visit,
+    text: str,
+    action: str,
+    typed: Mapping[str, str],
+    *,
+    there: Input | None = None,
+    problem: InputError | Changed | None = None,
+) -> Page:
+    """The form, with what was typed and what is wrong with it."""
+    shown = tuple(replace(one, value=typed.get(one.path, one.value), needed=one.path in NEEDED) for one in fields(text, WORDS, WORDS))
+    form = patient_file.Group("", "", shown)
+    if isinstance(problem, InputError):
+        form = faulty(shown, problem, ELSEWHERE)
+    elif problem is not None:
+        form = replace(form, fault=problem.text)
+    words = Words(visit.words.catalog)
+    listed = [
+        {"address": f"/family/{one.id}", "name": one.name, "when": one.changed} for one in visit.workspace.listed(KIND, most=20)
+    ]
+    products = [choice(one.name, f"{one.brand} ({one.title})" if one.brand else one.title) for one in _labelled()]
+    data = {
+        "action": action,
+        "id": there.id if there else "",
+        "based_on": typed.get(BASED_ON, there.digest if there else ""),
+        "form": form,
+        "choices": {"disease": disease_choices(words), "explain.product": products},
+        "dates": DATES,
+        "listed": [] if there else listed,
+    }
+    status = 200 if problem is None else 422 if isinstance(problem, InputError) else 409
+    title = said("The facts of these pages") if there else DOOR.title
+    return Page("family/form.html.j2", title, data, command="vein2vein explain --help", status=status)
+
+
+NEEDED = ("disease", "age", "explain.product")
+
+
+def _labelled() -> list[Any]:
+    """The products behind which a label stands, by the names that families read."""
+    return sorted((one for one in all_products().values() if facts.labelled(one)), key=lambda one: (one.brand or one.title).lower())
+
+
+def _name(text: str, plan: Plan) -> str:
+    own = str(card_of(text).get("name", default=""))
+    return own or plan.product.brand or plan.product.title
