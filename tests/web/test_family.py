@@ -6,7 +6,7 @@ import pytest
 import twins
 
 from vein2vein.explain.languages import all_languages
-from vein2vein.web.doors import family
+from vein2vein.web.doors.family import pages as family
 
 CHILD = {
     "name": "A. Child", "disease": "pediatric_b_all", "age": "11", "weight": "39", "explain.product": "tisagenlecleucel",

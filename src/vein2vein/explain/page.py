@@ -138,7 +138,9 @@ def told_on_page(
     checked = facts.comparable(patient, product)
     spread = spread if checked and facts.weight_known(patient) else None  # doses, and so the model, go by weight
     lines = facts.chances(product, disease, spread)
-    companions = spread.companions if isinstance(spread, facts.Simulated) else 0 if spread is None else len(spread.infused)
+    companions = (
+        spread.companions if isinstance(spread, facts.Simulated) else 0 if spread is None else len(spread.infused)
+    )
     return dict(
         t=words,
         catalog=catalog,

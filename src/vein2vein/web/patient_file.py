@@ -46,9 +46,11 @@ def card_of(text: str, name: str = NAME) -> Card:
     try:
         card = parse_card(text, name)
     except RecursionError:
-        raise InputError("holds tables inside tables without end; expected the file of one patient.", file=name) from None
+        raise InputError(
+            "holds tables inside tables without end; expected the file of one patient.", file=name
+        ) from None
     for place in (("disease",), ("explain", "product")):
-        told = card.get(*place, default=None) if isinstance(card.get(place[0], default={}), str | Mapping) else None
+        told = card.get(*place)
         if isinstance(told, str) and is_path(told):
             raise card.error(place, "names a file; from a browser only what vein2vein has by name is taken.")
     return card
@@ -63,7 +65,9 @@ def text_of(upload: Upload) -> str:
         It is no UTF-8 text, or too large for one patient.
     """
     if len(upload.content) > LARGEST:
-        raise InputError(f"has {len(upload.content)} bytes; the file of one patient has at most {LARGEST}.", file=upload.name)
+        raise InputError(
+            f"has {len(upload.content)} bytes; the file of one patient has at most {LARGEST}.", file=upload.name
+        )
     try:
         return upload.content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -89,12 +93,16 @@ def filled(text: str, typed: Mapping[str, str], paths: Iterable[str]) -> str:
     return with_typed(record(), text, {path: typed[path] for path in paths if path in typed})
 
 
-def fields(text: str, paths: Iterable[str], words: Mapping[str, tuple[str, str]] | None = None) -> tuple[FormField, ...]:
+def fields(
+    text: str, paths: Iterable[str], words: Mapping[str, tuple[str, str]] | None = None
+) -> tuple[FormField, ...]:
     """The fields of a part of the card, in the order of ``paths``; ``words`` give some a label and a hint of their own."""
     known = {one.path: one for one in fields_in(form_of(record(), parse_card(text, NAME).data))}
     own = words or {}
     chosen = [known[path] for path in paths if path in known]
-    return tuple(replace(one, label=own[one.path][0], hint=own[one.path][1]) if one.path in own else one for one in chosen)
+    return tuple(
+        replace(one, label=own[one.path][0], hint=own[one.path][1]) if one.path in own else one for one in chosen
+    )
 
 
 def faulty(shown: tuple[FormField, ...], problem: InputError, also: Mapping[str, str] | None = None) -> Group:
@@ -121,4 +129,3 @@ def disease_choices(words: Words, *, labels: bool = False) -> list[dict[str, Any
 def saved(visit: Visit, there: Input, text: str, typed: Typed, name: str) -> Input:
     """Keep a changed file, unless it was changed elsewhere in between."""
     return visit.workspace.save(there.id, text, based_on=typed.get(BASED_ON, there.digest), name=name)
-

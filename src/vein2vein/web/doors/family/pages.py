@@ -29,7 +29,7 @@ from vein2vein.web.workspace import Changed, Input
 
 KIND = "family"
 COMPANIONS = 200  # virtual patients of a quick answer
-MODEL = "vein2vein.web.family_model:shares"
+MODEL = "vein2vein.web.doors.family.model:shares"
 MOST_REMEMBERED = 32
 WORDS = {
     "name": (said("Name on these pages"), said("A first name is enough. No birth date.")),
@@ -48,7 +48,9 @@ ELSEWHERE = {"days.leukapheresis": "explain.collection_date", "days.lymphodeplet
 DOOR = Door(
     "family",
     said("A family"),
-    said("One patient's path in plain words: calendar, what to pack, when to call. In eight languages, to print or to send."),
+    said(
+        "One patient's path in plain words: calendar, what to pack, when to call. In eight languages, to print or to send."
+    ),
 )
 _shown_before: OrderedDict[str, facts.Simulated] = OrderedDict()
 
@@ -135,7 +137,11 @@ def ready(visit: Visited, key: str) -> Page:
     there, on_page, rtl = _opened(visit, key)
     t = on_page["t"]
     rules = [
-        {"text": told(text, rtl=rtl), "length": told(length, rtl=rtl) if length else None, "notes": lines(notes, rtl=rtl)}
+        {
+            "text": told(text, rtl=rtl),
+            "length": told(length, rtl=rtl) if length else None,
+            "notes": lines(notes, rtl=rtl),
+        }
         for text, length, notes in on_page["rules"]
     ]
     data = {
@@ -258,7 +264,11 @@ def _t(on_page: Mapping[str, Any], key: str, **values: Any) -> dict[str, str]:
 def _head(there: Input, on_page: Mapping[str, Any], rtl: bool, *titles: str) -> dict[str, Any]:
     """What stands at the top of each page of a path, and the titles of its parts."""
     t = on_page["t"]
-    marks = [name for name, holds in (("no_weight", not on_page["weight"]), ("not_approved", not on_page["approved"])) if holds]
+    marks = [
+        name
+        for name, holds in (("no_weight", not on_page["weight"]), ("not_approved", not on_page["approved"]))
+        if holds
+    ]
     rows = [
         ("label_treatment", on_page["treatment"]), ("label_disease", on_page["disease"]), ("label_age", on_page["age"]),
         ("label_weight", on_page["weight"] or t("to_obtain")), ("label_infusion", on_page["date"] or t("no_date")),
@@ -283,7 +293,10 @@ def _groups(groups: list[dict[str, Any]], rtl: bool) -> list[dict[str, Any]]:
             "lines": [
                 {
                     "label": told(line["label"], rtl=rtl) if line["label"] else None,
-                    **{by: {**told(line[by], rtl=rtl), "tenths": line["tenths"][by]} if line[by] else None for by in ("study", "model")},
+                    **{
+                        by: {**told(line[by], rtl=rtl), "tenths": line["tenths"][by]} if line[by] else None
+                        for by in ("study", "model")
+                    },
                 }
                 for line in one["lines"]
             ],
@@ -307,7 +320,10 @@ def _form(
     problem: InputError | Changed | None = None,
 ) -> Page:
     """The form, with what was typed and what is wrong with it."""
-    shown = tuple(replace(one, value=typed.get(one.path, one.value), needed=one.path in NEEDED) for one in fields(text, WORDS, WORDS))
+    shown = tuple(
+        replace(one, value=typed.get(one.path, one.value), needed=one.path in NEEDED)
+        for one in fields(text, WORDS, WORDS)
+    )
     form = patient_file.Group("", "", shown)
     if isinstance(problem, InputError):
         form = faulty(shown, problem, ELSEWHERE)
@@ -315,7 +331,8 @@ def _form(
         form = replace(form, fault=problem.text)
     words = Words(visit.words.catalog)
     listed = [
-        {"address": f"/family/{one.id}", "name": one.name, "when": one.changed} for one in visit.workspace.listed(KIND, most=20)
+        {"address": f"/family/{one.id}", "name": one.name, "when": one.changed}
+        for one in visit.workspace.listed(KIND, most=20)
     ]
     products = [choice(one.name, f"{one.brand} ({one.title})" if one.brand else one.title) for one in _labelled()]
     data = {
@@ -337,7 +354,10 @@ NEEDED = ("disease", "age", "explain.product")
 
 def _labelled() -> list[Any]:
     """The products behind which a label stands, by the names that families read."""
-    return sorted((one for one in all_products().values() if facts.labelled(one)), key=lambda one: (one.brand or one.title).lower())
+    return sorted(
+        (one for one in all_products().values() if facts.labelled(one)),
+        key=lambda one: (one.brand or one.title).lower(),
+    )
 
 
 def _name(text: str, plan: Plan) -> str:
