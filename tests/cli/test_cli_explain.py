@@ -1,12 +1,16 @@
 """vein2vein explain, run for real for one patient."""
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from vein2vein.cli import main
+from vein2vein.explain.print_page import find_browser, print_pdf
 
 
 def run(*args):
@@ -146,3 +150,21 @@ def test_no_sex_and_no_other_fact_is_assumed_of_a_patient(patient, monkeypatch):
     assert "different from companion to companion: sex, height" in " ".join(err.split())
     assert "sex male" not in err and "sex female" not in err and "median" not in err
     assert len(set(companions.male)) == 2 and len(set(companions.height)) == 20
+
+
+@pytest.mark.skipif(find_browser() is None or not shutil.which("pdfinfo"), reason="no browser of the Chromium family")
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_page_with_the_model_prints_on_six_pages_of_a4(tmp_path, language):
+    child = tmp_path / "child.toml"
+    child.write_text('disease = "b-all"\nage = 9\nweight = 30\n', encoding="utf-8")
+    code, _, err = run(
+        child, "--product", "kymriah", "--language", language, "--infusion-date", "2027-01-10",
+        "--companions", 300, "--out", tmp_path / "page.html",
+    )  # fmt: skip
+    assert code == 0, err
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('class="dots model') >= 5
+    printed = tmp_path / "page.pdf"
+    print_pdf(tmp_path / "page.html", printed, find_browser())
+    said = subprocess.run(["pdfinfo", printed], capture_output=True, text=True, check=True).stdout
+    assert int(re.search(r"Pages:\s+(\d+)", said)[1]) <= 6 and "A4" in said

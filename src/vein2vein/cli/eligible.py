@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 WORDS = {1: "met", 0: "not met", -1: "unknown", -2: "not asked at this age"}
 RUNNING = {1: "still running", 0: "over", -1: "over by some sources only"}
 ALWAYS = ("eligibility_ebmt", "eligibility_apheresis")
-GIVEN = "last_given"
 BLASTS, PREGNANCY = "marrow_blasts", "pregnancy_test"
-LAST_DOSES = f"days since the last dose of each drug ([{GIVEN}])"
-LONGEST = 36500.0  # days
+LAST_DOSES = "days since the last dose of each drug ([last_given])"
 Limits = tuple[str, "Eligibility"]
 """Edition and what came of it."""
 
@@ -71,14 +69,14 @@ def command(
     from datetime import date
 
     from vein2vein.cards import read_card
-    from vein2vein.clinic.care.eligibility import eligible, to_obtain, washouts
+    from vein2vein.clinic.care.eligibility import eligible, last_given, to_obtain, washouts
     from vein2vein.clinic.care.labels import judge_labels, label_patient, readable
     from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
 
     if own is not None:
         options.idle("--label", "product")
     card = read_card(patient)
-    given = _given(card)
+    given = last_given(card)
     facts = known_facts(card, patient_from_card(readable(card), may_lack=PAPERS_LACK)[0])
     found = judge_labels(label_patient(card), _labels(product, own), on=date.today())
     limits = [(name, eligible(facts, criteria=name)) for name in (*ALWAYS, *criteria)]
@@ -119,17 +117,6 @@ def known_facts(card: Card, patient: Patient) -> dict[str, object]:
     if "male" in patient.known and bool(patient.male[0]):
         found[PREGNANCY] = 0.0
     return found
-
-
-def _given(card: Card) -> dict[str, float]:
-    from vein2vein.clinic.criteria import edition
-
-    drugs = [str(row["name"]) for row in edition("washouts").rules]
-    if card.get(GIVEN) is None:
-        return {}
-    card.table(GIVEN)
-    card.refuse_unknown(drugs, GIVEN)
-    return {name: card.number(GIVEN, name, unit="day", low=0, high=LONGEST) for name in card.data[GIVEN]}
 
 
 def _words(field: str) -> str:

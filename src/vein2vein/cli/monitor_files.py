@@ -50,8 +50,9 @@ def check_wanted(wanted: Wanted, *, force: bool) -> None:
     InputError
         A file exists and ``force`` is False, its folder does not, two are the same, or a study stands alone.
     """
-    from vein2vein.ward.adverse_events import supplement_path
+    from vein2vein.ward.adverse_events import check_study, supplement_path
 
+    check_study(wanted.study)
     if wanted.study and wanted.adverse_events is None:
         raise InputError("--study does nothing without --sdtm-ae; add it, or leave --study out.")
     events = wanted.adverse_events

@@ -14,7 +14,7 @@ import numpy as np
 from vein2vein.analytes import all_analytes
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, parse_card
-from vein2vein.clinic.care.eligibility import NOT_MET, asked_at
+from vein2vein.clinic.care.eligibility import NOT_MET, asked_at, last_given
 from vein2vein.clinic.care.label_card import find_label
 from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
 from vein2vein.therapy.disease import Disease, find_disease
@@ -45,6 +45,8 @@ class Case:
         n = 1; what the card does not give is assumed in it, so that nothing is told from it but what is known.
     told : object
         The declared record of the card: what was given, None or "" for all else.
+    last_given : mapping of drug to float
+        Days from the last dose to the planned collection.
     referral : Referral
     disease : Disease
         Whose facts the card has.
@@ -59,6 +61,7 @@ class Case:
     card: Card
     patient: Patient
     told: Any
+    last_given: Mapping[str, float]
     referral: Referral
     disease: Disease
     title: str
@@ -94,7 +97,7 @@ def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tu
     InputError
         As ``patient_from_card``; a product without a label.
     """
-    told_to_model = readable(card)
+    told_to_model, given = readable(card), last_given(card)
     patient, notes = patient_from_card(told_to_model, may_lack=PAPERS_LACK)
     told = read(told_to_model, patient_card(frozenset(PAPERS_LACK)))
     asked = label_patient(card)
@@ -102,8 +105,10 @@ def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tu
     possible = tuple(find_product(one.product) for one in verdicts if one.uses and one.state != NOT_MET)
     title = disease_title(asked.disease)
     disease = find_disease(patient.disease)
-    case = Case(card, patient, told, told.referral or Referral(), disease, title, verdicts, possible)
+    case = Case(card, patient, told, given, told.referral or Referral(), disease, title, verdicts, possible)
     lacks = [f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK if not getattr(told, name)]
+    if case.referral.measured > on.isoformat():
+        lacks.append(f"the values are dated {case.referral.measured}, after {on}: check the date")
     return case, (*lacks, *(note for note in notes if not note.startswith("not given")))
 
 
@@ -179,10 +184,10 @@ def _antigens(case: Case) -> Iterator[Fact]:
 
 
 def _last_doses(case: Case) -> Iterator[Fact]:
-    if not case.told.last_given:
+    if not case.last_given:
         yield Fact("last dose of each drug", "")
-    for name, days in case.told.last_given.items():
-        yield Fact(f"last dose of {name.replace('_', ' ')}", f"{days} days before the planned collection")
+    for name, days in case.last_given.items():
+        yield Fact(f"last dose of {name.replace('_', ' ')}", f"{days:g} days before the planned collection")
 
 
 def records(case: Case) -> list[tuple[str, bool]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,8 @@ from vein2vein.report.text import number, percent, span
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @cache
@@ -52,4 +55,9 @@ def fill(template: str, *, folder: Path | None = None, **facts: Any) -> str:
     for grade, value in enumerate(texts("grades", "colors")):
         css = css.replace(f"$(grade{grade})", value)
     css = css.replace("$(font)", font())
-    return _templates(folder).get_template(template).render(css=Markup(css), safe=Markup, **facts)
+    return shown(_templates(folder).get_template(template).render(css=Markup(css), safe=Markup, **facts))
+
+
+def shown(text: str) -> str:
+    """A page without signs that nobody sees: those of control, and those that turn the direction of what follows."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -16,6 +16,10 @@ RECORDS = (
 )  # fmt: skip
 
 
+EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2100, 12, 31)  # of a value that a center wants to read
+LONGEST, MOST_LINES = 600, 60  # characters of a text of the letter; lines of therapy
+
+
 @dataclass(frozen=True, kw_only=True)
 class Referral(Record):
     """What the papers of a referral say besides the facts of the patient; what is left out is shown as to obtain."""
@@ -37,9 +41,20 @@ class Referral(Record):
     ] = ()
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """A day of measurement that is none."""
+        """A day of measurement that is none, texts that no letter holds."""
         if self.measured:
+            expected = f"expected year-month-day from {EARLIEST} to {LATEST}, such as 2026-11-20."
             try:
-                datetime.date.fromisoformat(self.measured)
+                day = datetime.date.fromisoformat(self.measured)
             except ValueError:
-                yield "measured", f"found '{self.measured}', expected year-month-day such as 2026-11-20."
+                day = None
+            if day is None or not EARLIEST <= day <= LATEST:
+                yield "measured", f"found '{self.measured[:20]}', {expected}"
+        for name in ("navigator", "physician", "center", "helper", "found", "state", "measured"):
+            if len(getattr(self, name)) > LONGEST:
+                yield name, f"found {len(getattr(self, name))} characters, expected at most {LONGEST}; shorten it."
+        if len(self.treatments) > MOST_LINES:
+            yield "treatments", f"found {len(self.treatments)} lines, expected at most {MOST_LINES}; sum them up."
+        for i, line in enumerate(self.treatments):
+            if len(line) > LONGEST:
+                yield f"treatments.{i}", f"found {len(line)} characters, expected at most {LONGEST}; shorten it."

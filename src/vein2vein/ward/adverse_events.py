@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.criteria import edition, editions
+from vein2vein.errors import InputError
 from vein2vein.io.record.write import write_rows
 from vein2vein.ward.episodes import FATAL, RESOLVED, Episode
 from vein2vein.ward.states import day_text, moment_text
@@ -21,6 +22,7 @@ COLUMNS = (
     "tocilizumab_hours", "tocilizumab_doses", "tocilizumab_before", "tocilizumab_unread", "steroid_hours",
     "steroid_doses", "steroid_before", "steroid_unread",
 )  # fmt: skip
+LONGEST_STUDY, LONGEST = 40, 200  # characters of a study; of a value of SDTM
 SUPPLEMENT = ("STUDYID", "RDOMAIN", "USUBJID", "IDVAR", "IDVARVAL", "QNAM", "QLABEL", "QVAL", "QORIG", "QEVAL")
 DIGITS = 2
 
@@ -42,6 +44,7 @@ class Structure(NamedTuple):
     required: tuple[str, ...]
     study: str
     category: str
+    undated: str
     events: dict[str, dict[str, str]]
     outcome: dict[str, str]
     at_reading: dict[str, str]
@@ -56,8 +59,8 @@ def structure() -> Structure:
     variables = tuple(str(one["name"]) for one in data["variable"])
     required = tuple(str(one["name"]) for one in data["variable"] if one["core"] == "Req")
     return Structure(
-        variables, required, data["study"], data["category"], data["event"], data["outcome"], data["at_reading"],
-        data["supplement"],
+        variables, required, data["study"], data["category"], data["undated"], data["event"], data["outcome"],
+        data["at_reading"], data["supplement"],
     )  # fmt: skip
 
 
@@ -74,9 +77,9 @@ def episode_rows(one: Charted) -> list[tuple[object, ...]]:
         drugs = [(_number(g.hours), g.doses, int(g.before), int(g.unread)) for g in (e.tocilizumab, e.steroid)]
         out.append(
             (
-                one.patient, one.label, e.finding, e.number, e.edition, day_text(e.onset), when, int(e.onset_at_latest),
-                e.peak, int(e.peak_at_least), day_text(e.peak_day), day_text(e.last_sign), last, _number(e.resolved),
-                over, e.outcome, e.days, _number(e.hours), *drugs[0], *drugs[1],
+                one.patient, plain_words(one.label), e.finding, e.number, e.edition, day_text(e.onset), when,
+                int(e.onset_at_latest), e.peak, int(e.peak_at_least), day_text(e.peak_day), day_text(e.last_sign),
+                last, _number(e.resolved), over, e.outcome, e.days, _number(e.hours), *drugs[0], *drugs[1],
             )
         )  # fmt: skip
     return out
@@ -105,6 +108,7 @@ def write_adverse_events(people: Iterable[Charted], path: str | Path, study: str
     tuple of (path, path)
     """
     path = Path(path)
+    check_study(study)
     records: list[tuple[object, ...]] = []
     more: list[tuple[object, ...]] = []
     for one in people:
@@ -116,15 +120,23 @@ def write_adverse_events(people: Iterable[Charted], path: str | Path, study: str
 
 
 def supplement_path(path: Path) -> Path:
-    """Where the supplementary records of a file go."""
+    """Where the supplementary records of a file go.
+
+    Raises
+    ------
+    InputError
+        The path names no file.
+    """
+    if not path.name:
+        raise InputError(f"'{path}' is a folder; give the name of a file, such as '{path / 'ae.csv'}'.")
     return path.with_name(f"{path.stem}-supp{path.suffix}")
 
 
 def adverse_events(one: Charted, study: str = "") -> tuple[list[dict[str, object]], list[tuple[object, ...]]]:
     """Records of AE (by variable) and rows of SUPPAE of one patient."""
     rules = structure()
-    study = study or rules.study
-    subject = f"{study}-{one.label or one.patient}"
+    study = check_study(study) or rules.study
+    subject = subject_of(one, study)
     records: list[dict[str, object]] = []
     more: list[tuple[object, ...]] = []
     for episode in one.episodes:
@@ -139,6 +151,34 @@ def adverse_events(one: Charted, study: str = "") -> tuple[list[dict[str, object
             for name, value in besides
         ]
     return records, more
+
+
+def subject_of(one: Charted, study: str) -> str:
+    """USUBJID: the study and the patient's own id; an id that is too long for a value gives way to the number."""
+    own = plain_words(one.label)
+    subject = f"{study}-{own}" if own else f"{study}-{one.patient}"
+    return subject if len(subject) <= LONGEST else f"{study}-NUMBER-{one.patient}"
+
+
+def plain_words(text: str) -> str:
+    """A text without signs that nobody sees, which no table shall hold."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def check_study(name: str) -> str:
+    """The name of a study as a table may hold it.
+
+    Raises
+    ------
+    InputError
+        It holds a sign of control, or is too long.
+    """
+    if not name.isprintable() or len(name) > LONGEST_STUDY or name != name.strip():
+        raise InputError(
+            f"found the study {name[:LONGEST_STUDY]!r}, expected at most {LONGEST_STUDY} printable characters; "
+            "give its short name."
+        )
+    return name
 
 
 def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subject: str) -> dict[str, object]:
@@ -156,6 +196,7 @@ def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subj
         "AECAT": rules.category,
         "AESCAT": scale_words(e.edition),
         "AEBODSYS": event["system"],
+        "AESOC": event["system"],
         "AESER": "Y" if e.outcome == FATAL else "",
         "AEOUT": rules.outcome[e.outcome],
         "AESDTH": "Y" if e.outcome == FATAL else "",
@@ -166,7 +207,7 @@ def _record(one: Charted, e: Episode, kind: str, sequence: int, study: str, subj
         "AESTDY": study_day(e.first_date),
         "AEENDY": study_day(e.last_date) if ended else "",
         "AEENRTPT": rules.at_reading.get(e.outcome, ""),
-        "AEENTPT": "" if ended else _iso(one.today, one.infused),
+        "AEENTPT": "" if ended else _iso(one.today, one.infused) or rules.undated,
     }
     return {name: filled.get(name, "") for name in rules.variables}
 

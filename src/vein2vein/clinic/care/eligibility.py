@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.cards import Card
 from vein2vein.clinic.criteria import Edition, edition, editions, rows_of
 from vein2vein.errors import InputError, unknown
 from vein2vein.records import by_patient
@@ -183,6 +184,25 @@ class Washout:
     running: int
     mark: str
     note: str
+
+
+GIVEN, LONGEST_AGO = "last_given", 36500.0  # a table of a patient's card; days
+
+
+def last_given(card: Card) -> dict[str, float]:
+    """Days from the last dose of each drug to the planned leukapheresis, as a patient's card tells them.
+
+    Raises
+    ------
+    InputError
+        A drug without a washout, or a number of days that cannot be: file, line and field.
+    """
+    if card.get(GIVEN) is None:
+        return {}
+    drugs = [row.name for row in rows_of("washouts", WashoutRule)]
+    card.table(GIVEN)
+    card.refuse_unknown(drugs, GIVEN)
+    return {name: card.number(GIVEN, name, unit="day", low=0, high=LONGEST_AGO) for name in card.data[GIVEN]}
 
 
 def washouts(last_given: Mapping[str, float], leukapheresis: float, criteria: str = "washouts") -> tuple[Washout, ...]:

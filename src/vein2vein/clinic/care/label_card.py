@@ -150,8 +150,8 @@ class Label(Sourced):
         Date on which the text, or what there was of it, was read.
     newest_change : str
         Date or month of the newest change known then; "" unknown.
-    ends : str
-        Last date on which the label was in force; "" in force when it was read.
+    begins, ends : str
+        First and last date on which the label is in force; "" it was when it was read.
     unread : str
         What of the label was not read.
     """
@@ -162,6 +162,7 @@ class Label(Sourced):
     country: Annotated[str, text("Country of the label")]
     read: Annotated[str, text("Date on which it was read, such as 2026-11-29")]
     newest_change: Annotated[str, text("Date or month of the newest change that is known")] = ""
+    begins: Annotated[str, text("First date on which it is in force")] = ""
     ends: Annotated[str, text("Last date on which it is in force")] = ""
     unread: Annotated[str, text("What of it was not read")] = ""
     changes: Annotated[tuple[Change, ...], part("Changes that were read")] = ()
@@ -172,9 +173,13 @@ class Label(Sourced):
     def faults(self) -> Iterator[tuple[str, str]]:
         """Dates that are none, two uses of one name; no provenance."""
         yield from _dated("read", self.read)
-        for name in ("newest_change", "ends"):
+        for name in ("newest_change", "begins", "ends"):
             if told := getattr(self, name):
                 yield from _dated(name, told, month=name == "newest_change")
+        if self.newest_change[: len("2026-02")] > self.read:
+            yield "newest_change", f"found '{self.newest_change}', after the day on which it was read, {self.read}."
+        if self.begins and self.ends and self.begins > self.ends:
+            yield "ends", f"found '{self.ends}', expected a day from {self.begins} on, when it begins."
         names = [one.name for one in self.uses]
         for i, name in enumerate(names):
             if name in names[:i]:
@@ -187,9 +192,13 @@ class Label(Sourced):
         changed = f", newest change known {self.newest_change}" if self.newest_change else ", date of its text not read"
         return f"{self.brand} label ({self.country}{changed}; read {self.read})"
 
-    def lapsed(self, on: date) -> bool:
-        """Whether it is no longer in force on a date."""
-        return bool(self.ends) and on > date.fromisoformat(self.ends)
+    def out_of_force(self, on: date) -> str:
+        """Why it is not in force on a date, in words; "" where it is."""
+        if self.ends and on > date.fromisoformat(self.ends):
+            return f"was in force until {self.ends}"
+        if self.begins and on < date.fromisoformat(self.begins):
+            return f"is in force from {self.begins} on"
+        return ""
 
     def old(self, on: date) -> bool:
         """Whether it was read so long ago that it must be read again."""

@@ -201,13 +201,15 @@ def _judge(label: Label, patient: LabelPatient, on: date | None) -> LabelVerdict
     if label.changes:
         last = label.changes[-1]
         notes.append(f"newest change read, {last.date}: {last.what} ({reference(last.mark)})")
+    if on is not None and on < date.fromisoformat(label.read):
+        notes.append(f"said to have been read on {label.read}, which is after {on}: correct the date of the card")
     if on is not None and label.old(on):
         notes.append(f"read on {label.read}, long before {on}: read the current label")
     named = f"{label.brand} label ({label.country})"
     uses: list[UseVerdict] = []
     limits = [one for one in label.limitations if patient.disease in one.diseases]
-    if label.lapsed(date.fromisoformat(label.read) if on is None else on):
-        why = f"not met: the {named} was in force until {label.ends}: no use of it is judged"
+    if away := label.out_of_force(date.fromisoformat(label.read) if on is None else on):
+        why = f"not met: the {named} {away}: no use of it is judged"
     elif limits:
         why = f"not met: {named}, limitation of use: {limits[0].text} [{reference(limits[0].mark)}]"
     else:

@@ -24,6 +24,7 @@ from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, Se
 from vein2vein.therapy.course import Course
 
 INFUSION = "car_t_infusion"
+FIRST_YEAR = 1990  # before the first infusion of CAR-T cells into a person
 SPLIT = 3.0  # days up to which doses are parts of one infusion, as the graders take them
 NO_ZERO = (
     "day 0 is missing: nothing in the file says when the CAR-T cells were infused",
@@ -133,6 +134,12 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         (label, undated.get(label, NO_VALUE)) for label in order if label not in graded and (label or undated)
     )
     warnings += [f"patient {plain(label)!r} is not graded: {why}" for label, why in ungraded]
+    warnings += [
+        f"patient {plain(label)!r}: the infusion is dated {moment:%Y-%m-%d}, before anybody had CAR-T cells: check the "
+        "century; an age counted from a date of birth hangs on it"
+        for label, moment in zip(graded, facts.infused)
+        if moment is not None and moment.year < FIRST_YEAR
+    ]
     return Record(
         file,
         kept[0].kind if len({one.kind for one in kept}) == 1 else "several kinds of files",

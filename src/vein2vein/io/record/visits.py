@@ -14,6 +14,7 @@ from vein2vein import units
 from vein2vein.clinic.response.visits import VISIT_ITEMS, Lesion
 from vein2vein.errors import InputError, unknown
 from vein2vein.io.record import names, times
+from vein2vein.io.record.cells import EARLIEST_DAY, LATEST_DAY
 from vein2vein.io.record.folder import files_of
 from vein2vein.io.record.gather import NO_ZERO, gather, zeros_of
 from vein2vein.io.record.identity import lookalike_words, numbers_of
@@ -250,6 +251,11 @@ def _dated(patient: int, zero: Moment | None, moment: Moment, lesion: Lesion, ho
         day = times.days_since(moment, 0.0 if zero is None else zero, how.zone)
     except times.NotATime as problem:
         raise InputError(f"{problem}; use one way to give times.", file=log.file, line=line) from None
+    if not EARLIEST_DAY <= day <= LATEST_DAY:
+        raise InputError(
+            f"found a lesion on day {day:g}, expected a day from {EARLIEST_DAY:g} to {LATEST_DAY:g}; correct the date.",
+            file=log.file, line=line, field="day",
+        )  # fmt: skip
     return replace(lesion, patient=patient, day=day)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,12 +24,16 @@ FORMS = ("long", "wide")
 UNREAD = "not understood"  # a value that was charted and not understood, read back as such
 CLOCK = "clock"  # the fact: time of day of day 0, as a part of the day
 WIDE = {CLOCK: "clock of day 0"}  # as a column "clock" is a time
+_SIGNED = re.compile(r"[+-]\s*[\d.,]+(?:[eE][+-]?\d+)?")
 MARK = "'"  # what a spreadsheet takes as "the following is text"
 
 
 def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet runs as a formula."""
-    return MARK + value if isinstance(value, str) and is_formula(value) else value
+    """A cell that no spreadsheet runs as a formula; of what begins with a sign only a plain number stays as it is."""
+    if not isinstance(value, str):
+        return value
+    signed = value[:1] in ("+", "-") and len(value) > 1 and not _SIGNED.fullmatch(value)
+    return MARK + value if signed or is_formula(value) else value
 
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
