@@ -160,5 +160,7 @@ class Quick:
             process.start()
             there.close()
             self._process, self._line = process, here
+            self._used = time.monotonic()
+            return here
         self._used = time.monotonic()
         return self._line
