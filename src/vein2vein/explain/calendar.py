@@ -1,4 +1,4 @@
-"""The calendar of one plan: weeks with their days, numbers for what a day brings, and the list that names the numbers."""
+"""The calendar of one plan: weeks of days, numbers for what a day brings, and the list that names the numbers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Calendar:
 
 
 def calendar_of(words: Words, plan: Timing, day_zero: datetime.date) -> Calendar:
-    """Make the calendar of a plan: from the collection, where its day is known, to the first check or the last day near.
+    """Make the calendar of a plan: from the collection, where its day is known, to the first check or last day near.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The plan that a family's page tells: a patient's card, the product, the planned day, and the companions of the model."""
+"""The plan that a family's page tells: patient, product, planned day, and the companions of the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from vein2vein.journey.journey import Journey
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.family import FamilyPage
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, not_given, patient_from_card, select
-from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, find_product
 from vein2vein.therapy.targets import check_targets, told_of
 
@@ -66,7 +65,7 @@ def plan_of(
     InputError
         As ``patient_from_card``; no product, an unknown one, one whose target the tumor lacks, a day that is none.
     """
-    said: FamilyPage = read(card, patient_card(frozenset(PAPERS_LACK))).explain or FamilyPage()
+    said = FamilyPage() if card.get("explain") is None else read(card, FamilyPage, "explain")
     patient, noticed = patient_from_card(_with_collection(card, said), may_lack=PAPERS_LACK)
     count = companions if companions is not None else otherwise if said.companions is None else said.companions
     name, day = product or said.product, infusion_date or said.infusion_date or None
@@ -77,7 +76,10 @@ def plan_of(
             'or write it into the file: [explain], product = "...".',
             field="explain.product",
         )
-    chosen = find_product(name)
+    try:
+        chosen = find_product(name)
+    except InputError as problem:
+        raise InputError(problem.text, file=problem.file, line=problem.line, field="explain.product") from None
     check_targets(chosen, find_disease(patient.disease), told_of(patient), remedy="")
     notes = [note for note in noticed if not note.startswith("not given")]  # no typical value is told on the page
     if not facts.weight_known(patient):

@@ -96,8 +96,12 @@ def filled(text: str, typed: Mapping[str, str], paths: Iterable[str]) -> str:
 def fields(
     text: str, paths: Iterable[str], words: Mapping[str, tuple[str, str]] | None = None
 ) -> tuple[FormField, ...]:
-    """The fields of a part of the card, in the order of ``paths``; ``words`` give some a label and a hint of their own."""
-    known = {one.path: one for one in fields_in(form_of(record(), parse_card(text, NAME).data))}
+    """The fields of a part of the card, in the order of ``paths``; ``words`` give some their own label and hint."""
+    try:
+        data = parse_card(text, NAME).data
+    except InputError:  # what was typed makes the text unreadable; it stands in the fields all the same
+        data = {}
+    known = {one.path: one for one in fields_in(form_of(record(), data))}
     own = words or {}
     chosen = [known[path] for path in paths if path in known]
     return tuple(
@@ -105,8 +109,17 @@ def fields(
     )
 
 
+def retyped(shown: Iterable[FormField], typed: Mapping[str, str]) -> tuple[FormField, ...]:
+    """The fields with what was typed into them, so that nothing is lost where something is wrong."""
+    return tuple(replace(one, value=_printable(typed.get(one.path, one.value))) for one in shown)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\r\t")
+
+
 def faulty(shown: tuple[FormField, ...], problem: InputError, also: Mapping[str, str] | None = None) -> Group:
-    """The fields as a form, with what is wrong at its place; ``also``: where the fault of a field stands that is not here."""
+    """The fields as a form, with what is wrong at its place; ``also``: places of faults that are not here."""
     field = (also or {}).get(problem.field or "", problem.field)
     return with_fault(Group("", "", shown), InputError(problem.text, field=field))
 

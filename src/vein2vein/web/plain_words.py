@@ -28,7 +28,7 @@ def own_text(one: Said) -> str:
 
 
 def told(one: Said | str, *, rtl: bool = False) -> dict[str, str]:
-    """A text: ``own``; ``english`` where it stands beside; ``lang`` where only English is there; else these are empty."""
+    """A text: ``own``; ``english`` where it stands beside; ``lang`` where only English is there; else empty."""
     if isinstance(one, str):
         return {"own": one, "english": "", "lang": ""}
     return {
@@ -41,3 +41,15 @@ def told(one: Said | str, *, rtl: bool = False) -> dict[str, str]:
 def lines(many: Iterable[Said | str], *, rtl: bool = False) -> list[dict[str, str]]:
     """Several texts."""
     return [told(one, rtl=rtl) for one in many]
+
+
+def rules_of(rules: list[tuple[Said, Said | None, list[Said]]], *, rtl: bool) -> list[dict[str, Any]]:
+    """How long the label asks for what."""
+    return [
+        {
+            "text": told(text, rtl=rtl),
+            "length": told(length, rtl=rtl) if length else None,
+            "notes": lines(notes, rtl=rtl),
+        }
+        for text, length, notes in rules
+    ]

@@ -1,4 +1,4 @@
-"""A family: the path of one patient in plain words and in its language, with calendar and lists, to print and to take along."""
+"""The pages of a family: its path in plain words and in its language, with calendar and lists, to print or to send."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vein2vein.explain.plan import Plan, plan_of
 from vein2vein.therapy.product import all_products
 from vein2vein.web import patient_file
 from vein2vein.web.door import Door
+from vein2vein.web.doors.family.told import OnPage, chances_of, path_of, ready_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
-from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, filled, text_of
-from vein2vein.web.plain_words import lines, told
+from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, filled, retyped, text_of
 from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Visit, Visited
 from vein2vein.web.words import said
@@ -41,16 +41,18 @@ WORDS = {
     "explain.collection_date": (said("Day of the cell collection"), said("If it is known.")),
 }
 """What the form asks, in the order in which it asks."""
-TITLES = ("call_title", "path_title", "path_intro", "column_when", "column_what", "calendar_title")
-CHANCES = ("may_title", "serious_title", "later_title", "sources_title")
+NEEDED = ("disease", "age", "explain.product")
 DATES = ("explain.infusion_date", "explain.collection_date")
-ELSEWHERE = {"days.leukapheresis": "explain.collection_date", "days.lymphodepletion": "explain.collection_date"}
+ELSEWHERE = {
+    "days.leukapheresis": "explain.collection_date",
+    "days.lymphodepletion": "explain.collection_date",
+    "infusion-date": "explain.infusion_date",
+}
+"""Where the fault of a field stands that the form does not ask."""
 DOOR = Door(
     "family",
     said("A family"),
-    said(
-        "One patient's path in plain words: calendar, what to pack, when to call. In eight languages, to print or to send."
-    ),
+    said("One patient's path in plain words: calendar, what to pack, when to call. In eight languages."),
 )
 _shown_before: OrderedDict[str, facts.Simulated] = OrderedDict()
 
@@ -78,12 +80,13 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
     """Make a page from the file that a team gave."""
     upload = take(file, TOML)
     text = text_of(upload)
-    name = str(card_of(text, upload.name).get("name", default="") or upload.name)
+    card = card_of(text, upload.name)
     try:
         name = _name(text, _plan(text, upload.name))
     except InputError as problem:
-        if problem.field != "explain.product":  # the file of a simulation has none yet: the form asks for it
+        if problem.field != "explain.product" or card.get("explain", "product"):
             raise
+        name = str(card.get("name", default="") or upload.name)  # the file of a simulation: the form asks for the product
         kept = visit.workspace.add(KIND, name, text, TOML)
         return See(f"/family/{kept.id}/facts")
     return See(f"/family/{visit.workspace.add(KIND, name, text, TOML).id}")
@@ -92,95 +95,22 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
 @DOOR.page("/family/{key}")
 def path(visit: Visited, key: str) -> Page:
     """Show when to call, the path step by step, and the calendar."""
-    there, on_page, rtl = _opened(visit, key)
-    calendar = on_page["calendar"]
-    data = {
-        **_head(there, on_page, rtl, *TITLES, *(["calendar_intro"] if calendar else [])),
-        "call": [
-            _t(on_page, "call_intro"),
-            {**_t(on_page, "call_fever", celsius=on_page["celsius"], fahrenheit=on_page["fahrenheit"])},
-            *lines(on_page["t"].lines("call"), rtl=rtl),
-        ],
-        "call_last": [_t(on_page, "call_911"), _t(on_page, "call_medicine")],
-        "steps": [
-            {"title": told(one["title"], rtl=rtl), "text": told(one["text"], rtl=rtl), "when": lines(one["when"], rtl=rtl)}
-            for one in on_page["steps"]
-        ],
-        "calendar": None
-        if calendar is None
-        else {
-            "weekdays": [{"short": short, "whole": whole} for short, whole in calendar.weekdays],
-            "weeks": [
-                {
-                    "gap": week.after_gap,
-                    "days": [
-                        {"day": day.date.day, "month": day.month, "zero": not day.plan,
-                         "numbers": " · ".join(map(str, day.numbers))}
-                        for day in week.days
-                    ],
-                }
-                for week in calendar.weeks
-            ],
-            "kinds": [
-                {"number": one.number, "title": told(one.title, rtl=rtl), "when": lines(
-                    dict.fromkeys((on_page["t"].date(one.first), on_page["t"].date(one.last))), rtl=rtl)}
-                for one in calendar.kinds
-            ],
-        },
-    }  # fmt: skip
-    return _page(there, "family/path.html.j2", data)
+    there, on_page = _opened(visit, key)
+    return _page(there, on_page, "family/path.html.j2", path_of(on_page))
 
 
 @DOOR.page("/family/{key}/ready")
 def ready(visit: Visited, key: str) -> Page:
     """Show what to pack and bring, how to stay safe, and what to ask."""
-    there, on_page, rtl = _opened(visit, key)
-    t = on_page["t"]
-    rules = [
-        {
-            "text": told(text, rtl=rtl),
-            "length": told(length, rtl=rtl) if length else None,
-            "notes": lines(notes, rtl=rtl),
-        }
-        for text, length, notes in on_page["rules"]
-    ]
-    data = {
-        **_head(there, on_page, rtl),
-        "rules": rules,
-        "more": _t(on_page, "rule_more"),
-        "lists": [
-            {"title": told(t(title), rtl=rtl), "tick": tick, "lines": lines(t.lines(name), rtl=rtl)}
-            for title, name, tick in (
-                ("pack_title", "pack", True), ("safe_title", "safe", False), ("protect_title", "protect", False),
-                ("ask_title", "ask", True),
-            )
-        ],
-    }  # fmt: skip
-    return _page(there, "family/ready.html.j2", data)
+    there, on_page = _opened(visit, key)
+    return _page(there, on_page, "family/ready.html.j2", ready_of(on_page))
 
 
 @DOOR.page("/family/{key}/chances")
 def chances(visit: Visited, key: str) -> Page:
     """Show what may happen and how often, what a serious form means, and the warnings of the label."""
-    there, on_page, rtl = _opened(visit, key)
-    t = on_page["t"]
-    model = "model_intro" if on_page["companions"] else "model_off" if on_page["checked"] else "model_unchecked"
-    intro = ["may_intro", *(["no_published"] if not on_page["studied"] else []), model]
-    intro += ["assumed"] if on_page["assumed"] and on_page["companions"] else []
-    warned = ["warn_title", "warn_intro"] if on_page["warnings"] else []
-    data = {
-        **_head(there, on_page, rtl, *CHANCES, *(["long_title"] if on_page["long"] else []), *warned),
-        "intro": [_t(on_page, one, **({"n": on_page["companions"]} if one == "model_intro" else {})) for one in intro],
-        "groups": _groups(on_page["groups"], rtl),
-        "serious": lines(t.lines("serious"), rtl=rtl),
-        "warnings": lines(on_page["warnings"], rtl=rtl),
-        "long_intro": _t(on_page, "long_intro") if on_page["long"] else None,
-        "long": _groups(on_page["long"], rtl),
-        "later": [_t(on_page, "later_text", years=on_page["years"]), _t(on_page, "later_cancer")],
-        "sources": on_page["sources"],
-        "may_add_model": not on_page["companions"] and on_page["checked"] and on_page["weight"] is not None,
-    }
-    return _page(there, "family/chances.html.j2", data)
+    there, on_page = _opened(visit, key)
+    return _page(there, on_page, "family/chances.html.j2", chances_of(on_page))
 
 
 @DOOR.page("/family/{key}/facts")
@@ -206,7 +136,7 @@ def change(visit: Visited, key: str, typed: Filled) -> See | Page:
 
 @DOOR.change("/family/{key}/model")
 def add_model(visit: Visited, key: str) -> See:
-    """Let virtual patients who share what is known go the same path, and show beside the studies how often what came."""
+    """Let virtual patients who share what is known go the same path; how often what came stands beside the studies."""
     there = patient_file.found(visit, key, KIND)
     text = filled(there.text(), {"explain.companions": str(COMPANIONS)}, ("explain.companions",))
     if _plan(text).companions:
@@ -244,70 +174,24 @@ def _plan(text: str, name: str = patient_file.NAME) -> Plan:
     return plan_of(card_of(text, name), otherwise=0)
 
 
-def _opened(visit: Visit, key: str) -> tuple[Input, dict[str, Any], bool]:
-    """The file, what its page tells in the reader's language, and whether that runs from right to left."""
+def _opened(visit: Visit, key: str) -> tuple[Input, OnPage]:
+    """The file, and what its page tells in the reader's language."""
     there = patient_file.found(visit, key, KIND)
     plan = _plan(there.text())
-    catalog = visit.words.catalog
     on_page = told_on_page(
-        plan.patient, plan.product, language=catalog, spread=_shown_before.get(there.digest),
+        plan.patient, plan.product, language=visit.words.catalog, spread=_shown_before.get(there.digest),
         infusion_date=plan.infusion_date, calendar=True,
     )  # fmt: skip
-    return there, on_page, catalog.direction == "rtl"
+    return there, on_page
 
 
-def _t(on_page: Mapping[str, Any], key: str, **values: Any) -> dict[str, str]:
-    words: Words = on_page["t"]
-    return told(words(key, **values), rtl=words.catalog.direction == "rtl")
-
-
-def _head(there: Input, on_page: Mapping[str, Any], rtl: bool, *titles: str) -> dict[str, Any]:
-    """What stands at the top of each page of a path, and the titles of its parts."""
-    t = on_page["t"]
-    marks = [
-        name
-        for name, holds in (("no_weight", not on_page["weight"]), ("not_approved", not on_page["approved"]))
-        if holds
-    ]
-    rows = [
-        ("label_treatment", on_page["treatment"]), ("label_disease", on_page["disease"]), ("label_age", on_page["age"]),
-        ("label_weight", on_page["weight"] or t("to_obtain")), ("label_infusion", on_page["date"] or t("no_date")),
-    ]  # fmt: skip
-    return {
-        "id": there.id,
-        "name": there.name,
-        "notice": _t(on_page, "notice"),
-        "who": _t(on_page, "who"),
-        "beside": _t(on_page, "beside_note") if t.catalog.code != "en" else None,
-        "rows": [{"label": told(t(label), rtl=rtl), "value": told(value, rtl=rtl)} for label, value in rows],
-        "marks": [_t(on_page, one) for one in marks],
-        "titles": {one: _t(on_page, one) for one in titles},
-    }  # fmt: skip
-
-
-def _groups(groups: list[dict[str, Any]], rtl: bool) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": told(one["title"], rtl=rtl),
-            "text": told(one["text"], rtl=rtl) if one["text"] else None,
-            "lines": [
-                {
-                    "label": told(line["label"], rtl=rtl) if line["label"] else None,
-                    **{
-                        by: {**told(line[by], rtl=rtl), "tenths": line["tenths"][by]} if line[by] else None
-                        for by in ("study", "model")
-                    },
-                }
-                for line in one["lines"]
-            ],
-        }
-        for one in groups
-    ]
-
-
-def _page(there: Input, template: str, data: Mapping[str, object]) -> Page:
-    path = f"inputs/{there.path.name}"
-    return Page(template, "{name}", data, command=f"vein2vein explain {path} --calendar", names={"name": there.name})
+def _page(there: Input, on_page: OnPage, template: str, told: Mapping[str, object]) -> Page:
+    options = ["--calendar"]
+    options += [f"--language {on_page['catalog'].code}"] if on_page["catalog"].code != "en" else []
+    options += [] if on_page["companions"] else ["--no-simulation"]
+    command = f"vein2vein explain inputs/{there.path.name} {' '.join(options)}"
+    data = {"id": there.id, "name": there.name, **told}
+    return Page(template, "{name}", data, command=command, names={"name": there.name})
 
 
 def _form(
@@ -320,10 +204,8 @@ def _form(
     problem: InputError | Changed | None = None,
 ) -> Page:
     """The form, with what was typed and what is wrong with it."""
-    shown = tuple(
-        replace(one, value=typed.get(one.path, one.value), needed=one.path in NEEDED)
-        for one in fields(text, WORDS, WORDS)
-    )
+    asked = retyped(fields(text, WORDS, WORDS), typed)
+    shown = tuple(replace(one, needed=one.path in NEEDED) for one in asked)
     form = patient_file.Group("", "", shown)
     if isinstance(problem, InputError):
         form = faulty(shown, problem, ELSEWHERE)
@@ -347,9 +229,6 @@ def _form(
     status = 200 if problem is None else 422 if isinstance(problem, InputError) else 409
     title = said("The facts of these pages") if there else DOOR.title
     return Page("family/form.html.j2", title, data, command="vein2vein explain --help", status=status)
-
-
-NEEDED = ("disease", "age", "explain.product")
 
 
 def _labelled() -> list[Any]:

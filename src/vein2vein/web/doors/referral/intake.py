@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import tomlkit
 
@@ -23,7 +24,7 @@ from vein2vein.therapy.product import all_products
 from vein2vein.therapy.referral import RECORDS
 from vein2vein.therapy.vocabulary import ANTIGENS
 from vein2vein.web.fields import fields_in, form_of
-from vein2vein.web.patient_file import record
+from vein2vein.web.patient_file import card_of, record
 from vein2vein.web.words import said
 
 TREATMENTS, RECORDS_AT_HAND, LANGUAGE = "referral.treatments", "referral.records", "referral.language"
@@ -39,10 +40,13 @@ WORDS = {
     "referral.found": (said("When the disease was found"), said("Such as 2024-05")),
     "referral.state": (said("How the disease is now"), said("In a sentence")),
     TREATMENTS: (
-        said("Lines of treatment"), said("One a line: dates, drugs, best response. Such as 2024-05 to 2024-11: R-CHOP, complete response"),
+        said("Lines of treatment"),
+        said("One a line: dates, drugs, best response. Such as 2024-05 to 2024-11: R-CHOP, complete response"),
     ),
     "referral.measured": (said("Day on which the values were measured"), ""),
-    "referral.navigator": (said("Who helps the family, and how to reach them"), said("Shown on the papers as the contact")),
+    "referral.navigator": (
+        said("Who helps the family, and how to reach them"), said("Shown on the papers as the contact"),
+    ),
     "referral.physician": (said("Treating physician and hospital"), ""),
     "referral.center": (said("Center that the papers go to"), said("Leave it empty if it is not known.")),
     "last_given": (said("Last dose of drugs"), said("One a line, days before the planned collection: prednisone = 20")),
@@ -220,7 +224,11 @@ def _list(items: list[str]) -> str:
     return tomlkit.item(items).as_string() if items else ""
 
 
-def shown_lines(card: Card) -> str:
-    """The lines of treatment, one a line."""
-    listed = card.get("referral", "treatments", default=[])
-    return "\n".join(str(one) for one in listed) if isinstance(listed, list) else ""
+def shown_lines(text: str) -> str:
+    """The lines of treatment of a file, one a line."""
+    try:
+        card = card_of(text)
+    except InputError:  # it is told at its place
+        return ""
+    listed: Any = card.get("referral", "treatments", default=[])
+    return "\n".join(map(str, cast("list[object]", listed))) if isinstance(listed, list) else ""
