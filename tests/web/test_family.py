@@ -46,7 +46,9 @@ def child(asked):
 # ---------------------------------------------------------------- what the pages tell
 
 
-@pytest.mark.parametrize(("part", "code"), [*((part, code) for part in PARTS for code in ("en", "ar")), ("/facts", "en")])
+@pytest.mark.parametrize(
+    ("part", "code"), [*((part, code) for part in PARTS for code in ("en", "ar")), ("/facts", "en")]
+)
 def test_a_page_and_its_twin_tell_the_same(asked, child, part, code):
     asked.client.headers["accept-language"] = code
     try:
@@ -76,7 +78,7 @@ def test_the_path_has_this_plans_days_and_its_calendar(asked, child):
 
 @pytest.mark.parametrize(("changes", "words", "silent"), [
     ({}, "“You” means the parents", "“You” means the person"),
-    ({"age": "61", "disease": "lbcl", "explain.product": "axicabtagene_ciloleucel"}, "“You” means the person", "your child"),
+    ({"age": "61", "disease": "lbcl", "explain.product": "axicabtagene_ciloleucel"}, "“You” means the person", "child"),
 ])  # fmt: skip
 def test_a_childs_page_speaks_to_the_parents(asked, changes, words, silent):
     page = text_of(asked.client.get(made(asked, **changes)).text)
@@ -283,4 +285,6 @@ def test_removed_is_removed_and_a_page_of_another_door_is_none_of_this_one(fresh
 
 def test_a_part_answers_programs_with_a_sentence_too(asked):
     answer = asked.change("/family/new", {**CHILD, "age": "-3"}, headers={"accept": "application/json"})
-    assert answer.status_code == 422 and json.loads(answer.text)["data"]["form"]["fields"][2]["fault"].startswith("found -3")
+    assert answer.status_code == 422 and json.loads(answer.text)["data"]["form"]["fields"][2]["fault"].startswith(
+        "found -3"
+    )

@@ -21,7 +21,17 @@ from vein2vein.web.door import Door
 from vein2vein.web.doors.family.told import OnPage, chances_of, path_of, ready_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
-from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, filled, retyped, text_of
+from vein2vein.web.patient_file import (
+    BASED_ON,
+    card_of,
+    choice,
+    disease_choices,
+    faulty,
+    fields,
+    filled,
+    retyped,
+    text_of,
+)
 from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Visit, Visited
 from vein2vein.web.words import said
@@ -86,7 +96,9 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
     except InputError as problem:
         if problem.field != "explain.product" or card.get("explain", "product"):
             raise
-        name = str(card.get("name", default="") or upload.name)  # the file of a simulation: the form asks for the product
+        name = str(
+            card.get("name", default="") or upload.name
+        )  # the file of a simulation: the form asks for the product
         kept = visit.workspace.add(KIND, name, text, TOML)
         return See(f"/family/{kept.id}/facts")
     return See(f"/family/{visit.workspace.add(KIND, name, text, TOML).id}")

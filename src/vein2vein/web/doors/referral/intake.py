@@ -49,7 +49,9 @@ WORDS = {
     ),
     "referral.physician": (said("Treating physician and hospital"), ""),
     "referral.center": (said("Center that the papers go to"), said("Leave it empty if it is not known.")),
-    "last_given": (said("Last dose of drugs"), said("One a line, days before the planned collection: prednisone = 20")),
+    "last_given": (
+        said("Last dose of drugs"), said("One a line, days before the planned collection: vincristine = 20"),
+    ),
 }  # fmt: skip
 """Labels and hints of fields that the card says in a programmer's words."""
 OF_THE_CARD = (

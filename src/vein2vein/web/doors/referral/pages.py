@@ -53,7 +53,7 @@ def new(visit: Visited, typed: Filled) -> See | Page:
     text = ""
     try:
         text = filled("", typed, BEGIN)
-        case = _case(text)
+        case, _ = _case(text)
     except InputError as problem:
         return begin_page(visit, text, typed, problem)
     kept = visit.workspace.add(KIND, _name(case), text, TOML)
@@ -65,7 +65,7 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
     """Begin with a patient's file."""
     upload = take(file, TOML)
     text = text_of(upload)
-    return See(f"/referral/{visit.workspace.add(KIND, _name(_case(text, upload.name)), text, TOML).id}")
+    return See(f"/referral/{visit.workspace.add(KIND, _name(_case(text, upload.name)[0]), text, TOML).id}")
 
 
 @DOOR.page("/referral/{key}/intake/{step}")
@@ -85,7 +85,7 @@ def answer(visit: Visited, key: str, step: str, typed: Filled) -> See | Page:
     ticks = typed.all("record") if RECORDS_AT_HAND in shown.paths else None
     try:
         text = filled(before, as_typed(typed, ticks), shown.paths)
-        case = _case(text)
+        case, _ = _case(text)
         patient_file.saved(visit, there, text, typed, _name(case))
     except (InputError, Changed) as problem:
         return step_page(visit, there, shown, before, typed, problem)
@@ -99,21 +99,21 @@ def answer(visit: Visited, key: str, step: str, typed: Filled) -> See | Page:
 @DOOR.page("/referral/{key}")
 def criteria(visit: Visited, key: str) -> Page:
     """Show which criteria of which label are met, not met or unknown, and what would settle them."""
-    there, case = _opened(visit, key)
-    return _page(there, case, _catalog(case, visit), "referral/criteria.html.j2", criteria_of(case))
+    there, case, notes = _opened(visit, key)
+    return _page(there, case, _catalog(case, visit), "referral/criteria.html.j2", {**criteria_of(case), "notes": notes})
 
 
 @DOOR.page("/referral/{key}/center")
 def center(visit: Visited, key: str) -> Page:
     """Show kinds of center and how to find one, the time line of the stay, and questions about costs."""
-    there, case = _opened(visit, key)
+    there, case, _ = _opened(visit, key)
     return _page(there, case, _catalog(case, visit), "referral/center.html.j2", center_of(case, _words(visit, case)))
 
 
 @DOOR.page("/referral/{key}/papers")
 def papers(visit: Visited, key: str) -> Page:
     """Show the facts of the letter and the records, and give the papers."""
-    there, case = _opened(visit, key)
+    there, case, _ = _opened(visit, key)
     told = papers_of(case, _words(visit, case))
     told |= {"language": _catalog(case, visit).name, "browser": find_browser() is not None}
     return _page(there, case, _catalog(case, visit), "referral/papers.html.j2", told)
@@ -122,7 +122,7 @@ def papers(visit: Visited, key: str) -> Page:
 @DOOR.router.get("/referral/{key}/files/{name}", response_class=Response, response_model=None)
 def files(visit: Visited, key: str, name: Wanted, show: Annotated[bool, Query()] = False) -> Response:
     """Send the papers: one of them, or all in a folder (zip); ``show`` opens the page to look at and print."""
-    there, case = _opened(visit, key)
+    there, case, _ = _opened(visit, key)
     content = papers_as_files(case, _catalog(case, visit), there.text(), name)
     headers = {"content-security-policy": DOCUMENT_POLICY}
     if not (show and name == PAGE):
@@ -133,7 +133,7 @@ def files(visit: Visited, key: str, name: Wanted, show: Annotated[bool, Query()]
 @DOOR.change("/referral/{key}/family")
 def family_page(visit: Visited, key: str, product: Annotated[str, Form(max_length=100)] = "") -> See:
     """Begin a family's page from the same facts."""
-    there, case = _opened(visit, key)
+    there, case, _ = _opened(visit, key)
     if product not in {one.name for one in case.products}:
         raise InputError("choose one of the products of this referral for the family's page.", field="product")
     text = filled(there.text(), {"explain.product": product}, ("explain.product",))
@@ -147,13 +147,14 @@ def remove(visit: Visited, key: str) -> See:
     return See("/referral")
 
 
-def _case(text: str, name: str = patient_file.NAME) -> Case:
-    return case_of(card_of(text, name), datetime.date.today())[0]
+def _case(text: str, name: str = patient_file.NAME) -> tuple[Case, tuple[str, ...]]:
+    """A referral, and what is unusual in it."""
+    return case_of(card_of(text, name), datetime.date.today())
 
 
-def _opened(visit: Visit, key: str) -> tuple[Input, Case]:
+def _opened(visit: Visit, key: str) -> tuple[Input, Case, tuple[str, ...]]:
     there = patient_file.found(visit, key, KIND)
-    return there, _case(there.text())
+    return (there, *_case(there.text()))
 
 
 def _name(case: Case) -> str:
