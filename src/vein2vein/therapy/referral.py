@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from functools import cache
+from typing import Annotated, NamedTuple
 
+from vein2vein.cards import bundled_card
 from vein2vein.declared import Record, listed, text
 
 # Records that centers ask for, in the order of the checklist; the pages name them in words
@@ -16,8 +18,20 @@ RECORDS = (
 )  # fmt: skip
 
 
-EARLIEST, LATEST = datetime.date(1990, 1, 1), datetime.date(2100, 12, 31)  # of a value that a center wants to read
-LONGEST, MOST_LINES = 600, 60  # characters of a text of the letter; lines of therapy
+class Limits(NamedTuple):
+    """What a letter holds: days between which values lie, characters of a text, lines of therapy."""
+
+    earliest: datetime.date
+    latest: datetime.date
+    longest: int
+    most_treatments: int
+
+
+@cache
+def limits() -> Limits:
+    """Read the limits of a letter."""
+    data = bundled_card("therapy/referral_limits.toml").data
+    return Limits(*(data[name] for name in Limits._fields))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +56,23 @@ class Referral(Record):
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A day of measurement that is none, texts that no letter holds."""
+        bound = limits()
         if self.measured:
-            expected = f"expected year-month-day from {EARLIEST} to {LATEST}, such as 2026-11-20."
+            expected = f"expected year-month-day from {bound.earliest} to {bound.latest}, such as 2026-11-20."
             try:
                 day = datetime.date.fromisoformat(self.measured)
             except ValueError:
                 day = None
-            if day is None or not EARLIEST <= day <= LATEST:
+            if day is None or not bound.earliest <= day <= bound.latest:
                 yield "measured", f"found '{self.measured[:20]}', {expected}"
         for name in ("navigator", "physician", "center", "helper", "found", "state", "measured"):
-            if len(getattr(self, name)) > LONGEST:
-                yield name, f"found {len(getattr(self, name))} characters, expected at most {LONGEST}; shorten it."
-        if len(self.treatments) > MOST_LINES:
-            yield "treatments", f"found {len(self.treatments)} lines, expected at most {MOST_LINES}; sum them up."
+            yield from _too_long(name, getattr(self, name))
+        if len(self.treatments) > (most := bound.most_treatments):
+            yield "treatments", f"found {len(self.treatments)} lines, expected at most {most}; sum them up."
         for i, line in enumerate(self.treatments):
-            if len(line) > LONGEST:
-                yield f"treatments.{i}", f"found {len(line)} characters, expected at most {LONGEST}; shorten it."
+            yield from _too_long(f"treatments.{i}", line)
+
+
+def _too_long(field: str, words: str) -> Iterator[tuple[str, str]]:
+    if len(words) > (longest := limits().longest):
+        yield field, f"found {len(words)} characters, expected at most {longest}; shorten it."

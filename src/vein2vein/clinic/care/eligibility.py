@@ -186,7 +186,7 @@ class Washout:
     note: str
 
 
-GIVEN, LONGEST_AGO = "last_given", 36500.0  # a table of a patient's card; days
+GIVEN = "last_given"  # a table of a patient's card
 
 
 def last_given(card: Card) -> dict[str, float]:
@@ -202,7 +202,8 @@ def last_given(card: Card) -> dict[str, float]:
     drugs = [row.name for row in rows_of("washouts", WashoutRule)]
     card.table(GIVEN)
     card.refuse_unknown(drugs, GIVEN)
-    return {name: card.number(GIVEN, name, unit="day", low=0, high=LONGEST_AGO) for name in card.data[GIVEN]}
+    longest = edition("washouts").values["longest_ago"]
+    return {name: card.number(GIVEN, name, unit="day", low=0, high=longest) for name in card.data[GIVEN]}
 
 
 def washouts(last_given: Mapping[str, float], leukapheresis: float, criteria: str = "washouts") -> tuple[Washout, ...]:
