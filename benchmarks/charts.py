@@ -20,6 +20,7 @@ from playwright.sync_api import sync_playwright
 SCRIPT = Path(__file__).with_name("charts.js")
 NEEDS = {
     "uplot": ("uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css"),
+    "uplot, one path": ("uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css"),
     "echarts": ("echarts/dist/echarts.min.js",),
     "plot": ("d3/dist/d3.min.js", "plot/dist/plot.umd.min.js"),
     "plotly": ("plotly/plotly-basic.min.js",),
