@@ -8,9 +8,9 @@ import click
 
 from vein2vein.cli import console, options
 from vein2vein.files import check_target
-from vein2vein.therapy.family import MOST_COMPANIONS
 
 COMPANIONS = 300
+MOST_COMPANIONS = 100_000
 EXAMPLES = """\b
 Examples:
   vein2vein explain patient.toml --product tisagenlecleucel

@@ -7,13 +7,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from babel import Locale
-from babel.core import get_global
-
 from vein2vein.explain.facts import Timing
-from vein2vein.explain.languages import Said, Words
-
-WEEK = 7  # days
+from vein2vein.explain.languages import WEEK, Catalog, Said, Words
 
 
 @dataclass(frozen=True)
@@ -68,23 +63,23 @@ def calendar_of(words: Words, plan: Timing, day_zero: datetime.date) -> Calendar
     day_zero : date
         Planned day of the infusion.
     """
-    locale = Locale.parse(get_global("likely_subtags").get(words.catalog.code, words.catalog.code))
+    catalog = words.catalog
     kinds = tuple(_kinds(words, plan, day_zero))
     start, end = min(one.first for one in kinds), max(one.last for one in kinds)
-    start -= datetime.timedelta(days=(start.weekday() - locale.first_week_day) % WEEK)
+    start -= datetime.timedelta(days=(start.weekday() - catalog.week_begins) % WEEK)
     weeks: list[Week] = []
     before: datetime.date | None = None
     while start <= end:
         dates = [start + datetime.timedelta(days=i) for i in range(WEEK)]
         if any(one.first <= date <= one.last for one in kinds for date in dates):
             gap = before is not None and (start - before).days > WEEK
-            days = tuple(_day(date, day_zero, kinds, locale, told=not i) for i, date in enumerate(dates))
+            days = tuple(_day(date, day_zero, kinds, catalog, told=not i) for i, date in enumerate(dates))
             weeks.append(Week(days, gap))
             before = start
         start += datetime.timedelta(days=WEEK)
-    order = [(locale.first_week_day + i) % WEEK for i in range(WEEK)]
-    short, whole = (locale.days["stand-alone"][width] for width in ("short", "wide"))
-    return Calendar(tuple((str(short[i]), str(whole[i])) for i in order), tuple(weeks), kinds)
+    order = [(catalog.week_begins + i) % WEEK for i in range(WEEK)]
+    names = tuple((catalog.short_weekdays[i], catalog.weekdays[i]) for i in order)
+    return Calendar(names, tuple(weeks), kinds)
 
 
 def _kinds(words: Words, plan: Timing, day_zero: datetime.date) -> Iterable[Kind]:
@@ -102,7 +97,7 @@ def _kinds(words: Words, plan: Timing, day_zero: datetime.date) -> Iterable[Kind
         yield Kind(number, key, words(f"step_{key}"), *ends)
 
 
-def _day(date: datetime.date, day_zero: datetime.date, kinds: tuple[Kind, ...], locale: Locale, *, told: bool) -> Day:
+def _day(date: datetime.date, day_zero: datetime.date, kinds: tuple[Kind, ...], catalog: Catalog, *, told: bool) -> Day:
     numbers = tuple(one.number for one in kinds if one.first <= date <= one.last)
-    month = str(locale.months["format"]["abbreviated"][date.month]) if told or date.day == 1 else ""
+    month = catalog.short_months[date.month - 1] if told or date.day == 1 else ""
     return Day(date, (date - day_zero).days, numbers, month)

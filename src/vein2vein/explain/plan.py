@@ -68,6 +68,9 @@ def plan_of(
     said = FamilyPage() if card.get("explain") is None else read(card, FamilyPage, "explain")
     patient, noticed = patient_from_card(_with_collection(card, said), may_lack=PAPERS_LACK)
     count = companions if companions is not None else otherwise if said.companions is None else said.companions
+    most = facts.numbers().number("companions", "most", "value")
+    if count > most:
+        raise InputError(f"found {count}, expected at most {most:g} virtual patients.", field="explain.companions")
     name, day = product or said.product, infusion_date or said.infusion_date or None
     read_date(day)
     if not name:

@@ -9,8 +9,6 @@ from typing import Annotated
 
 from vein2vein.declared import Record, number, text
 
-MOST_COMPANIONS = 100_000
-
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyPage(Record):
@@ -21,9 +19,7 @@ class FamilyPage(Record):
     collection_date: Annotated[
         str, text("Day on which the cells are collected, such as 2026-11-29; in place of days.leukapheresis")
     ] = ""
-    companions: (
-        Annotated[int, number("Virtual patients for what the model adds; 0: none", low=0, high=MOST_COMPANIONS)] | None
-    ) = None
+    companions: Annotated[int, number("Virtual patients for what the model adds; 0: none", low=0)] | None = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """A day that is none of the calendar, a collection without the infusion from which its day is counted."""

@@ -9,12 +9,12 @@ from typing import Any
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import Words, all_languages
 from vein2vein.web import patient_file
-from vein2vein.web.doors.referral import intake
-from vein2vein.web.doors.referral.intake import RECORDS_AT_HAND, TREATMENTS, Step, steps_of
 from vein2vein.web.fields import FormField
 from vein2vein.web.page import Page
 from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, retyped
 from vein2vein.web.plain_words import told
+from vein2vein.web.referral import intake
+from vein2vein.web.referral.intake import RECORDS_AT_HAND, TREATMENTS, Step, steps_of
 from vein2vein.web.visit import Typed, Visit
 from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input

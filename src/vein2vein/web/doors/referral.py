@@ -17,15 +17,15 @@ from vein2vein.explain.referral import Case, case_of
 from vein2vein.explain.referral_page import PAGE
 from vein2vein.web import patient_file
 from vein2vein.web.door import Door
-from vein2vein.web.doors.referral import intake
-from vein2vein.web.doors.referral.forms import BEGIN, KIND, TITLE, begin_page, step_of, step_page
-from vein2vein.web.doors.referral.intake import RECORDS_AT_HAND, as_typed, steps_of
-from vein2vein.web.doors.referral.papers import KINDS, Wanted
-from vein2vein.web.doors.referral.papers import papers as papers_as_files
-from vein2vein.web.doors.referral.told import center_of, criteria_of, papers_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
 from vein2vein.web.patient_file import BASED_ON, card_of, filled, text_of
+from vein2vein.web.referral import intake
+from vein2vein.web.referral.forms import BEGIN, KIND, TITLE, begin_page, step_of, step_page
+from vein2vein.web.referral.intake import RECORDS_AT_HAND, as_typed, steps_of
+from vein2vein.web.referral.papers import KINDS, Wanted
+from vein2vein.web.referral.papers import papers as papers_as_files
+from vein2vein.web.referral.told import center_of, criteria_of, papers_of
 from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Visit, Visited
 from vein2vein.web.words import said

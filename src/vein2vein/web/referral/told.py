@@ -11,9 +11,9 @@ from vein2vein.explain.languages import Words
 from vein2vein.explain.referral import Case
 from vein2vein.explain.referral_page import times_of
 from vein2vein.therapy.product import Product
-from vein2vein.web.doors.referral.intake import facts_named, steps_of
 from vein2vein.web.patient_file import choice
 from vein2vein.web.plain_words import lines, rules_of, told
+from vein2vein.web.referral.intake import facts_named, steps_of
 from vein2vein.web.words import said
 
 

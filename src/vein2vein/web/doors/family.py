@@ -18,7 +18,8 @@ from vein2vein.explain.plan import Plan, plan_of
 from vein2vein.therapy.product import all_products
 from vein2vein.web import patient_file
 from vein2vein.web.door import Door
-from vein2vein.web.doors.family.told import OnPage, chances_of, path_of, ready_of
+from vein2vein.web.family import model
+from vein2vein.web.family.told import OnPage, chances_of, path_of, ready_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
 from vein2vein.web.patient_file import (
@@ -39,7 +40,7 @@ from vein2vein.web.workspace import Changed, Input
 
 KIND = "family"
 COMPANIONS = 200  # virtual patients of a quick answer
-MODEL = "vein2vein.web.doors.family.model:shares"
+MODEL = f"{model.__name__}:shares"
 MOST_REMEMBERED = 32
 WORDS = {
     "name": (said("Name on these pages"), said("A first name is enough. No birth date.")),
