@@ -16,6 +16,8 @@ PAGES = [
     "/library/products",
     "/library/products/tisagenlecleucel",
     "/library/criteria/iec_hs_2023",
+    "/family",
+    "/referral",
     "/trying",
     "/nowhere",
 ]

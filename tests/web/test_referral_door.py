@@ -18,10 +18,9 @@ from vein2vein.explain.referral import case_of
 from vein2vein.explain.referral_bundle import bundle_of
 from vein2vein.explain.referral_page import referral_page
 from vein2vein.therapy.referral import RECORDS
-from vein2vein.web.doors import referral as pages
 from vein2vein.web.fields import fields_in, form_of
 from vein2vein.web.patient_file import fields, record
-from vein2vein.web.referral import intake, papers
+from vein2vein.web.referral import intake, pages, papers
 
 STEPS = ("who", "disease", "treatments", "markers", "organs", "records", "contacts", "more")
 PARTS = ("", "/center", "/papers")

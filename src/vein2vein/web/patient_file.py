@@ -98,7 +98,7 @@ def fields(
 ) -> tuple[FormField, ...]:
     """The fields of a part of the card, in the order of ``paths``; ``words`` give some their own label and hint."""
     try:
-        data = parse_card(text, NAME).data
+        data: Mapping[str, Any] = parse_card(text, NAME).data
     except InputError:  # what was typed makes the text unreadable; it stands in the fields all the same
         data = {}
     known = {one.path: one for one in fields_in(form_of(record(), data))}

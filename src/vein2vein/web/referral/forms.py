@@ -15,12 +15,10 @@ from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choice
 from vein2vein.web.plain_words import told
 from vein2vein.web.referral import intake
 from vein2vein.web.referral.intake import RECORDS_AT_HAND, TREATMENTS, Step, steps_of
+from vein2vein.web.referral.names import KIND, TITLE
 from vein2vein.web.visit import Typed, Visit
-from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input
 
-KIND = "referral"
-TITLE = said("A referral")
 BEGIN = ("name", "disease", "age", intake.LANGUAGE)
 
 

@@ -8,13 +8,13 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
-from typing import Literal
 
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import Catalog
 from vein2vein.explain.print_page import find_browser
 from vein2vein.explain.referral import Case
 from vein2vein.explain.referral_page import BUNDLE, PAGE, PRINT, write_referral
+from vein2vein.web.referral.names import Wanted
 from vein2vein.web.words import said
 
 FOLDER, PATIENT = "referral.zip", "patient.toml"
@@ -24,7 +24,6 @@ KINDS = {
     BUNDLE: "application/fhir+json",
     FOLDER: "application/zip",
 }
-Wanted = Literal["referral.html", "referral.pdf", "referral.fhir.json", "referral.zip"]
 NO_BROWSER = said(
     "No Chromium, Chrome or Edge was found on this computer, so there is no PDF; show the papers and print them from "
     "your browser."
