@@ -155,9 +155,7 @@ def _page(visit: Visit, there: Input, case: Case, template: str, told: Mapping[s
     disease = words.name(str(case.card.get("disease")), case.title)
     data: dict[str, Any] = {
         "id": there.id,
-        "disease": in_words(
-            words.name(str(case.card.get("disease")), case.title), rtl=words.catalog.direction == "rtl"
-        ),
+        "disease": in_words(disease, rtl=words.catalog.direction == "rtl"),
         "navigator": case.referral.navigator,
         **told,
     }
