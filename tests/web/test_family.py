@@ -145,6 +145,15 @@ def test_the_command_writes_the_same_file(asked, child, code, tmp_path, monkeypa
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
 
 
+def test_the_python_of_a_page_writes_the_same_file(asked, child, tmp_path, monkeypatch):
+    told = asked.client.get(f"{child}.json", headers={"accept-language": "fr"}).json()["python"]
+    (tmp_path / "inputs").symlink_to(asked.settings.workspace / "inputs")
+    monkeypatch.chdir(tmp_path)
+    exec(told, {})
+    page = asked.client.get(f"{child}/page.html", headers={"accept-language": "fr"}).text
+    assert (tmp_path / "family.html").read_text(encoding="utf-8") == page
+
+
 def test_what_the_model_shows_stands_beside_the_studies_and_in_the_file(fresh, monkeypatch):
     there = made(fresh)
     asked_for = []
@@ -160,6 +169,8 @@ def test_what_the_model_shows_stands_beside_the_studies_and_in_the_file(fresh, m
     page, told = twins.check(fresh.client, f"{there}/chances")
     assert "Our model: about 5 of 10 (46 of 100). Range: 30 to 62 of 100." in text_of(page.text)
     assert not told["data"]["may_add_model"] and "--no-simulation" not in told["command"]
+    assert "spread=shown_by_companions(plan)" in told["python"]
+    compile(told["python"], "page", "exec")
     assert "200 made-up patients" in fresh.client.get(f"{there}/page.html").text
 
 

@@ -311,6 +311,15 @@ def test_the_papers_are_those_of_the_command(asked, child):
     assert asked.client.get(f"{child}/papers.json").json()["command"].endswith("--out referral --language es")
 
 
+def test_the_python_of_a_page_writes_the_same_papers(asked, child, tmp_path, monkeypatch):
+    told = asked.client.get(f"{child}.json").json()["python"]
+    (tmp_path / "inputs").symlink_to(asked.settings.workspace / "inputs")
+    monkeypatch.chdir(tmp_path)
+    exec(told, {})
+    page = asked.client.get(f"{child}/files/referral.html").text
+    assert (tmp_path / "referral" / "referral.html").read_text(encoding="utf-8") == page
+
+
 def test_the_folder_holds_everything_and_the_file_that_it_was_made_from(asked, child, monkeypatch):
     monkeypatch.setattr(papers, "find_browser", lambda: None)
     answer = asked.client.get(f"{child}/files/referral.zip")

@@ -51,6 +51,16 @@ WORDS = {
     "explain.collection_date": (said("Day of the cell collection"), said("If it is known.")),
 }
 """What the form asks, in the order in which it asks."""
+PYTHON = """\
+from vein2vein.cards import read_card
+from vein2vein.explain.page import write_explanation
+from vein2vein.explain.plan import plan_of{more}
+
+plan = plan_of(read_card("inputs/{file}"), otherwise=0)
+write_explanation(
+    plan.patient, plan.product, "family.html", language="{language}", infusion_date=plan.infusion_date,
+    calendar=True{model},
+)"""
 NEEDED = ("disease", "age", "explain.product")
 DATES = ("explain.infusion_date", "explain.collection_date")
 ELSEWHERE = {
@@ -186,8 +196,13 @@ def _page(there: Input, on_page: OnPage, template: str, told: Mapping[str, objec
     options += [f"--language {on_page['catalog'].code}"] if on_page["catalog"].code != "en" else []
     options += [] if on_page["companions"] else ["--no-simulation"]
     command = f"vein2vein explain inputs/{there.path.name} {' '.join(options)}"
+    python = PYTHON.format(
+        file=there.path.name, language=on_page["catalog"].code,
+        model=", spread=shown_by_companions(plan)" if on_page["companions"] else "",
+        more=", shown_by_companions" if on_page["companions"] else "",
+    )  # fmt: skip
     data = {"id": there.id, "name": there.name, **told}
-    return Page(template, "{name}", data, command=command, names={"name": there.name})
+    return Page(template, "{name}", data, python=python, command=command, names={"name": there.name})
 
 
 def _form(

@@ -31,6 +31,18 @@ from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Visit, Visited
 from vein2vein.web.workspace import Changed, Input
 
+PYTHON = """\
+import datetime
+
+from vein2vein.cards import read_card
+from vein2vein.explain.languages import find_language
+from vein2vein.explain.referral import case_of
+from vein2vein.explain.referral_page import write_referral
+
+made = datetime.datetime.now().astimezone()
+case, notes = case_of(read_card("inputs/{file}"), made.date())
+write_referral(case, "referral", catalog=find_language("{language}"), made=made)"""
+
 
 def start(visit: Visited) -> Page:
     """Begin a referral, open a file, or go on with one."""
@@ -160,4 +172,5 @@ def _page(visit: Visit, there: Input, case: Case, template: str, told: Mapping[s
         **told,
     }
     command = f"vein2vein refer inputs/{there.path.name} --out referral --language {_catalog(case, visit).code}"
-    return Page(template, "{name}", data, command=command, names={"name": there.name})
+    python = PYTHON.format(file=there.path.name, language=_catalog(case, visit).code)
+    return Page(template, "{name}", data, python=python, command=command, names={"name": there.name})
