@@ -7,6 +7,8 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from babel import Locale
+from babel.core import get_global
 
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import (
@@ -93,6 +95,16 @@ def test_plural_forms_are_those_of_cldr(code):
 def test_dates_are_those_of_cldr(code):
     catalog = read_catalog(code)
     assert [date_of(catalog, datetime.date(2027, m, 2 * m)) for m in range(1, 13)] == CLDR[code]["dates"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_words_of_a_calendar_are_those_of_cldr(code):
+    own, locale = read_catalog(code), Locale.parse(get_global("likely_subtags").get(code, code))
+    days, months = locale.days["stand-alone"], locale.months["format"]
+    assert own.weekdays == tuple(days["wide"][i] for i in range(7))
+    assert own.short_weekdays == tuple(days["short"][i] for i in range(7))
+    assert own.short_months == tuple(months["abbreviated"][i] for i in range(1, 13))
+    assert own.week_begins == locale.first_week_day
 
 
 def test_the_first_of_a_month_is_written_as_french_and_brazilians_write_it():

@@ -222,6 +222,27 @@ def test_the_bundle_is_valid_and_holds_what_was_asked_for():
     assert "birthDate" not in json.dumps(bundle)
 
 
+def test_where_the_family_lives_and_what_it_speaks_stand_in_the_letter_and_the_bundle():
+    case = a_case(CHILD + 'home = "Lima, Peru"\nlanguage = "Español"\n')
+    assert told(referral.who(case))["lives in"] == "Lima, Peru"
+    bundle = bundle_of(case, MADE)
+    Bundle.model_validate(bundle)
+    patient = bundle["entry"][0]["resource"]
+    assert patient["address"] == [{"text": "Lima, Peru"}]
+    language = {"coding": [{"system": "urn:ietf:bcp:47", "code": "es"}], "text": "Spanish"}
+    assert patient["communication"] == [{"language": language, "preferred": True}]
+    with pytest.raises(InputError, match="unknown language 'Klingon'") as found:
+        a_case(CHILD + 'language = "Klingon"\n')
+    assert found.value.field == "referral.language" and found.value.line
+
+
+def test_centers_known_by_name_are_examples_in_the_order_of_the_alphabet():
+    said = text_of(page_of(a_case()))
+    names = referral.examples()
+    assert names == sorted(names) and len(names) == 3 and all(name in said for name in names)
+    assert "no advice and no ranking" in said and read_catalog("en").lists["refer_kinds"][0] in said
+
+
 def test_values_without_a_day_are_dated_by_when_the_papers_were_issued():
     bundle = bundle_of(a_case(CHILD.replace('measured = "2026-11-20"', "")), MADE)
     values = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]

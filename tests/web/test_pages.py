@@ -15,7 +15,8 @@ from vein2vein.web.render import quantity, size
 
 PAGES = ["/", "/jobs", "/library", "/library/products", "/library/products/tisagenlecleucel",
          "/library/trials/eliana?how=assumed",
-         "/library/criteria/crs_astct_2019", "/library/models/reference?first=40", "/trying"]  # fmt: skip
+         "/library/criteria/crs_astct_2019", "/library/models/reference?first=40",
+         "/family", "/referral", "/trying"]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", PAGES)

@@ -70,7 +70,8 @@ INPUT = _Input()
 # Refusing what would do nothing
 
 
-def _given(name: str) -> bool:
+def given(name: str) -> bool:
+    """Whether a parameter stands on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
@@ -84,7 +85,7 @@ def only(what: str, *acting: str) -> None:
     ctx = click.get_current_context()
     for parameter in ctx.command.params:
         name = parameter.name or ""
-        if name not in acting and _given(name) and ctx.params.get(name) not in ((), None):
+        if name not in acting and given(name) and ctx.params.get(name) not in ((), None):
             raise click.UsageError(f"{_name(parameter)} does nothing with {what}; leave one of the two out.", ctx)
 
 
@@ -98,7 +99,7 @@ def needs(what: str, *names: str) -> None:
     """Refuse parameters that were given without ``what``, on which they act."""
     ctx = click.get_current_context()
     for parameter in ctx.command.params:
-        if parameter.name in names and _given(parameter.name):
+        if parameter.name in names and given(parameter.name):
             raise click.UsageError(f"{_name(parameter)} does nothing without {what}; add that, or leave it out.", ctx)
 
 

@@ -17,6 +17,8 @@ Examples:
   vein2vein refer patient.toml --out referral --product kymriah --no-pdf
 What only this command reads, in the patient's file (all of it may be left out):
   [referral]
+  home = "Lima, Peru"                           # where the patient lives
+  language = "Spanish"                          # of the family, where --language is not given
   navigator = "Ana Ruiz, +1 555 0100"           # who helps the family
   physician = "Dr. Example, Children's Hospital"
   center = "Example Cancer Center"
@@ -68,9 +70,9 @@ def command(
         options.idle("--no-pdf", "browser")
     if out is None:
         raise InputError("where to? Add --out with the name of a folder.")
-    catalog = find_language(language)
     made = datetime.datetime.now().astimezone()
     case, noticed = case_of(read_card(patient), made.date(), find_product(product) if product else None)
+    catalog = find_language(language if options.given("language") else case.referral.language or language)
     printer = None if no_pdf else find_browser(browser)
     if printer is None and not no_pdf:
         noticed = (*noticed, "no Chromium, Chrome or Edge was found: no PDF; open the page and print it from a browser")

@@ -103,6 +103,14 @@ class Line:
     simulated: Share | None
 
 
+@dataclass(frozen=True)
+class Simulated:
+    """What the companions of a patient showed: how many there were, and their share by line."""
+
+    companions: int
+    shares: Mapping[str, Share]
+
+
 @cache
 def numbers() -> Card:
     """The card with the numbers of this page."""
@@ -256,23 +264,32 @@ def published(product: Product, disease: str) -> dict[str, Rate]:
     return found
 
 
-def chances(product: Product, disease: Disease, spread: Journey | None = None) -> list[Line]:
+def chances(product: Product, disease: Disease, spread: Journey | Simulated | None = None) -> list[Line]:
     """What may happen: every line of the card, with its published rate and the share among the companions.
 
     Parameters
     ----------
     product : Product
     disease : Disease
-    spread : Journey, optional
-        Companions who share what is known of the patient.
+    spread : Journey or Simulated, optional
+        Companions who share what is known of the patient, or what they showed.
     """
     rates, fit = published(product, disease.name), fitting(product.name, disease.name)
     found: list[Line] = []
     for name, line in numbers().table("lines").items():
         rate = rates.get(name)
-        share = simulated(spread, line, rate, disease) if spread is not None and name in fit else None
+        if isinstance(spread, Simulated):
+            share = spread.shares.get(name)
+        else:
+            share = simulated(spread, line, rate, disease) if spread is not None and name in fit else None
         found.append(Line(name, line["group"], line.get("label", ""), rate, share))
     return found
+
+
+def shown_by(spread: Journey, product: Product, disease: Disease) -> Simulated:
+    """What companions showed, without their courses: enough for a page that is made again and again."""
+    lines = chances(product, disease, spread)
+    return Simulated(len(spread.infused), {line.name: line.simulated for line in lines if line.simulated is not None})
 
 
 def bibliography(lines: Iterable[Line], rules_in_use: Iterable[Rule]) -> list[str]:

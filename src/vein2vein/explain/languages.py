@@ -17,6 +17,7 @@ from vein2vein.errors import InputError, nearest
 
 FOLDER = Path(__file__).with_name("locales")
 SOURCE = "en"
+WEEK = 7  # days
 WIDE_COMMAS = "、，"  # as wide as a letter: no space after them
 BESIDE = '<span class="pair"><span class="own">{}</span> <span class="beside" lang="en" dir="ltr">{}</span></span>'
 
@@ -88,7 +89,11 @@ class Catalog:
         Of a date, with {day}, {month} and {year}.
     first : str
         The first day of a month where it is written otherwise than the other days, such as "1er"; else "".
-    months : tuple of str
+    months, short_months : tuple of str
+    weekdays, short_weekdays : tuple of str
+        Monday first.
+    week_begins : int
+        The weekday with which a week begins; 0: Monday.
     text, names : mapping of str to str
     lists : mapping of str to tuple of str
     plurals : mapping of str to mapping of str to str
@@ -109,6 +114,10 @@ class Catalog:
     pattern: str
     first: str
     months: tuple[str, ...]
+    short_months: tuple[str, ...]
+    weekdays: tuple[str, ...]
+    short_weekdays: tuple[str, ...]
+    week_begins: int
     text: Mapping[str, str]
     names: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
@@ -151,6 +160,10 @@ def read_catalog(code: str) -> Catalog:
         pattern=card.string("dates", "pattern"),
         first=card.string("dates", "first", default=""),
         months=tuple(card.required("dates", "months", expected="twelve names")),
+        short_months=tuple(card.required("dates", "short_months", expected="twelve names")),
+        weekdays=tuple(card.required("dates", "weekdays", expected="seven names")),
+        short_weekdays=tuple(card.required("dates", "short_weekdays", expected="seven names")),
+        week_begins=int(card.number("dates", "week_begins", low=0, high=WEEK - 1)),
         text=card.table("text"),
         names=card.table("names"),
         lists={key: tuple(lines) for key, lines in card.table("lists").items()},
@@ -235,6 +248,15 @@ class Words:
         comma = self.catalog.text.get("comma", self.english.text["comma"])
         own = Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(listed)
         return Said(own, Markup(", ").join(listed))
+
+    def names(self, listed: Iterable[str]) -> Said:
+        """Names that no language changes, one after the other."""
+        from markupsafe import Markup
+
+        shown = [_isolated(one) for one in listed]
+        comma = self.catalog.text.get("comma", self.english.text["comma"])
+        own = Markup(comma if comma in WIDE_COMMAS else f"{comma} ").join(shown)
+        return Said(own, Markup(", ").join(shown))
 
     def date(self, day: datetime.date) -> Said:
         """A calendar date."""

@@ -10,6 +10,7 @@ from typing import Any
 from vein2vein import __version__
 from vein2vein.errors import InputError
 from vein2vein.explain import facts
+from vein2vein.explain.calendar import calendar_of
 from vein2vein.explain.languages import Catalog, Said, Words, find_language
 from vein2vein.files import check_target, write_text
 from vein2vein.journey.journey import Journey
@@ -55,9 +56,10 @@ def write_explanation(
     path: str | Path,
     *,
     language: str = "en",
-    spread: Journey | None = None,
+    spread: Journey | facts.Simulated | None = None,
     seed: int = 1,
     infusion_date: str | None = None,
+    calendar: bool = False,
     force: bool = False,
 ) -> Path:
     """Write a patient's own path in plain words as an HTML file made to print.
@@ -71,13 +73,15 @@ def write_explanation(
         Written whole or not at all.
     language : str
         Code, English name or own name.
-    spread : Journey, optional
+    spread : Journey or Simulated, optional
         Companions who share what is known of this patient; without it only published rates are told, and where the
         model was never compared with a study of this product and disease.
     seed : int
         Of the companions, for the last lines of the page.
     infusion_date : str, optional
         Such as 2027-01-10; the plan then shows dates.
+    calendar : bool
+        Add a calendar of the plan (with a date) and what to pack.
     force : bool
         Overwrite an existing file.
 
@@ -91,7 +95,9 @@ def write_explanation(
         Unknown language, a date that is none, a file that exists, a folder that does not.
     """
     target = check_target(path, force=force)
-    text = explanation_page(patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date)
+    text = explanation_page(
+        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar
+    )
     return write_text(target, text, force=force)
 
 
@@ -100,11 +106,29 @@ def explanation_page(
     product: Product,
     *,
     language: str | Catalog = "en",
-    spread: Journey | None = None,
+    spread: Journey | facts.Simulated | None = None,
     seed: int = 1,
     infusion_date: str | None = None,
+    calendar: bool = False,
 ) -> str:
     """Return the page as HTML text; see ``write_explanation``."""
+    told = told_on_page(
+        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar
+    )
+    return page.fill("explain.html.j2", folder=TEMPLATES, **told, color=words_of_style("color"), font=font())
+
+
+def told_on_page(
+    patient: Patient,
+    product: Product,
+    *,
+    language: str | Catalog = "en",
+    spread: Journey | facts.Simulated | None = None,
+    seed: int = 1,
+    infusion_date: str | None = None,
+    calendar: bool = False,
+) -> dict[str, Any]:
+    """What the page tells, by the names of its template: for pages of another form, too. See ``write_explanation``."""
     if patient.count != 1:
         raise ValueError(f"the page is of one patient; found {patient.count}")
     catalog = find_language(language) if isinstance(language, str) else language
@@ -114,9 +138,10 @@ def explanation_page(
     checked = facts.comparable(patient, product)
     spread = spread if checked and facts.weight_known(patient) else None  # doses, and so the model, go by weight
     lines = facts.chances(product, disease, spread)
-    return page.fill(
-        "explain.html.j2",
-        folder=TEMPLATES,
+    companions = (
+        spread.companions if isinstance(spread, facts.Simulated) else 0 if spread is None else len(spread.infused)
+    )
+    return dict(
         t=words,
         catalog=catalog,
         treatment=treatment_of(product),
@@ -130,7 +155,7 @@ def explanation_page(
         groups=groups(words, lines, disease.lineage, facts.numbers().get("groups", "order")),
         long=groups(words, lines, disease.lineage, facts.numbers().get("groups", "long")),
         checked=checked,
-        companions=0 if spread is None else len(spread.infused),
+        companions=companions,
         seed=seed,
         warnings=warnings(words, product),
         rules=times_of_the_label(words, plan, driving=facts.may_drive(patient)),
@@ -140,8 +165,8 @@ def explanation_page(
         studied=any(line.published for line in lines),
         sources=facts.bibliography(lines, plan.rules.values()),
         version=__version__,
-        color=words_of_style("color"),
-        font=font(),
+        more=calendar,
+        calendar=calendar_of(words, plan, day_zero) if calendar and day_zero is not None else None,
     )
 
 

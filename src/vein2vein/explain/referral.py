@@ -17,6 +17,8 @@ from vein2vein.cards import Card, parse_card
 from vein2vein.clinic.care.eligibility import NOT_MET, asked_at, last_given
 from vein2vein.clinic.care.label_card import find_label
 from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
+from vein2vein.errors import InputError
+from vein2vein.explain.languages import find_language
 from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, patient_from_card
 from vein2vein.therapy.patient_card import patient_card, titles
@@ -106,6 +108,11 @@ def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tu
     title = disease_title(asked.disease)
     disease = find_disease(patient.disease)
     case = Case(card, patient, told, given, told.referral or Referral(), disease, title, verdicts, possible)
+    if case.referral.language:
+        try:
+            find_language(case.referral.language)
+        except InputError as problem:
+            raise card.error(("referral", "language"), problem.text) from None
     lacks = [f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK if not getattr(told, name)]
     if case.referral.measured > on.isoformat():
         lacks.append(f"the values are dated {case.referral.measured}, after {on}: check the date")
@@ -122,6 +129,7 @@ def who(case: Case) -> list[Fact]:
         Fact("sex", case.told.sex),
         Fact("weight", weight),
         Fact("height", height),
+        Fact("lives in", case.referral.home),
         Fact("adult who stays along", case.referral.helper),
     ]
 
@@ -192,6 +200,11 @@ def _last_doses(case: Case) -> Iterator[Fact]:
 def records(case: Case) -> list[tuple[str, bool]]:
     """Records that centers ask for: (name, whether it is at hand)."""
     return [(name, name in case.referral.records) for name in RECORDS]
+
+
+def examples() -> list[str]:
+    """Centers that people know by name, in alphabetical order: examples, and no advice."""
+    return sorted(texts().texts("centers", "examples"))
 
 
 def finders(case: Case) -> tuple[list[str], str]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vein2vein.analytes import all_analytes
-from vein2vein.explain.languages import SOURCE, read_catalog
+from vein2vein.explain.languages import SOURCE, find_language, read_catalog
 from vein2vein.explain.referral import Case, records, texts
 
 Resource = dict[str, object]
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "vein2vein/referral")
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
+BCP47 = "urn:ietf:bcp:47"
 OWN = "urn:vein2vein:analyte"
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 
@@ -56,6 +57,12 @@ def _patient(case: Case) -> Resource:
         found["name"] = [{"text": case.told.name}]
     if case.told.sex:
         found["gender"] = case.told.sex
+    if case.referral.home:
+        found["address"] = [{"text": case.referral.home}]
+    if case.referral.language:
+        catalog = find_language(case.referral.language)
+        language = {"coding": [{"system": BCP47, "code": catalog.code}], "text": catalog.english_name}
+        found["communication"] = [{"language": language, "preferred": True}]
     return found
 
 

@@ -96,9 +96,10 @@ def referral_page(case: Case, *, catalog: Catalog, made: datetime.datetime) -> s
         others=[one for one in case.labels if not one.uses],
         states=WORDS,
         records=[(words(f"record_{name}"), there) for name, there in referral.records(case)],
-        times=[{**_times(words, case, one), "first": not i} for i, one in enumerate(case.products)],
+        times=[{**times_of(words, case, one), "first": not i} for i, one in enumerate(case.products)],
         stay={end: words.number(facts.numbers().number("stay", end, "value")) for end in ("low", "high")},
         finders=lists,
+        examples=words("refer_examples", names=words.names(referral.examples())),
         neutral=neutral,
         sources=facts.bibliography([], [rule for one in case.products for rule in facts.rules(one).values()]),
         version=__version__,
@@ -107,7 +108,7 @@ def referral_page(case: Case, *, catalog: Catalog, made: datetime.datetime) -> s
     )
 
 
-def _times(words: Words, case: Case, product: Product) -> dict[str, Any]:
+def times_of(words: Words, case: Case, product: Product) -> dict[str, Any]:
     """The time line of a product by its label."""
     plan = facts.timing(case.patient, product)
     return {

@@ -11,6 +11,7 @@ from vein2vein.analytes import all_analytes
 from vein2vein.cards import Card, bundled_card
 from vein2vein.declared import Record, flag, number, part, text
 from vein2vein.therapy import vocabulary as words
+from vein2vein.therapy.family import FamilyPage
 from vein2vein.therapy.history import History
 from vein2vein.therapy.referral import Referral
 
@@ -71,6 +72,7 @@ class PatientFacts(Record):
         default_factory=dict
     )
     history: Annotated[History, part("The disease so far, as vein2vein eligible asks", "relapses = 2")] | None = None
+    explain: Annotated[FamilyPage, part("For vein2vein explain: the product and the day of the plan")] | None = None
     referral: Annotated[Referral, part("For vein2vein refer: who helps, what was done, which records are there")] | (
         None
     ) = None

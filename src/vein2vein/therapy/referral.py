@@ -38,6 +38,8 @@ def limits() -> Limits:
 class Referral(Record):
     """What the papers of a referral say besides the facts of the patient; what is left out is shown as to obtain."""
 
+    home: Annotated[str, text("Where the patient lives: town and country")] = ""
+    language: Annotated[str, text("Language of the family, such as Spanish; an interpreter is asked for")] = ""
     navigator: Annotated[str, text("Who helps the family on the way, and how to reach them")] = ""
     physician: Annotated[str, text("Treating physician and hospital")] = ""
     center: Annotated[str, text("Treatment center that the papers go to")] = ""

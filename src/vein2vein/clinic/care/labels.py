@@ -160,6 +160,16 @@ def judge_labels(
     return tuple(sorted(found, key=lambda one: ORDER.index(one.state)))
 
 
+def asked_of(disease: str) -> tuple[str, ...]:
+    """The facts of the history that labels ask of patients with a disease, each once, in the order of the history."""
+    asks = {
+        one for label in all_labels().values() for use in label.uses if disease in use.diseases
+        for one in (*use.asks, *use.asks_if.get(disease, ()))
+    }  # fmt: skip
+    read_by = {name for one in asks for name in READS.get(one, (one,))}
+    return tuple(name for name in history_words() if name in read_by)
+
+
 def disease_title(name: str) -> str:
     """A disease in print."""
     return label_diseases()[name].title if name in label_diseases() else all_diseases()[name].title
@@ -320,6 +330,18 @@ def _relapsed(patient: LabelPatient) -> tuple[int, str]:
     return UNKNOWN, "not told"
 
 
+READS = {
+    "second_relapse": (
+        "relapses",
+        "primary_refractory",
+        "refractory_relapse",
+        "relapse_after_transplant",
+        "months_from_transplant",
+    ),
+    "early_relapse": ("relapses", "refractory", "days_to_relapse"),
+    "relapsed_or_refractory": ("relapses", "refractory", "refractory_relapse", "primary_refractory"),
+}
+"""Facts of the history from which a derived question is answered."""
 _DERIVED = {
     "second_relapse": _second_relapse,
     "early_relapse": _early_relapse,

@@ -48,6 +48,11 @@
   }
   document.addEventListener("input", pair, true); // before a form that listens to the same event sends itself
 
+  // A button that prints the page.
+  document.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest("[data-print]")) window.print();
+  });
+
   // A file that is too large is refused before it is sent.
   document.addEventListener("change", (event) => {
     const input = event.target;
