@@ -139,7 +139,7 @@ class Quick:
                 self.close()
                 raise Overdue(f"No answer within {self.longest:g} seconds; ask for less, or start it as a job.")
             answer = line.recv()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except (EOFError, OSError):  # also a line that was closed while the app ends
             self.close()
             raise Overdue("The computation was ended from outside, perhaps for want of memory; ask for less.") from None
         self._used = time.monotonic()
