@@ -13,6 +13,7 @@ from vein2vein.declared import Record, flag, number, part, text
 from vein2vein.therapy import vocabulary as words
 from vein2vein.therapy.history import History
 from vein2vein.therapy.referral import Referral
+from vein2vein.therapy.scenario import Scenario
 
 
 def ranges() -> Card:
@@ -73,6 +74,9 @@ class PatientFacts(Record):
     history: Annotated[History, part("The disease so far, as vein2vein eligible asks", "relapses = 2")] | None = None
     referral: Annotated[Referral, part("For vein2vein refer: who helps, what was done, which records are there")] | (
         None
+    ) = None
+    scenario: (
+        Annotated[Scenario, part("What is given, as vein2vein simulate reads it", 'product = "tisagenlecleucel"')] | None
     ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:
