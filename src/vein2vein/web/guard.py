@@ -7,12 +7,12 @@ sites out: no frame, no script but ours, no referrer, nothing read by another or
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vein2vein.web.access import Keys
@@ -173,7 +173,8 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            await _drain(receive)
+            if message.get("more_body"):
+                await _drain(receive)
             raise TooLarge(limit)
         return message
 
@@ -182,12 +183,13 @@ def _limited(receive: Receive, limit: int) -> Receive:
 
 async def _drain(receive: Receive) -> None:
     """Throw away what is still being sent: a browser shows an answer only once it has sent everything."""
-    until, dropped = time.monotonic() + LONGEST_DRAIN, 0
-    while time.monotonic() < until and dropped < MOST_DRAINED:
-        message = await receive()
-        dropped += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return
+    dropped = 0
+    with anyio.move_on_after(LONGEST_DRAIN):
+        while dropped < MOST_DRAINED:
+            message = await receive()
+            dropped += len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body"):
+                return
 
 
 async def _answer(send: Send, status: int, text: str, headers: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -99,9 +100,16 @@ def _disk(request: Request, found: OSError) -> Response:
     )
 
 
+def _database(request: Request, found: sqlite3.OperationalError) -> Response:
+    log_defect("database", "the workspace", found)
+    said = f"The workspace cannot be read or written ({found}); free some space, or try again in a moment."
+    return problem(request, FULL, said)
+
+
 HANDLERS: dict[type[Exception], Callable[[Request, Any], Response]] = {
     InputError: _input,
     OSError: _disk,
+    sqlite3.OperationalError: _database,
     RequestValidationError: _validation,
     HTTPException: _http,
     Unmarked: lambda request, _: problem(request, 403, SAYINGS[403]),

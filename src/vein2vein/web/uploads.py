@@ -6,7 +6,9 @@ gone. A door that keeps it puts its content into the workspace.
 
 from __future__ import annotations
 
+import codecs
 import tempfile
+import unicodedata
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,28 +98,29 @@ def take(file: UploadFile, *accepted: str) -> Upload:
 def kind_of(content: bytes) -> str:
     """What a file is by its content; "" where it is no text."""
     text = _start(content)
-    if text is None or "\0" in text:
+    if text is None:
         return ""
     stripped = text.lstrip("\ufeff \t\r\n")
     if stripped.startswith("<"):
         return XML
-    if stripped.startswith("{") or (stripped.startswith("[") and not _is_toml(content)):
+    if stripped.startswith("{") or (stripped.startswith("[") and not _is_toml(text)):
         return JSON
-    return TOML if _is_toml(content) else TABLE
+    return TOML if _is_toml(text) else TABLE
 
 
 def _start(content: bytes) -> str | None:
-    for encoding in ("utf-16", "utf-8-sig") if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1"):
-        try:
-            return content[:LOOKED_AT].decode(encoding, "ignore" if encoding == "utf-8-sig" else "strict")
-        except UnicodeDecodeError:
-            continue
-    return None
+    """The first characters of a text; None where it holds what no text does."""
+    head = content[:LOOKED_AT]
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)  # the last character may be cut
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    return None if any(unicodedata.category(c) == "Cc" and c not in "\t\r\n\f\x85" for c in text) else text
 
 
-def _is_toml(content: bytes) -> bool:
+def _is_toml(text: str) -> bool:
     """Whether a file is meant as TOML: its first line that says something is a table or a field."""
-    text = _start(content) or ""
     for line in text.splitlines():
         bare = line.strip().lstrip("\ufeff")
         if bare and not bare.startswith("#"):

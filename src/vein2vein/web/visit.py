@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
+from starlette.datastructures import FormData
 
 from vein2vein.web.access import Keys
 from vein2vein.web.settings import Settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TWIN = ".json"
 LANGUAGE_COOKIE = "vein2vein-language"
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 CHANGE_FIELD, CHANGE_HEADER = "change_mark", "x-change-mark"
 
 
@@ -132,24 +134,27 @@ async def typed_of(request: Request) -> Typed:
     return Typed([(key, value) for key, value in form.multi_items() if isinstance(value, str) and key != CHANGE_FIELD])
 
 
-async def check_change(request: Request) -> None:
-    """Refuse a change that no page of this app sent: its forms and scripts carry a mark.
+async def check_change(request: Request) -> AsyncGenerator[None]:
+    """Refuse a change that no page of this app sent (its forms and scripts carry a mark); close what was uploaded.
 
     Raises
     ------
     Unmarked
-        It is missing, or that of another start.
+        The mark is missing, or that of another start.
     """
-    if request.method in ("GET", "HEAD") or request.url.path == "/login":
+    kind = request.headers.get("content-type", "")
+    if request.method in ("GET", "HEAD"):
+        yield
         return
-    given = request.headers.get(CHANGE_HEADER, "")
-    if not given:
-        kind = request.headers.get("content-type", "")
-        if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
-            found = (await request.form()).get(CHANGE_FIELD, "")
-            given = found if isinstance(found, str) else ""
-    if not cast("Parts", request.app.state.parts).keys.is_change(given):
-        raise Unmarked
+    form = await request.form() if kind.startswith(FORMS) else FormData()
+    try:
+        given = request.headers.get(CHANGE_HEADER) or form.get(CHANGE_FIELD, "")
+        keys = cast("Parts", request.app.state.parts).keys
+        if request.url.path != "/login" and not (isinstance(given, str) and keys.is_change(given)):
+            raise Unmarked
+        yield
+    finally:
+        await form.close()
 
 
 class Unmarked(Exception):

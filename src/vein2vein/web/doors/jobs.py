@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from vein2vein.web.door import Door
 from vein2vein.web.guard import DOCUMENT_POLICY
+from vein2vein.web.jobs import large_trial
 from vein2vein.web.jobs.table import Job, log_of
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.visit import Visit, Visited
@@ -22,7 +23,9 @@ from vein2vein.web.workspace import LOCK, Missing
 BETWEEN = 0.5  # seconds between two looks at how far a job is
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 LONGEST = 600.0  # seconds of a stream; a page opens another one
-DOOR = Door("jobs", said("Work"), said("Long computations, and what they left behind."), for_people=False)
+DOOR = Door(
+    "jobs", said("Work"), said("Long computations, and what they left behind."), {"large_trial": large_trial.KIND}, False
+)
 
 
 @DOOR.page("/jobs")
