@@ -178,7 +178,8 @@ def _dose(field: FormField, product: Product | None, data: Mapping[str, Any]) ->
     per_kg = rule.weight_border > 0 and weight <= rule.weight_border
     factor, ending = (1 / weight, "/kg") if per_kg else (1.0, "")
     span = page_card().number("dose", "span")
-    told = f"{low * factor:.3g} to {high * factor:.3g}{ending}; {target * factor:.3g}{ending}"
+    low_told, high_told, aimed = (f"{one * factor:.2g}".replace("e+0", "e") for one in (low, high, target))
+    told = f"label: {low_told} to {high_told}{ending}, aimed at {aimed}{ending}"
     return _dragged(field, max(low, target / span) * factor / span, high * factor * span, target * factor, ending, told)
 
 
