@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import File, Form, UploadFile
 
 from vein2vein.cards import Card, parse_card
+from vein2vein.clinic.care.policy import policies
 from vein2vein.errors import InputError
+from vein2vein.therapy.disease import all_diseases
+from vein2vein.therapy.product import all_products
+from vein2vein.trials.comparator import list_comparators
 from vein2vein.trials.trial import Trial, list_trials, load_trial, read_trial, trial_template_text
 from vein2vein.trials.trial_card import trial_card
 from vein2vein.web.door import Door
@@ -249,7 +254,21 @@ def _form(text: str, problem: InputError | None) -> Group | None:
         card: Card = parse_card(text, FILE)
     except InputError:
         return None
-    return form_of(trial_card(), card.data, leave=LEFT, problem=problem)
+    arms = card.data.get("arms")
+    tables = ("trial", *(f"arms.{i}" for i in range(len(arms) if isinstance(arms, list) else 0)))
+    suggested = {f"{table}.{field}": names for table in tables for field, names in _names().items()}
+    return form_of(trial_card(), card.data, leave=LEFT, problem=problem, suggested=suggested)
+
+
+@cache
+def _names() -> dict[str, tuple[str, ...]]:
+    """Cards by the field that names them: offered while one types."""
+    return {
+        "disease": tuple(all_diseases()),
+        "product": tuple(all_products()),
+        "policy": tuple(policies()),
+        "comparator": tuple(list_comparators()),
+    }
 
 
 def _typed(typed: Typed) -> Draft:
