@@ -179,7 +179,7 @@ def test_a_killed_server_goes_on_to_the_same_bits(tmp_path, monkeypatch):
         until(lambda: table.find_job(workspace, job.id).has_ended)
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) in (0, 130)
+        assert process.wait(20) == 0
         process.stdout.close()
     assert table.find_job(workspace, job.id).state == table.DONE
     files = lambda place: {path.relative_to(place).as_posix(): checksum(path) for path in sorted(place.rglob("*")) if path.is_file()}  # noqa: E731

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -80,4 +81,5 @@ def command(
         click.echo(f"vein2vein is open at {address}")
         click.echo(f"Workspace: {settings.workspace}. Ctrl-C ends it.")
 
-    serve(settings, say)
+    with suppress(KeyboardInterrupt):  # how it ends
+        serve(settings, say)

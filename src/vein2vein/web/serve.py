@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import webbrowser
@@ -35,20 +36,21 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     log.settle()
     taken = _listen(settings)
-    port = int(taken.getsockname()[1])
-    keys = Keys(password=settings.password)
-    app = make_app(settings, port=port, keys=keys)
-    here = settings.origins(port)[0]
-    address = settings.public or f"{here}/?token={keys.token}"
-    opened = settings.public or f"{here}/?token={keys.once()}"
-    server = _Server(
-        uvicorn.Config(
-            app, log_config=None, access_log=False, proxy_headers=False, server_header=False, date_header=False,
-            timeout_graceful_shutdown=GRACE, ws="none", lifespan="on",
-        ),
-        lambda: _tell(address, opened if settings.browser else None, say),
-    )  # fmt: skip
-    server.run(sockets=[taken])
+    with taken:
+        port = int(taken.getsockname()[1])
+        keys = Keys(password=settings.password)
+        app = make_app(settings, port=port, keys=keys)
+        here = settings.origins(port)[0]
+        address = settings.public or f"{here}/?token={keys.token}"
+        opened = settings.public or f"{here}/?token={keys.once()}"
+        server = _Server(
+            uvicorn.Config(
+                app, log_config=None, access_log=False, proxy_headers=False, server_header=False, date_header=False,
+                timeout_graceful_shutdown=GRACE, ws="none", lifespan="on",
+            ),
+            lambda: _tell(address, opened if settings.browser else None, say),
+        )  # fmt: skip
+        server.run(sockets=[taken])
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +70,8 @@ class _Server(uvicorn.Server):
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((settings.host, settings.port))
     except OSError as problem:
