@@ -17,13 +17,14 @@ from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, dose_range, find_indication, find_product
 from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of
 from vein2vein.web.patient_work import page_card
+from vein2vein.web.words import said
 
 GIVEN = ("product", "dose", "conditioning", "policy")
 WHO = ("disease", "age", "weight", "sex", "name")
 BURDENS = {"leukemia": ("marrow_blasts",)}
 OTHER_BURDENS = ("metabolic_tumor_volume", "burden")
 RUN = ("companions", "seed")
-NO_CONDITIONING = "none"
+NO_CONDITIONING, DISEASE = "none", said("Disease")
 EXAMPLE = """
 # What is given; 'vein2vein simulate' reads it from here, too
 [scenario]
@@ -97,7 +98,7 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
         for one in (by_path[f"scenario.{name}"],)
     )
     who = tuple(
-        replace(by_path["disease"], kind=CHOICE, choices=_with(tuple(all_diseases()), by_path["disease"].value))
+        replace(by_path["disease"], label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), by_path["disease"].value))
         if name == "disease" else by_path[name]
         for name in WHO
     )  # fmt: skip

@@ -33,7 +33,9 @@
     if (!(from instanceof HTMLSelectElement) || !["disease", "scenario.product"].includes(from.name)) return;
     if (from.name === "scenario.product") for (const one of ["scenario.dose", "scenario.conditioning"]) if (form.elements[one]) form.elements[one].value = "";
     const focused = from.id;
-    await htmx.ajax("POST", "/patient/form", { source: form, target: "#fields", swap: "innerHTML" });
+    const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string")).toString();
+    const answer = await fetch("/patient/form", { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
+    document.getElementById(answer.ok ? "fields" : "problem").innerHTML = await answer.text();
     document.getElementById(focused)?.focus();
     redraw();
   });
