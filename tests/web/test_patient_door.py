@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import twins
 
-from vein2vein.web.patient_form import example_text, patient_form, scenario_data
+from vein2vein.web.patient.form import example_text, patient_form, scenario_data
 
 SMALL = example_text().replace("companions = 100", "companions = 12")
 

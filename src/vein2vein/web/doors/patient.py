@@ -16,14 +16,14 @@ from vein2vein.trials.scenario import USUAL_POLICY, Planned
 from vein2vein.web.door import Door
 from vein2vein.web.form_text import with_typed
 from vein2vein.web.page import Page, Part, See
-from vein2vein.web.patient_form import example_text, patient_form, scenario_data
-from vein2vein.web.patient_work import read_scenario
+from vein2vein.web.patient.form import example_text, patient_form, scenario_data
+from vein2vein.web.patient.work import read_scenario
 from vein2vein.web.uploads import JSON, TABLE, TOML, read_with, take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
 from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input
 
-DRAW = "vein2vein.web.patient_work:draw"
+DRAW = "vein2vein.web.patient.work:draw"
 MOST_POINTS = 2_000
 LONGEST = 200_000  # characters of a scenario
 FILE_NAME = "scenario.toml"

@@ -44,7 +44,7 @@ _kept: OrderedDict[tuple[str, bool], tuple[Planned, Journey]] = OrderedDict()
 @cache
 def page_card() -> Card:
     """What the page shows and lets one drag."""
-    return bundled_card("web/patient.toml")
+    return bundled_card("web/patient/page.toml")
 
 
 def most_companions() -> int:

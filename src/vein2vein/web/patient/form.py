@@ -16,7 +16,7 @@ from vein2vein.therapy.patient import example_patient_text
 from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, dose_range, find_indication, find_product
 from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of
-from vein2vein.web.patient_work import page_card
+from vein2vein.web.patient.work import page_card
 from vein2vein.web.words import said
 
 GIVEN = ("product", "dose", "conditioning", "policy")
