@@ -26,7 +26,6 @@ const GRADE = ["#f2f2ee", "#c7d7e8", "#8fb3d1", "#d98c5f", "#a63d2f"];
 
 const candidates = {
   uplot: {
-    scripts: ["uplot/dist/uPlot.iife.min.js"], styles: ["uplot/dist/uPlot.min.css"],
     curves(host, d) {
       const series = [{}, { stroke: "transparent" }, { stroke: "transparent" }];
       for (let i = 0; i < CURVES; i++) series.push({ stroke: "#33669944", width: 1, points: { show: false } });
@@ -54,8 +53,36 @@ const candidates = {
       return new Promise((done) => queueMicrotask(() => done(plot.ctx.getImageData(0, 0, 1, 1))));
     },
   },
+  "uplot, one path": { // as static/own/charts.js draws thin curves: all of one color in one path
+    curves(host, d) {
+      const plot = new uPlot({
+        width: 900, height: 420, series: [{}, { stroke: "transparent" }, { stroke: "transparent" }], legend: { show: false }, cursor: { show: false },
+        bands: [{ series: [1, 2], fill: "#33669933" }], scales: { x: { time: false }, y: { distr: 3 } },
+        hooks: { drawAxes: [(u) => {
+          const x = d.x.map((t) => u.valToPos(t, "x", true)), from = Math.log10(u.scales.y.min), span = Math.log10(u.scales.y.max) - from, path = new Path2D();
+          for (const y of d.all) for (let i = 0; i < x.length; i++) {
+            const at = u.bbox.top + u.bbox.height * (1 - (Math.log10(y[i]) - from) / span);
+            if (i) path.lineTo(x[i], at); else path.moveTo(x[i], at);
+          }
+          u.ctx.strokeStyle = "#33669944"; u.ctx.lineWidth = 0.8; u.ctx.stroke(path);
+        }] },
+      }, [d.x, d.high, d.low], host);
+      return new Promise((done) => queueMicrotask(() => done(plot.ctx.getImageData(0, 0, 1, 1))));
+    },
+    heat(host, d) {
+      const plot = new uPlot({
+        width: 900, height: 420, legend: { show: false }, cursor: { show: false },
+        scales: { x: { time: false, range: [0, DAYS] }, y: { range: [0, PATIENTS] } }, series: [{}, { paths: () => null, points: { show: false } }],
+        hooks: { draw: [(u) => {
+          const w = u.bbox.width / DAYS, h = u.bbox.height / PATIENTS, paths = GRADE.map(() => new Path2D());
+          d.grades.forEach((row, p) => row.forEach((g, day) => paths[g].rect(u.bbox.left + day * w, u.bbox.top + p * h, w, h)));
+          paths.forEach((path, g) => { u.ctx.fillStyle = GRADE[g]; u.ctx.fill(path); });
+        }] },
+      }, [[0, DAYS], [0, PATIENTS]], host);
+      return new Promise((done) => queueMicrotask(() => done(plot.ctx.getImageData(0, 0, 1, 1))));
+    },
+  },
   echarts: {
-    scripts: ["echarts/dist/echarts.min.js"],
     curves: (host, d) => withEcharts(host, {
       animation: false, xAxis: { type: "value" }, yAxis: { type: "log" },
       series: [
@@ -72,7 +99,6 @@ const candidates = {
     }),
   },
   plot: {
-    scripts: ["d3/dist/d3.min.js", "plot/dist/plot.umd.min.js"],
     curves(host, d) {
       const band = d.x.map((x, i) => ({ x, low: d.low[i], high: d.high[i] }));
       const points = d.all.flatMap((one, z) => one.map((y, i) => ({ x: d.x[i], y, z })));
@@ -95,7 +121,6 @@ const candidates = {
     },
   },
   plotly: {
-    scripts: ["plotly/plotly-basic.min.js"],
     async curves(host, d) {
       await Plotly.newPlot(host, [
         { x: d.x, y: d.low, mode: "lines", line: { width: 0 } }, { x: d.x, y: d.high, mode: "lines", fill: "tonexty", line: { width: 0 } },

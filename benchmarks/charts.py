@@ -20,6 +20,7 @@ from playwright.sync_api import sync_playwright
 SCRIPT = Path(__file__).with_name("charts.js")
 NEEDS = {
     "uplot": ("uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css"),
+    "uplot, one path": ("uplot/dist/uPlot.iife.min.js", "uplot/dist/uPlot.min.css"),
     "echarts": ("echarts/dist/echarts.min.js",),
     "plot": ("d3/dist/d3.min.js", "plot/dist/plot.umd.min.js"),
     "plotly": ("plotly/plotly-basic.min.js",),
@@ -35,7 +36,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="Write a picture of each drawing into this folder.")
     asked = parser.parse_args()
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=asked.browser, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        browser = play.chromium.launch(
+            executable_path=asked.browser, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
         for name, files in NEEDS.items():
             if not all((asked.folder / one).is_file() for one in files):
                 print(json.dumps({"candidate": name, "missing": files}))
@@ -47,13 +50,19 @@ def main() -> None:
                 page.add_style_tag(content=text) if one.endswith(".css") else page.add_script_tag(content=text)
             page.add_script_tag(content=SCRIPT.read_text(encoding="utf-8"))
             bytes_ = b"".join((asked.folder / one).read_bytes() for one in files)
-            told = {"candidate": name, "kB": round(len(bytes_) / 1000), "kB gzip": round(len(gzip.compress(bytes_)) / 1000)}
+            told = {
+                "candidate": name,
+                "kB": round(len(bytes_) / 1000),
+                "kB gzip": round(len(gzip.compress(bytes_)) / 1000),
+            }
             for what in ("curves", "heat"):
                 found = page.evaluate(f"measured({name!r}, {what!r}, {REPEATS})")
                 if found is None:
                     told[what] = None
                     continue
-                told[what] = {k: round(statistics.median(found[k]), 1) for k in ("took", "framed")} | {"first": round(found["first"], 1)}
+                told[what] = {k: round(statistics.median(found[k]), 1) for k in ("took", "framed")} | {
+                    "first": round(found["first"], 1)
+                }
                 if asked.pictures:
                     page.screenshot(path=asked.pictures / f"{name}-{what}.png")
             print(json.dumps(told), flush=True)

@@ -2,8 +2,8 @@
 
     python qualification/web_words.py
 
-Texts are what templates and modules of ``vein2vein.web`` say by ``_``, ``_attr``, ``_n`` and ``said``. Those of a door go
-into ``locales/<code>/<door>.po``, all others into ``frame.po``. What is there stays; a new text waits for its
+Texts are what templates and modules of ``vein2vein.web`` say by ``_``, ``_attr``, ``_n`` and ``said``. Those of a door
+go into ``locales/<code>/<door>.po``, all others into ``frame.po``. What is there stays; a new text waits for its
 translation with an empty one, and shows English, marked, until then; one that is said no more is taken out.
 """
 
@@ -69,7 +69,8 @@ def written(catalog: Catalog) -> bytes:
     header = [
         'msgid ""', 'msgstr ""', '"Project-Id-Version: vein2vein\\n"', f'"Language: {catalog.locale_identifier}\\n"',
         f'"Plural-Forms: {plural_forms(str(catalog.locale_identifier))}\\n"',
-        '"MIME-Version: 1.0\\n"', '"Content-Type: text/plain; charset=utf-8\\n"', '"Content-Transfer-Encoding: 8bit\\n"',
+        '"MIME-Version: 1.0\\n"', '"Content-Type: text/plain; charset=utf-8\\n"',
+        '"Content-Transfer-Encoding: 8bit\\n"',
     ]  # fmt: skip
     return "\n".join([catalog.header_comment, *header, "", ""]).encode() + stream.getvalue()
 

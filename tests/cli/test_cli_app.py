@@ -20,11 +20,19 @@ def run(*args):
 
 @pytest.mark.parametrize(
     ("args", "said"),
-    [(["--host", "0.0.0.0"], "--host: '0.0.0.0' can be reached from other machines"), (["--port", "70000"], "70000"), (["--port", "x"], "x"),
-     (["--behind-proxy", "10.0.0.5"], "--public-address"), (["--public-address", "https://x.org"], "does nothing without --behind-proxy"), (["--workspace", ""], "empty")],
-)  # fmt: skip
+    [
+        (["--host", "0.0.0.0"], "--host: '0.0.0.0' can be reached from other machines"),
+        (["--port", "70000"], "70000"),
+        (["--port", "x"], "x"),
+        (["--behind-proxy", "10.0.0.5"], "--public-address"),
+        (["--public-address", "https://x.org"], "does nothing without --behind-proxy"),
+        (["--workspace", ""], "empty"),
+    ],
+)
 def test_what_is_refused(args, said, tmp_path):
-    code, out, err = run("app", "--no-browser", *(args if "--workspace" in args else ["--workspace", str(tmp_path / "w"), *args]))
+    code, out, err = run(
+        "app", "--no-browser", *(args if "--workspace" in args else ["--workspace", str(tmp_path / "w"), *args])
+    )
     assert code == 2 and not out and said in err
 
 

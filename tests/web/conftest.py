@@ -32,7 +32,9 @@ REQUIRED = "VEIN2VEIN_BROWSER_REQUIRED"
 @pytest.fixture(scope="session", autouse=True)
 def templates() -> None:
     """The templates of the door of the tests stand beside its module."""
-    render.environment().loader = ChoiceLoader([FileSystemLoader(render.TEMPLATES), FileSystemLoader(HERE / "templates")])
+    render.environment().loader = ChoiceLoader(
+        [FileSystemLoader(render.TEMPLATES), FileSystemLoader(HERE / "templates")]
+    )
 
 
 @dataclass
@@ -49,13 +51,20 @@ class Asked:
 
     def change(self, address: str, data: Any = None, **more: Any) -> Any:
         """Send a form of a page of the app."""
-        return self.client.post(address, data={**(data or {}), "change_mark": self.keys.change}, follow_redirects=False, **more)
+        return self.client.post(
+            address, data={**(data or {}), "change_mark": self.keys.change}, follow_redirects=False, **more
+        )
 
 
 def client_of(app: Any, keys: Keys, port: int = PORT, **headers: str) -> TestClient:
     cookie = {"cookie": f"vein2vein-{port}={keys.cookie}"}
     base = f"http://127.0.0.1:{port}"
-    return TestClient(app, base_url=base, headers={"origin": base, "accept": "text/html", **cookie, **headers}, raise_server_exceptions=False)
+    return TestClient(
+        app,
+        base_url=base,
+        headers={"origin": base, "accept": "text/html", **cookie, **headers},
+        raise_server_exceptions=False,
+    )
 
 
 @contextlib.contextmanager
@@ -102,7 +111,9 @@ def live(tmp_path_factory) -> Iterator[Live]:
     taken.listen(64)
     port = taken.getsockname()[1]
     keys = Keys()
-    app = make_app(Settings(tmp_path_factory.mktemp("served")), port=port, keys=keys, doors=[*all_doors(), trying_door.DOOR])
+    app = make_app(
+        Settings(tmp_path_factory.mktemp("served")), port=port, keys=keys, doors=[*all_doors(), trying_door.DOOR]
+    )
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()

@@ -43,7 +43,9 @@ def test_a_field_says_unit_bounds_meaning_and_choices():
     assert (age.kind, age.unit, age.low, age.high, age.value, age.open_low) == ("number", "year", 0, 100, "11", False)
     sex = by_path(form_of(patient_card(), {}))["sex"]
     assert sex.kind == "choice" and sex.choices == ("male", "female") and not sex.needed
-    found = by_path(form_of(Card, {"dose": 3.1, "male": True, "days": [1, 2.5], "drugs": [{"name": "fludarabine", "dose": 30}]}))
+    found = by_path(
+        form_of(Card, {"dose": 3.1, "male": True, "days": [1, 2.5], "drugs": [{"name": "fludarabine", "dose": 30}]})
+    )
     assert found["dose"].label == "Dose" and found["dose"].hint == "of CAR-T cells per weight" and found["dose"].needed
     assert found["male"].kind == "flag" and found["male"].value == "true"
     assert found["days"].kind == "list" and found["days"].value == "1, 2.5" and "days such as" in found["days"].hint
@@ -64,7 +66,9 @@ def test_a_field_that_is_added_to_a_card_stands_in_its_form():
 
 
 def test_only_some_fields_sliders_and_what_is_offered():
-    made = form_of(patient_card(), {}, only=("age", "disease", "days"), sliders={"age": (0, 90, 1)}, suggested={"disease": ["mzl"]})
+    made = form_of(
+        patient_card(), {}, only=("age", "disease", "days"), sliders={"age": (0, 90, 1)}, suggested={"disease": ["mzl"]}
+    )
     found = by_path(made)
     assert {path.split(".")[0] for path in found} == {"age", "disease", "days"}
     assert found["age"].slider == (0, 90, 1) and found["disease"].suggested == ("mzl",)
@@ -90,9 +94,16 @@ def test_a_fault_stands_at_its_field_else_at_its_table_else_at_the_form():
 
 def test_what_is_typed_goes_into_the_file_and_the_rest_stays():
     before = '# mine\ndose = 3.1 # the dose\ntitle = "t"\n\n[[drugs]]\nname = "fludarabine"\ndose = 30\n'
-    after = with_typed(Card, before, {"dose": "4", "title": "", "male": "false", "days": "1, 2", "drugs.0.dose": "25 mg/m2"})
+    after = with_typed(
+        Card, before, {"dose": "4", "title": "", "male": "false", "days": "1, 2", "drugs.0.dose": "25 mg/m2"}
+    )
     assert after.startswith("# mine\ndose = 4 # the dose\n") and "title" not in after
-    assert tomllib.loads(after) == {"dose": 4, "male": False, "days": [1, 2], "drugs": [{"name": "fludarabine", "dose": "25 mg/m2"}]}
+    assert tomllib.loads(after) == {
+        "dose": 4,
+        "male": False,
+        "days": [1, 2],
+        "drugs": [{"name": "fludarabine", "dose": "25 mg/m2"}],
+    }
     assert with_typed(Card, before, {}) == before == with_typed(Card, before, {"dose": "3.1", "other": "x"})
 
 
@@ -119,30 +130,65 @@ def test_a_form_of_the_example_patient_gives_the_same_patient():
     typed = {one.path: one.value for one in fields_in(form_of(patient_card(), tomllib.loads(text)))}
     assert with_typed(patient_card(), text, typed) == text
     anew = with_typed(patient_card(), "", typed)
-    assert patient_from_card(parse_card(anew, "x"))[0] == patient_from_card(parse_card(text, "x"))[0] or tomllib.loads(anew) == tomllib.loads(text)
+    assert patient_from_card(parse_card(anew, "x"))[0] == patient_from_card(parse_card(text, "x"))[0] or tomllib.loads(
+        anew
+    ) == tomllib.loads(text)
 
 
 @pytest.mark.parametrize(
     ("typed", "kind", "expected"),
-    [("3", "number", 3), ("3.5", "number", 3.5), (".5", "number", 0.5), ("1e3", "whole", 1000.0), ("39 kg", "number", "39 kg"), ("nan", "number", "nan"),
-     ("inf", "number", "inf"), ("1e999", "number", "1e999"), ("٣", "number", 3), ("3,5", "number", "3,5"), ("true", "flag", True), ("maybe", "flag", "maybe"),
-     ("1, a", "list", [1, "a"]), ("[[1, 2], [3, 4]]", "list", [[1, 2], [3, 4]]), ("[1", "list", "[1"), ("12000", "value", 12000), ("negative", "value", "negative"),
-     ("3", "text", "3"), ("a = 1", "table", {"a": 1}), ("a = ", "table", "a = ")],
-)  # fmt: skip
+    [
+        ("3", "number", 3),
+        ("3.5", "number", 3.5),
+        (".5", "number", 0.5),
+        ("1e3", "whole", 1000.0),
+        ("39 kg", "number", "39 kg"),
+        ("nan", "number", "nan"),
+        ("inf", "number", "inf"),
+        ("1e999", "number", "1e999"),
+        ("٣", "number", 3),
+        ("3,5", "number", "3,5"),
+        ("true", "flag", True),
+        ("maybe", "flag", "maybe"),
+        ("1, a", "list", [1, "a"]),
+        ("[[1, 2], [3, 4]]", "list", [[1, 2], [3, 4]]),
+        ("[1", "list", "[1"),
+        ("12000", "value", 12000),
+        ("negative", "value", "negative"),
+        ("3", "text", "3"),
+        ("a = 1", "table", {"a": 1}),
+        ("a = ", "table", "a = "),
+    ],
+)
 def test_what_is_typed_as_the_file_holds_it(typed, kind, expected):
     one = next(iter(fields_in(form_of(Card, {}))))
     found = value_of(type(one)("x", "x", "x", kind), typed)
     assert found == expected and type(found) is type(expected)
 
 
-@given(st.lists(st.one_of(st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False, width=16), st.text("ab ", min_size=1).map(str.strip).filter(bool)), max_size=4))
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(-9, 9),
+            st.floats(allow_nan=False, allow_infinity=False, width=16),
+            st.text("ab ", min_size=1).map(str.strip).filter(bool),
+        ),
+        max_size=4,
+    )
+)
 @settings(max_examples=50)
 def test_a_list_is_read_as_it_is_shown(values):
     one = next(one for one in fields_in(form_of(Card, {})) if one.path == "days")
     assert value_of(one, shown(values)) == values
 
 
-@given(st.dictionaries(st.sampled_from([*by_path(form_of(Card, {"drugs": [{}]})), "add", "remove", "x"]), st.text(max_size=12), max_size=4))
+@given(
+    st.dictionaries(
+        st.sampled_from([*by_path(form_of(Card, {"drugs": [{}]})), "add", "remove", "x"]),
+        st.text(max_size=12),
+        max_size=4,
+    )
+)
 @settings(max_examples=25)
 def test_nothing_that_is_typed_breaks_a_form(typed):
     """Whatever is typed, the file stays one, or there is a sentence; its reader says the rest."""

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import opened
 
+from conftest import opened
 from vein2vein.errors import InputError
 from vein2vein.files import checksum
 from vein2vein.web.jobs import table
@@ -34,7 +34,13 @@ def until(what, seconds=60.0):
 @pytest.fixture
 def jobs(tmp_path):
     workspace = Workspace(tmp_path / "w")
-    made = Jobs(workspace, {f"trying/{name}": JobKind(f"trying_door:{name}", name == "chunks") for name in ("count", "chunks", "wrong", "broken")})
+    made = Jobs(
+        workspace,
+        {
+            f"trying/{name}": JobKind(f"trying_door:{name}", name == "chunks")
+            for name in ("count", "chunks", "wrong", "broken")
+        },
+    )
     yield made
     made.close()
     workspace.close()
@@ -88,7 +94,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(jobs, caplog):
     os.kill(jobs._running[killed.id].pid, signal.SIGKILL)
     until(lambda: jobs.find(killed.id).has_ended)
     assert jobs.find(killed.id).state == table.FAILED and "ended from outside" in jobs.find(killed.id).error
-    with pytest.raises(InputError, match="no such job|there is no such job"):
+    with pytest.raises(InputError, match="there is no such job"):
         jobs.remove("nothing")
 
 
@@ -123,18 +129,30 @@ def test_the_pages_of_a_job(tmp_path):
         page = asked.client.get(address)
         assert page.status_code == 200 and f'data-events="{address}/events"' in page.text and "Cancel" in page.text
         with asked.client.stream("GET", f"{address}/events") as stream:
-            assert stream.headers["content-type"].startswith("text/event-stream") and stream.headers["x-accel-buffering"] == "no"
+            assert (
+                stream.headers["content-type"].startswith("text/event-stream")
+                and stream.headers["x-accel-buffering"] == "no"
+            )
             told = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
-        assert told[-1]["state"] == "done" and [one["progress"] for one in told] == sorted(one["progress"] for one in told)
+        assert told[-1]["state"] == "done" and [one["progress"] for one in told] == sorted(
+            one["progress"] for one in told
+        )
         part = asked.client.get(f"{address}/state", headers={"hx-request": "true"})
         assert "<html" not in part.text and "data-events" not in part.text and "counted.txt" in part.text
         sent = asked.client.get(f"{address}/files/counted.txt")
         assert sent.text == "40" and "attachment" in sent.headers["content-disposition"]
         shown = asked.client.get(f"{address}/files/report.html?show=true")
         policy = shown.headers["content-security-policy"]
-        assert "attachment" not in shown.headers.get("content-disposition", "") and policy.startswith("sandbox") and "script" not in policy
+        assert (
+            "attachment" not in shown.headers.get("content-disposition", "")
+            and policy.startswith("sandbox")
+            and "script" not in policy
+        )
         twin = asked.client.get(f"{address}.json").json()["data"]
-        assert twin["job"]["state"] == "done" and {one["name"] for one in twin["files"]} == {"counted.txt", "report.html"}
+        assert twin["job"]["state"] == "done" and {one["name"] for one in twin["files"]} == {
+            "counted.txt",
+            "report.html",
+        }
         assert "Trying count" in asked.client.get("/jobs").text and "Trying count" in asked.client.get("/").text
         assert asked.change(f"{address}/resume").status_code == 422
         assert asked.change(f"{address}/remove").headers["location"] == "/jobs"
@@ -153,6 +171,16 @@ def served(folder):
     return process, json.loads(process.stdout.readline())["address"]
 
 
+def chunks_in(folder):
+    """How many chunks are done."""
+    return len(list((folder / "patients").glob("*.parquet")))
+
+
+def marks(folder):
+    """The checksum of every file."""
+    return {path.relative_to(folder).as_posix(): checksum(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def test_a_killed_server_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     """kill -9 in the middle of a chunked job; the next start finds it, goes on, and ends with the same bytes."""
     from vein2vein.runs.large import run_large
@@ -165,13 +193,12 @@ def test_a_killed_server_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     job = table.add_job(workspace, "jobs", "large_trial", "Killed", asked)
     workspace.close()
     process, _ = served(folder)
-    done = lambda: len(list((job.folder / "patients").glob("*.parquet")))  # noqa: E731
-    until(lambda: done() >= 2)
+    until(lambda: chunks_in(job.folder) >= 2)
     process.kill()
     process.wait()
     process.stdout.close()
     at_kill = {path: checksum(path) for path in job.folder.rglob("*.parquet")}
-    assert 2 <= done() < 6, "the job was to be caught in the middle"
+    assert 2 <= chunks_in(job.folder) < 6, "the job was to be caught in the middle"
     process, _ = served(folder)
     try:
         workspace = Workspace.__new__(Workspace)
@@ -182,7 +209,6 @@ def test_a_killed_server_goes_on_to_the_same_bits(tmp_path, monkeypatch):
         assert process.wait(20) == 0
         process.stdout.close()
     assert table.find_job(workspace, job.id).state == table.DONE
-    files = lambda place: {path.relative_to(place).as_posix(): checksum(path) for path in sorted(place.rglob("*")) if path.is_file()}  # noqa: E731
-    assert files(job.folder) == files(expected)
+    assert marks(job.folder) == marks(expected)
     assert all(checksum(path) == mark for path, mark in at_kill.items())
     shutil.rmtree(expected)

@@ -1,4 +1,4 @@
-"""The library: every card that comes with vein2vein, each fact with its source; the filter; the same in Python and commands."""
+"""The library: every card that comes with vein2vein, each fact with its source; the filter; Python and commands."""
 
 import subprocess
 import sys
@@ -23,7 +23,15 @@ def test_everything_that_is_there_stands_on_a_shelf(asked):
     from vein2vein.trials.comparator import list_comparators
     from vein2vein.trials.trial import list_trials
 
-    shelves = {"products": all_products(), "diseases": all_diseases(), "trials": list_trials(), "models": model_names(), "criteria": editions(), "labels": all_labels(), "comparators": list_comparators()}
+    shelves = {
+        "products": all_products(),
+        "diseases": all_diseases(),
+        "trials": list_trials(),
+        "models": model_names(),
+        "criteria": editions(),
+        "labels": all_labels(),
+        "comparators": list_comparators(),
+    }
     for shelf, names in shelves.items():
         assert set(names) == set(library.cards_of(shelf)), shelf
         page = asked.client.get(f"/library/{shelf}").text
@@ -34,7 +42,9 @@ def test_everything_that_is_there_stands_on_a_shelf(asked):
 def test_a_card_and_its_twin(asked, shelf, name):
     _, told = twins.check(asked.client, f"/library/{shelf}/{name}")
     rows = [row for table in told["data"]["tables"] for row in table["facts"]]
-    assert len(rows) == min(told["data"]["total"], library.PER_PAGE) and told["data"]["total"] == len(library.told_of(shelf, name))
+    assert len(rows) == min(told["data"]["total"], library.PER_PAGE) and told["data"]["total"] == len(
+        library.told_of(shelf, name)
+    )
     for key in {row["source"] for row in rows if row["source"] in all_sources()}:
         assert told["data"]["references"][key].startswith(str(all_sources()[key])[:20])
 
@@ -46,7 +56,9 @@ def test_every_fact_of_a_page_and_the_next(asked):
         data = asked.client.get(f"{address}?first={first}").json()["data"]
         seen += [row["field"] for table in data["tables"] for row in table["facts"]]
         first = data["next"]
-    assert seen == [row["field"] for row in library.told_of("products", "tisagenlecleucel")] and len(set(seen)) == len(seen)
+    assert seen == [row["field"] for row in library.told_of("products", "tisagenlecleucel")] and len(set(seen)) == len(
+        seen
+    )
     assert sum(one["facts"] for one in data["counts"]) == len(seen)
 
 
@@ -62,7 +74,10 @@ def test_only_what_was_obtained_so(asked, how):
 
 def test_what_no_card_holds_is_told(asked):
     data = asked.client.get("/library/products/tisagenlecleucel.json?how=digitized").json()["data"]
-    assert data["total"] == 0 and "No fact of this card" in asked.client.get("/library/products/tisagenlecleucel?how=digitized").text
+    assert (
+        data["total"] == 0
+        and "No fact of this card" in asked.client.get("/library/products/tisagenlecleucel?how=digitized").text
+    )
     for address in ("/library/products/kymriah", "/library/shelf", "/library/products/x"):
         assert asked.client.get(address).status_code == 404
     assert asked.client.get("/library/products/tisagenlecleucel?how=guessed").status_code == 422
@@ -73,14 +88,23 @@ def test_a_criterion_as_tables_a_clinician_can_check(asked):
     data = asked.client.get("/library/criteria/iec_hs_2023.json").json()["data"]
     thresholds = next(one for one in data["tables"] if one["title"] == "Thresholds")["facts"]
     ferritin = next(row for row in thresholds if row["field"] == "thresholds.ferritin_upper_limit")
-    assert (ferritin["value"], ferritin["unit"], ferritin["how"], ferritin["meaning"]) == (300, "ug/L", "assumed", "upper limit of normal")
+    assert (ferritin["value"], ferritin["unit"], ferritin["how"], ferritin["meaning"]) == (
+        300,
+        "ug/L",
+        "assumed",
+        "upper limit of normal",
+    )
     assert next(row for row in thresholds if row["field"] == "thresholds.fibrinogen")["how"] == "from memory"
     levels = asked.client.get("/library/criteria/crs_astct_2019.json").json()["data"]["tables"][0]["facts"]
     assert "column fever" in levels[0]["meaning"] and "grade 1" in levels[0]["meaning"] and "S2" in levels[0]["where"]
 
 
 def test_facts_take_what_the_table_around_them_says():
-    card = {"dose": {"source": "a", "how": "reported", "inner": {"low": 1}}, "why": "x", "p": {"value": 2, "unit": "kg", "meaning": "m", "mark": "D", "why": "w"}}
+    card = {
+        "dose": {"source": "a", "how": "reported", "inner": {"low": 1}},
+        "why": "x",
+        "p": {"value": 2, "unit": "kg", "meaning": "m", "mark": "D", "why": "w"},
+    }
     low, p = (one for one in facts_of(card) if one.path[-1] not in ("why", "mark"))
     assert (low.path, low.how, low.own.source, low.provenance.source) == (("dose", "inner", "low"), "reported", "", "a")
     assert (p.quantity, p.unit, p.meaning, p.how, p.provenance.why) == (True, "kg", "m", "assumed", "w")
@@ -101,11 +125,13 @@ def test_home_and_library_load_no_engine(tmp_path):
     """The server stays light: what computes is loaded by the processes that compute."""
     code = (
         "import sys; from pathlib import Path; from starlette.testclient import TestClient\n"
-        "from vein2vein.web.app import make_app; from vein2vein.web.access import Keys; from vein2vein.web.settings import Settings\n"
+        "from vein2vein.web.app import make_app; from vein2vein.web.access import Keys\n"
+        "from vein2vein.web.settings import Settings\n"
         f"keys = Keys(); app = make_app(Settings(Path({str(tmp_path)!r})), port=1, keys=keys)\n"
         "client = TestClient(app, base_url='http://127.0.0.1:1', headers={'cookie': f'vein2vein-1={keys.cookie}'})\n"
         "with client:\n"
-        "    for address in ('/', '/library', '/library/products', '/jobs'): assert client.get(address).status_code == 200\n"
+        "    for address in ('/', '/library', '/library/products', '/jobs'):\n"
+        "        assert client.get(address).status_code == 200\n"
         "print(sorted({'scipy', 'llvmlite', 'duckdb', 'matplotlib', 'pint', 'tomlkit'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

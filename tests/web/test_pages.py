@@ -13,7 +13,8 @@ from vein2vein.web.page import Page
 from vein2vein.web.plain import plain
 from vein2vein.web.render import quantity, size
 
-PAGES = ["/", "/jobs", "/library", "/library/products", "/library/products/tisagenlecleucel", "/library/trials/eliana?how=assumed",
+PAGES = ["/", "/jobs", "/library", "/library/products", "/library/products/tisagenlecleucel",
+         "/library/trials/eliana?how=assumed",
          "/library/criteria/crs_astct_2019", "/library/models/reference?first=40", "/trying"]  # fmt: skip
 
 
@@ -30,7 +31,9 @@ def test_the_comparison_of_page_and_twin_finds_what_differs():
 
         def get(self, address):
             told = {"address": "/x", "title": "t", "data": self.data, "python": "", "command": "c"}
-            body = json.dumps(told) if address.endswith(".json") else f"<main><h1>t</h1>{self.page}<code>c</code></main>"
+            body = (
+                json.dumps(told) if address.endswith(".json") else f"<main><h1>t</h1>{self.page}<code>c</code></main>"
+            )
             kind = "application/json" if address.endswith(".json") else "text/html"
             return httpx2.Response(200, content=body, headers={"content-type": kind})
 
@@ -77,10 +80,15 @@ def test_a_chosen_language_stays_and_leads_back(fresh):
     assert answer.status_code == 303 and answer.headers["location"] == "/library"
     cookie = answer.headers["set-cookie"]
     assert "vein2vein-language=ar" in cookie and "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
-    assert 'dir="rtl"' in fresh.client.get("/", headers={"cookie": f"vein2vein-8000={fresh.keys.cookie}; vein2vein-language=ar"}).text
+    assert (
+        'dir="rtl"'
+        in fresh.client.get("/", headers={"cookie": f"vein2vein-8000={fresh.keys.cookie}; vein2vein-language=ar"}).text
+    )
 
 
-@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example/", "\\\\evil", "/\\evil", "javascript:alert(1)", "", "/a\nb"])
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example/", "\\\\evil", "/\\evil", "javascript:alert(1)", "", "/a\nb"]
+)
 def test_a_language_leads_back_to_this_app_alone(asked, back):
     assert asked.change("/language", {"language": "es", "back": back}).headers["location"] == "/"
 
@@ -95,7 +103,9 @@ def test_home_shows_doors_and_recent_work(fresh):
     page = fresh.client.get("/").text
     assert "&lt;b&gt;mine&lt;/b&gt;" in page and "<b>mine" not in page
     twin = fresh.client.get("/.json").json()["data"]
-    assert [one["name"] for one in twin["recent"]] == ["<b>mine</b>"] and "library" in [one["name"] for one in twin["doors"]]
+    assert [one["name"] for one in twin["recent"]] == ["<b>mine</b>"] and "library" in [
+        one["name"] for one in twin["doors"]
+    ]
 
 
 def test_what_a_page_shows_is_plain_data():
@@ -108,9 +118,19 @@ def test_what_a_page_shows_is_plain_data():
 
 
 def test_a_number_has_a_unit_and_says_what_it_is():
-    assert quantity({"value": 3.14159, "unit": "kg", "origin": "measured"}) == '<bdi class="quantity measured" dir="ltr">3.14 kg</bdi>'
-    assert quantity({"value": None, "unit": "1", "origin": "virtual"}) == '<bdi class="quantity virtual" dir="ltr">– </bdi>'
-    for wrong in ({"value": 1, "origin": "virtual"}, {"value": 1, "unit": "kg"}, {"value": 1, "unit": "kg", "origin": "found"}):
+    assert (
+        quantity({"value": 3.14159, "unit": "kg", "origin": "measured"})
+        == '<bdi class="quantity measured" dir="ltr">3.14 kg</bdi>'
+    )
+    assert (
+        quantity({"value": None, "unit": "1", "origin": "virtual"})
+        == '<bdi class="quantity virtual" dir="ltr">– </bdi>'
+    )
+    for wrong in (
+        {"value": 1, "origin": "virtual"},
+        {"value": 1, "unit": "kg"},
+        {"value": 1, "unit": "kg", "origin": "found"},
+    ):
         with pytest.raises(ValueError, match="has a unit and is one of"):
             quantity(wrong)
     assert [size(one) for one in (999, 12_345, 2_000_000)] == ["999 B", "12 kB", "2 MB"]

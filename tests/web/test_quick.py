@@ -1,4 +1,4 @@
-"""Quick answers: a newer question of a slot stops the older one, other slots wait their turn, a stuck process is ended."""
+"""Quick answers: a newer question of a slot stops the older one, others wait their turn, a stuck process is ended."""
 
 import os
 import signal
@@ -96,10 +96,19 @@ def test_what_takes_too_long_is_ended_and_the_next_one_is_answered():
 def test_a_slider_asks_through_the_page(fresh):
     sent = {"x-change-mark": fresh.keys.change, "hx-request": "true"}
     answer = fresh.client.post("/trying/draw", data={"dose": "4", "slot": "s"}, headers=sent)
-    assert answer.status_code == 200 and "4 e6/kg" in answer.text and '"drawn"' in answer.text and "<html" not in answer.text
+    assert (
+        answer.status_code == 200
+        and "4 e6/kg" in answer.text
+        and '"drawn"' in answer.text
+        and "<html" not in answer.text
+    )
     beyond = fresh.client.post("/trying/draw", data={"dose": "11", "slot": "s"}, headers=sent)
     assert beyond.status_code == 422 and "expected a number from 0 to 10 e6/kg" in beyond.text
-    refused = fresh.client.post("/trying/draw", data={"dose": "9", "slot": "s"}, headers={**sent, "accept": "application/json"})
+    refused = fresh.client.post(
+        "/trying/draw", data={"dose": "9", "slot": "s"}, headers={**sent, "accept": "application/json"}
+    )
     assert refused.json()["error"]["sentence"] == "found 9, expected another dose."
-    told = fresh.client.post("/trying/draw", data={"dose": "5", "slot": "s"}, headers={**sent, "accept": "application/json"})
+    told = fresh.client.post(
+        "/trying/draw", data={"dose": "5", "slot": "s"}, headers={**sent, "accept": "application/json"}
+    )
     assert told.json()["data"]["dose"] == 5

@@ -6,16 +6,23 @@ import threading
 import time
 
 import pytest
-from conftest import ORIGIN, PORT, client_of, opened
 from starlette.routing import Route
 
+from conftest import ORIGIN, PORT, client_of, opened
 from vein2vein.web import guard, log
 from vein2vein.web.access import Keys
 from vein2vein.web.app import make_app
 from vein2vein.web.settings import Settings
 
 NOBODY = {"cookie": ""}
-OTHERS = ["https://evil.example", "http://127.0.0.1:9999", "http://localhost.evil.example:8000", "null", "file://", ORIGIN + ".evil"]
+OTHERS = [
+    "https://evil.example",
+    "http://127.0.0.1:9999",
+    "http://localhost.evil.example:8000",
+    "null",
+    "file://",
+    ORIGIN + ".evil",
+]
 
 
 def routes(asked):
@@ -37,7 +44,14 @@ def test_without_the_cookie_nothing_is_shown(asked):
         answer = asked.client.request(method, address, headers=NOBODY)
         assert answer.status_code == 403, (method, address)
         assert "opens with the address" in answer.text
-    for cookie in ("vein2vein-8000=", "vein2vein-8000=0", f"vein2vein-8001={asked.keys.cookie}", f"vein2vein-8000={asked.keys.token}", "x" * 5000, "a=\x01b"):
+    for cookie in (
+        "vein2vein-8000=",
+        "vein2vein-8000=0",
+        f"vein2vein-8001={asked.keys.cookie}",
+        f"vein2vein-8000={asked.keys.token}",
+        "x" * 5000,
+        "a=\x01b",
+    ):
         assert asked.client.get("/", headers={"cookie": cookie}).status_code == 403, cookie
 
 
@@ -70,7 +84,10 @@ def test_a_token_for_the_browser_opens_once_and_soon(monkeypatch):
     assert keys.token not in repr(keys)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.example:8000", "", "[::1]"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.example:8000", "", "[::1]"],
+)
 def test_a_host_that_is_not_ours_is_refused(asked, host):
     answer = asked.client.get("/", headers={"host": host})
     assert answer.status_code == 403 and "is not the one that vein2vein was started with" in answer.text
@@ -94,10 +111,20 @@ def test_a_change_says_where_it_comes_from(asked):
     data = {"change_mark": asked.keys.change, "language": "es"}
     bare = {"origin": "null"}  # as a form is sent by a page without a referrer
     assert asked.client.post("/language", data=data, headers=bare).status_code == 403
-    assert asked.client.post("/language", data=data, headers={**bare, "sec-fetch-site": "same-origin"}, follow_redirects=False).status_code == 303
+    assert (
+        asked.client.post(
+            "/language", data=data, headers={**bare, "sec-fetch-site": "same-origin"}, follow_redirects=False
+        ).status_code
+        == 303
+    )
     for site in ("cross-site", "same-site", "none"):
         assert asked.client.post("/language", data=data, headers={**bare, "sec-fetch-site": site}).status_code == 403
-    assert asked.client.post("/language", data=data, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 403
+    assert (
+        asked.client.post(
+            "/language", data=data, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+        ).status_code
+        == 403
+    )
 
 
 def test_a_change_without_the_mark_of_a_page_is_refused(fresh):
@@ -111,14 +138,27 @@ def test_a_change_without_the_mark_of_a_page_is_refused(fresh):
                 assert fresh.client.post(address, **sent).status_code == 403, address
     assert fresh.parts.workspace.find(kept.id).text() == "dose = 1\n" and fresh.parts.jobs.find(job.id)
     marked = {"x-change-mark": fresh.keys.change}
-    assert fresh.client.post("/language", data={"language": "es"}, headers=marked, follow_redirects=False).status_code == 303
+    assert (
+        fresh.client.post("/language", data={"language": "es"}, headers=marked, follow_redirects=False).status_code
+        == 303
+    )
 
 
 def test_every_answer_keeps_other_sites_out(asked):
-    for address in ("/", "/.json", "/nowhere", "/library/none", "/static/own/style.css", "/openapi.json", "/trying?fail=defect"):
+    for address in (
+        "/",
+        "/.json",
+        "/nowhere",
+        "/library/none",
+        "/static/own/style.css",
+        "/openapi.json",
+        "/trying?fail=defect",
+    ):
         headers = asked.client.get(address).headers
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
-        assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'" and policy["style-src"] == "'self'"
+        assert (
+            policy["default-src"] == "'none'" and policy["script-src"] == "'self'" and policy["style-src"] == "'self'"
+        )
         assert policy["frame-ancestors"] == policy["base-uri"] == "'none'" and policy["form-action"] == "'self'"
         assert "unsafe" not in headers["content-security-policy"] and "http" not in headers["content-security-policy"]
         assert headers["referrer-policy"] == "no-referrer" and headers["x-content-type-options"] == "nosniff"
@@ -132,7 +172,9 @@ def test_every_answer_keeps_other_sites_out(asked):
 def test_no_page_has_a_script_or_style_inside(asked):
     for address in ("/", "/library", "/library/criteria/icans_astct_2019", "/jobs", "/trying", "/nowhere"):
         page = asked.client.get(address).text
-        assert not re.findall(r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*(src=\"/static/|type=\"application/json\"))", page)
+        assert not re.findall(
+            r"<style|\sstyle=|\son\w+=|javascript:|<script(?![^>]*(src=\"/static/|type=\"application/json\"))", page
+        )
         assert not re.findall(r"(?:src|href|action)=\"(?:https?:)?//", page), "nothing is loaded from elsewhere"
 
 
@@ -151,7 +193,9 @@ def test_too_much_is_refused_and_the_rest_goes_on(tmp_path):
     with opened(tmp_path / "w", largest_form=1000, largest_upload=5000) as small:
         assert small.change("/trying/save", {"title": "x" * 2000}).status_code == 413
         answer = small.change("/trying/upload", files={"file": ("a.csv", b"x" * 6000)})
-        assert answer.status_code == 413 and "larger than 0.005 MB" in answer.text and "send a smaller file" in answer.text
+        assert (
+            answer.status_code == 413 and "larger than 0.005 MB" in answer.text and "send a smaller file" in answer.text
+        )
         assert small.parts.workspace.listed() == []
 
         def endless():
@@ -184,7 +228,12 @@ def test_a_trace_tells_lines_and_no_values():
             raise ValueError("secret") from problem
     except ValueError as problem:
         told = " ".join(log.trace(problem))
-    assert told.startswith("KeyError") and "then: ValueError" in told and "secret" not in told and "test_safety.py:" in told
+    assert (
+        told.startswith("KeyError")
+        and "then: ValueError" in told
+        and "secret" not in told
+        and "test_safety.py:" in told
+    )
 
 
 def test_a_full_disk_is_told_with_what_to_do(asked):
@@ -192,7 +241,19 @@ def test_a_full_disk_is_told_with_what_to_do(asked):
     assert answer.status_code == 507 and "No space left" in answer.text and "free some space" in answer.text
 
 
-@pytest.mark.parametrize("address", ["/nowhere", "/library/products/..%2f..%2fpyproject", "/jobs/../../etc/passwd", "/static/..%2f..%2fguard.py", "/static/vendor/vendored.toml", "/inputs/%2e%2e", "/jobs/x/files/..%2fjobs.db", "/inputs/%00"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/nowhere",
+        "/library/products/..%2f..%2fpyproject",
+        "/jobs/../../etc/passwd",
+        "/static/..%2f..%2fguard.py",
+        "/static/vendor/vendored.toml",
+        "/inputs/%2e%2e",
+        "/jobs/x/files/..%2fjobs.db",
+        "/inputs/%00",
+    ],
+)
 def test_no_path_comes_from_a_browser(asked, address):
     answer = asked.client.get(address)
     assert answer.status_code == 404 and "root:" not in answer.text
@@ -204,9 +265,19 @@ def test_a_wrong_method_is_told(asked):
 
 
 def test_a_part_keeps_what_is_on_the_page(asked):
-    answer = asked.client.post("/trying/draw", data={"dose": "-1"}, headers={"hx-request": "true", "x-change-mark": asked.keys.change})
-    assert answer.status_code == 422 and answer.headers["hx-retarget"] == "#problem" and answer.headers["hx-reswap"] == "innerHTML"
-    assert "<html" not in answer.text and "expected a number from 0 to 10 e6/kg" in answer.text and "<code>dose</code>" in answer.text
+    answer = asked.client.post(
+        "/trying/draw", data={"dose": "-1"}, headers={"hx-request": "true", "x-change-mark": asked.keys.change}
+    )
+    assert (
+        answer.status_code == 422
+        and answer.headers["hx-retarget"] == "#problem"
+        and answer.headers["hx-reswap"] == "innerHTML"
+    )
+    assert (
+        "<html" not in answer.text
+        and "expected a number from 0 to 10 e6/kg" in answer.text
+        and "<code>dose</code>" in answer.text
+    )
 
 
 # Behind a proxy
@@ -245,7 +316,12 @@ def test_behind_a_proxy_a_password_is_asked_for(proxied, monkeypatch):
 def test_behind_a_proxy_only_the_proxy_asks_for_its_own_address(proxied, tmp_path):
     client, keys = proxied
     assert client.get("/login", headers={"host": "127.0.0.1:8000"}).status_code == 403
-    assert client.post("/login", data={"password": PROXY["password"]}, headers={"origin": "https://evil.example"}).status_code == 403
+    assert (
+        client.post(
+            "/login", data={"password": PROXY["password"]}, headers={"origin": "https://evil.example"}
+        ).status_code
+        == 403
+    )
     app = make_app(Settings(tmp_path / "other", **{**PROXY, "proxies": ("10.0.0.5",)}), port=PORT, keys=keys)
     with client_of(app, keys, cookie="", origin=PROXY["public"], host="cart.example.org") as other:
         assert other.get("/login").status_code == 403 and "Only the proxy" in other.get("/login").text

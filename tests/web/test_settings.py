@@ -29,7 +29,9 @@ def test_alone_on_this_machine(tmp_path):
     assert default_workspace().name == "workspace" and "vein2vein" in str(default_workspace())
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "10.1.2.3", "::", "192.168.1.1", "example.org", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "10.1.2.3", "::", "192.168.1.1", "example.org", "127.0.0.1.evil.example", ""]
+)
 def test_an_address_that_others_reach_is_refused(tmp_path, host):
     with pytest.raises(InputError, match="can be reached from other machines") as found:
         settings_of(workspace=tmp_path, host=host)
@@ -37,18 +39,27 @@ def test_an_address_that_others_reach_is_refused(tmp_path, host):
 
 
 def test_behind_a_proxy_with_address_and_password(tmp_path, password):
-    found = settings_of(workspace=tmp_path, host="0.0.0.0", proxies=("10.0.0.5",), public=f"{PUBLIC}/", password_file=password)
+    found = settings_of(
+        workspace=tmp_path, host="0.0.0.0", proxies=("10.0.0.5",), public=f"{PUBLIC}/", password_file=password
+    )
     assert found.origins(80) == (PUBLIC,) and found.password == "correct horse battery" and found.behind_proxy
     assert "horse" not in repr(found)
 
 
 @pytest.mark.parametrize(
     ("given", "field", "said"),
-    [({"proxies": ("proxy",)}, "--behind-proxy", "expected the address of a proxy"), ({"proxies": ("10.0.0.5",)}, "--public-address", "missing; behind a proxy"),
-     ({"proxies": ("10.0.0.5",), "public": "http://x.org"}, "--public-address", "such as https"), ({"proxies": ("10.0.0.5",), "public": "https://x.org/a"}, "--public-address", "such as https"),
-     ({"proxies": ("10.0.0.5",), "public": "https://u@x.org"}, "--public-address", "such as https"), ({"proxies": ("10.0.0.5",), "public": PUBLIC}, "--password-file", "a password is needed"),
-     ({"public": PUBLIC}, "--public-address", "does nothing without --behind-proxy"), ({"port": 70_000}, "--port", "expected 0"), ({"port": -1}, "--port", "expected 0")],
-)  # fmt: skip
+    [
+        ({"proxies": ("proxy",)}, "--behind-proxy", "expected the address of a proxy"),
+        ({"proxies": ("10.0.0.5",)}, "--public-address", "missing; behind a proxy"),
+        ({"proxies": ("10.0.0.5",), "public": "http://x.org"}, "--public-address", "such as https"),
+        ({"proxies": ("10.0.0.5",), "public": "https://x.org/a"}, "--public-address", "such as https"),
+        ({"proxies": ("10.0.0.5",), "public": "https://u@x.org"}, "--public-address", "such as https"),
+        ({"proxies": ("10.0.0.5",), "public": PUBLIC}, "--password-file", "a password is needed"),
+        ({"public": PUBLIC}, "--public-address", "does nothing without --behind-proxy"),
+        ({"port": 70_000}, "--port", "expected 0"),
+        ({"port": -1}, "--port", "expected 0"),
+    ],
+)
 def test_what_lacks_something_is_refused(tmp_path, given, field, said):
     with pytest.raises(InputError, match=said) as found:
         settings_of(workspace=tmp_path, **given)
@@ -78,4 +89,8 @@ def test_a_password_is_long_private_and_there(tmp_path, password):
 @given(st.ip_addresses())
 def test_loopback_is_what_only_this_machine_reaches(address):
     assert is_loopback(str(address)) == address.is_loopback
-    assert not is_loopback("") and is_loopback("localhost") and Settings.__dataclass_fields__["host"].default == "127.0.0.1"
+    assert (
+        not is_loopback("")
+        and is_loopback("localhost")
+        and Settings.__dataclass_fields__["host"].default == "127.0.0.1"
+    )

@@ -21,7 +21,11 @@ def test_what_others_wrote_is_as_they_published_it(path):
     files = tomllib.loads(path.read_text(encoding="utf-8"))["file"]
     for one in files:
         assert checksum(path.parent / one["file"]) == one["sha256"], one["file"]
-        assert re.fullmatch(r"\d+\.\d+\.\d+", one["version"]) and one["version"] in one["package"] and one["home"].startswith("https://")
+        assert (
+            re.fullmatch(r"\d+\.\d+\.\d+", one["version"])
+            and one["version"] in one["package"]
+            and one["home"].startswith("https://")
+        )
         assert len((path.parent / one["license_file"]).read_text(encoding="utf-8")) > 200
         assert one["license"] in PERMISSIVE or path != static_files.VENDORED
     listed = {path.parent / one[key] for one in files for key in ("file", "license_file")} | {path}
@@ -30,7 +34,9 @@ def test_what_others_wrote_is_as_they_published_it(path):
 
 
 def test_a_license_and_the_list_are_shipped_with_the_package():
-    assert static_files.vendored() and resources.files("vein2vein.web").joinpath("static/vendor/vendored.toml").is_file()
+    assert (
+        static_files.vendored() and resources.files("vein2vein.web").joinpath("static/vendor/vendored.toml").is_file()
+    )
     assert not [name for name in static_files.assets() if name.endswith((".toml", ".txt", ".py"))]
 
 

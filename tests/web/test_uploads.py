@@ -28,30 +28,69 @@ def zipped():
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"a,b\n1,2\n", TABLE), (b"\xef\xbb\xbfID;TIME\n1;2\n", TABLE), (b"# note\ndose = 1\n", TOML), (b"[trial]\nname = 'x'\n", TOML), (b"[[arms]]\n", TOML),
-     (b'{"resourceType": "Bundle"}', JSON), (b' \n[{"a": 1}]', JSON), (b"<?xml version='1.0'?><sbml/>", XML), ("Größe,b\n".encode("latin-1"), TABLE),
-     ("a,b\n1,2\n".encode("utf-16"), TABLE), (b"when = then,b\n", TOML), (b"import os\nos.system('x')\n", TABLE), (b"a,b\n" + "é".encode() * 4000, TABLE),
-     (b"\x00\x01", ""), (b"a\x00b", ""), (bytes(range(256)), "")],
-)  # fmt: skip
+    [
+        (b"a,b\n1,2\n", TABLE),
+        (b"\xef\xbb\xbfID;TIME\n1;2\n", TABLE),
+        (b"# note\ndose = 1\n", TOML),
+        (b"[trial]\nname = 'x'\n", TOML),
+        (b"[[arms]]\n", TOML),
+        (b'{"resourceType": "Bundle"}', JSON),
+        (b' \n[{"a": 1}]', JSON),
+        (b"<?xml version='1.0'?><sbml/>", XML),
+        ("Größe,b\n".encode("latin-1"), TABLE),
+        ("a,b\n1,2\n".encode("utf-16"), TABLE),
+        (b"when = then,b\n", TOML),
+        (b"import os\nos.system('x')\n", TABLE),
+        (b"a,b\n" + "é".encode() * 4000, TABLE),
+        (b"\x00\x01", ""),
+        (b"a\x00b", ""),
+        (bytes(range(256)), ""),
+    ],
+)
 def test_a_file_is_what_it_holds(content, kind):
     assert kind_of(content) == kind
 
 
 @pytest.mark.parametrize(
     ("content", "name", "said"),
-    [(b"", "a.csv", "is empty"), (b" \n\t", "a.csv", "is empty"), (zipped(), "a.csv", "packed file or a spreadsheet; save it as CSV"), (gzip.compress(b"x"), "a.csv", "packed"),
-     (b"%PDF-1.7", "a.csv", "a PDF"), (b"\x89PNG\r\n", "a.csv", "a picture"), (b"\x7fELF\x02", "a.toml", "a program"), (b"MZ\x90", "a.csv", "a program"),
-     (b"#!/bin/sh\nrm -rf /", "a.csv", "a program"), (b"PAR1....", "a.csv", "Parquet"), (b"x = 1", "model.py", "a program or a page by its name"),
-     (b"x = 1", "MODEL.PY", "a program or a page by its name"), (b"<svg onload=alert(1)>", "a.svg", "a program or a page"), (b"a\0b", "a.csv", "no text that can be read"),
-     (b"<html></html>", "a.csv", "is an SBML file (XML); expected a table (CSV)"), (b"dose = 1\n", "a.csv", "is a TOML file; expected a table (CSV)")],
-)  # fmt: skip
+    [
+        (b"", "a.csv", "is empty"),
+        (b" \n\t", "a.csv", "is empty"),
+        (zipped(), "a.csv", "packed file or a spreadsheet; save it as CSV"),
+        (gzip.compress(b"x"), "a.csv", "packed"),
+        (b"%PDF-1.7", "a.csv", "a PDF"),
+        (b"\x89PNG\r\n", "a.csv", "a picture"),
+        (b"\x7fELF\x02", "a.toml", "a program"),
+        (b"MZ\x90", "a.csv", "a program"),
+        (b"#!/bin/sh\nrm -rf /", "a.csv", "a program"),
+        (b"PAR1....", "a.csv", "Parquet"),
+        (b"x = 1", "model.py", "a program or a page by its name"),
+        (b"x = 1", "MODEL.PY", "a program or a page by its name"),
+        (b"<svg onload=alert(1)>", "a.svg", "a program or a page"),
+        (b"a\0b", "a.csv", "no text that can be read"),
+        (b"<html></html>", "a.csv", "is an SBML file (XML); expected a table (CSV)"),
+        (b"dose = 1\n", "a.csv", "is a TOML file; expected a table (CSV)"),
+    ],
+)
 def test_what_is_not_taken_is_told_with_what_to_give(content, name, said):
     with pytest.raises(InputError) as found:
         take(file(content, name), TABLE)
     assert said in found.value.text and "expected a table (CSV)" in found.value.text and found.value.file == name
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "..\\..\\evil.csv", "/tmp/x.csv", "a\nb\x1b[31m.csv", "x" * 5000, "", "<script>.csv", "\u202egnp.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "..\\..\\evil.csv",
+        "/var/x.csv",
+        "a\nb\x1b[31m.csv",
+        "x" * 5000,
+        "",
+        "<script>.csv",
+        "\u202egnp.csv",
+    ],
+)
 def test_the_name_of_a_sender_opens_nothing(name):
     found = take(file(b"a,b\n", name), TABLE)
     assert "/" not in found.name and "\\" not in found.name and len(found.name) <= 120 and found.name.isprintable()
@@ -76,7 +115,8 @@ HOSTILE = {
     "deep.toml": b"a = " + b"[" * 20_000,
     "long.toml": b"a = " + b"9" * 20_000,
     "deep.json": b'{"a":' * 20_000,
-    "bundle.json": b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Patient", "id": "<script>"}}]}',
+    "bundle.json": b'{"resourceType": "Bundle", "type": "collection", "entry": '
+    b'[{"resource": {"resourceType": "Patient", "id": "<script>"}}]}',
     "entities.xml": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]><a>&c;</a>',
     "outside.xml": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
     "formula.csv": b"time,name,value\n=cmd|'/C calc'!A0,temperature,38\n",
@@ -97,7 +137,12 @@ def readers():
     from vein2vein.therapy.patient import read_patient
     from vein2vein.trials.trial import load_trial
 
-    return {TOML: (read_card, read_patient, load_trial), TABLE: (read_record, read_nonmem), JSON: (read_record,), XML: (read_record,)}
+    return {
+        TOML: (read_card, read_patient, load_trial),
+        TABLE: (read_record, read_nonmem),
+        JSON: (read_record,),
+        XML: (read_record,),
+    }
 
 
 @pytest.mark.parametrize("name", HOSTILE)

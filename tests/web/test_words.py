@@ -1,8 +1,8 @@
-"""Words in eight languages: catalogs whole and in step with what is said, plural forms of CLDR, English where one is missing."""
+"""Words in eight languages: catalogs in step with what is said, plural forms of CLDR, English where one is missing."""
 
 import gettext
-import io
 import importlib.util
+import io
 import re
 from pathlib import Path
 
@@ -36,9 +36,13 @@ def test_the_catalogs_hold_what_is_said_and_nothing_else(web_words, code):
     assert set(said) <= {"frame", *DOORS} and len(said["frame"]) > 60
     for domain, texts in said.items():
         path = words.FOLDER / code / f"{domain}.po"
-        assert path.read_bytes() == web_words.written(web_words.brought_up(code, domain, texts)), "run qualification/web_words.py"
+        assert path.read_bytes() == web_words.written(web_words.brought_up(code, domain, texts)), (
+            "run qualification/web_words.py"
+        )
         if domain in ("frame", "library"):
-            assert not [one.id for one in read_po(io.BytesIO(path.read_bytes()), locale=code) if one.id and not one.string]
+            assert not [
+                one.id for one in read_po(io.BytesIO(path.read_bytes()), locale=code) if one.id and not one.string
+            ]
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -62,7 +66,9 @@ def test_plural_forms_are_those_of_cldr_and_of_the_family_pages(code, web_words)
 
 def test_a_text_in_the_language_of_the_page():
     assert Words("es")("Cancel") == "Cancelar" and Words("en")("Cancel") == "Cancel"
-    assert Words("ar")("Facts {first} to {last} of {total}", first=1, last=40, total=96).startswith('<span lang="en"'), "another door's"
+    assert Words("ar")("Facts {first} to {last} of {total}", first=1, last=40, total=96).startswith(
+        '<span lang="en"'
+    ), "another door's"
     told = Words("ar", "library")("Facts {first} to {last} of {total}", first=1, last=40, total="<b>")
     assert "40" in told and "<bdi>&lt;b&gt;</bdi>" in told and "lang=" not in told
     assert Words("ar").of("library")("Library") == Words("ar", "library")("Library") == "المكتبة"
@@ -70,8 +76,14 @@ def test_a_text_in_the_language_of_the_page():
 
 def test_a_missing_text_shows_english_marked():
     marked = Words("ar")("Not said <yet>")
-    assert marked == '<span lang="en" dir="ltr" class="english">Not said &lt;yet&gt;</span> <small class="mark">[بالإنجليزية]</small>'
-    assert Words("es").attribute("Not said {n}", n=3) == "Not said 3 (en inglés)" and Words("es").attribute("Cancel") == "Cancelar"
+    assert (
+        marked == '<span lang="en" dir="ltr" class="english">Not said &lt;yet&gt;</span> '
+        '<small class="mark">[بالإنجليزية]</small>'
+    )
+    assert (
+        Words("es").attribute("Not said {n}", n=3) == "Not said 3 (en inglés)"
+        and Words("es").attribute("Cancel") == "Cancelar"
+    )
     assert Words("en").attribute("Not said") == "Not said"
     assert Words("es")("{name}", name="x") == "<bdi>x</bdi>" and Words("es")("vein2vein") == "vein2vein"
     assert Words("es").sentence("found <3>.") == '<bdi lang="en" dir="ltr">found &lt;3&gt;.</bdi>'
@@ -80,7 +92,9 @@ def test_a_missing_text_shows_english_marked():
 
 def test_plurals_follow_the_number(monkeypatch):
     forms = tuple(f"{one} {{n}}" for one in forms_of("ru"))
-    monkeypatch.setattr(words, "domain", lambda code, name: Domain({}, {("{n} job", "{n} jobs"): forms} if code == "ru" else {}))
+    monkeypatch.setattr(
+        words, "domain", lambda code, name: Domain({}, {("{n} job", "{n} jobs"): forms} if code == "ru" else {})
+    )
     russian = Words("ru")
     assert [russian.plural("{n} job", "{n} jobs", n) for n in (1, 3, 5)] == ["one 1", "few 3", "many 5"]
     assert [Words("en").plural("{n} job", "{n} jobs", n) for n in (1, 2)] == ["1 job", "2 jobs"]
@@ -89,8 +103,18 @@ def test_plurals_follow_the_number(monkeypatch):
 
 @pytest.mark.parametrize(
     ("chosen", "accepted", "expected"),
-    [("", "", "en"), ("ar", "es", "ar"), ("xx", "es", "es"), ("", "de,fr-CA;q=0.8,es;q=0.9", "es"), ("", "pt-BR", "pt"), ("", "zh-Hans-CN", "zh"),
-     ("", "*", "en"), ("", "es;q=oops,ru", "ru"), ("", ",;q=,", "en"), ("../en", "x" * 9000, "en")],
-)  # fmt: skip
+    [
+        ("", "", "en"),
+        ("ar", "es", "ar"),
+        ("xx", "es", "es"),
+        ("", "de,fr-CA;q=0.8,es;q=0.9", "es"),
+        ("", "pt-BR", "pt"),
+        ("", "zh-Hans-CN", "zh"),
+        ("", "*", "en"),
+        ("", "es;q=oops,ru", "ru"),
+        ("", ",;q=,", "en"),
+        ("../en", "x" * 9000, "en"),
+    ],
+)
 def test_the_language_is_the_chosen_one_else_the_first_of_the_browser(chosen, accepted, expected):
     assert language_of(chosen, accepted) == expected

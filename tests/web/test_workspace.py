@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from conftest import opened
 
+from conftest import opened
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError
@@ -26,7 +26,9 @@ def test_what_was_put_in_is_found_again_by_its_id(workspace):
     assert [one.id for one in workspace.listed()] == [second.id, first.id] and workspace.listed("trial") == [first]
     assert workspace.listed(most=1) == [second]
     again = Workspace.__new__(Workspace)
-    assert short_name("\x00 \n", "record") == "record" and len(short_name("x" * 500, "")) == 120 and again is not workspace
+    assert (
+        short_name("\x00 \n", "record") == "record" and len(short_name("x" * 500, "")) == 120 and again is not workspace
+    )
     workspace.remove(first.id)
     assert not first.path.exists() and workspace.listed() == [second]
     second.path.unlink()
@@ -87,12 +89,16 @@ def test_a_full_disk_keeps_what_was_there(workspace, monkeypatch):
     with pytest.raises(WriteError):
         workspace.add("trial", "More", "a = 2\n", ".toml")
     monkeypatch.undo()
-    assert workspace.find(there.id) == there and there.text() == "a = 1\n" and len(list(workspace.inputs.iterdir())) == 1
+    assert (
+        workspace.find(there.id) == there and there.text() == "a = 1\n" and len(list(workspace.inputs.iterdir())) == 1
+    )
 
 
 def test_a_full_disk_is_told_on_the_page(tmp_path, monkeypatch):
     with opened(tmp_path / "w") as asked:
-        monkeypatch.setattr("vein2vein.files.os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        monkeypatch.setattr(
+            "vein2vein.files.os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
         answer = asked.change("/trying/save", {"dose": "2"})
         assert answer.status_code == 507 and "free some space" in answer.text
         monkeypatch.undo()

@@ -24,7 +24,9 @@ from vein2vein.web.workspace import now
 
 DRAW = "trying_door:drawn"
 DOOR = Door(
-    "trying", "Trying", "For tests.",
+    "trying",
+    "Trying",
+    "For tests.",
     jobs={
         "large_trial": KIND,
         "count": JobKind("trying_door:count"),
@@ -32,7 +34,7 @@ DOOR = Door(
         "wrong": JobKind("trying_door:wrong"),
         "broken": JobKind("trying_door:broken"),
     },
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,24 @@ def start(visit: Visited, kind: Annotated[str, Form(max_length=20)] = "count") -
 
 CHART = chart_data(
     Chart(
-        "cells", "CAR T cells", "CAR T cells", "cells/uL", "virtual", [0.0, 1.0, 2.0, 3.0], about="Four days.",
-        curves=(Curve([0.1, 1, 10, 5], "median"), Curve([0.2, 2, 20, None])), bands=(Band([0.05, 0.5, 5, 2], [1, 10, 90, 40], "90 %"),),
-        points=(Points([1.0, 2.5], [2.0, 0.5], "measured", below=(False, True)),), events=(Event(0, "infusion"), Event(1, "fever")),
-        levels=(Level(50, "limit"),), logarithmic=True,
+        "cells",
+        "CAR T cells",
+        "CAR T cells",
+        "cells/uL",
+        "virtual",
+        [0.0, 1.0, 2.0, 3.0],
+        about="Four days.",
+        curves=(Curve([0.1, 1, 10, 5], "median"), Curve([0.2, 2, 20, None])),
+        bands=(Band([0.05, 0.5, 5, 2], [1, 10, 90, 40], "90 %"),),
+        points=(Points([1.0, 2.5], [2.0, 0.5], "measured", below=(False, True)),),
+        events=(Event(0, "infusion"), Event(1, "fever")),
+        levels=(Level(50, "limit"),),
+        logarithmic=True,
     )
-)  # fmt: skip
-HEAT = chart_data(HeatMap("grades", "CRS", "virtual", [0.0, 1.0, 2.0], ["a", "b"], [[0, 1, 2], [-1, 0, 4]], about="Two patients."))
+)
+HEAT = chart_data(
+    HeatMap("grades", "CRS", "virtual", [0.0, 1.0, 2.0], ["a", "b"], [[0, 1, 2], [-1, 0, 4]], about="Two patients.")
+)
 
 
 def drawn(asked: Mapping[str, Any], progress: Any) -> Any:
@@ -126,7 +139,17 @@ def drawn(asked: Mapping[str, Any], progress: Any) -> Any:
     if asked["dose"] == 9:
         raise InputError("found 9, expected another dose.", field="dose")
     y = [asked["dose"] * f for f in (0.1, 1, 10, 5)]
-    return chart_data(Chart("drawn", "CAR T cells", "CAR T cells", "cells/uL", "virtual", [0.0, 1.0, 2.0, 3.0], curves=(Curve(y, "median"),)))
+    return chart_data(
+        Chart(
+            "drawn",
+            "CAR T cells",
+            "CAR T cells",
+            "cells/uL",
+            "virtual",
+            [0.0, 1.0, 2.0, 3.0],
+            curves=(Curve(y, "median"),),
+        )
+    )
 
 
 def count(asked: Mapping[str, Any], folder: Any, progress: Any) -> None:
@@ -135,7 +158,9 @@ def count(asked: Mapping[str, Any], folder: Any, progress: Any) -> None:
         progress(i / asked["steps"], f"step {i}")
         time.sleep(asked.get("pause", 0.05))
     (folder / "counted.txt").write_text(str(asked["steps"]))
-    (folder / "report.html").write_text("<!DOCTYPE html><title>r</title><script>alert(1)</script><p style='color:red'>r</p>")
+    (folder / "report.html").write_text(
+        "<!DOCTYPE html><title>r</title><script>alert(1)</script><p style='color:red'>r</p>"
+    )
 
 
 def chunks(asked: Mapping[str, Any], folder: Any, progress: Any) -> None:

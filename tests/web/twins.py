@@ -1,7 +1,7 @@
 """Whether a page and its JSON twin tell the same: used by the tests of the frame and of every door.
 
-``check(client, address)`` asks for both. Every value of the twin's data stands in the page (as text, in an attribute, or
-in the data of a chart), and every number in the body of the page stands in the twin.
+``check(client, address)`` asks for both. Every value of the twin's data stands in the page (as text, in an attribute,
+or in the data of a chart), and every number in the body of the page stands in the twin.
 """
 
 import datetime
@@ -73,13 +73,19 @@ def check(client, address):
     everything = "\n".join(seen.texts)
     for value in leaves(told["data"]):
         shown = shown_as(value)
-        assert not shown or value in seen.leaves or any(one in everything for one in shown), f"{value!r} is not on the page"
+        assert not shown or value in seen.leaves or any(one in everything for one in shown), (
+            f"{value!r} is not on the page"
+        )
     body = page.text[page.text.index("<main") : page.text.index("</main>")]
     headline = re.sub(r"<[^>]*>", "", re.search(r"<h1>(.*?)</h1>", body, re.S)[1])
     assert told["title"] == html.unescape(headline)
     for code in (told["python"], told["command"]):
         assert code in html.unescape(body)
-    text = html.unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<script.*?</script>|<section class=\"same\".*?</section>", "", body, flags=re.S)))
+    text = html.unescape(
+        re.sub(
+            r"<[^>]*>", " ", re.sub(r"<script.*?</script>|<section class=\"same\".*?</section>", "", body, flags=re.S)
+        )
+    )
     held = "\n".join(one for value in leaves(told) if value is not None for one in (shown_as(value) or {str(value)}))
     for one in re.findall(r"\d[\d,.]*\d|\d", text):
         assert one in held or one in json.dumps(told, ensure_ascii=False), f"{one} is not in the twin"

@@ -20,10 +20,18 @@ INSTALL = "the app needs its server, which is not installed; pip install vein2ve
 
 @click.command("app", cls=options.Command, epilog=EXAMPLES)
 @click.option(
-    "--workspace", type=options.PATH, metavar="DIR", help="Folder of inputs and results (default: the user's data folder)."
+    "--workspace",
+    type=options.PATH,
+    metavar="DIR",
+    help="Folder of inputs and results (default: the user's data folder).",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=0, show_default="a free one", metavar="N", help="Port that is listened on."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default="a free one",
+    metavar="N",
+    help="Port that is listened on.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address and open nothing.")
 @click.option(
@@ -36,9 +44,14 @@ INSTALL = "the app needs its server, which is not installed; pip install vein2ve
 )  # fmt: skip
 @click.option("--public-address", metavar="URL", help="How users reach the proxy, such as https://cart.example.org.")
 @click.option(
-    "--password-file", type=options.PATH, metavar="FILE", help="File whose first line is the password; only you may read it."
+    "--password-file",
+    type=options.PATH,
+    metavar="FILE",
+    help="File whose first line is the password; only you may read it.",
 )
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Long computations side by side (default: cores less one).")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Long computations side by side (default: cores less one)."
+)
 @options.for_machines("address")
 def command(
     workspace: Path | None,

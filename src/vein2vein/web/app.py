@@ -25,7 +25,9 @@ from vein2vein.web.workspace import Workspace
 REST = 60.0  # seconds between two looks at whether the warm process may end
 
 
-def make_app(settings: Settings, *, port: int, keys: Keys | None = None, doors: Sequence[Door] | None = None) -> ASGIApp:
+def make_app(
+    settings: Settings, *, port: int, keys: Keys | None = None, doors: Sequence[Door] | None = None
+) -> ASGIApp:
     """Make the app.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Charts as data: what a page draws by script stands in its JSON twin, and beside it as a table for whoever cannot see it.
+"""Charts as data: what a page draws by script stands in its JSON twin, and beside it as a table for who cannot see.
 
 A door makes a ``Chart`` or a ``HeatMap``, puts ``chart_data(...)`` into the data of its page, and its template calls
 ``{{ chart.figure(data.name) }}`` of ``chart.html.j2``. Every number of a chart has a unit and says what it is.
@@ -187,7 +187,9 @@ def _table(chart: Chart) -> dict[str, object]:
     named = [(name, y) for name, y in _columns(chart) if name]
     count = len(chart.x)
     at = sorted({round(i * (count - 1) / max(min(MOST_ROWS, count) - 1, 1)) for i in range(min(MOST_ROWS, count))})
-    rows = [[short(float(chart.x[i])), *(None if y[i] is None else short(float(y[i] or 0)) for _, y in named)] for i in at]
+    rows = [
+        [short(float(chart.x[i])), *(None if y[i] is None else short(float(y[i] or 0)) for _, y in named)] for i in at
+    ]
     points = [
         [one.name, short(float(x)), None if y is None else short(float(y)), bool(one.below[i]) if one.below else False]
         for one in chart.points
@@ -208,7 +210,12 @@ def _heat_table(chart: HeatMap) -> dict[str, object]:
         worst = max((int(one) for one in grades), default=-1)
         first = next((float(x) for x, one in zip(chart.x, grades, strict=True) if int(one) == worst), None)
         rows.append([label, worst if worst >= 0 else None, first if worst > 0 else None])
-    return {"columns": ["", said("Worst grade"), said("First day")], "rows": rows, "points": [], "events": [[e.day, e.label] for e in chart.events]}
+    return {
+        "columns": ["", said("Worst grade"), said("First day")],
+        "rows": rows,
+        "points": [],
+        "events": [[e.day, e.label] for e in chart.events],
+    }
 
 
 def _check_origin(*origins: str) -> None:

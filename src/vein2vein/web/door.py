@@ -19,9 +19,7 @@ from vein2vein.web.page import Answer, answered
 from vein2vein.web.visit import TWIN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-FORM = {
-    "application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}
-}
+FORM = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,11 @@ class Door:
 
         def decorate(function: Function) -> Function:
             self.router.add_api_route(
-                path, _answering(function), methods=["GET"], response_model=None, name=f"{self.name}: {function.__name__}"
+                path,
+                _answering(function),
+                methods=["GET"],
+                response_model=None,
+                name=f"{self.name}: {function.__name__}",
             )
             return function
 

@@ -1,8 +1,8 @@
 """Forms made from declared cards: every field with its meaning, unit, bounds and choices, as the card declares it.
 
-``form_of(kind, data)`` walks a kind of card (``declared.Record``) beside what a file of that kind holds; a field that is
-added to the card stands in the form by itself. What is typed goes back into the text of the file (``form_text.py``), and
-the file is read by its own reader: a form checks nothing.
+``form_of(kind, data)`` walks a kind of card (``declared.Record``) beside what a file of that kind holds; a field that
+is added to the card stands in the form by itself. What is typed goes back into the text of the file (``form_text.py``),
+and the file is read by its own reader: a form checks nothing.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def shown(value: Any) -> str:
 def _literal(value: Any) -> str:
     import tomlkit
 
-    return tomlkit.item(value).as_string()
+    return str(cast("Any", tomlkit.item(value)).as_string())
 
 
 def _group(kind: type[Record], data: Mapping[str, Any], path: str, label: str, given: tuple[str, ...]) -> Group:
@@ -226,14 +226,16 @@ def _table(one: Field, value: Any, path: str) -> Group:
     inside = _record(get_args(one.type)[1])
     if inside is not None:
         parts = tuple(
-            replace(_group(inside, _mapping(row), f"{path}.{name}.", name, ()), removable=True) for name, row in held.items()
+            replace(_group(inside, _mapping(row), f"{path}.{name}.", name, ()), removable=True)
+            for name, row in held.items()
         )
         return Group(path, one.says.meaning, groups=parts, many=True, named=True, names=tuple(names or ()))
     if names is None:
         lines = "\n".join(f"{name} = {_literal(item)}" for name, item in held.items())
         return Group(path, one.says.meaning, (FormField(path, one.label, one.says.meaning, TABLE, value=lines),))
     plain = tuple(
-        FormField(f"{path}.{name}", name, name, VALUE, value=shown(held[name]) if name in held else "") for name in names
+        FormField(f"{path}.{name}", name, name, VALUE, value=shown(held[name]) if name in held else "")
+        for name in names
     )
     return Group(path, one.says.meaning, plain)
 
@@ -244,7 +246,10 @@ def _formed(one: Field, form: Form, value: Any, path: str) -> Group:
     if not form.each:
         return _group(_of_kind(kinds, form, held), held, f"{path}.", one.says.meaning, form.given)
     parts = tuple(
-        replace(_group(_of_kind(kinds, form, _mapping(row)), _mapping(row), f"{path}.{name}.", name, form.given), removable=True)
+        replace(
+            _group(_of_kind(kinds, form, _mapping(row)), _mapping(row), f"{path}.{name}.", name, form.given),
+            removable=True,
+        )
         for name, row in held.items()
     )
     return Group(path, one.says.meaning, groups=parts, many=True, named=True, names=tuple(words(form.names) or ()))
@@ -285,9 +290,7 @@ def _with_help(
     helped = tuple(
         replace(one, slider=sliders.get(one.path), suggested=tuple(suggested.get(one.path, ()))) for one in group.fields
     )
-    return replace(
-        group, fields=helped, groups=tuple(_with_help(one, sliders, suggested) for one in group.groups)
-    )
+    return replace(group, fields=helped, groups=tuple(_with_help(one, sliders, suggested) for one in group.groups))
 
 
 def _put(group: Group, path: str, text: str) -> Group:

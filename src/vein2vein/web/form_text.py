@@ -1,4 +1,4 @@
-"""A form and the text of its file are two views of one thing: what is typed goes into the text, comments and order stay.
+"""A form and the text of its file are two views of one thing: what is typed goes into the text; comments, order stay.
 
 A number is written as a number, "39 kg" as a text (its reader converts it), a list as a list; a field that was emptied
 is taken out. Whatever is typed is taken up as it is: the reader of the card says what is wrong with it.
@@ -109,20 +109,23 @@ def _set(document: TOMLDocument, field: FormField, typed: str) -> None:
 def _table_at(document: TOMLDocument, path: list[str], *, make: bool) -> Any:
     here: Any = document
     for part in path:
-        if isinstance(here, AoT | list):
-            rows = cast("list[Any]", here)
-            if not part.isdigit() or int(part) >= len(rows):
+        if _is_rows(here):
+            if not part.isdigit() or int(part) >= len(here):
                 return None
-            here = rows[int(part)]
+            here = here[int(part)]
             continue
         if part not in here:
             if not make:
                 return None
             here[part] = tomlkit.table()
         here = here[part]
-        if not isinstance(here, Mapping | AoT | list):
+        if not (isinstance(cast("object", here), Mapping) or _is_rows(here)):
             return None
-    return here if isinstance(here, Mapping) else None
+    return None if _is_rows(here) else here
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, AoT | list)
 
 
 def _drop_empty(document: TOMLDocument, path: list[str]) -> None:

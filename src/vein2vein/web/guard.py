@@ -50,6 +50,9 @@ ENTERED = (
 page of this site asks for, and the token leaves the address bar either way."""
 
 
+Refusal = tuple[int, str, dict[str, str]]
+
+
 class TooLarge(Exception):
     """More was sent than is taken."""
 
@@ -60,7 +63,9 @@ class TooLarge(Exception):
 
 def too_large(limit: int) -> str:
     """The sentence for what is larger than is taken."""
-    return f"What was sent is larger than {limit / 1_000_000:g} MB, which is the most that is taken; send a smaller file."
+    return (
+        f"What was sent is larger than {limit / 1_000_000:g} MB, which is the most that is taken; send a smaller file."
+    )
 
 
 class Guard:
@@ -82,7 +87,7 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         guarded = self._guarded(send)
-        answer = self._refusal(scope, headers)
+        answer: Refusal | None = self._refusal(scope, headers)
         limit = self._limit(headers)
         if answer is None and (length := headers.get("content-length", "")).isdigit() and int(length) > limit:
             await _drain(receive)
@@ -95,7 +100,7 @@ class Guard:
         except Exception:  # it was answered and written down (problems.py); a server would log it with its values
             return
 
-    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str, dict[str, str]] | None:
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> Refusal | None:
         """Status, text or page, and headers of an answer that no page gives; None where the request goes on."""
         path, method = str(scope["path"]), str(scope["method"])
         if self.settings.proxies and (scope.get("client") or ("",))[0] not in self.settings.proxies:
@@ -107,7 +112,11 @@ class Guard:
         if path == "/" and method == "GET" and "token=" in (query := scope["query_string"].decode("latin-1")):
             if self.keys.is_token(parse_qs(query).get("token", [""])[0]):
                 return 200, ENTERED, {"content-type": "text/html; charset=utf-8", "set-cookie": self.baked()}
-            return 403, "The token in this address is not that of this start; use the address that was printed last.", {}
+            return (
+                403,
+                "The token in this address is not that of this start; use the address that was printed last.",
+                {},
+            )
         if self.keys.is_cookie(_cookie(headers.get("cookie", ""), self.cookie)):
             return None
         if self.settings.behind_proxy:
@@ -196,7 +205,8 @@ async def _answer(send: Send, status: int, text: str, headers: dict[str, str]) -
     if "content-type" not in headers:
         text = (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-            f'content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><title>vein2vein</title></head>'
+            'content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+            "<title>vein2vein</title></head>"
             f"<body><main><h1>vein2vein</h1><p>{html.escape(text)}</p></main></body></html>"
         )
         headers = {**headers, "content-type": "text/html; charset=utf-8"}

@@ -24,9 +24,7 @@ def settle(*, verbose: bool = False) -> None:
 
 def trace(problem: BaseException) -> list[str]:
     """Where an exception came from: its kind, then file, line and function of each step, innermost last."""
-    steps = [
-        f"{step.filename}:{step.lineno} in {step.name}" for step in traceback.extract_tb(problem.__traceback__)
-    ]
+    steps = [f"{step.filename}:{step.lineno} in {step.name}" for step in traceback.extract_tb(problem.__traceback__)]
     before = problem.__cause__ or (None if problem.__suppress_context__ else problem.__context__)
     earlier = [*trace(before), "then:"] if before is not None else []
     return [*earlier, type(problem).__name__, *steps]

@@ -75,7 +75,8 @@ def answered(visit: Visit, answer: Answer) -> Response:
         return JSONResponse(twin(visit, answer, data), answer.status)
     shown = fill(
         visit, answer.template, data=data, python=answer.python, command=answer.command,
-        title=visit.words(answer.title, **answer.names), plain_title=visit.words.attribute(answer.title, **answer.names),
+        title=visit.words(answer.title, **answer.names),
+        plain_title=visit.words.attribute(answer.title, **answer.names),
     )  # fmt: skip
     return HTMLResponse(shown, answer.status)
 

@@ -53,7 +53,7 @@ class Quick:
     _stop: Any = None
 
     def __post_init__(self) -> None:
-        self._stop = self._context.Value("q", NOBODY)
+        self._stop = self._context.RawValue("q", NOBODY)  # no lock: nothing to clean up where the process is killed
 
     def ask(self, slot: str, work: str, asked: Any) -> Plain:
         """Compute an answer.
@@ -160,5 +160,7 @@ class Quick:
             process.start()
             there.close()
             self._process, self._line = process, here
+            self._used = time.monotonic()
+            return here
         self._used = time.monotonic()
         return self._line

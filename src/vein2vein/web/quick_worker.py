@@ -3,8 +3,8 @@ where a newer one makes the answer idle."""
 
 from __future__ import annotations
 
+from ctypes import c_longlong
 from multiprocessing.connection import Connection
-from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 from vein2vein.errors import InputError
@@ -17,7 +17,7 @@ class Stopped(Exception):
     """A newer question made this one idle."""
 
 
-def serve(line: Connection, stop: Synchronized[int]) -> None:
+def serve(line: Connection, stop: c_longlong) -> None:
     """Answer questions (ticket, work, asked) along the line until it is closed.
 
     Sent are ("done", plain data), ("stopped",), ("refused", text, file, line, field) or ("defect", trace). A question
@@ -34,7 +34,7 @@ def serve(line: Connection, stop: Synchronized[int]) -> None:
         line.send(_answer(int(ticket), str(work), asked, stop))
 
 
-def _answer(ticket: int, work: str, asked: Any, stop: Synchronized[int]) -> tuple[Any, ...]:
+def _answer(ticket: int, work: str, asked: Any, stop: c_longlong) -> tuple[Any, ...]:
     def progress(fraction: float, stage: str) -> None:
         del fraction, stage
         if stop.value == ticket:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,10 +27,15 @@ ORIGINS = (said("virtual"), said("measured"), said("published"), said("assumed")
 def environment() -> Environment:
     """The templates of the app; what is not given to one is an error, and everything is escaped."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    made.filters |= {"number": number, "quantity": quantity, "moment": moment, "size": size}
-    made.globals |= {"static": static_files.address_of, "has_static": static_files.has, "version": __version__}
+    untyped = cast("Any", made)  # the library does not say what these two hold
+    untyped.filters |= {"number": number, "quantity": quantity, "moment": moment, "size": size}
+    untyped.globals |= {"static": static_files.address_of, "has_static": static_files.has, "version": __version__}
     return made
 
 

@@ -100,7 +100,9 @@ def settings_of(
         raise InputError(f"found port {port}, expected 0 (a free one) to {LARGEST_PORT}.", field="--port")
     for one in proxies:
         if _address(one) is None:
-            raise InputError(f"found '{one}', expected the address of a proxy such as 10.0.0.5.", field="--behind-proxy")
+            raise InputError(
+                f"found '{one}', expected the address of a proxy such as 10.0.0.5.", field="--behind-proxy"
+            )
     if proxies:
         origin = _public(public)
         password = _password(password_file)
@@ -165,7 +167,9 @@ def _password(file: Path | None) -> str:
         mode = file.stat().st_mode
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
-        raise InputError(f"cannot be read ({reason}); expected a text file.", file=file, field="--password-file") from None
+        raise InputError(
+            f"cannot be read ({reason}); expected a text file.", file=file, field="--password-file"
+        ) from None
     if os.name == "posix" and mode & 0o077:
         raise InputError("others may read it; take that away (chmod 600).", file=file, field="--password-file")
     password = lines[0].strip() if lines else ""

@@ -1,4 +1,4 @@
-"""Style, scripts and marks that pages ask for: read once, packed once, under an address that changes with the content."""
+"""Style, scripts and marks that pages ask for: read once, packed once, under an address that follows the content."""
 
 from __future__ import annotations
 

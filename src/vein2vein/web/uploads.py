@@ -23,7 +23,22 @@ from vein2vein.web.workspace import short_name
 
 TOML, TABLE, JSON, XML = ".toml", ".csv", ".json", ".xml"
 """What a file may be, by its content; also the ending of the name that it gets."""
-NEVER = (".py", ".pyw", ".pyc", ".ipynb", ".sh", ".bat", ".exe", ".js", ".html", ".htm", ".svg", ".pkl", ".pickle", ".so")
+NEVER = (
+    ".py",
+    ".pyw",
+    ".pyc",
+    ".ipynb",
+    ".sh",
+    ".bat",
+    ".exe",
+    ".js",
+    ".html",
+    ".htm",
+    ".svg",
+    ".pkl",
+    ".pickle",
+    ".so",
+)
 """Programs, and what a browser or Python would run; refused by their name, besides what their content shows."""
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a packed file or a spreadsheet; save it as CSV"),
@@ -81,7 +96,9 @@ def take(file: UploadFile, *accepted: str) -> Upload:
     content = file.file.read()
     expected = " or ".join(WORDS[one] for one in accepted)
     if PurePosixPath(name).suffix.lower() in NEVER:
-        raise InputError(f"is a program or a page by its name, and neither is taken here; expected {expected}.", file=name)
+        raise InputError(
+            f"is a program or a page by its name, and neither is taken here; expected {expected}.", file=name
+        )
     if not content.strip():
         raise InputError(f"is empty; expected {expected}.", file=name)
     for start, what in MAGIC:

@@ -58,8 +58,8 @@ def domain(code: str, name: str) -> Domain:
         if isinstance(message.id, str):
             if message.string:
                 texts[message.id] = str(message.string)
-        elif all(message.string):
-            plurals[message.id[0], message.id[1]] = tuple(message.string)
+        elif isinstance(message.string, tuple | list) and all(message.string):
+            plurals[message.id[0], message.id[1]] = tuple(map(str, message.string))
     return Domain(texts, plurals)
 
 
@@ -161,5 +161,7 @@ class Words:
 
 def _filled(text: str, values: Mapping[str, Any]) -> Markup:
     """A text with its places filled in; what comes from elsewhere keeps its own direction."""
-    shown = {k: v if isinstance(v, Markup | int | float) else Markup("<bdi>{}</bdi>").format(v) for k, v in values.items()}
+    shown = {
+        k: v if isinstance(v, Markup | int | float) else Markup("<bdi>{}</bdi>").format(v) for k, v in values.items()
+    }
     return Markup(escape(text)).format(**shown)

@@ -78,7 +78,9 @@ def sign_in(visit: Visited, password: Annotated[str, Form(max_length=1000)] = ""
 
 
 def _sign_in(visit: Visit, *, wrong: bool) -> Response:
-    shown = fill(visit, "login.html.j2", wrong=wrong, title=visit.words("Sign in"), plain_title=visit.words.attribute("Sign in"))
+    shown = fill(
+        visit, "login.html.j2", wrong=wrong, title=visit.words("Sign in"), plain_title=visit.words.attribute("Sign in")
+    )
     return HTMLResponse(shown, 403 if wrong else 200)
 
 

@@ -24,7 +24,11 @@ BETWEEN = 0.5  # seconds between two looks at how far a job is
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 LONGEST = 600.0  # seconds of a stream; a page opens another one
 DOOR = Door(
-    "jobs", said("Work"), said("Long computations, and what they left behind."), {"large_trial": large_trial.KIND}, False
+    "jobs",
+    said("Work"),
+    said("Long computations, and what they left behind."),
+    {"large_trial": large_trial.KIND},
+    False,
 )
 
 
@@ -113,7 +117,9 @@ def put_in(visit: Visited, key: str) -> Response:
 def download(path: Path, name: str = "") -> Response:
     """Send a file to be saved."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return FileResponse(path, filename=name or path.name, media_type=kind, headers={"content-security-policy": DOCUMENT_POLICY})
+    return FileResponse(
+        path, filename=name or path.name, media_type=kind, headers={"content-security-policy": DOCUMENT_POLICY}
+    )
 
 
 def document(path: Path) -> Response:
@@ -124,7 +130,11 @@ def document(path: Path) -> Response:
 def _files(folder: Path) -> dict[str, Path]:
     """The files of a job by their name in its folder: only these can be asked for."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in found.items() if not path.is_symlink() and LOCK not in name and "/." not in f"/{name}"}
+    return {
+        name: path
+        for name, path in found.items()
+        if not path.is_symlink() and LOCK not in name and "/." not in f"/{name}"
+    }
 
 
 def _told(job: Job) -> dict[str, object]:
@@ -140,4 +150,9 @@ def whole_job(visit: Visit, key: str) -> dict[str, object]:
     job = visit.jobs.find(key)
     files = [{"name": name, "bytes": path.stat().st_size} for name, path in _files(job.folder).items()]
     log = [{"at": at, "text": text} for at, text in log_of(visit.workspace, key)]
-    return {"job": _told(job), "files": files if job.has_ended else [], "log": log, "resumable": visit.jobs.goes_on(job)}
+    return {
+        "job": _told(job),
+        "files": files if job.has_ended else [],
+        "log": log,
+        "resumable": visit.jobs.goes_on(job),
+    }

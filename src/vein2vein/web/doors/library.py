@@ -1,4 +1,4 @@
-"""The library: every product, disease, trial, model, criterion and label with each number's source and how it was obtained."""
+"""The library: every product, disease, trial, model, criterion and label, each number with source and origin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import Query
 
@@ -77,7 +77,8 @@ SHELVES: Mapping[str, Shelf] = {
         ("clinic/criteria",), "vein2vein monitor --help",
     ),
     "labels": Shelf(
-        said("Labels"), said("Approved uses, dated, with what was not read."), ("clinic/labels",), "vein2vein schema label"
+        said("Labels"), said("Approved uses, dated, with what was not read."), ("clinic/labels",),
+        "vein2vein schema label",
     ),
     "policies": Shelf(
         said("Policies"), said("When tocilizumab, steroids and the rest are given."), ("clinic/care/policies",),
@@ -236,7 +237,11 @@ def _value(value: object) -> object:
         return value
     if table_of(value) is not None:
         return "; ".join(f"{k} {_value(v)}" for k, v in (table_of(value) or {}).items())
-    return ", ".join(str(_value(one)) for one in items_of(value)) if isinstance(value, list) else str(value)
+    return (
+        ", ".join(str(_value(one)) for one in items_of(cast("object", value)))
+        if isinstance(value, list)
+        else str(value)
+    )
 
 
 def _about(data: Card) -> str:

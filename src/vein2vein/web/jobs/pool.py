@@ -150,7 +150,9 @@ class Jobs:
                 if len(self._running) >= self.at_once:
                     return
                 if not self._kind(job).work:
-                    said = "no door of this version computes such a job; open the workspace with the version that made it."
+                    said = (
+                        "no door of this version computes such a job; open the workspace with the version that made it."
+                    )
                     table.change_job(self.workspace, job.id, state=table.FAILED, error=said, ended=now())
                     continue
                 self._launch(job)
@@ -160,7 +162,9 @@ class Jobs:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe(duplex=False)
         process = context.Process(
-            target=compute, args=(there, self._kind(job).work, dict(job.asked), job.folder), name=f"vein2vein job {job.id}"
+            target=compute,
+            args=(there, self._kind(job).work, dict(job.asked), job.folder),
+            name=f"vein2vein job {job.id}",
         )
         process.start()
         there.close()
@@ -201,7 +205,7 @@ class Jobs:
             found |= {"state": table.FAILED, "error": said}
         else:
             found |= {"state": table.FAILED, "error": BY_SYSTEM}
-        table.change_job(self.workspace, key, **found)
+        table.change_job(self.workspace, key, (), **found)
 
 
 def _end(process: BaseProcess) -> None:

@@ -63,7 +63,21 @@ class Job:
 def add_job(workspace: Workspace, door: str, kind: str, title: str, asked: Mapping[str, Any]) -> Job:
     """Write down what is to be computed; it waits."""
     key = new_id()
-    row = (key, door, kind, title, WAITING, 0.0, "", json.dumps(dict(asked), ensure_ascii=False), key, "", now(), "", "")
+    row = (
+        key,
+        door,
+        kind,
+        title,
+        WAITING,
+        0.0,
+        "",
+        json.dumps(dict(asked), ensure_ascii=False),
+        key,
+        "",
+        now(),
+        "",
+        "",
+    )
     with workspace.database() as database:
         database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     return find_job(workspace, key)
@@ -97,7 +111,7 @@ def list_jobs(workspace: Workspace, *states: str, door: str = "", most: int = 50
 
 
 def change_job(workspace: Workspace, key: str, was: tuple[str, ...] = (), **values: str | float) -> bool:
-    """Change columns of a job where it is in one of the states ``was`` (any, where none is named); say whether it was."""
+    """Change columns of a job that is in one of the states ``was`` (any, where none is named); say whether it is."""
     columns = ", ".join(f"{name} = ?" for name in values)
     marks = f" AND state IN ({', '.join('?' * len(was))})" if was else ""
     with workspace.database() as database:
