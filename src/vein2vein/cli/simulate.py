@@ -93,7 +93,7 @@ def command(
     if patient is None:
         raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
     from vein2vein.cards import read_card
-    from vein2vein.trials.scenario import scenario_of
+    from vein2vein.journey.scenario import scenario_of
 
     card = read_card(patient)
     planned = scenario_of(card)

@@ -10,14 +10,13 @@ from typing import Annotated, Any, cast
 from fastapi import File, UploadFile
 
 from vein2vein.errors import InputError
-from vein2vein.io.record.read import read_record
+from vein2vein.journey.scenario import USUAL_POLICY, Planned
 from vein2vein.therapy.patient_card import patient_card
-from vein2vein.trials.scenario import USUAL_POLICY, Planned
 from vein2vein.web.door import Door
 from vein2vein.web.form_text import with_typed
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.patient.form import example_text, patient_form, scenario_data
-from vein2vein.web.patient.work import read_scenario
+from vein2vein.web.patient.reading import read_scenario
 from vein2vein.web.uploads import JSON, TABLE, TOML, read_with, take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
 from vein2vein.web.words import said
@@ -98,6 +97,8 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
 @DOOR.part("/patient/points")
 def points(visit: Visited, file: Annotated[UploadFile, File()]) -> Part:
     """Read measured values of one patient, to be laid over the charts; they are kept on the page and nowhere else."""
+    from vein2vein.io.record.read import read_record
+
     found = take(file, TABLE, JSON)
     record = read_with(found, read_record)
     course = record.course

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import File, Form, UploadFile
 
@@ -15,9 +15,6 @@ from vein2vein.clinic.care.policy import policies
 from vein2vein.errors import InputError
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
-from vein2vein.trials.comparator import list_comparators
-from vein2vein.trials.trial import Trial, list_trials, load_trial, read_trial, trial_template_text
-from vein2vein.trials.trial_card import trial_card
 from vein2vein.web.door import Door
 from vein2vein.web.doors.jobs import whole_job
 from vein2vein.web.fields import Group, fields_in, form_of
@@ -30,6 +27,9 @@ from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
 from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input
+
+if TYPE_CHECKING:  # what reads and runs trials is loaded with the first trial: the server starts without it
+    from vein2vein.trials.trial import Trial
 
 FILE = "the trial"
 LEFT = ("published", "assay", "cutoffs")
@@ -65,6 +65,8 @@ class Draft:
 @DOOR.page("/trials")
 def trials(visit: Visited) -> Page:
     """Show the trials of this workspace, and those to start from."""
+    from vein2vein.trials.trial import list_trials
+
     own = [{"id": one.id, "name": one.name, "changed": one.changed} for one in visit.workspace.listed("trials")]
     published = [{"name": name, "title": title} for name, title in list_trials().items()]
     return Page("trials/list.html.j2", DOOR.title, {"own": own, "published": published}, command="vein2vein trials")
@@ -73,6 +75,8 @@ def trials(visit: Visited) -> Page:
 @DOOR.change("/trials/new")
 def new(visit: Visited, base: Annotated[str, Form(max_length=100)] = "") -> See:
     """Begin a trial: from the commented template, or from a copy of one that comes with vein2vein."""
+    from vein2vein.trials.trial import list_trials, load_trial, trial_template_text
+
     if base and base not in list_trials():
         raise InputError(f"there is no trial '{base[:60]}' to start from; choose one of the list.", field="base")
     text = load_trial(base).text if base else trial_template_text()
@@ -242,6 +246,8 @@ def arms_beside(one: Trial) -> list[dict[str, object]]:
 
 def _draft(text: str) -> Draft:
     """Read a trial; what is wrong with it belongs to it."""
+    from vein2vein.trials.trial import read_trial
+
     try:
         return Draft(text, read_trial(refuse_paths(parse_card(text, FILE))), None)
     except InputError as problem:
@@ -250,6 +256,8 @@ def _draft(text: str) -> Draft:
 
 def _form(text: str, problem: InputError | None) -> Group | None:
     """The form of a text; None where the text is no TOML, so that nothing is made of it."""
+    from vein2vein.trials.trial_card import trial_card
+
     try:
         card: Card = parse_card(text, FILE)
     except InputError:
@@ -263,6 +271,8 @@ def _form(text: str, problem: InputError | None) -> Group | None:
 @cache
 def _names() -> dict[str, tuple[str, ...]]:
     """Cards by the field that names them: offered while one types."""
+    from vein2vein.trials.comparator import list_comparators
+
     return {
         "disease": tuple(all_diseases()),
         "product": tuple(all_products()),
@@ -273,6 +283,8 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 def _typed(typed: Typed) -> Draft:
     """The text with what was changed in the form since it was shown: both may have been changed."""
+    from vein2vein.trials.trial_card import trial_card
+
     text, shown = _lines(typed.get("text", "")), _lines(typed.get("shown", ""))
     if max(len(text), len(shown)) > LONGEST:
         raise InputError(f"found more than {LONGEST:,} characters; a trial file is shorter.", field="text")

@@ -10,13 +10,13 @@ from typing import Any
 from vein2vein.cards import is_path, parse_card
 from vein2vein.clinic.care.policy import policies
 from vein2vein.errors import InputError
-from vein2vein.models.reference.model import parameters as reference_parameters
+from vein2vein.general_sets import reference
 from vein2vein.therapy.disease import all_diseases, find_disease
 from vein2vein.therapy.patient import example_patient_text
 from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, dose_range, find_indication, find_product
 from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of
-from vein2vein.web.patient.work import page_card
+from vein2vein.web.patient.reading import FILE, page_card
 from vein2vein.web.words import said
 
 GIVEN = ("product", "dose", "conditioning", "policy")
@@ -188,7 +188,7 @@ def _numbers(by_path: Mapping[str, FormField], product: Product | None, disease:
     """Numbers of the model with those of the cards beside them; a slider goes around these, within their bounds."""
     if product is None or disease is None:
         return []
-    declared = reference_parameters(patient=False).overlay(product.parameters).overlay(disease.parameters).parameters
+    declared = reference().overlay(product.parameters).overlay(disease.parameters).parameters
     span = page_card().number("numbers", "span")
     found: list[Dragged] = []
     for name in page_card().texts("numbers", "main"):
@@ -205,4 +205,4 @@ def _numbers(by_path: Mapping[str, FormField], product: Product | None, disease:
 
 def scenario_data(text: str) -> Mapping[str, Any]:
     """What the text of a scenario holds; its faults are told by its reader."""
-    return parse_card(text, "the scenario").data
+    return parse_card(text, FILE).data

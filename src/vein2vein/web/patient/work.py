@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any, cast
 
 import numpy as np
 
 from vein2vein.analytes import all_analytes
 from vein2vein.arguments import Progress
-from vein2vein.cards import Card, bundled_card, parse_card
 from vein2vein.clinic.words import finding_words, usual_crs, usual_neurologic
 from vein2vein.errors import InputError
 from vein2vein.journey.journey import Journey
+from vein2vein.journey.scenario import Planned
 from vein2vein.report import companions as shown
 from vein2vein.report import facts
 from vein2vein.report.companions import Band as Measured
@@ -27,40 +26,17 @@ from vein2vein.report.figures_patient import One
 from vein2vein.report.look import floor, mark, unit_name
 from vein2vein.report.patient import chances, steps
 from vein2vein.therapy.visits import read_plan, up_to_end
-from vein2vein.trials.scenario import Planned, differences, plan_scenario, treat_scenario
+from vein2vein.trials.scenario import differences, treat_scenario
 from vein2vein.web.chart import Band, Chart, Curve, HeatMap, Level, Points, chart_data
-from vein2vein.web.names_only import refuse_paths
+from vein2vein.web.patient.reading import page_card, read_scenario
 from vein2vein.web.words import said
 
-FILE = "the scenario"
 KEPT = 6  # journeys: the pinned scenario and its whole follow-up stay while another is dragged
 OWN, PINNED = said("this scenario"), said("pinned")
 MIDDLE, ONE = said("median"), said("typical values")
 COMPANIONS = said("Infused companions: band 5 to 95 %, median, and the one with typical values for what is unknown.")
 GRADES = said("Grades by day: the one with typical values, and what one of so many companions has at least.")
 _kept: OrderedDict[tuple[str, bool], tuple[Planned, Journey]] = OrderedDict()
-
-
-@cache
-def page_card() -> Card:
-    """What the page shows and lets one drag."""
-    return bundled_card("web/patient/page.toml")
-
-
-def most_companions() -> int:
-    """How many are followed while somebody waits."""
-    return int(page_card().number("page", "most"))
-
-
-def read_scenario(text: str) -> Planned:
-    """Read the text of a scenario as it came from a browser."""
-    planned = plan_scenario(refuse_paths(parse_card(text, FILE)))
-    if planned.companions > most_companions():
-        raise InputError(
-            f"found {planned.companions} companions, of whom at most {most_companions()} are followed while you wait; save "
-            "the scenario and give the file to 'vein2vein simulate'.", field="scenario.companions",
-        )  # fmt: skip
-    return planned
 
 
 def draw(asked: Mapping[str, Any], progress: Progress) -> dict[str, object]:
