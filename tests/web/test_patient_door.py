@@ -27,16 +27,16 @@ def test_the_page_and_its_twin_tell_the_same(asked):
 def test_a_slider_redraws_the_first_days(asked):
     first = send(asked, "/patient/draw").json()["data"]
     assert first["companions"] == 12 and 0 < first["infused"] <= 12 and not first["whole"]
-    charts = {one["id"]: one for one in first["charts"]}
-    assert list(charts) == [f"first-{n}" for n in ("transgene", "il6", "temperature", "neutrophils", "platelets", "b_cells")]
+    charts = {one["id"]: one for one in first["first"]}
+    assert list(charts) == [f"first-{n}" for n in ("transgene", "il6", "temperature", "neutrophils", "platelets", "b_cells", "grades")]
     assert charts["first-il6"]["x"][-1] == 28 and charts["first-il6"]["unit"] == "pg/mL" and charts["first-il6"]["origin"] == "virtual"
     low, high = charts["first-transgene"]["bands"][0]["low"], charts["first-transgene"]["bands"][0]["high"]
     assert all(a <= b for a, b in zip(low, high, strict=True) if a is not None)
-    assert first["grades"]["rows"][0] == "CRS, typical values" and len(first["grades"]["grades"][0]) == 29
+    assert first["first"][-1]["rows"][0] == "CRS, typical values" and len(first["first"][-1]["grades"][0]) == 29
     assert any("median of" in note for note in first["notes"])
     other = send(asked, "/patient/draw", **{"scenario.dose": "1e6/kg"}).json()["data"]
     assert 'dose = "1e6/kg"' in other["text"] and 'dose="1e6/kg"' in other["python"]
-    assert other["charts"][0]["curves"] != first["charts"][0]["curves"]
+    assert other["first"][0]["curves"] != first["first"][0]["curves"]
     html = asked.client.post("/patient/draw", data={"text": SMALL, "change_mark": asked.keys.change}, headers={"hx-request": "true"})
     assert html.status_code == 200 and html.text.count("<figure") == 7 and "of 12 companions infused" in re.sub("<[^>]*>", "", html.text)
 
@@ -46,7 +46,7 @@ def test_the_numbers_of_the_model_are_dragged_and_written(asked):
     assert tomllib.loads(found["text"])["scenario"]["numbers"] == {"rho": 0.5}
     assert 'overlay=numbers' in found["python"]
     usual = send(asked, "/patient/draw").json()["data"]
-    top = [max(v for v in one["charts"][0]["curves"][0]["y"] if v is not None) for one in (found, usual)]
+    top = [max(v for v in one["first"][0]["curves"][0]["y"] if v is not None) for one in (found, usual)]
     assert top[0] < top[1] / 2, "cells that grow slower reach less"
 
 
@@ -59,21 +59,29 @@ def test_python_of_the_page_gives_the_journey_of_the_page(asked, tmp_path, monke
 
 
 def test_the_first_days_are_those_of_the_whole_follow_up(asked):
-    first = {one["id"]: one for one in send(asked, "/patient/draw").json()["data"]["charts"]}
+    first = {one["id"]: one for one in send(asked, "/patient/draw").json()["data"]["first"]}
     whole = send(asked, "/patient/whole").json()["data"]
     assert whole["whole"] and whole["chances"][0]["what"] == "Infused" and whole["steps"][0]["step"] == "Eligibility"
     later = {one["id"]: one for one in whole["charts"]}
     assert list(later) == [f"whole-{n}" for n in ("transgene", "neutrophils", "platelets", "b_cells", "marrow_blasts", "igg")]
     short, long = (dict(zip(one["x"], one["curves"][0]["y"], strict=True)) for one in (first["first-transgene"], later["whole-transgene"]))
-    shared = [day for day in long if day in short]
+    shared = [day for day in long if short.get(day) is not None]
     assert len(shared) >= 5 and all(short[day] == long[day] for day in shared) and max(later["whole-igg"]["x"]) > 1000
+    rest = {one["id"]: one for one in whole["first"]}
+    for key, one in first.items():
+        assert one["x"][-1] == rest[key]["x"][-1] == 28
+        if key != "first-grades":
+            dragged, longer = (dict(zip(c["x"], c["curves"][0]["y"], strict=True)) for c in (one, rest[key]))
+            told = {day: y for day, y in dragged.items() if y is not None}
+            assert max(told) == 14 and all(longer[day] == y for day, y in told.items()), key
+            assert longer[28] is not None
 
 
 def test_a_pinned_scenario_stands_beside_with_the_difference_and_its_interval(asked):
     pinned = SMALL.replace("seed = 1", 'seed = 1\ndose = "5e5/kg"')
     first = send(asked, "/patient/draw", pinned=pinned).json()["data"]
-    assert [c["name"] for c in first["charts"][0]["curves"]] == ["this scenario: median", "typical values", "pinned: median"]
-    assert "pinned: CRS, 1 of 2" in first["grades"]["rows"]
+    assert [c["name"] for c in first["first"][0]["curves"]] == ["this scenario: median", "typical values", "pinned: median"]
+    assert "pinned: CRS, 1 of 2" in first["first"][-1]["rows"]
     rows = send(asked, "/patient/whole", pinned=pinned).json()["data"]["differences"]
     infused = next(one for one in rows if one["quantity"] == "infused of enrolled")
     assert infused["difference"] == infused["this"] - infused["pinned"] and infused["low"] <= infused["difference"] <= infused["high"]
@@ -94,7 +102,7 @@ def test_own_points_lie_on_the_charts(asked):
     told = answer.json()["data"]
     assert {one["analyte"]: one["points"] for one in told["counted"]} == {"il6": 2, "temperature": 1}
     assert any("nonsense" in one for one in told["aside"])
-    drawn = send(asked, "/patient/draw", points=told["points"]).json()["data"]["charts"]
+    drawn = send(asked, "/patient/draw", points=told["points"]).json()["data"]["first"]
     il6 = next(one for one in drawn if one["id"] == "first-il6")
     assert il6["points"][0]["x"] == [1.0, 3.0] and il6["points"][0]["y"] == [120.0, 900.0] and il6["points"][0]["origin"] == "measured"
 

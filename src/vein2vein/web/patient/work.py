@@ -60,13 +60,13 @@ def draw(asked: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         "infused": int(journey.infused.sum()),
         "product": journey.product.title,
         "pinned": None if pinned is None else pinned.product.title,
-        "charts": [chart_data(one) for one in _charts(journey, pinned, points, whole)],
+        "to_day": min(_first(), int(journey.plan.follow_up)),
+        "first": [chart_data(one) for one in _first_charts(journey, pinned, points)],
         "notes": list(dict.fromkeys((*planned.notes, *journey.notes))),
     }
     if not whole:
-        grades = _grades(journey, pinned)
-        told["grades"] = None if grades is None else chart_data(grades)
         return told
+    told["charts"] = [chart_data(one) for one in _charts(journey, pinned, points, whole=True)]
     told["steps"] = [{"step": step, "text": text} for step, text in steps(One(journey, 0, journey))]
     told["chances"] = [{"what": what, "value": value, "of": of} for what, value, of in chances(journey)]
     told["differences"] = [] if pinned is None else _differences(pinned, journey, planned.seed)
@@ -77,7 +77,7 @@ def _treated(text: str, whole: bool, progress: Progress) -> tuple[Planned, Journ
     key = (text, whole)
     if key not in _kept:
         planned = read_scenario(text)
-        end = page_card().number("page", "first_days")
+        end = page_card().number("page", "dragged_days")
         plan = None if whole else up_to_end(replace(read_plan(), follow_up=end))
         _kept[key] = planned, treat_scenario(planned, plan=plan, progress=progress)
     _kept.move_to_end(key)
@@ -110,10 +110,22 @@ def _name(asked: str, journey: Journey) -> str | None:
     return shown.tumor_measure(journey) if asked == "tumor" else asked
 
 
+def _first() -> int:
+    return int(page_card().number("page", "first_days"))
+
+
+def _first_charts(
+    journey: Journey, pinned: Journey | None, points: Mapping[str, Sequence[Sequence[Any]]]
+) -> list[Chart | HeatMap]:
+    """The charts of the first days; they are as wide while only some of them are drawn."""
+    grades = _grades(journey, pinned)
+    return [*_charts(journey, pinned, points, whole=False), *([grades] if grades else [])]
+
+
 def _charts(
     journey: Journey, pinned: Journey | None, points: Mapping[str, Sequence[Sequence[Any]]], whole: bool
 ) -> list[Chart]:
-    last = journey.plan.follow_up
+    last = journey.plan.follow_up if whole else float(_first())
     at = shown.visits(journey) if whole else ()
     found: list[Chart] = []
     for row in page_card().tables("charts"):
@@ -134,6 +146,8 @@ def _chart(
     if not drawn:
         return None
     days = sorted({float(day) for one, _, _ in drawn for day in one.days})
+    if not whole:
+        days += [float(day) for day in range(int(days[-1]) + 1, _first() + 1)]
     several = len(bands) > 1
     least = _least(name, [one for one, _, _ in drawn]) if logarithmic else None
 
@@ -177,7 +191,7 @@ def _least(name: str, bands: Sequence[Measured]) -> float:
 
 def _grades(journey: Journey, pinned: Journey | None) -> HeatMap | None:
     """Strips of cytokine release syndrome and neurotoxicity."""
-    last = int(page_card().number("page", "first_days"))
+    last = _first()
     rows: list[str] = []
     grades: list[list[int]] = []
     for key in (usual_crs(), usual_neurologic()):

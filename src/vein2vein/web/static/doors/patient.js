@@ -85,7 +85,17 @@
     redraw();
   });
 
+  // With the whole follow-up come the first days to their end: they take the place of those that were drawn while dragging.
+  function again() {
+    const whole = document.getElementById("first-again"), charts = document.querySelector("#first .charts");
+    if (!whole || !charts || !whole.childElementCount) return;
+    charts.replaceChildren(...whole.childNodes);
+    whole.remove();
+    document.querySelector(".dragged-to")?.remove();
+  }
+
   document.addEventListener("htmx:after:swap", () => {
+    again();
     const seen = document.querySelector("#first [data-same]");
     document.getElementById("waiting").hidden = Boolean(document.querySelector("#first figure, #first .note"));
     const points = document.querySelector("#points input");
