@@ -21,15 +21,21 @@ def send(asked, address, text=SMALL, **typed):
 def test_the_page_and_its_twin_tell_the_same(asked):
     _, told = twins.check(asked.client, "/patient")
     assert told["command"] == "vein2vein simulate scenario.toml"
-    assert 'v2v.companions(patient, 100, seed=1)' in told["python"]
+    assert "v2v.companions(patient, 100, seed=1)" in told["python"]
 
 
 def test_a_slider_redraws_the_first_days(asked):
     first = send(asked, "/patient/draw").json()["data"]
     assert first["companions"] == 12 and 0 < first["infused"] <= 12 and not first["whole"]
     charts = {one["id"]: one for one in first["first"]}
-    assert list(charts) == [f"first-{n}" for n in ("transgene", "il6", "temperature", "neutrophils", "platelets", "b_cells", "grades")]
-    assert charts["first-il6"]["x"][-1] == 28 and charts["first-il6"]["unit"] == "pg/mL" and charts["first-il6"]["origin"] == "virtual"
+    assert list(charts) == [
+        f"first-{n}" for n in ("transgene", "il6", "temperature", "neutrophils", "platelets", "b_cells", "grades")
+    ]
+    assert (
+        charts["first-il6"]["x"][-1] == 28
+        and charts["first-il6"]["unit"] == "pg/mL"
+        and charts["first-il6"]["origin"] == "virtual"
+    )
     low, high = charts["first-transgene"]["bands"][0]["low"], charts["first-transgene"]["bands"][0]["high"]
     assert all(a <= b for a, b in zip(low, high, strict=True) if a is not None)
     assert first["first"][-1]["rows"][0] == "CRS, typical values" and len(first["first"][-1]["grades"][0]) == 29
@@ -37,14 +43,20 @@ def test_a_slider_redraws_the_first_days(asked):
     other = send(asked, "/patient/draw", **{"scenario.dose": "1e6/kg"}).json()["data"]
     assert 'dose = "1e6/kg"' in other["text"] and 'dose="1e6/kg"' in other["python"]
     assert other["first"][0]["curves"] != first["first"][0]["curves"]
-    html = asked.client.post("/patient/draw", data={"text": SMALL, "change_mark": asked.keys.change}, headers={"hx-request": "true"})
-    assert html.status_code == 200 and html.text.count("<figure") == 7 and "of 12 companions infused" in re.sub("<[^>]*>", "", html.text)
+    html = asked.client.post(
+        "/patient/draw", data={"text": SMALL, "change_mark": asked.keys.change}, headers={"hx-request": "true"}
+    )
+    assert (
+        html.status_code == 200
+        and html.text.count("<figure") == 7
+        and "of 12 companions infused" in re.sub("<[^>]*>", "", html.text)
+    )
 
 
 def test_the_numbers_of_the_model_are_dragged_and_written(asked):
     found = send(asked, "/patient/draw", **{"scenario.numbers.rho": "0.5"}).json()["data"]
     assert tomllib.loads(found["text"])["scenario"]["numbers"] == {"rho": 0.5}
-    assert 'overlay=numbers' in found["python"]
+    assert "overlay=numbers" in found["python"]
     usual = send(asked, "/patient/draw").json()["data"]
     top = [max(v for v in one["first"][0]["curves"][0]["y"] if v is not None) for one in (found, usual)]
     assert top[0] < top[1] / 2, "cells that grow slower reach less"
@@ -63,8 +75,13 @@ def test_the_first_days_are_those_of_the_whole_follow_up(asked):
     whole = send(asked, "/patient/whole").json()["data"]
     assert whole["whole"] and whole["chances"][0]["what"] == "Infused" and whole["steps"][0]["step"] == "Eligibility"
     later = {one["id"]: one for one in whole["charts"]}
-    assert list(later) == [f"whole-{n}" for n in ("transgene", "neutrophils", "platelets", "b_cells", "marrow_blasts", "igg")]
-    short, long = (dict(zip(one["x"], one["curves"][0]["y"], strict=True)) for one in (first["first-transgene"], later["whole-transgene"]))
+    assert list(later) == [
+        f"whole-{n}" for n in ("transgene", "neutrophils", "platelets", "b_cells", "marrow_blasts", "igg")
+    ]
+    short, long = (
+        dict(zip(one["x"], one["curves"][0]["y"], strict=True))
+        for one in (first["first-transgene"], later["whole-transgene"])
+    )
     shared = [day for day in long if short.get(day) is not None]
     assert len(shared) >= 5 and all(short[day] == long[day] for day in shared) and max(later["whole-igg"]["x"]) > 1000
     rest = {one["id"]: one for one in whole["first"]}
@@ -80,15 +97,28 @@ def test_the_first_days_are_those_of_the_whole_follow_up(asked):
 def test_a_pinned_scenario_stands_beside_with_the_difference_and_its_interval(asked):
     pinned = SMALL.replace("seed = 1", 'seed = 1\ndose = "5e5/kg"')
     first = send(asked, "/patient/draw", pinned=pinned).json()["data"]
-    assert [c["name"] for c in first["first"][0]["curves"]] == ["this scenario: median", "typical values", "pinned: median"]
+    assert [c["name"] for c in first["first"][0]["curves"]] == [
+        "this scenario: median",
+        "typical values",
+        "pinned: median",
+    ]
     assert "pinned: CRS, 1 of 2" in first["first"][-1]["rows"]
     rows = send(asked, "/patient/whole", pinned=pinned).json()["data"]["differences"]
     infused = next(one for one in rows if one["quantity"] == "infused of enrolled")
-    assert infused["difference"] == infused["this"] - infused["pinned"] and infused["low"] <= infused["difference"] <= infused["high"]
+    assert (
+        infused["difference"] == infused["this"] - infused["pinned"]
+        and infused["low"] <= infused["difference"] <= infused["high"]
+    )
     same = send(asked, "/patient/whole", pinned=SMALL).json()["data"]["differences"]
-    assert {one["difference"] for one in same if not one["missing"]} <= {0.0, 1.0}, "the same scenario differs by nothing"
+    assert {one["difference"] for one in same if not one["missing"]} <= {0.0, 1.0}, (
+        "the same scenario differs by nothing"
+    )
     for other, said in (("seed = 2", "other luck"), ("seed = 1\ncompanions = 30", "the same number")):
-        text = re.sub(r"companions = 12\nseed = 1", "companions = 12\nseed = 1" if "30" in other else f"companions = 12\n{other}", pinned)
+        text = re.sub(
+            r"companions = 12\nseed = 1",
+            "companions = 12\nseed = 1" if "30" in other else f"companions = 12\n{other}",
+            pinned,
+        )
         text = text.replace("companions = 12", "companions = 30") if "30" in other else text
         answer = send(asked, "/patient/draw", pinned=text)
         assert answer.status_code == 422 and said in answer.json()["error"]["sentence"]
@@ -97,17 +127,27 @@ def test_a_pinned_scenario_stands_beside_with_the_difference_and_its_interval(as
 def test_own_points_lie_on_the_charts(asked):
     table = b"day,analyte,value,unit\n1,il6,120,pg/mL\n3,il6,900,pg/mL\n3,temperature,39.2,degC\n5,nonsense,3,x\n"
     answer = asked.client.post(
-        "/patient/points", files={"file": ("own.csv", table)}, data={"change_mark": asked.keys.change}, headers={"accept": "application/json"}
+        "/patient/points",
+        files={"file": ("own.csv", table)},
+        data={"change_mark": asked.keys.change},
+        headers={"accept": "application/json"},
     )
     told = answer.json()["data"]
     assert {one["analyte"]: one["points"] for one in told["counted"]} == {"il6": 2, "temperature": 1}
     assert any("nonsense" in one for one in told["aside"])
     drawn = send(asked, "/patient/draw", points=told["points"]).json()["data"]["first"]
     il6 = next(one for one in drawn if one["id"] == "first-il6")
-    assert il6["points"][0]["x"] == [1.0, 3.0] and il6["points"][0]["y"] == [120.0, 900.0] and il6["points"][0]["origin"] == "measured"
+    assert (
+        il6["points"][0]["x"] == [1.0, 3.0]
+        and il6["points"][0]["y"] == [120.0, 900.0]
+        and il6["points"][0]["origin"] == "measured"
+    )
 
 
-@pytest.mark.parametrize("points", ["[1]", "{", '{"il6": 3}', '{"il6": [[1, "x", 0]]}', '{"il6": [[1, NaN, 0]]}', '{"il6": [[1]]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "points",
+    ["[1]", "{", '{"il6": 3}', '{"il6": [[1, "x", 0]]}', '{"il6": [[1, NaN, 0]]}', '{"il6": [[1]]}', "[" * 100_000],
+)
 def test_points_that_no_page_made_are_refused(asked, points):
     answer = send(asked, "/patient/draw", points=points)
     assert answer.status_code == 422 and "own points" in answer.json()["error"]["sentence"]
@@ -132,7 +172,11 @@ def test_points_that_no_page_made_are_refused(asked, points):
     ],
 )
 def test_what_cannot_be_is_one_sentence(asked, typed, field, said):
-    answer = send(asked, "/patient/draw", **{"text": SMALL, **typed}) if "text" not in typed else send(asked, "/patient/draw", typed["text"])
+    answer = (
+        send(asked, "/patient/draw", **{"text": SMALL, **typed})
+        if "text" not in typed
+        else send(asked, "/patient/draw", typed["text"])
+    )
     problem = answer.json()["error"]
     assert answer.status_code == 422 and said in problem["sentence"], problem
     assert field is None or problem["field"] == field
@@ -146,7 +190,12 @@ def test_a_scenario_is_saved_opened_and_read_by_the_command_line(fresh, tmp_path
     key = answer.headers["location"].rpartition("/")[2]
     text = fresh.client.get(f"/inputs/{key}").text
     assert 'dose = "2e6/kg"' in text and "# One patient, for: vein2vein simulate" in text, "comments stay"
-    again = fresh.client.post("/patient/open", data={"change_mark": fresh.keys.change}, files={"file": ("a.toml", text.encode())}, follow_redirects=False)
+    again = fresh.client.post(
+        "/patient/open",
+        data={"change_mark": fresh.keys.change},
+        files={"file": ("a.toml", text.encode())},
+        follow_redirects=False,
+    )
     other = again.headers["location"].rpartition("/")[2]
     assert fresh.client.get(f"/inputs/{other}").text == text
 
@@ -178,7 +227,10 @@ def test_two_people_who_save_one_scenario_keep_both(fresh):
 def test_a_fault_stands_at_its_field_and_what_was_typed_stays(fresh):
     answer = fresh.change("/patient/save", {"text": SMALL, "weight": "9000", "age": "7"})
     assert answer.status_code == 422 and 'value="9000"' in answer.text and 'value="7"' in answer.text
-    assert re.search(r'id="f-weight"[^>]*aria-invalid="true"', answer.text) and fresh.client.get("/.json").json()["data"]["recent"] == []
+    assert (
+        re.search(r'id="f-weight"[^>]*aria-invalid="true"', answer.text)
+        and fresh.client.get("/.json").json()["data"]["recent"] == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,14 +246,21 @@ def test_a_fault_stands_at_its_field_and_what_was_typed_stays(fresh):
     ],
 )
 def test_what_is_no_scenario_is_not_taken(fresh, name, content, said):
-    answer = fresh.client.post("/patient/open", data={"change_mark": fresh.keys.change}, files={"file": (name, content)})
+    answer = fresh.client.post(
+        "/patient/open", data={"change_mark": fresh.keys.change}, files={"file": (name, content)}
+    )
     assert answer.status_code in (415, 422) and said in answer.text
     assert fresh.client.get("/.json").json()["data"]["recent"] == []
 
 
 def test_a_patient_without_a_scenario_gets_the_usual_one(fresh):
     bare = SMALL.partition("# What is given")[0]
-    answer = fresh.client.post("/patient/open", data={"change_mark": fresh.keys.change}, files={"file": ("p.toml", bare.encode())}, follow_redirects=False)
+    answer = fresh.client.post(
+        "/patient/open",
+        data={"change_mark": fresh.keys.change},
+        files={"file": ("p.toml", bare.encode())},
+        follow_redirects=False,
+    )
     assert answer.status_code == 303 and "tisagenlecleucel" in fresh.client.get(answer.headers["location"]).text
 
 
@@ -218,7 +277,15 @@ def test_another_product_or_disease_has_its_own_choices():
     assert heavy.dose.ending == "" and 6 < heavy.dose.low < heavy.dose.at < heavy.dose.high < 10
     lymphoma = {"disease": "lbcl", "age": 60, "weight": 70, "scenario": {"product": "axicabtagene_ciloleucel"}}
     form = patient_form(lymphoma)
-    assert [one.field.name for one in form.dragged] == ["metabolic_tumor_volume", "burden"] and form.dose.ending == "/kg"
+    assert [one.field.name for one in form.dragged] == [
+        "metabolic_tumor_volume",
+        "burden",
+    ] and form.dose.ending == "/kg"
     assert "flu_cy" in " ".join(form.given[1].choices) or form.given[1].choices[-1] == "none"
-    for odd in ({}, {"disease": 3}, {"disease": "x", "scenario": 7}, {"scenario": {"product": ["a"]}, "weight": "heavy"}):
+    for odd in (
+        {},
+        {"disease": 3},
+        {"disease": "x", "scenario": 7},
+        {"scenario": {"product": ["a"]}, "weight": "heavy"},
+    ):
         assert patient_form(odd).given, "the form is made of whatever stands there"

@@ -19,7 +19,9 @@ def test_from_the_first_click_to_the_download(browser, live, tmp_path):
     page.wait_for_selector("#fault")
     assert stories.violations(page) == []
     page.click("#fault a")
-    marked = page.evaluate("() => { const t = document.getElementById('text'); return t.value.slice(t.selectionStart, t.selectionEnd); }")
+    marked = page.evaluate(
+        "() => { const t = document.getElementById('text'); return t.value.slice(t.selectionStart, t.selectionEnd); }"
+    )
     assert 'product = "tisagenleucel"' in marked
     page.keyboard.type('product = "tisagenlecleucel"')
     page.wait_for_selector(".good")

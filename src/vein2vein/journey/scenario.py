@@ -1,4 +1,4 @@
-"""A scenario, read and checked: one patient's file with what is given. Nothing is computed here, so that it is quick."""
+"""A scenario, read and checked: one patient's file with what is given. Nothing is computed here: it is quick."""
 
 from __future__ import annotations
 

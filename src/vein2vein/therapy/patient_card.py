@@ -76,7 +76,8 @@ class PatientFacts(Record):
         None
     ) = None
     scenario: (
-        Annotated[Scenario, part("What is given, as vein2vein simulate reads it", 'product = "tisagenlecleucel"')] | None
+        Annotated[Scenario, part("What is given, as vein2vein simulate reads it", 'product = "tisagenlecleucel"')]
+        | None
     ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -17,8 +17,6 @@ from vein2vein.general_sets import reference
 from vein2vein.parameters import Parameter, ParameterSet, names_for_cards
 
 NAME, WHY = "scenario", "set in the scenario"
-MOST_COMPANIONS = 100_000
-LARGEST_SEED = 2**53  # whole numbers up to here are exact in every program that reads the file
 
 
 @cache
@@ -35,10 +33,8 @@ class Scenario(Record):
     dose: Annotated[str, text('Dose; of viable CAR+ cells, such as "3.1e6/kg" or "1e8"; the label\'s without it')] = ""
     conditioning: Annotated[str, text("Lymphodepletion; the usual one without it")] = ""
     policy: Annotated[str, text("Policy; when tocilizumab, steroids and the rest are given")] = ""
-    companions: (
-        Annotated[int, number("Companions; who share what is known of this patient", None, 1, MOST_COMPANIONS)] | None
-    ) = None
-    seed: Annotated[int, number("Seed; the same seed gives the same luck", None, 0, LARGEST_SEED)] | None = None
+    companions: Annotated[int, number("Companions; who share what is known of this patient", low=1)] | None = None
+    seed: Annotated[int, number("Seed; the same seed gives the same luck", low=0)] | None = None
     numbers: Annotated[
         Mapping[str, Any], part("Numbers of the model in place of those of the cards", "rho = 1.2", names=changeable)
     ] = field(default_factory=dict[str, Any])

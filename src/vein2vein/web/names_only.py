@@ -21,9 +21,10 @@ def refuse_paths(card: Card) -> Card:
     for path, text in _named(card.data, ()):
         if is_path(text):
             raise card.error(
-                path, f"found '{text[:60]}', which is a path; here cards are named ('vein2vein {path[-1]}s'). A card of your "
-                "own is given on the command line.",
-            )  # fmt: skip
+                path,
+                f"found '{text[:60]}', which is a path; here cards go by their names. A card of your own is given on "
+                "the command line.",
+            )
     return card
 
 

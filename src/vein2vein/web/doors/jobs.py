@@ -41,7 +41,8 @@ def jobs(visit: Visited) -> Page:
 @DOOR.page("/jobs/{key}")
 def job(visit: Visited, key: str) -> Page:
     """Show a job: how far it is, its log, its files."""
-    return Page("jobs/one.html.j2", said("Job: {name}"), whole_job(visit, key), names={"name": visit.jobs.find(key).title})
+    title = visit.jobs.find(key).title
+    return Page("jobs/one.html.j2", said("Job: {name}"), whole_job(visit, key), names={"name": title})
 
 
 @DOOR.poll("/jobs/{key}/state")

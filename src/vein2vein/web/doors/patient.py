@@ -87,7 +87,9 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
     found = take(file, TOML)
     text = found.content.decode("utf-8-sig", "strict") if _is_text(found.content) else ""
     if not text or len(text) > LONGEST:
-        raise InputError(f"is no text of at most {LONGEST:,} characters; give a scenario that was saved here.", file=found.name)
+        raise InputError(
+            f"is no text of at most {LONGEST:,} characters; give a scenario that was saved here.", file=found.name
+        )
     if "scenario" not in scenario_data(text):
         text = f"{text.rstrip()}\n{example_text().rpartition('# What is given')[2].partition(chr(10))[2]}"
     planned = _located(found.name, text)
@@ -103,7 +105,9 @@ def points(visit: Visited, file: Annotated[UploadFile, File()]) -> Part:
     record = read_with(found, read_record)
     course = record.course
     if len(course.patients) != 1:
-        raise InputError(f"holds {len(course.patients)} patients, expected one; give the record of one.", file=found.name)
+        raise InputError(
+            f"holds {len(course.patients)} patients, expected one; give the record of one.", file=found.name
+        )
     held: dict[str, list[list[Any]]] = {}
     for name, values in course.values.items():
         below = course.marked(course.below_lloq, name)[0]
@@ -144,7 +148,12 @@ def _form_data(text: str, problem: InputError | None = None) -> dict[str, object
 
 def _drawn(visit: Visit, typed: Typed, *, whole: bool) -> Part:
     text = _text(typed)
-    asked = {"text": text, "pinned": typed.get("pinned", ""), "points": _points(typed.get("points", "")), "whole": whole}
+    asked = {
+        "text": text,
+        "pinned": typed.get("pinned", ""),
+        "points": _points(typed.get("points", "")),
+        "whole": whole,
+    }
     if len(asked["pinned"]) > LONGEST:
         raise InputError("the pinned scenario is too long; pin it again.", field="pinned")
     found = cast("Mapping[str, object]", visit.quick.ask(f"patient {typed.get('slot', '')}", DRAW, asked))

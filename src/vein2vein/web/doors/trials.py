@@ -18,7 +18,7 @@ from vein2vein.therapy.product import all_products
 from vein2vein.web.door import Door
 from vein2vein.web.doors.jobs import whole_job
 from vein2vein.web.fields import Group, fields_in, form_of
-from vein2vein.web.form_text import ADD, REMOVE, with_typed
+from vein2vein.web.form_text import ADD, ADD_NAME, REMOVE, with_typed
 from vein2vein.web.jobs.table import Job
 from vein2vein.web.jobs.trial_run import CHUNKS, HEADLINE, REPORT, WHOLE
 from vein2vein.web.names_only import refuse_paths
@@ -29,6 +29,7 @@ from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input
 
 if TYPE_CHECKING:  # what reads and runs trials is loaded with the first trial: the server starts without it
+    from vein2vein.trials.arms import Arm
     from vein2vein.trials.trial import Trial
 
 FILE = "the trial"
@@ -37,6 +38,12 @@ LEFT = ("published", "assay", "cutoffs")
 LONGEST = 500_000  # characters of a trial
 MOST_WHOLE, MOST_CHUNKED, CHUNK = 2_000, 200_000, 250
 MOST_RUNS = 30  # shown of one trial
+LARGEST_SEED = 2**53  # whole numbers up to here are exact in every program that reads the file
+CALL = """import vein2vein as v2v
+
+result = v2v.run_trial("trial.toml", seed=1)
+for row in result.comparison:
+    print(row)"""
 DOOR = Door(
     "trials",
     said("Trials"),
@@ -147,7 +154,7 @@ def run(
             raise InputError(f"found '{kind}', expected whole or chunks.", field="kind")
         most = MOST_WHOLE if kind == "whole" else MOST_CHUNKED
         count = _whole_number("patients", patients or str(draft.trial.patients), 1, most)
-        luck = _whole_number("seed", seed, 0, 2**53)
+        luck = _whole_number("seed", seed, 0, LARGEST_SEED)
     except InputError as problem:
         return _page(visit, kept, draft, kept.digest, status=422, refused=problem)
     asked = {"trial": key, "text": draft.text, "patients": count, "seed": luck, "chunk": CHUNK}
@@ -163,10 +170,10 @@ def one_run(visit: Visited, key: str, job: str) -> Page:
     call = f'"trial.toml", patients={asked["patients"]}, seed={asked["seed"]}'
     chunked = found.kind == "chunks"
     python = (
-        f'from vein2vein.runs.large import run_large\n\nresult = run_large("trial.toml", "results", patients={asked["patients"]}, '
-        f"seed={asked['seed']}, chunk={asked['chunk']})"
+        f'from vein2vein.runs.large import run_large\n\nresult = run_large("trial.toml", "results", '
+        f"patients={asked['patients']}, seed={asked['seed']}, chunk={asked['chunk']})"
         if chunked
-        else f"import vein2vein as v2v\n\nresult = v2v.run_trial({call})\nv2v.write_trial_report(result, \"report.html\")"
+        else f'import vein2vein as v2v\n\nresult = v2v.run_trial({call})\nv2v.write_trial_report(result, "report.html")'
     )
     more = f" --chunk {asked['chunk']}" if chunked else ""
     return Page(
@@ -205,11 +212,15 @@ def _page(
         "patients": draft.trial.patients if draft.trial else None,
         "most": {"whole": MOST_WHOLE, "chunks": MOST_CHUNKED, "chunk": CHUNK},
     }
-    call = 'import vein2vein as v2v\n\nresult = v2v.run_trial("trial.toml", seed=1)\nfor row in result.comparison:\n    print(row)'
     return Page(
-        "trials/trial.html.j2", "{name}", data, python=call, command="vein2vein trial trial.toml --seed 1", status=status,
+        "trials/trial.html.j2",
+        "{name}",
+        data,
+        python=CALL,
+        command="vein2vein trial trial.toml --seed 1",
+        status=status,
         names={"name": kept.name},
-    )  # fmt: skip
+    )
 
 
 def _editor(draft: Draft) -> dict[str, object]:
@@ -227,21 +238,26 @@ def _editor(draft: Draft) -> dict[str, object]:
 
 def arms_beside(one: Trial) -> list[dict[str, object]]:
     """The arms of a trial side by side; a trial without arms is one."""
-    usual = said("the label's"), said("the usual one")
-    if not one.arms:
-        return [
-            {"name": one.name, "size": one.enrolled or one.patients, "disease": one.disease.title, "product": one.product.title,
-             "dose": one.dose or usual[0], "conditioning": one.conditioning or usual[1], "policy": one.policy,
-             "comparator": one.comparator.title if one.comparator else "", "laws": list(one.population)}
-        ]  # fmt: skip
-    return [
-        {"name": arm.name, "size": arm.size, "disease": arm.disease.title, "product": "" if arm.comparator else arm.product.title,
-         "dose": "" if arm.comparator else arm.dose or usual[0],
-         "conditioning": "" if arm.comparator else arm.conditioning or usual[1],
-         "policy": "" if arm.comparator else arm.policy or one.policy,
-         "comparator": arm.comparator.title if arm.comparator else "", "laws": list(arm.population)}
-        for arm in one.arms
-    ]  # fmt: skip
+    given = one.arms or (None,)
+    return [_column(one, arm) for arm in given]
+
+
+def _column(trial: Trial, arm: Arm | None) -> dict[str, object]:
+    """One arm, or a trial without arms, as a column."""
+    own = arm or trial
+    cells = own.comparator is None
+    policy = (arm.policy if arm else "") or trial.policy
+    return {
+        "name": own.name,
+        "size": arm.size if arm else trial.enrolled or trial.patients,
+        "disease": own.disease.title,
+        "product": own.product.title if cells else "",
+        "dose": (own.dose or said("the label's")) if cells else "",
+        "conditioning": (own.conditioning or said("the usual one")) if cells else "",
+        "policy": policy if cells else "",
+        "comparator": own.comparator.title if own.comparator else "",
+        "laws": list(own.population),
+    }
 
 
 def _draft(text: str) -> Draft:
@@ -291,9 +307,12 @@ def _typed(typed: Typed) -> Draft:
     form = _form(shown, None)
     before: Mapping[str, str] = {one.path: one.value for one in fields_in(form)} if form else {}
     changed = {
-        path: value for path, value in typed.items()
-        if path in (ADD, REMOVE) or path.startswith("add_name:") or (path in before and value.strip() != before[path].strip())
-    }  # fmt: skip
+        path: value
+        for path, value in typed.items()
+        if path in (ADD, REMOVE)
+        or path.startswith(ADD_NAME)
+        or (path in before and value.strip() != before[path].strip())
+    }
     if changed:
         try:
             text = with_typed(trial_card(), text, changed)
@@ -344,7 +363,12 @@ def _outcome(job: Job) -> dict[str, object]:
     blocks: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if done else []
     names = list(dict.fromkeys(name for one in blocks for name in one["lines"]))
     return {
-        "run": {"trial": str(job.asked.get("trial")), "ended": job.has_ended, "state": job.state, "report": done and (job.folder / REPORT).is_file()},
+        "run": {
+            "trial": str(job.asked.get("trial")),
+            "ended": job.has_ended,
+            "state": job.state,
+            "report": done and (job.folder / REPORT).is_file(),
+        },
         "blocks": [str(one["title"]) for one in blocks],
         "outcome": [{"name": name, "cells": [str(one["lines"].get(name, "")) for one in blocks]} for name in names],
     }

@@ -71,7 +71,12 @@ def run_chunks(asked: Mapping[str, Any], folder: Path, progress: Progress) -> No
 
     plan = load_trial(_file(asked, folder))
     result = run_large(
-        plan, folder, patients=int(asked["patients"]), seed=int(asked["seed"]), chunk=int(asked["chunk"]), progress=progress
+        plan,
+        folder,
+        patients=int(asked["patients"]),
+        seed=int(asked["seed"]),
+        chunk=int(asked["chunk"]),
+        progress=progress,
     )
     for name in PER_PATIENT:
         write_csv(sorted((folder / name).glob("*.parquet")), folder / f"{name}.csv")

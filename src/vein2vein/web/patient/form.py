@@ -36,7 +36,7 @@ seed = 1
 
 @dataclass(frozen=True)
 class Dragged:
-    """A field with a slider that is logarithmic: from, to and where it stands, as powers of ten; what its text ends with."""
+    """A field with a logarithmic slider: from, to and where it stands, as powers of ten; what its text ends with."""
 
     field: FormField
     low: float
@@ -98,9 +98,10 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
         for one in (by_path[f"scenario.{name}"],)
     )
     who = tuple(
-        replace(by_path["disease"], label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), by_path["disease"].value))
-        if name == "disease" else by_path[name]
+        replace(one, label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), one.value))
+        if name == "disease" else one
         for name in WHO
+        for one in (by_path[name],)
     )  # fmt: skip
     spans = page_card().table("log_sliders")
     dragged = tuple(
@@ -162,7 +163,9 @@ def _number(value: str) -> float | None:
     return found if math.isfinite(found) and found > 0 else None
 
 
-def _dragged(field: FormField, low: float, high: float, usual: float | None, ending: str = "", told: str = "") -> Dragged:
+def _dragged(
+    field: FormField, low: float, high: float, usual: float | None, ending: str = "", told: str = ""
+) -> Dragged:
     now = _number(field.value.removesuffix(ending)) or usual or math.sqrt(low * high)
     ends = math.log10(low), math.log10(high)
     at = min(max(math.log10(now), ends[0]), ends[1])
@@ -199,7 +202,9 @@ def _numbers(by_path: Mapping[str, FormField], product: Product | None, disease:
         unit = "" if one.unit == "1" else one.unit
         told = replace(field, kind=NUMBER, label=one.meaning or name, unit=unit, hint=name)
         low, high = max(one.value / span, least), min(one.value * span, most)
-        found.append(_dragged(told, low if low > 0 else one.value / span, high, one.value, told=f"{one.value:.4g} ({one.how})"))
+        found.append(
+            _dragged(told, low if low > 0 else one.value / span, high, one.value, told=f"{one.value:.4g} ({one.how})")
+        )
     return found
 
 

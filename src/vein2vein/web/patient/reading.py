@@ -28,7 +28,7 @@ def read_scenario(text: str) -> Planned:
     planned = plan_scenario(refuse_paths(parse_card(text, FILE)))
     if planned.companions > most_companions():
         raise InputError(
-            f"found {planned.companions} companions, of whom at most {most_companions()} are followed while you wait; save "
-            "the scenario and give the file to 'vein2vein simulate'.", field="scenario.companions",
+            f"found {planned.companions} companions, of whom at most {most_companions()} are followed while you wait; "
+            "save the scenario and give the file to 'vein2vein simulate'.", field="scenario.companions",
         )  # fmt: skip
     return planned

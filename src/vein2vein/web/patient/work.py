@@ -93,8 +93,8 @@ def _pinned(text: str, planned: Planned, whole: bool, progress: Progress) -> Jou
     other, journey = _treated(text, whole, progress)
     if other.seed != planned.seed:
         raise InputError(
-            f"found seed {planned.seed}, and {other.seed} in the pinned scenario: they would meet other luck; give both the "
-            "same seed, or unpin.", field="scenario.seed",
+            f"found seed {planned.seed}, and {other.seed} in the pinned scenario: they would meet other luck; give "
+            "both the same seed, or unpin.", field="scenario.seed",
         )  # fmt: skip
     if other.companions != planned.companions:
         raise InputError(
@@ -142,7 +142,9 @@ def _charts(
 def _chart(
     name: str, bands: Sequence[Measured | None], points: Sequence[Sequence[Any]], logarithmic: bool, whole: bool
 ) -> Chart | None:
-    drawn = [(one, label, color) for one, label, color in zip(bands, (OWN, PINNED), ("blue", "orange")) if one is not None]
+    drawn = [
+        (one, label, color) for one, label, color in zip(bands, (OWN, PINNED), ("blue", "orange")) if one is not None
+    ]
     if not drawn:
         return None
     days = sorted({float(day) for one, _, _ in drawn for day in one.days})
@@ -171,12 +173,17 @@ def _chart(
             Band(column(one, one.low), column(one, one.high), f"{label}: 5–95 %" if several else "5–95 %", color)
             for one, label, color in drawn
         ),
-        points=(
-            Points([float(p[0]) for p in own], [float(p[1]) for p in own], said("own points"), below=[bool(p[2]) for p in own]),
-        ) if own else (),
+        points=_points(own),
         levels=(Level(level.value, level.label),) if level else (),
         logarithmic=logarithmic,
     )  # fmt: skip
+
+
+def _points(own: Sequence[Sequence[Any]]) -> tuple[Points, ...]:
+    if not own:
+        return ()
+    days, values, below = ([convert(p[i]) for p in own] for i, convert in enumerate((float, float, bool)))
+    return (Points(days, values, said("own points"), below=below),)
 
 
 def _least(name: str, bands: Sequence[Measured]) -> float:
@@ -207,7 +214,15 @@ def _grades(journey: Journey, pinned: Journey | None) -> HeatMap | None:
             grades += cast("list[list[int]]", found.shares.tolist())
     if not rows:
         return None
-    return HeatMap("first-grades", said("CRS and ICANS"), "virtual", [float(d) for d in range(last + 1)], rows, grades, about=GRADES)
+    return HeatMap(
+        "first-grades",
+        said("CRS and ICANS"),
+        "virtual",
+        [float(d) for d in range(last + 1)],
+        rows,
+        grades,
+        about=GRADES,
+    )
 
 
 def _differences(first: Journey, second: Journey, seed: int) -> list[dict[str, object]]:
