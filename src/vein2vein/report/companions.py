@@ -97,7 +97,7 @@ def sorted_quantiles(values: Floats, levels: Sequence[float]) -> Floats:
     """
     ordered = np.sort(values, axis=0)
     count = np.isfinite(ordered).sum(axis=0)
-    columns = np.arange(values.shape[1])
+    columns: NDArray[np.intp] = np.arange(values.shape[1], dtype=np.intp)
     found = np.full((len(levels), values.shape[1]), np.nan)
     enough = count >= min(int(look("figure", "fewest_for_band")), values.shape[0])
     for i, level in enumerate(levels):

@@ -148,14 +148,10 @@ def _form_data(text: str, problem: InputError | None = None) -> dict[str, object
 
 def _drawn(visit: Visit, typed: Typed, *, whole: bool) -> Part:
     text = _text(typed)
-    asked = {
-        "text": text,
-        "pinned": typed.get("pinned", ""),
-        "points": _points(typed.get("points", "")),
-        "whole": whole,
-    }
-    if len(asked["pinned"]) > LONGEST:
+    pinned = typed.get("pinned", "")
+    if len(pinned) > LONGEST:
         raise InputError("the pinned scenario is too long; pin it again.", field="pinned")
+    asked = {"text": text, "pinned": pinned, "points": _points(typed.get("points", "")), "whole": whole}
     found = cast("Mapping[str, object]", visit.quick.ask(f"patient {typed.get('slot', '')}", DRAW, asked))
     python, command = _elsewhere(text)
     template = "patient/whole.html.j2" if whole else "patient/first.html.j2"

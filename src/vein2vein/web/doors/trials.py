@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import File, Form, UploadFile
 
@@ -278,8 +278,9 @@ def _form(text: str, problem: InputError | None) -> Group | None:
         card: Card = parse_card(text, FILE)
     except InputError:
         return None
-    arms = card.data.get("arms")
-    tables = ("trial", *(f"arms.{i}" for i in range(len(arms) if isinstance(arms, list) else 0)))
+    arms: Any = card.data.get("arms")
+    rows = range(len(cast("list[Any]", arms)) if isinstance(arms, list) else 0)
+    tables = ("trial", *(f"arms.{i}" for i in rows))
     suggested = {f"{table}.{field}": names for table in tables for field, names in _names().items()}
     return form_of(trial_card(), card.data, leave=LEFT, problem=problem, suggested=suggested)
 
@@ -328,8 +329,9 @@ def _lines(text: str) -> str:
 
 def _title(text: str) -> str:
     """What a trial calls itself."""
-    told: Any = parse_card(text, FILE).data.get("trial")
-    return str((told.get("title") or told.get("name") or "") if isinstance(told, Mapping) else "")
+    trial: Any = parse_card(text, FILE).data.get("trial")
+    told: Mapping[str, Any] = cast("Mapping[str, Any]", trial) if isinstance(trial, Mapping) else {}
+    return str(told.get("title") or told.get("name") or "")
 
 
 def _whole_number(name: str, text: str, low: int, high: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from vein2vein.cards import is_path, parse_card
 from vein2vein.clinic.care.policy import policies
@@ -132,8 +132,8 @@ def _with(choices: Sequence[str], value: str) -> tuple[str, ...]:
 
 
 def _product(data: Mapping[str, Any]) -> Product | None:
-    scenario = data.get("scenario")
-    name = scenario.get("product") if isinstance(scenario, Mapping) else None
+    scenario: Any = data.get("scenario")
+    name: Any = cast("Mapping[str, Any]", scenario).get("product") if isinstance(scenario, Mapping) else None
     try:
         return find_product(name) if isinstance(name, str) and name and not is_path(name) else None
     except InputError:

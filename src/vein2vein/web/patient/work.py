@@ -182,8 +182,8 @@ def _chart(
 def _points(own: Sequence[Sequence[Any]]) -> tuple[Points, ...]:
     if not own:
         return ()
-    days, values, below = ([convert(p[i]) for p in own] for i, convert in enumerate((float, float, bool)))
-    return (Points(days, values, said("own points"), below=below),)
+    days, values = ([float(point[i]) for point in own] for i in range(2))
+    return (Points(days, values, said("own points"), below=[bool(point[2]) for point in own]),)
 
 
 def _least(name: str, bands: Sequence[Measured]) -> float:
