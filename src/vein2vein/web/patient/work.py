@@ -53,23 +53,24 @@ def draw(asked: Mapping[str, Any], progress: Progress) -> dict[str, object]:
     whole = bool(asked.get("whole"))
     planned, journey = _treated(str(asked["text"]), whole, progress)
     pinned = _pinned(str(asked.get("pinned") or ""), planned, whole, progress)
+    beside = None if pinned is None else pinned[1]
     points = cast("Mapping[str, Sequence[Sequence[Any]]]", asked.get("points") or {})
     told: dict[str, object] = {
         "whole": whole,
         "companions": journey.count,
         "infused": int(journey.infused.sum()),
-        "product": journey.product.title,
-        "pinned": None if pinned is None else pinned.product.title,
+        "product": _called(planned),
+        "pinned": None if pinned is None else _called(pinned[0]),
         "to_day": min(_first(), int(journey.plan.follow_up)),
-        "first": [chart_data(one) for one in _first_charts(journey, pinned, points)],
+        "first": [chart_data(one) for one in _first_charts(journey, beside, points)],
         "notes": list(dict.fromkeys((*planned.notes, *journey.notes))),
     }
     if not whole:
         return told
-    told["charts"] = [chart_data(one) for one in _charts(journey, pinned, points, whole=True)]
+    told["charts"] = [chart_data(one) for one in _charts(journey, beside, points, whole=True)]
     told["steps"] = [{"step": step, "text": text} for step, text in steps(One(journey, 0, journey))]
     told["chances"] = [{"what": what, "value": value, "of": of} for what, value, of in chances(journey)]
-    told["differences"] = [] if pinned is None else _differences(pinned, journey, planned.seed)
+    told["differences"] = [] if beside is None else _differences(beside, journey, planned.seed)
     return told
 
 
@@ -86,7 +87,7 @@ def _treated(text: str, whole: bool, progress: Progress) -> tuple[Planned, Journ
     return _kept[key]
 
 
-def _pinned(text: str, planned: Planned, whole: bool, progress: Progress) -> Journey | None:
+def _pinned(text: str, planned: Planned, whole: bool, progress: Progress) -> tuple[Planned, Journey] | None:
     """The journey of the pinned scenario in as many companions under the same luck."""
     if not text:
         return None
@@ -101,7 +102,15 @@ def _pinned(text: str, planned: Planned, whole: bool, progress: Progress) -> Jou
             f"found {planned.companions} companions, and {other.companions} in the pinned scenario; give both the same "
             "number, or unpin.", field="scenario.companions",
         )  # fmt: skip
-    return journey
+    return other, journey
+
+
+def _called(planned: Planned) -> str:
+    """A scenario in a few words, so that two of them are told apart."""
+    one = planned.scenario
+    numbers = planned.numbers.parameters.items() if planned.numbers else ()
+    changed = [f"{name} {number.value:.3g} {number.unit}".removesuffix(" 1") for name, number in numbers]
+    return ", ".join(part for part in (planned.product.title, one.dose, one.conditioning, one.policy, *changed) if part)
 
 
 def _name(asked: str, journey: Journey) -> str | None:
