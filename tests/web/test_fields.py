@@ -107,6 +107,12 @@ def test_what_is_typed_goes_into_the_file_and_the_rest_stays():
     assert with_typed(Card, before, {}) == before == with_typed(Card, before, {"dose": "3.1", "other": "x"})
 
 
+def test_a_number_that_was_not_changed_stays_as_it_was_written():
+    before = "dose = 3.10\nmale = true\ndays = [1.0, 2]\n"
+    typed = {one.path: one.value for one in fields_in(form_of(Card, tomllib.loads(before)))}
+    assert typed["dose"] == "3.1" and with_typed(Card, before, typed) == before
+
+
 def test_tables_are_added_and_removed():
     text = with_typed(Card, "dose = 1\n", {"add": "drugs"})
     assert tomllib.loads(text) == {"dose": 1, "drugs": [{}]}

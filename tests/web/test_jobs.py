@@ -98,6 +98,16 @@ def test_what_goes_wrong_is_told_in_a_sentence(jobs, caplog):
         jobs.remove("nothing")
 
 
+def test_a_process_that_cannot_be_started_is_told(jobs, monkeypatch):
+    def refuse(_self):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+    job = jobs.start("trying", "count", "No", {"steps": 1})
+    assert job.state in (table.WAITING, table.FAILED)
+    assert jobs.find(job.id).state == table.FAILED and "no process could be started" in jobs.find(job.id).error
+
+
 def test_a_job_whose_door_is_gone_is_told(jobs):
     job = table.add_job(jobs.workspace, "old", "kind", "Old", {})
     jobs.open()

@@ -220,6 +220,18 @@ def test_a_failure_is_told_in_a_sentence_and_logged_without_values(asked, caplog
     assert f"defect {number} in /trying" in told and "ValueError" in told and "trying_door.py" in told
 
 
+def test_what_was_typed_is_not_lost(asked):
+    answer = asked.change("/trying/start", {"kind": "nothing", "notes": "<b>two\nlines"})
+    assert answer.status_code == 422 and "What you typed" in answer.text
+    assert "&lt;b&gt;two\nlines" in answer.text and "<code>notes</code>" in answer.text
+    assert asked.keys.change not in answer.text[answer.text.index("What you typed") :]
+
+
+def test_an_old_page_is_told_so_above_what_it_shows(asked):
+    answer = asked.client.post("/trying/draw", data={"dose": "1"}, headers={"hx-request": "true", "cookie": ""})
+    assert answer.status_code == 403 and answer.headers["hx-retarget"] == "#problem" and "<html" not in answer.text
+
+
 def test_a_trace_tells_lines_and_no_values():
     try:
         try:
@@ -234,6 +246,11 @@ def test_a_trace_tells_lines_and_no_values():
         and "secret" not in told
         and "test_safety.py:" in told
     )
+
+
+def test_who_comes_second_is_told_so(asked):
+    answer = asked.client.get("/trying?fail=changed")
+    assert answer.status_code == 409 and "was changed elsewhere" in answer.text and "open it again" in answer.text
 
 
 def test_a_full_disk_is_told_with_what_to_do(asked):

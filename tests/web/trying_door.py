@@ -20,7 +20,7 @@ from vein2vein.web.jobs.large_trial import KIND
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.uploads import TABLE, TOML, read_with, take
 from vein2vein.web.visit import Filled, Visited
-from vein2vein.web.workspace import now
+from vein2vein.web.workspace import Changed, now
 
 DRAW = "trying_door:drawn"
 DOOR = Door(
@@ -61,6 +61,8 @@ def trying(visit: Visited, fail: Annotated[str, Query(max_length=20)] = "") -> P
     """Show everything."""
     if fail == "defect":
         raise ValueError("the secret of patient 7")
+    if fail == "changed":
+        raise Changed("Ours")
     if fail == "disk":
         raise OSError(28, "No space left on device")
     data = {"dose": {"value": 3.1, "unit": "e6/kg", "origin": "virtual"}, "chart": CHART, "heat": HEAT, "slot": now()}

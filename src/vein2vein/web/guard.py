@@ -93,7 +93,7 @@ class Guard:
             await _drain(receive)
             answer = 413, too_large(limit), {}
         if answer is not None:
-            await _answer(guarded, *answer)
+            await _answer(guarded, *answer, part=headers.get("hx-request") == "true")
             return
         try:
             await self.app(scope, _limited(receive, limit), guarded)
@@ -201,8 +201,12 @@ async def _drain(receive: Receive) -> None:
                 return
 
 
-async def _answer(send: Send, status: int, text: str, headers: dict[str, str]) -> None:
-    if "content-type" not in headers:
+async def _answer(send: Send, status: int, text: str, headers: dict[str, str], *, part: bool) -> None:
+    if part:  # what is on the page stays there
+        text = f'<div class="problem"><p>{html.escape(text)}</p></div>'
+        shown = {"content-type": "text/html; charset=utf-8", "hx-retarget": "#problem", "hx-reswap": "innerHTML"}
+        headers = {**headers, **shown}
+    elif "content-type" not in headers:
         text = (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
             'content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'

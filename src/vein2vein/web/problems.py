@@ -48,9 +48,10 @@ def problem(
         Where it was.
     """
     visit = visit_of(request)
-    told = {"sentence": sentence, "file": file, "line": line, "field": field, "status": status}
+    told: dict[str, Any] = {"sentence": sentence, "file": file, "line": line, "field": field, "status": status}
     if visit.wants_json:
         return JSONResponse({"error": told}, status)
+    told["typed"] = [(name, value) for name, value in getattr(request.state, "typed", []) if value.strip()]
     if visit.is_part:  # what is on the page stays there; the sentence is put above it
         headers = {"HX-Retarget": MARK, "HX-Reswap": "innerHTML"}
         return HTMLResponse(fill(visit, "problem_part.html.j2", data=told), status, headers)

@@ -130,8 +130,7 @@ def visit_of(request: Request) -> Visit:
 
 async def typed_of(request: Request) -> Typed:
     """What a form sent as text; files are asked for by name (``fastapi.UploadFile``)."""
-    form = await request.form()
-    return Typed([(key, value) for key, value in form.multi_items() if isinstance(value, str) and key != CHANGE_FIELD])
+    return Typed(request.state.typed if request.method not in ("GET", "HEAD") else [])
 
 
 async def check_change(request: Request) -> AsyncGenerator[None]:
@@ -147,6 +146,7 @@ async def check_change(request: Request) -> AsyncGenerator[None]:
         yield
         return
     form = await request.form() if kind.startswith(FORMS) else FormData()
+    request.state.typed = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != CHANGE_FIELD]
     try:
         given = request.headers.get(CHANGE_HEADER) or form.get(CHANGE_FIELD, "")
         keys = cast("Parts", request.app.state.parts).keys

@@ -52,8 +52,8 @@ class Changed(Exception):
 
     def __init__(self, name: str) -> None:
         self.text = (
-            f"'{name}' was changed elsewhere since this page was opened, and that is kept; what you typed still stands "
-            "below: copy it, load the page again, and put it in there."
+            f"'{name}' was changed elsewhere since this page was opened, and that is kept; copy what you typed, open "
+            "it again, and put it in there."
         )
         super().__init__(self.text)
 

@@ -166,8 +166,14 @@ class Jobs:
             args=(there, self._kind(job).work, dict(job.asked), job.folder),
             name=f"vein2vein job {job.id}",
         )
-        process.start()
-        there.close()
+        try:
+            process.start()
+        except OSError as problem:
+            said = f"no process could be started ({problem.strerror}); close other programs, then go on with it."
+            table.change_job(self.workspace, job.id, state=table.FAILED, error=said, ended=now())
+            return
+        finally:
+            there.close()
         self._running[job.id] = process
         threading.Thread(target=self._follow, args=(job.id, process, here), daemon=True).start()
 
