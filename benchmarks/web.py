@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def main() -> None:
         origin = address.split("/?")[0]
         tell(f"pages, {TABS} tabs and one job, p95", round(1000 * p95(tabs(address, origin))), "ms", 200)
         end(process)
+        drag(Path(workspace) / "dragged")
     slides()
     print(json.dumps({"load": os.getloadavg(), "cores": len(os.sched_getaffinity(0))}))
 
@@ -129,6 +131,47 @@ def tabs(address: str, origin: str) -> list[float]:
     for one in threads:
         one.join()
     return took
+
+
+DRAG = """([value]) => new Promise((done) => {
+  const slider = document.querySelector('[data-log="f-scenario-dose"]'), first = document.getElementById("first");
+  const begun = performance.now();
+  new MutationObserver((_, seen) => {
+    if (!first.querySelector("canvas")) return;
+    seen.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begun)));
+  }).observe(first, { childList: true, subtree: true });
+  first.replaceChildren();
+  slider.value = String(value);
+  slider.dispatchEvent(new Event("input", { bubbles: true }));
+})"""
+
+
+def drag(workspace: Path) -> None:
+    """A slider of the page of one patient: from the move to seven redrawn charts of 100 companions, in chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        print(json.dumps({"figure": "slider to redrawn charts", "missing": "no chromium, or no playwright"}))
+        return
+    process, address, _ = started(workspace)
+    took: list[float] = []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.goto(address)
+        page.wait_for_url(address.split("?")[0])
+        page.goto(address.split("/?")[0] + "/patient")
+        page.wait_for_selector("#whole table", timeout=120_000)
+        for i in range(SLIDES + 3):
+            took.append(page.evaluate(DRAG, [6 + i / 80]))
+        browser.close()
+    end(process)
+    tell(f"slider to redrawn charts, {COMPANIONS} companions, p95", round(p95(took[3:])), "ms", 300)
+    tell(f"slider to redrawn charts, {COMPANIONS} companions, median", round(statistics.median(took[3:])), "ms", None)
 
 
 def slides() -> None:

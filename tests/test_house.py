@@ -134,7 +134,7 @@ def test_an_unknown_public_name_is_an_attribute_error():
 FOUND_BY_NAME = {f"vein2vein.models.{name}" for name in catalogue.model_names()}
 # So are the doors of the app, and what a job computes, which is named by its kind.
 FOUND_BY_NAME |= {f"vein2vein.web.doors.{name}" for name in (*DOORS, *FRAME)}
-FOUND_BY_NAME |= {"vein2vein.web.ward.pictures"}
+FOUND_BY_NAME |= {"vein2vein.web.ward.pictures", "vein2vein.web.patient.work"}
 WAITING = {"vein2vein.clinic.response.leukemia"}  # classes that no record or report shows yet
 BY_SCRIPT = {
     f"vein2vein.inference.calibration.{name}": "qualification/write_cards.py" for name in ("unfitted", "write_cards")

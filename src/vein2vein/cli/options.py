@@ -103,6 +103,11 @@ def needs(what: str, *names: str) -> None:
             raise click.UsageError(f"{_name(parameter)} does nothing without {what}; add that, or leave it out.", ctx)
 
 
+def chosen(name: str, asked: int, told: int | None) -> int:
+    """What the command line says where it says so, else what a file told, else the default."""
+    return asked if told is None or _given(name) else told
+
+
 # Files to start from
 
 

@@ -15,6 +15,7 @@ from vein2vein.files import write_text
 from vein2vein.report.beside import second_process
 
 if TYPE_CHECKING:
+    from vein2vein.cards import Card
     from vein2vein.journey.chart import Journey
     from vein2vein.report.beside import Ask
     from vein2vein.therapy.patient import Patient
@@ -42,6 +43,9 @@ Examples:
 @click.argument("patient", required=False, type=options.PATH, metavar="[PATIENT.TOML]")
 @options.product("CAR-T product ('vein2vein products' lists them), or a card of your own.")
 @options.dose("Viable CAR+ cells, per kg as 3.1e6/kg or in all as 1e8 (default: the label's target).")
+@click.option(
+    "--conditioning", metavar="NAME", help="Lymphodepletion by name, or none (default: the product's usual one)."
+)
 @options.policy("When tocilizumab, steroids, G-CSF and immunoglobulin are given (default: as the journey says).")
 @options.absent_target
 @options.seed("journey")
@@ -70,6 +74,7 @@ def command(
     patient: Path | None,
     product: str | None,
     dose: str | None,
+    conditioning: str | None,
     policy: str | None,
     absent_target: bool,
     seed: int,
@@ -87,8 +92,9 @@ def command(
 ) -> None:
     """Simulate one patient's journey, from the blood and back.
 
-    PATIENT.TOML says what is known of the patient; --init writes an example. Shows what happened at each step and the
-    days around the infusion, and writes a figure and a report.
+    PATIENT.TOML says what is known of the patient; --init writes an example. Its table [scenario], as the page of one
+    patient saves it, may say what is given; what is asked for here goes before it. Shows what happened at each step and
+    the days around the infusion, and writes a figure and a report.
     """
     if fitted is not None:
         from vein2vein.cli.simulate_fit import simulate_fit
@@ -108,6 +114,15 @@ def command(
         return
     if patient is None:
         raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
+    from vein2vein.cards import read_card
+    from vein2vein.journey.scenario import scenario_of
+
+    card = read_card(patient)
+    planned = scenario_of(card)
+    product, dose = product or planned.product or None, dose or planned.dose or None
+    policy, conditioning = policy or planned.policy or None, conditioning or planned.conditioning
+    seed = options.chosen("seed", seed, planned.seed)
+    repeat = options.chosen("repeat", repeat, planned.companions)
     if product is None:
         from vein2vein.therapy.product import all_products
 
@@ -116,9 +131,11 @@ def command(
         )
     with second_process(wanted=repeat <= MOST_SENT) as ask, console.no_garbage():
         _run(
+            card,
             patient,
             product,
             dose,
+            conditioning,
             policy,
             absent_target,
             seed,
@@ -133,9 +150,11 @@ def command(
 
 
 def _run(
+    card: Card,
     file: Path,
     product: str,
     dose: str | None,
+    conditioning: str,
     policy: str | None,
     absent_target: bool,
     seed: int,
@@ -147,7 +166,6 @@ def _run(
     quiet: bool,
     force: bool,
 ) -> None:
-    from vein2vein.cards import read_card
     from vein2vein.inference.posterior import sample_for, told
     from vein2vein.inference.sets_side_by_side import each_under
     from vein2vein.journey.chart import simulate
@@ -155,25 +173,34 @@ def _run(
     from vein2vein.therapy.disease import find_disease
     from vein2vein.therapy.patient import patient_from_card, patient_name
     from vein2vein.therapy.product import find_product
+    from vein2vein.therapy.scenario import numbers_of
     from vein2vein.therapy.targets import absent, check_targets, told_of
 
-    card = read_card(file)
+    own = numbers_of(card)
     (known, noticed), chosen = patient_from_card(card), find_product(product)
     disease, densities = find_disease(known.disease), told_of(known)
     check_targets(chosen, disease, densities, asked=absent_target)
     options.acts_on_targets(absent_target, absent(chosen, disease, densities))
     sample, _ = sample_for(parameters)
+    if own and sample:
+        raise InputError(
+            "the file sets numbers of the model under [scenario.numbers], and --parameters posterior draws them; take "
+            "one of the two."
+        )
     folder = out or console.results_folder(f"{file.stem}-{chosen.name}-seed{seed}")
     console.new_folder(folder, (REPORT, FIGURE), force=force)
     patients = known if repeat == 1 else _companions(known, repeat, seed)
     with console.progress(file.stem, for_machines=for_machines, quiet=quiet) as report:
         treat = simulate if policy is None else functools.partial(simulate, policy=policy)
-        overlay, constants = each_under(sample, chosen, disease, patients.number, seed) if sample else (None, None)
+        sets, constants = each_under(sample, chosen, disease, patients.number, seed) if sample else (None, None)
         journey = treat(
-            patients, chosen, dose=dose, absent_target=absent_target, overlay=overlay, constants=constants, seed=seed,
-            progress=report,
+            patients, chosen, dose=dose, regimen=conditioning, absent_target=absent_target, overlay=sets or own,
+            constants=constants, seed=seed, progress=report,
         )  # fmt: skip
-        used = told(sample, len(overlay.sets) if overlay else 0)
+        used = told(sample, len(sets.sets) if sets else 0)
+        if own:
+            changed = ", ".join(f"{name} = {one.value:g} {one.unit}" for name, one in own.parameters.items())
+            used = f"{used}; of the scenario: {changed}"
         journey = _with_numbers(journey, used, (SPREAD,) if sample else ())
         spread = None if repeat == 1 else journey
         drawn = functools.cache(ask(draw_patient, journey, 0, spread))
@@ -186,8 +213,8 @@ def _run(
         _print(journey, spread)
         console.say(f"Numbers of the model: {used}.")
     text = patient_page(journey, 0, spread, patient_name(card), drawn)
-    own = {picture.name: picture.svg for picture in drawn()}
-    files = {"Figure": write_text(folder / FIGURE, own[AROUND], force=force)} if AROUND in own else {}
+    made = {picture.name: picture.svg for picture in drawn()}
+    files = {"Figure": write_text(folder / FIGURE, made[AROUND], force=force)} if AROUND in made else {}
     files["Report"] = write_text(folder / REPORT, text, force=force)
     for what, path in files.items():
         console.tell(f"{what}: {path}", what.lower(), for_machines, path=path)

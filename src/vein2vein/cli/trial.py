@@ -250,17 +250,13 @@ def _tell_outcome(
 ) -> None:
     """The rows for machines; for people the headline, where asked for after every row."""
     from vein2vein.report import facts, headline
-    from vein2vein.trials.controls import STANDARD_CARE
     from vein2vein.trials.trial import TrialResult
 
     rows = facts.paired(result.comparison, plan.published)
     if isinstance(result, TrialResult):
         blocks = headline.blocks(result, rows)
     else:
-        held = zip(result.summary["quantity"], result.summary["value"], result.summary["patients"], strict=True)
-        counts = {(str(quantity), str(value)): int(count) for quantity, value, count in held}
-        treated = result.patients - counts.get(("not infused because of", STANDARD_CARE), 0)
-        blocks = headline.blocks_of_rows(plan, rows, counts.get(("infused", "true"), 0), treated)
+        blocks = headline.blocks_of_chunks(plan, result, rows)
     if for_machines:
         for row in result.comparison:
             console.emit("row", **vars(row))

@@ -19,8 +19,10 @@ from vein2vein.report import facts, figures_survival, fit, flow
 from vein2vein.report.groups import arm_groups
 from vein2vein.report.look import look, unit_name
 from vein2vein.report.text import listed, number, percent
+from vein2vein.trials.controls import STANDARD_CARE
 
 if TYPE_CHECKING:
+    from vein2vein.runs.large import LargeResult
     from vein2vein.trials.published import Published
     from vein2vein.trials.trial import Trial, TrialResult
 
@@ -84,6 +86,14 @@ def blocks(result: TrialResult, rows: list[facts.Compared]) -> list[Block]:
     lines += _between(rows)
     found = [Block("All arms", (Line("infused", (_share_of(n.infused, treated, size),)), *lines))]
     return found + [_block(g.title, g.journey, g.words, g.rows(rows), (0, 0)) for g in groups]
+
+
+def blocks_of_chunks(trial: Trial, result: LargeResult, rows: list[facts.Compared]) -> list[Block]:
+    """The headline of a run in chunks, by what its summary counts."""
+    held = zip(result.summary["quantity"], result.summary["value"], result.summary["patients"], strict=True)
+    counted = {(str(quantity), str(value)): int(count) for quantity, value, count in held}
+    treated = result.patients - counted.get(("not infused because of", STANDARD_CARE), 0)
+    return blocks_of_rows(trial, rows, counted.get(("infused", "true"), 0), treated)
 
 
 def blocks_of_rows(trial: Trial, rows: list[facts.Compared], infused: int, enrolled: int) -> list[Block]:

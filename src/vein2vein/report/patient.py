@@ -387,7 +387,8 @@ def chances(spread: Journey) -> list[tuple[str, str, str]]:
             at = landmark(curve)
             said = f"Kaplan-Meier, 95 % interval {span(100 * at.low, 100 * at.high, 2) or MISSING} %"
             rows.append((f"{endpoint_titles()[endpoint]} at {at.when}", at.percent, said))
-    for values, title in ((spread.kinetics.cmax, "Cmax"), (spread.kinetics.tmax, "Tmax (days)")):
+    unit = unit_name(analyte(facts.readout(spread)).unit)
+    for values, title in ((spread.kinetics.cmax, f"Cmax ({unit})"), (spread.kinetics.tmax, "Tmax (days)")):
         middle, low, high, known = facts.summary(values[chosen])
         rows.append((f"{title}, median", number(middle), f"5–95 %: {span(low, high)}, {known} companions"))
     return rows

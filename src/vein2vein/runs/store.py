@@ -154,6 +154,28 @@ def write_table(columns: Mapping[str, Cells], path: Path, *, durable: bool = Fal
     return path
 
 
+def write_csv(files: Sequence[Path], path: Path) -> Path:
+    """Write Parquet files of one table as one CSV; a text that a spreadsheet would take for a formula is quoted."""
+    import duckdb
+
+    with scratch_path(path, force=True) as scratch, duckdb.connect() as connection:
+        found = connection.sql(f"SELECT * FROM {listed(files)}")
+        typed = zip(found.columns, map(str, found.dtypes), strict=True)
+        picked = ", ".join(
+            f"""CASE WHEN regexp_matches("{n}", '^[=+@]') THEN chr(39) || "{n}" ELSE "{n}" END AS "{n}\""""
+            if kind == "VARCHAR"
+            else f'"{n}"'
+            for n, kind in typed
+        )
+        try:
+            connection.execute(
+                f"COPY (SELECT {picked} FROM {listed(files)}) TO '{_quoted(scratch)}' (FORMAT csv, HEADER)"
+            )
+        except duckdb.IOException as problem:
+            raise refused_by_library(problem, path) from None
+    return path
+
+
 def read_table(folder: str | Path, name: str) -> Columns:
     """Read one table of a results folder as columns; NULL numbers come back as NaN.
 

@@ -14,6 +14,7 @@ from vein2vein.therapy import vocabulary as words
 from vein2vein.therapy.family import FamilyPage
 from vein2vein.therapy.history import History
 from vein2vein.therapy.referral import Referral
+from vein2vein.therapy.scenario import Scenario
 
 
 def ranges() -> Card:
@@ -75,6 +76,10 @@ class PatientFacts(Record):
     explain: Annotated[FamilyPage, part("For vein2vein explain: the product and the day of the plan")] | None = None
     referral: Annotated[Referral, part("For vein2vein refer: who helps, what was done, which records are there")] | (
         None
+    ) = None
+    scenario: (
+        Annotated[Scenario, part("What is given, as vein2vein simulate reads it", 'product = "tisagenlecleucel"')]
+        | None
     ) = None
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from vein2vein.randomness import uniforms
 from vein2vein.records import described
 from vein2vein.statistics.intervals import quantile
 from vein2vein.statistics.survival import kaplan_meier
+from vein2vein.therapy.disease import Disease
 from vein2vein.therapy.product import find_indication, find_product
 from vein2vein.therapy.targets import check_targets, densities
 from vein2vein.trials.checks import refuse_dose, unseen
@@ -270,12 +271,12 @@ def contrast(
     for i, (trial, own) in enumerate(((first, seed), (same, seed if other_seed is None else other_seed))):
         read.append([])
         for journey in treat(trial, numbers, own, lambda fraction, text="", i=i: say((i + fraction) / 2, text)):
-            read[i].append([_read(row, journey) for row in shown])
+            read[i].append([read_endpoint(row, journey) for row in shown])
             notes |= dict.fromkeys(journey.notes)
             last[i:] = [journey]
     by_row = [[(a[k], b[k]) for a, b in zip(*read, strict=True)] for k in range(len(shown))]
-    drawn = (uniforms(seed, "patients of both designs", np.arange(RESAMPLES), count) * count).astype(np.intp)
-    rows = tuple(_difference(row, pairs, drawn) for row, pairs in zip(shown, by_row, strict=True))
+    drawn = resampled_patients(seed, count)
+    rows = tuple(difference_of(row, pairs, drawn) for row, pairs in zip(shown, by_row, strict=True))
     timed = {(row.arguments["event"], row.among): (row, pairs) for row, pairs in zip(shown, by_row) if row.time}
     told = {"parameters": parameters, "sets": len(read[0])} if parameters else {}
     return Contrast(
@@ -305,7 +306,8 @@ def _shown(first: Trial, second: Trial) -> tuple[Published, ...]:
     A design is an arm without a name, which standard care needs in order to be counted.
     """
     standard = first.comparator is not None or second.comparator is not None
-    rows = tuple(row for row in endpoints() if _seen(row, first) and _of_all(row) == standard)
+    end, diseases = first.plan.follow_up, [one.disease for one in first.arms or (first,)]
+    rows = tuple(row for row in endpoints() if _seen(row, end, diseases) and _of_all(row) == standard)
     return tuple(replace(row, arms=("",)) for row in rows) if standard else rows
 
 
@@ -313,13 +315,23 @@ def _of_all(row: Published) -> bool:
     return row.among == "enrolled" and row.endpoint in ("survival", "best_response")
 
 
-def _seen(row: Published, trial: Trial) -> bool:
+def _seen(row: Published, end: float, diseases: Sequence[Disease]) -> bool:
     last = max(row.time or 0.0, number_of(row, "day"))
-    diseases = [one.disease for one in trial.arms or (trial,)]
-    return last < trial.plan.follow_up + 1 and not all(unseen(row.endpoint, one.lineage, one.name) for one in diseases)
+    return last < end + 1 and not all(unseen(row.endpoint, one.lineage, one.name) for one in diseases)
 
 
-def _read(row: Published, journey: Journey) -> Reading:
+def shown_of(journey: Journey) -> tuple[Published, ...]:
+    """Rows for the infused of a journey of one disease."""
+    return tuple(r for r in endpoints() if not _of_all(r) and _seen(r, journey.plan.follow_up, [journey.disease]))
+
+
+def resampled_patients(seed: int, count: int) -> NDArray[np.intp]:
+    """Patients drawn again, the same of both designs, shape (resamples, n)."""
+    return (uniforms(seed, "patients of both designs", np.arange(RESAMPLES), count) * count).astype(np.intp)
+
+
+def read_endpoint(row: Published, journey: Journey) -> Reading:
+    """What a row reads off all patients, and who counts for it; or why nothing."""
     scale, until = str(row.arguments.get("scale", "astct")), number_of(row, "until", np.inf)
     try:
         return read_row(row, journey, scale=scale, until=until)
@@ -336,7 +348,7 @@ def _middle(values: Sequence[float]) -> float:
     return quantile(np.array(values), 1 / 2) if not np.isnan(values).all() else np.nan
 
 
-def _difference(row: Published, pairs: Sequence[tuple[Reading, Reading]], drawn: NDArray[np.intp]) -> Difference:
+def difference_of(row: Published, pairs: Sequence[tuple[Reading, Reading]], drawn: NDArray[np.intp]) -> Difference:
     """One row by set: ``drawn`` are patients drawn again, shape (resamples, n), and each draw has the next set."""
     ratio, among = row.statistic == RATIO, row.among
     counts = [[0 if isinstance(one, str) else int(one[1].sum()) for one in pair] for pair in pairs]
@@ -370,7 +382,7 @@ def _difference(row: Published, pairs: Sequence[tuple[Reading, Reading]], drawn:
 
 
 def _curves(row: Published, pairs: Sequence[Pair], drawn: NDArray[np.intp], until: float) -> Curves:
-    """Survival of a row by day, by set and draw as in ``_difference``."""
+    """Survival of a row by day, by set and draw as in ``difference_of``."""
     days = np.linspace(0.0, until, GRID)
 
     def curve(one: tuple[tuple[Cells, ...], Flags], who: NDArray[np.intp]) -> Floats:

@@ -44,13 +44,14 @@ def jobs(visit: Visited) -> Page:
 @DOOR.page("/jobs/{key}")
 def job(visit: Visited, key: str) -> Page:
     """Show a job: how far it is, its log, its files."""
-    return Page("jobs/one.html.j2", said("Job: {name}"), _whole(visit, key), names={"name": visit.jobs.find(key).title})
+    title = visit.jobs.find(key).title
+    return Page("jobs/one.html.j2", said("Job: {name}"), whole_job(visit, key), names={"name": title})
 
 
 @DOOR.poll("/jobs/{key}/state")
 def state(visit: Visited, key: str) -> Part:
     """Show how far a job is."""
-    return Part("jobs/state.html.j2", _whole(visit, key))
+    return Part("jobs/state.html.j2", whole_job(visit, key))
 
 
 @DOOR.change("/jobs/{key}/cancel")
@@ -173,7 +174,8 @@ def _told(job: Job) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _whole(visit: Visit, key: str) -> dict[str, object]:
+def whole_job(visit: Visit, key: str) -> dict[str, object]:
+    """A job as its page shows it: how far it is, its files, its log."""
     job = visit.jobs.find(key)
     files = [{"name": name, "bytes": path.stat().st_size} for name, path in _files(job.folder).items()]
     log = [{"at": at, "text": text} for at, text in log_of(visit.workspace, key)]

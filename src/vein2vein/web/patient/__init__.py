@@ -1,0 +1,1 @@
+"""One patient: what the page shows, its form, and what the warm process computes for it."""
