@@ -1,6 +1,5 @@
 """What the tests of the web share: an app in a fresh workspace, asked in process or served to a browser."""
 
-import contextlib
 import os
 import shutil
 import socket
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 import trying_door
 import uvicorn
+from asked_app import Asked, opened
 from jinja2 import ChoiceLoader, FileSystemLoader
-from starlette.testclient import TestClient
 
 from vein2vein.web import render
 from vein2vein.web.access import Keys
@@ -24,8 +23,6 @@ from vein2vein.web.doors.declared import all_doors
 from vein2vein.web.settings import Settings
 
 HERE = Path(__file__).parent
-PORT = 8000
-ORIGIN = f"http://127.0.0.1:{PORT}"
 REQUIRED = "VEIN2VEIN_BROWSER_REQUIRED"
 
 
@@ -35,45 +32,6 @@ def templates() -> None:
     render.environment().loader = ChoiceLoader(
         [FileSystemLoader(render.TEMPLATES), FileSystemLoader(HERE / "templates")]
     )
-
-
-@dataclass
-class Asked:
-    """An app and a client that came in with its token."""
-
-    client: TestClient
-    keys: Keys
-    settings: Settings
-
-    @property
-    def parts(self) -> Any:
-        return self.client.app.app.state.parts
-
-    def change(self, address: str, data: Any = None, **more: Any) -> Any:
-        """Send a form of a page of the app."""
-        return self.client.post(
-            address, data={**(data or {}), "change_mark": self.keys.change}, follow_redirects=False, **more
-        )
-
-
-def client_of(app: Any, keys: Keys, port: int = PORT, **headers: str) -> TestClient:
-    cookie = {"cookie": f"vein2vein-{port}={keys.cookie}"}
-    base = f"http://127.0.0.1:{port}"
-    return TestClient(
-        app,
-        base_url=base,
-        headers={"origin": base, "accept": "text/html", **cookie, **headers},
-        raise_server_exceptions=False,
-    )
-
-
-@contextlib.contextmanager
-def opened(folder: Path, **settings: Any) -> Iterator[Asked]:
-    keys = Keys(password=settings.get("password", ""))
-    made = Settings(folder, **settings)
-    app = make_app(made, port=PORT, keys=keys, doors=[*all_doors(), trying_door.DOOR])
-    with client_of(app, keys) as client:
-        yield Asked(client, keys, made)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from asked_app import opened
 
-from conftest import opened
 from vein2vein.errors import InputError
 from vein2vein.files import checksum
 from vein2vein.web.jobs import table

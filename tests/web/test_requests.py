@@ -5,10 +5,9 @@ import os
 import httpx2
 import pytest
 import schemathesis
+from asked_app import ORIGIN
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core import NOT_SET
-
-from conftest import ORIGIN
 
 QUICK, MANY = 100, 1000  # requests in all
 ANSWERS = (200, 204, 303, 400, 404, 405, 409, 413, 422)

@@ -6,9 +6,9 @@ import threading
 import time
 
 import pytest
+from asked_app import ORIGIN, PORT, client_of, opened
 from starlette.routing import Route
 
-from conftest import ORIGIN, PORT, client_of, opened
 from vein2vein.web import guard, log
 from vein2vein.web.access import Keys
 from vein2vein.web.app import make_app

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
+from asked_app import opened
 
-from conftest import opened
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError

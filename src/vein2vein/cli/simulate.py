@@ -58,13 +58,29 @@ Examples:
     help="Patients who share what is known of this one.",
 )
 @options.parameters("typical", "each patient is then under one of them.")
-@click.option("--fit", "fitted", type=options.PATH, metavar="FOLDER",
-              help="Simulate new patients from a fit ('vein2vein fit'); --dose is then TIME:AMOUNT[:RATE],...")
+@click.option(
+    "--fit",
+    "fitted",
+    type=options.PATH,
+    metavar="FOLDER",
+    help="Simulate new patients from a fit ('vein2vein fit'); --dose is then TIME:AMOUNT[:RATE],...",
+)
 @click.option("--until", type=float, metavar="TIME", help="With --fit: last time (default: the last of the study).")
-@click.option("--covariate", "covariates", multiple=True, metavar="NAME=VALUE",
-              help="With --fit: of all new patients; others are drawn from the study.")
-@click.option("--draws", type=click.IntRange(0, 10_000), default=100, show_default=True, metavar="N",
-              help="With --fit: draws of the estimates for the bands; 0: none.")
+@click.option(
+    "--covariate",
+    "covariates",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --fit: of all new patients; others are drawn from the study.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(0, 10_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="With --fit: draws of the estimates for the bands; 0: none.",
+)
 @options.out_folder("Folder for report and figure (default: vein2vein-results/<patient>-<product>-seed<S>).")
 @options.init("Write an example patient to start from")
 @options.for_machines("progress, parameters, step, day, report; with --fit note, row, file, report")
@@ -100,7 +116,16 @@ def command(
         from vein2vein.cli.simulate_fit import simulate_fit
 
         simulate_fit(
-            fitted, dose, until, covariates, draws, seed, repeat, out, for_machines=for_machines, quiet=quiet,
+            fitted,
+            dose,
+            until,
+            covariates,
+            draws,
+            seed,
+            repeat,
+            out,
+            for_machines=for_machines,
+            quiet=quiet,
             force=force,
         )
         return
