@@ -105,7 +105,7 @@ def needs(what: str, *names: str) -> None:
 
 def chosen(name: str, asked: int, told: int | None) -> int:
     """What the command line says where it says so, else what a file told, else the default."""
-    return asked if told is None or _given(name) else told
+    return asked if told is None or given(name) else told
 
 
 # Files to start from
