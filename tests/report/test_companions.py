@@ -45,6 +45,9 @@ def test_a_band_is_that_of_the_infused(journey):
 
 
 def test_grades_that_one_of_so_many_reaches(journey):
+    who = np.flatnonzero(journey.infused)[:20]
+    assert who.size == 20, "so many that one of 2, 4, 10 and 20 is a whole number"
+    journey = replace(journey, infused=np.isin(np.arange(journey.count), who))
     found = reached(journey, "crs_astct", 28)
     worst = facts.daily_worst(journey, "crs_astct", 28)
     n = worst.shape[0]

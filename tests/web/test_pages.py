@@ -13,7 +13,7 @@ from vein2vein.web.page import Page
 from vein2vein.web.plain import plain
 from vein2vein.web.render import quantity, size
 
-PAGES = ["/", "/jobs", "/library", "/library/products", "/library/products/tisagenlecleucel",
+PAGES = ["/patient", "/trials", "/", "/jobs", "/library", "/library/products", "/library/products/tisagenlecleucel",
          "/library/trials/eliana?how=assumed",
          "/library/criteria/crs_astct_2019", "/library/models/reference?first=40",
          "/family", "/referral", "/trying"]  # fmt: skip

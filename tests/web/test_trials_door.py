@@ -105,6 +105,7 @@ def test_a_fault_stands_at_its_line_and_field_and_nothing_is_lost(fresh, old, ne
     assert told["text"] == wrong and told["fault"]["line"] and (field is None or told["fault"]["field"] == field), told[
         "fault"
     ]
+    assert ("which is a path" in told["fault"]["sentence"]) == ("/" in new)
     line = wrong.splitlines()[told["fault"]["line"] - 1]
     assert new.split(" = ")[0].strip("[") in line or "disease_visits" in line, line
     digest = fresh.client.get(f"{address}.json").json()["data"]["based_on"]

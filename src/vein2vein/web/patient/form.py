@@ -115,16 +115,28 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
         dragged,
         tuple(_numbers(by_path, product, disease)),
         tuple(by_path[f"scenario.{name}"] for name in RUN),
-        _rest(whole, {*WHO, *burdens}),
+        _rest(whole, {*WHO, *burdens}, product),
         whole.fault,
     )
 
 
-def _rest(whole: Group, shown: set[str]) -> Group:
+def _rest(whole: Group, shown: set[str], product: Product | None) -> Group:
     """What is not shown above; what is given and what only a referral asks for stand elsewhere."""
     left = ("scenario", "referral", "history", "last_given")
     fields = tuple(one for one in whole.fields if one.path not in shown)
-    return replace(whole, fields=fields, groups=tuple(one for one in whole.groups if one.path not in left), fault="")
+    few = {
+        "baseline": page_card().texts("more", "baseline"),
+        "antigens": (product.target_a, product.target_b) if product else (),
+    }
+    groups = tuple(_few(one, few.get(one.path)) for one in whole.groups if one.path not in left)
+    return replace(whole, fields=fields, groups=groups, fault="")
+
+
+def _few(group: Group, names: Sequence[str] | None) -> Group:
+    """Of a long table the fields that matter here, and what the file holds besides: a page stays light."""
+    if names is None:
+        return group
+    return replace(group, fields=tuple(one for one in group.fields if one.name in names or one.value or one.fault))
 
 
 def _with(choices: Sequence[str], value: str) -> tuple[str, ...]:
