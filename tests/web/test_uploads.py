@@ -71,6 +71,7 @@ def test_a_file_is_what_it_holds(content, kind):
         (b"<html></html>", "a.csv", "is an SBML file (XML); expected a table (CSV)"),
         (b"dose = 1\n", "a.csv", "is a TOML file; expected a table (CSV)"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # packed files hold the time
 )
 def test_what_is_not_taken_is_told_with_what_to_give(content, name, said):
     with pytest.raises(InputError) as found:

@@ -31,7 +31,7 @@ def run_whole(asked: Mapping[str, Any], folder: Path, progress: Progress) -> Non
     folder : Path
     progress : callable
     """
-    from vein2vein.io.nonmem import write_nonmem
+    from vein2vein.io.study.trial_data import write_nonmem
     from vein2vein.report import facts, headline
     from vein2vein.report.trial import trial_page
     from vein2vein.runs.store import TABLES, write_csv, write_trial
