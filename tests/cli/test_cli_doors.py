@@ -21,8 +21,10 @@ from vein2vein.trials.trial import load_trial, trial_template_text
 COMMANDS = sorted(commands.commands.items())
 NAMES = [name for name, _ in COMMANDS]
 OPTIONS = [(name, p) for name, c in COMMANDS for p in c.params if isinstance(p, click.Option)]
-VALUES = {click.types.IntRange: "20", click.types.FloatParamType: "5", click.types.FloatRange: "50"}
+VALUES = {click.types.FloatParamType: "5", click.types.FloatRange: "50"}
 ACTS_BESIDE_INIT = {"init", "force", "for_machines", "quiet"}
+STUDY = "ID,TIME,AMT,DV,EVID\n" + "".join(f"{i},0,1,.,1\n{i},1,.,5,0\n{i},7,.,50,0\n" for i in range(1, 5))
+FIT = ["study.csv", "--model", "stein_2019"]  # what --init of fit writes a file for
 posix = pytest.mark.skipif(os.name != "posix", reason="devices, pipes and links of POSIX")
 
 
@@ -52,6 +54,8 @@ def given(option):
         return [option.opts[-1]]
     if isinstance(option.type, click.Choice):
         return [option.opts[-1], option.type.choices[0]]
+    if isinstance(option.type, click.IntRange):
+        return [option.opts[-1], str(max(20, option.type.min or 0))]
     return [option.opts[-1], VALUES.get(type(option.type), "x")]
 
 
@@ -65,6 +69,13 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("patient.toml").write_text(example_patient_text(), encoding="utf-8")
     return tmp_path
+
+
+@pytest.fixture
+def study(here):
+    """The same with a study of four subjects."""
+    (here / "study.csv").write_text(STUDY, encoding="utf-8")
+    return here
 
 
 # ---------------------------------------------------------------- options that act or are refused
@@ -94,10 +105,10 @@ BESIDE_INIT = [(n, o) for n, o in OPTIONS if any(p.name == "init" for p in comma
 
 
 @pytest.mark.parametrize(("name", "option"), BESIDE_INIT, ids=label)
-def test_what_does_nothing_beside_init_is_refused(here, name, option):
-    if option.name == "init":
+def test_what_does_nothing_beside_init_is_refused(study, name, option):
+    if option.name == "init" or (name == "fit" and option.opts[-1] in ("--model", "--time-unit")):
         return
-    code, out, err = run(name, "--init", "new.toml", *given(option))
+    code, out, err = run(name, *(FIT if name == "fit" else []), "--init", "new.toml", *given(option))
     if option.name in ACTS_BESIDE_INIT:
         assert code == 0 and Path("new.toml").is_file() and "new.toml" in out, err
     else:
@@ -190,7 +201,7 @@ def test_commands_named_in_files_and_help_exist(here):
     ]
     texts += [run(name, "--help")[1] for name in NAMES]
     named = set(re.findall(r"\bvein2vein ([a-z]+)\b(?! comes| knows| can)", "\n".join(texts)))
-    words = {"comes", "knows", "can", "developers", "graded", "has", "is", "does", "reads", "monitor"}
+    words = {"comes", "knows", "can", "developers", "graded", "has", "is", "does", "reads", "monitor", "in"}
     assert named - words <= {*NAMES}
 
 
@@ -278,6 +289,8 @@ FOLDERS = {
         *("--parameters", "typical"),
     ],
     "models": ["models", "stein_2019"],
+    "fit": ["fit", *FIT, "--time-unit", "d"],
+    "vpc": ["vpc", "first"],
     "schema": ["schema", "policy"],
     "refer": ["refer", "patient.toml", "--no-pdf"],
     "sensitivity": [
@@ -291,15 +304,18 @@ RESULTS = {
     "explore": ["report.html", "individual.csv"], "nca": ["groups.csv"],
     "qualify": ["report.html", "qualification.json"], "compare": ["report.html", "comparison.json"],
     "models": ["stein_2019.md"], "schema": ["policy.json"],
+    "fit": ["report.html", "table.csv", "manifest.json"], "vpc": ["vpc.html", "vpc.csv"],
     "refer": ["referral.html", "referral.fhir.json"], "sensitivity": ["sensitivity.json", "effects.csv"],
 }  # fmt: skip
 FILES = {"predict": ["predict", "trial.toml", "--patients", "10", "--parameters", "typical", "--jobs", "1", "--out"],
          "explain": ["explain", "patient.toml", "--product", "tisagenlecleucel", "--no-simulation", "--out"],
+         "fit --init": ["fit", *FIT, "--init"],
          **{f"{name} --init": [name, "--init"] for name in ("trial", "simulate", "monitor", "respond")}}  # fmt: skip
 
 
 @pytest.fixture
-def ready(here):
+def ready(study):
+    here = study
     run("monitor", "--init", "record.csv")
     run("respond", "--init", "visits.csv")
     text = trial_template_text().replace("follow_up = 365", "follow_up = 35").replace("28, 90, 180, 270, 365", "28")

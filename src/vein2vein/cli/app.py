@@ -53,6 +53,7 @@ INSTALL = "the app needs its server, which is not installed; pip install vein2ve
     "--jobs", type=click.IntRange(1), metavar="N", help="Long computations side by side (default: cores less one)."
 )
 @options.for_machines("address")
+@options.quiet("Only the address.")
 def command(
     workspace: Path | None,
     port: int,
@@ -63,6 +64,7 @@ def command(
     password_file: Path | None,
     jobs: int | None,
     for_machines: bool,
+    quiet: bool,
 ) -> None:
     """Open vein2vein in the browser, on this machine, offline.
 
@@ -90,6 +92,9 @@ def command(
     def say(address: str) -> None:
         if for_machines:
             console.emit("address", address=address, workspace=settings.workspace)
+            return
+        if quiet:
+            click.echo(address)
             return
         click.echo(f"vein2vein is open at {address}")
         click.echo(f"Workspace: {settings.workspace}. Ctrl-C ends it.")

@@ -34,7 +34,7 @@ Examples:
 
 
 @click.command("fit", cls=options.Command, epilog=EXAMPLES)
-@click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="FIT.TOML|STUDY.CSV|FOLDERS")
+@click.argument("files", nargs=-1, type=options.PATH, metavar="FIT.TOML|STUDY.CSV|FOLDERS")
 @click.option("--model", metavar="NAME|FILE", help="Model to fit to STUDY.CSV: a bundled one, or your own Python file.")
 @click.option("--time-unit", metavar="UNIT", help="Unit of the times of STUDY.CSV, such as d or h.")
 @click.option("--method", type=click.Choice(METHODS), help="Estimator (default: that of the file, else saem).")
@@ -91,14 +91,18 @@ def command(
     """Fit a population model to a study: estimates, diagnostics, a report.
 
     FIT.TOML says what is fitted to what (--init writes one); or give STUDY.CSV and --model, and starts are made from
-    the
-    model's own numbers. Exit code 0: converged; 3: not converged, the results so far are in the folder; 130:
-    interrupted,
-    --resume goes on.
+    the model's own numbers. Exit code 0: converged; 3: not converged, the results so far are in the folder; 130:
+    interrupted, --resume goes on.
     """
+    if init is not None:
+        options.only("--init", "init", "files", "model", "time_unit", "force", "for_machines", "quiet")
     if compare:
         options.only("--compare", "files", "compare", "for_machines", "quiet")
         return _compare(files, for_machines, quiet)
+    if not files:
+        raise InputError(
+            "fit what? Give a FIT.TOML, or a STUDY.CSV and --model; 'vein2vein check' says whether a study can be fitted."
+        )
     if len(files) > 1:
         raise click.UsageError(
             "found several files, expected one: a FIT.TOML or a STUDY.CSV; --compare takes folders of fits."

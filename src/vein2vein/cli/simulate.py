@@ -112,6 +112,13 @@ def command(
     patient saves it, may say what is given; what is asked for here goes before it. Shows what happened at each step and
     the days around the infusion, and writes a figure and a report.
     """
+    if init is not None:
+        from vein2vein.therapy import patient as patients
+
+        then = f"simulate {init} --product tisagenlecleucel --seed 3"
+        text = patients.example_patient_text()
+        options.start_file(init, text, then, force=force, for_machines=for_machines, quiet=quiet)
+        return
     if fitted is not None:
         from vein2vein.cli.simulate_fit import simulate_fit
 
@@ -130,13 +137,6 @@ def command(
         )
         return
     options.needs("--fit", "until", "covariates", "draws")
-    if init is not None:
-        from vein2vein.therapy import patient as patients
-
-        then = f"simulate {init} --product tisagenlecleucel --seed 3"
-        text = patients.example_patient_text()
-        options.start_file(init, text, then, force=force, for_machines=for_machines, quiet=quiet)
-        return
     if patient is None:
         raise InputError("which patient? Give a patient file; --init FILE writes an example to start from.")
     from vein2vein.cards import read_card

@@ -45,9 +45,8 @@ def command(
 ) -> None:
     """Draw the visual predictive check of a fit.
 
-    FOLDER is that of a fit ('vein2vein fit'). Percentiles of what was observed stand over those of the same study
-    drawn anew
-    from the fit, corrected by the typical prediction; the share of rows below the limit and who is still followed
+    FOLDER is that of a fit ('vein2vein fit'). Percentiles of what was observed stand over those of the same study drawn
+    anew from the fit, corrected by the typical prediction; the share of rows below the limit and who is still followed
     stand below.
     """
     from vein2vein.inference.diagnostics.vpc import vpc, vpc_rows
@@ -56,6 +55,8 @@ def command(
     from vein2vein.report.figures_vpc import vpc_headline
     from vein2vein.report.fit_page import vpc_page
 
+    if out is not None:
+        console.new_folder(out, (PAGE, TABLE), force=force)
     fit = read_fit(folder)
     place = out or folder
     console.new_folder(place, (PAGE, TABLE), force=force)
