@@ -101,7 +101,7 @@ def command(
         return _compare(files, for_machines, quiet)
     if not files:
         raise InputError(
-            "fit what? Give a FIT.TOML, or a STUDY.CSV and --model; 'vein2vein check' says whether a study can be fitted."
+            "fit what? Give a FIT.TOML, or a STUDY.CSV and --model; 'vein2vein check' says whether it is fit."
         )
     if len(files) > 1:
         raise click.UsageError(
