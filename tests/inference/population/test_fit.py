@@ -264,9 +264,10 @@ def test_trends_are_seen_and_noise_is_not():
         noise[i] = 0.8 * noise[i - 1] + 0.1 * rng.standard_normal(3)
     noise[:, 1] += np.linspace(0, 3, 150)
     names, errors = ("a", "b", "c"), {"a": 0.2, "b": 0.2, "c": 0.2}
-    assert convergence.drifting(noise, names, errors) == ["b"]
-    assert convergence.drifting(noise, names, {"a": 0.2, "b": 9.0, "c": 0.2}) == []
-    assert convergence.drifting(noise[:3], names, errors) == []
+    assert convergence.drifting(noise, noise[-1], names, errors) == ["b"]
+    assert convergence.drifting(noise, noise.mean(axis=0), names, errors) == []  # it came back: no trend
+    assert convergence.drifting(noise, noise[-1], names, {"a": 0.2, "b": 9.0, "c": 0.2}) == []
+    assert convergence.drifting(noise[:3], noise[-1], names, errors) == []
     assert convergence.unsettled(np.linspace([0, 0, 0], [0.1, 0.5, 0.1], 100), names, errors) == ["b"]
 
 
