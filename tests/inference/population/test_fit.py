@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -231,15 +233,22 @@ def test_predictions_and_residuals(make):
         found.predict(individual="median")
 
 
-def test_draws_need_arviz_or_are_taken_as_arrays(make):
+def test_draws_need_arviz_or_are_taken_as_arrays(make, monkeypatch):
     found = fit(small(make))
     assert found.phi.shape[0] >= 100 and found.phi.shape[1:] == (8, 3)
     assert found.phi.mean(axis=0)[:, 1] == pytest.approx(found.beta[1] + found.eta_mean[:, 1])
-    try:
-        import arviz  # noqa: F401
-    except ImportError:
-        with pytest.raises(InputError, match="pip install arviz"):
-            found.draws()
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(InputError, match="pip install arviz"):
+        found.draws()
+    for version, place in (("0.23.4", 0), ("1.3.0", 1)):  # the two generations take them differently
+        taken = []
+        library = SimpleNamespace(__version__=version, from_dict=lambda *given, **named: taken.append((given, named)))
+        monkeypatch.setitem(sys.modules, "arviz", library)
+        found.draws()
+        given, named = taken[0]
+        values = given[0]["posterior"] if place else named["posterior"]
+        assert values["CL"][0] == pytest.approx(np.exp(found.phi[..., 1])) and len(given) == place
+        assert named["coords"] == {"subject": [f"s{i}" for i in range(8)]} and named["dims"]["CL"] == ["subject"]
 
 
 def test_a_spread_that_is_none_comes_out_at_zero_and_is_said(make):
