@@ -1,5 +1,6 @@
 """A fit as its user meets it: progress, checkpoints to the same bits, seeds, the verdict in words, the table."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -164,8 +165,9 @@ def test_seeds_are_held_against_each_other(make):
     assert seeds.name_of(own) == "" and seeds.name_of(replace(own, model_name="x/own.py")) == str(
         Path("x/own.py").resolve()
     )
-    traces, notes = seeds.others(populate(own), jobs=2)
-    assert len(traces) == 2 and "another process cannot find this model" in notes[0]
+    others = seeds.Others(populate(own), jobs=2)
+    assert len(others.traces(lambda done: None)) == 2 and "another process cannot find this model" in others.notes[0]
+    others.stop()
 
 
 @pytest.mark.slow
@@ -173,6 +175,21 @@ def test_seeds_in_other_processes_give_the_same(make):
     problem = small(make, settings=replace(make.short, seeds=3))
     one, two = fit(problem), fit(problem, jobs=2)
     assert all(np.array_equal(a, b) for a, b in zip(one.other_traces, two.other_traces, strict=True))
+    same(one, two)
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_the_other_processes(make):
+    problem = small(make, settings=replace(make.short, seeds=3, exploring=5000))
+    before = set(multiprocessing.active_children())
+
+    def interrupt(step):
+        if step.iteration == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(problem, jobs=3, progress=interrupt)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_the_table_of_estimates(make):
@@ -241,11 +258,9 @@ def test_draws_need_arviz_or_are_taken_as_arrays(make, monkeypatch):
     with pytest.raises(InputError, match="pip install arviz"):
         found.draws()
     for version, place in (("0.23.4", 0), ("1.3.0", 1)):  # the two generations take them differently
-        taken = []
-        library = SimpleNamespace(__version__=version, from_dict=lambda *given, **named: taken.append((given, named)))
+        library = SimpleNamespace(__version__=version, from_dict=lambda *given, **named: (given, named))
         monkeypatch.setitem(sys.modules, "arviz", library)
-        found.draws()
-        given, named = taken[0]
+        given, named = found.draws()
         values = given[0]["posterior"] if place else named["posterior"]
         assert values["CL"][0] == pytest.approx(np.exp(found.phi[..., 1])) and len(given) == place
         assert named["coords"] == {"subject": [f"s{i}" for i in range(8)]} and named["dims"]["CL"] == ["subject"]
