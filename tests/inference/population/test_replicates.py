@@ -91,10 +91,10 @@ def test_a_hundred_studies_of_a_made_up_drug(scripts, method):
     rows, truth = script.run("oral", method, 100, 1), script.oral_truth()
     for name in ("ka", "CL", "V"):
         relative = np.log([r[name] / truth[name] for r in rows])
-        own = 0.02 if method == "focei" else 0.0  # what the approximation itself is off by at an error of 20 %
+        own = 0.05 if method == "focei" else 0.0  # what the approximation itself is off by: 4 % of CL, at 20 % error
         assert abs(relative.mean()) < max(own, 2.5 * relative.std(ddof=1) / 10), name
     held = [np.mean([r[f"{n}:low"] <= v <= r[f"{n}:high"] for r in rows]) for n, v in truth.items()]
-    assert all(h >= 0.86 for h in held) and 0.90 <= np.mean(held) <= 0.98
+    assert min(held) >= (0.80 if method == "focei" else 0.88) and 0.90 <= np.mean(held) <= 0.98
 
 
 @pytest.mark.slow
