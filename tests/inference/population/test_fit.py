@@ -1,9 +1,12 @@
 """A fit as its user meets it: progress, checkpoints to the same bits, seeds, the verdict in words, the table."""
 
+import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,8 +165,9 @@ def test_seeds_are_held_against_each_other(make):
     assert seeds.name_of(own) == "" and seeds.name_of(replace(own, model_name="x/own.py")) == str(
         Path("x/own.py").resolve()
     )
-    traces, notes = seeds.others(populate(own), jobs=2)
-    assert len(traces) == 2 and "another process cannot find this model" in notes[0]
+    others = seeds.Others(populate(own), jobs=2)
+    assert len(others.traces(lambda done: None)) == 2 and "another process cannot find this model" in others.notes[0]
+    others.stop()
 
 
 @pytest.mark.slow
@@ -171,6 +175,21 @@ def test_seeds_in_other_processes_give_the_same(make):
     problem = small(make, settings=replace(make.short, seeds=3))
     one, two = fit(problem), fit(problem, jobs=2)
     assert all(np.array_equal(a, b) for a, b in zip(one.other_traces, two.other_traces, strict=True))
+    same(one, two)
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_the_other_processes(make):
+    problem = small(make, settings=replace(make.short, seeds=3, exploring=5000))
+    before = set(multiprocessing.active_children())
+
+    def interrupt(step):
+        if step.iteration == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(problem, jobs=3, progress=interrupt)
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_the_table_of_estimates(make):
@@ -231,15 +250,20 @@ def test_predictions_and_residuals(make):
         found.predict(individual="median")
 
 
-def test_draws_need_arviz_or_are_taken_as_arrays(make):
+def test_draws_need_arviz_or_are_taken_as_arrays(make, monkeypatch):
     found = fit(small(make))
     assert found.phi.shape[0] >= 100 and found.phi.shape[1:] == (8, 3)
     assert found.phi.mean(axis=0)[:, 1] == pytest.approx(found.beta[1] + found.eta_mean[:, 1])
-    try:
-        import arviz_base  # noqa: F401
-    except ImportError:
-        with pytest.raises(InputError, match="pip install arviz"):
-            found.draws()
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(InputError, match="pip install arviz"):
+        found.draws()
+    for version, place in (("0.23.4", 0), ("1.3.0", 1)):  # the two generations take them differently
+        library = SimpleNamespace(__version__=version, from_dict=lambda *given, **named: (given, named))
+        monkeypatch.setitem(sys.modules, "arviz", library)
+        given, named = found.draws()
+        values = given[0]["posterior"] if place else named["posterior"]
+        assert values["CL"][0] == pytest.approx(np.exp(found.phi[..., 1])) and len(given) == place
+        assert named["coords"] == {"subject": [f"s{i}" for i in range(8)]} and named["dims"]["CL"] == ["subject"]
 
 
 def test_a_spread_that_is_none_comes_out_at_zero_and_is_said(make):
@@ -264,9 +288,10 @@ def test_trends_are_seen_and_noise_is_not():
         noise[i] = 0.8 * noise[i - 1] + 0.1 * rng.standard_normal(3)
     noise[:, 1] += np.linspace(0, 3, 150)
     names, errors = ("a", "b", "c"), {"a": 0.2, "b": 0.2, "c": 0.2}
-    assert convergence.drifting(noise, names, errors) == ["b"]
-    assert convergence.drifting(noise, names, {"a": 0.2, "b": 9.0, "c": 0.2}) == []
-    assert convergence.drifting(noise[:3], names, errors) == []
+    assert convergence.drifting(noise, noise[-1], names, errors) == ["b"]
+    assert convergence.drifting(noise, noise.mean(axis=0), names, errors) == []  # it came back: no trend
+    assert convergence.drifting(noise, noise[-1], names, {"a": 0.2, "b": 9.0, "c": 0.2}) == []
+    assert convergence.drifting(noise[:3], noise[-1], names, errors) == []
     assert convergence.unsettled(np.linspace([0, 0, 0], [0.1, 0.5, 0.1], 100), names, errors) == ["b"]
 
 

@@ -276,3 +276,27 @@ def test_a_covariate_in_time_goes_through_the_folder(make, tmp_path):
     again = read_fit(write_fit(found, tmp_path / "out"))
     assert np.array_equal(again.predict().population, found.predict().population)
     assert again.problem.study.covariates["SEX"].categories == ("f", "m")
+
+
+def test_the_file_of_the_docs_is_one(tmp_path):
+    """The example of docs/population-fits.md is read as it stands there."""
+    import re
+    from pathlib import Path
+
+    page = Path(__file__).resolve().parents[3] / "docs" / "population-fits.md"
+    if not page.is_file():
+        pytest.skip("the docs are not part of an installed package")
+    (text,) = re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    rows = ["ID,TIME,AMT,DV,EVID,DVID,OCC,TUMOR,SITE"]
+    for i in range(4):
+        rows.append(f"{i + 1},0,1e8,.,1,1,1,{10 + i},{'ab'[i % 2]}")
+        rows += [f"{i + 1},{t},.,{40 + 100 * t},0,1,{1 + (t > 20)},{10 + i},{'ab'[i % 2]}" for t in (1, 7, 14, 28, 90)]
+    (tmp_path / "study.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "fit.toml").write_text(text, encoding="utf-8")
+    problem = read_fit_file(tmp_path / "fit.toml")
+    assert problem.settings.seeds == 3 and problem.parameters["Ftoci"].fixed and problem.omega.occasion is not None
+    from vein2vein.inference.population.population import populate
+
+    found = populate(problem)
+    assert found.layout.occasions == 2 and "Cmax_site[b]" in [c.name for c in found.coefficients]
+    assert problem.study.endpoints[0].unit == "copies/ug" and found.layout.outputs == ("transgene",)

@@ -27,6 +27,8 @@ Ints = NDArray[np.int64]
 
 MOST_ROWS = 4096
 """Courses solved in one call: more need no less time each, and memory."""
+WORTH_THREADS = 400
+"""Courses in a call below which one thread is as quick as several."""
 
 
 def by_equations(
@@ -58,7 +60,8 @@ def by_equations(
         if copies not in made:
             made[copies] = prepare(
                 model, days * copies, [_repeated(d, copies) for d in doses], outputs=outputs,
-                begin=np.tile(begins, copies), rtol=problem.settings.rtol, threads=threads,
+                begin=np.tile(begins, copies), rtol=problem.settings.rtol,
+                threads=1 if threads is None and copies * layout.courses < WORTH_THREADS else threads,
                 levels={name: np.tile(one, copies) for name, one in levels.items()} or None,
             )  # fmt: skip
         return made[copies]

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 SIGNIFICANT = 4.0  # t value of a trend that is no chance, of some dozens that are looked at
 DRIFT = 1.0  # SE that it must lead over to matter
+ONWARD = 0.8  # share of the way from the middle of a trend to its end that the last estimate has gone, if it is one
 SHORTEST = 50  # iterations of exploring below which no trend can be seen
 SETTLED = 0.5  # SE by which an average may still move in the second half of averaging
 AGREEMENT = 0.2  # SE between the averages of seeds
@@ -42,10 +43,11 @@ class Remarks:
         return (f"not converged: {self.failures[0]}", *self.failures[1:], *self.warnings)
 
 
-def drifting(trace: Floats, names: Sequence[str], errors: Mapping[str, float]) -> list[str]:
+def drifting(trace: Floats, end: Floats, names: Sequence[str], errors: Mapping[str, float]) -> list[str]:
     """Numbers whose trace (iterations, k) still leads somewhere.
 
-    A straight line through the trace, its error widened by how much neighbors are alike (lag-1 autocorrelation).
+    A straight line through the trace, its error widened by how much neighbors are alike (lag-1 autocorrelation); and
+    what was found in the end (k,) lies where the line ends, or beyond it. A wandering without aim comes back instead.
     """
     n = len(trace)
     if n < 2 * len(("slope", "level")):
@@ -57,10 +59,9 @@ def drifting(trace: Floats, names: Sequence[str], errors: Mapping[str, float]) -
     alike = np.clip((rest[1:] * rest[:-1]).sum(axis=0) / square, 0.0, 0.99)
     error = np.sqrt(square / (n - 2) / (at @ at) * (1 + alike) / (1 - alike))
     lead = np.abs(slope) * (n - 1)
-    found = lead > DRIFT * _scales(trace[-1], names, errors)
-    return [
-        name for name, led, t in zip(names, found, np.abs(slope) / np.maximum(error, 1e-300)) if led and t > SIGNIFICANT
-    ]
+    further = np.sign(slope) * (end - trace.mean(axis=0)) >= ONWARD * 0.5 * lead
+    found = (lead > DRIFT * _scales(trace[-1], names, errors)) & (np.abs(slope) > SIGNIFICANT * error) & further
+    return [name for name, led in zip(names, found) if led]
 
 
 def unsettled(trace: Floats, names: Sequence[str], errors: Mapping[str, float]) -> list[str]:
@@ -106,7 +107,7 @@ def of_saem(
             f"{exploring} iterations of exploring are too few to see whether anything still moves; give {SHORTEST} or "
             "more (settings: exploring)."
         )
-    moving = drifting(trace[exploring // 2 : exploring], names, errors)
+    moving = drifting(trace[exploring // 2 : exploring], trace[-1], names, errors)
     if moving:
         remarks.failures.append(
             f"{', '.join(moving)} still moved in one direction when exploring ended; give more iterations "

@@ -17,6 +17,8 @@ from vein2vein.units import days_of
 
 Floats = NDArray[np.float64]
 
+MOST_SPREAD = 1000
+"""Percent; a coefficient of variation beyond it says no more than that."""
 QUANTILE = 1.959963984540054
 """Of the standard normal distribution, for 95 % intervals."""
 
@@ -109,7 +111,10 @@ def _sd(
 
 def _spread(law: str, variance: float) -> str:
     """What an SD of the logarithm means: the coefficient of variation of the parameter."""
-    return f"CV {100 * np.sqrt(np.expm1(variance)):.0f} %" if law == "lognormal" else ""
+    if law != "lognormal":
+        return ""
+    share = 100 * float(np.sqrt(np.expm1(variance)))
+    return f"CV {share:.0f} %" if share < MOST_SPREAD else f"CV above {MOST_SPREAD} %"
 
 
 def _correlation(

@@ -73,13 +73,11 @@ class _Found:
     rng: np.random.Generator
     trace: Floats
     names: tuple[str, ...]
-    others: tuple[Floats, ...] = ()
     acceptance: Mapping[str, float] = field(default_factory=dict[str, float])
     objective: float = np.nan
     covariance: Floats | None = None
     lost: tuple[str, ...] = ()
     minimum: focei.Minimum | None = None
-    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -127,10 +125,16 @@ def fit(
     jobs = whole("jobs", jobs, low=1, high=1000)
     began = time.process_time()
     keeper = None if keep is None else kept.Keeper(Path(keep), kept.digest(problem))
-    population = populate(problem)
+    population = populate(problem, threads=1 if seeds.side_by_side(problem, jobs) else None)
     tell = progress or _tell_nobody
-    estimated = _saem(population, keeper, tell, jobs) if problem.method == "saem" else _outer(population, keeper, tell)
-    found = _judged(population, estimated, tell, began)
+    if problem.method != "saem":
+        found = _judged(population, _outer(population, keeper, tell), tell, began)
+    else:
+        others = seeds.Others(population, jobs)
+        try:
+            found = _judged(population, _saem(population, keeper, tell), tell, began, others)
+        finally:
+            others.stop()
     if keeper is not None:
         keeper.done()
     return found
@@ -164,7 +168,7 @@ def _interruptible() -> Generator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress, jobs: int) -> _Found:
+def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress) -> _Found:
     stood = None if keeper is None else keeper.found()
     if stood is not None and stood[0] == "saem":
         state = kept.unpacked(stood[1], stood[2])
@@ -184,16 +188,7 @@ def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress, jo
                 raise KeyboardInterrupt
     estimates = state.estimates
     point = Point(estimates.beta, estimates.omega, estimates.gamma, estimates.sigma)
-
-    def seeds_done(count: int) -> None:
-        all_ = population.problem.settings.seeds
-        tell(Step(count / (all_ - 1), f"seed {count + 1} of {all_} done", "other seeds", count + 1, all_))
-
-    others, notes = seeds.others(population, jobs, seeds_done)
-    return _Found(
-        point, state.chains, state.rng, np.array(state.trace), names, tuple(others), dict(state.chains.accepted),
-        notes=notes,
-    )  # fmt: skip
+    return _Found(point, state.chains, state.rng, np.array(state.trace), names, dict(state.chains.accepted))
 
 
 def _outer(population: Population, keeper: kept.Keeper | None, tell: Progress) -> _Found:
@@ -264,7 +259,9 @@ def target_of(population: Population, point: Point) -> Target:
 # What was found
 
 
-def _judged(population: Population, found: _Found, tell: Progress, began: float) -> Fit:
+def _judged(
+    population: Population, found: _Found, tell: Progress, began: float, others: seeds.Others | None = None
+) -> Fit:  # fmt: skip
     problem, point = population.problem, found.point
     settings = problem.settings
     target, theta = target_of(population, point), theta_of(population, point)
@@ -286,7 +283,7 @@ def _judged(population: Population, found: _Found, tell: Progress, began: float)
     covariance, lost = found.covariance, found.lost
     if wanted:
         covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
-    notes = found.notes
+    notes = () if others is None else others.notes
     if wanted and lost and convergence.tied_effects(population, point):
         other, without = focei.curvature_at(population, point, about.mean, theta)
         if other is not None and len(without) < len(lost):
@@ -301,7 +298,8 @@ def _judged(population: Population, found: _Found, tell: Progress, began: float)
         sampled = importance.likelihood_of(population, target, about, found.rng, settings.importance)
         minus_two, error, pareto, by = sampled.minus_two, sampled.error, sampled.pareto_k, "importance sampling"
         convergence.of_likelihood(remarks, population.layout.subjects, pareto, error)
-    well = _method_remarks(population, found, theta, covariance, shrinkage, remarks)
+    traces = () if others is None else tuple(others.traces(lambda done: tell(_seed_done(problem, done))))
+    well = _method_remarks(population, found, traces, theta, covariance, shrinkage, remarks)
     convergence.of_population(remarks, population, point, theta, covariance, lost, shrinkage)
     free = len(theta_of(population))
     return Fit(
@@ -310,7 +308,7 @@ def _judged(population: Population, found: _Found, tell: Progress, began: float)
         point.beta, point.omega, point.gamma if len(point.gamma) else None, point.sigma, theta.names, covariance,
         minus_two, error, by, minus_two - population.rows.constants, minus_two + 2 * free,
         minus_two + float(np.log(population.subjects)) * free, pareto, np.concatenate(draws), about.mean, about.sd,
-        modes, found.trace, found.names, found.others, settings.exploring if problem.method == "saem" else 0,
+        modes, found.trace, found.names, traces, settings.exploring if problem.method == "saem" else 0,
         dict(found.acceptance), time.process_time() - began, population.counted.evaluations,
         {"version": __version__, "study": problem.study.file, "study sha256": problem.study.digest,
          "problem sha256": kept.digest(problem), "model": problem.model_name or problem.model.name},
@@ -321,6 +319,13 @@ _LINEARIZED = (
     "standard errors by the curvature of FOCEI's objective, since the sampled information is singular; correlations at "
     "their bound are held there"
 )
+
+
+def _seed_done(problem: FitProblem, done: int) -> Step:
+    every = problem.settings.seeds
+    return Step(done / (every - 1), f"seed {done + 1} of {every} done", "other seeds", done + 1, every)
+
+
 _BY = {"focei": "FOCEI", "laplace": "Laplace"}
 
 
@@ -332,7 +337,8 @@ def _modes(population: Population, point: Point, near: Floats) -> Floats:
 
 
 def _method_remarks(
-    population: Population, found: _Found, theta: Theta, covariance: Floats | None, shrinkage: Floats, remarks: Remarks
+    population: Population, found: _Found, others: tuple[Floats, ...], theta: Theta, covariance: Floats | None,
+    shrinkage: Floats, remarks: Remarks,
 ) -> str:  # fmt: skip
     """What the estimator says of its own end; returns the words of a good one."""
     settings = population.problem.settings
@@ -347,7 +353,7 @@ def _method_remarks(
     errors = _errors_of_trace(population, found.point, theta, covariance)
     names = population.random_names
     shrunken = [f"omega_{n}" for n, s in zip(names, shrinkage) if s > convergence.MUCH_SHRINKAGE]
-    ends = np.array([found.trace[-1], *(one[-1] for one in found.others)])
+    ends = np.array([found.trace[-1], *(one[-1] for one in others)])
     convergence.of_saem(remarks, population, found.trace, found.names, errors, found.acceptance, ends, shrunken)
     agree = (f"{len(ends)} seeds agree within {convergence.AGREEMENT} SE" if len(ends) > 1
              else "of one seed (settings: seeds = 3 holds three against each other)")  # fmt: skip

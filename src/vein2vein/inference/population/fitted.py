@@ -220,6 +220,7 @@ class Fit:
         psi = self.population.psi(self.phi)
         values = {name: psi[None, ..., k] for k, name in enumerate(names)}
         labels = list(self.population.layout.subjects)
-        return arviz.from_dict(
-            {"posterior": values}, coords={"subject": labels}, dims={name: ["subject"] for name in names}
-        )
+        own = {"coords": {"subject": labels}, "dims": {name: ["subject"] for name in names}}
+        if int(str(arviz.__version__).split(".")[0]) < 1:
+            return arviz.from_dict(posterior=values, **own)
+        return arviz.from_dict({"posterior": values}, **own)

@@ -314,8 +314,9 @@ def _check_start(population: Population) -> None:
     nothing = np.flatnonzero(population.rows.log & measured & (f <= 0))
     if len(nothing):
         raise InputError(
-            f"the model predicts 0 for {len(nothing)} measured rows (before the first dose, or at its time), which has "
-            "no logarithm; leave them out, flag them as below the limit, or use the natural scale.",
+            f"the model predicts 0 for {len(nothing)} measured rows (before the first dose, at its time, or before a "
+            "lag is over), which has no logarithm; leave them out, flag them as below the limit, or use the natural "
+            "scale.",
             file=problem.study.file, line=int(line[nothing[0]]),
         )  # fmt: skip
     for j, one in enumerate(population.coefficients):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.errors import InputError
 from vein2vein.inference.population import saem
 from vein2vein.inference.population.population import Population, populate
 from vein2vein.inference.population.problem import FitProblem
@@ -61,36 +64,68 @@ def name_of(problem: FitProblem) -> str:
     return problem.model.name if known else ""
 
 
-def others(
-    population: Population, jobs: int, told: Callable[[int], None] | None = None
-) -> tuple[list[Floats], tuple[str, ...]]:
-    """Traces of the problem's other seeds, and notes on how they were made.
+def side_by_side(problem: FitProblem, jobs: int) -> bool:
+    """Whether other seeds run in processes of their own."""
+    return jobs > 1 and problem.settings.seeds > 1 and bool(name_of(problem))
 
-    Parameters
+
+class Others:
+    """The other seeds of a problem: under way in other processes from the beginning, or run when they are asked for.
+
+    Attributes
     ----------
-    population : Population
-    jobs : int
-        Processes.
-    told : callable (seeds done), optional
+    count : int
+    notes : tuple of str
     """
-    problem = population.problem
-    count = problem.settings.seeds - 1
-    if count < 1:
-        return [], ()
-    name = name_of(problem)
-    if jobs > 1 and name:
-        values = {key: value for key, value in vars(problem).items() if key != "model"}
-        task = Sent(pickle.dumps(values), name)
-        found: dict[int, Floats] = {}
-        for span, trace in scheduler.compute_in(min(jobs, count), task, [(i + 1, i + 2) for i in range(count)]):
-            found[span[0]] = trace
-            if told is not None:
-                told(len(found))
-        return [found[i + 1] for i in range(count)], ()
-    notes = () if name or jobs == 1 else ("seeds ran one after the other: another process cannot find this model",)
-    traces: list[Floats] = []
-    for i in range(count):
-        traces.append(one(population, problem.seed + i + 1))
-        if told is not None:
-            told(len(traces))
-    return traces, notes
+
+    def __init__(self, population: Population, jobs: int) -> None:
+        self._population, problem = population, population.problem
+        self.count = problem.settings.seeds - 1
+        self._found: dict[int, Floats] = {}
+        self._failed: InputError | None = None
+        self._thread: threading.Thread | None = None
+        self._before = set(multiprocessing.active_children())
+        lost = jobs > 1 and self.count > 0 and not name_of(problem)
+        self.notes = ("seeds ran one after the other: another process cannot find this model",) if lost else ()
+        if side_by_side(problem, jobs):
+            values = {key: value for key, value in vars(problem).items() if key != "model"}
+            task = Sent(pickle.dumps(values), name_of(problem))
+            self._thread = threading.Thread(target=self._run, args=(task, jobs - 1), daemon=True)
+            self._thread.start()
+
+    def _run(self, task: Sent, processes: int) -> None:
+        spans = [(i + 1, i + 2) for i in range(self.count)]
+        try:
+            for span, trace in scheduler.compute_in(processes, task, spans):
+                self._found[span[0]] = trace
+        except InputError as error:
+            self._failed = error
+
+    def traces(self, told: Callable[[int], None]) -> list[Floats]:
+        """The trace of each, once all are done; ``told`` is told how many are.
+
+        Raises
+        ------
+        InputError
+            A process was ended from outside.
+        """
+        if self._thread is None:
+            for i in range(self.count):
+                self._found[i + 1] = one(self._population, self._population.problem.seed + i + 1)
+                told(i + 1)
+        done = 0
+        while self._thread is not None and done < self.count and self._failed is None:
+            self._thread.join(0.1)
+            while done < len(self._found):
+                done += 1
+                told(done)
+        if self._failed is not None:
+            raise self._failed
+        return [self._found[i + 1] for i in range(self.count)]
+
+    def stop(self) -> None:
+        """End the processes: nobody waits for them any more."""
+        if self._thread is not None and self._thread.is_alive():
+            for child in set(multiprocessing.active_children()) - self._before:
+                child.terminate()
+            self._thread.join()
