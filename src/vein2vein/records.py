@@ -223,12 +223,20 @@ def _doses_joined(
 
 
 def _common(where: str, values: Sequence[object]) -> object:
-    """What is one for all patients: where texts differ, all of them."""
+    """What is one for all patients: where texts differ, all of them; so with lists of names by a key."""
     first = values[0]
     if all(_same(first, value) for value in values[1:]):
         return first
     if all(isinstance(value, str) for value in values):
         return " and ".join(sorted({str(value) for value in values if value}))
+    if all(isinstance(value, Mapping) for value in values):
+        maps = [cast("Mapping[str, object]", value) for value in values]
+        listed = [value for one in maps for value in one.values()]
+        if all(set(one) == set(maps[0]) for one in maps) and all(isinstance(value, tuple) for value in listed):
+            return {
+                key: tuple(dict.fromkeys(name for one in maps for name in cast("tuple[object, ...]", one[key])))
+                for key in maps[0]
+            }
     raise ValueError(f"{where} differs between records that are to be joined")
 
 

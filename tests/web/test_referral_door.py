@@ -107,7 +107,7 @@ def test_every_fact_is_asked_once_and_a_new_one_by_itself(disease, monkeypatch):
     assert len(paths) == len(set(paths))
     every = {one.path for one in fields_in(form_of(record(), {}))}
     assert set(paths) <= every
-    assert {one for one in every - set(paths) if not one.startswith(("baseline.", "antigens.", "explain."))} == set()
+    assert {one for one in every - set(paths) if not one.startswith(intake.ELSEWHERE)} == set()
     with monkeypatch.context() as patch:
         patch.setattr(intake, "PERFORMANCE", ())  # a fact that is asked nowhere stands on the last page
         held = intake.steps_of(parse_card('disease = "lbcl"\nage = 61\n[baseline]\ncreatinine = 1\n', "p"))

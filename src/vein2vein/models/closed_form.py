@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.records import described
+
 if TYPE_CHECKING:
     from vein2vein.models.model import Names
 
@@ -23,6 +25,7 @@ Terms: TypeAlias = Sequence[tuple[Quantity, Quantity]]
 """(size, rate) of each exponential: size * exp(-rate * time)."""
 
 
+@described
 @dataclass(frozen=True)
 class Exponentials:
     """Linear kinetics, at rest at 0 without doses.
@@ -39,6 +42,7 @@ class Exponentials:
     terms: Callable[[str, Names], Mapping[str, Terms]]
 
 
+@described
 @dataclass(frozen=True)
 class SinceDose:
     """A course that one dose starts, whatever its size.

@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, cast
-
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Table
-from tomlkit.toml_document import TOMLDocument
+from typing import TYPE_CHECKING, Any, cast
 
 from vein2vein.cards import parse_card
 from vein2vein.declared import Record
 from vein2vein.errors import InputError
 from vein2vein.web.fields import FLAG, LIST, NUMBER, TABLE, VALUE, WHOLE, FormField, fields_in, form_of
+
+if TYPE_CHECKING:  # the library is loaded with the first form that is sent
+    from tomlkit.toml_document import TOMLDocument
 
 ADD, ADD_NAME, REMOVE = "add", "add_name:", "remove"
 """Names of the buttons that add and remove a table, and of the field with the name of one to be added."""
@@ -44,6 +42,8 @@ def with_typed(kind: type[Record], text: str, typed: Mapping[str, str]) -> str:
     InputError
         The text is no TOML: file and line.
     """
+    import tomlkit
+
     data = parse_card(text, "the file").data
     document = tomlkit.parse(text)
     for field in fields_in(form_of(kind, data)):
@@ -79,6 +79,9 @@ def _plain_number(typed: str) -> int | float | str:
 
 
 def _list(typed: str) -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     if typed.startswith("["):
         try:
             return tomlkit.parse(f"x = {typed}")["x"].unwrap()
@@ -88,6 +91,9 @@ def _list(typed: str) -> Any:
 
 
 def _lines(typed: str) -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         return tomlkit.parse(typed).unwrap()
     except (TOMLKitError, ValueError):
@@ -107,6 +113,8 @@ def _set(document: TOMLDocument, field: FormField, typed: str) -> None:
 
 
 def _table_at(document: TOMLDocument, path: list[str], *, make: bool) -> Any:
+    import tomlkit
+
     here: Any = document
     for part in path:
         if _is_rows(here):
@@ -125,11 +133,13 @@ def _table_at(document: TOMLDocument, path: list[str], *, make: bool) -> Any:
 
 
 def _is_rows(value: Any) -> bool:
-    return isinstance(value, AoT | list)
+    return isinstance(value, list)
 
 
 def _drop_empty(document: TOMLDocument, path: list[str]) -> None:
     """Take out tables that hold nothing any more; rows of a list stay until they are removed."""
+    from tomlkit.items import Table
+
     while path:
         *above, last = path
         place, here = _table_at(document, above, make=False), _table_at(document, path, make=False)
@@ -148,7 +158,7 @@ def _remove(document: TOMLDocument, path: list[str]) -> None:
         return
     *higher, name = above
     place = _table_at(document, higher, make=False)
-    if place is None or not isinstance(rows := place.get(name), AoT | list):
+    if place is None or not isinstance(rows := place.get(name), list):
         return
     rows = cast("list[Any]", rows)
     if int(last) < len(rows):
@@ -159,6 +169,8 @@ def _remove(document: TOMLDocument, path: list[str]) -> None:
 
 def _add(kind: type[Record], document: TOMLDocument, path: str, name: str, data: Mapping[str, Any]) -> None:
     """Add an empty table: a row of a list, or one under a name."""
+    import tomlkit
+
     found = [one for one in _groups(form_of(kind, data)) if one.path == path and one.many]
     if not found:
         raise InputError(f"there is nothing to add at '{path}'; use the form of the page.", field=path)

@@ -221,6 +221,4 @@ class Fit:
         values = {name: psi[None, ..., k] for k, name in enumerate(names)}
         labels = list(self.population.layout.subjects)
         own = {"coords": {"subject": labels}, "dims": {name: ["subject"] for name in names}}
-        if int(str(arviz.__version__).split(".")[0]) < 1:
-            return arviz.from_dict(posterior=values, **own)
         return arviz.from_dict({"posterior": values}, **own)

@@ -107,6 +107,10 @@ OF_THE_CARD = (
 DATES = ("referral.measured",)
 
 
+ELSEWHERE = ("explain.", "scenario.", "baseline.", "antigens.")
+"""Facts that other doors ask for, or that stand on other steps where they matter: no part of the last step."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One page of the intake."""
@@ -150,9 +154,7 @@ def steps_of(card: Card) -> dict[str, Step]:
     }  # fmt: skip
     named = {path for paths in asked.values() for path in paths}
     rest = [one for one in fields_in(form_of(record(), card.data)) if one.path not in named]
-    asked["more"] = [
-        one.path for one in rest if one.value or not one.path.startswith(("explain.", "baseline.", "antigens."))
-    ]
+    asked["more"] = [one.path for one in rest if one.value or not one.path.startswith(ELSEWHERE)]
     return {name: Step(name, *ABOUT[name], tuple(paths)) for name, paths in asked.items()}
 
 
