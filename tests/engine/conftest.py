@@ -157,6 +157,19 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("vector_width", WIDTHS, indirect=True, ids=lambda w: f"width{w}", scope="module")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Readable Python has no vectors: what runs on it alone runs at one width."""
+    again = [item for item in items if _without_vectors(item) and item.callspec.params["vector_width"] != WIDTHS[0]]
+    if again:
+        config.hook.pytest_deselected(items=again)
+        items[:] = [item for item in items if item not in set(again)]
+
+
+def _without_vectors(item):
+    chosen = getattr(item, "callspec", None)
+    return chosen is not None and "vector_width" in chosen.params and "plain" in chosen.params.values()
+
+
 @pytest.fixture(scope="module")
 def vector_width(request):
     """Patients per vector, whatever this processor's own width is."""

@@ -121,6 +121,7 @@ def test_a_trial_of_several_arms_is_the_same_in_chunks_that_lack_an_arm(tmp_path
     assert repr(parts.comparison) == repr(whole.comparison)
 
 
+@pytest.mark.slow
 def test_a_randomized_trial_is_the_same_in_chunks_that_hold_one_arm(tmp_path):
     """Each patient alone: the hazard ratio between arms is that of all of them."""
     trial = load_trial("zuma_7")
