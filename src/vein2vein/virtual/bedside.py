@@ -275,8 +275,10 @@ def neurologic_scores(c: BedsideConstants, dysfunction: ArrayLike, age: ArrayLik
     cuts = (c.cn_grade_1, c.cn_grade_2, c.cn_grade_3)
     arousal = np.select([cn > c.cn_grade_4, cn >= cuts[2], cn >= cuts[1], cn >= cuts[0]],
                         [UNAROUSABLE, TO_TOUCH, TO_VOICE, SPONTANEOUS], AWAKE)  # fmt: skip
-    score = np.interp(cn, [*cuts, c.cn_grade_4], [c.ice_best, c.ice_grade_2, c.ice_grade_3, 0.0])
-    ice = np.clip(np.ceil(score), 1.0, c.ice_best - 1)
+    first = c.ice_best + (c.ice_grade_2 - c.ice_best) * (cn - cuts[0]) / (cuts[1] - cuts[0])
+    second = c.ice_grade_2 + (c.ice_grade_3 - c.ice_grade_2) * (cn - cuts[1]) / (cuts[2] - cuts[1])
+    third = c.ice_grade_3 * (c.cn_grade_4 - cn) / (c.cn_grade_4 - cuts[2])
+    ice = np.clip(np.ceil(np.select([cn >= cuts[2], cn >= cuts[1]], [third, second], first)), 1.0, c.ice_best - 1)
     ice = np.where(arousal == AWAKE, c.ice_best, np.where(arousal == UNAROUSABLE, 0.0, ice))
     mild = 1 + np.floor(c.capd_low_span * (cn - cuts[0]) / (cuts[2] - cuts[0]))
     severe = c.capd_severe + np.floor(c.capd_high_span * (cn - cuts[2]) / (1 - cuts[2]))
