@@ -32,7 +32,8 @@ def test_a_screening_writes_its_tables_and_the_same_seed_gives_the_same(tmp_path
     assert effects[0]["sign"] == "+" and effects[0]["basis"] == "calibrated"
     counts = next(event for event in events if event["event"] == "counts")
     listed = [event for event in events if event["event"] == "influential"]
-    assert counts["numbers"] == counts["unsupported"] == len(listed) and listed[0]["unsupported"]
+    assert counts["numbers"] == counts["basis: calibrated"] == len(listed)
+    assert counts["unsupported"] == 0 and not listed[0]["unsupported"]  # fitted to published rows, from a written prior
     assert [event["what"] for event in events if event["event"] == "file"] == ["Effects", "Influential numbers", "Data"]
     assert any(event["event"] == "progress" and "of 7 parameter sets" in event["stage"] for event in events)
 
@@ -59,7 +60,7 @@ def test_tables_for_people_show_what_each_number_rests_on(tmp_path, capsys):
     assert main([*CALL, *call, "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "highest CAR-T level in blood (Cmax), in log10" in said and "complete response" not in said
-    assert "axicabtagene_ciloleucel" in said and "calibrated" in said and "reference_model_2026" in said
+    assert "axicabtagene_ciloleucel" in said and "calibrated" in said and "calibration_rows" in said
     assert "assumed or cite our own report" in said and "They rest on: label 0, read 0, calibrated" in said
 
 

@@ -120,7 +120,7 @@ def test_a_run_in_chunks_ends_with_the_same_published_rows(finished, tmp_path):
     code, out, err = run("trial", "eliana", "--patients", PATIENTS, "--seed", 3, "--out", tmp_path / "l", "--chunk", 4)
     assert code == 0, err
     for name in ("  infused", "  EFS", "  OS", "  neurologic"):
-        (one,), (other,) = ([line for line in text.splitlines() if line.startswith(name)] for text in (whole, out))
+        one, other = (next(line for line in text.splitlines() if line.startswith(name)) for text in (whole, out))
         assert one == other
 
 

@@ -165,7 +165,7 @@ def test_other_products_and_diseases_make_the_journey(disease, product):
 def test_few_white_cells_at_the_time_spare_the_lymphodepletion():
     """The rule counts the patient's own neutrophils, lymphocytes and blasts; a measured count goes before them."""
     few = virtual_patients("pediatric_b_all", 6, seed=3)
-    few = replace(few, lymphocytes=np.full(6, 0.2), burden=np.full(6, 1.0), circulating_blasts=np.zeros(6))
+    few = replace(few, lymphocytes=np.full(6, 0.2), burden=np.full(6, 0.01), circulating_blasts=np.zeros(6))
     few = replace(few, baseline={"neutrophils": np.full(6, 0.3)})
     counted = simulate(few, TISA, plan=SHORT, seed=3)
     assert (counted.conditioning.omitted[counted.infused]).all() and counted.infused.any()

@@ -54,7 +54,7 @@ def exact_runs(founders, death, runs, seed, every=0.25):
         lost = rate * (grown - 1) / (BIRTH * grown - rate)
         lines = rng.binomial(cells, 1 - lost)
         more = rng.negative_binomial(np.maximum(lines, 1), 1 - lost * BIRTH / rate)
-        cells = np.where(lines > 0, lines + more, 0)
+        cells = np.minimum(np.where(lines > 0, lines + more, 0), 10**15)  # beyond what a patient holds: long regrown
         course.append(cells)
     return np.array(course).T
 

@@ -1,6 +1,7 @@
 """Product and disease cards: complete, sourced, and named as the reference model wants its numbers."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -62,7 +63,8 @@ def test_calibrated_numbers_name_their_calibration_and_facts_stay():
     child = DISEASES["pediatric_b_all"].parameters
     for card, names in ((tisa, ("rho", "feng", "KCN")), (child, ("f_neg", "g", "p_res"))):
         for one in (card.parameters[name] for name in names):
-            assert (one.how, one.where) == ("calibrated", "qualification/calibrate.py")
+            assert (one.how, one.source) == ("calibrated", "calibration_rows")
+            assert re.fullmatch(r"from the prior \w+, qualification/priors\.toml", one.where)
     assert axi.values()["rho"] > 1 and axi.values()["yI"] > tisa.values()["yI"]  # CD28: a burst at first contact
 
 
