@@ -39,8 +39,9 @@ What differs from the specification, and why
 - Effectors wait before they divide (W, tauA) and do not age meanwhile: real cells are hardly measurable for a week
   and then double eleven times in six days. Lag and growth differ between patients, and in a class of its own the cells
   hardly expand: without them virtual patients expanded too early and too much alike.
-- Macrophages answer in grades (a power nIF of interferon, no switch), and what interleukin-6 does follows from the patient's own sensitivity,
-  which goes with his level (correlations of p6, KT, KLK): with a threshold, interleukin-6 was all or nothing.
+- Macrophages answer in grades (a power nIF of interferon, no switch), and what interleukin-6 does follows from the
+  patient's own sensitivity, which goes with his level (correlations of p6, KT, KLK): with a threshold, interleukin-6
+  was all or nothing.
 - Immunity against the CAR is primed by first contact (V), by few cells as by many: when more infused cells primed
   more, a higher dose led to earlier relapse. It is primed steeply with the host lymphocytes that are left (nR), and
   acts weeks later (RP, R): lymphodepletion then decides on relapse more than on the peak. Children and adults with
