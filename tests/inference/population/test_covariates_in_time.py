@@ -1,4 +1,4 @@
-"""A covariate that changes within a subject, against the exact likelihood of a linear model: estimates, errors, verdict."""
+"""A covariate that changes within a subject, against the exact likelihood of a linear model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from vein2vein.inference.population.problem import Settings
 SUBJECTS, ROWS = 24, 6
 LINE = v2v.Model(
     name="line", title="a value that a covariate moves", source="a textbook",
-    states=[v2v.State("still", "nothing", "1")],
-    inputs=[v2v.Input("dose", "does nothing", "1")],
-    parameters=["A"], equations=lambda t, x, p, u: {"still": 0.0 * x.still}, initial=lambda p: {},
+    states=(v2v.State("still", "nothing", "1"),),
+    inputs=(v2v.Input("dose", "does nothing", "1"),),
+    parameters=("A",), equations=lambda t, x, p, u: {"still": 0.0 * x.still}, initial=lambda p: {},
     apply_dose=lambda name, amount, x, p: {}, observables=lambda t, x, p, u: {"value": p.A + 0.0 * x.still},
     example={"A": 1.0},
 )  # fmt: skip
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 def _made(seed: int = 2) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(seed)
-    x = rng.uniform(0.5, 1.5, (SUBJECTS, 1)) + 0.4 * rng.standard_normal((SUBJECTS, ROWS))
+    x = rng.uniform(0.5, 1.5, (SUBJECTS, 1)) + 0.1 * rng.standard_normal((SUBJECTS, ROWS))
     a = 3.0 + 0.5 * rng.standard_normal((SUBJECTS, 1))
     return x.round(6), (a - 0.8 * x + 0.15 * rng.standard_normal(x.shape)).round(6)
 

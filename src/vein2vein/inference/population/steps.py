@@ -169,9 +169,9 @@ def _variances(population: Population, before: Floats, seen: Floats, annealing: 
 def _by_score(population: Population, chains: Chains, now: Estimates, values: Floats, gain: float) -> bool:
     """A step along the score of the coefficients that only predictions tell of.
 
-    Those of a covariate in time are confounded with the random effect of their parameter: a step that leaves the effects
-    where they are is small (nearly all that it would know is missing), so the effects, and the typical values behind
-    them, move along.
+    Those of a covariate in time are confounded with the random effect of their parameter: a step that leaves the
+    effects where they are is small (nearly all that it would know is missing), so the effects, and the typical values
+    behind them, move along.
     """
     sought = population.by_score
     if not len(sought):
@@ -213,7 +213,8 @@ def _carried_along(population: Population, now: Estimates) -> tuple[Floats, Floa
     if not free.any() or not carried.any():
         return carried, np.zeros((int(free.sum()), carried.shape[-1]))
     weighted = np.einsum("npe,pq->nqe", design, np.linalg.inv(now.omega))
-    behind = np.linalg.solve(np.einsum("nqe,nqf->ef", weighted, design), np.einsum("nqe,nqs->es", weighted, carried))
+    information, right = np.einsum("nqe,nqf->ef", weighted, design), np.einsum("nqe,nqs->es", weighted, carried)
+    behind = np.asarray(np.linalg.solve(information, right), dtype=np.float64)
     return carried - design @ behind, behind
 
 
