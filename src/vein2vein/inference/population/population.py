@@ -359,6 +359,7 @@ def _check_start(population: Population) -> None:
         after = population.f(population.mean(moved), still)[0]
         if np.max(np.abs(after - f)) <= problem.settings.rtol * np.max(np.abs(f)):
             raise InputError(
-                f"the parameter {name} moves no prediction of these data, so nothing can be learned about it; hold it: "
+                f"the parameter {name} moves no prediction of these data where it starts, so nothing can be learned "
+                "about it; give a start nearer to what the data show, or hold it: "
                 f"fixed = {problem.parameters[name].start:g}, with no omega.", field=f"parameters.{name}",
             )  # fmt: skip
