@@ -117,9 +117,7 @@ def test_the_column_of_occasions_is_the_one_that_is_named(tmp_path: Path) -> Non
     assert "gamma_CL" in {one.name for one in _fit(tmp_path, rest=rest).estimates}
     with pytest.raises(InputError, match="unknown column 'WHEN'"):
         _fit(tmp_path, rest=rest.replace("VISIT", "WHEN"))
-    with pytest.raises(
-        InputError, match=r"column: the study was not read with its occasions in VISIT"
-    ):
+    with pytest.raises(InputError, match=r"column: the study was not read with its occasions in VISIT"):
         v2v.FitProblem(
             v2v.find_model("one_compartment_iv"), v2v.read_study(tmp_path / "study.csv"),
             {"CL": v2v.FitParameter(2.0, omega=0.5), "V": v2v.FitParameter(15.0)},

@@ -79,7 +79,7 @@ def estimates_of(
     for e, w, name in names_of(population.problem):
         value, se, held = float(point.sigma[e, w]), error(name), population.rows.models[e].fixed
         wide = np.exp(QUANTILE * se / value) if value > 0 else np.nan
-        unit = population.problem.study.endpoints[population.problem.place_of(ends_of[e])].unit
+        unit = population.problem.measured[ends_of[e]].unit
         own = "" if w == 1 or population.rows.models[e].scale == "log" else unit
         found.append(
             _told(Estimate(name, "residual", ends_of[e], value, se, unit=own, fixed=held), value / wide, value * wide)

@@ -15,7 +15,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.inference.population.expression import parse
 from vein2vein.inference.population.laws import BOUNDED, LAWS, to_gaussian
 from vein2vein.io.study.columns import Columns
-from vein2vein.io.study.study import Study
+from vein2vein.io.study.study import Endpoint, Study
 from vein2vein.models.model import Model
 from vein2vein.records import described
 
@@ -282,6 +282,11 @@ class FitProblem:
         """Position of an endpoint among the study's."""
         names = [one.name for one in self.study.endpoints]
         return names.index(endpoint) if endpoint in names else 0
+
+    @property
+    def measured(self) -> Mapping[str, Endpoint]:
+        """What the study says of each endpoint, by the name that the fit gives it."""
+        return {name: self.study.endpoints[self.place_of(name)] for name in self.endpoints}
 
     @property
     def random(self) -> tuple[str, ...]:
