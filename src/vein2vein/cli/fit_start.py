@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from vein2vein.declared import Record, fields_of, words
 from vein2vein.inference.population.fit_file import Head, begin
 from vein2vein.inference.population.problem import EndpointModel, FitParameter, Omega, Settings
-from vein2vein.io.study.columns import Columns, TimeColumn
+from vein2vein.io.study.columns import columns_beside, columns_said
 from vein2vein.models import model_file
 
 KINDS: dict[str, type[Record]] = {
@@ -31,7 +32,7 @@ HEAD = """\
 """
 
 
-def start_text(data: Path, model: str, file: Path, *, time_unit: str = "") -> str:
+def start_text(data: Path, model: str, file: Path, *, time_unit: str = "", named: str | None = None) -> str:
     """The text of a file to start from.
 
     Parameters
@@ -44,8 +45,13 @@ def start_text(data: Path, model: str, file: Path, *, time_unit: str = "") -> st
         Where the text will stand: paths in it are seen from there.
     time_unit : str
         Unit of the study's times; "": what the study says.
+    named : str, optional
+        Columns with unusual names, as ROLE=NAME,...; what the file beside the study says of others holds, too.
     """
-    columns = Columns(time=TimeColumn(unit=time_unit)) if time_unit else None
+    columns = None
+    if time_unit or named:
+        columns = columns_said(named, data) if named else columns_beside(data)[0]
+        columns = replace(columns, time=replace(columns.time, unit=time_unit or columns.time.unit))
     lines = begin(data, model, columns=columns).splitlines()
     found, told, table, seen = [HEAD.format(file=file)], set[tuple[str, str]](), "", set[str]()
     first = True

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vein2vein.inference.population.fitted import Fit
 from vein2vein.inference.population.laws import BOUNDED, to_gaussian
+from vein2vein.inference.population.theta import in_words
 from vein2vein.records import described
 
 Floats = NDArray[np.float64]
@@ -82,8 +83,8 @@ def identifiability(fit: Fit) -> Identifiability:
                     "no error",
                     tuple(lost),
                     np.nan,
-                    f"no standard error is known of {', '.join(lost)}: the information is singular; hold one "
-                    "of them, or take one out.",
+                    f"no standard error is known of {', '.join(map(in_words, lost))}: the information is singular; "
+                    "hold one of them, or take one out.",
                 )
             )
     doubts = [*_exchangeable(fit), *_at_bounds(fit), *doubts, *_hardly_known(fit), *_shrunken(fit)]
@@ -99,8 +100,8 @@ def _tied(fit: Fit, correlation: Floats) -> Iterator[Doubt]:
                     "tied",
                     (b, a),
                     r,
-                    f"{b} and {a} cannot be told apart (correlation {r:.3f}): only a combination of "
-                    "the two is known; hold one of them, or take one out.",
+                    f"{in_words(b)} and {in_words(a)} cannot be told apart (correlation {r:.3f}): only a combination "
+                    "of the two is known; hold one of them, or take one out.",
                 )
 
 
@@ -115,8 +116,8 @@ def _flat(names: list[str], values: Floats, vectors: Floats) -> Iterator[Doubt]:
                 "flat direction",
                 tuple(parts),
                 float(value),
-                f"{', '.join(parts)} together are hardly known (eigenvalue {value:.2g} of their correlations): "
-                "the data know a combination of them only.",
+                f"{', '.join(map(in_words, parts))} together are hardly known (eigenvalue {value:.2g} of their "
+                "correlations): the data know a combination of them only.",
             )
 
 
