@@ -23,10 +23,8 @@ QUIET = ("omega_fixed = false", "fixed = false")
 """Lines that a table after the first of its kind does without."""
 HEAD = """\
 # A population fit. Change what is not right, then: vein2vein fit {file}
-# Starts are the model's own numbers; spreads (omega) are SDs on the Gaussian scale; omega = 0 or none: equal in all
-# patients.
-# Also possible:   [parameters.NAME] covariates = {{ weight = "log(WT/70)", arm = "ARM" }}     fixed = 1.2 instead of
-# start
+# Starts are the model's own numbers; spreads (omega) are SDs on the Gaussian scale; 0 or none: equal in all patients.
+# Also possible:   [parameters.NAME] covariates = {{ weight = "log(WT/70)", arm = "ARM" }}, or fixed = 1.2 for start
 #                  [omega] blocks = [["A", "B"]] or "full";  occasion = {{ column = "OCC", parameters = ["A"] }}
 #                  [search] covariates = ["WT", "ARM"], parameters = ["A"]   (with --covariates: tried one by one)
 """

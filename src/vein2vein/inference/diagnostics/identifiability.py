@@ -84,7 +84,7 @@ def identifiability(fit: Fit) -> Identifiability:
                     "no error",
                     tuple(lost),
                     np.nan,
-                    f"no standard error is known of {', '.join(map(in_words, lost))}: the information is singular; "
+                    f"No standard error is known of {', '.join(map(in_words, lost))}: the information is singular; "
                     "hold one of them, or take one out.",
                 )
             )
