@@ -13,7 +13,7 @@ from vein2vein.inference.population.estimates import AT_BOUND
 from vein2vein.inference.population.importance import UNSURE
 from vein2vein.inference.population.laws import BOUNDED
 from vein2vein.inference.population.population import Population
-from vein2vein.inference.population.theta import NOTHING, Point, Theta
+from vein2vein.inference.population.theta import NOTHING, Point, Theta, in_words
 
 Floats = NDArray[np.float64]
 
@@ -179,8 +179,8 @@ def of_population(
         )
     if lost:
         remarks.warnings.append(
-            f"no standard errors of {', '.join(lost)}: the information is singular, so the data do not tell of "
-            "them; hold them, or take them out. The errors of the others are those with them held."
+            f"no standard errors of {', '.join(map(in_words, lost))}: the information is singular, so the data do "
+            "not tell of them; hold them, or take them out. The errors of the others are those with them held."
         )
     if covariance is not None:
         remarks.warnings += _tied(theta, covariance)
@@ -215,7 +215,7 @@ def _tied(theta: Theta, covariance: Floats) -> list[str]:
     own = covariance[np.ix_(known, known)]
     size = np.sqrt(np.diag(own))
     r = own / size / size[:, None]
-    pairs = [f"{theta.names[known[j]]} and {theta.names[known[i]]} ({r[i, j]:.2f})"
+    pairs = [f"{in_words(theta.names[known[j]])} and {in_words(theta.names[known[i]])} ({r[i, j]:.2f})"
              for i in range(len(known)) for j in range(i) if abs(r[i, j]) > CLOSE]  # fmt: skip
     return [f"the estimates of {', '.join(pairs)} move together: hold or combine them."] if pairs else []
 

@@ -10,7 +10,8 @@ data.parquet       the rows that were fitted, as they were read
 trace.parquet      every iteration of every seed
 draws.parquet      each subject's parameters, drawn from its conditional distribution; draws.nc too where ArviZ is there
 exact.npz          all arrays of the fit and of the study, from which ``read_fit`` makes it again
-manifest.json      the verdict, what it was made with, and the SHA-256 of every file; written last
+manifest.json      the verdict, what it was made with, and the SHA-256 of every file; written last (and again where a
+                   report, a table or a figure joins them)
 """
 
 from __future__ import annotations
@@ -93,6 +94,14 @@ def write_fit(fit: Fit, folder: str | Path, *, force: bool = False) -> Path:
     }  # fmt: skip
     write_text(folder / MANIFEST, json.dumps(as_plain(told), indent=2) + "\n", force=True)
     return folder
+
+
+def list_files(folder: str | Path, *names: str) -> None:
+    """List files that joined the folder of a fit (a report, a table) in its manifest, with their SHA-256."""
+    path = Path(folder) / MANIFEST
+    told = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    told["files"] |= {name: checksum(path.parent / name) for name in names}
+    write_text(path, json.dumps(told, indent=2) + "\n", force=True)
 
 
 def _netcdf(fit: Fit, folder: Path) -> list[str]:

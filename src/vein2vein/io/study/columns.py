@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -116,6 +116,10 @@ class Columns(Record):
     date_order: Annotated[str, text("Order of day, month and year", ("", *ORDERS))] = ""
 
 
+HEADERS = tuple(one.name for one in fields(Columns) if one.default == "" and one.name != "date_order")
+"""Roles whose header a user may say, beside time."""
+
+
 def columns_from_card(card: Card, *path: str) -> Columns:
     """What a card says of the columns of a data set, from its table ``path`` (none: the whole card).
 
@@ -133,6 +137,33 @@ def columns_beside(path: Path) -> tuple[Columns, str]:
     if not beside.is_file():
         return Columns(), ""
     return columns_from_card(read_card(beside)), beside.name
+
+
+def columns_said(said: str, path: Path) -> Columns:
+    """What a text such as ``id=PAT,dv=COPIES`` says of the columns of a data set, over what the file beside it says.
+
+    Raises
+    ------
+    InputError
+        A part is no ROLE=NAME, or its role is none.
+    """
+    columns, _ = (Columns(), "") if str(path) == "-" else columns_beside(path)
+    for part_said in said.split(","):
+        role, sign, name = (one.strip() for one in part_said.partition("="))
+        if not sign or not name:
+            raise InputError(f"found '{part_said}', expected ROLE=NAME, such as dv=COPIES.", field="--columns")
+        if role.lower() == "time":
+            columns = replace(columns, time=replace(columns.time, column=name))
+        elif role.lower() in HEADERS:
+            columns = replace(columns, **{role.lower(): name})
+        else:
+            raise InputError(unknown("role of a column", role, ["time", *HEADERS]), field="--columns")
+    return columns
+
+
+def has_columns_beside(path: Path) -> bool:
+    """Whether a file beside a table says what its columns are: it is then a data set, whatever their names."""
+    return str(path) != "-" and path.with_suffix(ENDING).is_file()
 
 
 @cache
@@ -293,7 +324,8 @@ def _lacking(role: str, shown: Sequence[str]) -> str:
     usual = ", ".join(name.upper() for name in usual_names()[role][:3])
     there = ", ".join(one for one in shown if one)[:120]
     field_of = 'time = { column = "..." }' if role == "time" else f'{role} = "..."'
-    return f"no column holds it ({usual} or the like; found {there}); name it: {field_of} in NAME{ENDING} beside it."
+    remedy = f"name it: --columns {role}=..., or {field_of} in NAME{ENDING} beside it."
+    return f"no column holds it ({usual} or the like; found {there}); {remedy}"
 
 
 def _program(bare: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def study_from_text(text: str, columns: Columns, log: Log, digest: str = "") -> 
         log.note(note)
     moments = moments_of(table.rows, layout, columns, log)
     if not moments.unit:
-        log.note(f"{layout.name('time')} has no unit: say it where days matter (explore: --time-unit d)")
+        log.note(f"{layout.name('time')} has no unit: say it where days matter (explore and fit: --time-unit d)")
     walk = _Walk(layout, columns, log)
     for row, time in zip(table.rows, moments.times):
         if time is not None:
