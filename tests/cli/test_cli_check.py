@@ -76,3 +76,57 @@ def test_the_standard_input_is_checked(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TABLE.encode())))
     code, out, _ = run("check", "-")
     assert code == 0 and "standard input: fit" in out and "values read 2" in out
+
+
+UNUSUAL = """PAT,WHEN,COPIES,CELLS,KIND
+1,0,.,1e8,1
+1,7,900,.,0
+1,14,60,.,0
+2,0,.,1e8,1
+2,7,500,.,0
+"""
+NAMED = "id=PAT,time=WHEN,dv=COPIES,amt=CELLS,evid=KIND"
+
+
+@pytest.mark.parametrize("way", ["option", "beside"])
+def test_columns_with_unusual_names_are_said_by_an_option_or_beside_the_file(run, way):
+    Path("u.csv").write_text(UNUSUAL, encoding="utf-8")
+    assert run("check", "u.csv")[0] == 1
+    said = ("--columns", NAMED)
+    if way == "beside":
+        said = ()
+        roles = dict(one.split("=") for one in NAMED.split(","))
+        told = "\n".join(f'{role} = "{name}"' for role, name in roles.items() if role != "time")
+        Path("u.columns.toml").write_text(f'time = {{ column = "WHEN" }}\n{told}\n', encoding="utf-8")
+    code, out, _ = run("check", "u.csv", *said)
+    assert code == 0 and "2 subjects, 2 doses, 3 samples" in out and "a population model: vein2vein fit" in out
+    code, _, err = run("explore", "u.csv", "--time-unit", "d", "--json", "--quiet", *said)
+    assert code == 0, err
+    code, _, err = run("fit", "u.csv", "--model", "stein_2019", "--time-unit", "d", "--init", "u.toml", *said)
+    assert code == 0, err
+    text = Path("u.toml").read_text(encoding="utf-8")
+    assert 'column = "WHEN"' in text and 'unit = "d"' in text and 'dv = "COPIES"' in text
+    code, out, _ = run("check", "u.toml")
+    assert code == 0 and "fit (population fit)" in out and "for: vein2vein fit" in out
+
+
+def test_a_role_that_no_column_can_have_is_refused_with_the_nearest(run):
+    Path("u.csv").write_text(UNUSUAL, encoding="utf-8")
+    code, _, err = run("check", "u.csv", "--columns", "idd=PAT")
+    assert code == 2 and "unknown role of a column 'idd'" in " ".join(err.split()) and "did you mean" in err
+    code, _, err = run("explore", "u.csv", "--columns", "PAT")
+    assert code == 2 and "expected ROLE=NAME" in " ".join(err.split())
+    code, _, err = run("check", "u.csv", "record.csv", "--columns", NAMED)
+    assert code == 2 and "give one file" in err
+
+
+def test_findings_of_one_kind_are_listed_five_times_and_then_counted(run):
+    rows = [f"{i},0,5,.,1\n{i},1,.,high,0\n" for i in range(1, 10)]
+    Path("n.csv").write_text("ID,TIME,AMT,DV,EVID\n" + "".join(rows) + "9,2,.,.,0\n", encoding="utf-8")
+    code, out, _ = run("check", "n.csv")
+    told = " ".join(out.split())
+    assert code == 1 and told.count("(found 'high'") == 5
+    assert "n.csv, DV: and 4 more like these, up to line 19 (--json lists all)." in told
+    assert "NONMEM reads it as 0" in told  # another kind is not hidden
+    _, out, _ = run("check", "n.csv", "--json")
+    assert sum(json.loads(line)["event"] == "problem" for line in out.splitlines()) == 10

@@ -101,8 +101,8 @@ def test_check_tells_what_a_data_set_holds_and_what_to_look_at(run):
     assert "two values of one kind at one time of ID 3" in out and "note: endpoints: dvid_1, dvid_2" in out
     Path("s.columns.toml").write_text('time = { unit = "d" }\n')
     assert run("check", "s.columns.toml")[:2] == (
-        0, "s.columns.toml: fit (columns of a data set) for: vein2vein check and explore note: goes with the data set "
-        "of the same name: NAME.columns.toml for NAME.csv",
+        0, "s.columns.toml: fit (columns of a data set) for: vein2vein check, explore and fit note: goes with the data "
+        "set of the same name: NAME.columns.toml for NAME.csv",
     )  # fmt: skip
     Path("s.columns.toml").write_text('time = { units = "d" }\n')
     assert run("check", "s.columns.toml")[0] == 1 and run("check", "s.csv")[0] == 1

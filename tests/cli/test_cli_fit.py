@@ -324,3 +324,44 @@ def test_the_afternoon_of_the_docs_runs_as_it_is_written(tmp_path, monkeypatch, 
     tried = list(csv.DictReader(Path("arm/covariates.csv").read_text().splitlines()))
     assert ("Cmax", "ARM", "yes") in {(row["parameter"], row["covariate"], row["taken"]) for row in tried}
     assert Path("arm/simulation.html").is_file() and Path("boot/intervals.csv").is_file()
+
+
+def test_every_file_of_the_folder_is_in_its_manifest_and_a_changed_one_is_found(run, first, no_figures):
+    listed = json.loads((first / "manifest.json").read_text())["files"]
+    assert {"report.html", "table.csv"} <= listed.keys()
+    code, out, _ = run("check", "first")
+    assert code == 0 and "fit (folder of a fit)" in out and "simulate --fit" in out
+    assert run("vpc", "first", "--studies", "100", "--force")[0] == 0
+    there = {one.name for one in first.iterdir()} - {"manifest.json", "start.toml"}
+    assert there == json.loads((first / "manifest.json").read_text())["files"].keys()
+    table = first / "table.csv"
+    kept = table.read_bytes()
+    table.write_bytes(kept + b"1,2,3\n")
+    code, out, _ = run("check", "first")
+    table.write_bytes(kept)
+    assert code == 1 and "first/table.csv: was changed after the fit" in out
+
+
+def test_a_remark_is_told_once_and_by_the_name_that_the_table_has(monkeypatch, capsys):
+    from types import SimpleNamespace
+
+    from vein2vein.cli.fit_screen import tell_fit
+    from vein2vein.inference.diagnostics.identifiability import Doubt
+    from vein2vein.inference.population.theta import in_words
+
+    assert [in_words(one) for one in ("omega2_beta", "gamma2_CL", "omega_CL_V", "CL")] == [
+        "omega_beta", "gamma_CL", "omega_CL_V", "CL",
+    ]  # fmt: skip
+    doubts = tuple(Doubt(kind, ("beta",), 0.9, f"{kind} is told") for kind in ("shrunken", "no error", "exchangeable"))
+    fit = SimpleNamespace(
+        verdict=("converged: yes", "said of beta"), converged=True, estimates=(), minus_two_ll=np.nan,
+        problem=SimpleNamespace(model=SimpleNamespace(name="m")),
+        population=SimpleNamespace(layout=SimpleNamespace(subjects=(1,), rows=(1,))),
+    )  # fmt: skip
+    found = SimpleNamespace(
+        vpc=SimpleNamespace(panels=()), npde=SimpleNamespace(verdict="fine"),
+        identifiability=SimpleNamespace(doubts=doubts),
+    )  # fmt: skip
+    tell_fit(fit, found)  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert "exchangeable is told" in out and "shrunken is told" not in out and "no error is told" not in out

@@ -208,7 +208,7 @@ def test_a_study_with_findings_is_refused_where_it_is_to_be_used(read):
     ("lines", "said"),
     [
         (("TIME,DV,AMT,EVID", "1,2,3,0"), "ID: no column holds it (ID, SUBJECT, SUBJ or the like"),
-        (("ID,DV,AMT,EVID", "1,2,3,0"), 'name it: time = { column = "..." }'),
+        (("ID,DV,AMT,EVID", "1,2,3,0"), 'or time = { column = "..." }'),
         (("ID,TIME,AMT,EVID,AMT", "1,2,3,0,4"), "line 1, AMT: this column stands twice"),
         (("ID,TIME,AMT,DV,EVID",), "no row below its header"),
     ],
@@ -460,9 +460,31 @@ def test_faults_of_a_file_of_columns_are_located(text, said):
 
 
 def test_a_comma_that_may_be_a_thousand_is_no_number(read):
-    study = read(PLAIN.replace(",", ";"), "1;0;1,5;.;1", "1;1;.;0,125;0", "1;2;.;1,250;0")
-    (problem,) = study.findings
-    assert (problem.line, problem.column) == (4, "DV") and study.observations.value.tolist() == [0.125]
+    head = f"{PLAIN},WT".replace(",", ";")
+    study = read(head, "1;0;2;.;1;70", "1;1;.;4;0;70", "1;2;.;1,250;0;70", "2;0;2;.;1;1,070", "2;1;.;3;0;70")
+    assert [(one.line, one.column, one.what) for one in study.findings[:2]] == [
+        (4, "DV", "a thousand or a fraction"), (5, "WT", "a thousand or a fraction"),
+    ]  # fmt: skip
+
+
+def test_one_decimal_comma_decides_for_the_file_and_for_its_covariates(read):
+    head = f"{PLAIN},WT,SITE".replace(",", ";")
+    study = read(
+        head, "1;0;2;.;1;70,25;A", "1;1,125;.;<13,973;0;70,25;A", "2;0;1,5;.;1;81,500;B", "2;,5;.;3E-1;0;81,500;B"
+    )
+    assert study.fit, study.findings
+    assert study.observations.value.tolist() == [13.973, 0.3] and study.observations.time.tolist() == [1.125, 0.5]
+    assert study.covariates["WT"].constant.tolist() == [70.25, 81.5] and study.doses.amount.tolist() == [2, 1.5]
+    assert "numbers have decimal commas; NONMEM wants points" in study.notes
+    (problem,) = read(head, "1;0;2;.;1;70,25;A", "1;1;.;1.250;0;70,25;A").findings[:1]
+    assert (problem.line, problem.column, problem.found) == (3, "DV", "1.250")
+
+
+def test_a_remark_after_c_is_a_comment_and_a_subject_named_c_is_none(read):
+    rows = ("1,0,5,.,1", "C left out, as it was lost", "C a remark,,,,", "1,1,.,4,0", "C 2,0,5,.,1", "C 2,1,.,3,0")
+    study = read(PLAIN, *rows)
+    assert study.fit and study.subjects == ("1", "C 2"), study.findings
+    assert "2 rows are comments (C, # or @ first)" in study.notes
 
 
 def test_what_is_not_known_of_a_covariate(read):

@@ -50,6 +50,7 @@ def _command(name: str) -> click.Command:
             "the first value above it and half of it once after the last (M6), 0 (M7).",
         ),
         options.mapping,
+        options.columns,
         options.out_folder("Folder for tables and report (default: vein2vein-results/explore-<FILE>)."),
         options.for_machines("note, group, patient, file, report"),
         options.quiet("No table; only where the report is."),
@@ -67,6 +68,7 @@ def run(
     time_unit: str | None,
     below: str,
     mapping: Path | None,
+    named: str | None,
     out: Path | None,
     for_machines: bool,
     quiet: bool,
@@ -75,10 +77,13 @@ def run(
     """Explore a file; the body of both commands."""
     from vein2vein.inference.noncompartmental.explore import explore
     from vein2vein.inference.noncompartmental.source import read_source
+    from vein2vein.io.study.columns import columns_said
     from vein2vein.io.study.study import Study
     from vein2vein.report.exploration import exploration_page, table_text
 
-    source = read_source(file, mapping)
+    if named is not None and mapping is not None:
+        raise click.UsageError("--mapping is for the record of a ward, --columns for a data set; leave one out.")
+    source = read_source(file, mapping, None if named is None else columns_said(named, file))
     if isinstance(source, Study) and mapping is not None:
         raise click.UsageError("--mapping does nothing with a population data set; leave it out.")
     found = explore(source, endpoint=endpoint, by=columns or None, time_unit=time_unit, below=below)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.cli.fit_more import Asked, more_of, search_of
 from vein2vein.errors import InputError
-from vein2vein.files import is_regular, write_text
+from vein2vein.files import alone, is_regular, write_text
 
 if TYPE_CHECKING:
     from vein2vein.inference.population.fitted import Fit
@@ -37,6 +38,7 @@ Examples:
 @click.argument("files", nargs=-1, type=options.PATH, metavar="FIT.TOML|STUDY.CSV|FOLDERS")
 @click.option("--model", metavar="NAME|FILE", help="Model to fit to STUDY.CSV: a bundled one, or your own Python file.")
 @click.option("--time-unit", metavar="UNIT", help="Unit of the times of STUDY.CSV, such as d or h.")
+@options.columns
 @click.option("--method", type=click.Choice(METHODS), help="Estimator (default: that of the file, else saem).")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed (default: that of the file, else 1).")
 @click.option(
@@ -72,6 +74,7 @@ def command(
     files: tuple[Path, ...],
     model: str | None,
     time_unit: str | None,
+    named: str | None,
     method: str | None,
     seed: int | None,
     seeds: int | None,
@@ -95,7 +98,7 @@ def command(
     interrupted, --resume goes on.
     """
     if init is not None:
-        options.only("--init", "init", "files", "model", "time_unit", "force", "for_machines", "quiet")
+        options.only("--init", "init", "files", "model", "time_unit", "named", "force", "for_machines", "quiet")
     if compare:
         options.only("--compare", "files", "compare", "for_machines", "quiet")
         return _compare(files, for_machines, quiet)
@@ -110,7 +113,7 @@ def command(
     file = next(iter(files))
     is_problem = file.suffix.lower() == ".toml"
     if is_problem:
-        options.idle(f"{file.name}, which says it", "model", "time_unit", "init")
+        options.idle(f"{file.name}, which says it", "model", "time_unit", "named", "init")
     elif file.is_dir():
         raise InputError("this is a folder; give the FIT.TOML inside, or add --compare with another folder.", file=file)
     elif model is None:
@@ -121,7 +124,7 @@ def command(
     if init is not None:
         from vein2vein.cli.fit_start import start_text
 
-        text = start_text(file, str(model), init, time_unit=time_unit or "")
+        text = start_text(file, str(model), init, time_unit=time_unit or "", named=named)
         options.start_file(
             init,
             text,
@@ -129,6 +132,7 @@ def command(
             "files",
             "model",
             "time_unit",
+            "named",
             force=force,
             for_machines=for_machines,
             quiet=quiet,
@@ -144,18 +148,26 @@ def command(
                 f"an interrupted fit lies in {folder}; add --resume to go on with it, or --force to begin anew."
             )
         (folder / STATE).unlink()
-    problem = _problem(file, model, time_unit, folder, method, seed, seeds)
-    if problem.method != "saem":
-        options.idle(f"{problem.method}, which has no seeds", "seeds")
-    from vein2vein.engine.llvm.threads import available
+    with alone(folder):
+        problem = _problem(file, model, time_unit, named, folder, method, seed, seeds)
+        if problem.method != "saem":
+            options.idle(f"{problem.method}, which has no seeds", "seeds")
+        from vein2vein.engine.llvm.threads import available
 
-    processes = jobs or available()
-    found = _fitted(problem, folder, processes, for_machines, quiet)
-    if found is None:
-        said = {"model": model, "time-unit": time_unit, "method": method, "seed": seed, "seeds": seeds}
-        return _interrupted(file, folder, said, for_machines)
-    asked = Asked(search_of(covariates, file), bootstrap, sir, profile, processes)
-    return _told(found, folder, asked, for_machines=for_machines, quiet=quiet)
+        processes = jobs or available()
+        found = _fitted(problem, folder, processes, for_machines, quiet)
+        if found is None:
+            said = {
+                "model": model,
+                "time-unit": time_unit,
+                "columns": named,
+                "method": method,
+                "seed": seed,
+                "seeds": seeds,
+            }
+            return _interrupted(file, folder, said, for_machines)
+        asked = Asked(search_of(covariates, file), bootstrap, sir, profile, processes)
+        return _told(found, folder, asked, for_machines=for_machines, quiet=quiet)
 
 
 def _name(file: Path, model: str | None, method: str | None) -> str:
@@ -166,6 +178,7 @@ def _problem(
     file: Path,
     model: str | None,
     time_unit: str | None,
+    named: str | None,
     folder: Path,
     method: str | None,
     seed: int | None,
@@ -176,7 +189,8 @@ def _problem(
     from vein2vein.inference.population.fit_file import read_fit_file
 
     if model is not None:
-        write_text(folder / START, start_text(file, model, folder / START, time_unit=time_unit or ""), force=True)
+        text = start_text(file, model, folder / START, time_unit=time_unit or "", named=named)
+        write_text(folder / START, text, force=True)
         file = folder / START
     problem = read_fit_file(file)
     settings = problem.settings if seeds is None else replace(problem.settings, seeds=seeds)
@@ -200,8 +214,8 @@ def _fitted(problem: FitProblem, folder: Path, jobs: int, for_machines: bool, qu
 def _interrupted(file: Path, folder: Path, said: Mapping[str, object], for_machines: bool) -> int:
     from vein2vein.cli.main import INTERRUPTED
 
-    told = "".join(f" --{name} {value}" for name, value in said.items() if value is not None)
-    again = f"vein2vein fit {file}{told} --out {folder} --resume"
+    told = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in said.items() if value is not None)
+    again = f"vein2vein fit {shlex.quote(str(file))}{told} --out {shlex.quote(str(folder))} --resume"
     kept = is_regular(folder / STATE)
     sentence = f"interrupted; the state is kept in {folder / STATE}. To go on, to the same bits: {again}"
     sentence = sentence if kept else "interrupted before there was anything to keep."
@@ -215,19 +229,20 @@ def _told(fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bo
     """Write the folder and tell what was found."""
     from vein2vein.cli.fit_screen import emit_fit, tell_fit
     from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
-    from vein2vein.inference.population.folder import write_fit
+    from vein2vein.inference.population.folder import list_files, write_fit
     from vein2vein.report.csv_text import columns_text
     from vein2vein.report.fit_page import fit_page
 
     write_fit(fit, folder, force=True)  # first: whatever follows, the numbers are kept
     first = fit
-    fit, tables, profiles = more_of(fit, folder, asked, for_machines=for_machines, quiet=quiet)
+    fit, tables, profiles, files = more_of(fit, folder, asked, for_machines=for_machines, quiet=quiet)
     if fit is not first:
         write_fit(fit, folder, force=True)
     console.tell_notes(fit.notes, for_machines=for_machines, quiet=quiet)
     found = diagnose(fit, profiles=profiles)
     table = write_text(folder / TABLE, columns_text(prediction_table(fit, found)), force=True)
     page = write_text(folder / REPORT, fit_page(fit, found, tables), force=True)
+    list_files(folder, TABLE, REPORT, *files)
     if for_machines:
         emit_fit(fit, found)
     elif quiet:

@@ -51,16 +51,18 @@ def search_of(said: str | None, file: Path) -> Search | None:
 
 def more_of(
     fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bool
-) -> tuple[Fit, list[Table], tuple[Profile, ...]]:
-    """Do what was asked for; returns the fit (after a search the last one), tables for the report, and profiles."""
-    tables: list[Table] = []
+) -> tuple[Fit, list[Table], tuple[Profile, ...], list[str]]:
+    """Do what was asked for; returns the fit (after a search the last one), tables for the report, profiles, files."""
+    tables, files = list[Table](), list[str]()
     if asked.search is not None:
         fit, table = _searched(fit, folder, asked.search, for_machines, quiet)
         tables.append(table)
+        files.append(STEPS)
     profiles = _profiled(fit, for_machines, quiet) if asked.profile else ()
     for found in _resampled(fit, asked, for_machines, quiet):
         tables.append(_intervals(found, folder, for_machines, quiet))
-    return fit, tables, profiles
+        files.append(_intervals_file(found))
+    return fit, tables, profiles, files
 
 
 def _searched(fit: Fit, folder: Path, search: Search, for_machines: bool, quiet: bool) -> tuple[Fit, Table]:
@@ -111,8 +113,7 @@ def _intervals(found: Resampled, folder: Path, for_machines: bool, quiet: bool) 
     from vein2vein.report.csv_text import rows_text
 
     listed = interval_rows(found)
-    name = INTERVALS if found.way == "bootstrap" else f"sir-{INTERVALS}"
-    write_text(folder / name, rows_text(listed), force=True)
+    write_text(folder / _intervals_file(found), rows_text(listed), force=True)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
     title = f"Intervals by {found.way}: {len(found.values)} samples, of which {found.effective:.0f} count"
     heads = ("number", "estimate", "median", "95 % interval")
@@ -120,6 +121,10 @@ def _intervals(found: Resampled, folder: Path, for_machines: bool, quiet: bool) 
             for one in found.intervals]  # fmt: skip
     _show(title, "interval", heads, rows, listed, for_machines, quiet)
     return title, [heads, *rows]
+
+
+def _intervals_file(found: Resampled) -> str:
+    return INTERVALS if found.way == "bootstrap" else f"sir-{INTERVALS}"
 
 
 def _show(

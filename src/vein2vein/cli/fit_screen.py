@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vein2vein.inference.fitted_models.compare import Comparison
     from vein2vein.inference.population.fitted import Fit
 
+IN_VERDICT = ("no error", "shrunken", "tied")  # doubts that the lines below the verdict have told
 HEADERS = ("number", "estimate", "SE", "RSE %", "95 % interval", "shrinkage %", "unit", "note")
 
 
@@ -60,7 +61,8 @@ def tell_fit(fit: Fit, found: Diagnosis | None) -> None:
             console.say(f"Predictive check: {vpc_headline(panel)}.")
         console.say(f"NPDE: {found.npde.verdict}.")
         for one in found.identifiability.doubts:
-            console.say(f"- {one.text}")
+            if one.kind not in IN_VERDICT:
+                console.say(f"- {one.text}")
 
 
 def emit_fit(fit: Fit, found: Diagnosis | None) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from vein2vein.declared import Record, fields_of, words
 from vein2vein.inference.population.fit_file import Head, begin
 from vein2vein.inference.population.problem import EndpointModel, FitParameter, Omega, Settings
-from vein2vein.io.study.columns import Columns, TimeColumn
+from vein2vein.io.study.columns import columns_beside, columns_said
 from vein2vein.models import model_file
 
 KINDS: dict[str, type[Record]] = {
@@ -22,16 +23,14 @@ QUIET = ("omega_fixed = false", "fixed = false")
 """Lines that a table after the first of its kind does without."""
 HEAD = """\
 # A population fit. Change what is not right, then: vein2vein fit {file}
-# Starts are the model's own numbers; spreads (omega) are SDs on the Gaussian scale; omega = 0 or none: equal in all
-# patients.
-# Also possible:   [parameters.NAME] covariates = {{ weight = "log(WT/70)", arm = "ARM" }}     fixed = 1.2 instead of
-# start
+# Starts are the model's own numbers; spreads (omega) are SDs on the Gaussian scale; 0 or none: equal in all patients.
+# Also possible:   [parameters.NAME] covariates = {{ weight = "log(WT/70)", arm = "ARM" }}, or fixed = 1.2 for start
 #                  [omega] blocks = [["A", "B"]] or "full";  occasion = {{ column = "OCC", parameters = ["A"] }}
 #                  [search] covariates = ["WT", "ARM"], parameters = ["A"]   (with --covariates: tried one by one)
 """
 
 
-def start_text(data: Path, model: str, file: Path, *, time_unit: str = "") -> str:
+def start_text(data: Path, model: str, file: Path, *, time_unit: str = "", named: str | None = None) -> str:
     """The text of a file to start from.
 
     Parameters
@@ -44,8 +43,13 @@ def start_text(data: Path, model: str, file: Path, *, time_unit: str = "") -> st
         Where the text will stand: paths in it are seen from there.
     time_unit : str
         Unit of the study's times; "": what the study says.
+    named : str, optional
+        Columns with unusual names, as ROLE=NAME,...; what the file beside the study says of others holds, too.
     """
-    columns = Columns(time=TimeColumn(unit=time_unit)) if time_unit else None
+    columns = None
+    if time_unit or named:
+        columns = columns_said(named, data) if named else columns_beside(data)[0]
+        columns = replace(columns, time=replace(columns.time, unit=time_unit or columns.time.unit))
     lines = begin(data, model, columns=columns).splitlines()
     found, told, table, seen = [HEAD.format(file=file)], set[tuple[str, str]](), "", set[str]()
     first = True

@@ -98,7 +98,10 @@ class Commands(click.Group):
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an unexpected failure (works anywhere)."
 )
 def commands() -> None:
-    """Follow a CAR T-cell treatment from the patient's blood and back.
+    """Follow a CAR T-cell treatment from the patient's blood and back, and fit models to a study's own data.
+
+    Begin with: trial eliana (a trial in virtual patients); fit study.csv --model stein_2019 (a study's own data; before
+    it check and explore); monitor record.csv (a patient's record); app (all of it in the browser). Each has --help.
 
     Research software: not a medical device, not for decisions about patients.
     """

@@ -223,6 +223,12 @@ def acts_on_targets(asked: bool, *absent: str) -> None:
         raise click.UsageError("--absent-target does nothing here: the tumor carries the target; leave it out.")
 
 
+def columns(command: Decorated) -> Decorated:
+    """Which column of a data set is what."""
+    text = "Columns with unusual names, such as id=PAT,dv=COPIES (more: NAME.columns.toml beside the data set)."
+    return click.option("--columns", "named", metavar="ROLE=NAME,...", help=text)(command)
+
+
 def mapping(command: Decorated) -> Decorated:
     """How a table is to be read."""
     text = "How a table is to be read (TOML)."

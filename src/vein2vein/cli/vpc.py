@@ -50,7 +50,7 @@ def command(
     stand below.
     """
     from vein2vein.inference.diagnostics.vpc import vpc, vpc_rows
-    from vein2vein.inference.population.folder import read_fit
+    from vein2vein.inference.population.folder import list_files, read_fit
     from vein2vein.report.csv_text import rows_text
     from vein2vein.report.figures_vpc import vpc_headline
     from vein2vein.report.fit_page import vpc_page
@@ -63,6 +63,8 @@ def command(
     found = vpc(fit, count=studies, corrected=not plain, seed=seed)
     table = write_text(place / TABLE, rows_text(vpc_rows(found)), force=force)
     page = write_text(place / PAGE, vpc_page(fit, found), force=force)
+    if out is None:
+        list_files(folder, TABLE, PAGE)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
     if not fit.converged:
         console.say(f"warning: the fit is {fit.verdict[0]}", stderr=True)

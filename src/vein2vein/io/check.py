@@ -13,6 +13,7 @@ from vein2vein.cards import Card, read_card
 from vein2vein.clinic.care.management import read_policy
 from vein2vein.clinic.criteria import read_edition
 from vein2vein.errors import InputError
+from vein2vein.files import checksum
 from vein2vein.io.record import names
 from vein2vein.io.record.entries import looks_like_json, mapping_of
 from vein2vein.io.record.gather import NO_ZERO
@@ -23,7 +24,7 @@ from vein2vein.io.record.read import read_logged
 from vein2vein.io.record.record import Log, SetAside
 from vein2vein.io.record.text import find_delimiter, is_stdin, name_of, read_text
 from vein2vein.io.record.visits import read_visits
-from vein2vein.io.study.columns import columns_from_card, is_data_set
+from vein2vein.io.study.columns import Columns, columns_from_card, has_columns_beside, is_data_set
 from vein2vein.io.study.read import read_study
 from vein2vein.io.study.study import described_counts
 from vein2vein.io.study.table import header_of
@@ -36,6 +37,8 @@ MANIFEST = "manifest.json"
 COLUMNS = "columns of a data set"
 DATA_SET = " data set"  # how the kind of a population data set ends
 EXPLORED = "cellular kinetics without a model: vein2vein explore"
+FITTED = "a population model: vein2vein fit (--model stein_2019 or one of 'vein2vein models')"
+FIT_FILE = "population fit"
 COUNTED = ("rows", "names not known", "nothing measured", "columns not read", "rows of no use")
 # Which findings a record can give: every group needs one of its analytes.
 USES = {
@@ -79,8 +82,9 @@ CARDS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         COLUMNS,
         ("time", "endpoint", "dose", "codes", "missing", "dv"),
-        "vein2vein check and explore",
+        "vein2vein check, explore and fit",
     ),
+    (FIT_FILE, ("fit", "parameters", "endpoints"), "vein2vein fit"),
     (
         "policy",
         ("scale", "tocilizumab", "steroid", "based_on", "gcsf"),
@@ -126,7 +130,11 @@ class CheckReport:
 
 
 def check_file(
-    path: str | Path, *, mapping: str | Path | TableMapping | None = None, readers: Mapping[str, Reader] | None = None
+    path: str | Path,
+    *,
+    mapping: str | Path | TableMapping | None = None,
+    columns: Columns | None = None,
+    readers: Mapping[str, Reader] | None = None,
 ) -> CheckReport:
     """Find out what a file is and whether it is fit for use.
 
@@ -137,18 +145,20 @@ def check_file(
         is the standard input.
     mapping : path or TableMapping, optional
         For records.
+    columns : Columns, optional
+        For data sets: what differs from the usual names of columns; with them a table is read as a data set.
     readers : mapping of kind to callable, optional
         Readers of floors above this one, such as ``{"trial card": load_trial}``; each raises InputError.
     """
     path = Path(path)
     try:
         if is_stdin(path):
-            return _text(path, mapping)
+            return _text(path, mapping, columns)
         if path.is_dir():
             return _folder(path)
         if path.suffix.lower() == ".toml":
             return _card(path, readers or {})
-        return _text(path, mapping)
+        return _text(path, mapping, columns)
     except InputError as problem:
         return CheckReport(name_of(path), _told(problem), False, problems=(_aside(path, problem),))
 
@@ -159,7 +169,7 @@ def _told(problem: InputError) -> str:
     return match[1] if match else "unknown"
 
 
-def _text(path: Path, mapping: str | Path | TableMapping | None) -> CheckReport:
+def _text(path: Path, mapping: str | Path | TableMapping | None, columns: Columns | None) -> CheckReport:
     log = Log(name_of(path))
     how = mapping_of(path, mapping, log)
     text = read_text(path, log, how.encoding)
@@ -167,6 +177,8 @@ def _text(path: Path, mapping: str | Path | TableMapping | None) -> CheckReport:
         return _record(path, mapping, "FHIR")
     if kind := kind_of_text(text, path.suffix.lower()):
         raise kind.error(log.file)
+    if columns is not None or (has_columns_beside(path) and not how.columns):
+        return _data_set(path, columns)
     return _table(path, text, mapping, how)
 
 
@@ -199,8 +211,10 @@ def _folder(path: Path) -> CheckReport:
         )
     try:
         data = json.loads(manifest.read_text(encoding="utf-8"))
+        if "files" in data and "minus_two_ll" in data:
+            return _fit_folder(path, dict(data["files"]), str(data["verdict"][0]))
         tables = [str(name) for name in data.get("tables", {})]
-    except (ValueError, AttributeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, UnicodeDecodeError):
         raise InputError("is not valid JSON; run the trial again.", file=manifest) from None
     problems: list[SetAside] = []
     for file in sorted(path.glob("*.parquet")):
@@ -217,6 +231,17 @@ def _folder(path: Path) -> CheckReport:
             )
     uses = () if problems else ("vein2vein.read_table", "DuckDB, pandas, R and other readers of Parquet")
     return CheckReport(str(path), "results folder", not problems, uses, tuple(problems))
+
+
+def _fit_folder(path: Path, files: Mapping[str, str], verdict: str) -> CheckReport:
+    """The folder of a fit: each file is there and as it was written."""
+    problems = tuple(
+        SetAside(str(path / name), None, "", "was changed after the fit" if (path / name).is_file() else "is missing",
+                 "", "", "fit again, or leave it out of what you hand on")
+        for name, told in files.items() if not (path / name).is_file() or checksum(path / name) != told
+    )  # fmt: skip
+    uses = () if problems else ("vein2vein vpc, simulate --fit, fit --compare", "vein2vein.read_fit")
+    return CheckReport(str(path), "folder of a fit", not problems, uses, problems, (verdict,))
 
 
 def _card(path: Path, readers: Mapping[str, Reader]) -> CheckReport:
@@ -269,7 +294,7 @@ def _table(path: Path, text: str, mapping: str | Path | TableMapping | None, how
     cells = lines[0].split(how.delimiter or find_delimiter(lines[:50])) if lines else []
     header = [cell.strip().strip('"\ufeff') for cell in cells]
     if is_data_set(header_of(text)[1]) and not how.columns:
-        return _data_set(path)
+        return _data_set(path, None)
     if "lesion" in {names.normal(cell) for cell in header}:
         visits = read_visits(path, "lugano", mapping=mapping)
         return CheckReport(
@@ -278,11 +303,12 @@ def _table(path: Path, text: str, mapping: str | Path | TableMapping | None, how
     return _record(path, mapping, "CSV")
 
 
-def _data_set(path: Path) -> CheckReport:
-    study = read_study(path)
+def _data_set(path: Path, columns: Columns | None) -> CheckReport:
+    study = read_study(path, columns=columns)
     uses = ()
     if study.fit:
         uses = (f"{study.program} and what reads its data sets: {described_counts(study)}", EXPLORED)
+        uses += (FITTED,) if len(study.subjects) > 1 else ()
     named = [f"{one.name}{f' ({one.unit})' if one.unit else ''}" for one in study.endpoints]
     notes = (f"endpoints: {', '.join(named)}",) if len(named) > 1 or (named and study.endpoints[0].unit) else ()
     held = [f"{one.name}{' (in time)' if one.in_time else ''}" for one in study.covariates.values()]

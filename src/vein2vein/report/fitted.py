@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vein2vein.arguments import choice, of_kind
+from vein2vein.arguments import choice, of_kind, refusal
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
-from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose
+from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose, prediction_table
 from vein2vein.inference.diagnostics.vpc import vpc
 from vein2vein.inference.fitted_models.forecast import Forecast, Given, forecast
 from vein2vein.inference.population import fitted, folder
@@ -20,6 +20,7 @@ from vein2vein.inference.population.fit import fit as run_fit
 from vein2vein.inference.population.fit_file import begin, read_fit_file
 from vein2vein.inference.population.problem import METHODS, FitProblem
 from vein2vein.records import described
+from vein2vein.report.csv_text import columns_text
 from vein2vein.report.figures import Picture
 from vein2vein.report.figures_fit import npde_figure, observed_figure, residuals_figure, traces_figure
 from vein2vein.report.figures_forecast import forecast_figure
@@ -29,7 +30,7 @@ from vein2vein.report.fit_page import fit_page, vpc_pictures
 if TYPE_CHECKING:
     import pandas
 
-REPORT = "report.html"
+REPORT, TABLE = "report.html", "table.csv"
 
 
 @described
@@ -75,7 +76,7 @@ class Fit(fitted.Fit):
 
     def simulate(
         self,
-        doses: Sequence[tuple[float, float]] = (),
+        doses: Sequence[tuple[float, float] | Given] = (),
         *,
         until: float | None = None,
         patients: int = 200,
@@ -84,7 +85,10 @@ class Fit(fitted.Fit):
         seed: int | None = None,
     ) -> Forecast:
         """New patients under given doses (time, amount): percentiles over time; see ``forecast``."""
-        given = [Given(*(float(x) for x in one)) for one in doses]
+        try:
+            given = [one if isinstance(one, Given) else Given(*(float(x) for x in one)) for one in doses]
+        except (TypeError, ValueError):
+            raise refusal("doses", doses, "times and amounts such as [(0, 320), (24, 160)]") from None
         return forecast(self, given, until=until, patients=patients, draws=draws, covariates=covariates, seed=seed)
 
     def plot_simulation(self, found: Forecast) -> Picture:
@@ -121,7 +125,11 @@ class Fit(fitted.Fit):
     def write(self, place: str | Path, *, force: bool = False) -> Path:
         """Write the folder of the fit with its report, and return the report's path."""
         where = folder.write_fit(self, place, force=force)
-        return write_text(where / REPORT, fit_page(self, self.diagnose()), force=force)
+        found = self.diagnose()
+        write_text(where / TABLE, columns_text(prediction_table(self, found)), force=force)
+        page = write_text(where / REPORT, fit_page(self, found), force=force)
+        folder.list_files(where, TABLE, REPORT)
+        return page
 
 
 def fit(

@@ -100,6 +100,21 @@ def test_visits_are_shared_times_and_late_ones_need_half_of_who_is_left():
     assert vpc.visits(few, np.concatenate([time, np.full(3, 9.0)])) == [1.0, 2.0, 9.0]
 
 
+def test_a_stretch_goes_on_to_the_end_of_a_visit_whose_true_times_differ():
+    rng = np.random.default_rng(4)
+    planned = np.array([1.0, 3.0, 7.0, 14.0, 28.0, 90.0])
+    subject = np.repeat(np.arange(40), len(planned))
+    time = np.tile(planned, 40) * rng.uniform(0.97, 1.03, len(subject))
+    visit = np.tile(np.arange(len(planned)), 40)
+    came = rng.uniform(size=len(subject)) < 0.9
+    ends = vpc.visits(subject[came], time[came])
+    assert ends == [time[came][visit[came] == k].max() for k in range(len(planned))]
+    anywhere = np.sort(
+        rng.uniform(0, 100, len(subject))
+    )  # no visits: as many stretches as there are enough subjects for
+    assert len(vpc.visits(rng.permutation(subject), anywhere)) > len(planned)
+
+
 def test_who_is_followed_falls_with_each_last_row():
     times, shares = vpc.followed(np.array([0, 0, 1, 1, 2]), np.array([1.0, 5.0, 1.0, 9.0, 5.0]))
     assert times.tolist() == [0.0, 5.0, 9.0] and shares.tolist() == [1.0, pytest.approx(1 / 3), 0.0]
@@ -263,7 +278,38 @@ def test_parameters_that_can_change_places_are_named():
         settings=Settings(exploring=20, averaging=10, draws=100, importance=0, standard_errors=False),
     )
     found = identifiability.identifiability(fit(problem))
-    assert [one.names for one in found.doubts if one.kind == "exchangeable"] == [("ka", "ktr")]
+    named = [one.names for one in found.doubts if one.kind == "exchangeable"]
+    assert named == [("ka", "ktr"), ("ka", "k", "V"), ("ktr", "k", "V")]
+
+
+@pytest.mark.parametrize(("name", "named"), [("one_compartment_oral", [("ka", "V", "CL")]), ("one_compartment_iv", [])])
+def test_the_flip_flop_of_a_dose_by_mouth_is_found_by_name(name, named):
+    from vein2vein.inference.population.fit import fit
+    from vein2vein.inference.population.problem import EndpointModel, FitParameter, FitProblem, Settings
+    from vein2vein.io.record.record import Log
+    from vein2vein.io.study.columns import Columns, TimeColumn
+    from vein2vein.io.study.read import study_from_text
+    from vein2vein.models.catalogue import find_model
+
+    rng = np.random.default_rng(1)
+    rows = ["ID,TIME,DV,AMT,EVID"]
+    for i in range(1, 7):
+        rows += [f"{i},0,.,100,1"]
+        rows += [f"{i},{t},{4 * np.exp(-0.1 * t + 0.2 * rng.standard_normal()):.4g},.,0" for t in (1, 2, 6, 12, 24)]
+    study = study_from_text("\n".join(rows), Columns(time=TimeColumn(unit="h")), Log("s.csv"))
+    model = find_model(name)
+    starts = {"ka": 1.5, "CL": 2.5, "V": 25.0}
+    problem = FitProblem(
+        model,
+        study,
+        {one: FitParameter(starts[one], omega=0.3) for one in model.parameters},
+        {"dv": EndpointModel(error="proportional", start={"b": 0.2})},
+        settings=Settings(exploring=20, averaging=10, draws=100, importance=0, standard_errors=False),
+    )
+    found = identifiability.identifiability(fit(problem))
+    doubts = [one for one in found.doubts if one.kind == "exchangeable"]
+    assert [one.names for one in doubts] == named
+    assert all("flip-flop" in one.text for one in doubts)
 
 
 # Profiles

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.inference.population.fitted import Fit
 from vein2vein.inference.population.laws import BOUNDED, to_gaussian
+from vein2vein.inference.population.theta import in_words
 from vein2vein.records import described
 
 Floats = NDArray[np.float64]
@@ -82,11 +84,11 @@ def identifiability(fit: Fit) -> Identifiability:
                     "no error",
                     tuple(lost),
                     np.nan,
-                    f"no standard error is known of {', '.join(lost)}: the information is singular; hold one "
-                    "of them, or take one out.",
+                    f"No standard error is known of {', '.join(map(in_words, lost))}: the information is singular; "
+                    "hold one of them, or take one out.",
                 )
             )
-    doubts = [*_exchangeable(fit), *_at_bounds(fit), *doubts, *_hardly_known(fit), *_shrunken(fit)]
+    doubts = [*_exchangeable(fit), *_flip_flop(fit), *_at_bounds(fit), *doubts, *_hardly_known(fit), *_shrunken(fit)]
     return Identifiability(fit.theta_names, correlation, values, tuple(doubts))
 
 
@@ -99,8 +101,8 @@ def _tied(fit: Fit, correlation: Floats) -> Iterator[Doubt]:
                     "tied",
                     (b, a),
                     r,
-                    f"{b} and {a} cannot be told apart (correlation {r:.3f}): only a combination of "
-                    "the two is known; hold one of them, or take one out.",
+                    f"{in_words(b)} and {in_words(a)} cannot be told apart (correlation {r:.3f}): only a combination "
+                    "of the two is known; hold one of them, or take one out.",
                 )
 
 
@@ -115,8 +117,8 @@ def _flat(names: list[str], values: Floats, vectors: Floats) -> Iterator[Doubt]:
                 "flat direction",
                 tuple(parts),
                 float(value),
-                f"{', '.join(parts)} together are hardly known (eigenvalue {value:.2g} of their correlations): "
-                "the data know a combination of them only.",
+                f"{', '.join(map(in_words, parts))} together are hardly known (eigenvalue {value:.2g} of their "
+                "correlations): the data know a combination of them only.",
             )
 
 
@@ -175,8 +177,7 @@ def _exchangeable(fit: Fit) -> Iterator[Doubt]:
     psi = own.psi(phi[None])
     f = own.predict(psi)[0]
     size = float(np.nanmax(np.abs(f), initial=0.0)) or 1.0
-    sought = {name for name, one in problem.parameters.items() if one.omega or not one.fixed}
-    free = [k for k, name in enumerate(problem.names) if name in sought]
+    free = _free(fit)
     for position, i in enumerate(free):
         for j in free[:position]:
             apart = np.abs(psi[..., i] - psi[..., j]) / np.maximum(np.abs(psi[..., i]), np.abs(psi[..., j]))
@@ -200,6 +201,46 @@ def _exchangeable(fit: Fit) -> Iterator[Doubt]:
                     f"{a} and {b} are exchangeable: with their values swapped every prediction is the same, so the "
                     "data do not say which is which; compare their sum or product between fits, or order them.",
                 )
+
+
+def _flip_flop(fit: Fit) -> Iterator[Doubt]:
+    """Pairs that change places when a third number goes with them: by mouth ka and CL / V, or ka and k with V."""
+    own, problem = fit.population, fit.problem
+    if not own.closed:  # each try would be a solution of the equations
+        return
+    psi = own.psi(own.mean(fit.beta)[None])
+    f = own.predict(psi)[0]
+    size = float(np.nanmax(np.abs(f), initial=0.0)) or 1.0
+    free = _free(fit)
+    for i, j, k in permutations(free, 3):
+        a, b, c = (psi[..., one] for one in (i, j, k))
+        with np.errstate(all="ignore"):
+            tries = ((c / b, c / a, c), (b, a, c * b / a)) if i < j else ((b, a, c * b / a),)
+            for new in tries:
+                near = [np.nanmax(np.abs(x / y - 1)) < 0.05 for x, y in zip(new[:2], (a, b))]
+                swapped = psi.copy()
+                swapped[..., i], swapped[..., j], swapped[..., k] = new
+                if any(near) or not all(_allowed(fit, one, swapped[..., one]) for one in (i, j, k)):
+                    continue
+                moved = float(np.nanmax(np.abs(own.predict(swapped)[0] - f)))
+                if not moved <= SAME * size:
+                    continue
+                names = (problem.names[i], problem.names[j], problem.names[k])
+                values = [f"{name} {np.median(value):.3g}" for name, value in zip(names, new)]
+                yield Doubt(
+                    "exchangeable",
+                    names,
+                    moved / size,
+                    f"{names[0]} and {names[1]} can change places with the help of {names[2]} (flip-flop): with "
+                    f"{', '.join(values)} every typical prediction is the same, so these data do not say which is "
+                    "which; the starts decide. Say which is faster from other data, such as an intravenous dose.",
+                )
+
+
+def _free(fit: Fit) -> list[int]:
+    """Places of the parameters that are sought."""
+    sought = {name for name, one in fit.problem.parameters.items() if one.omega or not one.fixed}
+    return [k for k, name in enumerate(fit.problem.names) if name in sought]
 
 
 def _allowed(fit: Fit, k: int, values: Floats) -> bool:

@@ -125,16 +125,22 @@ def vpc_of(fit: Fit, drawn: Redrawn, *, corrected: bool = True) -> Vpc:
 def visits(subject: Ints, time: Floats) -> list[float]:
     """Last times of stretches that hold half of the subjects who are still followed, and five at least.
 
-    A time that enough subjects share is a stretch of its own.
+    A time that enough subjects share is a stretch of its own; where true times differ a little from the planned ones, a
+    stretch goes on to the end of the visit: to a subject's second row, or a gap that is wider than the stretch so far.
     """
     order = np.argsort(time, kind="stable")
     leaves = np.full(int(subject.max(initial=0)) + 1, -np.inf)
     np.maximum.at(leaves, subject, time)
     ends: list[float] = []
     seen: set[int] = set()
+    start = 0.0
     for i, j in enumerate(order.tolist()):
+        start = start if seen else float(time[j])
         seen.add(int(subject[j]))
         if i + 1 < len(order) and time[order[i + 1]] == time[j]:
+            continue
+        after = order[i + 1] if i + 1 < len(order) else j
+        if int(subject[after]) not in seen and time[after] - time[j] <= time[j] - start:
             continue
         if len(seen) >= max(FEWEST, 0.5 * float(np.sum(leaves >= time[j]))):
             ends.append(float(time[j]))
@@ -172,7 +178,7 @@ def _panel(fit: Fit, drawn: Redrawn, e: int, corrected: bool) -> Panel:
     outside = compared & ((observed < bands[:, 0]) | (observed > bands[:, 2]))
     measured = np.isfinite(value)
     name = list(fit.problem.endpoints)[e]
-    units = {one.name: one.unit for one in fit.problem.study.endpoints}
+    units = {name: one.unit for name, one in fit.problem.measured.items()}
     return Panel(
         name,
         units.get(name, ""),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.inference.population import residual
 from vein2vein.inference.population.estimates import AT_BOUND
 from vein2vein.inference.population.importance import UNSURE
 from vein2vein.inference.population.laws import BOUNDED
 from vein2vein.inference.population.population import Population
-from vein2vein.inference.population.theta import NOTHING, Point, Theta
+from vein2vein.inference.population.theta import NOTHING, Point, Theta, in_words
 
 Floats = NDArray[np.float64]
 
@@ -170,10 +171,16 @@ def of_population(
             f"the correlation of {', '.join(bound)} is at its bound: the data do not tell the two random effects "
             "apart; explain them by a covariate, or let one of them go."
         )
+    sought = [*(one.name for one in population.coefficients), *(n for _, _, n in residual.names_of(population.problem))]
+    if untold := [name for name in lost if name in sought]:
+        remarks.failures.append(
+            f"the data do not tell of {', '.join(untold)} (the information is singular there): many other values do as "
+            "well, so these are no estimates; hold them, or take them out."
+        )
     if lost:
         remarks.warnings.append(
-            f"no standard errors of {', '.join(lost)}: the information is singular, so the data do not tell of "
-            "them; hold them, or take them out. The errors of the others are those with them held."
+            f"no standard errors of {', '.join(map(in_words, lost))}: the information is singular, so the data do "
+            "not tell of them; hold them, or take them out. The errors of the others are those with them held."
         )
     if covariance is not None:
         remarks.warnings += _tied(theta, covariance)
@@ -208,7 +215,7 @@ def _tied(theta: Theta, covariance: Floats) -> list[str]:
     own = covariance[np.ix_(known, known)]
     size = np.sqrt(np.diag(own))
     r = own / size / size[:, None]
-    pairs = [f"{theta.names[known[j]]} and {theta.names[known[i]]} ({r[i, j]:.2f})"
+    pairs = [f"{in_words(theta.names[known[j]])} and {in_words(theta.names[known[i]])} ({r[i, j]:.2f})"
              for i in range(len(known)) for j in range(i) if abs(r[i, j]) > CLOSE]  # fmt: skip
     return [f"the estimates of {', '.join(pairs)} move together: hold or combine them."] if pairs else []
 

@@ -10,7 +10,8 @@ data.parquet       the rows that were fitted, as they were read
 trace.parquet      every iteration of every seed
 draws.parquet      each subject's parameters, drawn from its conditional distribution; draws.nc too where ArviZ is there
 exact.npz          all arrays of the fit and of the study, from which ``read_fit`` makes it again
-manifest.json      the verdict, what it was made with, and the SHA-256 of every file; written last
+manifest.json      the verdict, what it was made with, and the SHA-256 of every file; written last (and again where a
+                   report, a table or a figure joins them)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from vein2vein.files import check_target, checksum, is_regular, make_folder, scr
 from vein2vein.inference.population.fit_file import problem_text, read_fit_file
 from vein2vein.inference.population.fitted import Estimate, Fit
 from vein2vein.inference.population.predictions import Predictions
+from vein2vein.io.record.write import safe_cell
 from vein2vein.io.study.study import Covariate, Doses, Endpoint, Observations, Study
 from vein2vein.models import model_file
 from vein2vein.runs.store import as_plain, write_table
@@ -92,6 +94,14 @@ def write_fit(fit: Fit, folder: str | Path, *, force: bool = False) -> Path:
     }  # fmt: skip
     write_text(folder / MANIFEST, json.dumps(as_plain(told), indent=2) + "\n", force=True)
     return folder
+
+
+def list_files(folder: str | Path, *names: str) -> None:
+    """List files that joined the folder of a fit (a report, a table) in its manifest, with their SHA-256."""
+    path = Path(folder) / MANIFEST
+    told = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    told["files"] |= {name: checksum(path.parent / name) for name in names}
+    write_text(path, json.dumps(told, indent=2) + "\n", force=True)
 
 
 def _netcdf(fit: Fit, folder: Path) -> list[str]:
@@ -194,7 +204,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
-    return ("" if np.isnan(value) else f"{value:.10g}") if isinstance(value, float) else value
+    return ("" if np.isnan(value) else f"{value:.10g}") if isinstance(value, float) else safe_cell(value)
 
 
 # Exact

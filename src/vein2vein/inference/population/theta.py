@@ -96,3 +96,11 @@ def theta_of(population: Population, point: Point | None = None) -> Theta:
         *(name for _, _, name in sigma),
     ]
     return Theta(tuple(called), beta, tuple(omega), gamma, tuple((e, w) for e, w, _ in sigma))
+
+
+def in_words(name: str) -> str:
+    """The name under which tables show what a number of theta is of: the SD, where theta holds the variance."""
+    for variance, sd in (("omega2_", "omega_"), ("gamma2_", "gamma_")):
+        if name.startswith(variance):
+            return f"{sd}{name.removeprefix(variance)}"
+    return name

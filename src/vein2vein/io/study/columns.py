@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_card, read_card
 from vein2vein.declared import Record, listed, part, text
 from vein2vein.errors import InputError, unknown
+from vein2vein.io.record.record import plain
 
 CARD = "io/study/columns.toml"
 ENDING = ".columns.toml"
@@ -20,6 +22,8 @@ NONMEM, MONOLIX, NLMIXR = "NONMEM", "Monolix", "nlmixr"
 ORDERS = ("dmy", "mdy", "ymd", "ydm")
 DATES = {"dat1": "dmy", "dat2": "ymd", "dat3": "ydm"}
 """Columns whose name says the order of day, month and year, as NONMEM has it."""
+AGAIN = "dvid again"
+"""Role of a second column of endpoints: it is held against the first."""
 Code = str | int | float
 _BRACKETS = re.compile(r"(.*?)\s*[\[(]\s*([^\])]+?)\s*[\])]$")
 
@@ -112,6 +116,10 @@ class Columns(Record):
     date_order: Annotated[str, text("Order of day, month and year", ("", *ORDERS))] = ""
 
 
+HEADERS = tuple(one.name for one in fields(Columns) if one.default == "" and one.name != "date_order")
+"""Roles whose header a user may say, beside time."""
+
+
 def columns_from_card(card: Card, *path: str) -> Columns:
     """What a card says of the columns of a data set, from its table ``path`` (none: the whole card).
 
@@ -131,6 +139,33 @@ def columns_beside(path: Path) -> tuple[Columns, str]:
     return columns_from_card(read_card(beside)), beside.name
 
 
+def columns_said(said: str, path: Path) -> Columns:
+    """What a text such as ``id=PAT,dv=COPIES`` says of the columns of a data set, over what the file beside it says.
+
+    Raises
+    ------
+    InputError
+        A part is no ROLE=NAME, or its role is none.
+    """
+    columns, _ = (Columns(), "") if str(path) == "-" else columns_beside(path)
+    for part_said in said.split(","):
+        role, sign, name = (one.strip() for one in part_said.partition("="))
+        if not sign or not name:
+            raise InputError(f"found '{part_said}', expected ROLE=NAME, such as dv=COPIES.", field="--columns")
+        if role.lower() == "time":
+            columns = replace(columns, time=replace(columns.time, column=name))
+        elif role.lower() in HEADERS:
+            columns = replace(columns, **{role.lower(): name})
+        else:
+            raise InputError(unknown("role of a column", role, ["time", *HEADERS]), field="--columns")
+    return columns
+
+
+def has_columns_beside(path: Path) -> bool:
+    """Whether a file beside a table says what its columns are: it is then a data set, whatever their names."""
+    return str(path) != "-" and path.with_suffix(ENDING).is_file()
+
+
 @cache
 def usual_names() -> Mapping[str, tuple[str, ...]]:
     """The usual names of each role, in normal form, the first best."""
@@ -142,6 +177,12 @@ def usual_names() -> Mapping[str, tuple[str, ...]]:
 def missing_texts() -> frozenset[str]:
     """What stands where there is no value, in small letters."""
     return frozenset(bundled_card(CARD).texts("missing"))
+
+
+@cache
+def marks() -> Mapping[str, float]:
+    """Words for 1 and 0 in columns of marks, in small letters."""
+    return {word: float(value) for word, value in bundled_card(CARD).table("marks").items()}
 
 
 @cache
@@ -222,6 +263,9 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
         A column stands twice, one that is named does not exist, or no column holds subjects, times or values.
     """
     shown = tuple(cell.strip() for cell in header)
+    for one in shown:
+        if any(unicodedata.category(sign) == "Cc" for sign in one):
+            raise InputError("this name holds a control character; rename it.", file=file, line=line, field=plain(one))
     twice = sorted({one for one in shown if one and shown.count(one) > 1})
     if twice:
         raise InputError("this column stands twice; rename one of them.", file=file, line=line, field=twice[0])
@@ -232,7 +276,12 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
     for role in usual_names():
         told = columns.time.column if role == "time" else str(getattr(columns, role, ""))
         if told:
-            places[role] = _place(told, lower, shown, file, line, role)
+            at = _place(told, lower, shown, file, line, role)
+            if at in places.values():
+                other = next(one for one, place in places.items() if place == at)
+                raise InputError(f"named for {other} and for {role}; give each a column of its own, or leave one out.",
+                                 file=file, line=line, field=shown[at])  # fmt: skip
+            places[role] = at
     named = {*left_out, *places.values(), *(_place(one, lower, shown, file, line, "covariates")
              for one in columns.covariates)}  # fmt: skip
     for role, usual in usual_names().items():
@@ -242,10 +291,16 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
         places[role] = found[0]
         if len(found) > 1:
             others = ", ".join(shown[i] for i in found[1:])
+            if role == "dvid":
+                places[AGAIN] = found[1]
             notes.append(f"{shown[found[0]]} is read as {role}, not {others}")
     for role, place in places.items():
         if bare[place][1]:
             units_of[role] = bare[place][1]
+    for one in columns.codes:
+        if one not in shown:
+            said = unknown("column", one, [name for name in shown if name])
+            raise InputError(said, file=file, line=line, field=f"codes.{one}")
     for role in ("id", "dv"):
         if role not in places:
             raise InputError(_lacking(role, shown), file=file, line=line, field=role.upper())
@@ -269,7 +324,8 @@ def _lacking(role: str, shown: Sequence[str]) -> str:
     usual = ", ".join(name.upper() for name in usual_names()[role][:3])
     there = ", ".join(one for one in shown if one)[:120]
     field_of = 'time = { column = "..." }' if role == "time" else f'{role} = "..."'
-    return f"no column holds it ({usual} or the like; found {there}); name it: {field_of} in NAME{ENDING} beside it."
+    remedy = f"name it: --columns {role}=..., or {field_of} in NAME{ENDING} beside it."
+    return f"no column holds it ({usual} or the like; found {there}); {remedy}"
 
 
 def _program(bare: Sequence[str]) -> str:

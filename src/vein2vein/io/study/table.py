@@ -10,17 +10,32 @@ from dataclasses import dataclass
 from vein2vein.errors import InputError
 from vein2vein.io.record.record import Log
 from vein2vein.io.record.text import find_delimiter, rows
-from vein2vein.io.study.columns import Columns, Layout, below_words, comment_signs, is_data_set, laid_out, missing_texts
+from vein2vein.io.study.columns import (
+    Columns,
+    Layout,
+    below_words,
+    comment_signs,
+    is_data_set,
+    laid_out,
+    marks,
+    missing_texts,
+)
 
 BLANKS = " "  # the delimiter of NONMEM's old tables: any number of blanks
+TABLE = "TABLE NO."  # what NONMEM writes above the header of a table
 SAMPLE = 200  # lines by which the delimiter is found
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d+),(\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")  # 1,234 and 1.234: a thousand, or a fraction
 _BOUND = re.compile(r"([<>])\s*=?\s*(\S+)")
 NUMBERS = (
     "time", "dv", "amt", "evid", "mdv", "rate", "duration", "addl", "ii", "ss", "cens", "limit", "blq", "lloq",
 )  # fmt: skip
 """Roles whose cells are numbers."""
+MARKS = ("mdv", "cens", "blq")
+"""Those that may say yes or no."""
+DATED = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)")
+"""How a date in the column of times begins."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +68,25 @@ class Cells:
 
 @dataclass(frozen=True)
 class Table:
-    """A data set as text: what its columns mean, its rows without comments, and the number of comments."""
+    """A data set as text: what its columns mean, its rows; how many were comments, and how many lost."""
 
     layout: Layout
     rows: tuple[Cells, ...]
     comments: int = 0
+    lost: int = 0
 
 
 def header_of(text: str) -> tuple[int, list[str], str]:
     """Line, cells and delimiter of the header of a table; a comment sign before the first name is no part of it."""
     lines = text[: SAMPLE * 1000].split("\n")[:SAMPLE]
     listed = [(i, line.rstrip("\r")) for i, line in enumerate(lines, start=1) if line.strip("\r \t")]
-    plain = [line for _, line in listed if not line.startswith("#")]
+    plain = [line for _, line in listed if not line.startswith(("#", TABLE))]
     delimiter = find_delimiter(plain)
     if plain and delimiter not in plain[0]:
         delimiter = BLANKS
     for at, line in listed:
         cells = _header_cells(line.lstrip("#"), delimiter)
-        if not line.startswith("#") or is_data_set(cells):
+        if not line.startswith(("#", TABLE)) or is_data_set(cells):
             return at, cells, delimiter
     return 1, [], delimiter
 
@@ -105,11 +121,19 @@ def read_table(text: str, log: Log, columns: Columns) -> Table:
         log.note(f"columns stand apart by {said}" + ("; NONMEM wants commas or blanks" if delimiter == ";" else ""))
     if text.split("\n")[at - 1].startswith("#"):
         log.note("the header begins with #, which is no part of the first name")
-    found, comments, marked = list[Cells](), 0, False
-    for line, cells in _listed(text, delimiter, at, log):
+    found, comments, marked, seen, empty = list[Cells](), 0, False, 0, 0
+    listed = _listed(text, delimiter, at, log)
+    decimal_comma = delimiter != "," and any(_proves_a_comma(cell) for _, cells in listed for cell in cells)
+    if decimal_comma:
+        log.note("numbers have decimal commas; NONMEM wants points")
+    for line, cells in listed:
+        if not any(cell.strip() for cell in cells):
+            empty += 1  # a spreadsheet writes rows of delimiters alone
+            continue
         if _is_comment(cells, layout):
             comments += 1
             continue
+        seen += 1
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
         if len(cells) != len(header):
@@ -118,16 +142,20 @@ def read_table(text: str, log: Log, columns: Columns) -> Table:
                 "complete the row, or quote what holds the delimiter",
             )  # fmt: skip
             continue
-        if (row := _row(line, cells, layout, delimiter, log)) is not None:
+        if (pointed := _with_points(line, cells, decimal_comma, layout, log)) is None:
+            continue
+        if (row := _row(line, pointed, layout, log)) is not None:
             found.append(row)
             marked |= row.bound != 0
+    if empty:
+        log.note(f"{empty} {'row is' if empty == 1 else 'rows are'} empty and not read")
     if comments:
         log.note(f"{comments} {'row is a comment' if comments == 1 else 'rows are comments'} (C, # or @ first)")
     if marked:
         log.note("values such as <50 and BLQ are read as censored; NONMEM cannot read them")
     if not found and not log.items:
         raise InputError("holds no row below its header.", file=log.file, line=at)
-    return Table(layout, tuple(found), comments)
+    return Table(layout, tuple(found), comments, seen - len(found))
 
 
 def _listed(text: str, delimiter: str, header: int, log: Log) -> list[tuple[int, list[str]]]:
@@ -143,26 +171,59 @@ def _is_comment(cells: Sequence[str], layout: Layout) -> bool:
     first = cells[0].strip().strip('"').lower() if cells else ""
     if first in comment_signs() or first[:1] in ("#", "@"):
         return True
+    words = first.split()
+    if len(words) > 1 and words[0] in comment_signs():  # "C a remark": no subject, unless the row is whole
+        return len(cells) != len(layout.header) or not any(cell.strip() for cell in cells[1:])
     if "comment" in layout and len(cells) > layout.places["comment"]:
         return cells[layout.places["comment"]].strip().lower() in comment_signs()
     return first == layout.header[0].lower() and len(cells) == len(layout.header)  # the header once more
 
 
-def _row(line: int, cells: Sequence[str], layout: Layout, delimiter: str, log: Log) -> Cells | None:
+def _proves_a_comma(cell: str) -> bool:
+    """Whether a cell is a number with a decimal comma that cannot be a thousand (``0,5``, not ``1,234``)."""
+    text = cell.strip().strip('"').strip().lstrip("<>= ")
+    return bool(_DECIMAL_COMMA.fullmatch(text)) and not _THOUSANDS.fullmatch(text)
+
+
+def _with_points(
+    line: int, cells: Sequence[str], decimal_comma: bool, layout: Layout, log: Log
+) -> Sequence[str] | None:
+    """The cells of a row with decimal points; None where one may be a thousand or a fraction (set aside).
+
+    A comma between digits is the sign of decimals in the whole file once one cell of it can be nothing else; until
+    then ``1,234``, and from then on ``1.234``, may be either.
+    """
+    found = list[str]()
+    for place, cell in enumerate(cells):
+        text = cell.strip().strip('"').strip()
+        bare = text.lstrip("<>= ")
+        unsure = bool(_THOUSANDS.fullmatch(bare)) and ("." if decimal_comma else ",") in bare
+        if unsure and place in (*layout.places.values(), *layout.covariates.values()):
+            log.aside(line, layout.header[place], "a thousand or a fraction", text, "one sign of decimals in the file",
+                      "write it with a decimal point, and without a sign between thousands")  # fmt: skip
+            return None
+        found.append(text.replace(",", ".") if decimal_comma and _DECIMAL_COMMA.fullmatch(bare) else cell)
+    return found
+
+
+def _row(line: int, cells: Sequence[str], layout: Layout, log: Log) -> Cells | None:
     missing = missing_texts()
     held = ["" if (text := cell.strip().strip('"').strip()).lower() in missing else text for cell in cells]
     text = {role: held[place] for role, place in layout.places.items()}
     number, bound = dict[str, float](), 0
     for role in NUMBERS:
         cell = text.get(role, "")
-        if not cell or (role == "time" and (":" in cell or "date" in layout)):
+        if not cell or (role == "time" and (":" in cell or "date" in layout or DATED.match(cell))):
+            continue
+        if role in MARKS and cell.lower() in marks():
+            number[role] = marks()[cell.lower()]
             continue
         if role == "dv" and cell.lower() in below_words():
             bound = -1
             continue
         if role == "dv" and (match := _BOUND.fullmatch(cell)):
             bound, cell = (-1 if match[1] == "<" else 1), match[2]
-        value = number_of(cell, decimal_comma=delimiter != ",")
+        value = number_of(cell)
         if value is None:
             log.aside(line, layout.name(role), "not a finite number", text[role], "a number or '.'", "correct it")
             return None
@@ -174,21 +235,9 @@ def _row(line: int, cells: Sequence[str], layout: Layout, delimiter: str, log: L
     return Cells(line, text, number, {name: held[place] for name, place in layout.covariates.items()}, bound)
 
 
-def number_of(text: str, *, decimal_comma: bool = False) -> float | None:
-    """A finite number; None where the text is none.
-
-    Parameters
-    ----------
-    text : str
-        As Python or Fortran writes it (``1e8``, ``1D8``).
-    decimal_comma : bool
-        Whether ``0,5`` is a half. What may also be a thousand (``1,000``) is no number.
-    """
-    if decimal_comma and (match := _DECIMAL_COMMA.fullmatch(text)):
-        if len(match[2]) == len("000") and not match[1].startswith("0"):
-            return None
-        text = text.replace(",", ".")
-    if not _NUMBER.fullmatch(text):
+def number_of(text: str) -> float | None:
+    """A finite number as Python or Fortran writes it (``1e8``, ``1D8``); None where the text is none."""
+    if not NUMBER.fullmatch(text):
         return None
     value = float(text.lower().replace("d", "e"))
     return value if math.isfinite(value) else None
