@@ -73,6 +73,13 @@ def test_text_stands_out_from_its_ground(theme):
         assert (other + 0.05) / (one + 0.05) >= 3, edge
 
 
+def test_a_script_is_one_whatever_the_system_calls_it(monkeypatch):
+    monkeypatch.setattr("mimetypes.guess_type", lambda name, strict=True: ("text/plain", None))
+    found = static_files.assets.__wrapped__()
+    kinds = {name.rpartition(".")[2]: one.kind.partition(";")[0] for name, one in found.items()}
+    assert kinds == {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
 def test_files_are_served_packed_and_kept(asked):
     address = static_files.address_of("own/style.css")
     answer = asked.client.get(address, headers={"accept-encoding": "gzip"})

@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, wh
 from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
+from vein2vein.locks import release_lock, take_lock
 from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
@@ -324,20 +324,13 @@ def _kept(done: int, of: int) -> Generator[None]:
 def _alone(folder: Path) -> Generator[None]:
     """Let no second process write into the folder; the system ends the lock with the process."""
     make_folder(folder)
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
+    handle = take_lock(folder)
+    if handle is None:
+        raise InputError(f"{folder} is in use by another run; wait for it, or give another folder.")
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder} is in use by another run; wait for it, or give another folder.") from None
         yield
     finally:
-        os.close(handle)
+        release_lock(handle)
 
 
 # Summing up

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args, get_origin
 
 from vein2vein.declared import Field, Form, Record, fields_of, words
@@ -46,6 +46,8 @@ class FormField:
         From, to, step.
     suggested : tuple of str
         What is offered; anything else may be typed, too.
+    called : mapping of str to str
+        What a choice is called, where its name alone says little.
     """
 
     path: str
@@ -64,6 +66,7 @@ class FormField:
     fault: str = ""
     slider: tuple[float, float, float] | None = None
     suggested: tuple[str, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

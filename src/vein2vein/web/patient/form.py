@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, cast
 
 from vein2vein.cards import is_path, parse_card
-from vein2vein.clinic.care.policy import policies
+from vein2vein.clinic.care.policy import policies, read_policy
 from vein2vein.errors import InputError
 from vein2vein.general_sets import reference
 from vein2vein.therapy.disease import all_diseases, find_disease
@@ -87,18 +88,18 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
     by_path = {one.path: one for one in fields_in(whole)}
     disease, product = _disease(data), _product(data)
     burdens = OTHER_BURDENS if disease is None else BURDENS.get(disease.lineage, OTHER_BURDENS)
-    regimens = _regimens(product, str(data.get("disease", "")))
     given = tuple(
-        replace(one, kind=CHOICE, choices=_with(choices, one.value), needed=name == "product")
-        for name, choices in (
-            ("product", tuple(all_products())),
-            ("conditioning", regimens),
-            ("policy", tuple(policies())),
+        replace(one, kind=CHOICE, choices=_with(tuple(called), one.value), needed=name == "product", called=called)
+        for name, called in (
+            ("product", {name: one.title for name, one in all_products().items()}),
+            ("conditioning", _regimens(product, str(data.get("disease", "")))),
+            ("policy", _policies()),
         )
         for one in (by_path[f"scenario.{name}"],)
     )
+    diseases = {name: one.title for name, one in all_diseases().items()}
     who = tuple(
-        replace(one, label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), one.value))
+        replace(one, label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), one.value), called=diseases)
         if name == "disease" else one
         for name in WHO
         for one in (by_path[name],)
@@ -160,11 +161,16 @@ def _disease(data: Mapping[str, Any]) -> Any:
         return None
 
 
-def _regimens(product: Product | None, disease: str) -> tuple[str, ...]:
+def _regimens(product: Product | None, disease: str) -> dict[str, str]:
     if product is None or is_path(disease):
-        return (NO_CONDITIONING,)
+        return {NO_CONDITIONING: NO_CONDITIONING}
     use, _ = find_indication(product, disease)
-    return (*dict.fromkeys(one.name for one in use.regimens), NO_CONDITIONING)
+    return {**{one.name: one.title for one in use.regimens}, NO_CONDITIONING: NO_CONDITIONING}
+
+
+@cache
+def _policies() -> dict[str, str]:
+    return {name: read_policy(name).title for name in policies()}
 
 
 def _number(value: str) -> float | None:

@@ -17,6 +17,7 @@
     const from = event.target;
     if (!(from instanceof HTMLInputElement) || !form.contains(from)) return;
     clearTimeout(resting);
+    document.getElementById("whole").classList.add("stale"); // of the scenario before
     if (from.dataset.log) document.getElementById(from.dataset.log).value = written(Number(from.value), from.dataset.ending);
     else {
       const slider = from.id && form.querySelector(`[data-log="${CSS.escape(from.id)}"]`);
@@ -95,7 +96,9 @@
   }
 
   document.addEventListener("htmx:after:swap", () => {
+    if (document.getElementById("first-again")) document.getElementById("whole").classList.remove("stale");
     again();
+    document.getElementById("first").classList.toggle("stale", Boolean(document.querySelector("#problem .problem")) && !document.querySelector("#first [data-same]:not([data-seen])"));
     const seen = document.querySelector("#first [data-same]");
     document.getElementById("waiting").hidden = Boolean(document.querySelector("#first figure, #first .note"));
     const points = document.querySelector("#points input");

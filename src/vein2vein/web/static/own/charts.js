@@ -4,6 +4,7 @@
 (() => {
   const drawn = new Map(); // figure -> uPlot
   const GRADES = ["#eef1f4", "#fcd271", "#f28a1b", "#bb3754", "#4a0c5c", "#000004"];
+  const SVG = document.currentScript.dataset.svg; // loaded when somebody saves a drawing
   const HEIGHT = 320, ROW = 16, LABELS = 150;
 
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -182,8 +183,12 @@
     });
   }
 
-  function save(figure, as) {
+  async function save(figure, as) {
     const told = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    if (as === "svg") {
+      const { drawing } = await import(SVG);
+      return hand(new Blob([drawing(drawn.get(figure), told, token, GRADES)], { type: "image/svg+xml" }), `${told.id}.svg`);
+    }
     if (as === "csv") return hand(new Blob([table(told)], { type: "text/csv" }), `${told.id}.csv`);
     const from = drawn.get(figure).ctx.canvas, to = document.createElement("canvas"), head = 28 * devicePixelRatio;
     to.width = from.width; to.height = from.height + head;
