@@ -49,6 +49,8 @@ def test_colors_are_those_of_the_reports():
     charts = (static_files.FOLDER / "own" / "charts.js").read_text(encoding="utf-8")
     style_card = tomllib.loads(resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"))
     assert re.search(r"GRADES = \[(.*?)\]", charts)[1].replace('"', "").split(", ") == style_card["grades"]["colors"]
+    key = re.findall(r"nth-child\((\d)\) i \{ background: (#\w+);", style)
+    assert [color for _, color in sorted(key)] == style_card["grades"]["colors"]
 
 
 def luminance(color):

@@ -35,7 +35,13 @@
     if (from.name === "scenario.product") for (const one of ["scenario.dose", "scenario.conditioning"]) if (form.elements[one]) form.elements[one].value = "";
     const focused = from.id;
     const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string")).toString();
-    const answer = await fetch("/patient/form", { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
+    let answer;
+    try {
+      answer = await fetch("/patient/form", { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
+    } catch {
+      document.dispatchEvent(new CustomEvent("htmx:error", { detail: { ctx: form } }));
+      return;
+    }
     document.getElementById(answer.ok ? "fields" : "problem").innerHTML = await answer.text();
     document.getElementById(focused)?.focus();
     redraw();

@@ -48,6 +48,12 @@
   }
   document.addEventListener("input", pair, true); // before a form that listens to the same event sends itself
 
+  // What cannot be taken back is asked about first.
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.confirm;
+    if (question && !confirm(question)) event.preventDefault();
+  });
+
   // A button that prints the page.
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-print]")) window.print();
