@@ -27,10 +27,9 @@ def plain(value: object) -> Plain:
     TypeError
         Something that no JSON can hold.
     """
-    kind = type(value)  # what most values are first: pages of a slider hold thousands
-    if kind is float:
-        return value if math.isfinite(cast("float", value)) else None  # pyright: ignore[reportReturnType]
-    if kind is list:
+    if type(value) is float:  # what most values are first: pages of a slider hold thousands
+        return value if math.isfinite(value) else None
+    if type(value) is list:
         return [plain(one) for one in cast("list[object]", value)]
     if value is None or isinstance(value, bool | int):
         return value

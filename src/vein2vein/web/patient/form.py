@@ -25,6 +25,7 @@ WHO = ("disease", "age", "weight", "sex", "name")
 BURDENS = {"leukemia": ("marrow_blasts",)}
 OTHER_BURDENS = ("metabolic_tumor_volume", "burden")
 RUN = ("companions", "seed")
+LONGEST_SHOWN = 24  # characters of a title that its box shows
 NO_CONDITIONING, DISEASE = "none", said("Disease")
 EXAMPLE = """
 # What is given; 'vein2vein simulate' reads it from here, too
@@ -89,7 +90,14 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
     disease, product = _disease(data), _product(data)
     burdens = OTHER_BURDENS if disease is None else BURDENS.get(disease.lineage, OTHER_BURDENS)
     given = tuple(
-        replace(one, kind=CHOICE, choices=_with(tuple(called), one.value), needed=name == "product", called=called)
+        replace(
+            one,
+            kind=CHOICE,
+            choices=_with(tuple(called), one.value),
+            needed=name == "product",
+            called=called,
+            hint=_whole(called, one),
+        )
         for name, called in (
             ("product", {name: one.title for name, one in all_products().items()}),
             ("conditioning", _regimens(product, str(data.get("disease", "")))),
@@ -99,7 +107,10 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
     )
     diseases = {name: one.title for name, one in all_diseases().items()}
     who = tuple(
-        replace(one, label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), one.value), called=diseases)
+        replace(
+            one, label=DISEASE, kind=CHOICE, choices=_with(tuple(diseases), one.value), called=diseases,
+            hint=_whole(diseases, one),
+        )
         if name == "disease" else one
         for name in WHO
         for one in (by_path[name],)
@@ -119,6 +130,12 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
         _rest(whole, {*WHO, *burdens}, product),
         whole.fault,
     )
+
+
+def _whole(called: Mapping[str, str], chosen: FormField) -> str:
+    """The title of what is chosen where the box shows only its beginning; else what is said of the field."""
+    title = called.get(chosen.value, "")
+    return title if len(title) > LONGEST_SHOWN else chosen.hint
 
 
 def _rest(whole: Group, shown: set[str], product: Product | None) -> Group:

@@ -1,10 +1,12 @@
 // The page of one patient: logarithmic sliders, pin, own points dropped on a chart, and the rest after dragging.
 "use strict";
 (() => {
+  const SLOW = 8000; // milliseconds without a first drawing after which it is said why
   const REST = 400; // milliseconds without a change after which the whole follow-up is asked for
   const form = document.getElementById("scenario");
   if (!form) return;
   let resting = 0;
+  setTimeout(() => { const waiting = document.getElementById("waiting"); waiting.textContent = waiting.dataset.slow; }, SLOW);
   form.elements.slot.value = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
   // A slider of powers of ten writes the number, with three digits, and what belongs to it.

@@ -59,7 +59,7 @@ export function drawing(plot, told, token, grades) {
     for (const one of told.curves) out.push(`<path d="${path(told.x, one.y)}" fill="none" stroke="${token(one.color)}" stroke-width="${one.name ? 2 : 0.8}"${one.name ? "" : ' stroke-opacity="0.3"'}><title>${escaped(one.name)}</title></path>`);
     for (const one of told.levels) {
       line(left, y(one.value), right, y(one.value), "soft", 'stroke-dasharray="6 4"');
-      text(right - 4, y(one.value) - 4, one.label, "end");
+      text(right - 4, y(one.value) - 4, one.label, "end", `stroke="${token("paper")}" stroke-width="3" paint-order="stroke"`);
     }
     for (const one of told.points) one.x.forEach((day, i) => {
       if (!shown(one.y[i])) return;

@@ -113,6 +113,17 @@
     });
   }
 
+  // Words on a chart: above their line, with a rim of the paper's color where curves run behind them.
+  function written(ctx, text, x, y) {
+    ctx.textBaseline = "alphabetic";
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 3 * devicePixelRatio;
+    ctx.strokeStyle = token("paper");
+    ctx.strokeText(text, x, y);
+    ctx.fillText(text, x, y);
+  }
+
   function levels(u, given) {
     inside(u, (ctx) => {
       ctx.font = `${11 * devicePixelRatio}px ${token("font")}`;
@@ -122,7 +133,7 @@
         ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
         ctx.beginPath(); ctx.moveTo(u.bbox.left, y); ctx.lineTo(u.bbox.left + u.bbox.width, y); ctx.stroke();
         ctx.textAlign = "right";
-        ctx.fillText(one.label, u.bbox.left + u.bbox.width - 4, y - 4 * devicePixelRatio);
+        written(ctx, one.label, u.bbox.left + u.bbox.width - 4, y - 4 * devicePixelRatio);
       }
     });
   }
@@ -142,7 +153,7 @@
         let row = 0;
         while (ends[row] !== undefined && ends[row] > x) row++;
         ends[row] = x + ctx.measureText(one.label).width + 10 * devicePixelRatio;
-        ctx.fillText(one.label, x + 4 * devicePixelRatio, u.bbox.top + line * (row + 1));
+        written(ctx, one.label, x + 4 * devicePixelRatio, u.bbox.top + line * (row + 1));
       }
     });
   }
