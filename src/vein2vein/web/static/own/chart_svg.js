@@ -76,8 +76,8 @@ export function drawing(plot, told, token, grades) {
     text(x(one.day) + 4, top + 13, one.label, "start");
   }
   out.push("</g>");
-  const key = told.kind === "heat" ? grades.map((color, grade) => [color, String(grade)]) : [...told.curves, ...told.bands, ...told.points].filter((one) => one.name).map((one) => [token(one.color), one.name]);
-  const rows = key.map(([color, name], i) => `<g transform="translate(${round(left)} ${plot.height + 8 + 18 * i})"><rect width="16" height="8" y="-8" fill="${color}"/><text x="22" fill="${token("ink")}">${escaped(name)}</text></g>`);
+  const key = told.kind === "heat" ? grades.map((color, grade) => [color, String(grade), 1]) : [...told.curves, ...told.bands, ...told.points].filter((one) => one.name).map((one) => [token(one.color), one.name, "low" in one ? 0.3 : 1]);
+  const rows = key.map(([color, name, share], i) => `<g transform="translate(${round(left)} ${plot.height + 8 + 18 * i})"><rect width="16" height="8" y="-8" fill="${color}" fill-opacity="${share}"/><text x="22" fill="${token("ink")}">${escaped(name)}</text></g>`);
   const whole = plot.height + 8 + 18 * key.length;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${plot.width}" height="${HEAD + whole}" viewBox="0 ${-HEAD} ${plot.width} ${HEAD + whole}" font-family="${escaped(token("font"))}" font-size="12">`
     + `<rect y="${-HEAD}" width="100%" height="100%" fill="${token("paper")}"/><clipPath id="within"><rect x="${round(left)}" y="${round(top)}" width="${round(width)}" height="${round(height)}"/></clipPath>`
