@@ -62,6 +62,21 @@ def test_tables_beside_the_charts_come_when_one_rests(asked):
     assert held and not [one["id"] for one in held if "table" in one], "a table is not sent twice"
 
 
+def test_a_slider_stands_where_the_value_is(asked):
+    def stands(html, name):
+        return float(re.search(rf'data-slider="f-{name}"[^>]* value="([^"]*)"', html)[1])
+
+    page = asked.client.get("/patient").text
+    assert [stands(page, name) for name in ("age", "weight", "marrow_blasts")] == [11, 39, 40]
+    typed = {"text": SMALL, "change_mark": asked.keys.change, "age": "18 months", "weight": "much"}
+    form = asked.client.post("/patient/form", data=typed, headers={"hx-request": "true"}).text
+    assert stands(form, "age") == pytest.approx(1.5) and stands(form, "weight") == 5, "what is no number: its low end"
+    lymphoma = patient_form(
+        {"disease": "lbcl", "age": 60, "weight": 80, "metabolic_tumor_volume": "0.1 L", "scenario": {}}
+    )
+    assert lymphoma.dragged[0].at == pytest.approx(2.0), "100 mL, on a slider of powers of ten"
+
+
 def test_choices_are_called_by_their_titles(asked):
     page = asked.client.get("/patient").text
     for name, title in (

@@ -16,7 +16,7 @@ from vein2vein.therapy.disease import all_diseases, find_disease
 from vein2vein.therapy.patient import example_patient_text
 from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, dose_range, find_indication, find_product
-from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of
+from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of, in_unit
 from vein2vein.web.patient.reading import FILE, page_card
 from vein2vein.web.words import said
 
@@ -201,7 +201,8 @@ def _number(value: str) -> float | None:
 def _dragged(
     field: FormField, low: float, high: float, usual: float | None, ending: str = "", told: str = ""
 ) -> Dragged:
-    now = _number(field.value.removesuffix(ending)) or usual or math.sqrt(low * high)
+    there = _number(field.value.removesuffix(ending)) or max(in_unit(field) or 0.0, 0.0)
+    now = there or usual or math.sqrt(low * high)
     ends = math.log10(low), math.log10(high)
     at = min(max(math.log10(now), ends[0]), ends[1])
     return Dragged(field, round(ends[0], 3), round(ends[1], 3), round(at, 3), ending, told)
