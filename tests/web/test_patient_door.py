@@ -71,6 +71,7 @@ def test_a_slider_stands_where_the_value_is(asked):
     typed = {"text": SMALL, "change_mark": asked.keys.change, "age": "18 months", "weight": "much"}
     form = asked.client.post("/patient/form", data=typed, headers={"hx-request": "true"}).text
     assert stands(form, "age") == pytest.approx(1.5) and stands(form, "weight") == 5, "what is no number: its low end"
+    assert patient_form({"age": "nan", "weight": "1e999 kg"}).who[1].stands is None
     lymphoma = patient_form(
         {"disease": "lbcl", "age": 60, "weight": 80, "metabolic_tumor_volume": "0.1 L", "scenario": {}}
     )

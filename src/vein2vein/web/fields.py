@@ -310,9 +310,10 @@ def in_unit(one: FormField) -> float | None:
     number, _, unit = one.value.partition(" ")
     try:
         found = float(number)
-        return convert(found, unit.strip(), one.unit) if unit.strip() and one.unit else found
+        found = convert(found, unit.strip(), one.unit) if unit.strip() and one.unit else found
     except (ValueError, InputError):
         return None
+    return found if math.isfinite(found) else None
 
 
 def _put(group: Group, path: str, text: str) -> Group:
