@@ -392,4 +392,8 @@ def _factor(names: list[str], correlations: Mapping[tuple[str, str], float]) -> 
 
 def as_matrix(values: Mapping[str, ArrayLike], names: Iterable[str], count: int) -> NDArray[np.float64]:
     """Stack named values as columns, shape (count, number of names)."""
-    return np.stack([np.broadcast_to(np.asarray(values[n], dtype=np.float64), (count,)) for n in names], axis=1)
+    columns = tuple(names)
+    found = np.empty((count, len(columns)))
+    for i, name in enumerate(columns):
+        found[:, i] = values[name]
+    return found

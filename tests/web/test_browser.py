@@ -1,10 +1,12 @@
 """The frame in a real browser: languages, keyboard, telephone, print, axe, charts, sliders, jobs, hostile sites."""
 
 import http.server
+import json
 import re
 import threading
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -183,6 +185,31 @@ def test_charts_are_drawn_and_saved(page, live):
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
     page.click("#cells summary")
     assert page.is_visible("#cells table")
+
+
+@pytest.mark.parametrize("name", ["cells", "grades"])
+def test_a_chart_is_saved_as_a_drawing(page, live, name):
+    page.goto(live.origin + "/trying")
+    with page.expect_download() as saved:
+        page.click(f"#{name} [data-save=svg]")
+    assert saved.value.suggested_filename == f"{name}.svg"
+    drawing = ElementTree.parse(saved.value.path()).getroot()
+    told = json.loads(page.text_content(f"#{name} script"))
+    texts = ["".join(one.itertext()) for one in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts.count(f"{told['title']} [{told['origin']}]") == 1 and told["x_label"] in texts
+    numbers = [one for one in texts if re.fullmatch(r"[\d.,]+", one)]
+    assert len(numbers) >= 4, "both axes have numbers"
+    paths = [one.get("d") for one in drawing.iter("{http://www.w3.org/2000/svg}path")]
+    if name == "cells":
+        assert f"{told['y_label']} ({told['unit']})" in texts
+        assert len([d for d in paths if d]) >= len(told["curves"]) + len(told["bands"])
+        assert all(one["name"] in texts for one in told["bands"])
+    else:
+        cells = [one for one in drawing.iter("{http://www.w3.org/2000/svg}rect")]
+        assert len(cells) >= len(told["rows"]) * len(told["x"]) and set(told["rows"]) <= set(texts)
+    whole = ElementTree.tostring(drawing, encoding="unicode")
+    assert not re.search("NaN|undefined|null|Infinity", whole)
+    assert page.said == []
 
 
 def test_a_slider_draws_anew_and_a_fault_leaves_the_page_as_it_was(page, live):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from asked_app import opened
 
 from vein2vein.errors import InputError
 from vein2vein.files import checksum
-from vein2vein.web.jobs import table
+from vein2vein.web.jobs import pool, table
 from vein2vein.web.jobs.kinds import JobKind, function_of
 from vein2vein.web.jobs.large_trial import KIND
 from vein2vein.web.jobs.pool import Jobs
@@ -96,6 +97,23 @@ def test_what_goes_wrong_is_told_in_a_sentence(jobs, caplog):
     assert jobs.find(killed.id).state == table.FAILED and "ended from outside" in jobs.find(killed.id).error
     with pytest.raises(InputError, match="there is no such job"):
         jobs.remove("nothing")
+
+
+def test_a_full_disk_at_the_end_of_a_job_holds_up_no_other(jobs, monkeypatch):
+    change, refused = table.change_job, []
+
+    def full(workspace, key, was=(), **values):
+        if values.get("state") in (table.DONE, table.RUNNING) and jobs._running and len(refused) < 3:
+            refused.append(values["state"])
+            raise sqlite3.OperationalError("database or disk is full")
+        return change(workspace, key, was, **values)
+
+    monkeypatch.setattr(pool, "AGAIN", 0.02)
+    first = jobs.start("trying", "count", "First", {"steps": 1})
+    second = jobs.start("trying", "count", "Second", {"steps": 1})
+    monkeypatch.setattr(table, "change_job", full)
+    until(lambda: state(jobs, first) == state(jobs, second) == table.DONE)
+    assert refused == [table.DONE] * 3 and not jobs._running
 
 
 def test_a_process_that_cannot_be_started_is_told(jobs, monkeypatch):

@@ -53,6 +53,54 @@ def test_a_slider_redraws_the_first_days(asked):
     )
 
 
+def test_tables_beside_the_charts_come_when_one_rests(asked):
+    sent = {"data": {"text": SMALL, "change_mark": asked.keys.change}, "headers": {"hx-request": "true"}}
+    dragged, rested = (asked.client.post(f"/patient/{part}", **sent).text for part in ("draw", "whole"))
+    assert "<table" not in dragged and rested.count("<table") > 7 and 'data-save="svg"' in rested
+    assert dragged.count("cannot be graded") == 1, "the colors of grades have a key"
+    held = [json.loads(one) for one in re.findall(r'<script type="application/json">(.*?)</script>', rested)]
+    assert held and not [one["id"] for one in held if "table" in one], "a table is not sent twice"
+
+
+def test_a_slider_stands_where_the_value_is(asked):
+    def stands(html, name):
+        return float(re.search(rf'data-slider="f-{name}"[^>]* value="([^"]*)"', html)[1])
+
+    page = asked.client.get("/patient").text
+    assert [stands(page, name) for name in ("age", "weight", "marrow_blasts")] == [11, 39, 40]
+    typed = {"text": SMALL, "change_mark": asked.keys.change, "age": "18 months", "weight": "much"}
+    form = asked.client.post("/patient/form", data=typed, headers={"hx-request": "true"}).text
+    assert stands(form, "age") == pytest.approx(1.5) and stands(form, "weight") == 5, "what is no number: its low end"
+    assert patient_form({"age": "nan", "weight": "1e999 kg"}).who[1].stands is None
+    lymphoma = patient_form(
+        {"disease": "lbcl", "age": 60, "weight": 80, "metabolic_tumor_volume": "0.1 L", "scenario": {}}
+    )
+    assert lymphoma.dragged[0].at == pytest.approx(2.0), "100 mL, on a slider of powers of ten"
+
+
+def test_choices_are_called_by_their_titles(asked):
+    page = asked.client.get("/patient").text
+    for name, title in (
+        ("cd19_28z", "19-28z CAR-T (Memorial Sloan Kettering)"),
+        ("adult_b_all", "B-cell acute lymphoblastic leukemia of adults"),
+        ("astct_2019", "Current practice by ASTCT grade"),
+    ):
+        assert re.search(rf'<option[^>]* value="{name}">{re.escape(title)}</option>', page), name
+
+
+def test_the_command_names_the_file_as_it_is_saved(asked):
+    key = asked.parts.workspace.add("patient", "Mia, tisagenlecleucel, 2e6/kg", SMALL, ".toml").id
+    told = asked.client.get(f"/patient/{key}.json").json()
+    name = told["command"].removeprefix("vein2vein simulate ")
+    assert name == "Mia-tisagenlecleucel-2e6-kg.toml" and f'read_patient("{name}")' in told["python"]
+    assert name in asked.client.get(f"/inputs/{key}").headers["content-disposition"]
+    drawn = send(asked, "/patient/draw", file=name).json()["data"]
+    assert drawn["command"] == told["command"]
+    assert (
+        send(asked, "/patient/draw", file="$(x).toml").json()["data"]["command"] == "vein2vein simulate scenario.toml"
+    )
+
+
 def test_the_numbers_of_the_model_are_dragged_and_written(asked):
     found = send(asked, "/patient/draw", **{"scenario.numbers.rho": "0.5"}).json()["data"]
     assert tomllib.loads(found["text"])["scenario"]["numbers"] == {"rho": 0.5}

@@ -67,7 +67,7 @@ def test_of_questions_that_wait_only_the_newest_is_answered(quick):
 
 
 def test_what_takes_too_long_is_ended_and_the_next_one_is_answered():
-    stuck = Quick(longest=0.5)
+    stuck = Quick(longest=0.5, first=0.0)
     try:
         stuck.longest = 30
         stuck.ask("warm", "trying_door:drawn", None)
@@ -91,6 +91,17 @@ def test_what_takes_too_long_is_ended_and_the_next_one_is_answered():
         assert stuck._process is None
     finally:
         stuck.close()
+
+
+def test_the_first_answer_of_a_process_may_take_longer():
+    slow = Quick(longest=0.2, first=600.0)
+    try:
+        slow.ask("warm", "trying_door:drawn", None)
+        assert slow.ask("a", "trying_door:drawn", {"dose": 1.0, "seconds": 0.6}), "it loads and compiles"
+        with pytest.raises(Overdue, match=r"within 0.2 seconds"):
+            slow.ask("a", "trying_door:drawn", {"dose": 1.0, "seconds": 30})
+    finally:
+        slow.close()
 
 
 def test_a_slider_asks_through_the_page(fresh):

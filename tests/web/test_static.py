@@ -49,6 +49,8 @@ def test_colors_are_those_of_the_reports():
     charts = (static_files.FOLDER / "own" / "charts.js").read_text(encoding="utf-8")
     style_card = tomllib.loads(resources.files("vein2vein.report").joinpath("style.toml").read_text(encoding="utf-8"))
     assert re.search(r"GRADES = \[(.*?)\]", charts)[1].replace('"', "").split(", ") == style_card["grades"]["colors"]
+    key = re.findall(r"nth-child\((\d)\) i \{ background: (#\w+);", style)
+    assert [color for _, color in sorted(key)] == style_card["grades"]["colors"]
 
 
 def luminance(color):
@@ -71,6 +73,13 @@ def test_text_stands_out_from_its_ground(theme):
     for edge in ("edge", "accent"):
         one, other = sorted((luminance(tokens[edge]), luminance(tokens["paper"])))
         assert (other + 0.05) / (one + 0.05) >= 3, edge
+
+
+def test_a_script_is_one_whatever_the_system_calls_it(monkeypatch):
+    monkeypatch.setattr("mimetypes.guess_type", lambda name, strict=True: ("text/plain", None))
+    found = static_files.assets.__wrapped__()
+    kinds = {name.rpartition(".")[2]: one.kind.partition(";")[0] for name, one in found.items()}
+    assert kinds == {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
 def test_files_are_served_packed_and_kept(asked):

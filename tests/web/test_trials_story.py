@@ -66,7 +66,25 @@ def test_a_run_is_canceled_and_goes_on(browser, live):
     page.click("text=Cancel")
     page.wait_for_selector(".state.canceled")
     assert page.is_visible("text=Go on")
+    page.once("dialog", lambda asked: asked.dismiss())
     page.click("text=Remove, with its results")
+    assert page.is_visible(".state.canceled"), "it is asked about first"
+    page.once("dialog", lambda asked: asked.accept())
+    page.click("text=Remove, with its results")
+    page.wait_for_url("**/jobs")
+    page.context.close()
+
+
+def test_a_run_does_not_lose_what_is_not_saved(browser, live):
+    page, _ = stories.reader(browser, live)
+    page.goto(f"{live.origin}/trials")
+    page.click("button:has-text('Start from the template')")
+    page.wait_for_url("**/trials/*")
+    page.fill("#f-size-patients", "44")
+    asked = []
+    page.once("dialog", lambda one: (asked.append(one.message), one.dismiss()))
+    page.click("text=Run as a job")
+    assert "is not saved" in asked[0] and page.input_value("#f-size-patients") == "44"
     page.context.close()
 
 

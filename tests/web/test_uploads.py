@@ -167,7 +167,7 @@ def test_uploads_come_in_through_the_page(fresh):
     kept = fresh.change("/trying/upload", files={"file": ("mine.toml", b"dose = 2\n")})
     assert kept.status_code == 303
     sent = fresh.client.get(kept.headers["location"])
-    assert sent.content == b"dose = 2\n" and 'filename="mine.toml.toml"' in sent.headers["content-disposition"]
+    assert sent.content == b"dose = 2\n" and 'filename="mine.toml"' in sent.headers["content-disposition"]
     assert "sandbox" in sent.headers["content-security-policy"]
     for name, content in {**HOSTILE, "model.py": b"x", "a.csv": b"\0"}.items():
         answer = fresh.change("/trying/upload", files={"file": (name, content)})

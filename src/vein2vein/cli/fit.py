@@ -14,7 +14,8 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.cli.fit_more import Asked, more_of, search_of
 from vein2vein.errors import InputError
-from vein2vein.files import alone, is_regular, write_text
+from vein2vein.files import is_regular, write_text
+from vein2vein.locks import alone
 
 if TYPE_CHECKING:
     from vein2vein.inference.population.fitted import Fit

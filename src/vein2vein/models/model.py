@@ -217,6 +217,8 @@ class UnknownName(InputError, AttributeError):
 def named(names: Iterable[str], values: ArrayLike) -> Names:
     """Give a row, or the columns of a matrix (n, k), their names."""
     array = np.asarray(values, dtype=float)
+    if array.ndim == 2:
+        return Names(zip(names, array.T))  # views of the columns, made without a step of Python for each
     return Names((name, array[..., i]) for i, name in enumerate(names))
 
 

@@ -26,17 +26,8 @@ from typing import cast
 from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, whole
 from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
-from vein2vein.files import (
-    WriteError,
-    alone,
-    check_target,
-    checksum,
-    is_regular,
-    make_folder,
-    strays,
-    write_bytes,
-    write_text,
-)
+from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
+from vein2vein.locks import alone
 from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -258,6 +258,11 @@ class Product(Sourced):
     parameters: Annotated[ParameterSet, formed("Numbers of the reference model", over(general_sets.reference))]
     process: Annotated[ParameterSet, formed("Numbers of its manufacturing", over(manufacturing.general))]
 
+    @cached_property
+    def made_by(self) -> manufacturing.Process:
+        """Manufacturing numbers, its own over the general ones."""
+        return manufacturing.process(self.process)
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """Targets that do not fit the design; no provenance."""
         if (self.design == "single") != (self.target_b == ""):
@@ -373,5 +378,5 @@ def product_names() -> list[str]:
 
 
 def process_of(product: Product) -> manufacturing.Process:
-    """Manufacturing numbers of a product, its own over the general ones."""
-    return manufacturing.process(product.process)
+    """Manufacturing numbers of a product, its own over the general ones; made once for each product."""
+    return product.made_by

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args, get_origin
 
 from vein2vein.declared import Field, Form, Record, fields_of, words
@@ -44,8 +44,12 @@ class FormField:
         What is wrong with it.
     slider : tuple of float, optional
         From, to, step.
+    stands : float, optional
+        Where the slider stands: the value in the unit of the field.
     suggested : tuple of str
         What is offered; anything else may be typed, too.
+    called : mapping of str to str
+        What a choice is called, where its name alone says little.
     """
 
     path: str
@@ -63,7 +67,9 @@ class FormField:
     value: str = ""
     fault: str = ""
     slider: tuple[float, float, float] | None = None
+    stands: float | None = None
     suggested: tuple[str, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -288,9 +294,26 @@ def _with_help(
     group: Group, sliders: Mapping[str, tuple[float, float, float]], suggested: Mapping[str, Sequence[str]]
 ) -> Group:
     helped = tuple(
-        replace(one, slider=sliders.get(one.path), suggested=tuple(suggested.get(one.path, ()))) for one in group.fields
-    )
+        replace(
+            one, slider=sliders.get(one.path), suggested=tuple(suggested.get(one.path, ())),
+            stands=in_unit(one) if one.path in sliders else None,
+        )
+        for one in group.fields
+    )  # fmt: skip
     return replace(group, fields=helped, groups=tuple(_with_help(one, sliders, suggested) for one in group.groups))
+
+
+def in_unit(one: FormField) -> float | None:
+    """A typed value as a number in the unit of its field; None for what is none."""
+    from vein2vein.units import convert
+
+    number, _, unit = one.value.partition(" ")
+    try:
+        found = float(number)
+        found = convert(found, unit.strip(), one.unit) if unit.strip() and one.unit else found
+    except (ValueError, InputError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _put(group: Group, path: str, text: str) -> Group:

@@ -27,6 +27,10 @@ def plain(value: object) -> Plain:
     TypeError
         Something that no JSON can hold.
     """
+    if type(value) is float:  # what most values are first: pages of a slider hold thousands
+        return value if math.isfinite(value) else None
+    if type(value) is list:
+        return [plain(one) for one in cast("list[object]", value)]
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):

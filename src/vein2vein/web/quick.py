@@ -19,6 +19,7 @@ from vein2vein.web.plain import Plain
 from vein2vein.web.quick_worker import serve
 
 LONGEST = 60.0  # seconds of one answer; more is a job
+FIRST = 900.0  # seconds of the first answer of a process: on a slow machine it loads and compiles for minutes
 IDLE = 600.0  # seconds without a question after which the process ends
 NOBODY = -1
 LONGEST_SLOT = 64  # characters
@@ -41,6 +42,7 @@ class Quick:
     """The warm process and whose turn it is."""
 
     longest: float = LONGEST
+    first: float = FIRST
     idle: float = IDLE
     _turn: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _newest: dict[str, int] = field(default_factory=dict[str, int], repr=False)
@@ -49,6 +51,7 @@ class Quick:
     _process: BaseProcess | None = None
     _line: Connection | None = None
     _used: float = 0.0
+    _has_answered: bool = False
     _context: Any = field(default_factory=lambda: multiprocessing.get_context("spawn"), repr=False)
     _stop: Any = None
 
@@ -135,15 +138,17 @@ class Quick:
         line = self._started()
         try:
             line.send((ticket, work, asked))
-            if not line.poll(self.longest):
+            longest = self.longest if self._has_answered else max(self.first, self.longest)
+            if not line.poll(longest):
                 self.close()
-                raise Overdue(f"No answer within {self.longest:g} seconds; ask for less, or start it as a job.")
+                raise Overdue(f"No answer within {longest:g} seconds; ask for less, or start it as a job.")
             answer = line.recv()
         except (EOFError, OSError):  # also a line that was closed while the app ends
             self.close()
             raise Overdue("The computation was ended from outside, perhaps for want of memory; ask for less.") from None
         self._used = time.monotonic()
         if answer[0] == "done":
+            self._has_answered |= asked is not None
             return answer[1]
         if answer[0] == "stopped":
             raise Superseded
@@ -159,7 +164,7 @@ class Quick:
             process = self._context.Process(target=serve, args=(there, self._stop), name="vein2vein quick", daemon=True)
             process.start()
             there.close()
-            self._process, self._line = process, here
+            self._process, self._line, self._has_answered = process, here, False
             self._used = time.monotonic()
             return here
         self._used = time.monotonic()

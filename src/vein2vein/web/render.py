@@ -34,7 +34,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     untyped = cast("Any", made)  # the library does not say what these two hold
-    untyped.filters |= {"number": number, "quantity": quantity, "moment": moment, "size": size}
+    untyped.filters |= {"number": number, "quantity": quantity, "moment": moment, "size": size, "without": without}
     untyped.globals |= {"static": static_files.address_of, "has_static": static_files.has, "version": __version__}
     return made
 
@@ -89,6 +89,11 @@ def moment(text: str) -> Markup:
     """A time (ISO, UTC) as a page shows it; a script turns it into that of the reader's clock."""
     when = datetime.datetime.fromisoformat(text)
     return Markup('<time datetime="{}">{}</time>').format(text, when.strftime("%Y-%m-%d %H:%M UTC"))
+
+
+def without(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A mapping without one of its fields."""
+    return {key: value for key, value in told.items() if key != name}
 
 
 def size(count: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import mimetypes
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 
 FOLDER = Path(__file__).with_name("static")
 VENDORED = FOLDER / "vendor" / "vendored.toml"
-NOT_SERVED = (".toml", ".txt")  # the list of what is not ours, and licenses
+KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+"""What is served, by its ending; that of the system is not asked, which calls scripts plain text on some (Windows)."""
 KEPT = "private, max-age=31536000, immutable"  # the address has the checksum of the content
 
 
@@ -34,12 +34,12 @@ def assets() -> dict[str, Asset]:
     """Every file that is served, by its place below the folder."""
     found: dict[str, Asset] = {}
     for path in sorted(FOLDER.rglob("*")):
-        if path.is_file() and path.suffix not in NOT_SERVED:
+        if path.is_file() and path.suffix in KINDS:
             content = path.read_bytes()
-            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            kind = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
             mark = hashlib.sha256(content).hexdigest()[:16]
-            found[path.relative_to(FOLDER).as_posix()] = Asset(content, gzip.compress(content, mtime=0), kind, mark)
+            found[path.relative_to(FOLDER).as_posix()] = Asset(
+                content, gzip.compress(content, mtime=0), KINDS[path.suffix], mark
+            )
     return found
 
 

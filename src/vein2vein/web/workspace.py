@@ -12,7 +12,7 @@ An address holds an id alone, and an id is looked up: no path comes from a brows
 from __future__ import annotations
 
 import datetime
-import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -24,10 +24,12 @@ from pathlib import Path
 
 from vein2vein.errors import InputError
 from vein2vein.files import checksum, make_folder, write_bytes
+from vein2vein.locks import release_lock, take_lock
 
 DATABASE, LOCK = "jobs.db", ".lock"
 ID_BYTES = 8
-LONGEST_NAME = 120  # characters
+LONGEST_NAME, LONGEST_FILE = 120, 60  # characters
+_UNSAFE = re.compile(r"[^\w.]+")
 SUFFIXES = (".toml", ".csv", ".json", ".txt", ".xml")
 PATIENCE = 20.0  # seconds until a database that another thread writes must be free
 TABLES = """
@@ -82,6 +84,12 @@ class Input:
     digest: str
     made: str
     changed: str
+
+    @property
+    def file_name(self) -> str:
+        """What its file is called where it is saved and in the commands that pages show: a shell takes it as it is."""
+        plain = _UNSAFE.sub("-", self.name).strip("-.")[:LONGEST_FILE].rstrip("-.")
+        return f"{(plain or self.kind).removesuffix(self.path.suffix)}{self.path.suffix}"
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -151,25 +159,17 @@ class Workspace:
 
     def _claim(self) -> None:
         """Let no second app open the folder; the system gives it free with the process."""
-        if os.name != "posix":
-            return
-        import fcntl
-
-        self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            self._lock = None
+        self._lock = take_lock(self.folder / LOCK)
+        if self._lock is None:
             raise InputError(
                 f"the workspace {self.folder} is open in another vein2vein app; use that one, or give another folder.",
                 field="--workspace",
-            ) from None
+            )
 
     def close(self) -> None:
         """Give the folder free."""
         if self._lock is not None:
-            os.close(self._lock)
+            release_lock(self._lock)
             self._lock = None
 
     @contextmanager

@@ -6,12 +6,13 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 from vein2vein.arguments import name_or_path
 from vein2vein.card_reading import located, read
-from vein2vein.cards import Card, bundled_cards, find_card
+from vein2vein.cards import Card, bundled_cards, find_card, is_path
 from vein2vein.clinic.care import policy_card
 from vein2vein.clinic.care.dose_caps import all_caps
 from vein2vein.clinic.care.policy_card import CRS_SCALES, NEEDED, PolicyCard, amounts, given_fields, refused_amount
@@ -266,8 +267,17 @@ def read_policy(name: str | Path) -> Policy:
     InputError
         Unknown policy (with the nearest names), or a field that nothing reads: file, line and field.
     """
-    expected = "a policy, its name or the path of its card"
-    chain = _chain(find_card(name_or_path("policy", name, expected), FOLDER, "policy"))
+    chosen = name_or_path("policy", name, "a policy, its name or the path of its card")
+    return _read(chosen) if is_path(chosen) else _bundled(str(chosen))
+
+
+@cache
+def _bundled(name: str) -> Policy:
+    return _read(name)
+
+
+def _read(name: str | Path) -> Policy:
+    chain = _chain(find_card(name, FOLDER, "policy"))
     card, told = chain[-1]
     tables = _laid_over([one for _, one in chain])
     for part, given in tables.items():

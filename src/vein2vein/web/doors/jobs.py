@@ -117,7 +117,7 @@ def put_in(visit: Visited, key: str) -> Response:
     found = visit.workspace.find(key)
     if found.path.is_dir():
         return packed(found.files, found.name)
-    return download(found.path, f"{found.name}{found.path.suffix}")
+    return download(found.path, found.file_name)
 
 
 def packed(files: Mapping[str, bytes], name: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
@@ -26,6 +27,7 @@ DRAW = "vein2vein.web.patient.work:draw"
 MOST_POINTS = 2_000
 LONGEST = 200_000  # characters of a scenario
 FILE_NAME = "scenario.toml"
+_FILE = re.compile(r"[\w.-]{1,80}\.toml")
 DOOR = Door(
     "patient",
     said("One patient"),
@@ -136,9 +138,10 @@ def _page(
         "key": kept.id if kept else "",
         "based_on": based_on or (kept.digest if kept else ""),
         "name": kept.name if kept else "",
+        "file": kept.file_name if kept else FILE_NAME,
         "conflict": status == 409,
     }
-    python, command = _elsewhere(text)
+    python, command = _elsewhere(text, kept.file_name if kept else FILE_NAME)
     return Page("patient/page.html.j2", DOOR.title, data, python=python, command=command, status=status)
 
 
@@ -153,7 +156,8 @@ def _drawn(visit: Visit, typed: Typed, *, whole: bool) -> Part:
         raise InputError("the pinned scenario is too long; pin it again.", field="pinned")
     asked = {"text": text, "pinned": pinned, "points": _points(typed.get("points", "")), "whole": whole}
     found = cast("Mapping[str, object]", visit.quick.ask(f"patient {typed.get('slot', '')}", DRAW, asked))
-    python, command = _elsewhere(text)
+    file = typed.get("file", "")
+    python, command = _elsewhere(text, file if _FILE.fullmatch(file) else FILE_NAME)
     template = "patient/whole.html.j2" if whole else "patient/first.html.j2"
     return Part(template, {**found, "text": text, "python": python, "command": command})
 
@@ -215,14 +219,14 @@ def _name(planned: Planned, text: str) -> str:
     return ", ".join(one for one in (told, planned.product.title, planned.scenario.dose) if one)
 
 
-def _elsewhere(text: str) -> tuple[str, str]:
+def _elsewhere(text: str, file: str) -> tuple[str, str]:
     """The same from Python and on the command line, by the file that is saved; nothing where it cannot be read."""
     try:
         planned = read_scenario(text)
     except InputError:
         return "", ""
     one, seed = planned.scenario, planned.seed
-    lines = ["import vein2vein as v2v", "", f'patient, notes = v2v.read_patient("{FILE_NAME}")']
+    lines = ["import vein2vein as v2v", "", f'patient, notes = v2v.read_patient("{file}")']
     given = [f'"{planned.product.name}"']
     if one.dose:
         given.append(f"dose={json.dumps(one.dose)}")
@@ -241,4 +245,4 @@ def _elsewhere(text: str) -> tuple[str, str]:
     who = f"v2v.companions(patient, {planned.companions}, seed={seed})" if planned.companions > 1 else "patient"
     lines += [f"companions = {who}", f"journey = v2v.simulate(companions, {', '.join(given)}, seed={seed})"]
     lines += ['print(journey.infused.sum(), "of", journey.count, "infused")']
-    return "\n".join(lines), f"vein2vein simulate {FILE_NAME}"
+    return "\n".join(lines), f"vein2vein simulate {file}"

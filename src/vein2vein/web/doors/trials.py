@@ -41,7 +41,7 @@ MOST_RUNS = 30  # shown of one trial
 LARGEST_SEED = 2**53  # whole numbers up to here are exact in every program that reads the file
 CALL = """import vein2vein as v2v
 
-result = v2v.run_trial("trial.toml", seed=1)
+result = v2v.run_trial("{file}", seed=1)
 for row in result.comparison:
     print(row)"""
 DOOR = Door(
@@ -216,8 +216,8 @@ def _page(
         "trials/trial.html.j2",
         "{name}",
         data,
-        python=CALL,
-        command="vein2vein trial trial.toml --seed 1",
+        python=CALL.format(file=kept.file_name),
+        command=f"vein2vein trial {kept.file_name} --seed 1",
         status=status,
         names={"name": kept.name},
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -26,6 +27,7 @@ from vein2vein.web.log import LOG
 from vein2vein.web.workspace import Workspace, now
 
 PATIENCE = 5.0  # seconds until a process that was asked to end is ended
+AGAIN = 5.0  # seconds after which it is tried again to write down what a full disk did not take
 BY_SERVER = "The server ended while this was computed."
 BY_SYSTEM = "its process was ended from outside, perhaps for want of memory; go on with it, or ask for fewer patients."
 
@@ -47,7 +49,7 @@ class Jobs:
     at_once: int = 1
     _running: dict[str, BaseProcess] = field(default_factory=dict[str, BaseProcess], repr=False)
     _turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
-    _closed: bool = False
+    _closed: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def open(self) -> None:
         """Find the jobs of an earlier server: those that can go on wait again, the others are told as interrupted."""
@@ -131,7 +133,7 @@ class Jobs:
     def close(self) -> None:
         """End the processes; what runs is found by the next server."""
         with self._turn:
-            self._closed = True
+            self._closed.set()
             processes = list(self._running.values())
         for process in processes:
             process.terminate()
@@ -144,7 +146,7 @@ class Jobs:
     def _fill(self) -> None:
         """Start what waits, oldest first, while there is room."""
         with self._turn:
-            if self._closed:
+            if self._closed.is_set():
                 return
             for job in reversed(table.list_jobs(self.workspace, table.WAITING, most=10_000)):
                 if len(self._running) >= self.at_once:
@@ -190,13 +192,25 @@ class Jobs:
                     last = word
         process.join()
         line.close()
+        self._insist(lambda: self._finish(key, last))
         with self._turn:
-            if not self._closed or last:
-                self._finish(key, last)
             self._running.pop(key, None)
-        self._fill()
+        self._insist(self._fill)
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Write something down; where the disk is full, again and again until there is room, or the app ends."""
+        while True:
+            try:
+                with self._turn:
+                    return write()
+            except sqlite3.Error as problem:
+                LOG.error("the table of jobs cannot be written (%s)", problem)
+            if self._closed.wait(AGAIN):
+                return
 
     def _finish(self, key: str, last: tuple[Any, ...]) -> None:
+        if self._closed.is_set() and not last:
+            return  # the next server finds it running
         found: dict[str, str | float] = {"ended": now()}
         if last and last[0] == "done":
             found |= {"state": table.DONE, "progress": 1.0, "stage": ""}

@@ -13,6 +13,7 @@ from typing import Any
 
 from vein2vein.errors import InputError
 from vein2vein.files import make_folder
+from vein2vein.locks import release_lock, take_lock
 from vein2vein.web.jobs.kinds import function_of
 from vein2vein.web.log import trace
 
@@ -60,22 +61,12 @@ def compute(line: Connection, work: str, asked: Mapping[str, Any], folder: Path)
 @contextmanager
 def _alone(folder: Path) -> Any:
     """Wait until the process of a server that was killed has let go of the folder."""
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder.with_name(f"{folder.name}{LOCK}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + PATIENCE
+    while (handle := take_lock(folder.with_name(f"{folder.name}{LOCK}"))) is None:
+        if time.monotonic() > until:
+            raise InputError("an earlier process still computes this job; end it, then go on.")
+        time.sleep(BETWEEN)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise InputError("an earlier process still computes this job; end it, then go on.") from None
-                time.sleep(BETWEEN)
         yield
     finally:
-        os.close(handle)
+        release_lock(handle)

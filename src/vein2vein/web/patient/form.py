@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, cast
 
 from vein2vein.cards import is_path, parse_card
-from vein2vein.clinic.care.policy import policies
+from vein2vein.clinic.care.policy import policies, read_policy
 from vein2vein.errors import InputError
 from vein2vein.general_sets import reference
 from vein2vein.therapy.disease import all_diseases, find_disease
 from vein2vein.therapy.patient import example_patient_text
 from vein2vein.therapy.patient_card import patient_card
 from vein2vein.therapy.product import Product, all_products, dose_range, find_indication, find_product
-from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of
+from vein2vein.web.fields import CHOICE, NUMBER, FormField, Group, fields_in, form_of, in_unit
 from vein2vein.web.patient.reading import FILE, page_card
 from vein2vein.web.words import said
 
@@ -24,6 +25,7 @@ WHO = ("disease", "age", "weight", "sex", "name")
 BURDENS = {"leukemia": ("marrow_blasts",)}
 OTHER_BURDENS = ("metabolic_tumor_volume", "burden")
 RUN = ("companions", "seed")
+LONGEST_SHOWN = 24  # characters of a title that its box shows
 NO_CONDITIONING, DISEASE = "none", said("Disease")
 EXAMPLE = """
 # What is given; 'vein2vein simulate' reads it from here, too
@@ -87,18 +89,28 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
     by_path = {one.path: one for one in fields_in(whole)}
     disease, product = _disease(data), _product(data)
     burdens = OTHER_BURDENS if disease is None else BURDENS.get(disease.lineage, OTHER_BURDENS)
-    regimens = _regimens(product, str(data.get("disease", "")))
     given = tuple(
-        replace(one, kind=CHOICE, choices=_with(choices, one.value), needed=name == "product")
-        for name, choices in (
-            ("product", tuple(all_products())),
-            ("conditioning", regimens),
-            ("policy", tuple(policies())),
+        replace(
+            one,
+            kind=CHOICE,
+            choices=_with(tuple(called), one.value),
+            needed=name == "product",
+            called=called,
+            hint=_whole(called, one),
+        )
+        for name, called in (
+            ("product", {name: one.title for name, one in all_products().items()}),
+            ("conditioning", _regimens(product, str(data.get("disease", "")))),
+            ("policy", _policies()),
         )
         for one in (by_path[f"scenario.{name}"],)
     )
+    diseases = {name: one.title for name, one in all_diseases().items()}
     who = tuple(
-        replace(one, label=DISEASE, kind=CHOICE, choices=_with(tuple(all_diseases()), one.value))
+        replace(
+            one, label=DISEASE, kind=CHOICE, choices=_with(tuple(diseases), one.value), called=diseases,
+            hint=_whole(diseases, one),
+        )
         if name == "disease" else one
         for name in WHO
         for one in (by_path[name],)
@@ -118,6 +130,12 @@ def patient_form(data: Mapping[str, Any], problem: InputError | None = None) -> 
         _rest(whole, {*WHO, *burdens}, product),
         whole.fault,
     )
+
+
+def _whole(called: Mapping[str, str], chosen: FormField) -> str:
+    """The title of what is chosen where the box shows only its beginning; else what is said of the field."""
+    title = called.get(chosen.value, "")
+    return title if len(title) > LONGEST_SHOWN else chosen.hint
 
 
 def _rest(whole: Group, shown: set[str], product: Product | None) -> Group:
@@ -160,11 +178,16 @@ def _disease(data: Mapping[str, Any]) -> Any:
         return None
 
 
-def _regimens(product: Product | None, disease: str) -> tuple[str, ...]:
+def _regimens(product: Product | None, disease: str) -> dict[str, str]:
     if product is None or is_path(disease):
-        return (NO_CONDITIONING,)
+        return {NO_CONDITIONING: NO_CONDITIONING}
     use, _ = find_indication(product, disease)
-    return (*dict.fromkeys(one.name for one in use.regimens), NO_CONDITIONING)
+    return {**{one.name: one.title for one in use.regimens}, NO_CONDITIONING: NO_CONDITIONING}
+
+
+@cache
+def _policies() -> dict[str, str]:
+    return {name: read_policy(name).title for name in policies()}
 
 
 def _number(value: str) -> float | None:
@@ -178,7 +201,8 @@ def _number(value: str) -> float | None:
 def _dragged(
     field: FormField, low: float, high: float, usual: float | None, ending: str = "", told: str = ""
 ) -> Dragged:
-    now = _number(field.value.removesuffix(ending)) or usual or math.sqrt(low * high)
+    there = _number(field.value.removesuffix(ending)) or max(in_unit(field) or 0.0, 0.0)
+    now = there or usual or math.sqrt(low * high)
     ends = math.log10(low), math.log10(high)
     at = min(max(math.log10(now), ends[0]), ends[1])
     return Dragged(field, round(ends[0], 3), round(ends[1], 3), round(at, 3), ending, told)

@@ -25,6 +25,7 @@ from vein2vein.report.companions import Band as Measured
 from vein2vein.report.figures_patient import One
 from vein2vein.report.look import floor, mark, unit_name
 from vein2vein.report.patient import chances, steps
+from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.visits import read_plan, up_to_end
 from vein2vein.trials.scenario import differences, treat_scenario
 from vein2vein.web.chart import Band, Chart, Curve, HeatMap, Level, Points, chart_data
@@ -60,6 +61,7 @@ def draw(asked: Mapping[str, Any], progress: Progress) -> dict[str, object]:
         "companions": journey.count,
         "infused": int(journey.infused.sum()),
         "product": _called(planned),
+        "who": _who(planned),
         "pinned": None if pinned is None else _called(pinned[0]),
         "to_day": min(_first(), int(journey.plan.follow_up)),
         "first": [chart_data(one) for one in _first_charts(journey, beside, points)],
@@ -111,6 +113,12 @@ def _called(planned: Planned) -> str:
     numbers = planned.numbers.parameters.items() if planned.numbers else ()
     changed = [f"{name} {number.value:.3g} {number.unit}".removesuffix(" 1") for name, number in numbers]
     return ", ".join(part for part in (planned.product.title, one.dose, one.conditioning, one.policy, *changed) if part)
+
+
+def _who(planned: Planned) -> str:
+    """The patient in a few words: a printed page says of whom it speaks."""
+    one = planned.patient
+    return f"{find_disease(one.disease).title}, {float(one.age[0]):g} years, {float(one.weight[0]):g} kg"
 
 
 def _name(asked: str, journey: Journey) -> str | None:
@@ -237,7 +245,11 @@ def _grades(journey: Journey, pinned: Journey | None) -> HeatMap | None:
 def _differences(first: Journey, second: Journey, seed: int) -> list[dict[str, object]]:
     rows = differences(first, second, seed=seed)
     return [
-        {"quantity": row.quantity, "unit": "ratio" if row.ratio else row.unit, "pinned": row.first, "this": row.second,
-         "difference": row.difference, "low": row.low, "high": row.high, "among": row.among, "missing": row.missing}
+        {
+            "quantity": row.quantity, "measured_in": "" if row.unit == "1" else row.unit,
+            "unit": said("ratio") if row.ratio else said("percentage points") if row.unit == "%" else row.unit,
+            "pinned": row.first, "this": row.second, "difference": row.difference, "low": row.low, "high": row.high,
+            "among": row.among, "missing": row.missing,
+        }
         for row in rows
     ]  # fmt: skip

@@ -1,10 +1,12 @@
 // The page of one patient: logarithmic sliders, pin, own points dropped on a chart, and the rest after dragging.
 "use strict";
 (() => {
+  const SLOW = 8000; // milliseconds without a first drawing after which it is said why
   const REST = 400; // milliseconds without a change after which the whole follow-up is asked for
   const form = document.getElementById("scenario");
   if (!form) return;
   let resting = 0;
+  setTimeout(() => { const waiting = document.getElementById("waiting"); waiting.textContent = waiting.dataset.slow; }, SLOW);
   form.elements.slot.value = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
   // A slider of powers of ten writes the number, with three digits, and what belongs to it.
@@ -17,6 +19,7 @@
     const from = event.target;
     if (!(from instanceof HTMLInputElement) || !form.contains(from)) return;
     clearTimeout(resting);
+    document.getElementById("whole").classList.add("stale"); // of the scenario before
     if (from.dataset.log) document.getElementById(from.dataset.log).value = written(Number(from.value), from.dataset.ending);
     else {
       const slider = from.id && form.querySelector(`[data-log="${CSS.escape(from.id)}"]`);
@@ -34,7 +37,13 @@
     if (from.name === "scenario.product") for (const one of ["scenario.dose", "scenario.conditioning"]) if (form.elements[one]) form.elements[one].value = "";
     const focused = from.id;
     const body = new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string")).toString();
-    const answer = await fetch("/patient/form", { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
+    let answer;
+    try {
+      answer = await fetch("/patient/form", { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
+    } catch {
+      document.dispatchEvent(new CustomEvent("htmx:error", { detail: { ctx: form } }));
+      return;
+    }
     document.getElementById(answer.ok ? "fields" : "problem").innerHTML = await answer.text();
     document.getElementById(focused)?.focus();
     redraw();
@@ -95,7 +104,9 @@
   }
 
   document.addEventListener("htmx:after:swap", () => {
+    if (document.getElementById("first-again")) document.getElementById("whole").classList.remove("stale");
     again();
+    document.getElementById("first").classList.toggle("stale", Boolean(document.querySelector("#problem .problem")) && !document.querySelector("#first [data-same]:not([data-seen])"));
     const seen = document.querySelector("#first [data-same]");
     document.getElementById("waiting").hidden = Boolean(document.querySelector("#first figure, #first .note"));
     const points = document.querySelector("#points input");

@@ -17,7 +17,11 @@
     let answer;
     try {
       answer = await fetch(form.dataset.check, { method: "POST", body, headers: { "content-type": "application/x-www-form-urlencoded", "hx-request": "true" } });
-    } catch { return; }
+    } catch {
+      document.dispatchEvent(new CustomEvent("htmx:error", { detail: { ctx: form } })); // nothing is said of what cannot be checked
+      editor.querySelector(".good")?.remove();
+      return;
+    }
     const html = await answer.text();
     if (turn !== asked || said() !== sent) return;
     document.getElementById("problem").replaceChildren();
@@ -37,6 +41,10 @@
     if (marked && marked[0] !== null && "setSelectionRange" in again) again.setSelectionRange(...marked);
     again.scrollTop = scrolled;
   }
+  // A run of the saved trial leaves the page: what is not saved is asked about.
+  const run = document.querySelector("form.run");
+  const changed = () => { run.dataset.confirm = run.dataset.unsaved; };
+  form.addEventListener("input", changed);
   const named = (summary) => summary.textContent.replace(/\s*\(\d+\)\s*$/, "");
 
   form.addEventListener("change", () => check());
@@ -46,6 +54,7 @@
     if (!button) return;
     if (button.dataset.plain !== undefined) return; // the answer is a page
     event.preventDefault();
+    changed();
     check(button);
   });
 

@@ -4,6 +4,7 @@
 (() => {
   const drawn = new Map(); // figure -> uPlot
   const GRADES = ["#eef1f4", "#fcd271", "#f28a1b", "#bb3754", "#4a0c5c", "#000004"];
+  const SVG = document.currentScript.dataset.svg; // loaded when somebody saves a drawing
   const HEIGHT = 320, ROW = 16, LABELS = 150;
 
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -112,6 +113,17 @@
     });
   }
 
+  // Words on a chart: above their line, with a rim of the paper's color where curves run behind them.
+  function written(ctx, text, x, y) {
+    ctx.textBaseline = "alphabetic";
+    ctx.setLineDash([]);
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 3 * devicePixelRatio;
+    ctx.strokeStyle = token("paper");
+    ctx.strokeText(text, x, y);
+    ctx.fillText(text, x, y);
+  }
+
   function levels(u, given) {
     inside(u, (ctx) => {
       ctx.font = `${11 * devicePixelRatio}px ${token("font")}`;
@@ -121,7 +133,7 @@
         ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
         ctx.beginPath(); ctx.moveTo(u.bbox.left, y); ctx.lineTo(u.bbox.left + u.bbox.width, y); ctx.stroke();
         ctx.textAlign = "right";
-        ctx.fillText(one.label, u.bbox.left + u.bbox.width - 4, y - 4 * devicePixelRatio);
+        written(ctx, one.label, u.bbox.left + u.bbox.width - 4, y - 4 * devicePixelRatio);
       }
     });
   }
@@ -141,7 +153,7 @@
         let row = 0;
         while (ends[row] !== undefined && ends[row] > x) row++;
         ends[row] = x + ctx.measureText(one.label).width + 10 * devicePixelRatio;
-        ctx.fillText(one.label, x + 4 * devicePixelRatio, u.bbox.top + line * (row + 1));
+        written(ctx, one.label, x + 4 * devicePixelRatio, u.bbox.top + line * (row + 1));
       }
     });
   }
@@ -182,8 +194,12 @@
     });
   }
 
-  function save(figure, as) {
+  async function save(figure, as) {
     const told = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    if (as === "svg") {
+      const { drawing } = await import(SVG);
+      return hand(new Blob([drawing(drawn.get(figure), told, token, GRADES)], { type: "image/svg+xml" }), `${told.id}.svg`);
+    }
     if (as === "csv") return hand(new Blob([table(told)], { type: "text/csv" }), `${told.id}.csv`);
     const from = drawn.get(figure).ctx.canvas, to = document.createElement("canvas"), head = 28 * devicePixelRatio;
     to.width = from.width; to.height = from.height + head;

@@ -48,9 +48,41 @@
   }
   document.addEventListener("input", pair, true); // before a form that listens to the same event sends itself
 
+  // What cannot be taken back is asked about first.
+  document.addEventListener("submit", (event) => {
+    const question = event.target.dataset.confirm;
+    if (question && !confirm(question)) event.preventDefault();
+  });
+
   // A button that prints the page.
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-print]")) window.print();
+  });
+
+  // No answer at all: the app has ended, or takes too long. What is on the page stays.
+  document.addEventListener("htmx:error", (event) => {
+    const place = document.getElementById("problem");
+    if (!event.detail?.ctx || !place) return;
+    const said = document.createElement("p"), box = document.createElement("div");
+    said.textContent = document.body.dataset.noAnswer;
+    box.className = "problem";
+    box.dataset.noAnswer = "";
+    box.append(said);
+    place.replaceChildren(box);
+  });
+  document.addEventListener("htmx:after:swap", () => document.querySelector("#problem > [data-no-answer]")?.remove());
+
+  // A button that copies the text before it.
+  document.addEventListener("click", async (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-copy]");
+    if (!button) return;
+    const from = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(from.textContent);
+      button.textContent = "\u2713";
+    } catch { // not allowed here: it is marked, to be copied by hand
+      getSelection().selectAllChildren(from);
+    }
   });
 
   // A file that is too large is refused before it is sent.
