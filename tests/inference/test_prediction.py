@@ -258,7 +258,7 @@ def test_a_bundled_trial_holds_its_values_already(quick):
 
 def test_a_row_without_value_is_for_predictions_only(quick):
     Path("my.toml").write_text(TRIAL, encoding="utf-8")
-    with pytest.raises(InputError, match=r"published\.0\.value: missing; .*, or have the row predicted: vein2vein predict"):
+    with pytest.raises(InputError, match=r"published\.0\.value: missing; .*, or have the row predicted"):
         load_trial("my.toml")
 
 
