@@ -231,9 +231,7 @@ def test_a_treatment_that_nobody_needed_was_not_given(patients, usual, tmp_path)
 
 @pytest.mark.parametrize("drug", ["prednisone", "siltuximab"])
 def test_a_drug_of_a_policy_that_the_model_does_not_hear_is_warned_of(patients, usual, drug):
-    dose = DatedDose(
-        treatment=drug, from_day=1.0, until_day=1.0, every=1.0, mg=40.0, mg_per_kg=1.0, mark="D", why="test"
-    )
+    dose = DatedDose(treatment=drug, from_day=1.0, until_day=1.0, every=1.0, mg=40.0, mg_per_kg=1.0)
     policy = replace(read_policy("astct_2019"), dated=(dose,))
     given = simulate(patients, TISA, plan=SHORT, seed=SEED, policy=policy)
     assert (given.course.values[drug][given.infused] > 0).any()
