@@ -188,7 +188,7 @@ def test_every_command_says_it_in_one_sentence(args, said, tmp_path, monkeypatch
 
 def test_a_warning_about_targets_is_told_even_when_quiet(capsys):
     """``trial`` tells the unusual notes alone, by how they begin."""
-    journey = simulate(virtual_patients("mm", 3, 1), AXI, plan=PLAN, absent_target=True)
+    journey = simulate(virtual_patients("mm", 3, seed=1), AXI, plan=PLAN, absent_target=True)
     warnings = [note for note in journey.notes if note.startswith(console.UNUSUAL)]
     assert any("kills nothing of the tumor" in one for one in warnings)
     console.tell_notes(warnings, for_machines=False, quiet=True)
