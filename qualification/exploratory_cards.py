@@ -134,9 +134,8 @@ def product(
     )
     head += f'target_a = "{targets[0]}"\n' + (f'target_b = "{targets[1]}"\n' if targets[1] else "")
     head += f'design = "{"or" if targets[1] else "single"}"\ncostimulation = "{costimulation}"\nvector = "lentivirus"\n'
-    head += (
-        f'readout = "qPCR"\nsource = "reference_model_2026"\nwhere = "section 11"\nhow = "assumed"\nwhy = "{why}"\n\n'
-    )
+    head += 'readout = "qPCR"\n' + ("" if fitted else "exploratory = true\n")
+    head += f'source = "reference_model_2026"\nwhere = "section 11"\nhow = "assumed"\nwhy = "{why}"\n\n'
     head += '[warnings]\nboxed = ["cytokine release syndrome", "neurologic toxicity"]\nhow = "assumed"\n'
     head += 'why = "As of the approved products of its kind."\n\n'
     use = f'[[indications]]\nname = "{diseases[0]}"\ntext = "no approved use; explored in {", ".join(diseases)}"\n'

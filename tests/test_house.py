@@ -13,8 +13,9 @@ import pytest
 
 import vein2vein
 from vein2vein.cli.main import MODULES
+from vein2vein.clinic.criteria import with_sources
 from vein2vein.models import catalogue
-from vein2vein.sources import all_sources
+from vein2vein.sources import all_sources, is_own
 from vein2vein.web.doors.declared import DOORS, FRAME
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -278,6 +279,29 @@ def test_every_parameter_is_sourced(path):
 def test_every_source_key_resolves(path):
     unknown = {key for _, key in _cited(tomllib.loads(path.read_text(encoding="utf-8"))) if key not in all_sources()}
     assert not unknown
+
+
+@pytest.mark.parametrize("path", CARDS, ids=_name)
+def test_what_is_reported_was_read(path):
+    """A report of our own supports nothing: what cites it says what was read there, or that it is assumed, and why."""
+    for place, table in _tables(tomllib.loads(path.read_text(encoding="utf-8"))):
+        if table.get("how") in {"reported", "converted"} and is_own(str(table.get("source", ""))):
+            assert re.search(r"\[R:[SW]\d", str(table.get("where", ""))), ".".join(place)
+
+
+def test_the_readme_says_how_many_numbers_are_assumed():
+    tables = [table for path in CARDS for _, table in _tables(tomllib.loads(path.read_text(encoding="utf-8")))]
+    hows = [table["how"] for table in tables if table.get("how") in HOW and (table.get("source") or table.get("why"))]
+    assert 0.6 < hows.count("assumed") / len(hows) < 2 / 3
+    words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "Nearly two thirds of the numbers on the cards are assumed" in words
+
+
+def test_every_mark_says_what_was_read():
+    for path in CARDS:
+        text = path.read_text(encoding="utf-8")
+        marks = {one for found in re.findall(r"\[R:([^\]]*)\]", text) for one in re.findall(r"\b[SW]\d+", found)}
+        assert not [one for one in sorted(marks) if with_sources(one) == one], path.name
 
 
 def test_every_prior_says_where_it_comes_from():

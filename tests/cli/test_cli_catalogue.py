@@ -32,6 +32,16 @@ def test_the_list_holds_what_is_there(shelf, name):
     assert any(key in out for key in all_sources())
 
 
+def test_a_mark_of_a_card_says_what_was_read():
+    """A reader of a label fact meets the page it was read on, and not a number of our own list."""
+    for shelf, name in (("products", "lisocabtagene_maraleucel"), ("models", "reference")):
+        code, out, _ = run(shelf, name)
+        assert code == 0 and "[R:S" not in out
+    _, out, _ = run("products", "lisocabtagene_maraleucel")
+    words = " ".join(out.split())
+    assert "Medscape" in words and "from memory" in words
+
+
 @pytest.mark.parametrize(("shelf", "name"), SHELVES)
 def test_one_in_full_with_its_sources(shelf, name):
     code, out, err = run(shelf, name)

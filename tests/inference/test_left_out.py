@@ -20,7 +20,7 @@ from vein2vein.inference.calibration.left_out import (
 )
 from vein2vein.inference.calibration.linear_file import read_linear, write_linear
 from vein2vein.inference.leave_one_out import predict_left_out
-from vein2vein.inference.model_error import model_error, spread, widened
+from vein2vein.inference.model_error import model_error, of_kind, spread, widened
 from vein2vein.inference.posterior import Factor, card_parameters, hash_of_cards
 from vein2vein.inference.qualification import published_rows
 
@@ -136,8 +136,8 @@ def test_the_error_of_the_model_is_what_predictions_miss_beyond_their_intervals(
     own = np.array([4 - 1 / 1.645**2, -1 / 1.645**2])
     borrowed = left_out.number_of("borrowed")
     assert found["response"] ** 2 == pytest.approx((10 * own[0] + borrowed * own.mean()) / (10 + borrowed))
-    assert found["blood"] < found["another"] < found["response"]
-    assert found["another"] ** 2 == pytest.approx(own.mean())
+    assert found["blood"] < of_kind(found, "another") < found["response"]
+    assert of_kind(found, "another") ** 2 == pytest.approx(own.mean())
     assert model_error([row() for _ in range(5)])["response"] == 0  # nothing is missed beyond luck
 
 

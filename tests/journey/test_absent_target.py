@@ -7,13 +7,15 @@ import pytest
 from click.testing import CliRunner
 
 from vein2vein.cards import parse_card
-from vein2vein.cli import main
+from vein2vein.cli import console, main
 from vein2vein.errors import InputError
 from vein2vein.explain.page import explanation_page
 from vein2vein.journey.chart import simulate
+from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import patient_from_card
 from vein2vein.therapy.product import find_product
+from vein2vein.therapy.targets import uncalibrated
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.contrast import design
 from vein2vein.trials.trial import load_trial, read_trial, run_trial, trial_template_text
@@ -182,3 +184,27 @@ def test_every_command_says_it_in_one_sentence(args, said, tmp_path, monkeypatch
         assert main.main(list(args)) == 2
         assert said in " ".join(err.getvalue().decode().split())
     assert sorted(one.name for one in tmp_path.iterdir()) == ["my.toml", "p.toml"]
+
+
+def test_a_warning_about_targets_is_told_even_when_quiet(capsys):
+    """``trial`` tells the unusual notes alone, by how they begin."""
+    journey = simulate(virtual_patients("mm", 3, seed=1), AXI, plan=PLAN, absent_target=True)
+    warnings = [note for note in journey.notes if note.startswith(console.UNUSUAL)]
+    assert any("kills nothing of the tumor" in one for one in warnings)
+    console.tell_notes(warnings, for_machines=False, quiet=True)
+    assert "warning: unusual: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("product", "disease", "whose"),
+    [
+        ("gd2_car", "neuroblastoma", "a GD2 product and neuroblastoma with GD2"),
+        ("tandem_cd19_cd22", "pediatric_b_all", "a tandem CD19/CD22 product"),
+        ("tisagenlecleucel", "fl", "follicular lymphoma"),
+        ("cd22_car", "pediatric_b_all", ""),
+        ("yescarta", "lbcl", ""),
+    ],
+)
+def test_what_was_calibrated_on_no_patients_is_said(product, disease, whose):
+    notes = uncalibrated(find_product(product), find_disease(disease))
+    assert [f"the numbers of {whose} are reasoned" in note for note in notes] == [True] * bool(whose)

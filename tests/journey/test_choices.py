@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vein2vein.clinic.care.policy import DatedDose, read_policy
 from vein2vein.engine import run as engine
 from vein2vein.journey import late_loss
 from vein2vein.journey.chart import simulate
@@ -226,3 +227,13 @@ def test_a_treatment_that_nobody_needed_was_not_given(patients, usual, tmp_path)
     told = simulate(mild, TISA, plan=SHORT, seed=SEED, policy=path)
     assert told.infused.any() and not np.nan_to_num(told.course.dense("antipyretic")).any()
     assert not [note for note in told.notes if "antipyretic" in note]
+
+
+@pytest.mark.parametrize("drug", ["prednisone", "siltuximab"])
+def test_a_drug_of_a_policy_that_the_model_does_not_hear_is_warned_of(patients, usual, drug):
+    dose = DatedDose(treatment=drug, from_day=1.0, until_day=1.0, every=1.0, mg=40.0, mg_per_kg=1.0)
+    policy = replace(read_policy("astct_2019"), dated=(dose,))
+    given = simulate(patients, TISA, plan=SHORT, seed=SEED, policy=policy)
+    assert (given.course.values[drug][given.infused] > 0).any()
+    assert f"unusual: {drug} was given; the model does not represent its effect" in given.notes
+    assert not any(drug in note for note in usual.notes)

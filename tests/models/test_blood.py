@@ -166,10 +166,12 @@ def test_readings_of_parts_add_up_to_no_more_than_their_whole():
     n = np.arange(500)
     truth = {
         "white_cells": 4.0, "lymphocytes": 1.0, "neutrophils": 2.9, "circulating_blasts": 0.1, "cd3_cells": 900.0,
-        "cd4_cells": 600.0, "cd8_cells": 300.0,
+        "cd4_cells": 600.0, "cd8_cells": 300.0, "b_cells": 60.0, "nk_cells": 40.0,
     }  # fmt: skip
     read, _ = assay.read({k: np.full(n.size, v) for k, v in truth.items()}, assay.usual(), numbers=n, day=1.0, seed=1)
     assert np.all(read["cd4_cells"] + read["cd8_cells"] <= read["cd3_cells"] * (1 + 1e-9))
+    apart = sum(read[name] for name in ("cd3_cells", "b_cells", "nk_cells"))
+    assert np.all(apart <= 1000 * read["lymphocytes"] * (1 + 1e-9)), "no lymphocyte is counted twice"
     together = read["lymphocytes"] + read["neutrophils"] + read["circulating_blasts"]
     assert np.all(together <= read["white_cells"] * (1 + 1e-9))
     assert np.median(read["cd4_cells"] / read["cd8_cells"]) == pytest.approx(2, rel=0.05), "each keeps its proportion"

@@ -20,6 +20,7 @@ from vein2vein.clinic.care.policy import (
     policies,
     read_policy,
 )
+from vein2vein.clinic.care.policy_card import drugs
 from vein2vein.errors import InputError
 from vein2vein.therapy import dose_limits
 from vein2vein.therapy.product import FOLDER, Drug, Regimen, all_products, read_product
@@ -28,6 +29,27 @@ from vein2vein.trials.trial import list_trials, load_trial, read_trial
 
 CONDITIONING = [one for drug in DRUGS for one in dose_limits.limits_of(drug)]
 SUPPORTIVE = ("tocilizumab", "dexamethasone", "methylprednisolone", "anakinra", "siltuximab", "gcsf", "ivig")
+
+
+@pytest.mark.parametrize("drug", sorted(set(drugs()) - {"aspirin"}))
+def test_every_drug_that_a_policy_may_give_has_a_limit(drug):
+    limits = dose_limits.limits_of(drug)
+    unit = "mg" if "mg" in {one.unit for one in limits} else "mg/kg"
+    amount = 1.5 * max(one.refuse for one in limits if one.unit == unit)
+    much = {"mg": amount} if unit == "mg" else {"mg_per_kg": amount}
+    with pytest.raises(InputError, match=f"of {drug} a d"):
+        replace(
+            read_policy("astct_2019"),
+            dated=(DatedDose(treatment=drug, from_day=1.0, until_day=1.0, every=1.0, **much),),
+        )
+
+
+def test_steroids_are_limited_at_the_same_strength():
+    """Each at what equals 1 g of methylprednisolone a day."""
+    mg = {"prednisone": 5, "hydrocortisone": 20, "cortisone": 25, "triamcinolone": 4, "betamethasone": 0.75}
+    for drug, equal in mg.items():
+        (one,) = dose_limits.limits_of(drug)
+        assert one.refuse == pytest.approx(1000 / 4 * equal) and one.warn == pytest.approx(200 / 5 * equal)
 
 
 def regimen(*drugs):

@@ -252,6 +252,8 @@ FAULTS = [
     ("", f'{ROW}endpoint = "in_b_cell_aplasia"\nday = "2 years"', "published.4.day", "end on day 365"),
     ("", f'{RATIO}endpoint = "relapse_by_mrd"\nlandmark = 5\nabove = 1e-4', "published.4.landmark", "first disease"),
     ("", f'{RATIO}endpoint = "relapse_by_recovery"\nlandmark = "3 years"', "published.4.landmark", "end on day 365"),
+    ("", f'{RATIO}endpoint = "relapse_by_fludarabine"\nlowest = 2', "published.4.lowest", "from 0 to 1"),
+    ("", f'{ROW}endpoint = "hypoxia"\nsaturation = 900', "published.4.saturation", "from 0 to 100"),
     ("", f'{ROW}endpoint = "igg_change"\nfrom_day = 200\nuntil = 100', "published.4.from_day", "before until"),
     # published rows
     ("value = 60", "value = nan", "published.0.value", "nan"),

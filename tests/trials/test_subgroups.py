@@ -73,6 +73,17 @@ LYMPHOMA = {'"pediatric_b_all"': '"lbcl"'}
 MYELOMA = {'"pediatric_b_all"': '"mm"', '"tisagenlecleucel"': '"idecabtagene_vicleucel"'}
 
 
+@pytest.mark.parametrize(("endpoint", "unit"), [("marrow_blasts", "%"), ("relapse_by_burden", "hazard ratio")])
+@pytest.mark.parametrize("disease", ["lbcl", "mcl", "cll", "fl"])
+def test_what_is_read_off_a_marrow_is_refused_where_no_marrow_is_counted(endpoint, unit, disease):
+    row = f'[[published]]\nquantity = "Q"\nvalue = 2\nunit = "{unit}"\nconfidence = "read"\nendpoint = "{endpoint}"\n'
+    row += "above = 5\n" if endpoint == "relapse_by_burden" else ""
+    assert read_trial(parse_card(HEAD + row, "my.toml")).published[0].endpoint == endpoint
+    with pytest.raises(InputError, match=r"is not counted in marrow, so nobody would count") as problem:
+        read_trial(parse_card((HEAD + row).replace('"pediatric_b_all"', f'"{disease}"'), "my.toml"))
+    assert problem.value.field == "published.0.endpoint" and problem.value.line
+
+
 @pytest.mark.parametrize(
     ("limits", "changed", "field", "said"),
     [

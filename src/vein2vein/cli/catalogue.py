@@ -12,7 +12,7 @@ from vein2vein.cli import console, options
 from vein2vein.errors import InputError, unknown
 from vein2vein.files import write_text
 from vein2vein.report.card_facts import facts_of as card_facts
-from vein2vein.report.card_facts import in_words, items_of, sources_of, title_of
+from vein2vein.report.card_facts import in_words, items_of, marks_in_words, sources_of, title_of
 
 if TYPE_CHECKING:
     from vein2vein.models.model import Model
@@ -36,7 +36,7 @@ def facts_of(data: object) -> Iterator[tuple[str, str, str, str]]:
             numeric = isinstance(fact.value, int | float) and not isinstance(fact.value, bool)
             shown = console.number(cast("float", fact.value)) if numeric else shown
             shown = f"{shown} {'' if fact.unit == '1' else fact.unit}".strip()
-        yield ".".join(fact.path), shown, fact.own.how, f"{fact.own.source} {fact.own.where}".strip()
+        yield ".".join(fact.path), shown, fact.own.how, fact.origin
 
 
 def _short(value: object) -> str:
@@ -46,7 +46,7 @@ def _short(value: object) -> str:
         return console.number(value, digits=4)
     if isinstance(value, list):
         return ", ".join(_short(v) for v in items_of(cast("object", value)))
-    return " ".join(str(value).split())
+    return marks_in_words(" ".join(str(value).split()))
 
 
 def _list_cards(what: str, folder: Path, for_machines: bool, quiet: bool) -> None:
@@ -249,7 +249,7 @@ def _show_model(name: str, for_machines: bool, quiet: bool) -> None:
                 _value(p),
                 p.unit,
                 p.how,
-                f"{p.source} {p.where}".strip(),
+                f"{p.source} {marks_in_words(p.where)}".strip(),
             )
             for p in numbers.parameters.values()
         ],

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LINES = 10.0  # between progress lines where stderr is a file
 LONGEST_NAME = 120  # characters of a folder's name
 NARROW = 110  # columns below which tables leave out what they can
 NARROWEST = 20  # columns below which a table shows nothing
-UNUSUAL = "unusual "  # with which a note about a value begins that is possible and rare
+UNUSUAL = "unusual"  # with which a note about a value begins that is possible and rare
 WIDTH_OF_FILE = 140  # columns of a table where stdout is a file or a pipe
 
 Json = bool | int | float | str | None | list["Json"] | dict[str, "Json"]

@@ -67,6 +67,7 @@ def command(
     with console.progress("prediction", for_machines=for_machines, quiet=quiet) as report:
         stamp = predict(trial, patients=patients, seed=seed, sets=sets, progress=report, jobs=jobs or available())
     write_stamp(stamp, path, force=force)
+    console.tell_notes(stamp.notes, for_machines=for_machines, quiet=quiet)
     if for_machines:
         for row in () if quiet else stamp.predicted:
             console.emit("row", **vars(row))

@@ -19,7 +19,7 @@ from vein2vein.inference.calibration.left_out import (
     sets_without,
     together,
 )
-from vein2vein.inference.model_error import NORMAL_90, model_error, spread, widened
+from vein2vein.inference.model_error import NORMAL_90, model_error, of_kind, spread, widened
 from vein2vein.inference.qualification import published_rows, score
 from vein2vein.inference.scoring import Score, ScoredRow, summarize, with_baselines
 from vein2vein.trials.trial import Trial, list_trials, load_trial
@@ -113,7 +113,8 @@ def predict_left_out(
         bare += score([trial], patients=patients, seed=seed, sets=sets, progress=tell, jobs=jobs)
     told = with_baselines(bare, published_rows())
     rows = tuple(
-        widened(row, model_error([one for one in told if one.file not in together(row.file)])[row.kind]) for row in told
+        widened(row, of_kind(model_error([one for one in told if one.file not in together(row.file)]), row.kind))
+        for row in told
     )
     by_kind = list(dict.fromkeys(row.kind for row in rows))
     return Prediction(

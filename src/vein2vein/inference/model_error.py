@@ -59,13 +59,18 @@ class ModelError:
 
     def in_tolerances(self, kind: str) -> float:
         """The standard deviation of a kind of endpoint, in tolerances of its rows."""
-        return self.tolerances.get(kind, self.tolerances[ALL])
+        return of_kind(self.tolerances, kind)
 
     def of(self, endpoint: str, unit: str) -> tuple[str, float]:
         """The scale on which the error of an endpoint is even, and its standard deviation there."""
         scale = POINTS if unit == "%" else LN
         held = self.points if scale == POINTS else self.ln
-        return scale, held.get(kinds().get(endpoint, OTHER), held[ALL])
+        return scale, of_kind(held, kinds().get(endpoint, OTHER))
+
+
+def of_kind(errors: Mapping[str, float], kind: str) -> float:
+    """The error of a kind of endpoint; that of all for a kind that was not seen."""
+    return errors.get(kind, errors[ALL])
 
 
 # Learning it
@@ -74,7 +79,7 @@ class ModelError:
 def model_error(rows: Sequence[ScoredRow]) -> dict[str, float]:
     """By kind, the standard deviation in tolerances of what predictions miss beyond their own intervals.
 
-    Kinds with few rows borrow from all: ``borrowed`` of left_out.toml. A kind without rows has the error of all.
+    Kinds with few rows borrow from all (``borrowed`` of left_out.toml), whose error stands under "all".
     """
     excess = {
         kind: [value for row in rows if row.kind == kind and np.isfinite(value := _excess(row))]
@@ -82,22 +87,11 @@ def model_error(rows: Sequence[ScoredRow]) -> dict[str, float]:
     }
     every = [value for values in excess.values() for value in values]
     whole, borrowed = max(0.0, float(np.mean(every))) if every else 0.0, number_of("borrowed")
-    found = _Usual(np.sqrt(whole))
+    found = {ALL: float(np.sqrt(whole))}
     for kind, values in excess.items():
         mean = (sum(values) + borrowed * whole) / (len(values) + borrowed)
         found[kind] = float(np.sqrt(max(0.0, mean)))
     return found
-
-
-class _Usual(dict[str, float]):
-    """Errors by kind; that of all for a kind that was not seen."""
-
-    def __init__(self, usual: float) -> None:
-        super().__init__()
-        self.usual = float(usual)
-
-    def __missing__(self, kind: str) -> float:
-        return self.usual
 
 
 def _excess(row: ScoredRow) -> float:
@@ -118,15 +112,14 @@ def learned_from(rows: Sequence[ScoredRow], cards: str) -> ModelError:
     The error in tolerances, times the middle tolerance of the rows of its kind, or of all rows, on each scale.
     """
     errors = model_error(rows)
-    usual = errors["another kind"]
     held: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
     sizes = [(row.kind, *_natural(row)) for row in rows]
-    for kind in (ALL, *sorted(errors)):
+    for kind in errors:
         for scale in SCALES:
             like = [(of, size) for of, its, size in sizes if its == scale and np.isfinite(size)]
             mine = [size for of, size in like if of == kind] or [size for _, size in like]
-            held[scale][kind] = (usual if kind == ALL else errors[kind]) * float(np.median(mine)) if mine else 0.0
-    return ModelError({ALL: usual, **errors}, held[POINTS], held[LN], cards)
+            held[scale][kind] = errors[kind] * float(np.median(mine)) if mine else 0.0
+    return ModelError(errors, held[POINTS], held[LN], cards)
 
 
 def _natural(row: ScoredRow) -> tuple[str, float]:

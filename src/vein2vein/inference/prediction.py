@@ -25,6 +25,7 @@ from vein2vein.inference.posterior import Posterior
 from vein2vein.inference.scoring import READ
 from vein2vein.inference.stamp import DIGITS, Predicted, RowName, Stamp, asked, design_of, stamped
 from vein2vein.inference.stamped_cards import cards_of
+from vein2vein.therapy.targets import uncalibrated
 from vein2vein.trials.comparison import LEVEL, Row
 from vein2vein.trials.contrast import usual_endpoints
 from vein2vein.trials.published import BY_INTERVAL, MOST, Published
@@ -102,9 +103,16 @@ def predict(
             design=design_of(card),
             cards=cards,
             known=known,
+            notes=_notes(plan),
             predicted=tuple(map(_predicted, rows, found)),
         )
     )
+
+
+def _notes(plan: Trial) -> tuple[str, ...]:
+    """What a reader must know of the cards: which were calibrated on no patients."""
+    given = [(arm.product, arm.disease) for arm in plan.arms if not arm.comparator] or [(plan.product, plan.disease)]
+    return tuple(dict.fromkeys(note for pair in given for note in uncalibrated(*pair)))
 
 
 def card_of(trial: str | Path) -> Card:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, cast
 
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, parse_card, read_card
-from vein2vein.declared import Record, fields_of, number, part, text
+from vein2vein.declared import Record, fields_of, listed, number, part, text
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
 from vein2vein.toml_lines import written
@@ -100,6 +100,7 @@ class Stamp(Record):
     design: Annotated[Mapping[str, str], part("Hash of each table of the trial file but [[published]]")]
     cards: Annotated[StampedCards, part("The cards")]
     known: Annotated[tuple[RowName, ...], part("Rows whose value stood in the file: not predicted")] = ()
+    notes: Annotated[tuple[str, ...], listed("What a reader of the prediction must know", "a list of text")] = ()
     predicted: Annotated[tuple[Predicted, ...], part("What was predicted", filled=True)]
 
 

@@ -36,7 +36,7 @@ from vein2vein.therapy.infusion import check_dose, drawn_dose, infuse
 from vein2vein.therapy.laws import Law
 from vein2vein.therapy.patient import Patient, select
 from vein2vein.therapy.product import Product, Regimen, find_indication
-from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of
+from vein2vein.therapy.targets import check_targets, notes_of, targets_of, told_of, uncalibrated
 from vein2vein.therapy.visits import Plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.variants import Variants, values_under
@@ -134,7 +134,7 @@ def simulate(
     said = check_dose(asked, patient, product, seed=seed, end=visits.follow_up) if asked else ()
     asked = drawn_dose(asked, patient, seed) if asked else None
     notes: list[str] = [*said, *chosen.unusual]
-    notes += notes_of(product, disease, patient)
+    notes += [*uncalibrated(product, disease), *notes_of(product, disease, patient)]
     declared = reference.parameters(patient=False).overlay(product.parameters).overlay(disease.parameters)
     if isinstance(overlay, Variants):
         drawn = values_under(declared, overlay, patient.number, seed, typical=typical)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.analytes import analyte
 from vein2vein.arguments import Progress
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care import management
@@ -190,11 +191,17 @@ def follow(
         chart.write(column, orders)
         run = engine.advance(run, day, state=state, levels=levels)
         say((column + 1) / len(days), f"day {day:g} of {plan.follow_up:g}")
-    notes = tuple(f"{name} was given; the model does not represent its effect" for name in sorted(unheard))
+    notes = tuple(_without_effect(name) for name in sorted(unheard))
     notes += ("CRS of virtual patients is graded without organ toxicity: their creatinine and AST are not calibrated",)
     return Followed(
         rows, enrolled, chart.course(), run.state, columns, hazard, run.status, run.reached, transplanted, notes
     )
+
+
+def _without_effect(name: str) -> str:
+    """A note on what was given and is not in the model: a warning where it is a drug in some amount, of a policy."""
+    beginning = "unusual: " if analyte(name).unit == "mg" else ""
+    return f"{beginning}{name} was given; the model does not represent its effect"
 
 
 @described

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
+
+from vein2vein.clinic.criteria import with_sources
 
 Card = Mapping[str, object]
 _OF_NUMBER = (
     "source", "where", "how", "why", "unit", "value", "symbol", "meaning", "spread", "low", "high", "latex", "given_by",
 )  # fmt: skip
 _OF_TABLE = ("source", "where", "how")
+_BETWEEN = re.compile(r",(?=[SW]\d)")
+_READ = re.compile(r"\[R:([^\]]*)\]")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Fact:
     quantity: bool = False
 
     @property
+    def origin(self) -> str:
+        """Source and place of its own table, with what each mark stands for."""
+        return f"{self.own.source} {marks_in_words(self.own.where)}".strip()
+
+    @property
     def provenance(self) -> Provenance:
         """Its own, else that of the table around it."""
         return self.own if self.own.how or self.own.source or self.own.mark else self.around
@@ -70,6 +80,12 @@ class Fact:
         """How it was obtained, in one word; from memory where a criterion says so; "" where nothing is said."""
         told = self.provenance
         return told.how or {"R": "reported", "M": "from memory", "D": "assumed"}.get(told.mark[:1], "")
+
+
+def marks_in_words(text: str) -> str:
+    """A text in which each mark ([R:S65], [M]) says what was read, or that nothing was."""
+    read = _READ.sub(lambda found: f"[read: {with_sources(_BETWEEN.sub('; ', found[1]))}]", text)
+    return read.replace("[M]", "[from memory, not read]")
 
 
 def facts_of(data: object, path: tuple[str, ...] = (), around: Provenance | None = None) -> Iterator[Fact]:

@@ -22,11 +22,13 @@ from vein2vein.report.text import number
 from vein2vein.statistics.intervals import limits
 from vein2vein.statistics.survival import kaplan_meier, median_time
 from vein2vein.trials.endpoints.control import with_standard_care
+from vein2vein.trials.endpoints.outcomes import efs_second_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SETS = {"infusion": "Infused set", "enrolment": "Enrolled set (intention to treat)"}
+EFS, SECOND_LINE = "EFS", ("efs_second_line", "efs_second_line_between_arms")
 CLOCKS = {"infusion": "infusion", "enrolment": "enrollment"}
 
 
@@ -61,8 +63,10 @@ class Survival:
     n: int
 
 
-def survival(journey: Journey, endpoint: str, clock: str) -> Survival | None:
-    """Estimate survival of a journey; None where nobody is in the set."""
+def survival(journey: Journey, endpoint: str, clock: str, second_line: bool = False) -> Survival | None:
+    """Estimate survival of a journey, EFS as trials of ``second_line`` lymphoma define it; None where nobody is in."""
+    if second_line and endpoint == EFS:
+        return estimate(*efs_second_line(journey, clock=clock), endpoint, clock)
     found = with_standard_care(journey, endpoint, time_to_event(journey.outcome, endpoint, clock=clock))
     return estimate(*found, endpoint, clock)
 
@@ -154,7 +158,8 @@ def _clock(row: facts.Compared) -> str:
 def survival_figure(journey: Journey, rows: list[facts.Compared], endpoint: str, key: str = "") -> Picture | None:
     """Kaplan-Meier curves of one endpoint, infused and enrolled side by side, with published landmarks."""
     clocks = [clock for clock in SETS if clock == "enrolment" or not given_standard_care(journey).all()]
-    curves = [c for c in (survival(journey, endpoint, clock) for clock in clocks) if c is not None]
+    second_line = any(row.told.endpoint in SECOND_LINE for row in rows)
+    curves = [c for c in (survival(journey, endpoint, clock, second_line) for clock in clocks) if c is not None]
     if not curves:
         return None
     marks = [r for r in facts.published(rows, f"{endpoint}_rate") if np.isfinite(r.day)]

@@ -125,12 +125,17 @@ def _share_of(infused: int, enrolled: int, size: tuple[int, int]) -> Cell:
     return Cell("", f"{infused:,} of {enrolled:,} enrolled, {percent(infused, enrolled)}", published)
 
 
+def ends_of(words: Lineage | None, asked: Sequence[Published]) -> list[str]:
+    """Times to an event by which the disease is told, or the trial's published rows are."""
+    told = [str(row.arguments.get("event", EVENT_OF.get(row.endpoint, ""))) for row in asked]
+    return [end for end in FREE if end in (words.endpoints if words else ()) or end in told]
+
+
 def _lines(journey: Journey | None, words: Lineage | None, rows: list[facts.Compared]) -> list[Line]:
     """Lines of some patients; without ``words`` (their diseases differ), what all diseases have in common."""
     known = journey if journey is not None and journey.infused.any() else None
     followed = journey if journey is not None and (known is not None or given_standard_care(journey).all()) else None
-    asked = [str(row.told.arguments.get("event", EVENT_OF.get(row.told.endpoint, ""))) for row in rows]
-    ends = [end for end in FREE if end in (words.endpoints if words else ()) or end in asked]
+    ends = ends_of(words, [row.told for row in rows])
     told = [("response", _response(followed, words, rows))] if words else []
     told += [(end, _survival(followed, end, rows)) for end in (*ends, DEATH)]
     told += [
@@ -224,7 +229,8 @@ def _survival(journey: Journey | None, endpoint: str, rows: list[facts.Compared]
     clock = "infusion" if "infusion" in clocks or not clocks else clocks[0]
     own = [row for row, at in zip(of, clocks) if at == clock]
     clock = "enrolment" if journey is not None and given_standard_care(journey).all() else clock
-    curve = None if journey is None else figures_survival.survival(journey, endpoint, clock)
+    second_line = any(row.told.endpoint in figures_survival.SECOND_LINE for row in of)
+    curve = None if journey is None else figures_survival.survival(journey, endpoint, clock, second_line)
     days = sorted({row.told.time for row in own if row.told.time is not None and row.confidence == facts.READ})
     cells: list[Cell] = []
     for day in days[: int(look("headline", "most_times"))]:

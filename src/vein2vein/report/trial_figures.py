@@ -9,6 +9,7 @@ from vein2vein.journey.journey import Journey
 from vein2vein.report import facts, figures_disease, figures_kinetics, figures_survival, figures_toxicity
 from vein2vein.report.figures import Picture
 from vein2vein.report.groups import Group, arm_groups, shared_groups
+from vein2vein.report.headline import ends_of
 from vein2vein.trials.trial import Trial
 
 DEATH = "OS"
@@ -43,8 +44,9 @@ def draw_trial(trial: Trial, journey: Journey) -> Drawn:
 
 
 def survival_figures(journey: Journey, words: Lineage, rows: list[facts.Compared], key: str) -> list[Picture]:
-    """The curves of the endpoints by which responses of these patients are told, and of death."""
-    found = (figures_survival.survival_figure(journey, rows, e, key) for e in (*words.endpoints, DEATH))
+    """The curves of the endpoints by which these patients or the trial are told, and of death."""
+    ends = ends_of(words, [row.told for row in rows])
+    found = (figures_survival.survival_figure(journey, rows, e, key) for e in (*ends, DEATH))
     return [curve for curve in found if curve is not None]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from vein2vein import general_sets
 from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_cards, find_card, is_path
-from vein2vein.declared import Form, Noted, Record, Says, Sourced, formed, listed, number, part, text
+from vein2vein.declared import Form, Noted, Record, Says, Sourced, flag, formed, listed, number, part, text
 from vein2vein.errors import InputError, unknown
 from vein2vein.general_sets import over
 from vein2vein.parameters import ParameterSet
@@ -228,6 +228,8 @@ class Product(Sourced):
         Antigens; ``target_b`` "" for one target.
     design : {"single", "or", "and"}
     costimulation, vector, readout : str
+    exploratory : bool
+        Reasoned, never calibrated: directions, not sizes.
     construct : mapping of str to str
         Binder, hinge, transmembrane part, starting cells, with their sources.
     indications : tuple of Indication
@@ -250,6 +252,7 @@ class Product(Sourced):
     costimulation: Annotated[str, text("Costimulation domain", words.COSTIMULATION)]
     vector: Annotated[str, text("What carries the gene", words.VECTORS)]
     readout: Annotated[str, text("How CAR-T cells are counted", words.READOUTS)]
+    exploratory: Annotated[bool, flag("Its numbers are reasoned, and were calibrated on no patients")] = False
     construct: Annotated[Mapping[str, str], formed("What the receptor is made of", _CONSTRUCT)] = field(
         default_factory=dict
     )

@@ -141,6 +141,14 @@ def densities(laws: Mapping[str, Law]) -> dict[str, bool]:
     return {name: True for name in laws if name in ANTIGENS}
 
 
+def uncalibrated(product: Product, disease: Disease) -> tuple[str, ...]:
+    """What a reader must know of a product or disease whose numbers were calibrated on no patients."""
+    both = ((product, product.exploratory), (disease, not disease.calibrated_on))
+    whose = [one.title for one, reasoned in both if reasoned]
+    said = f"unusual: the numbers of {' and '.join(whose)} are reasoned, and were calibrated on no patients"
+    return (f"{said}: read directions, not sizes",) if whose else ()
+
+
 def notes_of(product: Product, disease: Disease, patient: Patient) -> tuple[str, ...]:
     """What a reader must know about the targets of a product in these patients."""
     notes: list[str] = []

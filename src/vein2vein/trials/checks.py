@@ -33,6 +33,7 @@ HIGHEST_NAME = 100  # characters
 _BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
 _OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
 _OF_MARROW = ("mrd_negative", "relapse_by_mrd")
+_OF_BLASTS = ("marrow_blasts", "relapse_by_burden")
 
 
 def check_names(card: Card) -> None:
@@ -48,6 +49,14 @@ def check_names(card: Card) -> None:
             raise card.error(path, f"found {text[:HIGHEST_NAME]!r}, expected one line of text that is not empty.")
         if path[-1] == "name" and len(text) > HIGHEST_NAME:
             raise card.error(path, f"found {len(text)} characters, expected a name of at most {HIGHEST_NAME}.")
+
+
+def check_values(card: Card) -> None:
+    """Refuse a row without its value: it may be predicted, and nothing stands beside what is simulated."""
+    for i, row in enumerate(card.tables("published")):
+        if "value" not in row:
+            text = "missing; add the line 'value = ...', or have the row predicted: vein2vein predict."
+            raise card.error(("published", str(i), "value"), text)
 
 
 # Patients and doses
@@ -277,6 +286,11 @@ def _check_response(
         if unseen(row.endpoint, one.lineage, one.name):
             text = f"found '{row.endpoint}', but no marrow is examined for residual disease in {one.title}."
             raise card.error((*here, "endpoint"), text)
+    counted = [arm.disease for arm in arms] or [disease]
+    if row.endpoint in _OF_BLASTS and all(math.isnan(one.marrow_full) for one in counted):
+        titles = " and ".join(dict.fromkeys(one.title for one in counted))
+        text = f"found '{row.endpoint}', but {titles} is not counted in marrow, so nobody would count; leave it out."
+        raise card.error((*here, "endpoint"), text)
     if row.endpoint not in _OF_RESPONSE:
         return
     if not plan.disease_visits:

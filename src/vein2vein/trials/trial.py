@@ -190,6 +190,7 @@ def read_trial(card: Card) -> Trial:
     checks.check_names(card)
     for path in (("trial",), *(("arms", str(i)) for i in range(len(card.tables("arms"))))):
         design.check_dose_text(card, *path)
+    checks.check_values(card)
     told = read(card, trial_card())
     failure = design.probability(card, told.waiting, "screening_failure")
     design.probability(card, told.waiting, "bridging_share")

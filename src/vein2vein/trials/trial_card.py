@@ -264,12 +264,21 @@ class EndpointsCard(Noted, Arguments):
     until: Annotated[float, number("Last day of the safety analyses", "day", 1, LONGEST)]
 
 
+_LIMITS = {  # of endpoints, beyond which nobody or everybody would count: (meaning, unit, low, high)
+    "lowest": ("Share of the patients, those with the lowest exposures", None, 0, 1),
+    "least_fit": ("Lowest adjusted coefficient of determination that counts", None, 0, 1),
+    "saturation": ("Oxygen saturation below which it counts", "%", 0, 100),
+    "temperature": ("Temperature from which it counts", "degC", 35, 43),
+}
+
+
 def with_arguments(kind: type[Arguments]) -> type[Any]:
     """A record with every argument of every endpoint: what ``Arguments`` does not name is a number."""
     named = {one.name for one in fields(kind)}
     more: list[Any] = []
     for name in sorted({name for endpoint in ENDPOINTS for name in arguments_of(endpoint)} - named):
-        hint: Any = Annotated[float, number(f"Limit of the endpoint ({name.replace('_', ' ')})", low=0)]
+        usual = f"Limit of the endpoint ({name.replace('_', ' ')})", None, 0, float("inf")
+        hint: Any = Annotated[float, number(*_LIMITS.get(name, usual))]
         more.append((name, hint | None, None))
     return make_dataclass(kind.__name__, more, bases=(kind,), frozen=True, kw_only=True)
 

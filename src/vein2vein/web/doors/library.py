@@ -14,7 +14,7 @@ from fastapi import Query
 
 from vein2vein.cards import bundled_card, bundled_cards
 from vein2vein.errors import unknown
-from vein2vein.report.card_facts import Card, Fact, facts_of, in_words, items_of, table_of, title_of
+from vein2vein.report.card_facts import Card, Fact, facts_of, in_words, items_of, marks_in_words, table_of, title_of
 from vein2vein.sources import all_sources, cited
 from vein2vein.web.door import Door
 from vein2vein.web.page import Page
@@ -194,7 +194,7 @@ def _told(fact: Fact) -> dict[str, object]:
         "unit": "" if fact.unit == "1" else fact.unit,
         "how": fact.how,
         "source": origin.source,
-        "where": f"{origin.where} {_mark(origin.mark)}".strip(),
+        "where": f"{marks_in_words(origin.where)} {_mark(origin.mark)}".strip(),
         "why": origin.why,
     }
 
@@ -218,7 +218,7 @@ def _row(part: str, name: str, row: Card) -> dict[str, object]:
         "unit": "" if row.get("unit") == "1" else str(row.get("unit", "")),
         "how": str(row.get("how", "")) or {"R": "reported", "M": "from memory", "D": "assumed"}.get(mark[:1], ""),
         "source": str(row.get("source", "")),
-        "where": f"{row.get('where', '')} {_mark(mark)}".strip(),
+        "where": f"{marks_in_words(str(row.get('where', '')))} {_mark(mark)}".strip(),
         "why": str(row.get("why", "")),
     }
 
