@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,7 +284,7 @@ def _judged(
     if wanted:
         covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
     notes = () if others is None else others.notes
-    if wanted and lost and convergence.tied_effects(population, point):
+    if wanted and lost and (convergence.tied_effects(population, point) or _beside_occasions(population, lost)):
         other, without = focei.curvature_at(population, point, about.mean, theta)
         if other is not None and len(without) < len(lost):
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
@@ -313,6 +313,17 @@ def _judged(
         {"version": __version__, "study": problem.study.file, "study sha256": problem.study.digest,
          "problem sha256": kept.digest(problem), "model": problem.model_name or problem.model.name},
     )  # fmt: skip
+
+
+def _beside_occasions(population: Population, lost: Sequence[str]) -> bool:
+    """Whether a lost number is the coefficient of a parameter that differs between occasions.
+
+    Given the draws of both, an effect of the occasion can stand in for that of a covariate that changes with it: nearly
+    all that the draws tell of the coefficient is then subtracted as missing, and what is left is noise.
+    """
+    return any(
+        one.covariate and one.name in lost and one.parameter in population.changing for one in population.coefficients
+    )
 
 
 _LINEARIZED = (
