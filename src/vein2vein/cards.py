@@ -22,6 +22,7 @@ from vein2vein.toml_lines import lines_of
 
 LARGEST_CARD_BYTES = 2_000_000
 _DIGITS = re.compile(r"\d{4000}")
+_BARE_POINT = re.compile(r"[=\[,]\s*[+-]?\.\d")  # .5, which TOML does not take for a number
 _HIDDEN = ("Cc", "Cf", "Co", "Zl", "Zp")  # kinds of characters that steer a terminal or a page
 _ALLOWED = "\n\t\u200c\u200d"  # joiners are letters of some scripts
 _REQUIRED: Any = object()
@@ -172,10 +173,13 @@ def parse_card(text: str, file: str) -> Card:
             raise InputError(said, file=file, line=twice.second, field=name) from None
         at = re.search(r"line (\d+)", str(problem))
         reason = re.sub(r"\s*\(at .*\)$", "", str(problem))
+        line = int(at.group(1)) if at else None
+        bare = line is not None and _BARE_POINT.search(text.split("\n")[line - 1])
+        hint = ", a digit before the point (0.5, not .5)" if bare else ""
         raise InputError(
-            f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes.",
+            f"not valid TOML ({reason}); expected lines like 'name = value', text in quotes{hint}.",
             file=file,
-            line=int(at.group(1)) if at else None,
+            line=line,
         ) from None
     except ValueError:  # the digits of a whole number are limited
         line = next((i for i, one in enumerate(text.split("\n"), 1) if _DIGITS.search(one)), None)

@@ -285,3 +285,23 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def alone(folder: Path) -> Generator[None]:
+    """Let no second process write into the folder; the system ends the lock with the process."""
+    make_folder(folder)
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder} is in use by another run; wait for it, or give another folder.") from None
+        yield
+    finally:
+        os.close(handle)

@@ -135,6 +135,17 @@ def test_no_value_that_is_removed_settles_a_lower_grade(finding, seed, column, d
     assert (less.at_least == less.grade)[less.grade >= 0].all()
 
 
+@pytest.mark.parametrize(("seed", "column"), [(31, 6), (40, 3), (10286, 4)])
+def test_a_pressure_that_is_removed_hides_the_rest_before_a_recurrence(seed, column):
+    course = chart(seed)
+    whole, less = (
+        grade(c, age=AGES, scales=("crs_ctcae4",))["crs_ctcae4"]
+        for c in (course, without(course, "systolic_bp", column))
+    )
+    assert ((whole.grade >= 3) & (less.grade < 0)).any()
+    assert (less.grade >= whole.grade)[(less.grade >= 0) & (whole.grade >= 0)].all()
+
+
 @pytest.mark.parametrize("finding", ALL_FINDINGS)
 def test_without_the_age_no_grade_is_higher(finding):
     for seed in range(20):

@@ -77,7 +77,8 @@ def test_each_patient_by_hand(study):
 def test_another_rule_for_what_lies_below_the_limit(study):
     ours, other = explore(study), explore(study, below="M1")
     assert (other.figures["auc_0_28"] < ours.figures["auc_0_28"]).all()
-    np.testing.assert_allclose(other.figures["auc_last"], ours.figures["auc_last"])
+    straight = 10.0 * np.arange(1, 9)  # from day 0 instead of from the value below the limit at half a day
+    np.testing.assert_allclose(other.figures["auc_last"], ours.figures["auc_last"] + straight)
     with pytest.raises(InputError, match="unknown below 'M9'"):
         explore(study, below="M9")
 
@@ -216,3 +217,16 @@ def test_percentiles_by_visit_and_by_stretch(study):
     shared = stretches(np.arange(20) % 10, np.repeat([1.0, 2.0], 10))
     assert shared == [1, 2]  # all samples of one time stay together
     assert stretches(np.arange(12) % 10, np.arange(12.0))[-1] == 11  # what is left joins the last stretch
+
+
+@pytest.mark.parametrize(("rule", "last", "to_28"), [
+    ("M1", 96743.987, 96743.987), ("M5", 61683.610, 63248.934), ("M6", 96493.987, 98059.311), ("M7", 77800.0, 80600.0),
+])  # fmt: skip
+def test_both_areas_follow_the_rule_for_what_lies_below_the_limit(tmp_path, rule, last, to_28):
+    """By hand: days 3, 7, 10, 21 measured, 1, 14, 28 and 60 below 50; straight up, exponential down."""
+    values = {1: None, 3: 500, 7: 9000, 10: 12000, 14: None, 21: 800, 28: None, 60: None}
+    rows = [f"1,{t},.,{50 if y is None else y},0,{int(y is None)}" for t, y in values.items()]
+    (tmp_path / "s.csv").write_text("\n".join(["ID,TIME,AMT,DV,EVID,CENS", "1,0,1e8,.,1,.", *rows]) + "\n")
+    found = explore(read_study(tmp_path / "s.csv"), time_unit="d", below=rule).figures
+    assert found["auc_last"][0] == pytest.approx(last)
+    assert found["auc_0_28"][0] == pytest.approx(to_28)

@@ -208,7 +208,7 @@ def test_a_study_with_findings_is_refused_where_it_is_to_be_used(read):
     ("lines", "said"),
     [
         (("TIME,DV,AMT,EVID", "1,2,3,0"), "ID: no column holds it (ID, SUBJECT, SUBJ or the like"),
-        (("ID,DV,AMT,EVID", "1,2,3,0"), 'name it: time = { column = "..." }'),
+        (("ID,DV,AMT,EVID", "1,2,3,0"), 'or time = { column = "..." }'),
         (("ID,TIME,AMT,EVID,AMT", "1,2,3,0,4"), "line 1, AMT: this column stands twice"),
         (("ID,TIME,AMT,DV,EVID",), "no row below its header"),
     ],

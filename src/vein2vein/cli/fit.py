@@ -14,7 +14,7 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.cli.fit_more import Asked, more_of, search_of
 from vein2vein.errors import InputError
-from vein2vein.files import is_regular, write_text
+from vein2vein.files import alone, is_regular, write_text
 
 if TYPE_CHECKING:
     from vein2vein.inference.population.fitted import Fit
@@ -148,25 +148,26 @@ def command(
                 f"an interrupted fit lies in {folder}; add --resume to go on with it, or --force to begin anew."
             )
         (folder / STATE).unlink()
-    problem = _problem(file, model, time_unit, named, folder, method, seed, seeds)
-    if problem.method != "saem":
-        options.idle(f"{problem.method}, which has no seeds", "seeds")
-    from vein2vein.engine.llvm.threads import available
+    with alone(folder):
+        problem = _problem(file, model, time_unit, named, folder, method, seed, seeds)
+        if problem.method != "saem":
+            options.idle(f"{problem.method}, which has no seeds", "seeds")
+        from vein2vein.engine.llvm.threads import available
 
-    processes = jobs or available()
-    found = _fitted(problem, folder, processes, for_machines, quiet)
-    if found is None:
-        said = {
-            "model": model,
-            "time-unit": time_unit,
-            "columns": named,
-            "method": method,
-            "seed": seed,
-            "seeds": seeds,
-        }
-        return _interrupted(file, folder, said, for_machines)
-    asked = Asked(search_of(covariates, file), bootstrap, sir, profile, processes)
-    return _told(found, folder, asked, for_machines=for_machines, quiet=quiet)
+        processes = jobs or available()
+        found = _fitted(problem, folder, processes, for_machines, quiet)
+        if found is None:
+            said = {
+                "model": model,
+                "time-unit": time_unit,
+                "columns": named,
+                "method": method,
+                "seed": seed,
+                "seeds": seeds,
+            }
+            return _interrupted(file, folder, said, for_machines)
+        asked = Asked(search_of(covariates, file), bootstrap, sir, profile, processes)
+        return _told(found, folder, asked, for_machines=for_machines, quiet=quiet)
 
 
 def _name(file: Path, model: str | None, method: str | None) -> str:

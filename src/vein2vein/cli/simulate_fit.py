@@ -75,7 +75,7 @@ def simulate_fit(
 
 def _tell(fit: Fit, found: Forecast) -> None:
     step = max(1, (len(found.time) - 1) // SHOWN)
-    units = {one.name: one.unit for one in fit.problem.study.endpoints}
+    units = {name: one.unit for name, one in fit.problem.measured.items()}
     rows = [
         (
             name,

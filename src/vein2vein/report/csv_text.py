@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.io.record.write import safe_cell
+
 DIGITS = 8
 
 
@@ -18,7 +20,7 @@ def rows_text(rows: Iterable[Mapping[str, object]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     if listed:
-        writer.writerow(listed[0])
+        writer.writerow([safe_cell(name) for name in listed[0]])
         writer.writerows([[_cell(value) for value in row.values()] for row in listed])
     return stream.getvalue()
 
@@ -32,4 +34,4 @@ def columns_text(columns: Mapping[str, NDArray[np.generic]]) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, float):
         return "" if value != value else f"{value:.{DIGITS}g}"
-    return value
+    return safe_cell(value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from vein2vein.inference.noncompartmental.explore import PARAMETERS, Exploration, Summary
 from vein2vein.inference.noncompartmental.groups import Group
+from vein2vein.io.record.write import safe_cell
 from vein2vein.report import page
 from vein2vein.report.figures import Picture
 from vein2vein.report.figures_exploration import curves_figure, endpoint_title, percentiles_figure
@@ -78,7 +79,7 @@ def table_text(rows: Iterable[Mapping[str, str | float]]) -> str:
     stream = io.StringIO()
     names = list(listed[0]) if listed else []
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([safe_cell(name) for name in names])
     for row in listed:
         writer.writerow([_cell(row[name]) for name in names])
     return stream.getvalue()
@@ -86,5 +87,5 @@ def table_text(rows: Iterable[Mapping[str, str | float]]) -> str:
 
 def _cell(value: str | float) -> str:
     if isinstance(value, str):
-        return value
+        return str(safe_cell(value))
     return "" if value != value else repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

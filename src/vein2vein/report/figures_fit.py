@@ -45,7 +45,7 @@ def time_name(fit: Fit) -> str:
 
 def value_name(fit: Fit, endpoint: str, what: str = "") -> str:
     """The axis of an endpoint's values."""
-    units = {one.name: one.unit for one in fit.problem.study.endpoints}
+    units = {name: one.unit for name, one in fit.problem.measured.items()}
     unit = unit_name(units.get(endpoint, "")) or "unit not known"
     return f"{what or endpoint} ({unit})"
 

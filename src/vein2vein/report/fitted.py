@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vein2vein.arguments import choice, of_kind
+from vein2vein.arguments import choice, of_kind, refusal
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
 from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose, prediction_table
@@ -76,7 +76,7 @@ class Fit(fitted.Fit):
 
     def simulate(
         self,
-        doses: Sequence[tuple[float, float]] = (),
+        doses: Sequence[tuple[float, float] | Given] = (),
         *,
         until: float | None = None,
         patients: int = 200,
@@ -85,7 +85,10 @@ class Fit(fitted.Fit):
         seed: int | None = None,
     ) -> Forecast:
         """New patients under given doses (time, amount): percentiles over time; see ``forecast``."""
-        given = [Given(*(float(x) for x in one)) for one in doses]
+        try:
+            given = [one if isinstance(one, Given) else Given(*(float(x) for x in one)) for one in doses]
+        except (TypeError, ValueError):
+            raise refusal("doses", doses, "times and amounts such as [(0, 320), (24, 160)]") from None
         return forecast(self, given, until=until, patients=patients, draws=draws, covariates=covariates, seed=seed)
 
     def plot_simulation(self, found: Forecast) -> Picture:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +26,17 @@ from typing import cast
 from vein2vein.arguments import Progress, choice, flag, progress_of, seed_of, whole
 from vein2vein.engine.solve import BACKENDS
 from vein2vein.errors import InputError
-from vein2vein.files import WriteError, check_target, checksum, is_regular, make_folder, strays, write_bytes, write_text
+from vein2vein.files import (
+    WriteError,
+    alone,
+    check_target,
+    checksum,
+    is_regular,
+    make_folder,
+    strays,
+    write_bytes,
+    write_text,
+)
 from vein2vein.records import described
 from vein2vein.runs.chunk import COURSES, PER_PATIENT, Chunk, Work, make_chunk, work_record
 from vein2vein.runs.scheduler import Span, compute_here, compute_in, compute_on, differences, fingerprint
@@ -136,7 +145,7 @@ def run_large(
     chunk, jobs = None if chunk is None else whole("chunk", chunk, low=1), whole("jobs", jobs, low=1)
     courses, force = flag("courses", courses), flag("force", force)
     folder, work = folder_of(folder), Work(trial, seed, courses, backend)
-    with _alone(folder):
+    with alone(folder):
         manifest = _begin(folder, work, count, chunk, force)
         notes = _check(folder, manifest, say)
         done = {c["first"] for c in manifest["chunks"]}
@@ -318,26 +327,6 @@ def _kept(done: int, of: int) -> Generator[None]:
     except OSError as problem:
         said = f"{problem.strerror or problem}; {done} of {of} chunks are kept and the same command goes on from there"
         raise WriteError(said, file=problem.filename, number=problem.errno, why=said) from None
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Let no second process write into the folder; the system ends the lock with the process."""
-    make_folder(folder)
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder} is in use by another run; wait for it, or give another folder.") from None
-        yield
-    finally:
-        os.close(handle)
 
 
 # Summing up

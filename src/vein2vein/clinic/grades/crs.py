@@ -107,7 +107,8 @@ def grade_crs(
     signs = bedside_signs(course, age, rules, past or Past(course, looked), stands)
     of = episodes(signs, rules)
     unread = signs.past.latest("unread temperature", course.marked(course.unread, "temperature")) >= 0
-    signs = replace(signs, recurrent=of.recurrent, maybe_recurrent=unread & of.perhaps)
+    hidden = {"temperature": of.perhaps_recurrent.get("temperature", NEVER) | (unread & of.perhaps)}
+    signs = replace(signs, recurrent=of.recurrent, perhaps_recurrent={**of.perhaps_recurrent, **hidden})
     table = _table(course, signs, levels)
     lower, upper, columns, doubts = table.lower, table.upper, table.columns, table.doubts
 
@@ -278,7 +279,8 @@ def _table(course: Course, signs: Signs, levels: list[Level]) -> _Table:
                 open_[name] = open_.get(name, signs.running.get(name, NEVER)) | cells
             if doubt.any():
                 np.maximum(upper, doubt * grade, out=upper)
-                doubts[lacking] = doubts.get(lacking, NEVER) | _named(signs, lacking, doubt)
+                if lacking:
+                    doubts[lacking] = doubts.get(lacking, NEVER) | _named(signs, lacking, doubt)
         elif level.reads in ORGANS:
             if level.reads not in organs:
                 organs[level.reads] = organ_grades(signs.past, ORGANS[level.reads])

@@ -15,6 +15,8 @@ from vein2vein.clinic.grades.grades import Columns, Flags
 from vein2vein.clinic.grades.infusions import day_zero
 from vein2vein.clinic.grades.signs import CIRCULATION, NEVER, OXYGEN, Signs
 
+NO_RECURRENCE: tuple[Flags, Mapping[str, Flags]] = NEVER, {}
+
 
 @dataclass(frozen=True)
 class Episodes:
@@ -33,7 +35,9 @@ class Episodes:
     unsure : mapping of analyte to ndarray of bool
         What was unknown at the last cell, up to each one, that may have been quiet.
     recurrent : ndarray of bool
-        An episode after an earlier one; (1, 1) where no level of the scale asks for it.
+        An episode that is known to come after an earlier one; (1, 1) where no level of the scale asks for it.
+    perhaps_recurrent : mapping of analyte to ndarray of bool
+        An episode that would come after an earlier one, had this been charted as absent between the two.
     """
 
     established: Flags
@@ -46,6 +50,7 @@ class Episodes:
     given: Columns
     unsure: Mapping[str, Flags]
     recurrent: Flags
+    perhaps_recurrent: Mapping[str, Flags]
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
         maybe = replace(search, fever=fever | hidden, sick=sick | hidden)
     perhaps, first = _episode(maybe, quiet, "perhaps")
     surely, onset = _episode(search, ~sick if past.looked is None else ~sick & past.looked, "surely")
+    recurrent, perhaps_recurrent = _recurrences(search, quiet, doubts) if recurs else NO_RECURRENCE
     return Episodes(
         established=surely,
         perhaps=perhaps,
@@ -120,23 +126,37 @@ def episodes(signs: Signs, rules: Edition) -> Episodes:
         onset=np.where(surely, onset, -1),
         given=given,
         unsure={name: past.carry(f"no {name}", unsure, cells.astype(np.int8), 0) > 0 for name, cells in doubts.items()},
-        recurrent=_recurrent(search, quiet) if recurs else NEVER,
+        recurrent=recurrent,
+        perhaps_recurrent=perhaps_recurrent,
     )
 
 
-def _recurrent(search: _Course, quiet: Flags) -> Flags:
-    """Cells of an episode after an earlier one, where the readings between chart every sign and support as absent.
+def _recurrences(search: _Course, quiet: Flags, doubts: Mapping[str, Flags]) -> tuple[Flags, Mapping[str, Flags]]:
+    """Cells of an episode after an earlier one: known, and, by what would have to be charted as absent, possible.
 
-    A scale that grades a recurrence higher (Penn) asks for proof that the first episode was over: a support that was
-    merely not charted may have run on, so all of them must be charted as absent.
+    A scale that grades a recurrence higher asks for proof that the first episode was over: a support that was charted
+    before and is merely not charted now may have run on.
     """
-    signs = search.signs
+    past, course = search.signs.past, search.signs.course
+    perhaps, lacking = quiet | np.logical_or.reduce(list(doubts.values())) & ~search.sick, dict(doubts)
     for name in (*CIRCULATION, *OXYGEN):
-        if name in signs.course:
-            quiet = quiet & np.isfinite(signs.course.values[name])
-    within, first = _episode(search, quiet, "recurrent")
+        if name in course:
+            now = np.isfinite(course.values[name])
+            lost = ~now & (past.latest(f"charted {name}", now) >= 0)
+            quiet, lacking[name] = quiet & ~lost, lacking.get(name, NEVER) | lost
+    known = _recurrent(search, quiet, "recurrent")
+    possible = _recurrent(search, perhaps, "perhaps recurrent") & ~known
+    unproven = perhaps & ~quiet
+    return known, {
+        name: possible & (past.carry(f"unproven {name}", unproven, (cells & unproven).astype(np.int8), 0) > 0)
+        for name, cells in lacking.items()
+    }
+
+
+def _recurrent(search: _Course, quiet: Flags, how: str) -> Flags:
+    within, first = _episode(search, quiet, how)
     onset = np.where(within, first, np.iinfo(np.int32).max)
-    return within & (onset > signs.past.lowest("onset", onset))
+    return within & (onset > search.signs.past.lowest(f"{how} onset", onset))
 
 
 def _episode(search: _Course, quiet: Flags, how: str) -> tuple[Flags, Columns]:

@@ -122,7 +122,8 @@ def _prolonged(signs: Signs) -> Fact:
 
 
 def _recurrent(signs: Signs) -> Fact:
-    return Fact(signs.recurrent, signs.maybe_recurrent & ~signs.recurrent)
+    perhaps = {name: cells & ~signs.recurrent for name, cells in signs.perhaps_recurrent.items()}
+    return Fact(signs.recurrent, any_of(perhaps.values()), perhaps)
 
 
 def _oxygen(signs: Signs) -> Fact:
@@ -171,7 +172,7 @@ def _high_fio2(signs: Signs) -> Fact:
     return Fact(b.fio2 >= v["fio2_limit"], b.uncharted | blind | b.maybe_oxygen | unsure)
 
 
-# By the name in ``when``: the fact, and the analyte that is missing where it cannot be told.
+# By the name in ``when``: the fact, and the analyte that is missing where it cannot be told ("": the fact names it).
 FACTS: dict[str, tuple[Callable[[Signs], Fact], str]] = {
     "fever": (_fever, "temperature"),
     "hypotension": (_hypotension, "systolic_bp"),
@@ -184,7 +185,7 @@ FACTS: dict[str, tuple[Callable[[Signs], Fact], str]] = {
     "refractory": (_refractory, "pressor_refractory"),
     "life_threatening": (_life_threatening, "life_threatening"),
     "prolonged": (_prolonged, "systolic_bp"),
-    "recurrent": (_recurrent, "temperature"),
+    "recurrent": (_recurrent, ""),
     "oxygen": (_oxygen, "oxygen_device"),
     "high_flow_oxygen": (_high_flow_oxygen, "oxygen_flow"),
     "positive_pressure": (_positive_pressure, "oxygen_device"),

@@ -123,8 +123,10 @@ class Signs:
         Cells that an unknown value of this analyte leaves open.
     worse : mapping of analyte to ndarray of bool
         Cells where a value is a bound, and the true one may be worse.
-    recurrent, maybe_recurrent : ndarray of bool
-        Cells of an episode after an earlier one; after one of which a temperature was not understood.
+    recurrent : ndarray of bool
+        Cells of an episode after an earlier one.
+    perhaps_recurrent : mapping of analyte to ndarray of bool
+        Cells of an episode that may come after an earlier one, by what would have to be charted to tell.
     """
 
     course: Course
@@ -138,7 +140,7 @@ class Signs:
     running: Mapping[str, Flags]
     worse: Mapping[str, Flags]
     recurrent: Flags = field(default_factory=lambda: NEVER)
-    maybe_recurrent: Flags = field(default_factory=lambda: NEVER)
+    perhaps_recurrent: Mapping[str, Flags] = field(default_factory=dict[str, Flags])
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -77,7 +77,7 @@ def prediction_table(fit: Fit, found: Diagnosis) -> Mapping[str, NDArray[np.gene
     """A row for each observation, as NONMEM's tables name their columns, with the covariates that stand still."""
     seen = found.predictions
     study = fit.problem.study
-    codes = {one.name: one.code for one in study.endpoints}
+    codes = {name: one.code for name, one in fit.problem.measured.items()}
     subjects, endpoints = (
         np.array(seen.subjects, dtype=np.str_),
         np.array([codes[n] for n in seen.endpoints], dtype=np.str_),

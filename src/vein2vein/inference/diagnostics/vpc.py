@@ -178,7 +178,7 @@ def _panel(fit: Fit, drawn: Redrawn, e: int, corrected: bool) -> Panel:
     outside = compared & ((observed < bands[:, 0]) | (observed > bands[:, 2]))
     measured = np.isfinite(value)
     name = list(fit.problem.endpoints)[e]
-    units = {one.name: one.unit for one in fit.problem.study.endpoints}
+    units = {name: one.unit for name, one in fit.problem.measured.items()}
     return Panel(
         name,
         units.get(name, ""),

@@ -20,6 +20,7 @@ from vein2vein.io.study.study import Covariate, Doses, Observations, Study
 from vein2vein.records import described
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 LEVELS = (0.05, 0.5, 0.95)
 CERTAINTY = (0.05, 0.95)
 MOST_VALUES = 20_000_000  # of all draws together
@@ -143,9 +144,11 @@ def _times(fit: Fit, first: float, last: float, points: int) -> Floats:
 def _checked(fit: Fit, doses: Sequence[Given], until: float | None) -> tuple[tuple[Given, ...], float]:
     study = fit.problem.study
     given = tuple(doses)
+    end = float(study.observations.time.max()) if until is None else float(until)
     if not given:
         first = int(np.flatnonzero(study.subject == 0)[0])
         own = np.flatnonzero(study.doses.course == first)
+        _check_plain(study, own)
         given = tuple(
             Given(
                 float(study.doses.time[i] + k * study.doses.interval[i]),
@@ -153,23 +156,41 @@ def _checked(fit: Fit, doses: Sequence[Given], until: float | None) -> tuple[tup
                 float(max(study.doses.rate[i], 0.0)),
             )
             for i in own
-            for k in range(int(study.doses.additional[i]) + 1)
+            for k in range(_repeats(study, int(i), end) + 1)
         )
     for i, one in enumerate(given):
-        if not (np.isfinite(one.time) and one.amount > 0 and one.rate >= 0):
+        if not (np.isfinite([one.time, one.amount, one.rate]).all() and one.amount > 0 and one.rate >= 0):
             raise InputError(
                 f"found a dose of {one.amount:g} at time {one.time:g} with rate {one.rate:g}; expected an amount "
                 "above 0 at a "
                 "time, and a rate of 0 (all at once) or more.",
                 field=f"doses.{i}",
             )
-    end = float(study.observations.time.max()) if until is None else float(until)
     first = min((one.time for one in given), default=0.0)
-    if not end > first:
+    if not (end > first and np.isfinite(end)):
         raise InputError(
             f"found {end:g} as the last time, expected one after the first dose ({first:g}).", field="until"
         )
     return given, end
+
+
+def _check_plain(study: Study, own: Ints) -> None:
+    """Refuse the doses of the first subject where a list of times, amounts and rates cannot say them."""
+    doses, who = study.doses, study.subjects[0]
+    for odd, what in (
+        (doses.steady[own] > 0, "begin in a steady state"),
+        (doses.rate[own] < 0, "have a rate or a duration that is a parameter"),
+        (doses.target[own] != doses.target[own[0]] if len(own) else own > 0, "go into several compartments"),
+    ):
+        if odd.any():
+            raise InputError(f"the doses of the first subject ({who}) {what}; say which doses new patients are given: "
+                             "TIME:AMOUNT.", field="doses")  # fmt: skip
+
+
+def _repeats(study: Study, dose: int, end: float) -> int:
+    """Further doses of a dose up to the last time."""
+    count, interval = int(study.doses.additional[dose]), float(study.doses.interval[dose])
+    return min(count, max(0, int((end - float(study.doses.time[dose])) // interval))) if count else 0
 
 
 def _problem(
@@ -213,8 +234,7 @@ def _problem(
     if lacking:
         notes.append(f"{', '.join(lacking)}: drawn from the subjects of the study")
     ends = len(problem.endpoints)
-    order = [one.name for one in study.endpoints]
-    places = np.array([order.index(name) for name in problem.endpoints])
+    places = np.array([problem.place_of(name) for name in problem.endpoints])
     rows, t = patients * len(time) * ends, np.repeat(time, ends)
     course = np.repeat(np.arange(patients), len(t))
     seen = Observations(
@@ -228,6 +248,8 @@ def _problem(
         np.full(rows, 10**9, dtype=np.int64),
     )
     target = str(study.doses.target[0]) if len(study.doses) else ""
+    if len(np.unique(study.doses.target)) > 1:
+        notes.append(f"all doses of new patients go where the study's first one goes: {target}")
     d = len(given)
     doses = Doses(
         np.repeat(np.arange(patients), d),

@@ -16,7 +16,7 @@ from vein2vein.inference.noncompartmental.source import read_source
 from vein2vein.io.record.record import Record
 from vein2vein.io.study.study import Floats, Ints, Study
 from vein2vein.records import described
-from vein2vein.therapy.curves import M6, RULES, ZERO_BEFORE, area
+from vein2vein.therapy.curves import M6, RULES, area
 from vein2vein.therapy.kinetics import kinetics_of
 from vein2vein.therapy.phases import LAST, Phase, phases
 
@@ -220,7 +220,7 @@ def _read(profiles: Profiles, below: str) -> tuple[dict[str, Floats], dict[str, 
         one, own = kinetics_of(curves, profiles.endpoint, below), phases(curves)
         for name, (_, kind) in PARAMETERS.items():
             if name == "auc_last":
-                value = float(area(curves, float("inf"), ZERO_BEFORE)[0])
+                value = float(area(curves, float(curves.at(curves.last)[1][0]), below)[0])
             elif name == LAST:
                 value = float(own[LAST].time[0])
             else:

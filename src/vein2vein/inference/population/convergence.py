@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vein2vein.inference.population import residual
 from vein2vein.inference.population.estimates import AT_BOUND
 from vein2vein.inference.population.importance import UNSURE
 from vein2vein.inference.population.laws import BOUNDED
@@ -169,6 +170,12 @@ def of_population(
         remarks.warnings.append(
             f"the correlation of {', '.join(bound)} is at its bound: the data do not tell the two random effects "
             "apart; explain them by a covariate, or let one of them go."
+        )
+    sought = [*(one.name for one in population.coefficients), *(n for _, _, n in residual.names_of(population.problem))]
+    if untold := [name for name in lost if name in sought]:
+        remarks.failures.append(
+            f"the data do not tell of {', '.join(untold)} (the information is singular there): many other values do as "
+            "well, so these are no estimates; hold them, or take them out."
         )
     if lost:
         remarks.warnings.append(

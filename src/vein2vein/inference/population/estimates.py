@@ -17,6 +17,7 @@ from vein2vein.units import days_of
 
 Floats = NDArray[np.float64]
 
+_WIDE = 100.0  # a variance beyond which the same is told anyway
 MOST_SPREAD = 1000
 """Percent; a coefficient of variation beyond it says no more than that."""
 QUANTILE = 1.959963984540054
@@ -78,7 +79,7 @@ def estimates_of(
     for e, w, name in names_of(population.problem):
         value, se, held = float(point.sigma[e, w]), error(name), population.rows.models[e].fixed
         wide = np.exp(QUANTILE * se / value) if value > 0 else np.nan
-        unit = population.problem.study.endpoints[population.problem.place_of(ends_of[e])].unit
+        unit = population.problem.measured[ends_of[e]].unit
         own = "" if w == 1 or population.rows.models[e].scale == "log" else unit
         found.append(
             _told(Estimate(name, "residual", ends_of[e], value, se, unit=own, fixed=held), value / wide, value * wide)
@@ -113,7 +114,7 @@ def _spread(law: str, variance: float) -> str:
     """What an SD of the logarithm means: the coefficient of variation of the parameter."""
     if law != "lognormal":
         return ""
-    share = 100 * float(np.sqrt(np.expm1(variance)))
+    share = 100 * float(np.sqrt(np.expm1(min(variance, _WIDE))))
     return f"CV {share:.0f} %" if share < MOST_SPREAD else f"CV above {MOST_SPREAD} %"
 
 

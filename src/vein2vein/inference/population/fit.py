@@ -27,6 +27,7 @@ from vein2vein.inference.population.chains import Chains, Target
 from vein2vein.inference.population.convergence import Remarks
 from vein2vein.inference.population.estimates import estimates_of
 from vein2vein.inference.population.fitted import Fit
+from vein2vein.inference.population.hopeless import refuse_hopeless
 from vein2vein.inference.population.inner import Sets, modes_of
 from vein2vein.inference.population.population import Population, populate
 from vein2vein.inference.population.problem import FitProblem
@@ -125,7 +126,9 @@ def fit(
     jobs = whole("jobs", jobs, low=1, high=1000)
     began = time.process_time()
     keeper = None if keep is None else kept.Keeper(Path(keep), kept.digest(problem))
-    population = populate(problem, threads=1 if seeds.side_by_side(problem, jobs) else None)
+    with files_of_fits.located(problem):
+        population = populate(problem, threads=1 if seeds.side_by_side(problem, jobs) else None)
+        refuse_hopeless(population)
     tell = progress or _tell_nobody
     if problem.method != "saem":
         found = _judged(population, _outer(population, keeper, tell), tell, began)

@@ -7,7 +7,8 @@ text = begin("study.csv", "stein_2019")      # a file to begin with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -23,6 +24,7 @@ from vein2vein.errors import InputError
 from vein2vein.inference.population.laws import BOUNDED
 from vein2vein.inference.population.problem import (
     METHODS,
+    OCCASIONS,
     DoseModel,
     EndpointModel,
     FitParameter,
@@ -30,7 +32,7 @@ from vein2vein.inference.population.problem import (
     Omega,
     Settings,
 )
-from vein2vein.io.study.columns import Columns, columns_from_card
+from vein2vein.io.study.columns import Columns, columns_beside, columns_from_card
 from vein2vein.io.study.read import read_study
 from vein2vein.io.study.study import Study
 from vein2vein.models import catalogue, model_file
@@ -97,17 +99,40 @@ def read_fit_file(path: str | Path, *, study: Study | None = None) -> FitProblem
             raise card.error(
                 ("fit", "data"), f"there is no file '{tables.head.data}' in {folder.name}; check its name."
             )
-        study = read_study(data, columns=tables.columns if card.get("data") is not None else None)
+        tables = _with_occasions(tables, data, told=card.get("data") is not None)
+        read_so = card.get("data") is not None or tables.columns != Columns()
+        study = read_study(data, columns=tables.columns if read_so else None)
     try:
         return FitProblem(
             model, study, tables.parameters, tables.endpoints or _endpoints(study), tables.omega, tables.doses,
             tables.references, tables.head.method, tables.head.seed, tables.settings, tables.head.time_unit, name,
-            tables.columns,
+            tables.columns, str(path),
         )  # fmt: skip
     except InputError as error:
         if error.file is not None:
             raise
         raise card.error(_place(error.field, tables), error.text) from None
+
+
+def _with_occasions(tables: _Tables, data: Path, *, told: bool) -> _Tables:
+    """The tables with the column of occasions that [omega] names among the columns of the data."""
+    asked = tables.omega.occasion
+    if asked is None or asked.column.upper() in (*OCCASIONS, "COURSE") or tables.columns.occ:
+        return tables
+    columns = tables.columns if told else columns_beside(data)[0]
+    return replace(tables, columns=replace(columns, occ=asked.column))
+
+
+@contextmanager
+def located(problem: FitProblem) -> Generator[None]:
+    """Give a complaint about a field of a problem its place in the file that the problem was read from."""
+    try:
+        yield
+    except InputError as error:
+        if not problem.file or error.file is not None or not error.field:
+            raise
+        card = read_card(problem.file)
+        raise card.error(_place(error.field, _tables(card)), error.text) from None
 
 
 def _endpoints(study: Study) -> dict[str, EndpointModel]:

@@ -33,6 +33,7 @@ from vein2vein.files import check_target, checksum, is_regular, make_folder, scr
 from vein2vein.inference.population.fit_file import problem_text, read_fit_file
 from vein2vein.inference.population.fitted import Estimate, Fit
 from vein2vein.inference.population.predictions import Predictions
+from vein2vein.io.record.write import safe_cell
 from vein2vein.io.study.study import Covariate, Doses, Endpoint, Observations, Study
 from vein2vein.models import model_file
 from vein2vein.runs.store import as_plain, write_table
@@ -203,7 +204,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 def _cell(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
-    return ("" if np.isnan(value) else f"{value:.10g}") if isinstance(value, float) else value
+    return ("" if np.isnan(value) else f"{value:.10g}") if isinstance(value, float) else safe_cell(value)
 
 
 # Exact

@@ -32,7 +32,7 @@ Arrays = dict[str, NDArray[Any]]
 
 EVERY = 30.0
 """Seconds between two files."""
-FORMAT = 1  # of the file; raised when a reader would need to know
+FORMAT = 2  # of the file; raised when a reader would need to know
 
 
 def digest(problem: FitProblem) -> str:

@@ -6,7 +6,7 @@ covariate changes within it or another occasion begins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,7 @@ def lay_out(problem: FitProblem) -> Layout:
     study, notes = problem.study, list[str]()
     factor = _time_factor(problem, notes)
     seen = study.observations
-    outputs = tuple(_output_of(problem, name, one) for name, one in problem.endpoints.items())
+    outputs = tuple(_output_of(problem, name, one, notes) for name, one in problem.endpoints.items())
     place = {problem.place_of(name): i for i, name in enumerate(problem.endpoints)}
     chosen = np.array([place.get(i, -1) for i in range(len(study.endpoints))], dtype=np.int64)
     left = [one.name for i, one in enumerate(study.endpoints) if i not in place]
@@ -160,7 +160,7 @@ def _time_factor(problem: FitProblem, notes: list[str]) -> float:
     return factor
 
 
-def _output_of(problem: FitProblem, name: str, one: EndpointModel) -> str:
+def _output_of(problem: FitProblem, name: str, one: EndpointModel, notes: list[str]) -> str:
     """Which output of the model an endpoint shows: the one that is named, or of the same name, or the only one."""
     model = problem.model
     _, found = record(model.name, model.observables, model.state_names, model.parameters, model.level_names)
@@ -173,7 +173,10 @@ def _output_of(problem: FitProblem, name: str, one: EndpointModel) -> str:
     if name in known:
         return name
     if len(found) == 1:
-        return next(iter(found))
+        only = next(iter(found))
+        if problem.study.endpoints[problem.place_of(name)].name != name:
+            notes.append(f"{name} is read as {only}, the model's only output (endpoints.{name}: output says which)")
+        return only
     said = (
         f"model {model.name} has no output '{name}'; say what this endpoint shows: output = one of {', '.join(known)}."
     )
@@ -188,6 +191,7 @@ def _given(problem: FitProblem, of_course: Ints, factor: float) -> Given:
     last = np.full(len(of_course), -np.inf)
     np.maximum.at(last, seen.course, seen.time)
     names = {target: _input_of(problem, target, known) for target in dict.fromkeys(doses.target.tolist())}
+    _check_apart(problem, names, of_course)
     rows: list[tuple[int, float, int, int]] = []
     for i in range(len(doses)):
         course = int(of_course[doses.course[i]])
@@ -234,13 +238,27 @@ def _input_of(problem: FitProblem, target: str, known: Sequence[str]) -> str:
     raise InputError(f"{said}[data] dose.NAME = {{ cmt = {target or 1} }}.", file=problem.study.file, field="doses")
 
 
+def _check_apart(problem: FitProblem, names: Mapping[str, str], of_course: Ints) -> None:
+    """Refuse doses into several compartments of the data where the model would take them all as one."""
+    doses, first = problem.study.doses, dict[str, str]()
+    for target, course, line in zip(doses.target.tolist(), doses.course.tolist(), doses.line.tolist()):
+        other = first.setdefault(names[target], target) if target and of_course[course] >= 0 else target
+        if other != target:
+            raise InputError(
+                f"a dose into compartment {target}, others into {other}, and the model would take both as "
+                f"{names[target]}; name each: [data] dose.NAME = {{ cmt = {target} }}, or leave the doses of one out.",
+                file=problem.study.file, line=line,
+            )  # fmt: skip
+
+
 def _check_modelled(problem: FitProblem, lines: Ints, rates: Floats, inputs: Sequence[str]) -> None:
     for line, rate, name in zip(lines.tolist(), rates.tolist(), inputs):
         dose = problem.doses.get(name)
         wanted = "rate" if rate == -1 else "duration"
         if dose is None or not getattr(dose, wanted):
             raise InputError(
-                f"RATE {rate:g} says that the {wanted} is a parameter; name it: [doses.{name}] {wanted} = 'D1'.",
+                f"RATE {rate:g} says that the {wanted} is a parameter; name it: [doses.{name}] {wanted} = "
+                f"'{wanted[0].upper()}1'.",
                 file=problem.study.file, line=line,
             )  # fmt: skip
 

@@ -78,15 +78,12 @@ def _of_occasion(population: Population, effects: Floats, k: int) -> Floats:
 
 def _effects_score(population: Population, theta: Theta, point: Point, effects: Floats, score: Floats) -> None:
     """Score of the random effects' density by coefficients and variances, into ``score``."""
-    q, known = population.between, np.flatnonzero(population.known_by_effects)
-    at = len(theta.beta)
+    q, at = population.between, len(theta.beta)
     if q:
         inverse = np.linalg.inv(point.omega)
         pulled = effects[..., :q] @ inverse
-        place = {int(j): i for i, j in enumerate(known)}
         for i, j in enumerate(theta.beta):
-            if j in place:
-                score[..., i] = np.einsum("rni,ni->rn", pulled, population.subject_design[:, :, place[j]])
+            score[..., i] = np.einsum("rni,ni->rn", pulled, population.about[:, :, j])
         for i, j in theta.omega:
             slope = 0.5 * (pulled[..., i] * pulled[..., j] - inverse[i, j])
             score[..., at] = slope if i == j else 2 * slope
@@ -111,7 +108,8 @@ def _measured(population: Population, theta: Theta, point: Point, chains: Chains
         values = theta.put(vector + change * step, point)
         key = tuple(change[i] for i in by_prediction)
         if key not in made:
-            made[key] = population.f(population.mean(values.beta), chains.effects)
+            moves = population.drift @ (values.beta - point.beta)[population.by_score]  # see Population.carried
+            made[key] = population.f(population.mean(point.beta) + moves, chains.effects)
         return population.likelihood(made[key], values.sigma)
 
     offset = n - len(theta.sigma)
@@ -154,22 +152,20 @@ def _effects_curvature(population: Population, theta: Theta, point: Point, known
     n, size = len(theta), len(theta.beta) + len(theta.omega) + len(theta.gamma)
     vector, found = theta.of(point), np.zeros((n, n))
     first, second, draws = known.first / known.draws, known.second / known.draws, known.draws
-    is_known = population.known_by_effects
-    design = population.subject_design
+    about = population.about
 
     def score(values: Floats) -> Floats:
         now, result = theta.put(values, point), np.zeros(n)
         at = len(theta.beta)
         if population.between:
             inverse = np.linalg.inv(now.omega)
-            away = design @ (now.beta - point.beta)[is_known]
+            away = about @ (now.beta - point.beta)
             cross = first.T @ away
             squares = second - cross - cross.T + away.T @ away
             pulled = (first - away) @ inverse
-            slopes = np.einsum("ni,nij->j", pulled, design)
+            slopes = np.einsum("ni,nij->j", pulled, about)
             for i, j in enumerate(theta.beta):
-                if is_known[j]:
-                    result[i] = slopes[np.count_nonzero(is_known[:j])]
+                result[i] = slopes[j]
             slope = 0.5 * (inverse @ squares @ inverse - population.subjects * inverse)
             for i, j in theta.omega:
                 result[at] = slope[i, j] * (1 if i == j else 2)

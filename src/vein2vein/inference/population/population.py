@@ -144,6 +144,36 @@ class Population:
         return self.design[first][:, self.random][:, :, np.flatnonzero(self.known_by_effects)]
 
     @cached_property
+    def carried(self) -> Floats:
+        """What the random effects carry of the s coefficients that predictions tell of (subjects, q, s).
+
+        The mean of a covariate in time over a subject's rows: what a subject is on average moves with the coefficient,
+        so that the coefficient speaks of what changes within the subject, and steps along its score are not slow.
+        """
+        counts = np.bincount(self.layout.subject, minlength=self.subjects)
+        of_rows = self.design[self.layout.span][:, self.random][:, :, self.by_score]
+        return np.add.reduceat(of_rows, self.starts, axis=0) / counts[:, None, None]
+
+    @cached_property
+    def drift(self) -> Floats:
+        """How the Gaussian numbers (spans, p, s) move with those coefficients while what is carried stands still."""
+        found = self.design[:, :, self.by_score].copy()
+        found[:, self.random] -= self.carried[self.layout.spans.subject]
+        return found
+
+    @cached_property
+    def about(self) -> Floats:
+        """How the middle (subjects, q) of the random effects moves with each coefficient (subjects, q, b)."""
+        found = np.zeros((self.subjects, self.between, len(self.coefficients)))
+        found[:, :, self.known_by_effects] = self.subject_design
+        found[:, :, self.by_score] = self.carried
+        return found
+
+    def subject_mean(self, beta: Floats) -> Floats:
+        """Gaussian numbers (subjects, q) about which the random effects lie."""
+        return self.about @ beta
+
+    @cached_property
     def mask(self) -> Flags:
         """Which elements of omega are sought or held, and not 0 by structure (q, q)."""
         names = self.random_names
@@ -329,6 +359,7 @@ def _check_start(population: Population) -> None:
         after = population.f(population.mean(moved), still)[0]
         if np.max(np.abs(after - f)) <= problem.settings.rtol * np.max(np.abs(f)):
             raise InputError(
-                f"the parameter {name} moves no prediction of these data, so nothing can be learned about it; hold it: "
+                f"the parameter {name} moves no prediction of these data where it starts, so nothing can be learned "
+                "about it; give a start nearer to what the data show, or hold it: "
                 f"fixed = {problem.parameters[name].start:g}, with no omega.", field=f"parameters.{name}",
             )  # fmt: skip

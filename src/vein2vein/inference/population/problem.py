@@ -15,7 +15,7 @@ from vein2vein.errors import InputError, unknown
 from vein2vein.inference.population.expression import parse
 from vein2vein.inference.population.laws import BOUNDED, LAWS, to_gaussian
 from vein2vein.io.study.columns import Columns
-from vein2vein.io.study.study import Study
+from vein2vein.io.study.study import Endpoint, Study
 from vein2vein.models.model import Model
 from vein2vein.records import described
 
@@ -24,6 +24,8 @@ ERRORS = ("constant", "proportional", "combined1", "combined2")
 SCALES = ("natural", "log")
 METHODS = ("saem", "focei", "laplace")
 SOLVERS = ("auto", "equations")
+OCCASIONS = ("OCC", "OCCASION")
+"""What the column of occasions is called where nobody says."""
 _START = {
     "a": 1.0,
     "b": 0.3,
@@ -198,6 +200,8 @@ class FitProblem:
         Name or path by which another process finds the model; "": it is only known here.
     columns : Columns
         How the columns of the study's file were read.
+    file : str
+        The ``fit.toml`` from which it was read, so that complaints find their line; "": made in Python.
     """
 
     model: Model
@@ -213,6 +217,7 @@ class FitProblem:
     time_unit: str = ""
     model_name: str = ""
     columns: Columns = field(default_factory=Columns)
+    file: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -260,6 +265,10 @@ class FitProblem:
                 if name in seen:
                     raise InputError(f"found {name} twice; expected it in one block.", field=where)
                 seen.add(name)
+        asked = self.omega.occasion
+        if asked and asked.column.upper() not in (*OCCASIONS, self.columns.occ.upper(), "COURSE"):
+            said = f"the study was not read with its occasions in {asked.column}; read it with Columns(occ=...)."
+            raise InputError(said, field="omega.occasion.column")
         for name in self.omega.occasion.parameters if self.omega.occasion else ():
             _known("parameter", name, self.parameters, "omega.occasion.parameters")
 
@@ -273,6 +282,11 @@ class FitProblem:
         """Position of an endpoint among the study's."""
         names = [one.name for one in self.study.endpoints]
         return names.index(endpoint) if endpoint in names else 0
+
+    @property
+    def measured(self) -> Mapping[str, Endpoint]:
+        """What the study says of each endpoint, by the name that the fit gives it."""
+        return {name: self.study.endpoints[self.place_of(name)] for name in self.endpoints}
 
     @property
     def random(self) -> tuple[str, ...]:

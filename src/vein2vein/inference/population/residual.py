@@ -26,6 +26,7 @@ LOG_2PI = float(np.log(2 * np.pi))
 IMPOSSIBLE = -1e10
 """Log-likelihood of a row that could not be predicted: the proposal is refused, and nothing else is touched."""
 _LEAST = 1e-300
+_LARGEST = 1e150
 _LEAST_SPREAD = 1e-10
 
 
@@ -83,6 +84,13 @@ def rows_of(problem: FitProblem, layout: Layout) -> tuple[Rows, tuple[str, ...]]
         if low.any():
             value[low], flag[low] = model.lloq, BELOW
             notes.append(f"{name}: {int(low.sum())} rows below the lower limit of {model.lloq:g} count as censored")
+    huge = np.flatnonzero(~log & (np.abs(value) > _LARGEST))
+    if len(huge):
+        name = list(problem.endpoints)[layout.endpoint[huge[0]]]
+        raise InputError(
+            f"{name} is {value[huge[0]]:g}, too large to be squared; convert the values to a larger unit.",
+            file=problem.study.file, line=int(line[huge[0]]),
+        )  # fmt: skip
     bad = np.flatnonzero(log & ~(value > 0))
     if len(bad):
         name = list(problem.endpoints)[layout.endpoint[bad[0]]]

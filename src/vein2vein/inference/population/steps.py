@@ -111,7 +111,7 @@ def _effects(population: Population, chains: Chains, now: Estimates, gain: float
     known = population.known_by_effects
     design = population.subject_design
     if q:
-        own = design @ now.beta[known] + chains.effects[..., :q]
+        own = population.subject_mean(now.beta) + chains.effects[..., :q]
         now.first += gain * (own.mean(axis=0) - now.first)
         now.second += gain * (np.einsum("rni,rnj->ij", own, own) / len(own) - now.second)
         before = now.beta[known]
@@ -119,7 +119,7 @@ def _effects(population: Population, chains: Chains, now: Estimates, gain: float
         shift = design @ (before - now.beta[known])
         chains.effects[..., :q] += shift
         chains.average += shift
-        mean = design @ now.beta[known]
+        mean = population.subject_mean(now.beta)
         cross = now.first.T @ mean
         seen = (now.second - cross - cross.T + mean.T @ mean) / population.subjects
         now.omega = _variances(population, now.omega, seen, annealing)
@@ -140,7 +140,8 @@ def _typical_values(population: Population, now: Estimates) -> None:
     design, inverse = population.subject_design, np.linalg.inv(now.omega)
     weighted = np.einsum("nie,ij->nej", design, inverse)
     information = np.tensordot(weighted, design, axes=([0, 2], [0, 1]))
-    right = np.tensordot(weighted, now.first, axes=([0, 2], [0, 1]))
+    own = now.first - population.carried @ now.beta[population.by_score]
+    right = np.tensordot(weighted, own, axes=([0, 2], [0, 1]))
     beta = now.beta[known]
     right = right[free] - information[np.ix_(free, ~free)] @ beta[~free]
     beta[free] = np.linalg.solve(information[np.ix_(free, free)], right)
@@ -166,7 +167,12 @@ def _variances(population: Population, before: Floats, seen: Floats, annealing: 
 
 
 def _by_score(population: Population, chains: Chains, now: Estimates, values: Floats, gain: float) -> bool:
-    """A step along the score of the coefficients that only predictions tell of."""
+    """A step along the score of the coefficients that only predictions tell of.
+
+    Those of a covariate in time are confounded with the random effect of their parameter: a step that leaves the
+    effects where they are is small (nearly all that it would know is missing), so the effects, and the typical values
+    behind them, move along.
+    """
     sought = population.by_score
     if not len(sought):
         return False
@@ -175,18 +181,41 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     slopes = np.empty((*f.shape, len(sought)))
     for i, j in enumerate(sought.tolist()):
         by = _DIFFERENCE * max(1.0, abs(float(now.beta[j])))
-        moved = population.f(mean + by * population.design[:, :, j], chains.effects)
+        moved = population.f(mean + by * population.drift[:, :, i], chains.effects)
         slopes[..., i] = (on_scale(population.rows, moved) - center) / by
     slopes = np.where(np.isfinite(slopes), slopes, 0.0)
     weighted = slopes / (sd * sd)[..., None]
     score = np.einsum("ro,roj->j", np.where(np.isfinite(center), values - center, 0.0), weighted) / len(f)
     seen = np.einsum("roj,rok->jk", slopes, weighted) / len(f)
+    along, behind = _carried_along(population, now)
+    inverse = np.linalg.inv(now.omega)
+    pulled = np.einsum("npj,pq->nqj", along, inverse)
+    own = chains.effects[..., : population.between]
+    score += np.einsum("rnq,nqj->j", own, pulled) / len(f)
+    seen += np.einsum("nqj,nqk->jk", pulled, along)
     now.slopes += (1.0 if not now.begun else max(gain, _LEAST_GAIN)) * (seen - now.slopes)
     ridge = 1e-6 * np.diag(np.diag(now.slopes)) + 1e-12 * np.eye(len(sought))
     step = gain * np.asarray(np.linalg.solve(now.slopes + ridge, score), dtype=np.float64)
     largest = float(np.max(np.abs(step)))
-    now.beta[sought] += step * min(1.0, _LONGEST_STEP / largest) if largest > 0 else 0.0
+    step *= min(1.0, _LONGEST_STEP / largest) if largest > 0 else 0.0
+    now.beta[sought] += step
+    now.beta[population.known_by_effects & population.free] -= behind @ step
+    own -= along @ step
+    chains.average -= along @ step
     return True
+
+
+def _carried_along(population: Population, now: Estimates) -> tuple[Floats, Floats]:
+    """How random effects (subjects, q, s) and typical values (e, s) move against a step of the s coefficients."""
+    carried = population.carried
+    free = population.free[population.known_by_effects]
+    design = population.subject_design[:, :, free]
+    if not free.any() or not carried.any():
+        return carried, np.zeros((int(free.sum()), carried.shape[-1]))
+    weighted = np.einsum("npe,pq->nqe", design, np.linalg.inv(now.omega))
+    information, right = np.einsum("nqe,nqf->ef", weighted, design), np.einsum("nqe,nqs->es", weighted, carried)
+    behind = np.asarray(np.linalg.solve(information, right), dtype=np.float64)
+    return carried - design @ behind, behind
 
 
 def _errors(

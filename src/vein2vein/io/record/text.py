@@ -47,6 +47,9 @@ def read_text(path: str | Path, log: Log, encoding: str = "") -> str:
     text = _decode(content, log, encoding, path)
     if not text.strip("\ufeff \t\r\n\0"):
         raise InputError("is empty; expected a CSV file or a FHIR bundle (JSON).", file=path)
+    if "\0" in text.partition("\n")[0]:
+        raise InputError("is no text (NUL bytes), or UTF-16 without its mark; save the table as UTF-8 text.",
+                         file=path, line=1)  # fmt: skip
     if "\r" in text and "\n" not in text:  # lines end as on old Macintosh computers
         text = text.replace("\r", "\n")
     if text[:5].lower().lstrip('"').startswith("sep="):  # Excel names its delimiter in a line of its own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -13,6 +14,7 @@ from vein2vein.card_reading import read
 from vein2vein.cards import Card, bundled_card, read_card
 from vein2vein.declared import Record, listed, part, text
 from vein2vein.errors import InputError, unknown
+from vein2vein.io.record.record import plain
 
 CARD = "io/study/columns.toml"
 ENDING = ".columns.toml"
@@ -20,6 +22,8 @@ NONMEM, MONOLIX, NLMIXR = "NONMEM", "Monolix", "nlmixr"
 ORDERS = ("dmy", "mdy", "ymd", "ydm")
 DATES = {"dat1": "dmy", "dat2": "ymd", "dat3": "ydm"}
 """Columns whose name says the order of day, month and year, as NONMEM has it."""
+AGAIN = "dvid again"
+"""Role of a second column of endpoints: it is held against the first."""
 Code = str | int | float
 _BRACKETS = re.compile(r"(.*?)\s*[\[(]\s*([^\])]+?)\s*[\])]$")
 
@@ -176,6 +180,12 @@ def missing_texts() -> frozenset[str]:
 
 
 @cache
+def marks() -> Mapping[str, float]:
+    """Words for 1 and 0 in columns of marks, in small letters."""
+    return {word: float(value) for word, value in bundled_card(CARD).table("marks").items()}
+
+
+@cache
 def comment_signs() -> tuple[str, ...]:
     """What stands first in a row that is a comment, in small letters."""
     return bundled_card(CARD).texts("comments")
@@ -253,6 +263,9 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
         A column stands twice, one that is named does not exist, or no column holds subjects, times or values.
     """
     shown = tuple(cell.strip() for cell in header)
+    for one in shown:
+        if any(unicodedata.category(sign) == "Cc" for sign in one):
+            raise InputError("this name holds a control character; rename it.", file=file, line=line, field=plain(one))
     twice = sorted({one for one in shown if one and shown.count(one) > 1})
     if twice:
         raise InputError("this column stands twice; rename one of them.", file=file, line=line, field=twice[0])
@@ -263,7 +276,12 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
     for role in usual_names():
         told = columns.time.column if role == "time" else str(getattr(columns, role, ""))
         if told:
-            places[role] = _place(told, lower, shown, file, line, role)
+            at = _place(told, lower, shown, file, line, role)
+            if at in places.values():
+                other = next(one for one, place in places.items() if place == at)
+                raise InputError(f"named for {other} and for {role}; give each a column of its own, or leave one out.",
+                                 file=file, line=line, field=shown[at])  # fmt: skip
+            places[role] = at
     named = {*left_out, *places.values(), *(_place(one, lower, shown, file, line, "covariates")
              for one in columns.covariates)}  # fmt: skip
     for role, usual in usual_names().items():
@@ -273,10 +291,16 @@ def laid_out(header: Sequence[str], columns: Columns, file: str, line: int) -> L
         places[role] = found[0]
         if len(found) > 1:
             others = ", ".join(shown[i] for i in found[1:])
+            if role == "dvid":
+                places[AGAIN] = found[1]
             notes.append(f"{shown[found[0]]} is read as {role}, not {others}")
     for role, place in places.items():
         if bare[place][1]:
             units_of[role] = bare[place][1]
+    for one in columns.codes:
+        if one not in shown:
+            said = unknown("column", one, [name for name in shown if name])
+            raise InputError(said, file=file, line=line, field=f"codes.{one}")
     for role in ("id", "dv"):
         if role not in places:
             raise InputError(_lacking(role, shown), file=file, line=line, field=role.upper())

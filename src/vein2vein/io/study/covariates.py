@@ -10,7 +10,7 @@ from vein2vein.io.record.record import Log, plain
 from vein2vein.io.study.columns import Columns, Layout
 from vein2vein.io.study.doses import number_text
 from vein2vein.io.study.study import Covariate, Floats, counted
-from vein2vein.io.study.table import Cells, number_of
+from vein2vein.io.study.table import NUMBER, Cells, number_of
 
 USUAL_MISSING = (-99.0, -999.0)  # of NONMEM's users, who have no empty cell
 MOST_CATEGORIES = 50  # words of one column that a study keeps as categories
@@ -64,6 +64,11 @@ def _values(
     for cell, number, one in zip(cells, numbers, rows):
         if cell and number is None:
             words.setdefault(cell, one.row.line)
+    endless = [cell for cell in words if cell.lower().lstrip("+-") in ("inf", "infinity") or NUMBER.fullmatch(cell)]
+    if endless and len(endless) == len(words):
+        for cell in endless:
+            log.aside(words[cell], name, "not a finite number", cell, "a number or '.'", "correct it")
+        return None, ()
     standing = set(columns.missing)
     if not words and not columns.missing:
         known = {number for number in numbers if number is not None}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from vein2vein.io.study.columns import Columns, Layout
 from vein2vein.io.study.events import Event
 from vein2vein.io.study.study import MODELLED_DURATION, MODELLED_RATE, Doses
 from vein2vein.io.study.table import Cells
+
+_CODE = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]\d{1,2})?|[+-]?\d+\.\d*[eE]\d{1,2}")
+_UNEQUAL = 0.01  # of a duration: rates and durations are rounded in files
 
 
 @dataclass
@@ -55,8 +60,22 @@ class DoseReader:
                       round(row.get("addl")), steady, row.line)  # fmt: skip
         if row.get("duration") > 0 and not one.rate:
             one.duration, one.rate = row.get("duration"), one.amount / row.get("duration")
+        elif row.get("duration") > 0 and one.rate and not self._agree(row, one):
+            return
         if self._whole(row, one):
             self.found.append(one)
+
+    def _agree(self, row: Cells, one: DoseRow) -> bool:
+        """Whether a rate and a duration in one row say the same."""
+        lasts = one.amount / one.rate if one.rate > 0 else math.nan
+        if math.isclose(lasts, row.get("duration"), rel_tol=_UNEQUAL):
+            return True
+        rate, duration = self.layout.name("rate"), self.layout.name("duration")
+        means = f"a duration of {lasts:g}" if one.rate > 0 else "a parameter of the model"
+        self.log.aside(row.line, duration, f"a dose of subject {row.text['id']} with a rate and another duration",
+                       f"{row.get('duration'):g}", f"{means}, as {rate} {one.rate:g} says",
+                       "correct one, or leave one of the two empty")  # fmt: skip
+        return False
 
     def _whole(self, row: Cells, one: DoseRow) -> bool:
         own, layout = row.text["id"], self.layout
@@ -65,6 +84,9 @@ class DoseReader:
         wrong: list[tuple[str, str, str, str]] = []
         if one.amount < 0:
             wrong.append(("amt", f"a negative dose of subject {own}", "a number above 0", "correct the sign"))
+        elif not one.amount and "amt" not in layout:
+            wrong.append(("amt", f"a dose of subject {own}, and no column holds amounts", "a column AMT or AMOUNT",
+                          'name it: amt = "..." in NAME.columns.toml beside the file'))  # fmt: skip
         elif not one.amount and not constant:
             wrong.append(("amt", f"a dose of subject {own} without an amount", "a number above 0",
                           "write the amount, or EVID 0 for a sample"))  # fmt: skip
@@ -124,7 +146,8 @@ class DoseReader:
         self.found.append(began[0])
 
     def finish(self) -> None:
-        """Say which infusions never end, and which flags were fillers."""
+        """Say which infusions never end, which flags were fillers, and what is named and not there."""
+        self._unmet()
         for one, rate in self.open.values():
             self.log.aside(one.line, self.layout.name("amt"), "an infusion that begins and does not end", f"{rate:g}",
                            "a later row with the same EVID and the negative rate", "write its end")  # fmt: skip
@@ -133,6 +156,15 @@ class DoseReader:
                 f"{self.layout.name('ss')} {said} without an interval is taken as a filler, not as a steady state "
                 f"(first in line {line}): only 1 and 2 count"
             )
+
+    def _unmet(self) -> None:
+        """Names for doses that no row has."""
+        there = dict.fromkeys(one.target for one in self.found)
+        for name, one in self.columns.dose.items():
+            if there and number_text(str(one.cmt)) not in there and self._named("") != name:
+                self.log.aside(None, self.layout.name("adm" if "adm" in self.layout else "cmt"), f"no dose of {name}",
+                               str(one.cmt), f"one of {', '.join(code or 'none' for code in list(there)[:6])}",
+                               f"correct the code of dose.{name}")  # fmt: skip
 
     def doses(self, places: Mapping[int, int]) -> Doses:
         """The doses, sorted; ``places``: the course in the study of each course here."""
@@ -154,7 +186,8 @@ class DoseReader:
         for name, one in self.columns.dose.items():
             if number_text(str(one.cmt)) == target:
                 return name
-        return target
+        bare = not target and not any(one.target for one in self.found)
+        return next(iter(self.columns.dose)) if bare and len(self.columns.dose) == 1 else target
 
 
 def _floats(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -163,8 +196,7 @@ def _floats(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float
 
 def number_text(text: str) -> str:
     """A code as text: 1, 01 and 1.0 are one."""
-    try:
-        value = float(text)
-    except ValueError:
+    if not _CODE.fullmatch(text):  # such as 1_01, which Python takes for 101, or the name 1E1
         return text
-    return str(int(value)) if math.isfinite(value) and value == int(value) else text
+    value = Decimal(text)
+    return str(int(value)) if value == value.to_integral_value() else text

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vein2vein import units
 from vein2vein.errors import InputError
 from vein2vein.io.record.record import Log
-from vein2vein.io.study.columns import Columns, Layout
+from vein2vein.io.study.columns import AGAIN, Columns, Layout
 from vein2vein.io.study.doses import number_text
 from vein2vein.io.study.study import Endpoint
 from vein2vein.io.study.table import Cells
@@ -39,6 +39,8 @@ def endpoints_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: L
     codes = [number_text(row.text[role]) if role else "" for row in rows]
     if role == "dvid" and "cmt" in layout:
         _check_compartments(rows, codes, layout, log)
+    if role == "dvid" and AGAIN in layout:
+        _check_twice(rows, codes, layout, log)
     known = sorted({code for code in codes if code}, key=lambda code: (_order(code), codes.index(code)))
     names = {code: _name(code, role, known, columns) for code in known} or {"": next(iter(columns.endpoint), ONLY)}
     unit_of = _units(rows, codes, names, layout, columns, log)
@@ -68,6 +70,23 @@ def _check_compartments(rows: Sequence[Cells], codes: Sequence[str], layout: Lay
                 row.line, layout.name("cmt"),
                 f"{layout.name('dvid')} {code} was observed in another compartment before: the two columns disagree",
                 compartment, f"{held}, as in line {line}", "correct one, or leave one column out",
+            )  # fmt: skip
+
+
+def _check_twice(rows: Sequence[Cells], codes: Sequence[str], layout: Layout, log: Log) -> None:
+    """Refuse two columns of endpoints (DVID and YTYPE) that tell rows apart in different ways."""
+    to: dict[str, str] = {}
+    back: dict[str, str] = {}
+    for row, code in zip(rows, codes):
+        other = number_text(row.text[AGAIN])
+        if not code or not other:
+            continue
+        if to.setdefault(code, other) != other or back.setdefault(other, code) != code:
+            log.aside(
+                row.line, layout.name(AGAIN), f"{layout.name('dvid')} and {layout.name(AGAIN)} disagree on which rows "
+                "are of one kind", f"{code} and {other}",
+                f"{code} with {to[code]}, {other} with {back.get(other, code)}",
+                "correct one, or leave one column out",
             )  # fmt: skip
 
 

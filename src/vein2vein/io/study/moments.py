@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
+from vein2vein import units
+from vein2vein.errors import InputError
 from vein2vein.io.record import times
-from vein2vein.io.record.record import Log
+from vein2vein.io.record.record import Log, plain
 from vein2vein.io.study.columns import DATES, Columns, Layout, normal
-from vein2vein.io.study.table import Cells, number_of
+from vein2vein.io.study.table import DATED, Cells, number_of
 
 HOURS_OF_A_DAY = 24
 SECONDS_OF_A_DAY = 24 * 60 * 60
@@ -29,7 +31,12 @@ def moments_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log
     """Read the times of all rows."""
     if "date" in layout and any(row.text["date"] for row in rows):
         return _dated(rows, layout, columns, log)
-    unit = columns.time.unit or layout.units.get("time", "") or _said(rows, layout, log)
+    if any(DATED.match(row.text.get("time", "")) for row in rows):
+        return _dated(*_as_dates(rows, layout), columns, log)
+    unit = columns.time.unit or _of_header(layout, log) or _said(rows, layout, log)
+    if unit and not _is_time(unit):
+        log.aside(None, layout.name("time"), "a unit of time that is not known", unit, "a unit such as d, h or min",
+                  "correct the unit")  # fmt: skip
     clocks = any(":" in row.text.get("time", "") for row in rows)
     if clocks:
         log.note("times of the clock without a date are read as hours")
@@ -42,6 +49,29 @@ def moments_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log
                       "write the time of the row")  # fmt: skip
         found.append(value)
     return Moments(tuple(found), unit)
+
+
+def _is_time(unit: str) -> bool:
+    try:
+        return units.convert(1.0, unit, "day") > 0
+    except InputError:
+        return False
+
+
+def _of_header(layout: Layout, log: Log) -> str:
+    """The unit that the header of the times names; what it names besides ("nominal") is none."""
+    unit = layout.units.get("time", "")
+    if unit and not _is_time(unit):
+        log.note(f"'{plain(unit)}' in {plain(layout.name('time'))} is no unit of time")
+        return ""
+    return unit
+
+
+def _as_dates(rows: Sequence[Cells], layout: Layout) -> tuple[list[Cells], Layout]:
+    """The same rows with the column of times as that of dates, which it holds."""
+    places = {("date" if role == "time" else role): place for role, place in layout.places.items()}
+    turned = [replace(row, text={**row.text, "date": row.text["time"], "time": ""}) for row in rows]
+    return turned, replace(layout, places=places)
 
 
 def _said(rows: Sequence[Cells], layout: Layout, log: Log) -> str:
@@ -107,7 +137,8 @@ def _date(row: Cells, order: str | None, layout: Layout, log: Log) -> date | dat
     try:
         if order in ("dmy", "mdy", None):
             return times.parse_moment(text, order)
-        form = {"ymd": ("%Y-%m-%d", "%Y/%m/%d"), "ydm": ("%Y-%d-%m", "%Y/%d/%m")}[order]
+        form = {"ymd": ("%Y-%m-%d", "%Y/%m/%d", "%y-%m-%d", "%y/%m/%d"),
+                "ydm": ("%Y-%d-%m", "%Y/%d/%m", "%y-%d-%m", "%y/%d/%m")}[order]  # fmt: skip
         return times.parse_moment(text, None, form)
     except times.NotATime as problem:
         log.aside(row.line, layout.name("date"), str(problem), text, "a date such as 2026-03-05",
@@ -130,6 +161,8 @@ def _moment(row: Cells, day: date | datetime, layout: Layout, log: Log) -> float
         else:
             hours = number_of(text) or 0.0
     start = datetime(FIRST.year, FIRST.month, FIRST.day)
+    if whole.tzinfo is not None:
+        whole = whole.astimezone(UTC)
     return (whole.replace(tzinfo=None) - start).total_seconds() / SECONDS_OF_A_DAY + hours / HOURS_OF_A_DAY
 
 

@@ -78,7 +78,7 @@ def study_from_text(text: str, columns: Columns, log: Log, digest: str = "") -> 
     for row, time in zip(table.rows, moments.times):
         if time is not None:
             walk.step(row, time)
-    return walk.finish(moments.unit, digest, len(table.rows))
+    return walk.finish(moments.unit, digest, table.lost)
 
 
 @dataclass
@@ -176,13 +176,14 @@ class _Walk:
             self.rows_of[present] += 1
         return present
 
-    def finish(self, time_unit: str, digest: str, rows: int) -> Study:
-        """The study, and what is wrong with the file as a whole."""
+    def finish(self, time_unit: str, digest: str, lost: int) -> Study:
+        """The study, and what is wrong with the file as a whole; ``lost``: rows of the file that could not be read."""
         self.doses.finish()
         self.values.finish()
         if self.lost:
             self.log.note(f"{counted(self.lost, 'value')} below the limit with MDV 1: left out, as NONMEM does (M1)")
-        self._without_doses()
+        self._without_doses(lost)
+        self._alike()
         endpoints = endpoints_of([one.row for one in self.seen], self.layout, self.columns, self.log)
         kept = [(one, place) for one, place in zip(self.seen, endpoints.position) if place >= 0]
         self._duplicates(kept)
@@ -218,10 +219,22 @@ class _Walk:
             digest=digest,
         )
 
-    def _without_doses(self) -> None:
+    def _alike(self) -> None:
+        """Names of subjects that differ by case and blanks alone."""
+        first: dict[str, str] = {}
+        for own in self.subjects:
+            other = first.setdefault("".join(own.split()).casefold(), own)
+            if other != own:
+                self.doubts.aside(
+                    None, self.layout.name("id"), "names of two subjects that differ by case or blanks alone",
+                    f"{plain(other)} and {plain(own)}", "names that cannot be mistaken",
+                    "right if they are two; else spell them in one way",
+                )  # fmt: skip
+
+    def _without_doses(self, lost: int) -> None:
         without = [own for own, subject in self.subjects.items() if subject not in self.dosed]
-        if not without:
-            return
+        if not without or (lost and len(without) == len(self.subjects)):
+            return  # the dose may stand in a row that is set aside
         whole = len(without) == len(self.subjects)
         told = ", ".join(f"ID {plain(self.spelled[own])}" for own in without[:MOST_NAMED])
         more = f" and {len(without) - MOST_NAMED} more" if len(without) > MOST_NAMED else ""

@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from vein2vein.errors import InputError
 from vein2vein.io.record.record import Log
 from vein2vein.io.record.text import find_delimiter, rows
-from vein2vein.io.study.columns import Columns, Layout, below_words, comment_signs, is_data_set, laid_out, missing_texts
+from vein2vein.io.study.columns import (
+    Columns,
+    Layout,
+    below_words,
+    comment_signs,
+    is_data_set,
+    laid_out,
+    marks,
+    missing_texts,
+)
 
 BLANKS = " "  # the delimiter of NONMEM's old tables: any number of blanks
+TABLE = "TABLE NO."  # what NONMEM writes above the header of a table
 SAMPLE = 200  # lines by which the delimiter is found
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")  # 1,234 and 1.234: a thousand, or a fraction
 _BOUND = re.compile(r"([<>])\s*=?\s*(\S+)")
@@ -22,6 +32,10 @@ NUMBERS = (
     "time", "dv", "amt", "evid", "mdv", "rate", "duration", "addl", "ii", "ss", "cens", "limit", "blq", "lloq",
 )  # fmt: skip
 """Roles whose cells are numbers."""
+MARKS = ("mdv", "cens", "blq")
+"""Those that may say yes or no."""
+DATED = re.compile(r"\d{4}-\d{1,2}-\d{1,2}(?!\d)")
+"""How a date in the column of times begins."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +68,25 @@ class Cells:
 
 @dataclass(frozen=True)
 class Table:
-    """A data set as text: what its columns mean, its rows without comments, and the number of comments."""
+    """A data set as text: what its columns mean, its rows; how many were comments, and how many lost."""
 
     layout: Layout
     rows: tuple[Cells, ...]
     comments: int = 0
+    lost: int = 0
 
 
 def header_of(text: str) -> tuple[int, list[str], str]:
     """Line, cells and delimiter of the header of a table; a comment sign before the first name is no part of it."""
     lines = text[: SAMPLE * 1000].split("\n")[:SAMPLE]
     listed = [(i, line.rstrip("\r")) for i, line in enumerate(lines, start=1) if line.strip("\r \t")]
-    plain = [line for _, line in listed if not line.startswith("#")]
+    plain = [line for _, line in listed if not line.startswith(("#", TABLE))]
     delimiter = find_delimiter(plain)
     if plain and delimiter not in plain[0]:
         delimiter = BLANKS
     for at, line in listed:
         cells = _header_cells(line.lstrip("#"), delimiter)
-        if not line.startswith("#") or is_data_set(cells):
+        if not line.startswith(("#", TABLE)) or is_data_set(cells):
             return at, cells, delimiter
     return 1, [], delimiter
 
@@ -106,15 +121,19 @@ def read_table(text: str, log: Log, columns: Columns) -> Table:
         log.note(f"columns stand apart by {said}" + ("; NONMEM wants commas or blanks" if delimiter == ";" else ""))
     if text.split("\n")[at - 1].startswith("#"):
         log.note("the header begins with #, which is no part of the first name")
-    found, comments, marked = list[Cells](), 0, False
+    found, comments, marked, seen, empty = list[Cells](), 0, False, 0, 0
     listed = _listed(text, delimiter, at, log)
     decimal_comma = delimiter != "," and any(_proves_a_comma(cell) for _, cells in listed for cell in cells)
     if decimal_comma:
         log.note("numbers have decimal commas; NONMEM wants points")
     for line, cells in listed:
+        if not any(cell.strip() for cell in cells):
+            empty += 1  # a spreadsheet writes rows of delimiters alone
+            continue
         if _is_comment(cells, layout):
             comments += 1
             continue
+        seen += 1
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
         if len(cells) != len(header):
@@ -128,13 +147,15 @@ def read_table(text: str, log: Log, columns: Columns) -> Table:
         if (row := _row(line, pointed, layout, log)) is not None:
             found.append(row)
             marked |= row.bound != 0
+    if empty:
+        log.note(f"{empty} {'row is' if empty == 1 else 'rows are'} empty and not read")
     if comments:
         log.note(f"{comments} {'row is a comment' if comments == 1 else 'rows are comments'} (C, # or @ first)")
     if marked:
         log.note("values such as <50 and BLQ are read as censored; NONMEM cannot read them")
     if not found and not log.items:
         raise InputError("holds no row below its header.", file=log.file, line=at)
-    return Table(layout, tuple(found), comments)
+    return Table(layout, tuple(found), comments, seen - len(found))
 
 
 def _listed(text: str, delimiter: str, header: int, log: Log) -> list[tuple[int, list[str]]]:
@@ -192,7 +213,10 @@ def _row(line: int, cells: Sequence[str], layout: Layout, log: Log) -> Cells | N
     number, bound = dict[str, float](), 0
     for role in NUMBERS:
         cell = text.get(role, "")
-        if not cell or (role == "time" and (":" in cell or "date" in layout)):
+        if not cell or (role == "time" and (":" in cell or "date" in layout or DATED.match(cell))):
+            continue
+        if role in MARKS and cell.lower() in marks():
+            number[role] = marks()[cell.lower()]
             continue
         if role == "dv" and cell.lower() in below_words():
             bound = -1
@@ -213,7 +237,7 @@ def _row(line: int, cells: Sequence[str], layout: Layout, log: Log) -> Cells | N
 
 def number_of(text: str) -> float | None:
     """A finite number as Python or Fortran writes it (``1e8``, ``1D8``); None where the text is none."""
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         return None
     value = float(text.lower().replace("d", "e"))
     return value if math.isfinite(value) else None

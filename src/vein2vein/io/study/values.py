@@ -29,16 +29,25 @@ class ValueReader:
     layout: Layout
     log: Log
     unmarked: int = 0
+    first: int = 0
     raised: int = 0
+    unsaid: int = 0
+    ends: int = 0
 
     def read(self, row: Cells) -> Value | None:
         """The value of an observation; None where it contradicts itself (set aside)."""
         flag = self._flag(row)
         if flag is None:
             return None
+        self.ends += "limit" in row.number
         if flag == MEASURED:
-            value = row.number["dv"]
-            self.unmarked += 0 < value < row.get("lloq")
+            value, lloq = row.number["dv"], row.get("lloq", -math.inf)
+            if value < lloq and not {"cens", "blq"} & self.layout.places.keys():
+                self.unsaid += 1  # no column could say so
+                return Value(lloq, BELOW)
+            if value < lloq:
+                self.unmarked += 1
+                self.first = self.first or row.line
             return Value(value)
         found = self._below(row) if flag == BELOW else self._above(row)
         if found is None:
@@ -103,9 +112,16 @@ class ValueReader:
         """Tell what many rows share."""
         if self.unmarked:
             self.log.note(
-                f"{counted(self.unmarked, 'value')} below {self.layout.name('lloq')} and not marked as such: taken as "
-                "measured"
+                f"{counted(self.unmarked, 'value')} below {self.layout.name('lloq')} and not marked as such (first in "
+                f"line {self.first}): taken as measured"
             )
+        if self.unsaid:
+            self.log.note(
+                f"{counted(self.unsaid, 'value')} below {self.layout.name('lloq')}, and no column of marks "
+                "(CENS, BLQ): read as below the limit"
+            )
+        if self.ends and not {"cens", "blq"} & self.layout.places.keys():
+            self.log.note(f"{self.layout.name('limit')} is not used: no column (CENS, BLQ) says which values it is of")
         if self.raised:
             self.log.note(
                 f"{counted(self.raised, 'value')} marked as below the limit, with another number than "
