@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -287,9 +287,10 @@ def _judged(
     if wanted:
         covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
     notes = () if others is None else others.notes
-    if wanted and lost and (convergence.tied_effects(population, point) or _beside_occasions(population, lost)):
+    beside = _beside_occasions(population)
+    if wanted and (beside or (lost and convergence.tied_effects(population, point))):
         other, without = focei.curvature_at(population, point, about.mean, theta)
-        if other is not None and len(without) < len(lost):
+        if other is not None and len(without) < len(lost) + beside:
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
     shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
@@ -318,20 +319,18 @@ def _judged(
     )  # fmt: skip
 
 
-def _beside_occasions(population: Population, lost: Sequence[str]) -> bool:
-    """Whether a lost number is the coefficient of a parameter that differs between occasions.
+def _beside_occasions(population: Population) -> bool:
+    """Whether a covariate in time moves a parameter that differs between occasions.
 
-    Given the draws of both, an effect of the occasion can stand in for that of a covariate that changes with it: nearly
-    all that the draws tell of the coefficient is then subtracted as missing, and what is left is noise.
+    The effect of the occasion can stand in for such a covariate: nearly all that draws of it tell of the coefficient is
+    missing again, and what is left of the sampled information is noise.
     """
-    return any(
-        one.covariate and one.name in lost and one.parameter in population.changing for one in population.coefficients
-    )
+    return any(population.coefficients[int(j)].parameter in population.changing for j in population.by_score)
 
 
 _LINEARIZED = (
-    "standard errors by the curvature of FOCEI's objective, since the sampled information is singular; correlations at "
-    "their bound are held there"
+    "standard errors by the curvature of FOCEI's objective, since the sampled information is singular or mostly noise; "
+    "correlations at their bound are held there"
 )
 
 
