@@ -362,3 +362,42 @@ def test_arguments_are_checked(make):
         fit(small(make), jobs=0)
     with pytest.raises(InputError, match=r"expected a FitProblem or the path of a fit.toml"):
         fit(3)
+
+
+def test_the_error_of_a_covariate_that_changes_with_the_occasion_is_known():
+    from vein2vein.inference.population.problem import Occasions
+    from vein2vein.io.record.record import Log
+    from vein2vein.io.study.columns import Columns
+    from vein2vein.io.study.read import study_from_text
+    from vein2vein.models.catalogue import find_model
+
+    rng = np.random.default_rng(3)
+    rows, logs, told = ["ID,TIME,AMT,DV,EVID,X"], [], []
+    for i in range(1, 31):
+        between = 0.3 * rng.standard_normal()
+        for course in range(2):
+            x, effect = 0.4 * rng.standard_normal(), 0.2 * rng.standard_normal()
+            k = np.exp(np.log(0.15) + 0.5 * x + between + effect)
+            rows.append(f"{i},0,100,.,{4 if course else 1},{x:.4f}")
+            rows += [
+                f"{i},{t},.,{10 * np.exp(-k * t + 0.05 * rng.standard_normal()):.5g},0,{x:.4f}" for t in (1, 3, 6, 10)
+            ]
+            logs.append(np.log(k * 10))
+            told.append([1.0, x])
+    study = study_from_text("\n".join(rows), Columns(), Log("s.csv"))
+    problem = FitProblem(
+        find_model("one_compartment_iv"), study,
+        {"CL": FitParameter(1.5, omega=0.3, covariates={"x": "X"}), "V": FitParameter(10.0, fixed=True)},
+        {"dv": EndpointModel(error="proportional", start={"b": 0.1})},
+        omega=Omega(occasion=Occasions(column="course", parameters=("CL",))),
+        settings=Settings(exploring=100, averaging=60, draws=200, importance=0),
+    )  # fmt: skip
+    one = fit(problem).estimate("CL_x")
+    # what is known were log CL of each course measured: generalized least squares with the true variances
+    weight = np.linalg.inv(0.09 * np.ones((2, 2)) + 0.04 * np.eye(2))
+    designs = np.reshape(told, (30, 2, 2))
+    information = np.einsum("iab,ac,icd->bd", designs, weight, designs)
+    best = np.linalg.solve(information, np.einsum("iab,ac,ic->b", designs, weight, np.reshape(logs, (30, 2))))
+    se = float(np.sqrt(np.linalg.inv(information)[1, 1]))
+    assert abs(one.estimate - best[1]) < 0.5 * se
+    assert one.se == pytest.approx(se, rel=0.3)

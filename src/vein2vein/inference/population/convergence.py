@@ -215,7 +215,8 @@ def _tied(theta: Theta, covariance: Floats) -> list[str]:
     own = covariance[np.ix_(known, known)]
     size = np.sqrt(np.diag(own))
     r = own / size / size[:, None]
-    pairs = [f"{in_words(theta.names[known[j]])} and {in_words(theta.names[known[i]])} ({r[i, j]:.2f})"
+    words = [in_words(str(one)) for one in theta.names]
+    pairs = [f"{words[known[j]]} and {words[known[i]]} ({r[i, j]:.2f})"
              for i in range(len(known)) for j in range(i) if abs(r[i, j]) > CLOSE]  # fmt: skip
     return [f"the estimates of {', '.join(pairs)} move together: hold or combine them."] if pairs else []
 

@@ -287,9 +287,10 @@ def _judged(
     if wanted:
         covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
     notes = () if others is None else others.notes
-    if wanted and lost and convergence.tied_effects(population, point):
+    beside = _beside_occasions(population)
+    if wanted and (beside or (lost and convergence.tied_effects(population, point))):
         other, without = focei.curvature_at(population, point, about.mean, theta)
-        if other is not None and len(without) < len(lost):
+        if other is not None and len(without) < len(lost) + beside:
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
     shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
@@ -318,9 +319,18 @@ def _judged(
     )  # fmt: skip
 
 
+def _beside_occasions(population: Population) -> bool:
+    """Whether a covariate in time moves a parameter that differs between occasions.
+
+    The effect of the occasion can stand in for such a covariate: nearly all that draws of it tell of the coefficient is
+    missing again, and what is left of the sampled information is noise.
+    """
+    return any(population.coefficients[int(j)].parameter in population.changing for j in population.by_score)
+
+
 _LINEARIZED = (
-    "standard errors by the curvature of FOCEI's objective, since the sampled information is singular; correlations at "
-    "their bound are held there"
+    "standard errors by the curvature of FOCEI's objective, since the sampled information is singular or mostly noise; "
+    "correlations at their bound are held there"
 )
 
 

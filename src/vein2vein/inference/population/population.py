@@ -162,6 +162,17 @@ class Population:
         return found
 
     @cached_property
+    def carried_by_occasions(self) -> Floats:
+        """What is left in each occasion, and its random effects carry (subjects, occasions, k, s)."""
+        spans, k = self.layout.spans, len(self.changing)
+        found = np.zeros((self.subjects, self.layout.occasions, k, len(self.by_score)))
+        counts = np.zeros((self.subjects, self.layout.occasions))
+        if k and self.layout.occasions:
+            np.add.at(found, (spans.subject, spans.occasion), self.drift[:, self.changing])
+            np.add.at(counts, (spans.subject, spans.occasion), 1.0)
+        return found / np.maximum(counts, 1.0)[..., None, None]
+
+    @cached_property
     def about(self) -> Floats:
         """How the middle (subjects, q) of the random effects moves with each coefficient (subjects, q, b)."""
         found = np.zeros((self.subjects, self.between, len(self.coefficients)))

@@ -179,9 +179,13 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     f, mean = chains.f, population.mean(now.beta)
     center, sd = on_scale(population.rows, f), spread(population.rows, f, now.sigma)
     slopes = np.empty((*f.shape, len(sought)))
+    drift, by_occasion = population.drift.copy(), population.carried_by_occasions
+    if by_occasion.size:
+        spans = population.layout.spans
+        drift[:, population.changing] -= by_occasion[spans.subject, spans.occasion]
     for i, j in enumerate(sought.tolist()):
         by = _DIFFERENCE * max(1.0, abs(float(now.beta[j])))
-        moved = population.f(mean + by * population.drift[:, :, i], chains.effects)
+        moved = population.f(mean + by * drift[:, :, i], chains.effects)
         slopes[..., i] = (on_scale(population.rows, moved) - center) / by
     slopes = np.where(np.isfinite(slopes), slopes, 0.0)
     weighted = slopes / (sd * sd)[..., None]
@@ -193,6 +197,11 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     own = chains.effects[..., : population.between]
     score += np.einsum("rnq,nqj->j", own, pulled) / len(f)
     seen += np.einsum("nqj,nqk->jk", pulled, along)
+    changes = chains.effects[..., population.between :]
+    flat = by_occasion.reshape(population.subjects, -1, len(sought))
+    weights = flat / np.tile(now.gamma, population.layout.occasions)[:, None]
+    score += np.einsum("rno,noj->j", changes, weights) / len(f)
+    seen += np.einsum("noj,nok->jk", weights, flat)
     now.slopes += (1.0 if not now.begun else max(gain, _LEAST_GAIN)) * (seen - now.slopes)
     ridge = 1e-6 * np.diag(np.diag(now.slopes)) + 1e-12 * np.eye(len(sought))
     step = gain * np.asarray(np.linalg.solve(now.slopes + ridge, score), dtype=np.float64)
@@ -201,6 +210,7 @@ def _by_score(population: Population, chains: Chains, now: Estimates, values: Fl
     now.beta[sought] += step
     now.beta[population.known_by_effects & population.free] -= behind @ step
     own -= along @ step
+    changes -= flat @ step
     chains.average -= along @ step
     return True
 
