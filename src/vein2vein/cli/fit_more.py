@@ -108,18 +108,12 @@ def _resampled(fit: Fit, asked: Asked, for_machines: bool, quiet: bool) -> list[
 
 def _intervals(found: Resampled, folder: Path, for_machines: bool, quiet: bool) -> Table:
     from vein2vein.inference.fitted_models.resample import interval_rows
-    from vein2vein.report.csv_text import rows_text
+    from vein2vein.report.fit_files import write_intervals
 
-    listed = interval_rows(found)
-    name = INTERVALS if found.way == "bootstrap" else f"sir-{INTERVALS}"
-    write_text(folder / name, rows_text(listed), force=True)
+    _, (title, table) = write_intervals(found, folder)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
-    title = f"Intervals by {found.way}: {len(found.values)} samples, of which {found.effective:.0f} count"
-    heads = ("number", "estimate", "median", "95 % interval")
-    rows = [(one.name, number(one.estimate, 4), number(one.median, 4), console.interval(one.low, one.high))
-            for one in found.intervals]  # fmt: skip
-    _show(title, "interval", heads, rows, listed, for_machines, quiet)
-    return title, [heads, *rows]
+    _show(title, "interval", table[0], table[1:], interval_rows(found), for_machines, quiet)
+    return title, table
 
 
 def _show(
