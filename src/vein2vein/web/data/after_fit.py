@@ -1,4 +1,4 @@
-"""What is asked of a fit that has ended (predictive check, bootstrap, new patients): jobs with the files of commands."""
+"""What is asked of a fit that has ended: predictive check, bootstrap, new patients; jobs with the commands' files."""
 
 from __future__ import annotations
 
