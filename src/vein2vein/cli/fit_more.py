@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vein2vein.inference.population.fitted import Fit
 
 Table = tuple[str, Sequence[Sequence[str]]]
-STEPS, INTERVALS = "covariates.csv", "intervals.csv"
+STEPS = "covariates.csv"
 ALL = "all"
 
 
