@@ -203,14 +203,24 @@ def test_only_bundled_models_are_offered(asked, study, model):
 
 
 def wait(asked, job, ready):
-    until = time.monotonic() + 180
+    until = time.monotonic() + 900
     while not ready((found := told(asked, job))["job"]) and time.monotonic() < until:
         time.sleep(0.3)
     return found
 
 
+def test_nothing_more_is_asked_of_a_fit_that_is_none(asked, study):
+    answer = asked.change(f"{study}/fit/nothing/further", {"what": "vpc", "count": "100"})
+    assert answer.status_code == 404 and "no fit that has ended" in answer.text
+    assert asked.change(f"{study}/fit/nothing/further", {"what": "rm"}).status_code == 422
+
+
+def test_a_model_of_ones_own_is_sent_to_the_command(asked, study):
+    assert "vein2vein fit study.csv --model my_model.py" in asked.client.get(f"{study}/fit").text
+
+
 @pytest.mark.slow
-def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
+def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study, tmp_path):
     wanted = told(asked, f"{study}/fit?model=stein_2019&time_unit=d")["text"]
     for name, value in QUICK.items():
         wanted = re.sub(rf"{name} = \d+", f"{name} = {value}", wanted)
@@ -231,6 +241,33 @@ def test_a_fit_is_a_job_with_the_folder_of_the_command(asked, study):
     (fit,) = told(asked, f"{study}/fit")["fits"]
     assert fit["says"].startswith("not converged") and fit["report"]
     assert "not converged" in asked.client.get(f"{job}/files/report.html?show=true").text
+    more_is_asked_of_a_fit(asked, study, fit["id"], tmp_path)
+
+
+def more_is_asked_of_a_fit(asked, study, fit, tmp_path):
+    """The predictive check is that of the command, new patients are those under the doses that were typed."""
+    at = f"{study}/fit/{fit}/further"
+    for data, said in (
+        ({"what": "vpc", "count": "5"}, "found &#39;5&#39;, expected a whole number from 100 to 20000"),
+        ({"what": "bootstrap", "count": "-3"}, "expected a whole number from 20 to 2000"),
+        ({"what": "simulate", "count": "20", "dose": "0:<b>"}, "found &#39;0:&lt;b&gt;&#39;, expected TIME:AMOUNT"),
+    ):
+        answer = asked.change(at, data)
+        assert answer.status_code == 422 and said in answer.text, answer.text
+    folder = asked.parts.jobs.find(fit).folder
+    for data, page in (({"what": "vpc", "count": "100"}, "vpc"), ({"what": "simulate", "count": "20"}, "simulation")):
+        job = asked.change(at, data).headers["location"]
+        found = wait(asked, job, lambda one: one["has_ended"])
+        assert found["job"]["state"] == "done", found["log"]
+        assert asked.client.get(f"{job}/files/{page}.html?show=true").status_code == 200
+        table = asked.client.get(f"{job}/files/{page}.csv").content
+        how = ["vpc", "--studies", "100"] if page == "vpc" else ["simulate", "--repeat", "20", "--seed", "1", "--fit"]
+        main([*how, str(folder), "--out", str(tmp_path / page), "--quiet"])
+        assert table == (tmp_path / page / f"{page}.csv").read_bytes()
+    (told_of,) = told(asked, f"{study}/fit")["fits"]
+    assert [one["page"] for one in told_of["further"]] == ["simulation.html", "vpc.html"]
+    assert all("not converged" in one["notes"] for one in told_of["further"])
+    twins.check(asked.client, f"{study}/fit")
 
 
 def test_what_a_reader_copies_runs(asked, study, tmp_path, monkeypatch, capsys):

@@ -299,3 +299,35 @@ def test_a_part_answers_programs_with_a_sentence_too(asked):
     assert answer.status_code == 422 and json.loads(answer.text)["data"]["form"]["fields"][2]["fault"].startswith(
         "found -3"
     )
+
+
+@pytest.mark.parametrize(("changes", "english", "arabic"), [
+    ({"age": ""}, "This is needed.", "هذا مطلوب."),
+    ({"age": "seven"}, "Please write a number within the bounds", "اكتبوا رقمًا"),
+    ({"explain.collection_date": "2027-03-10"}, "The cells are collected before the infusion.", "تُجمع الخلايا قبل"),
+    ({"explain.infusion_date": "soon"}, "Please give a day of the calendar.", "اختاروا يومًا"),
+    ({"disease": "mm"}, "This treatment is not made for this disease.", "هذا العلاج ليس لهذا المرض"),
+    ({"name": "a\x00b"}, "Please look at this again.", "راجعوا هذا"),
+])  # fmt: skip
+def test_a_fault_is_said_in_the_readers_words(asked, changes, english, arabic):
+    for code, said in (("en", english), ("ar", arabic)):
+        asked.client.headers["accept-language"] = code
+        try:
+            page = text_of(asked.change("/family/new", {**CHILD, **changes}).text)
+        finally:
+            asked.client.headers["accept-language"] = "en"
+        assert said in page, page
+
+
+@pytest.mark.parametrize("address", ["/family", "/referral"])
+@pytest.mark.parametrize("code", CODES)
+def test_no_two_diseases_of_a_list_are_called_alike(asked, code, address):
+    asked.client.headers["accept-language"] = code
+    try:
+        page = asked.client.get(address).text
+    finally:
+        asked.client.headers["accept-language"] = "en"
+    listed = re.search(r'<select id="f-disease".*?</select>', page, re.DOTALL)[0]
+    names = re.findall(r"<option[^>]*>(.*?)</option>", listed)
+    assert len(names) > 10 and len(names) == len(set(names))
+    assert ">year<" not in page, "the label of the age says years in the reader's words"

@@ -386,3 +386,15 @@ def test_an_unknown_step_is_told(asked, child):
 
 def test_fields_of_an_unreadable_text_are_empty_and_there():
     assert [one.value for one in fields("name = ", ("name", "age"))] == ["", ""]
+
+
+def test_choices_and_antigens_speak_the_language_of_the_page(asked, child):
+    asked.client.headers["accept-language"] = "ru"
+    try:
+        who, markers = (asked.client.get(f"{child}/intake/{one}").text for one in ("who", "markers"))
+        disease = asked.client.get(f"{child}/intake/disease").text
+    finally:
+        asked.client.headers["accept-language"] = "en"
+    assert '<option value="female">женский</option>' in who and ">male<" not in who
+    assert markers.count("Молекул на клетку") >= 6, "what is typed of an antigen is said"
+    assert ">month<" not in disease and ">day<" not in disease

@@ -112,6 +112,24 @@ def test_a_round_from_the_upload_to_the_handover(page, live, record, tmp_path):
     assert page.said == ["Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"]
 
 
+INSIDE = """[...document.querySelectorAll('.with-unit')].filter(one => one.offsetParent).map(one => {
+  const field = one.closest('.field').getBoundingClientRect(), last = one.lastElementChild.getBoundingClientRect();
+  return [one.querySelector('input').name, last.right - field.right, one.querySelector('input').offsetWidth];
+}).filter(([_, over, width]) => over > 1 || width < 60)"""
+
+
+@pytest.mark.parametrize("wide", [360, 1200])
+def test_numbers_and_units_of_a_round_stand_side_by_side(page, live, record, wide):
+    before = page.viewport_size
+    page.set_viewport_size({"width": wide, "height": 800})
+    try:
+        page.goto(record + "/0/round")
+        assert page.evaluate(INSIDE) == []
+        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    finally:
+        page.set_viewport_size(before)
+
+
 def test_a_study_from_the_upload_to_its_tables(page, live, study, tmp_path):
     assert "fit for use" in page.inner_text("main")
     page.get_by_role("link", name="Explore").last.click()

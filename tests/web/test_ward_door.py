@@ -234,6 +234,23 @@ def test_decisions_are_rows_with_author_and_time(fresh):
     )
 
 
+def test_a_fever_that_does_not_count_stands_with_who_decided_it(asked):
+    days = {one["date"]: one for one in told(asked, begun(asked))["days"]}
+    assert "38.4" in days["2026-03-12"]["values"] and days["2026-03-12"]["states"][0] == "0"
+    (said,) = [one for one in days["2026-03-12"]["because"] if one["finding"] == "Decided"]
+    assert said["rows"] == "fever: attributed to: bacteremia (blood culture), Dr. A [record.csv:61]"
+    assert not [one for day, found in days.items() if day != "2026-03-12" for one in found["because"] if "Dr. A" in one]
+
+
+def test_reasons_say_codes_in_words_and_the_head_says_that_the_age_is_unknown(asked):
+    days = {one["date"]: one for one in told(asked, begun(asked))["days"]}
+    rows = " ".join(one["rows"] for one in days["2026-03-08"]["because"])
+    assert "Oxygen device: nasal cannula, day 3.33" in rows and "Arousal: awakens spontaneously, day 3.33" in rows
+    assert "Oxygen device 1" not in rows
+    ageless = begun(asked, EXAMPLE.replace(b",age,14,", b",age,200,"))
+    assert "; age unknown, 39 kg, tisagenlecleucel." in told(asked, ageless)["summary"][0]
+
+
 def test_a_record_is_begun_here_and_goes_on_in_one_file(fresh):
     assert 'id="fault-infused"' in faults(fresh.change("/ward/begin", {"age": "6"}))
     assert 'id="fault-age"' in faults(fresh.change("/ward/begin", {"age": "600", "infused": "2026-03-05T10:00"}))

@@ -229,29 +229,21 @@ def _interrupted(file: Path, folder: Path, said: Mapping[str, object], for_machi
 def _told(fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bool) -> int:
     """Write the folder and tell what was found."""
     from vein2vein.cli.fit_screen import emit_fit, tell_fit
-    from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
-    from vein2vein.inference.population.folder import list_files, write_fit
-    from vein2vein.report.csv_text import columns_text
-    from vein2vein.report.fit_page import fit_page
+    from vein2vein.inference.population.folder import write_fit
+    from vein2vein.report.fit_files import write_report
 
     write_fit(fit, folder, force=True)  # first: whatever follows, the numbers are kept
-    first = fit
-    fit, tables, profiles, files = more_of(fit, folder, asked, for_machines=for_machines, quiet=quiet)
-    if fit is not first:
-        write_fit(fit, folder, force=True)
+    fit, tables, profiles = more_of(fit, folder, asked, for_machines=for_machines, quiet=quiet)
     console.tell_notes(fit.notes, for_machines=for_machines, quiet=quiet)
-    found = diagnose(fit, profiles=profiles)
-    table = write_text(folder / TABLE, columns_text(prediction_table(fit, found)), force=True)
-    page = write_text(folder / REPORT, fit_page(fit, found, tables), force=True)
-    list_files(folder, TABLE, REPORT, *files)
+    found = write_report(fit, folder, tables, profiles)
     if for_machines:
         emit_fit(fit, found)
     elif quiet:
         click.echo(f"{fit.verdict[0][:1].upper()}{fit.verdict[0][1:]}")
     else:
         tell_fit(fit, found)
-    console.tell(f"Predictions: {table}", "file", for_machines, path=table, what="Predictions")
-    console.tell(f"Report: {page}", "report", for_machines, path=page)
+    console.tell(f"Predictions: {folder / TABLE}", "file", for_machines, path=folder / TABLE, what="Predictions")
+    console.tell(f"Report: {folder / REPORT}", "report", for_machines, path=folder / REPORT)
     return 0 if fit.converged else NOT_CONVERGED
 
 

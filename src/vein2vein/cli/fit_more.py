@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vein2vein.inference.population.fitted import Fit
 
 Table = tuple[str, Sequence[Sequence[str]]]
-STEPS, INTERVALS = "covariates.csv", "intervals.csv"
+STEPS = "covariates.csv"
 ALL = "all"
 
 
@@ -51,28 +51,30 @@ def search_of(said: str | None, file: Path) -> Search | None:
 
 def more_of(
     fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bool
-) -> tuple[Fit, list[Table], tuple[Profile, ...], list[str]]:
-    """Do what was asked for; returns the fit (after a search the last one), tables for the report, profiles, files."""
-    tables, files = list[Table](), list[str]()
+) -> tuple[Fit, list[Table], tuple[Profile, ...]]:
+    """Do what was asked for; returns the fit (after a search the last one), tables for the report, profiles."""
+    tables = list[Table]()
     if asked.search is not None:
         fit, table = _searched(fit, folder, asked.search, for_machines, quiet)
         tables.append(table)
-        files.append(STEPS)
     profiles = _profiled(fit, for_machines, quiet) if asked.profile else ()
     for found in _resampled(fit, asked, for_machines, quiet):
         tables.append(_intervals(found, folder, for_machines, quiet))
-        files.append(_intervals_file(found))
-    return fit, tables, profiles, files
+    return fit, tables, profiles
 
 
 def _searched(fit: Fit, folder: Path, search: Search, for_machines: bool, quiet: bool) -> tuple[Fit, Table]:
     from vein2vein.inference.fitted_models.covariate_search import search_covariates, search_table
+    from vein2vein.inference.population.folder import list_files, write_fit
     from vein2vein.report.csv_text import rows_text
 
     with console.progress("covariates", for_machines=for_machines, quiet=quiet) as report:
         found = search_covariates(fit, search, progress=report)
     listed = search_table(found.tried)
+    if found.fit is not fit:
+        write_fit(found.fit, folder, force=True)
     write_text(folder / STEPS, rows_text(listed), force=True)
+    list_files(folder, STEPS)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
     heads = ("step", "direction", "parameter", "covariate", "expression", "-2LL", "change", "degrees", "p", "taken")
     rows = [
@@ -110,21 +112,12 @@ def _resampled(fit: Fit, asked: Asked, for_machines: bool, quiet: bool) -> list[
 
 def _intervals(found: Resampled, folder: Path, for_machines: bool, quiet: bool) -> Table:
     from vein2vein.inference.fitted_models.resample import interval_rows
-    from vein2vein.report.csv_text import rows_text
+    from vein2vein.report.fit_files import write_intervals
 
-    listed = interval_rows(found)
-    write_text(folder / _intervals_file(found), rows_text(listed), force=True)
+    _, (title, table) = write_intervals(found, folder)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
-    title = f"Intervals by {found.way}: {len(found.values)} samples, of which {found.effective:.0f} count"
-    heads = ("number", "estimate", "median", "95 % interval")
-    rows = [(one.name, number(one.estimate, 4), number(one.median, 4), console.interval(one.low, one.high))
-            for one in found.intervals]  # fmt: skip
-    _show(title, "interval", heads, rows, listed, for_machines, quiet)
-    return title, [heads, *rows]
-
-
-def _intervals_file(found: Resampled) -> str:
-    return INTERVALS if found.way == "bootstrap" else f"sir-{INTERVALS}"
+    _show(title, "interval", table[0], table[1:], interval_rows(found), for_machines, quiet)
+    return title, table
 
 
 def _show(

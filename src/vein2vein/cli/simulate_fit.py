@@ -10,10 +10,9 @@ import click
 from vein2vein.cli import console, options
 from vein2vein.cli.console import number
 from vein2vein.errors import InputError
-from vein2vein.files import write_text
 
 if TYPE_CHECKING:
-    from vein2vein.inference.fitted_models.forecast import Forecast, Given
+    from vein2vein.inference.fitted_models.forecast import Forecast
     from vein2vein.inference.population.fitted import Fit
 
 PAGE, TABLE, FIGURE = "simulation.html", "simulation.csv", "simulation.svg"
@@ -37,10 +36,9 @@ def simulate_fit(
     force: bool,
 ) -> None:
     """The body of the command with ``--fit``."""
-    from vein2vein.inference.fitted_models.forecast import forecast, forecast_rows
+    from vein2vein.inference.fitted_models.forecast import doses_of, forecast, forecast_rows, known_draws
     from vein2vein.inference.population.folder import read_fit
-    from vein2vein.report.csv_text import rows_text
-    from vein2vein.report.figures_forecast import forecast_figure, forecast_page
+    from vein2vein.report.fit_files import write_forecast
 
     options.only("--fit", *ACTING)
     if (
@@ -48,29 +46,25 @@ def simulate_fit(
         and click.get_current_context().get_parameter_source("repeat") is not click.core.ParameterSource.COMMANDLINE
     ):
         repeat = USUAL_PATIENTS
-    doses, known_values = doses_of(dose), covariates_of(covariates)
+    doses, known_values = doses_of(dose or "", "--dose"), covariates_of(covariates)
     fit = read_fit(folder)
     place = out or folder
     console.new_folder(place, (PAGE, TABLE, FIGURE), force=force)
-    known = draws if fit.covariance is not None else 0
+    known, left_out = known_draws(fit, draws)
     found = forecast(fit, doses, until=until, patients=repeat, draws=known, covariates=known_values, seed=seed)
-    notes = list(found.notes)
-    if draws and not known:
-        notes.append("the fit has no standard errors, so the bands of what is not known of the estimates are left out")
+    notes = [*found.notes, *left_out]
     if not fit.converged:
         notes.append(f"unusual fit: {fit.verdict[0]}"[:400])
-    table = write_text(place / TABLE, rows_text(forecast_rows(found)), force=force)
-    figure = write_text(place / FIGURE, forecast_figure(fit, found).svg, force=force)
-    page = write_text(place / PAGE, forecast_page(fit, found), force=force)
+    write_forecast(fit, found, place)
     console.tell_notes(notes, for_machines=for_machines, quiet=quiet)
     if for_machines and not quiet:
         for row in forecast_rows(found):
             console.emit("row", **row)
     elif not quiet:
         _tell(fit, found)
-    console.tell(f"Table: {table}", "file", for_machines, path=table, what="Table")
-    console.tell(f"Figure: {figure}", "file", for_machines, path=figure, what="Figure")
-    console.tell(f"Page: {page}", "report", for_machines, path=page)
+    for what, name in (("Table", TABLE), ("Figure", FIGURE)):
+        console.tell(f"{what}: {place / name}", "file", for_machines, path=place / name, what=what)
+    console.tell(f"Page: {place / PAGE}", "report", for_machines, path=place / PAGE)
 
 
 def _tell(fit: Fit, found: Forecast) -> None:
@@ -97,26 +91,6 @@ def _tell(fit: Fit, found: Forecast) -> None:
         else f"{found.patients} new patients",
         right=(1,),
     )
-
-
-def doses_of(text: str | None) -> list[Given]:
-    """Doses of a text: TIME:AMOUNT[:RATE], separated by commas; an amount alone is given at time 0."""
-    from vein2vein.inference.fitted_models.forecast import Given
-
-    found: list[Given] = []
-    for part in (text or "").split(",") if text else []:
-        numbers = part.split(":")
-        try:
-            values = [float(one) for one in numbers]
-        except ValueError:
-            values = []
-        if not 1 <= len(values) <= 3:
-            raise InputError(
-                f"found '{part}', expected TIME:AMOUNT or TIME:AMOUNT:RATE, such as 0:320,24:160.", field="--dose"
-            )
-        values = [0.0, *values] if len(values) == 1 else values
-        found.append(Given(*values))
-    return found
 
 
 def covariates_of(texts: tuple[str, ...]) -> dict[str, float | str]:

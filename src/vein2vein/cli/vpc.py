@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from vein2vein.cli import console, options
-from vein2vein.files import write_text
 
 PAGE, TABLE = "vpc.html", "vpc.csv"
 EXAMPLES = """\b
@@ -49,22 +48,16 @@ def command(
     anew from the fit, corrected by the typical prediction; the share of rows below the limit and who is still followed
     stand below.
     """
-    from vein2vein.inference.diagnostics.vpc import vpc, vpc_rows
-    from vein2vein.inference.population.folder import list_files, read_fit
-    from vein2vein.report.csv_text import rows_text
+    from vein2vein.inference.population.folder import read_fit
     from vein2vein.report.figures_vpc import vpc_headline
-    from vein2vein.report.fit_page import vpc_page
+    from vein2vein.report.fit_files import write_vpc
 
     if out is not None:
         console.new_folder(out, (PAGE, TABLE), force=force)
     fit = read_fit(folder)
     place = out or folder
     console.new_folder(place, (PAGE, TABLE), force=force)
-    found = vpc(fit, count=studies, corrected=not plain, seed=seed)
-    table = write_text(place / TABLE, rows_text(vpc_rows(found)), force=force)
-    page = write_text(place / PAGE, vpc_page(fit, found), force=force)
-    if out is None:
-        list_files(folder, TABLE, PAGE)
+    found = write_vpc(fit, place, studies=studies, corrected=not plain, seed=seed)
     console.tell_notes(found.notes, for_machines=for_machines, quiet=quiet)
     if not fit.converged:
         console.say(f"warning: the fit is {fit.verdict[0]}", stderr=True)
@@ -80,5 +73,5 @@ def command(
         elif not quiet:
             said = vpc_headline(panel)
             console.say(f"{said[:1].upper()}{said[1:]}.")
-    console.tell(f"Table: {table}", "file", for_machines, path=table, what="Table")
-    console.tell(f"Page: {page}", "report", for_machines, path=page)
+    console.tell(f"Table: {place / TABLE}", "file", for_machines, path=place / TABLE, what="Table")
+    console.tell(f"Page: {place / PAGE}", "report", for_machines, path=place / PAGE)

@@ -95,7 +95,7 @@ def _date(day: float, watch: WardRound) -> str:
 
 def summary(watch: WardRound) -> list[str]:
     """Who, when and how things stand, in sentences."""
-    who = [f"{watch.age:g} years" if np.isfinite(watch.age) else "", weight_words(watch)]
+    who = [f"{watch.age:g} years" if np.isfinite(watch.age) else "age unknown", weight_words(watch)]
     if watch.product:
         who.append(product_title(watch.product))
     when = moment_text(watch.today, watch.infused)
@@ -197,7 +197,7 @@ def monitor_facts(watch: WardRound) -> dict[str, Any]:
             "day": d.day, "date": date_text(d.day, watch.infused),
             "states": [_cell(d.states[n], watch.infused) for n in shown],
             "range": _range(d),
-            "given": amounts(d.given), "because": _because(d, earlier, watch.infused),
+            "given": amounts(d.given), "because": [*_because(d, earlier, watch.infused), *_decided(watch, d)],
         }
         for d, earlier in zip(watch.days, (None, *watch.days))
     ]  # fmt: skip
@@ -266,6 +266,17 @@ def _because(day: Day, earlier: Day | None, infused: date | None) -> list[tuple[
         if s.because and max(s.grade, s.at_least) > 0
         and not (s.name in LASTING and earlier is not None and earlier.states[s.name].grade == s.grade)
     ]  # fmt: skip
+
+
+def _decided(watch: WardRound, day: Day) -> list[tuple[str, str]]:
+    """Clinicians' decisions that hold on a day: a fever that counts for nothing does not stand there unexplained."""
+    clock = float(watch.course.clock[0]) if watch.course.clock.size else 0.0
+    first = day.day - clock
+    return [
+        ("Decided", f"{d.what}: {d.holds}, {d.author}{f' [{d.where_from}]' if d.where_from else ''}")
+        for d in watch.decisions
+        if d.first_day < first + 1 and d.last_day > first
+    ]
 
 
 def _range(day: Day) -> str:

@@ -20,7 +20,17 @@ from vein2vein.ward.episodes import GOES_ON
 from vein2vein.ward.infection import STEROIDS
 from vein2vein.ward.monitor import WardRound
 from vein2vein.ward.scores import CONDITIONING
-from vein2vein.ward.states import amount, amounts, dated, day_text, moment_text, name_of, plain_number, stood_words
+from vein2vein.ward.states import (
+    amount,
+    amounts,
+    code_words,
+    dated,
+    day_text,
+    moment_text,
+    name_of,
+    plain_number,
+    stood_words,
+)
 
 UNKNOWN = "not in the record"
 SIGNS = ("temperature", "systolic_bp", "spo2", "oxygen_device", "arousal")
@@ -292,18 +302,9 @@ def _last(watch: WardRound, name: str, *, spread: bool = False) -> str:
 
 def _worded(course: Course, name: str, column: int) -> str:
     """A value, of a code in words."""
-    words = _codes(name)
+    words = code_words(name)
     value = float(course.dense(name)[0, column])
     return words[int(value)] if words and value == int(value) < len(words) else _cell(course, name, column)
-
-
-def _codes(name: str) -> list[str]:
-    """Words of the codes of an analyte, as its title lists them: ``(0 none, 1 mask)``."""
-    title = analyte(name).title
-    if "(0 " not in title:
-        return []
-    parts = title[title.index("(0 ") + 1 :].rstrip(")").split(", ")
-    return [part.partition(" ")[2] for part in parts]
 
 
 def _rows(watch: WardRound, names: Iterable[str], until: float = np.inf) -> list[Row]:

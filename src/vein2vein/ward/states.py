@@ -337,4 +337,17 @@ def shown_value(row: Row, infused: date | None = None) -> str:
     place = f" [{row.where_from}]" if row.where_from else ""
     if row.above and row.value == 0:  # given or running
         return f"{name_of(row.analyte)}, amount not known, {dated(row.day, infused)}{place}"
+    words = code_words(row.analyte)
+    if words and row.value == int(row.value) < len(words):
+        more = " or more" if row.above else ""
+        return f"{name_of(row.analyte)}: {words[int(row.value)]}{more}, {dated(row.day, infused)}{place}"
     return f"{name_of(row.analyte)} {bound}{plain_number(row.value)}{unit}, {dated(row.day, infused)}{place}"
+
+
+def code_words(name: str) -> list[str]:
+    """Words of the codes of an analyte, as its title lists them: ``(0 none, 1 mask)``; [] where it has none."""
+    shown = analyte(name).title
+    if "(0 " not in shown:
+        return []
+    parts = shown[shown.index("(0 ") + 1 :].partition(")")[0].split(", ")
+    return [part.partition(" ")[2] for part in parts]

@@ -129,11 +129,16 @@ def choice(value: object, title: object) -> dict[str, Any]:
     return {"value": value, "title": title}
 
 
-def disease_choices(words: Words, *, labels: bool = False) -> list[dict[str, Any]]:
+def disease_choices(visit: Visit, *, labels: bool = False) -> list[dict[str, Any]]:
     """The diseases by their names in a language; with ``labels`` also those that only labels know."""
+    from vein2vein.web.family.plain_faults import told_apart
     from vein2vein.web.plain_words import own_text
 
-    listed = [choice(name, own_text(words.name(name, one.title))) for name, one in all_diseases().items()]
+    words = Words(visit.words.catalog)
+    listed = [
+        choice(name, told_apart(visit.words, name, own_text(words.name(name, one.title))))
+        for name, one in all_diseases().items()
+    ]
     if labels:
         listed += [choice(name, own_text(words.name(name, one.title))) for name, one in label_diseases().items()]
     return listed

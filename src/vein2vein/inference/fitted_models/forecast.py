@@ -355,3 +355,32 @@ def forecast_rows(found: Forecast) -> list[dict[str, object]]:
                     row[f"p{round(100 * level)}_high"] = float(found.high[e, i, j])
             rows.append(row)
     return rows
+
+
+def known_draws(fit: Fit, draws: int) -> tuple[int, list[str]]:
+    """Draws of the estimates that a fit allows, and what there is to be told of it."""
+    if draws and fit.covariance is None:
+        return 0, ["the fit has no standard errors, so the bands of what is not known of the estimates are left out"]
+    return draws, []
+
+
+def doses_of(text: str, field: str) -> list[Given]:
+    """Doses of a text: TIME:AMOUNT[:RATE], separated by commas; an amount alone is given at time 0.
+
+    Raises
+    ------
+    InputError
+        A part is none.
+    """
+    found: list[Given] = []
+    for part in text.split(",") if text else []:
+        try:
+            values = [float(one) for one in part.split(":")]
+        except ValueError:
+            values = []
+        if not 1 <= len(values) <= 3:
+            raise InputError(
+                f"found '{part}', expected TIME:AMOUNT or TIME:AMOUNT:RATE, such as 0:320,24:160.", field=field
+            )
+        found.append(Given(*([0.0, *values] if len(values) == 1 else values)))
+    return found

@@ -97,8 +97,13 @@ def write_fit(fit: Fit, folder: str | Path, *, force: bool = False) -> Path:
 
 
 def list_files(folder: str | Path, *names: str) -> None:
-    """List files that joined the folder of a fit (a report, a table) in its manifest, with their SHA-256."""
+    """List files that joined the folder of a fit (a report, a table) in its manifest, with their SHA-256.
+
+    A folder without a manifest (what was asked of a fit elsewhere) stays without.
+    """
     path = Path(folder) / MANIFEST
+    if not path.is_file():
+        return
     told = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
     told["files"] |= {name: checksum(path.parent / name) for name in names}
     write_text(path, json.dumps(told, indent=2) + "\n", force=True)

@@ -15,7 +15,7 @@ from vein2vein.models.catalogue import model_names
 from vein2vein.web.jobs.kinds import Progress
 
 STUDY, ASKED, STATE = "study.csv", "asked.toml", "state.npz"
-REPORT, TABLE, MANIFEST = "report.html", "table.csv", "manifest.json"
+REPORT, MANIFEST = "report.html", "manifest.json"
 FILES = (STUDY, "study.columns.toml")
 PARTS = {"exploring": (0.0, 0.75), "averaging": (0.0, 0.75), "minimizing": (0.0, 0.75), "other seeds": (0.75, 0.85)}
 """Which part of a job a stage of the estimator is: from, to."""
@@ -80,12 +80,10 @@ def run(asked: Mapping[str, Any], folder: Path, progress: Progress) -> None:
     folder : Path
     progress : callable
     """
-    from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
     from vein2vein.inference.population.fit import Step, fit
     from vein2vein.inference.population.fit_file import read_fit_file
     from vein2vein.inference.population.folder import write_fit
-    from vein2vein.report.csv_text import columns_text
-    from vein2vein.report.fit_page import fit_page
+    from vein2vein.report.fit_files import write_report
 
     path = folder / ASKED if (folder / ASKED).is_file() else _laid(asked, folder)
 
@@ -96,9 +94,7 @@ def run(asked: Mapping[str, Any], folder: Path, progress: Progress) -> None:
     found = fit(read_fit_file(path), progress=tell, keep=folder / STATE)
     write_fit(found, folder, force=True)
     progress(0.96, "diagnostics")
-    diagnosis = diagnose(found)
-    write_text(folder / TABLE, columns_text(prediction_table(found, diagnosis)), force=True)
-    write_text(folder / REPORT, fit_page(found, diagnosis), force=True)
+    write_report(found, folder)
     (folder / STATE).unlink(missing_ok=True)
     progress(1.0, found.verdict[0])
 

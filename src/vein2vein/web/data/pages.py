@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from vein2vein.io.study.columns import ENDING
 from vein2vein.io.study.read import read_study
 from vein2vein.models import catalogue
 from vein2vein.therapy.curves import M6
-from vein2vein.web.data import fitting
+from vein2vein.web.data import after_fit, fitting
 from vein2vein.web.data.exploration import choices
 from vein2vein.web.doors.data import BELOW, METHODS, NAME, TITLE
 from vein2vein.web.doors.jobs import document_text, handed
 from vein2vein.web.images import image
+from vein2vein.web.jobs.table import DONE, Job
 from vein2vein.web.page import Page, See
 from vein2vein.web.reading import reading
 from vein2vein.web.uploads import TABLE, TOML, take
@@ -32,6 +34,7 @@ MOST_HELD = 3  # earlier ways to ask that are held
 MOST_FINDINGS = 200  # that the page lists
 UNITS = ("d", "h")
 BEGIN, CHECK = "vein2vein.web.data.fitting:begun", "vein2vein.web.data.fitting:checked"
+DOSES = "vein2vein.web.data.after_fit:checked"
 MOST_JOBS = 200
 BAD = 422
 
@@ -165,15 +168,60 @@ def start_fit(visit: Visit, key: str, text: str) -> See | Page:
     return See(f"/jobs/{job.id}")
 
 
-def _fit_page(visit: Visit, there: Input, how: dict[str, str], text: str, problem: InputError | None) -> Page:
-    models = [{"name": name, "title": catalogue.find_model(name).title} for name in catalogue.model_names()]
-    fits = [
-        {"id": one.id, "title": one.title, "state": one.state, "says": fitting.verdict(one.folder) or one.stage,
-         "when": one.ended or one.made,         "report": (one.folder / fitting.REPORT).is_file()}
-        for one in visit.jobs.recent(MOST_JOBS) if one.door == NAME and one.asked.get("study") == there.id
+def further(visit: Visit, key: str, job: str, what: str, count: str, dose: str) -> See | Page:
+    """Ask more of a fit that has ended, as a job."""
+    there = _find(visit, key)
+    fit = next((one for one in _jobs(visit, there, "fit") if one.id == job), None)
+    if fit is None or not fitting.verdict(fit.folder):
+        raise Missing("there is no fit that has ended under this address; go back to the study.")
+    try:
+        many = after_fit.count_of(what, count)
+        if what == "simulate":
+            visit.quick.ask(new_id(), DOSES, {"dose": dose})
+    except InputError as problem:
+        typed = {"job": job, "what": what, "count": count, "dose": dose}
+        return _fit_page(visit, there, {"model": "", "method": "saem", "time_unit": ""}, "", problem, typed)
+    asked = {"fit": str(fit.folder), "of": job, "what": what, "count": many, "dose": dose, "study": key}
+    title = f"{after_fit.FURTHER[what].title} of {fit.title}"
+    return See(f"/jobs/{visit.jobs.start(NAME, 'further', title, asked).id}")
+
+
+def _jobs(visit: Visit, there: Input, kind: str) -> list[Job]:
+    every = visit.jobs.recent(MOST_JOBS)
+    return [one for one in every if (one.door, one.kind) == (NAME, kind) and one.asked.get("study") == there.id]
+
+
+def _told(visit: Visit, there: Input) -> list[dict[str, Any]]:
+    """The fits of a study, and what was asked of each."""
+    asked = _jobs(visit, there, "further")
+    return [
+        {
+            "id": one.id, "title": one.title, "state": one.state, "when": one.ended or one.made,
+            "says": fitting.verdict(one.folder) or one.stage, "report": (one.folder / fitting.REPORT).is_file(),
+            "more": [
+                {"name": name, "title": each.title, "about": each.about, "count": each.count, "usual": each.usual}
+                for name, each in after_fit.FURTHER.items() if (one.folder / fitting.REPORT).is_file()
+            ],
+            "further": [
+                {"id": more.id, "title": after_fit.FURTHER[more.asked["what"]].title, "state": more.state,
+                 "count": f"{more.asked['count']} {after_fit.FURTHER[more.asked['what']].count}",
+                 "notes": more.error or more.stage, "page": after_fit.FURTHER[more.asked["what"]].page
+                 if more.state == DONE else ""}
+                for more in asked if more.asked.get("of") == one.id
+            ],
+        }
+        for one in _jobs(visit, there, "fit")
     ]  # fmt: skip
+
+
+def _fit_page(
+    visit: Visit, there: Input, how: dict[str, str], text: str, problem: InputError | None,
+    typed: Mapping[str, str] | None = None,
+) -> Page:  # fmt: skip
+    models = [{"name": name, "title": catalogue.find_model(name).title} for name in catalogue.model_names()]
     data = {
-        **_about(there), "how": how, "models": models, "methods": METHODS, "units": UNITS, "text": text, "fits": fits,
+        **_about(there), "how": how, "models": models, "methods": METHODS, "units": UNITS, "text": text,
+        "fits": _told(visit, there), "typed": dict(typed or {}),
         "problem": "" if problem is None else problem.text, "line": None if problem is None else problem.line,
         "field": None if problem is None else problem.field,
     }  # fmt: skip

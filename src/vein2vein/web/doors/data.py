@@ -20,6 +20,7 @@ NAME, TITLE = "data", said("A study's data")
 Text = Annotated[str, Query(max_length=200)]
 Below = Literal["M1", "M5", "M6", "M7"]
 Method = Literal["saem", "focei", "laplace"]
+What = Literal["vpc", "bootstrap", "simulate"]
 Written = Literal["report.html", "individual.csv", "groups.csv"]
 BELOW, METHODS = get_args(Below), get_args(Method)
 
@@ -27,7 +28,10 @@ DOOR = Door(
     NAME,
     TITLE,
     said("Upload the data set of a study: it is checked line by line, explored without a model, and fitted."),
-    jobs={"fit": JobKind("vein2vein.web.data.fitting:run", resumable=True)},
+    jobs={
+        "fit": JobKind("vein2vein.web.data.fitting:run", resumable=True),
+        "further": JobKind("vein2vein.web.data.after_fit:run"),
+    },
 )
 
 
@@ -100,6 +104,17 @@ def start_fit(visit: Visited, key: str, text: Annotated[str, Form(max_length=100
     from vein2vein.web.data import pages
 
     return pages.start_fit(visit, key, text)
+
+
+@DOOR.change("/data/{key}/fit/{job}/further")
+def further(
+    visit: Visited, key: str, job: str, what: Annotated[What, Form()], count: Annotated[str, Form(max_length=40)] = "",
+    dose: Annotated[str, Form(max_length=2000)] = "",
+) -> See | Page:  # fmt: skip
+    """Ask more of a fit that has ended, as a job: a predictive check, a bootstrap, new patients."""
+    from vein2vein.web.data import pages
+
+    return pages.further(visit, key, job, what, count, dose)
 
 
 @DOOR.change("/data/{key}/remove")

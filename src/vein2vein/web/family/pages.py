@@ -12,12 +12,12 @@ from starlette.responses import HTMLResponse, Response
 
 from vein2vein.errors import InputError
 from vein2vein.explain import facts
-from vein2vein.explain.languages import Words
 from vein2vein.explain.page import explanation_page, told_on_page
 from vein2vein.explain.plan import Plan, plan_of
 from vein2vein.therapy.product import all_products
 from vein2vein.web import patient_file
 from vein2vein.web.family import model
+from vein2vein.web.family.plain_faults import plainly, without_units_of_labels
 from vein2vein.web.family.told import OnPage, chances_of, path_of, ready_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
@@ -67,6 +67,7 @@ ELSEWHERE = {
     "days.leukapheresis": "explain.collection_date",
     "days.lymphodepletion": "explain.collection_date",
     "infusion-date": "explain.infusion_date",
+    "product": "explain.product",
 }
 """Where the fault of a field stands that the form does not ask."""
 _shown_before: OrderedDict[str, facts.Simulated] = OrderedDict()
@@ -215,14 +216,13 @@ def _form(
     problem: InputError | Changed | None = None,
 ) -> Page:
     """The form, with what was typed and what is wrong with it."""
-    asked = retyped(fields(text, WORDS, WORDS), typed)
+    asked = without_units_of_labels(retyped(fields(text, WORDS, WORDS), typed))
     shown = tuple(replace(one, needed=one.path in NEEDED) for one in asked)
     form = patient_file.Group("", "", shown)
     if isinstance(problem, InputError):
         form = faulty(shown, problem, ELSEWHERE)
     elif problem is not None:
         form = replace(form, fault=problem.text)
-    words = Words(visit.words.catalog)
     listed = [
         {"address": f"/family/{one.id}", "name": one.name, "when": one.changed}
         for one in visit.workspace.listed(KIND, most=20)
@@ -233,7 +233,8 @@ def _form(
         "id": there.id if there else "",
         "based_on": typed.get(BASED_ON, there.digest if there else ""),
         "form": form,
-        "choices": {"disease": disease_choices(words), "explain.product": products},
+        "plainly": plainly(visit.words, form, DATES),
+        "choices": {"disease": disease_choices(visit), "explain.product": products},
         "dates": DATES,
         "listed": [] if there else listed,
     }

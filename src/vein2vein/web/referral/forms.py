@@ -9,6 +9,7 @@ from typing import Any
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import Words, all_languages
 from vein2vein.web import patient_file
+from vein2vein.web.family.plain_faults import plainly, without_units_of_labels
 from vein2vein.web.fields import FormField
 from vein2vein.web.page import Page
 from vein2vein.web.patient_file import BASED_ON, card_of, choice, disease_choices, faulty, fields, retyped
@@ -25,14 +26,16 @@ BEGIN = ("name", "disease", "age", intake.LANGUAGE)
 def choices_for(visit: Visit) -> dict[str, list[dict[str, Any]]]:
     """The choices of fields that have names of their own."""
     languages = [choice(one.english_name, one.name) for one in all_languages().values()]
-    return {"disease": disease_choices(Words(visit.words.catalog), labels=True), intake.LANGUAGE: languages}
+    sexes = [choice(one, visit.words.attribute(one)) for one in intake.SEXES]
+    return {"disease": disease_choices(visit, labels=True), intake.LANGUAGE: languages, "sex": sexes}
 
 
 def _shown(text: str, paths: tuple[str, ...], typed: Mapping[str, str]) -> tuple[FormField, ...]:
     """The fields with what was typed, so that nothing is lost where something is wrong."""
     held = intake.shown_lines(text)
     found = (replace(one, value=held) if one.path == TREATMENTS else one for one in fields(text, paths, intake.WORDS))
-    return retyped(found, typed)
+    hinted = (replace(one, hint=intake.DENSITY) if one.path.startswith("antigens.") else one for one in found)
+    return without_units_of_labels(retyped(hinted, typed))
 
 
 def step_page(
@@ -62,6 +65,7 @@ def step_page(
         "steps": [{"name": one.name, "title": one.title} for one in steps.values()],
         "based_on": typed.get(BASED_ON, there.digest),
         "form": form,
+        "plainly": plainly(visit.words, form, intake.DATES),
         "choices": {path: listed for path, listed in choices_for(visit).items() if path in shown},
         "dates": [path for path in intake.DATES if path in shown],
         "many": [path for path in intake.ONE_A_LINE if path in shown],
@@ -89,8 +93,10 @@ def begin_page(visit: Visit, text: str, typed: Mapping[str, str], problem: Input
         {"address": f"/referral/{one.id}", "name": one.name, "when": one.changed}
         for one in visit.workspace.listed(KIND, most=20)
     ]
+    form = patient_file.Group("", "", shown) if problem is None else faulty(shown, problem)
     data = {
-        "form": patient_file.Group("", "", shown) if problem is None else faulty(shown, problem),
+        "form": form,
+        "plainly": plainly(visit.words, form),
         "choices": choices_for(visit),
         "listed": listed,
     }

@@ -105,6 +105,12 @@ OF_THE_CARD = (
 )
 """Labels that fields have from the card and that are translated here; a test holds that each is one."""
 DATES = ("referral.measured",)
+SEXES = (said("male"), said("female"))
+DENSITY = said(
+    "Molecules per cell as a number, or the word negative. What a report says in other words, such as positive in "
+    "98 % of the cells, belongs to how the disease is now."
+)
+"""What is typed of an antigen."""
 
 
 ELSEWHERE = ("explain.", "scenario.", "baseline.", "antigens.")
