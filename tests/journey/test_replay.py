@@ -34,7 +34,7 @@ from vein2vein.therapy.infusion import check_dose, infuse, read_requested_dose
 from vein2vein.therapy.kinetics import kinetics
 from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_indication, find_product
-from vein2vein.therapy.targets import notes_of, targets_of
+from vein2vein.therapy.targets import notes_of, targets_of, uncalibrated
 from vein2vein.therapy.visits import monitoring_days, read_plan
 from vein2vein.therapy.waiting import after_waiting, wait
 from vein2vein.trials.virtual_patients import virtual_patients
@@ -141,7 +141,7 @@ def steps_of(case):
     conditioned, six = lymphodeplete(ready, lot, product, case.regimen, white)
     infused, seven = infuse(lot, ready, product, asked)
     zero = [*check_dose(asked, patient, product)] if asked else []
-    zero += notes_of(product, case.journey.disease, patient)
+    zero += [*uncalibrated(product, case.journey.disease), *notes_of(product, case.journey.disease, patient)]
     said = list(dict.fromkeys([*zero, *one, *two, *three, *four, *five, *six, *seven]))
     return SimpleNamespace(
         apheresis=apheresis, cells=cells, lot=lot, waiting=waited, conditioning=conditioned, infusion=infused,
