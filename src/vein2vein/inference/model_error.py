@@ -122,6 +122,17 @@ def learned_from(rows: Sequence[ScoredRow], cards: str) -> ModelError:
     return ModelError(errors, held[POINTS], held[LN], cards)
 
 
+def larger(one: ModelError, other: ModelError) -> ModelError:
+    """Of each kind of endpoint the larger error of two."""
+
+    def most(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, float]:
+        return {kind: max(of_kind(a, kind), of_kind(b, kind)) for kind in (*a, *(kind for kind in b if kind not in a))}
+
+    return ModelError(
+        most(one.tolerances, other.tolerances), most(one.points, other.points), most(one.ln, other.ln), one.cards
+    )
+
+
 def _natural(row: ScoredRow) -> tuple[str, float]:
     """The scale of a row's tolerance, and the tolerance on it."""
     tolerance = _scale(row)[1]
