@@ -2,10 +2,10 @@
 
     python qualification/model_error.py --seed 1 --jobs 2
 
-What ``vein2vein qualify --left-out`` predicts, the error by kind of endpoint (``vein2vein.inference.model_error``). Where
-the calibration ran refits without each trial, the trials are predicted twice: from the refits, which begin where the
-calibration with the trial in it had ended and so flatter, and from the linearization, which goes farther than it can
-know. Of each kind the larger error of the two is kept: an interval must not be narrower than either shows.
+What ``vein2vein qualify --left-out`` predicts, the error by kind of endpoint (``vein2vein.inference.model_error``).
+Where the calibration ran refits without each trial, the trials are predicted twice: from the refits, which begin where
+the calibration with the trial in it had ended and so flatter, and from the linearization, which goes farther than it
+can know. Of each kind the larger error of the two is kept: an interval must not be narrower than either shows.
 """
 
 from __future__ import annotations

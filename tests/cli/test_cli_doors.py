@@ -56,6 +56,8 @@ def given(option):
         return [option.opts[-1], option.type.choices[0]]
     if isinstance(option.type, click.IntRange):
         return [option.opts[-1], str(max(20, option.type.min or 0))]
+    if option.opts[-1] == "--columns":
+        return [option.opts[-1], "dv=DV"]
     return [option.opts[-1], VALUES.get(type(option.type), "x")]
 
 

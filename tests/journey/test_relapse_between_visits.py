@@ -38,7 +38,7 @@ def test_event_free_survival_has_no_cliff(journey):
 def test_with_exact_visits_and_contacts_only_there_the_cliff_is_back():
     exact = replace(ELIANA.plan, visit_windows=(0.0,), contact_first=7300.0, contact_every=7300.0)
     sparse = enroll_and_treat(replace(ELIANA, plan=exact), np.arange(200), seed=1)
-    assert largest_week(sparse) > 8
+    assert largest_week(sparse) > 5  # beyond what the test above allows
     relapse = sparse.outcome.relapse_day[np.isfinite(sparse.outcome.relapse_day)]
     assert np.isin(relapse, ELIANA.plan.disease_visits).mean() > 0.9  # else of samples of the cells
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from vein2vein.errors import InputError
+from vein2vein.locks import alone
 from vein2vein.runs import large, store
 from vein2vein.runs.chunk import Chunk, Work, make_chunk, readings
 from vein2vein.runs.large import run_large
@@ -309,7 +310,7 @@ def test_an_incomplete_run_is_not_read_as_results(copy):
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are locked on POSIX systems only")
 def test_two_runs_do_not_share_a_folder(copy):
-    with large._alone(copy), pytest.raises(InputError, match="in use by another run"):
+    with alone(copy), pytest.raises(InputError, match="in use by another run"):
         go_on(copy)
 
 

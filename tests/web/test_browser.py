@@ -189,6 +189,7 @@ def test_charts_are_drawn_and_saved(page, live):
 
 @pytest.mark.parametrize("name", ["cells", "grades"])
 def test_a_chart_is_saved_as_a_drawing(page, live, name):
+    page.said.clear()  # what other tests of this page have asked for and not found
     page.goto(live.origin + "/trying")
     with page.expect_download() as saved:
         page.click(f"#{name} [data-save=svg]")

@@ -10,10 +10,10 @@ import pytest
 
 import vein2vein as v2v
 from vein2vein.errors import InputError
-from vein2vein.files import alone
 from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
 from vein2vein.inference.population.folder import write_fit
 from vein2vein.inference.population.problem import Settings
+from vein2vein.locks import alone
 from vein2vein.report.csv_text import columns_text
 from vein2vein.report.exploration import table_text
 

@@ -233,7 +233,7 @@ class _Walk:
 
     def _without_doses(self, lost: int) -> None:
         without = [own for own, subject in self.subjects.items() if subject not in self.dosed]
-        if not without or (lost and len(without) == len(self.subjects)):
+        if not without or (lost and "amt" in self.layout and len(without) == len(self.subjects)):
             return  # the dose may stand in a row that is set aside
         whole = len(without) == len(self.subjects)
         told = ", ".join(f"ID {plain(self.spelled[own])}" for own in without[:MOST_NAMED])

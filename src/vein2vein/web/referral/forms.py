@@ -97,7 +97,7 @@ def begin_page(visit: Visit, text: str, typed: Mapping[str, str], problem: Input
     data = {
         "form": form,
         "plainly": plainly(visit.words, form),
-        "choices": choices_for(visit),
+        "choices": {path: listed for path, listed in choices_for(visit).items() if path in BEGIN},
         "listed": listed,
     }
     return Page(
