@@ -108,7 +108,7 @@ BESIDE_INIT = [(n, o) for n, o in OPTIONS if any(p.name == "init" for p in comma
 
 @pytest.mark.parametrize(("name", "option"), BESIDE_INIT, ids=label)
 def test_what_does_nothing_beside_init_is_refused(study, name, option):
-    if option.name == "init" or (name == "fit" and option.opts[-1] in ("--model", "--time-unit")):
+    if option.name == "init" or (name == "fit" and option.opts[-1] in ("--model", "--time-unit", "--columns")):
         return
     code, out, err = run(name, *(FIT if name == "fit" else []), "--init", "new.toml", *given(option))
     if option.name in ACTS_BESIDE_INIT:
