@@ -160,8 +160,9 @@ class DoseReader:
     def _unmet(self) -> None:
         """Names for doses that no row has."""
         there = dict.fromkeys(one.target for one in self.found)
+        bare = self._names().get("")
         for name, one in self.columns.dose.items():
-            if there and number_text(str(one.cmt)) not in there and self._named("") != name:
+            if there and number_text(str(one.cmt)) not in there and bare != name:
                 self.log.aside(None, self.layout.name("adm" if "adm" in self.layout else "cmt"), f"no dose of {name}",
                                str(one.cmt), f"one of {', '.join(code or 'none' for code in list(there)[:6])}",
                                f"correct the code of dose.{name}")  # fmt: skip
@@ -169,25 +170,26 @@ class DoseReader:
     def doses(self, places: Mapping[int, int]) -> Doses:
         """The doses, sorted; ``places``: the course in the study of each course here."""
         listed = sorted((one for one in self.found if one.course in places), key=lambda o: (o.course, o.time))
+        named = self._names()
         return Doses(
             course=np.array([places[one.course] for one in listed], dtype=np.int64),
             time=_floats([one.time for one in listed]),
             amount=_floats([one.amount for one in listed]),
             rate=_floats([one.rate for one in listed]),
             duration=_floats([one.duration for one in listed]),
-            target=np.array([self._named(one.target) for one in listed], dtype=np.str_),
+            target=np.array([named[one.target] for one in listed], dtype=np.str_),
             interval=_floats([one.interval for one in listed]),
             additional=np.array([one.additional for one in listed], dtype=np.int64),
             steady=np.array([one.steady for one in listed], dtype=np.int8),
             line=np.array([one.line for one in listed], dtype=np.int64),
         )
 
-    def _named(self, target: str) -> str:
-        for name, one in self.columns.dose.items():
-            if number_text(str(one.cmt)) == target:
-                return name
-        bare = not target and not any(one.target for one in self.found)
-        return next(iter(self.columns.dose)) if bare and len(self.columns.dose) == 1 else target
+    def _names(self) -> dict[str, str]:
+        """By what rows say of where a dose goes, the name of the dose."""
+        targets = {one.target for one in self.found}
+        called = {number_text(str(one.cmt)): name for name, one in reversed(list(self.columns.dose.items()))}
+        bare = next(iter(self.columns.dose)) if targets == {""} and len(self.columns.dose) == 1 else ""
+        return {target: called.get(target, target or bare) for target in targets}
 
 
 def _floats(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -114,6 +114,7 @@ class _Walk:
         self.doses = DoseReader(self.layout, self.columns, self.log)
         self.values = ValueReader(self.layout, self.log)
         self.dosed: set[int] = set()
+        self.present: dict[int, int] = {}  # by subject, the course that its rows now belong to
         self.doubts = Log(self.log.file)
 
     def step(self, row: Cells, time: float) -> None:
@@ -158,13 +159,13 @@ class _Walk:
     def _course(self, own: str, row: Cells, time: float, event: Event | None) -> int:
         """The course of a row: a reset begins a further one, unless the present one is still empty."""
         subject = self.subjects[own]
-        present = next((i for i in range(len(self.subject_of) - 1, -1, -1) if self.subject_of[i] == subject), -1)
+        present = self.present.get(subject, -1)
         resets = event is not None and event.reset
         if present < 0 or (resets and self.rows_of[present]):
             self.subject_of.append(subject)
             self.last_time.append(time)
             self.rows_of.append(0)
-            present = len(self.subject_of) - 1
+            present = self.present[subject] = len(self.subject_of) - 1
         elif time < self.last_time[present] and not resets and own not in self.broken:
             self.log.aside(
                 row.line, self.layout.name("time"), f"time goes back within subject {row.text['id']}", f"{time:g}",
