@@ -1,6 +1,6 @@
 """What stands in the folder of a fit beside its numbers: report, predictions, predictive check, intervals, forecast.
 
-The command and the app both write these files here, so that they are the same.
+The command, the app and Python all write these files here, so that they are the same.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ INTERVALS = "intervals.csv"
 FORECAST_PAGE, FORECAST_TABLE, FORECAST_FIGURE = "simulation.html", "simulation.csv", "simulation.svg"
 
 
-def write_report(fit: Fit, folder: Path, tables: Sequence[Table] = (), profiles: tuple[Profile, ...] = ()) -> Diagnosis:
+def write_report(
+    fit: Fit, folder: Path, tables: Sequence[Table] = (), profiles: tuple[Profile, ...] = (), *, force: bool = True
+) -> Diagnosis:
     """Diagnose a fit, and write its report and its predictions."""
     found = diagnose(fit, profiles=profiles)
-    write_text(folder / TABLE, columns_text(prediction_table(fit, found)), force=True)
-    write_text(folder / REPORT, fit_page(fit, found, tables), force=True)
+    write_text(folder / TABLE, columns_text(prediction_table(fit, found)), force=force)
+    write_text(folder / REPORT, fit_page(fit, found, tables), force=force)
     list_files(folder, TABLE, REPORT)
     return found
 

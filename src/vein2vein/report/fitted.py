@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vein2vein.arguments import choice, of_kind, refusal
 from vein2vein.errors import InputError
 from vein2vein.files import write_text
-from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose, prediction_table
+from vein2vein.inference.diagnostics.diagnosis import Diagnosis, diagnose
 from vein2vein.inference.diagnostics.vpc import vpc
 from vein2vein.inference.fitted_models.forecast import Forecast, Given, forecast
 from vein2vein.inference.population import fitted, folder
@@ -20,17 +20,15 @@ from vein2vein.inference.population.fit import fit as run_fit
 from vein2vein.inference.population.fit_file import begin, read_fit_file
 from vein2vein.inference.population.problem import METHODS, FitProblem
 from vein2vein.records import described
-from vein2vein.report.csv_text import columns_text
 from vein2vein.report.figures import Picture
 from vein2vein.report.figures_fit import npde_figure, observed_figure, residuals_figure, traces_figure
 from vein2vein.report.figures_forecast import forecast_figure
 from vein2vein.report.figures_subjects import individuals_figure
-from vein2vein.report.fit_page import fit_page, vpc_pictures
+from vein2vein.report.fit_files import REPORT, write_report
+from vein2vein.report.fit_page import vpc_pictures
 
 if TYPE_CHECKING:
     import pandas
-
-REPORT, TABLE = "report.html", "table.csv"
 
 
 @described
@@ -125,11 +123,8 @@ class Fit(fitted.Fit):
     def write(self, place: str | Path, *, force: bool = False) -> Path:
         """Write the folder of the fit with its report, and return the report's path."""
         where = folder.write_fit(self, place, force=force)
-        found = self.diagnose()
-        write_text(where / TABLE, columns_text(prediction_table(self, found)), force=force)
-        page = write_text(where / REPORT, fit_page(self, found), force=force)
-        folder.list_files(where, TABLE, REPORT)
-        return page
+        write_report(self, where, force=force)
+        return where / REPORT
 
 
 def fit(
