@@ -1,5 +1,7 @@
 """One patient in a browser: drag, pin, compare, drop own points, save, download; also narrow, printed, in Arabic."""
 
+import time
+
 import stories
 
 OWN = b"day,analyte,value,unit\n1,il6,120,pg/mL\n3,il6,900,pg/mL\n3,temperature,39.2,degC\n"
@@ -52,6 +54,25 @@ def test_a_slider_out_of_its_bounds_is_a_sentence_and_the_charts_stay(browser, l
     assert page.locator("#first figure").count() == 7
     page.fill("#f-weight", "40")
     page.wait_for_selector("#problem .problem", state="detached")
+    page.context.close()
+
+
+def test_another_product_just_before_the_rest_is_drawn(browser, live):
+    """The whole follow-up of the product before must not take the place of the drawing of this one."""
+    page, _ = stories.reader(browser, live)
+    page.goto(f"{live.origin}/patient")
+    page.wait_for_selector("#whole table")
+
+    def slowly(route):
+        time.sleep(0.9)  # longer than the rest after which the whole follow-up is asked for
+        route.continue_()
+
+    page.route("**/patient/draw", slowly)
+    page.evaluate("() => document.querySelector('#first .told').classList.add('old')")
+    page.fill("#f-weight", "31")
+    page.wait_for_selector("#first .told:not(.old)")
+    page.select_option("#f-scenario-product", "obecabtagene_autoleucel")
+    page.wait_for_selector("#problem .problem, #first :text('obecabtagene')")
     page.context.close()
 
 

@@ -17,9 +17,10 @@
   }
   document.addEventListener("input", (event) => {
     const from = event.target;
-    if (!(from instanceof HTMLInputElement) || !form.contains(from)) return;
+    if (!(from instanceof Element) || !form.contains(from)) return;
     clearTimeout(resting);
     document.getElementById("whole").classList.add("stale"); // of the scenario before
+    if (!(from instanceof HTMLInputElement)) return;
     if (from.dataset.log) document.getElementById(from.dataset.log).value = written(Number(from.value), from.dataset.ending);
     else {
       const slider = from.id && form.querySelector(`[data-log="${CSS.escape(from.id)}"]`);
@@ -29,6 +30,11 @@
   }, true);
 
   const redraw = () => htmx.trigger(form, "redraw");
+
+  // A drawing that is asked for ends the rest after the one before: else its whole follow-up would take this one's place.
+  document.addEventListener("htmx:before:request", (event) => { if (event.target === form) clearTimeout(resting); });
+  // Nothing to show though nothing newer was asked for: an older question reached the server last.
+  document.addEventListener("htmx:after:request", (event) => { if (event.target === form && event.detail.ctx.response.status === 204) redraw(); });
 
   // Another product or disease has other choices and numbers: the form is made anew, then drawn.
   document.addEventListener("change", async (event) => {
