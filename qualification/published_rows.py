@@ -82,6 +82,12 @@ SUBSET = "a subset of the patients that the trial file does not describe"
 CELLS = {"zuma_7": "axi_cel", "karmma_3": "ide_cel"}
 STANDARD = {"zuma_7": "standard_care", "karmma_3": "standard_regimens"}
 INFECTIONS = {"zuma_2": "12 months", "cll_004": "90 days"}  # window of severe infections
+BY_BURDEN: dict[str, dict[str, object]] = {
+    "EFS_HR_highMTV": {"endpoint": "efs_second_line_by_burden", "highest": 0.5},
+    "PFS_HR_highMTV": {"endpoint": "hazard_by_burden", "event": "PFS", "highest": 0.5},
+}
+BESIDE = {("zuma_7", "axi-cel MTV analysis", name): (30.0, "percent of value") for name in BY_BURDEN}
+"""Scored beside the rows of scored.csv; some 100 events tell a logarithm of a hazard ratio to 0.2."""
 NEW = ("zuma_2", "felix", "cll_004", "zuma_7", "karmma_3")
 
 
@@ -89,6 +95,8 @@ def endpoint_of_new(file: str, row: dict[str, str]) -> dict[str, object]:
     """The endpoint of a row of the five trials added last: what they ask of ``endpoint`` and more."""
     q, d, arm = row["quantity"], row["definition"], row["arm"]
     standard = arm.startswith(("SOC", "standard"))
+    if q in BY_BURDEN and arm.startswith("axi-cel"):
+        return BY_BURDEN[q] | {"arms": [CELLS[file]], "among": "enrolled", "cutoff": "primary"}
     if "landmark" in arm or "MTV" in arm or "double-refractory" in row["population"]:
         return {"endpoint": "", "reason": SUBSET}
     if ("age>=65" in arm and (standard or q == "EFS_HR")) or (standard and q.endswith("_2lines")):
@@ -347,6 +355,9 @@ def main(folder: Path) -> None:
                 fields["draw"] = 57 if row["arm"].startswith("low") else 70
             if not row["n"] and fields["endpoint"] and "draw" not in fields:
                 fields["draw"] = DRAWS.get((name, row["quantity"][:2]), DRAWS[name])
+            if (name, row["arm"], row["quantity"]) in BESIDE:
+                tolerance, kind = BESIDE[name, row["arm"], row["quantity"]]
+                fields |= {"tolerance": tolerance, "tolerance_kind": kind}
             if score:
                 kind = score["tolerance_kind"]
                 fields |= {"tolerance": float(score["tolerance"])} if score["tolerance"] else {}

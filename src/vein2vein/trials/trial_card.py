@@ -266,6 +266,7 @@ class EndpointsCard(Noted, Arguments):
 
 _LIMITS = {  # of endpoints, beyond which nobody or everybody would count: (meaning, unit, low, high)
     "lowest": ("Share of the patients, those with the lowest exposures", None, 0, 1),
+    "highest": ("Share of the patients, those with the highest tumor burden", None, 0, 1),
     "least_fit": ("Lowest adjusted coefficient of determination that counts", None, 0, 1),
     "saturation": ("Oxygen saturation below which it counts", "%", 0, 100),
     "temperature": ("Temperature from which it counts", "degC", 35, 43),

@@ -1,12 +1,14 @@
-"""Endpoints of exposure: relapse by fludarabine or tumor burden, and the half-life of the last samples."""
+"""Endpoints of exposure: relapse and events by fludarabine or tumor burden, and the half-life of the last samples."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from vein2vein.clinic.response.outcome import time_to_event
 from vein2vein.journey.journey import Journey, followed_by
 from vein2vein.models.model import named
 from vein2vein.models.reference import model as reference
+from vein2vein.trials.endpoints.outcomes import efs_second_line
 from vein2vein.trials.endpoints.reading import Flags, Floats, blasts_before, endpoint, infused, to_relapse
 
 Hazards = tuple[Floats, Flags, Floats, Flags]
@@ -46,6 +48,28 @@ def relapse_by_burden(journey: Journey, *, above: float) -> Hazards:
     """Hazard ratio of relapse by marrow blasts (%) before lymphodepletion at or above a limit to the others."""
     (time, event, among), blasts = to_relapse(journey), blasts_before(journey)
     return time, event, np.where(blasts >= above, -np.inf, np.inf), among & np.isfinite(blasts)
+
+
+@endpoint("hazard")
+def hazard_by_burden(journey: Journey, *, event: str, clock: str, censor_transplant: bool, highest: float) -> Hazards:
+    """Hazard ratio of an event of those with the highest tumor burden at enrollment (a share, 0 to 1) to the others."""
+    found = time_to_event(journey.outcome, event, clock=clock, censor_hsct=censor_transplant)
+    return _by_burden(journey, found, highest)
+
+
+@endpoint("hazard")
+def efs_second_line_by_burden(journey: Journey, *, clock: str, highest: float) -> Hazards:
+    """Hazard ratio of event-free survival as second-line lymphoma defines it, by tumor burden at enrollment."""
+    return _by_burden(journey, efs_second_line(journey, clock=clock), highest)
+
+
+def _by_burden(journey: Journey, times: tuple[Floats, Flags, Flags], highest: float) -> Hazards:
+    """A share and not a limit: volumes, diameters and cells are no measures of one another."""
+    time, event, among = times
+    burden = np.asarray(journey.patient.burden, float)
+    among = among & np.isfinite(burden)
+    limit = np.quantile(burden[among], 1 - highest) if among.any() else np.nan
+    return time, event, np.where(burden > limit, -np.inf, np.inf), among
 
 
 @endpoint("number", "day")
