@@ -373,6 +373,23 @@ def test_relapse_by_the_exposure_to_fludarabine(journey):
     assert yes(read("relapse_by_fludarabine", nobody, lowest=0.5)[3]) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("hazard_by_burden", {"event": "PFS", "censor_transplant": False}), ("efs_second_line_by_burden", {})],
+)
+def test_events_by_tumor_burden_split_those_in_the_set(journey, name, more):
+    burden = np.array([1.0, 2, 3, NAN, 5, 6])
+    lymphoma = replace(journey.response, categories=(*journey.response.categories, "SD"))
+    seen = replace(journey, response=lymphoma, patient=replace(journey.patient, burden=burden))
+    for highest, exposed in ((0.0, []), (0.2, [5]), (0.5, [4, 5]), (0.8, [1, 2, 4, 5])):
+        _, _, since, among = read(name, seen, clock="enrolment", highest=highest, **more)
+        assert yes(among) == [0, 1, 2, 4, 5]  # all who were enrolled and whose burden is known
+        assert yes(np.isneginf(since)) == exposed
+    by_infusion = read(name, seen, clock="infusion", highest=0.5, **more)
+    assert yes(by_infusion[3]) == yes(journey.infused & np.isfinite(burden)) == [0, 1, 2, 5]
+    assert yes(np.isneginf(by_infusion[2])) == [2, 4, 5]  # above 2.5, the median of the infused
+
+
 def test_change_of_igg_is_read_while_in_remission(journey):
     days = journey.course.days  # 0 1 2 3 5 8 28 56 180 365
     igg = np.tile([1000, NAN, NAN, NAN, NAN, NAN, 900, 800, 600, 500.0], (6, 1))

@@ -85,6 +85,26 @@ def test_what_is_read_off_a_marrow_is_refused_where_no_marrow_is_counted(endpoin
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "unit", "product", "other"),
+    [
+        ("cmax", "copies/ug gDNA", "axicabtagene_ciloleucel", "counted by flow; write 'cmax_cells'"),
+        ("auc_0_28", "day*copies/ug gDNA", "brexucabtagene_autoleucel", "counted by flow; write 'auc_0_28_cells'"),
+        ("cmax_cells", "cells/uL", "tisagenlecleucel", "counted by qPCR; write 'cmax'"),
+        ("auc_0_28_cells", "day*cells/uL", "lisocabtagene_maraleucel", "counted by qPCR; write 'auc_0_28'"),
+    ],
+)
+def test_cells_are_read_in_the_unit_in_which_the_product_is_followed(endpoint, unit, product, other):
+    row = f'[[published]]\nquantity = "Q"\nvalue = 2\nunit = "{unit}"\nconfidence = "read"\nendpoint = "{endpoint}"\n'
+    text = (HEAD + row).replace('"pediatric_b_all"', '"lbcl"')
+    with pytest.raises(InputError, match=other) as problem:
+        read_trial(parse_card(text.replace('"tisagenlecleucel"', f'"{product}"'), "my.toml"))
+    assert problem.value.field == "published.0.endpoint" and problem.value.line
+    fitting = "tisagenlecleucel" if "copies" in unit else "axicabtagene_ciloleucel"
+    read = read_trial(parse_card(text.replace('"tisagenlecleucel"', f'"{fitting}"'), "my.toml"))
+    assert read.published[0].endpoint == endpoint
+
+
+@pytest.mark.parametrize(
     ("limits", "changed", "field", "said"),
     [
         ("blasts_below = 5", LYMPHOMA, "blasts_below", "nobody would count; leave it out, or limit burden_from"),

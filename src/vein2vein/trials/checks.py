@@ -11,6 +11,7 @@ import numpy as np
 from vein2vein.cards import Card
 from vein2vein.clinic.words import lineage_words
 from vein2vein.errors import InputError, unknown
+from vein2vein.journey.outcome import READOUT
 from vein2vein.randomness import SMALLEST
 from vein2vein.therapy.disease import Disease, population_laws, same_unit, unit_of
 from vein2vein.therapy.infusion import check_dose, read_requested_dose
@@ -22,7 +23,7 @@ from vein2vein.therapy.waiting import law_fault
 from vein2vein.trials.arms import Arm
 from vein2vein.trials.comparison import NOT_EVALUATED
 from vein2vein.trials.endpoints import between_arms
-from vein2vein.trials.endpoints.measures import KINETIC
+from vein2vein.trials.endpoints.measures import KINETIC, OF_READOUT
 from vein2vein.trials.published import LONGEST, Published, day_of, number_of
 from vein2vein.trials.virtual_patients import draw_patients
 
@@ -159,10 +160,14 @@ def check_sizes(card: Card, arms: Sequence[Arm], enrolled: int) -> None:
 
 
 def check_visits(
-    card: Card, plan: Plan, published: Sequence[Published], disease: Disease, arms: Sequence[Arm],
-    cutoffs: Mapping[str, float], accrual: float,
+    card: Card, plan: Plan, published: Sequence[Published], treated: tuple[Product, Disease],
+    arms: Sequence[Arm], cutoffs: Mapping[str, float], accrual: float,
 ) -> None:  # fmt: skip
-    """Refuse visits that never come, and an endpoint that the visits cannot observe."""
+    """Refuse visits that never come, and an endpoint that the visits cannot observe.
+
+    ``treated``: the product and disease of a trial without arms of their own.
+    """
+    product, disease = treated
     for name in ("disease_visits", "kinetics_samples"):
         late = [day for day in card.get("visits", name, default=[]) if day > plan.follow_up]
         if late:
@@ -181,8 +186,9 @@ def check_visits(
         if row.endpoint:
             _check_arms(card, row, here, arms)
             _check_days(card, plan, row, here)
-            _check_response(card, plan, row, here, [a for a in arms if not row.arms or a.name in row.arms], disease)
-            _check_kinetics(card, plan, row, here)
+            counted = [arm for arm in arms if not row.arms or arm.name in row.arms]
+            _check_response(card, plan, row, here, counted, disease)
+            _check_kinetics(card, plan, row, here, [arm.product for arm in counted] or [product])
             if row.cutoff and row.time is not None and row.time > cutoffs[row.cutoff] + accrual / 2:
                 text = f"found day {row.time:g}, but at the cut-off '{row.cutoff}' nobody was followed so long."
                 raise card.error((*here, "time"), text)
@@ -320,8 +326,17 @@ def _check_categories(card: Card, row: Published, here: tuple[str, ...], disease
         )
 
 
-def _check_kinetics(card: Card, plan: Plan, row: Published, here: tuple[str, ...]) -> None:
-    if row.endpoint not in KINETIC or len(plan.kinetics_samples) > 1:
+def _check_kinetics(card: Card, plan: Plan, row: Published, here: tuple[str, ...], products: Sequence[Product]) -> None:
+    if row.endpoint not in KINETIC:
         return
-    text = f"found '{row.endpoint}', but the visits take fewer than two samples; add kinetics_samples to [visits]."
-    raise card.error((*here, "endpoint"), text)
+    if len(plan.kinetics_samples) <= 1:
+        text = f"found '{row.endpoint}', but the visits take fewer than two samples; add kinetics_samples to [visits]."
+        raise card.error((*here, "endpoint"), text)
+    followed = OF_READOUT.get(row.endpoint)
+    if followed and all(READOUT[one.readout] != followed for one in products):
+        (other,) = (name for name in OF_READOUT if name != row.endpoint and name.startswith(row.endpoint[:4]))
+        titles = " and ".join(dict.fromkeys(one.title for one in products))
+        text = (
+            f"found '{row.endpoint}', but the cells of {titles} are counted by {products[0].readout}; write '{other}'."
+        )
+        raise card.error((*here, "endpoint"), text)

@@ -240,7 +240,7 @@ def _kinetics(journey: Journey, value: Floats, analyte: str = "") -> Floats:
 @endpoint("number", "copies/ug")
 def cmax(journey: Journey) -> Floats:
     """Highest transgene level in blood (products followed by qPCR)."""
-    return _kinetics(journey, journey.kinetics.cmax, "transgene")
+    return _kinetics(journey, journey.kinetics.cmax, OF_READOUT["cmax"])
 
 
 @endpoint("number", "day")
@@ -252,19 +252,19 @@ def tmax(journey: Journey) -> Floats:
 @endpoint("number", "day*copies/ug")
 def auc_0_28(journey: Journey) -> Floats:
     """Area under the transgene curve from day 0 to 28."""
-    return _kinetics(journey, journey.kinetics.auc_0_28, "transgene")
+    return _kinetics(journey, journey.kinetics.auc_0_28, OF_READOUT["auc_0_28"])
 
 
 @endpoint("number", "cells/uL")
 def cmax_cells(journey: Journey) -> Floats:
     """Highest count of CAR-T cells in blood."""
-    return _kinetics(journey, journey.kinetics.cmax, "car_t_cells")
+    return _kinetics(journey, journey.kinetics.cmax, OF_READOUT["cmax_cells"])
 
 
 @endpoint("number", "day*cells/uL")
 def auc_0_28_cells(journey: Journey) -> Floats:
     """Area under the curve of CAR-T cells in blood from day 0 to 28."""
-    return _kinetics(journey, journey.kinetics.auc_0_28, "car_t_cells")
+    return _kinetics(journey, journey.kinetics.auc_0_28, OF_READOUT["auc_0_28_cells"])
 
 
 @endpoint("number", "day")
@@ -315,6 +315,10 @@ KINETIC = (
     "half_life_terminal", "contraction_rate", "terminal_rate", "half_life_last",
 )  # fmt: skip
 """Endpoints that need samples of the CAR-T cells."""
+OF_READOUT = {
+    "cmax": "transgene", "auc_0_28": "transgene", "cmax_cells": "car_t_cells", "auc_0_28_cells": "car_t_cells",
+}  # fmt: skip
+"""Those in the unit of one analyte, by which a product's cells are followed or not."""
 
 
 # Sets: who is counted
@@ -363,4 +367,4 @@ SETS: dict[str, Callable[[Journey, str, float], Flags]] = {
 }
 """Name -> who is in it: ``set(journey, scale, until)``, with the trial's CRS scale and its window in days."""
 
-__all__ = ["ENDPOINTS", "KINETIC", "SETS", "NotProduced", "between_arms", "exposure", "outcomes"]
+__all__ = ["ENDPOINTS", "KINETIC", "OF_READOUT", "SETS", "NotProduced", "between_arms", "exposure", "outcomes"]
