@@ -159,6 +159,7 @@ def columns_of(case, lot, ready, who, first):
     traits |= {name: own.baseline[name] for name in measured if name in own.baseline}
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
     traits["usual_lines"] = np.full(len(who), covariates.usual_lines(disease))
+    traits["usual_burden"] = np.full(len(who), covariates.usual_burden(disease))
     found = covariates.individual(
         CONSTANTS.covariates, values, traits=traits, targets=targets_of(product, disease, own), design=product.design,
         t0=first, seed=SEED, numbers=own.number, limits=ward_limits(),

@@ -152,6 +152,27 @@ def test_bulk_hinders_in_nodal_disease_only():
     assert made(burden=1900.0, values=drawn(mf=np.array([0.1])))["a_T"] == 1
 
 
+@given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0.01, 0.95))
+def test_a_larger_nodal_tumor_never_makes_resistance_rarer(one: float, other: float, share: float) -> None:
+    c, (small, large) = covariates.constants(), sorted((one, other))
+    for mf in (0.1, 1.0):
+        p = {"mf": np.full(2, mf), "a_T": np.ones(2), "p_res": np.full(2, share)}
+        covariates.bulk_effect(c, p, np.array([small, large]), 1000.0)
+        assert p["p_res"][0] <= p["p_res"][1] and p["p_res"].min() > 0 and p["p_res"].max() < 1
+        assert mf < c.bulk_marrow_share or (p["p_res"] == share).all()
+
+
+def test_the_usual_tumor_keeps_the_cards_resistance() -> None:
+    c = covariates.constants()
+    p = {"mf": np.full(4, 0.1), "a_T": np.ones(4), "p_res": np.full(4, 0.4)}
+    covariates.bulk_effect(c, p, np.array([1000.0, 2000.0, 250.0, 1e9]), 1000.0)
+    assert p["p_res"] / (1 - p["p_res"]) == pytest.approx(2 / 3 * c.bulk_p_res ** np.array([0, 1, -2, c.bulk_most]))
+    untold = {"mf": np.full(1, 0.1), "a_T": np.ones(1), "p_res": np.full(1, 0.4)}
+    covariates.bulk_effect(c, untold, np.array([5e4]))
+    assert untold["p_res"] == pytest.approx(0.4)
+    assert covariates.usual_burden(find_disease("lbcl")) == pytest.approx(989, rel=1e-3)  # cut at its highest
+
+
 def test_measured_counts_are_met_at_the_start():
     p = made(burden=7000.0, neutrophils=1.5, platelets=60.0, hemoglobin=9.4)
     m0 = 1 - 0.8 * 0.5

@@ -267,6 +267,7 @@ def _columns(
     traits |= {name: getattr(lot, name)[who] for name in covariates.TRAITS if hasattr(lot, name)}
     disease = find_disease(treated.disease)
     traits["usual_lines"] = np.full(treated.count, covariates.usual_lines(disease))
+    traits["usual_burden"] = np.full(treated.count, covariates.usual_burden(disease))
     own = covariates.individual(
         constants.covariates,
         values,

@@ -25,6 +25,7 @@ BY_PATIENT = frozenset(
         ("covariates", "inflammation_power"), ("bedside", "deficit_one_bolus"), ("bedside", "deficit_boluses"),
         ("bedside", "cn_grade_2"), ("bedside", "cn_grade_3"), ("bedside", "headache_or_tremor"),
         ("hazards", "dropout"), ("covariates", "lines_p_res"), ("covariates", "lines_kap"), ("covariates", "lines_mpp"),
+        ("covariates", "bulk_p_res"),
     }
 )  # fmt: skip
 

@@ -33,8 +33,8 @@ Values = dict[str, Floats]
 LETTERS, LOSSES = ("a", "b"), ("f_neg", "f_neg_b")  # of the first and of the second target
 TRAITS = (
     "age", "weight", "height", "creatinine_clearance", "prior_hsct", "prior_blinatumomab", "prior_bcma",
-    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "b_cells_per_kg", "lymphocytes",
-    "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
+    "prior_lines", "usual_lines", "recent_anti_cd20", "kmt2a", "burden", "usual_burden", "b_cells_per_kg",
+    "lymphocytes", "viability", "memory_content", "memory_reference", "f_EFF", "fitness", "cd4_share", "vector_copies",
     "neutrophils", "platelets", "hemoglobin", "ferritin", "crp", "igg", "creatinine", "m_protein",
 )  # fmt: skip
 
@@ -82,6 +82,8 @@ class CovariateConstants:
     bulk_slope: float
     bulk_reference: float
     bulk_marrow_share: float
+    bulk_p_res: float
+    bulk_most: float
     ferritin_reference: float
     ferritin_KIF: float
     ferritin_kap: float
@@ -165,7 +167,7 @@ def individual(
     recognition_of(p, targets, design, ids)
     patient_effects(c, p, traits, ids, targets)
     burden = np.minimum(_trait(traits, "burden", ids), c.burden_most * p["K0"])
-    bulk_effect(c, p, burden)
+    bulk_effect(c, p, burden, _trait(traits, "usual_burden", ids, np.nan))
     p["p6"] = p["p6"] * inflammation_effect(c, burden)
     response_class(p, ids, seed)
     marker_class(c, p, ids, seed)
@@ -267,9 +269,13 @@ def lines_effect(c: CovariateConstants, p: Values, more: Floats) -> None:
     What earlier lines do to the collected T cells is a matter of manufacturing: see ``therapy/ex_vivo_expansion``.
     """
     lines = np.clip(_or(more, 0.0), -c.lines_most, c.lines_most)
-    odds = c.lines_p_res**lines
-    p["p_res"] = p["p_res"] * odds / (1 - p["p_res"] + p["p_res"] * odds)
+    p["p_res"] = _at_odds(p["p_res"], c.lines_p_res**lines)
     p["kap_p"] = p["kap_p"] * c.lines_kap**lines
+
+
+def _at_odds(share: Floats, odds: Floats) -> Floats:
+    """A probability whose odds are so many times as high."""
+    return share * odds / (1 - share + share * odds)
 
 
 def after_progression(c: CovariateConstants, mpp: Floats, more: ArrayLike) -> Floats:
@@ -282,10 +288,22 @@ def usual_lines(disease: Disease) -> float:
     return float(quantile(population_laws(disease)["prior_lines"], np.full(1, 1 / 2), {})[0])
 
 
-def bulk_effect(c: CovariateConstants, p: Values, burden: Floats) -> None:
-    """Lower the reachable share of bulky nodal tumor; burden in e6/kg."""
-    excess = np.maximum(np.log(np.maximum(burden, 1 / CELLS) / c.bulk_reference), 0.0)
-    p["a_T"] = p["a_T"] * np.where(p["mf"] < c.bulk_marrow_share, np.exp(-c.bulk_slope * excess), 1.0)
+def usual_burden(disease: Disease) -> float:
+    """Tumor load (e6/kg) for which the numbers of a disease card hold: the median of its population."""
+    return float(quantile(population_laws(disease)["burden"], np.full(1, 1 / 2), {})[0])
+
+
+def bulk_effect(c: CovariateConstants, p: Values, burden: Floats, usual: ArrayLike = np.nan) -> None:
+    """Lower the reachable share of bulky nodal tumor, and make resistance more frequent the larger it is.
+
+    Burden in e6/kg; ``usual``: that for which the card's numbers hold (NaN: no effect on resistance).
+    """
+    nodal = p["mf"] < c.bulk_marrow_share
+    burden = np.maximum(burden, 1 / CELLS)
+    excess = np.maximum(np.log(burden / c.bulk_reference), 0.0)
+    p["a_T"] = p["a_T"] * np.where(nodal, np.exp(-c.bulk_slope * excess), 1.0)
+    doublings = np.clip(_or(np.log2(burden / usual), 0.0), -c.bulk_most, c.bulk_most)
+    p["p_res"] = _at_odds(p["p_res"], np.where(nodal, c.bulk_p_res**doublings, 1.0))
 
 
 def inflammation_effect(c: CovariateConstants, burden: Floats) -> Floats:
