@@ -26,6 +26,7 @@ ROWS = {
     "eliana": ("Cmax_ratio_R_vs_NR", "AUC0_28d_ratio_R_vs_NR"),
     "zuma_1": ("CRS_onset_median", "NT_onset_median", "Bcell_detectable_rate"),
     "juliet": ("CRS_onset_median", "NT_onset_median"),
+    "zuma_7": ("EFS_HR_highMTV", "PFS_HR_highMTV"),
 }
 
 
