@@ -33,9 +33,10 @@ ROWS = {
 @cache
 def treated(name: str, patients: int, seed: int, dose: str = "") -> tuple[Any, Any]:
     """A trial, its dose changed or not, and its virtual patients."""
+    from vein2vein.inference.calibration.spreads import with_spreads
     from vein2vein.trials.trial import enroll_and_treat, load_trial
 
-    trial = load_trial(name)
+    trial = with_spreads(load_trial(name))
     trial = replace(trial, plan=replace(trial.plan, **LESS), dose=dose or trial.dose)
     return trial, enroll_and_treat(trial, np.arange(patients), seed=seed)
 
