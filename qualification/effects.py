@@ -26,15 +26,17 @@ ROWS = {
     "eliana": ("Cmax_ratio_R_vs_NR", "AUC0_28d_ratio_R_vs_NR"),
     "zuma_1": ("CRS_onset_median", "NT_onset_median", "Bcell_detectable_rate"),
     "juliet": ("CRS_onset_median", "NT_onset_median"),
+    "zuma_7": ("EFS_HR_highMTV", "PFS_HR_highMTV"),
 }
 
 
 @cache
 def treated(name: str, patients: int, seed: int, dose: str = "") -> tuple[Any, Any]:
     """A trial, its dose changed or not, and its virtual patients."""
+    from vein2vein.inference.calibration.spreads import with_spreads
     from vein2vein.trials.trial import enroll_and_treat, load_trial
 
-    trial = load_trial(name)
+    trial = with_spreads(load_trial(name))
     trial = replace(trial, plan=replace(trial.plan, **LESS), dose=dose or trial.dose)
     return trial, enroll_and_treat(trial, np.arange(patients), seed=seed)
 

@@ -86,8 +86,6 @@ BY_BURDEN: dict[str, dict[str, object]] = {
     "EFS_HR_highMTV": {"endpoint": "efs_second_line_by_burden", "highest": 0.5},
     "PFS_HR_highMTV": {"endpoint": "hazard_by_burden", "event": "PFS", "highest": 0.5},
 }
-BESIDE = {("zuma_7", "axi-cel MTV analysis", name): (30.0, "percent of value") for name in BY_BURDEN}
-"""Scored beside the rows of scored.csv; some 100 events tell a logarithm of a hazard ratio to 0.2."""
 NEW = ("zuma_2", "felix", "cll_004", "zuma_7", "karmma_3")
 
 
@@ -355,9 +353,6 @@ def main(folder: Path) -> None:
                 fields["draw"] = 57 if row["arm"].startswith("low") else 70
             if not row["n"] and fields["endpoint"] and "draw" not in fields:
                 fields["draw"] = DRAWS.get((name, row["quantity"][:2]), DRAWS[name])
-            if (name, row["arm"], row["quantity"]) in BESIDE:
-                tolerance, kind = BESIDE[name, row["arm"], row["quantity"]]
-                fields |= {"tolerance": tolerance, "tolerance_kind": kind}
             if score:
                 kind = score["tolerance_kind"]
                 fields |= {"tolerance": float(score["tolerance"])} if score["tolerance"] else {}

@@ -8,7 +8,7 @@ import pytest
 
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
-from vein2vein.inference.calibration.spreads import bundled, interval, spreads_of, with_spreads
+from vein2vein.inference.calibration.spreads import bundled, effects, interval, spreads_of, with_spreads
 from vein2vein.inference.qualification import scored_rows
 from vein2vein.trials.comparison import summarize
 from vein2vein.trials.published import read_published
@@ -23,6 +23,14 @@ def test_each_spread_stands_beside_a_bundled_trial_and_only_read_ones_are_scored
     recalled = load_trial("karmma")
     assert spreads_of(recalled) and scored_rows(with_spreads(recalled)) == scored_rows(recalled)
     assert with_spreads(load_trial("seattle")) == load_trial("seattle")
+
+
+def test_effects_of_burden_stand_beside_the_scored_rows_of_their_trial():
+    trial = load_trial("zuma_7")
+    more = {row.quantity: row for row in scored_rows(with_spreads(trial)) if row not in scored_rows(trial)}
+    assert set(more) == {name for _, name in effects()} == {"EFS_HR_highMTV", "PFS_HR_highMTV"}
+    assert {row.arms for row in more.values()} == {("axi_cel",)}  # nothing of the comparator, which is not simulated
+    assert {(row.tolerance, row.tolerance_kind) for row in more.values()} == {(30.0, "percent of value")}
 
 
 def test_the_interval_of_a_spread_narrows_with_patients_and_holds_it():

@@ -22,7 +22,7 @@ from vein2vein.therapy.patient import select
 from vein2vein.therapy.product import find_product
 from vein2vein.therapy.visits import read_plan
 from vein2vein.trials.virtual_patients import virtual_patients
-from vein2vein.virtual import covariates, hazards
+from vein2vein.virtual import covariate_constants, covariates, hazards
 from vein2vein.virtual.assay import Assay
 
 TISA = "tisagenlecleucel"
@@ -204,7 +204,7 @@ def test_who_drops_out_dies_then_or_lives_on_with_the_disease():
     assert {"death", "progression", "adverse event"} <= set(waited.reason[waited.dropped])
     drawn = individual_values(told.parameters, numbers, SEED)
     more = many.prior_lines - covariates.usual_lines(find_disease("pediatric_b_all"))
-    drawn["mpp"] = covariates.after_progression(covariates.constants(), drawn["mpp"], more)
+    drawn["mpp"] = covariates.after_progression(covariate_constants.constants(), drawn["mpp"], more)
     for i in np.flatnonzero(waited.dropped):
         expected = waited.drop_day[i]
         if waited.reason[i] != "death":

@@ -6,7 +6,7 @@ import pytest
 from vein2vein.engine.solve import solve
 from vein2vein.models.model import named, start
 from vein2vein.models.reference import model as reference
-from vein2vein.virtual import covariates, hazards
+from vein2vein.virtual import covariate_constants, covariates, hazards
 
 MODEL = reference.MODEL
 EXPONENT = MODEL.example["nIF"]  # of the law by which interferon switches macrophages on
@@ -117,7 +117,7 @@ def test_lymphocytes_left_at_infusion_prime_immunity_that_acts_later():
 
 
 def test_severity_rises_with_burden_between_its_bounds():
-    c = covariates.constants()
+    c = covariate_constants.constants()
     effect = covariates.inflammation_effect(c, np.array([1e-3, 10.0, c.inflammation_reference, 14_000.0, 1e9]))
     assert np.all(np.diff(effect) >= 0) and effect[2] == pytest.approx(1)
     assert effect[0] == c.inflammation_least and effect[-1] == c.inflammation_most

@@ -21,11 +21,11 @@ from vein2vein.randomness import uniforms
 from vein2vein.therapy.antigens import find_antigen
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.targets import Target
-from vein2vein.virtual import covariates
+from vein2vein.virtual import covariate_constants, covariates
 
 LIMITS = ward_limits()
 
-C = covariates.constants()
+C = covariate_constants.constants()
 
 # a leukemia and a product in round numbers, for what the cards give
 CARDS = {
@@ -154,7 +154,7 @@ def test_bulk_hinders_in_nodal_disease_only():
 
 @given(st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0.01, 0.95))
 def test_a_larger_nodal_tumor_never_makes_resistance_rarer(one: float, other: float, share: float) -> None:
-    c, (small, large) = covariates.constants(), sorted((one, other))
+    c, (small, large) = covariate_constants.constants(), sorted((one, other))
     for mf in (0.1, 1.0):
         p = {"mf": np.full(2, mf), "a_T": np.ones(2), "p_res": np.full(2, share)}
         covariates.bulk_effect(c, p, np.array([small, large]), 1000.0)
@@ -163,7 +163,7 @@ def test_a_larger_nodal_tumor_never_makes_resistance_rarer(one: float, other: fl
 
 
 def test_the_usual_tumor_keeps_the_cards_resistance() -> None:
-    c = covariates.constants()
+    c = covariate_constants.constants()
     p = {"mf": np.full(4, 0.1), "a_T": np.ones(4), "p_res": np.full(4, 0.4)}
     covariates.bulk_effect(c, p, np.array([1000.0, 2000.0, 250.0, 1e9]), 1000.0)
     assert p["p_res"] / (1 - p["p_res"]) == pytest.approx(2 / 3 * c.bulk_p_res ** np.array([0, 1, -2, c.bulk_most]))
@@ -352,16 +352,16 @@ def test_losses_go_with_the_antigen_and_not_with_its_place():
 def test_more_lines_never_make_resistance_rarer_or_killing_stronger(one: float, other: float, share: float) -> None:
     fewer, more = sorted((one, other))
     p = {"p_res": np.full(2, share), "kap_p": np.ones(2)}
-    covariates.lines_effect(covariates.constants(), p, np.array([fewer, more]))
+    covariates.lines_effect(covariate_constants.constants(), p, np.array([fewer, more]))
     assert p["p_res"][0] <= p["p_res"][1] and p["kap_p"][0] >= p["kap_p"][1]
     assert (p["p_res"] > 0).all() and (p["p_res"] < 1).all()
 
 
 def test_the_usual_number_of_lines_keeps_the_cards_values() -> None:
     p = {"p_res": np.full(2, 0.3), "kap_p": np.ones(2)}
-    covariates.lines_effect(covariates.constants(), p, np.array([0.0, np.nan]))
+    covariates.lines_effect(covariate_constants.constants(), p, np.array([0.0, np.nan]))
     assert p["p_res"] == pytest.approx(0.3) and (p["kap_p"] == 1).all()
-    c = covariates.constants()
+    c = covariate_constants.constants()
     covariates.lines_effect(c, p, np.ones(2))
     odds = p["p_res"] / (1 - p["p_res"])
     assert odds == pytest.approx(0.3 / 0.7 * c.lines_p_res) and p["kap_p"] == pytest.approx(c.lines_kap)
@@ -369,7 +369,7 @@ def test_the_usual_number_of_lines_keeps_the_cards_values() -> None:
 
 
 def test_earlier_bcma_therapy_leaves_less_of_the_antigen_and_more_without_it():
-    base, c = made(target_a="BCMA"), covariates.constants()
+    base, c = made(target_a="BCMA"), covariate_constants.constants()
     after = made(target_a="BCMA", prior_bcma=1.0)
     assert after["r_a"] == pytest.approx(c.bcma_density * base["r_a"]) and after["r_a"] < base["r_a"]
     assert after["f_neg"] == pytest.approx(c.bcma_f_neg * base["f_neg"])

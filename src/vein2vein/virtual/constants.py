@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vein2vein.errors import InputError, unknown
 from vein2vein.parameters import ParameterSet
 from vein2vein.records import described
-from vein2vein.virtual import bedside, covariates, hazards
+from vein2vein.virtual import bedside, covariate_constants, hazards
 
 # Constants that are read patient by patient, so that they may be one number for each: shape (n,) in place of ().
 BY_PATIENT = frozenset(
@@ -29,7 +29,7 @@ BY_PATIENT = frozenset(
     }
 )  # fmt: skip
 
-T = TypeVar("T", bedside.BedsideConstants, covariates.CovariateConstants, hazards.HazardConstants)
+T = TypeVar("T", bedside.BedsideConstants, covariate_constants.CovariateConstants, hazards.HazardConstants)
 
 
 @described
@@ -46,7 +46,7 @@ class Constants:
     """
 
     bedside: bedside.BedsideConstants
-    covariates: covariates.CovariateConstants
+    covariates: covariate_constants.CovariateConstants
     hazards: hazards.HazardConstants
     name: str = ""
 
@@ -54,12 +54,16 @@ class Constants:
 @cache
 def bundled() -> Constants:
     """The constants as the files that come with vein2vein give them."""
-    return Constants(bedside.constants(), covariates.constants(), hazards.constants())
+    return Constants(bedside.constants(), covariate_constants.constants(), hazards.constants())
 
 
 def parameters() -> dict[str, ParameterSet]:
     """Every constant with its source, by the name of its file."""
-    return {"bedside": bedside.parameters(), "covariates": covariates.parameters(), "hazards": hazards.parameters()}
+    return {
+        "bedside": bedside.parameters(),
+        "covariates": covariate_constants.parameters(),
+        "hazards": hazards.parameters(),
+    }
 
 
 def of_patients(constants: Constants, rows: NDArray[np.intp]) -> Constants:

@@ -1,4 +1,4 @@
-"""Published spreads of exposure between patients, as rows beside those of a trial of the same product."""
+"""What calibrations hold beside the scored rows of a trial: published spreads of exposure, and effects of burden."""
 
 from __future__ import annotations
 
@@ -20,16 +20,44 @@ FIELDS = ("trial", "quantity", "endpoint", "among", "value", "n", "source", "whe
 
 
 @cache
+def _card() -> Card:
+    text = resources.files("vein2vein").joinpath("inference", "calibration", "spreads.toml").read_text("utf-8")
+    return parse_card(text, "spreads.toml")
+
+
+@cache
 def bundled() -> tuple[tuple[str, Published], ...]:
     """Each published spread with the name of the trial that it stands beside."""
-    text = resources.files("vein2vein").joinpath("inference", "calibration", "spreads.toml").read_text("utf-8")
-    card = parse_card(text, "spreads.toml")
+    card = _card()
     return tuple(_row(card, str(at)) for at in range(len(card.tables("spread"))))
 
 
+@cache
+def effects() -> dict[tuple[str, str], float]:
+    """Rows of trials that are fitted to beside the scored ones: trial and quantity -> tolerance, percent of value."""
+    card = _card()
+    found: dict[tuple[str, str], float] = {}
+    for at in range(len(card.tables("effect"))):
+        here = ("effect", str(at))
+        card.refuse_unknown(("trial", "quantity", "tolerance", "why"), *here)
+        card.string(*here, "why")
+        key = card.string(*here, "trial"), card.string(*here, "quantity")
+        found[key] = card.number(*here, "tolerance", low=0.0, high=PERCENT)
+    return found
+
+
 def with_spreads(trial: Trial) -> Trial:
-    """A trial with the published spreads of its product beside its rows; those that were read are scored."""
-    return replace(trial, published=(*trial.published, *spreads_of(trial)))
+    """A trial with the published spreads of its product beside its rows, and effects of burden among them.
+
+    Those that were read are scored then.
+    """
+    rows = (
+        replace(row, tolerance=effects()[trial.name, row.quantity], tolerance_kind=RELATIVE)
+        if (trial.name, row.quantity) in effects() and row.endpoint
+        else row
+        for row in trial.published
+    )
+    return replace(trial, published=(*rows, *spreads_of(trial)))
 
 
 def spreads_of(trial: Trial) -> tuple[Published, ...]:

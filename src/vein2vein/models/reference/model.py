@@ -63,6 +63,8 @@ What differs from the specification, and why
 - The hazards rise smoothly around their limits and are under the error control: with steps the day of a death moved
   by days with the tolerance.
 - Interleukin-6 of full activation rises with burden (``covariates.inflammation_effect``).
+- The larger a nodal tumor beside the usual of its disease, the more often it resists (``covariates.bulk_effect``): what
+  a larger tumor adds to expansion made up for its size, so that burden did not bear on a year without an event.
 - A share of those who progress is cured by salvage (trait ``salvage``), the median to death staying the card's.
 - One CAR-T population: co-administered products run as OR with summed dose (two populations, +5 states, are an option
   of the specification that is not built).
