@@ -14,7 +14,6 @@ from vein2vein.therapy.disease import find_disease
 from vein2vein.trials.virtual_patients import virtual_patients
 
 PATIENTS, SEED = 100, 3
-NOTHING = 0.05  # shares of a hundred patients that differ by less do not differ
 PAIRS = [
     ("lbcl", "axicabtagene_ciloleucel", 365),
     ("mm", "idecabtagene_vicleucel", 180),
@@ -44,11 +43,7 @@ def test_fewer_lines_do_better(disease: str, product: str, day: float) -> None:
 @pytest.mark.parametrize(("disease", "product", "day"), PAIRS)
 def test_a_lower_burden_does_better(disease: str, product: str, day: float) -> None:
     low, high = (free_of_events(disease, product, day, burden=factor) for factor in (1 / 4, 4.0))
-    assert low[1] > high[1]
-    if disease == "lbcl":  # a known miss: burden reaches response and, at these numbers, not the year without an event
-        assert abs(low[0] - high[0]) < NOTHING
-    else:
-        assert low[0] > high[0]
+    assert low[0] > high[0] and low[1] > high[1]
 
 
 def test_cells_expand_in_cll_as_in_lymphoma() -> None:

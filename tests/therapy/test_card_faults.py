@@ -26,7 +26,7 @@ from vein2vein.parameters import (
 )
 from vein2vein.therapy import antigens, disease, manufacturing, patient, product, visits
 from vein2vein.therapy.laws import Law
-from vein2vein.virtual import bedside, covariates, hazards
+from vein2vein.virtual import bedside, covariate_constants, hazards
 
 PACKAGE = Path(vein2vein.__file__).parent
 TISA = "therapy/products/tisagenlecleucel.toml"
@@ -228,7 +228,7 @@ def test_another_unit_of_the_same_kind_is_converted():
 SETS = {
     "reference": general_sets.reference,
     "bedside": bedside.parameters,
-    "covariates": covariates.parameters,
+    "covariates": covariate_constants.parameters,
     "hazards": hazards.parameters,
     "manufacturing": manufacturing.general,
     "stein_2019": stein_2019.parameters,

@@ -18,11 +18,11 @@ from vein2vein.models import catalogue, model_file
 from vein2vein.models.model import Model
 from vein2vein.parameters import Parameter, ParameterSet
 from vein2vein.sources import cited
-from vein2vein.virtual import bedside, covariates, hazards
+from vein2vein.virtual import bedside, covariate_constants, hazards
 
 Latex = Callable[[Model], Sequence[str]]
 SURROUNDINGS = {
-    "covariates": ("Covariates: from traits to parameters", covariates),
+    "covariates": ("Covariates: from traits to parameters", covariate_constants),
     "bedside": ("The bedside: from signs to what is written", bedside),
     "hazards": ("Hazards of death and of dropping out", hazards),
 }

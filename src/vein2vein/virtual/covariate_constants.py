@@ -1,4 +1,7 @@
-"""The numbers of what patient, lot and history do to the columns of the model: ``covariates.toml`` by name."""
+"""What patient, lot and history do to the columns of the model, in numbers: ``covariates.toml`` by name.
+
+Effects are relative to the cards, so that a typical patient keeps the cards' values; ``covariates.py`` applies them.
+"""
 
 from __future__ import annotations
 
