@@ -1,5 +1,7 @@
 """The workspace: everything on disk under ids, two people on one input, two apps on one folder, a full disk."""
 
+import contextlib
+import sqlite3
 import threading
 
 import pytest
@@ -50,6 +52,8 @@ def test_two_people_editing_one_trial(workspace):
     there.path.write_text("a = 9\n")  # by hand
     with pytest.raises(Changed):
         workspace.save(there.id, "a = 3\n", based_on=mine.digest)
+    opened_again = workspace.find(there.id)
+    assert workspace.save(there.id, "a = 4\n", based_on=opened_again.digest).text() == "a = 4\n", "no dead end"
 
 
 def test_of_many_who_save_at_once_one_wins(workspace):
@@ -108,9 +112,44 @@ def test_a_full_disk_is_told_on_the_page(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
-def _no_database(*_args, **_more):
-    import sqlite3
+def test_where_only_the_table_finds_no_room_nothing_is_kept_by_half(workspace):
+    there = workspace.add("trial", "Ours", "a = 1\n", ".toml")
+    with workspace.database() as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON inputs BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    for add in (lambda: workspace.add("t", "n", "b", ".toml"), lambda: workspace.add_folder("t", "n", {"a.csv": b"b"})):
+        with pytest.raises(sqlite3.Error, match="is full"):
+            add()
+    assert [path.name for path in workspace.inputs.iterdir()] == [there.path.name], "no file that nobody finds"
 
+
+def test_what_could_not_be_written_down_is_as_it_was(workspace, monkeypatch):
+    there = workspace.add("trial", "Ours", "a = 1\n", ".toml")
+    usual = Workspace.database
+
+    @contextlib.contextmanager
+    def full_at_the_end(self):
+        with usual(self) as database:
+            yield database
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Workspace, "database", full_at_the_end)
+    with pytest.raises(sqlite3.OperationalError, match="is full"):
+        workspace.save(there.id, "a = 2\n", based_on=there.digest)
+    monkeypatch.undo()
+    assert workspace.find(there.id) == there and there.text() == "a = 1\n"
+
+
+def test_pages_are_read_where_the_database_cannot_make_its_index_anew(workspace):
+    with workspace.database() as database:
+        database.execute("SELECT 1 FROM inputs").fetchone()
+    assert (workspace.folder / "jobs.db-shm").exists(), "what a full disk has no room for is there all the time"
+    workspace.close()
+    assert not (workspace.folder / "jobs.db-shm").exists()
+
+
+def _no_database(*_args, **_more):
     raise sqlite3.OperationalError("database or disk is full")
 
 
