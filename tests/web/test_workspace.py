@@ -10,7 +10,8 @@ from asked_app import opened
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError
-from vein2vein.web.workspace import Changed, Missing, Workspace, short_name
+from vein2vein.web.jobs import table
+from vein2vein.web.workspace import ROOM, Changed, Missing, Workspace, short_name
 
 
 @pytest.fixture
@@ -98,6 +99,14 @@ def test_a_full_disk_keeps_what_was_there(workspace, monkeypatch):
     )
 
 
+def test_a_workspace_that_cannot_be_written_is_told_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr("vein2vein.web.workspace.sqlite3.connect", _no_database)
+    with pytest.raises(InputError, match=r"cannot be written \(database or disk is full\); free some space"):
+        Workspace(tmp_path / "w")
+    monkeypatch.undo()
+    Workspace(tmp_path / "w").close()  # and it is not held
+
+
 def test_a_full_disk_is_told_on_the_page(tmp_path, monkeypatch):
     with opened(tmp_path / "w") as asked:
         monkeypatch.setattr(
@@ -147,6 +156,18 @@ def test_pages_are_read_where_the_database_cannot_make_its_index_anew(workspace)
     assert (workspace.folder / "jobs.db-shm").exists(), "what a full disk has no room for is there all the time"
     workspace.close()
     assert not (workspace.folder / "jobs.db-shm").exists()
+
+
+def test_what_is_written_down_after_making_room_needs_no_more_disk(workspace):
+    def on_disk():
+        return {name: (workspace.folder / name).stat().st_size for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm")}
+
+    before = on_disk()
+    for _ in range(5):
+        for i in range(8):
+            table.note(workspace, f"job {i}", "x" * 200)
+        workspace.make_room()
+    assert on_disk() == before and before["jobs.db-wal"] >= ROOM
 
 
 def _no_database(*_args, **_more):

@@ -31,6 +31,7 @@ ID_BYTES = 8
 LONGEST_NAME, LONGEST_FILE = 120, 60  # characters
 _UNSAFE = re.compile(r"[^\w.]+")
 SUFFIXES = (".toml", ".csv", ".json", ".txt", ".xml")
+ROOM = 131_072  # bytes that the database keeps free, so that how a job ended is written down on a full disk, too
 PATIENCE = 20.0  # seconds until a database that another thread writes must be free
 TABLES = """
 CREATE TABLE IF NOT EXISTS inputs (
@@ -139,6 +140,17 @@ class Workspace:
         for place in (self.folder, self.inputs, self.results, self.models):
             make_folder(place)
         self._claim()
+        try:
+            self._open_database()
+        except sqlite3.Error as problem:
+            self.close()
+            raise InputError(
+                f"the workspace {self.folder} cannot be written ({problem}); free some space, mend its permissions, or "
+                "give another folder.",
+                field="--workspace",
+            ) from None
+
+    def _open_database(self) -> None:
         with self.database() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(TABLES)
@@ -146,6 +158,7 @@ class Workspace:
             # even to read: one connection stays open.
             self._open = self._connection()
             self._open.execute("SELECT COUNT(*) FROM inputs").fetchone()
+        self._keep_room()
 
     @property
     def inputs(self) -> Path:
@@ -190,6 +203,21 @@ class Workspace:
                 yield connection
         finally:
             connection.close()
+
+    def _keep_room(self) -> None:
+        """Let the database and its log grow now; what grew is written over later, and is there on a full disk."""
+        for steps in (
+            "CREATE TABLE IF NOT EXISTS room (held BLOB); INSERT INTO room VALUES (zeroblob({}));",
+            "DROP TABLE room;",
+        ):
+            with self.database() as database:
+                database.executescript(steps.format(ROOM))
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Put what stands in the log into the database: the next change is written over the log from its beginning."""
+        with self.database() as database:
+            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     def _connection(self) -> sqlite3.Connection:
         """A connection; any thread may close it."""
