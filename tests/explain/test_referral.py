@@ -73,6 +73,15 @@ def test_what_the_card_tells_stands_in_the_letter():
     assert found["CD19 on the tumor, newest sample"] == "12000 molecules per cell"
 
 
+def test_what_labels_ask_and_who_can_be_reached_stand_in_the_letter():
+    case = a_case(CHILD.replace("relapses = 2", "relapses = 2\nprimary_refractory = false\nmonths_from_transplant = 7"))
+    found = told([*referral.who(case), *referral.history(case)])
+    assert found["Relapses so far, of any site"] == "2" and found["contact"] == "Ana Ruiz, +1 555 0100"
+    assert found["Leukemia: no remission after the first induction (two cycles)"] == "no"
+    assert found["Months from the transplantation to the infusion"] == "7 month"
+    assert "Relapse after an allogeneic transplantation" not in found, "what is missing stands with the criteria"
+
+
 def test_what_the_card_does_not_tell_is_to_be_obtained_and_never_the_median_of_a_population():
     case = a_case()
     found = told([*referral.who(case), *referral.course(case), *referral.history(case), *referral.values(case)])
