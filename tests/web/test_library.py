@@ -125,6 +125,15 @@ def test_a_number_that_says_no_unit_has_that_of_its_declaration(shelf, name, fie
     assert row["unit"] == unit and str(row["meaning"]).startswith(meaning)
 
 
+def test_published_rows_are_reported_or_from_memory(asked):
+    counts = library.counts_of("trials", "eliana")
+    rows = library.card_of("trials", "eliana")["published"]
+    recalled = [row for row in rows if row["confidence"] == "memory"]
+    assert recalled and counts["from memory"] >= len(recalled) and counts["reported"] >= len(rows) - len(recalled)
+    shown = [row for row in library.told_of("trials", "eliana") if str(row["field"]).startswith("published.")]
+    assert {row["how"] for row in shown} == {"reported", "from memory"}
+
+
 def test_facts_take_what_the_table_around_them_says():
     card = {
         "dose": {"source": "a", "how": "reported", "inner": {"low": 1}},

@@ -14,6 +14,7 @@ _OF_NUMBER = (
     "source", "where", "how", "why", "unit", "value", "symbol", "meaning", "spread", "low", "high", "latex", "given_by",
 )  # fmt: skip
 _OF_TABLE = ("source", "where", "how")
+_CONFIDENCE = {"read": "R", "memory": "M"}
 _BETWEEN = re.compile(r",(?=[SW]\d)")
 _READ = re.compile(r"\[R:([^\]]*)\]")
 
@@ -94,6 +95,8 @@ def facts_of(data: object, path: tuple[str, ...] = (), around: Provenance | None
     here = table_of(data)
     if here is not None:
         own = Provenance(*(str(here.get(name, "")) for name in ("how", "source", "where", "why", "mark")))
+        if not own.mark and "confidence" in here:  # a published row
+            own = replace(own, mark=_CONFIDENCE.get(str(here["confidence"]), ""))
         above = own if own.how or own.source or own.mark else above
         if "value" in here:
             yield Fact(path, here["value"], str(here.get("unit", "")), str(here.get("meaning", "")), own, above, True)
