@@ -132,6 +132,10 @@ def test_published_rows_are_reported_or_from_memory(asked):
     assert recalled and counts["from memory"] >= len(recalled) and counts["reported"] >= len(rows) - len(recalled)
     shown = [row for row in library.told_of("trials", "eliana") if str(row["field"]).startswith("published.")]
     assert {row["how"] for row in shown} == {"reported", "from memory"}
+    values = [row for row in shown if str(row["field"]).count(".") == 1]
+    assert len(values) == len(rows) and all(row["meaning"] for row in values)
+    ends = [row for row in shown if str(row["field"]).endswith("95")]
+    assert ends and all(row["unit"] for row in ends)
 
 
 def test_facts_take_what_the_table_around_them_says():
