@@ -316,3 +316,19 @@ def test_the_pages_fit_their_paper(tmp_path):
     written = write_referral(a_case(), tmp_path, catalog=read_catalog("fr"), made=MADE, browser=find_browser())
     said = subprocess.run(["pdfinfo", written.printed], capture_output=True, text=True, check=True).stdout
     assert int(re.search(r"Pages:\s+(\d+)", said)[1]) <= 7 and "A4" in said
+
+
+def test_two_patients_are_never_one_in_a_system_that_takes_both_bundles():
+    first, second = bundle_of(a_case(), MADE), bundle_of(a_case(CHILD.replace("A. Child", "B. Child")), MADE)
+    addresses = [{one["fullUrl"] for one in bundle["entry"]} for bundle in (first, second)]
+    assert not addresses[0] & addresses[1] and len(addresses[0]) == len(first["entry"])
+    for bundle in (first, second):
+        patient = bundle["entry"][0]["fullUrl"]
+        assert {one["resource"]["subject"]["reference"] for one in bundle["entry"][1:]} == {patient}
+    assert bundle_of(a_case(), MADE) == first
+
+
+def test_an_observation_says_in_words_what_it_is():
+    bundle = bundle_of(a_case(CHILD.replace("[baseline]", "[baseline]\nlvef = 62")), MADE)
+    codes = [one["resource"]["code"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
+    assert "Left ventricular ejection fraction" in [one["text"] for one in codes] and all(one["text"] for one in codes)
