@@ -347,6 +347,8 @@ def test_a_disease_that_only_labels_know_is_judged(disease, met, unknown):
 def test_bad_cards_of_eligibility_are_one_sentence(patient):
     for more, says in (
         ("[last_given]\ncorticosteroids = 2", "corticosteroid"),
+        ("[last_given]\nprednisone = 9", "expected one of alemtuzumab"),
+        ("[last_given]\nprednisone = 9", "corticosteroid"),
         ("[last_given]\nchemotherapy = -3", "chemotherapy"),
         ("[history]\nlabel_confirmed = true", "unknown field 'label_confirmed'"),
         ("[history]\nrelapses = 1.5", "a whole number"),

@@ -73,6 +73,15 @@ def test_what_the_card_tells_stands_in_the_letter():
     assert found["CD19 on the tumor, newest sample"] == "12000 molecules per cell"
 
 
+def test_what_labels_ask_and_who_can_be_reached_stand_in_the_letter():
+    case = a_case(CHILD.replace("relapses = 2", "relapses = 2\nprimary_refractory = false\nmonths_from_transplant = 7"))
+    found = told([*referral.who(case), *referral.history(case)])
+    assert found["Relapses so far, of any site"] == "2" and found["contact"] == "Ana Ruiz, +1 555 0100"
+    assert found["Leukemia: no remission after the first induction (two cycles)"] == "no"
+    assert found["Months from the transplantation to the infusion"] == "7 month"
+    assert "Relapse after an allogeneic transplantation" not in found, "what is missing stands with the criteria"
+
+
 def test_what_the_card_does_not_tell_is_to_be_obtained_and_never_the_median_of_a_population():
     case = a_case()
     found = told([*referral.who(case), *referral.course(case), *referral.history(case), *referral.values(case)])
@@ -307,3 +316,19 @@ def test_the_pages_fit_their_paper(tmp_path):
     written = write_referral(a_case(), tmp_path, catalog=read_catalog("fr"), made=MADE, browser=find_browser())
     said = subprocess.run(["pdfinfo", written.printed], capture_output=True, text=True, check=True).stdout
     assert int(re.search(r"Pages:\s+(\d+)", said)[1]) <= 7 and "A4" in said
+
+
+def test_two_patients_are_never_one_in_a_system_that_takes_both_bundles():
+    first, second = bundle_of(a_case(), MADE), bundle_of(a_case(CHILD.replace("A. Child", "B. Child")), MADE)
+    addresses = [{one["fullUrl"] for one in bundle["entry"]} for bundle in (first, second)]
+    assert not addresses[0] & addresses[1] and len(addresses[0]) == len(first["entry"])
+    for bundle in (first, second):
+        patient = bundle["entry"][0]["fullUrl"]
+        assert {one["resource"]["subject"]["reference"] for one in bundle["entry"][1:]} == {patient}
+    assert bundle_of(a_case(), MADE) == first
+
+
+def test_an_observation_says_in_words_what_it_is():
+    bundle = bundle_of(a_case(CHILD.replace("[baseline]", "[baseline]\nlvef = 62")), MADE)
+    codes = [one["resource"]["code"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
+    assert "Left ventricular ejection fraction" in [one["text"] for one in codes] and all(one["text"] for one in codes)

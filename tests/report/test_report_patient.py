@@ -147,3 +147,12 @@ def test_the_highest_day_of_the_story_is_that_of_the_table(journey):
             r[0]: float(r[column].replace(",", "")) for r in rows if r[column] not in ("–",) and "×" not in r[column]
         }
         assert told is not None and shown[told[1]] == max(shown.values()) == float(told[2].replace(",", ""))
+
+
+def test_cells_that_were_never_measurable_have_no_highest_day(synthetic):
+    journey = synthetic.synthetic_journey(10)
+    row = int(np.flatnonzero(journey.infused)[0])
+    course = journey.course
+    below = {**course.below_lloq, "transgene": np.ones(course.shape, dtype=bool)}
+    told = story(One(replace(journey, course=replace(course, below_lloq=below)), row))[0]
+    assert re.fullmatch(r"CAR T cells in blood were never measurable \(below \S+ copies/µg DNA\)\.", told)

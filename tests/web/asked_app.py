@@ -1,10 +1,12 @@
 """An app in a workspace, asked in process by a client that came in with its token."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import trying_door
 from starlette.testclient import TestClient
@@ -35,6 +37,14 @@ class Asked:
         return self.client.post(
             address, data={**(data or {}), "change_mark": self.keys.change}, follow_redirects=False, **more
         )
+
+
+def save_input(asked: Asked, address: str, folder: Path) -> None:
+    """Save the file of a page in a folder, under the name that a browser gives it."""
+    answer = asked.client.get(f"/inputs/{address.rpartition('/')[2]}")
+    name = re.search(r"filename\*?=(?:utf-8'')?\"?([^\"]+)", answer.headers["content-disposition"])
+    assert name is not None
+    (folder / unquote(name[1])).write_bytes(answer.content)
 
 
 def client_of(app: Any, keys: Keys, port: int = PORT, **headers: str) -> TestClient:

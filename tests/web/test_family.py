@@ -6,6 +6,7 @@ import re
 
 import pytest
 import twins
+from asked_app import save_input
 
 from vein2vein.cli import main
 from vein2vein.explain.facts import Share, Simulated
@@ -138,7 +139,8 @@ def test_the_file_for_a_telephone_stands_for_itself(asked, child, code):
 def test_the_command_writes_the_same_file(asked, child, code, tmp_path, monkeypatch):
     header = {"accept-language": code}
     told = asked.client.get(f"{child}.json", headers=header).json()["command"]
-    monkeypatch.chdir(asked.settings.workspace)
+    save_input(asked, child, tmp_path)
+    monkeypatch.chdir(tmp_path)
     words = [*told.split()[1:], "--out", str(tmp_path / "page.html")]
     assert main.main(words) == 0
     page = asked.client.get(f"{child}/page.html", headers=header).text
@@ -147,7 +149,7 @@ def test_the_command_writes_the_same_file(asked, child, code, tmp_path, monkeypa
 
 def test_the_python_of_a_page_writes_the_same_file(asked, child, tmp_path, monkeypatch):
     told = asked.client.get(f"{child}.json", headers={"accept-language": "fr"}).json()["python"]
-    (tmp_path / "inputs").symlink_to(asked.settings.workspace / "inputs")
+    save_input(asked, child, tmp_path)
     monkeypatch.chdir(tmp_path)
     exec(told, {})
     page = asked.client.get(f"{child}/page.html", headers={"accept-language": "fr"}).text

@@ -49,6 +49,15 @@ def test_a_card_and_its_twin(asked, shelf, name):
         assert told["data"]["references"][key].startswith(str(all_sources()[key])[:20])
 
 
+def test_an_edition_leads_to_those_that_it_takes_values_from(asked):
+    page = asked.client.get("/library/criteria/crs_astct_2019").text
+    assert '<a href="/library/criteria/bedside_signs">' in page
+    assert "38" in asked.client.get("/library/criteria/bedside_signs").text
+    for name in library.cards_of("criteria"):
+        included = library.card_of("criteria", name).get("includes", [])
+        assert set(included) <= set(library.cards_of("criteria")), name
+
+
 def test_every_fact_of_a_page_and_the_next(asked):
     address, seen = "/library/products/tisagenlecleucel.json", []
     first = 0
@@ -97,6 +106,36 @@ def test_a_criterion_as_tables_a_clinician_can_check(asked):
     assert next(row for row in thresholds if row["field"] == "thresholds.fibrinogen")["how"] == "from memory"
     levels = asked.client.get("/library/criteria/crs_astct_2019.json").json()["data"]["tables"][0]["facts"]
     assert "column fever" in levels[0]["meaning"] and "grade 1" in levels[0]["meaning"] and "S2" in levels[0]["where"]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "name", "field", "unit", "meaning"),
+    [
+        ("labels", "tisagenlecleucel", "times.near.days", "day", "Days from the infusion"),
+        ("labels", "tisagenlecleucel", "uses.lbcl.age_low", "year", "Lowest age"),
+        ("diseases", "adult_b_all", "antigens.CD19.density.median", "molecules/cell", "Median density"),
+        ("trials", "cartitude_1", "published.1.n", "", "Patients behind the number"),
+        ("policies", "astct_2019", "tocilizumab.or_lasts", "day", "Days that this lower grade"),
+        ("comparators", "gmall", "patients", "", "Patients of the publication"),
+        ("products", "tisagenlecleucel", "indications.b_all.dose.target_per_kg", "cells/kg", "Dose aimed at"),
+    ],
+)
+def test_a_number_that_says_no_unit_has_that_of_its_declaration(shelf, name, field, unit, meaning):
+    row = next(row for row in library.explained(shelf, name, library.told_of(shelf, name)) if row["field"] == field)
+    assert row["unit"] == unit and str(row["meaning"]).startswith(meaning)
+
+
+def test_published_rows_are_reported_or_from_memory(asked):
+    counts = library.counts_of("trials", "eliana")
+    rows = library.card_of("trials", "eliana")["published"]
+    recalled = [row for row in rows if row["confidence"] == "memory"]
+    assert recalled and counts["from memory"] >= len(recalled) and counts["reported"] >= len(rows) - len(recalled)
+    shown = [row for row in library.told_of("trials", "eliana") if str(row["field"]).startswith("published.")]
+    assert {row["how"] for row in shown} == {"reported", "from memory"}
+    values = [row for row in shown if str(row["field"]).count(".") == 1]
+    assert len(values) == len(rows) and all(row["meaning"] for row in values)
+    ends = [row for row in shown if str(row["field"]).endswith("95")]
+    assert ends and all(row["unit"] for row in ends)
 
 
 def test_facts_take_what_the_table_around_them_says():

@@ -1,5 +1,6 @@
 """Every page: its HTML, its twin, its language, what stands in its address, and how much it weighs."""
 
+import html
 import json
 import re
 
@@ -135,3 +136,22 @@ def test_a_number_has_a_unit_and_says_what_it_is():
         with pytest.raises(ValueError, match="has a unit and is one of"):
             quantity(wrong)
     assert [size(one) for one in (999, 12_345, 2_000_000)] == ["999 B", "12 kB", "2 MB"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/jobs", "/library/criteria/icans_astct_2019", "/library/trials/eliana?how=assumed&first=5"]
+)
+def test_every_page_leads_to_its_twin_with_what_was_asked_of_it(asked, address):
+    page = asked.client.get(address).text
+    found = html.unescape(re.search(r'<a href="([^"]+)">as JSON</a>', page)[1])
+    assert found == twins.twin_of(address)
+    told = asked.client.get(found).json()
+    assert told["address"] == address.split("?")[0]
+    if "how" in address:
+        assert told["data"]["how"] == "assumed" and told["data"]["from"] == 6
+
+
+def test_the_answer_to_a_form_has_no_twin_and_leads_to_none(asked):
+    answer = asked.change("/family/new", {"age": "eleven"})
+    assert answer.status_code == 422 and "as JSON" not in answer.text
+    assert "as JSON" not in asked.client.get("/nowhere").text

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 import twins
+from asked_app import save_input
 
 from vein2vein.cards import parse_card
 from vein2vein.clinic.care.label_card import all_labels
@@ -313,7 +314,7 @@ def test_the_papers_are_those_of_the_command(asked, child):
 
 def test_the_python_of_a_page_writes_the_same_papers(asked, child, tmp_path, monkeypatch):
     told = asked.client.get(f"{child}.json").json()["python"]
-    (tmp_path / "inputs").symlink_to(asked.settings.workspace / "inputs")
+    save_input(asked, child, tmp_path)
     monkeypatch.chdir(tmp_path)
     exec(told, {})
     page = asked.client.get(f"{child}/files/referral.html").text

@@ -1,5 +1,7 @@
 """The workspace: everything on disk under ids, two people on one input, two apps on one folder, a full disk."""
 
+import contextlib
+import sqlite3
 import threading
 
 import pytest
@@ -8,7 +10,8 @@ from asked_app import opened
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError
-from vein2vein.web.workspace import Changed, Missing, Workspace, short_name
+from vein2vein.web.jobs import table
+from vein2vein.web.workspace import ROOM, Changed, Missing, Workspace, short_name
 
 
 @pytest.fixture
@@ -50,6 +53,8 @@ def test_two_people_editing_one_trial(workspace):
     there.path.write_text("a = 9\n")  # by hand
     with pytest.raises(Changed):
         workspace.save(there.id, "a = 3\n", based_on=mine.digest)
+    opened_again = workspace.find(there.id)
+    assert workspace.save(there.id, "a = 4\n", based_on=opened_again.digest).text() == "a = 4\n", "no dead end"
 
 
 def test_of_many_who_save_at_once_one_wins(workspace):
@@ -94,6 +99,14 @@ def test_a_full_disk_keeps_what_was_there(workspace, monkeypatch):
     )
 
 
+def test_a_workspace_that_cannot_be_written_is_told_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr("vein2vein.web.workspace.sqlite3.connect", _no_database)
+    with pytest.raises(InputError, match=r"cannot be written \(database or disk is full\); free some space"):
+        Workspace(tmp_path / "w")
+    monkeypatch.undo()
+    Workspace(tmp_path / "w").close()  # and it is not held
+
+
 def test_a_full_disk_is_told_on_the_page(tmp_path, monkeypatch):
     with opened(tmp_path / "w") as asked:
         monkeypatch.setattr(
@@ -108,9 +121,56 @@ def test_a_full_disk_is_told_on_the_page(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
-def _no_database(*_args, **_more):
-    import sqlite3
+def test_where_only_the_table_finds_no_room_nothing_is_kept_by_half(workspace):
+    there = workspace.add("trial", "Ours", "a = 1\n", ".toml")
+    with workspace.database() as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON inputs BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    for add in (lambda: workspace.add("t", "n", "b", ".toml"), lambda: workspace.add_folder("t", "n", {"a.csv": b"b"})):
+        with pytest.raises(sqlite3.Error, match="is full"):
+            add()
+    assert [path.name for path in workspace.inputs.iterdir()] == [there.path.name], "no file that nobody finds"
 
+
+def test_what_could_not_be_written_down_is_as_it_was(workspace, monkeypatch):
+    there = workspace.add("trial", "Ours", "a = 1\n", ".toml")
+    usual = Workspace.database
+
+    @contextlib.contextmanager
+    def full_at_the_end(self):
+        with usual(self) as database:
+            yield database
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Workspace, "database", full_at_the_end)
+    with pytest.raises(sqlite3.OperationalError, match="is full"):
+        workspace.save(there.id, "a = 2\n", based_on=there.digest)
+    monkeypatch.undo()
+    assert workspace.find(there.id) == there and there.text() == "a = 1\n"
+
+
+def test_pages_are_read_where_the_database_cannot_make_its_index_anew(workspace):
+    with workspace.database() as database:
+        database.execute("SELECT 1 FROM inputs").fetchone()
+    assert (workspace.folder / "jobs.db-shm").exists(), "what a full disk has no room for is there all the time"
+    workspace.close()
+    assert not (workspace.folder / "jobs.db-shm").exists()
+
+
+def test_what_is_written_down_after_making_room_needs_no_more_disk(workspace):
+    def on_disk():
+        return {name: (workspace.folder / name).stat().st_size for name in ("jobs.db", "jobs.db-wal", "jobs.db-shm")}
+
+    before = on_disk()
+    for _ in range(5):
+        for i in range(8):
+            table.note(workspace, f"job {i}", "x" * 200)
+        workspace.make_room()
+    assert on_disk() == before and before["jobs.db-wal"] >= ROOM
+
+
+def _no_database(*_args, **_more):
     raise sqlite3.OperationalError("database or disk is full")
 
 

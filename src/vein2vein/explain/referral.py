@@ -17,9 +17,11 @@ from vein2vein.cards import Card, parse_card
 from vein2vein.clinic.care.eligibility import NOT_MET, asked_at, last_given
 from vein2vein.clinic.care.label_card import find_label
 from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labels, label_patient, readable
+from vein2vein.declared import fields_of
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import find_language
 from vein2vein.therapy.disease import Disease, find_disease
+from vein2vein.therapy.history import History
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, patient_from_card
 from vein2vein.therapy.patient_card import patient_card, titles
 from vein2vein.therapy.product import Product, find_product
@@ -131,6 +133,7 @@ def who(case: Case) -> list[Fact]:
         Fact("height", height),
         Fact("lives in", case.referral.home),
         Fact("adult who stays along", case.referral.helper),
+        Fact("contact", case.referral.navigator),
     ]
 
 
@@ -147,7 +150,7 @@ def course(case: Case) -> list[Fact]:
 
 def history(case: Case) -> list[Fact]:
     """Facts of the disease and of what was done."""
-    return [*_rows(case), *_antigens(case), *_last_doses(case)]
+    return [*_asked_by_labels(case), *_rows(case), *_antigens(case), *_last_doses(case)]
 
 
 def values(case: Case) -> list[Fact]:
@@ -171,16 +174,27 @@ def _amount(name: str, value: float | None) -> str:
     return "" if value is None else f"{value:g}" if unit == "1" else f"{value:g} {unit}"
 
 
+def _asked_by_labels(case: Case) -> Iterator[Fact]:
+    """What the card tells of what labels ask; what is missing stands with the criteria that need it."""
+    for one in fields_of(History):
+        value = getattr(case.told.history, one.name, None)
+        if value is not None:
+            yield Fact(one.says.meaning, _shown(value, one.says.unit or "1"))
+
+
 def _rows(case: Case) -> Iterator[Fact]:
     known = titles("fields")
     for row in texts().tables("rows"):
         if case.disease.lineage not in row.get("lineages", [case.disease.lineage]):
             continue
         name = row["field"]
-        value, unit = getattr(case.told, name), known.get(name, {}).get("unit", "1")
         title = row.get("title") or known[name]["title"]
-        shown = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
-        yield Fact(title, shown if not shown or unit == "1" else f"{shown} {unit}")
+        yield Fact(title, _shown(getattr(case.told, name), known.get(name, {}).get("unit", "1")))
+
+
+def _shown(value: bool | float | None, unit: str) -> str:
+    shown = "" if value is None else ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+    return shown if not shown or unit == "1" else f"{shown} {unit}"
 
 
 def _antigens(case: Case) -> Iterator[Fact]:

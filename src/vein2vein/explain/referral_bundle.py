@@ -35,20 +35,20 @@ def bundle_of(case: Case, made: datetime.datetime) -> Resource:
         Of type collection. What is not known is left out: no date of birth, no value that the card does not give.
     """
     resources = [_patient(case), _condition(case), *_observations(case, made), *_documents(case, made)]
-    entries = [{"fullUrl": _url(one), "resource": one} for one in resources]
+    # Of these papers alone: a system that takes two referrals must never take their patients for one.
+    space = uuid.uuid5(NAMESPACE, f"{_instant(made)} {case.card.text}")
+    subject = {"reference": _url(resources[0], space)}
+    told = (one if one["resourceType"] == "Patient" else {**one, "subject": subject} for one in resources)
+    entries = [{"fullUrl": _url(one, space), "resource": one} for one in told]
     return {"resourceType": "Bundle", "type": "collection", "timestamp": _instant(made), "entry": entries}
 
 
-def _url(resource: Mapping[str, object]) -> str:
-    return f"urn:uuid:{uuid.uuid5(NAMESPACE, '{resourceType}/{id}'.format(**resource))}"
+def _url(resource: Mapping[str, object], space: uuid.UUID) -> str:
+    return f"urn:uuid:{uuid.uuid5(space, '{resourceType}/{id}'.format(**resource))}"
 
 
 def _instant(moment: datetime.datetime) -> str:
     return moment.isoformat(timespec="seconds")
-
-
-def _subject() -> dict[str, str]:
-    return {"reference": _url({"resourceType": "Patient", "id": "patient"})}
 
 
 def _patient(case: Case) -> Resource:
@@ -74,7 +74,6 @@ def _condition(case: Case) -> Resource:
         "id": "disease",
         "clinicalStatus": {"coding": [{"system": HL7 + "condition-clinical", "code": "active"}]},
         "code": {"coding": coding, "text": str(case.card.get("disease"))},
-        "subject": _subject(),
     }
     if case.referral.found:
         found["note"] = [{"text": f"found {case.referral.found}"}]
@@ -95,8 +94,10 @@ def _observations(case: Case, made: datetime.datetime) -> Iterator[Resource]:
             "resourceType": "Observation",
             "id": name.replace("_", "-"),
             "status": "final",
-            "code": {"coding": [{"system": LOINC, "code": loinc}, own] if loinc else [own]},
-            "subject": _subject(),
+            "code": {
+                "coding": [{"system": LOINC, "code": loinc}, own] if loinc else [own],
+                "text": all_analytes()[name].title,
+            },
             "issued": _instant(made),
             "valueQuantity": _quantity(value, unit),
         }
@@ -119,7 +120,6 @@ def _documents(case: Case, made: datetime.datetime) -> Iterator[Resource]:
                 "id": f"record-{name.replace('_', '-')}",
                 "status": "current",
                 "type": {"text": words[f"record_{name}"]},
-                "subject": _subject(),
                 "date": _instant(made),
                 "content": [{"attachment": {"title": words[f"record_{name}"]}}],
             }

@@ -14,6 +14,8 @@ _OF_NUMBER = (
     "source", "where", "how", "why", "unit", "value", "symbol", "meaning", "spread", "low", "high", "latex", "given_by",
 )  # fmt: skip
 _OF_TABLE = ("source", "where", "how")
+_OF_ITS_UNIT = ("lo95", "hi95")  # of a published row: the interval of its value
+_CONFIDENCE = {"read": "R", "memory": "M"}
 _BETWEEN = re.compile(r",(?=[SW]\d)")
 _READ = re.compile(r"\[R:([^\]]*)\]")
 
@@ -94,9 +96,12 @@ def facts_of(data: object, path: tuple[str, ...] = (), around: Provenance | None
     here = table_of(data)
     if here is not None:
         own = Provenance(*(str(here.get(name, "")) for name in ("how", "source", "where", "why", "mark")))
+        if not own.mark and "confidence" in here:  # a published row
+            own = replace(own, mark=_CONFIDENCE.get(str(here["confidence"]), ""))
         above = own if own.how or own.source or own.mark else above
+        unit = str(here.get("unit", "")) if "value" in here else ""
         if "value" in here:
-            yield Fact(path, here["value"], str(here.get("unit", "")), str(here.get("meaning", "")), own, above, True)
+            yield Fact(path, here["value"], unit, _meaning(here), own, above, True)
             here = {k: v for k, v in here.items() if k not in _OF_NUMBER}
             own = replace(Provenance(), mark=own.mark)
         for key, value in here.items():
@@ -105,10 +110,16 @@ def facts_of(data: object, path: tuple[str, ...] = (), around: Provenance | None
             if table_of(value) is not None or any(table_of(one) is not None for one in items_of(value)):
                 yield from facts_of(value, (*path, key), above)
             else:
-                yield Fact((*path, key), value, "", "", own, above)
+                yield Fact((*path, key), value, unit if key in _OF_ITS_UNIT else "", "", own, above)
     for index, value in enumerate(items_of(data), start=1):
         label = str((table_of(value) or {}).get("name", index))
         yield from facts_of(value, (*path, label), above)
+
+
+def _meaning(table: Card) -> str:
+    """What a value means; of a published row: what was published, how it was defined, in which arm."""
+    told = (str(table.get(name, "")) for name in ("quantity", "definition", "arm"))
+    return str(table.get("meaning", "")) or "; ".join(one for one in told if one)
 
 
 def sources_of(data: object) -> list[str]:

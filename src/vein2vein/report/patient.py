@@ -142,8 +142,12 @@ def story(one: One) -> list[str]:
     peak = highest_cells(one)
     if peak is not None:
         day, value = peak
-        unit = unit_name(analyte(facts.readout(journey)).unit)
-        told.append(f"CAR T cells in blood were highest on day {number(day, 4)}: {number(value)} {unit}.")
+        readout = facts.readout(journey)
+        amount = f"{number(value)} {unit_name(analyte(readout).unit)}"
+        if one.below(readout)[np.isfinite(one.values(readout))].all():  # each stands at the limit
+            told.append(f"CAR T cells in blood were never measurable (below {amount}).")
+        else:
+            told.append(f"CAR T cells in blood were highest on day {number(day, 4)}: {amount}.")
     named: list[str] = []
     for key in (usual_crs(), usual_neurologic()):
         worst = int(daily_grades(one, key, last).max())

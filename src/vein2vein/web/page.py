@@ -74,7 +74,7 @@ def answered(visit: Visit, answer: Answer) -> Response:
     if visit.wants_json:
         return JSONResponse(twin(visit, answer, data), answer.status)
     shown = fill(
-        visit, answer.template, data=data, python=answer.python, command=answer.command,
+        visit, answer.template, data=data, python=answer.python, command=answer.command, twin=visit.twin,
         title=visit.words(answer.title, **answer.names),
         plain_title=visit.words.attribute(answer.title, **answer.names),
     )  # fmt: skip

@@ -56,7 +56,9 @@ def problem(
         headers = {"HX-Retarget": MARK, "HX-Reswap": "innerHTML"}
         return HTMLResponse(fill(visit, "problem_part.html.j2", data=told), status, headers)
     title, plain_title = visit.words(TITLE), visit.words.attribute(TITLE)
-    shown = fill(visit, "problem.html.j2", data=told, title=title, plain_title=plain_title, python="", command="")
+    shown = fill(
+        visit, "problem.html.j2", data=told, title=title, plain_title=plain_title, python="", command="", twin=""
+    )
     return HTMLResponse(shown, status)
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from vein2vein import __version__
 from vein2vein.explain.languages import all_languages
 from vein2vein.web import static_files
-from vein2vein.web.visit import CHANGE_FIELD, CHANGE_HEADER, TWIN, Visit
+from vein2vein.web.visit import CHANGE_FIELD, CHANGE_HEADER, Visit
 from vein2vein.web.words import said
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -51,7 +51,6 @@ def fill(visit: Visit, template: str, **values: Any) -> str:
         doors=visit.parts.doors,
         door=visit.door,
         address=visit.address,
-        twin=f"{visit.address}{TWIN}",
         change=Markup('<input type="hidden" name="{}" value="{}">').format(CHANGE_FIELD, visit.parts.keys.change),
         change_header=CHANGE_HEADER,
         change_mark=visit.parts.keys.change,

@@ -114,6 +114,14 @@ class Visit:
         return (path.removesuffix(TWIN) or "/") if path != "/" else path
 
     @property
+    def twin(self) -> str:
+        """The address of the twin of what is shown, with what was asked of the page; "" for the answer to a form."""
+        if self.request.method not in ("GET", "HEAD"):
+            return ""
+        asked = self.request.url.query
+        return f"{self.address}{TWIN}{'?' if asked else ''}{asked}"
+
+    @property
     def wants_json(self) -> bool:
         """Whether the twin is asked for: by its address, or by a program that says so."""
         if self.request.url.path.endswith(TWIN):

@@ -18,7 +18,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ ID_BYTES = 8
 LONGEST_NAME, LONGEST_FILE = 120, 60  # characters
 _UNSAFE = re.compile(r"[^\w.]+")
 SUFFIXES = (".toml", ".csv", ".json", ".txt", ".xml")
+ROOM = 131_072  # bytes that the database keeps free, so that how a job ended is written down on a full disk, too
 PATIENCE = 20.0  # seconds until a database that another thread writes must be free
 TABLES = """
 CREATE TABLE IF NOT EXISTS inputs (
@@ -72,7 +73,7 @@ class Input:
         ``kind`` is the door's word for it, such as "patient" or "trial"; ``name`` is for people.
     path : Path
     digest : str
-        SHA-256 of the content: what a change says it is based on.
+        SHA-256 of the content, of a file as it stands, changed by hand or not: what a change says it is based on.
     made, changed : str
         Times (ISO, UTC).
     """
@@ -133,14 +134,31 @@ class Workspace:
     folder: Path
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _lock: int | None = field(default=None, repr=False)
+    _open: sqlite3.Connection | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for place in (self.folder, self.inputs, self.results, self.models):
             make_folder(place)
         self._claim()
+        try:
+            self._open_database()
+        except sqlite3.Error as problem:
+            self.close()
+            raise InputError(
+                f"the workspace {self.folder} cannot be written ({problem}); free some space, mend its permissions, or "
+                "give another folder.",
+                field="--workspace",
+            ) from None
+
+    def _open_database(self) -> None:
         with self.database() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(TABLES)
+            # SQLite removes its index of the log with the last connection, and on a full disk cannot make it anew, not
+            # even to read: one connection stays open.
+            self._open = self._connection()
+            self._open.execute("SELECT COUNT(*) FROM inputs").fetchone()
+        self._keep_room()
 
     @property
     def inputs(self) -> Path:
@@ -168,6 +186,9 @@ class Workspace:
 
     def close(self) -> None:
         """Give the folder free."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
         if self._lock is not None:
             release_lock(self._lock)
             self._lock = None
@@ -175,13 +196,32 @@ class Workspace:
     @contextmanager
     def database(self) -> Generator[sqlite3.Connection]:
         """A connection whose changes are kept together when the block ends well, and not at all otherwise."""
-        connection = sqlite3.connect(self.folder / DATABASE, timeout=PATIENCE)
+        connection = self._connection()
         connection.row_factory = sqlite3.Row
         try:
             with connection:
                 yield connection
         finally:
             connection.close()
+
+    def _keep_room(self) -> None:
+        """Let the database and its log grow now; what grew is written over later, and is there on a full disk."""
+        for steps in (
+            "CREATE TABLE IF NOT EXISTS room (held BLOB); INSERT INTO room VALUES (zeroblob({}));",
+            "DROP TABLE room;",
+        ):
+            with self.database() as database:
+                database.executescript(steps.format(ROOM))
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Put what stands in the log into the database: the next change is written over the log from its beginning."""
+        with self.database() as database:
+            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+
+    def _connection(self) -> sqlite3.Connection:
+        """A connection; any thread may close it."""
+        return sqlite3.connect(self.folder / DATABASE, timeout=PATIENCE, check_same_thread=False)
 
     def add(self, kind: str, name: str, content: str | bytes, suffix: str) -> Input:
         """Keep something that was put in.
@@ -198,12 +238,18 @@ class Workspace:
         data = content.encode() if isinstance(content, str) else content
         made, key = now(), new_id()
         path = self.inputs / f"{key}{suffix}"
-        write_bytes(path, data, durable=True)
-        name = short_name(name, kind)
-        with self.database() as database:
-            row = (key, kind, name, path.name, checksum(data), made, made)
-            database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        row = (key, kind, short_name(name, kind), path.name, checksum(data), made, made)
+        try:
+            write_bytes(path, data, durable=True)
+            self._insert(row)
+        except BaseException:
+            path.unlink(missing_ok=True)  # all of it or nothing
+            raise
         return self.find(key)
+
+    def _insert(self, row: tuple[str, ...]) -> None:
+        with self.database() as database:
+            database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def add_folder(self, kind: str, name: str, files: Mapping[str, bytes]) -> Input:
         """Keep several files that belong together, under names of ours, as a folder.
@@ -215,15 +261,14 @@ class Workspace:
         """
         made, key = now(), new_id()
         folder = make_folder(self.inputs / key)
+        row = (key, kind, short_name(name, kind), key, _digest(files), made, made)
         try:
             for file, content in files.items():
                 write_bytes(folder / file, content, durable=True)
+            self._insert(row)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # all of it or nothing
             raise
-        row = (key, kind, short_name(name, kind), key, _digest(files), made, made)
-        with self.database() as database:
-            database.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         return self.find(key)
 
     def save_files(self, key: str, files: Mapping[str, bytes]) -> Input:
@@ -280,12 +325,18 @@ class Workspace:
         data = content.encode() if isinstance(content, str) else content
         with self._writing:
             there = self.find(key)
-            if checksum(there.path) != based_on:
+            if there.digest != based_on:
                 raise Changed(there.name)
-            write_bytes(there.path, data, force=True, durable=True)
+            before = there.path.read_bytes()
             row = (checksum(data), now(), short_name(name or there.name, there.kind), key)
-            with self.database() as database:
-                database.execute("UPDATE inputs SET digest = ?, changed = ?, name = ? WHERE id = ?", row)
+            try:
+                with self.database() as database:
+                    database.execute("UPDATE inputs SET digest = ?, changed = ?, name = ? WHERE id = ?", row)
+                    write_bytes(there.path, data, force=True, durable=True)
+            except sqlite3.Error:  # only the table was too large for the disk: what stood there comes back
+                with suppress(InputError):
+                    write_bytes(there.path, before, force=True, durable=True)
+                raise
         return self.find(key)
 
     def remove(self, key: str) -> None:
@@ -302,5 +353,6 @@ class Workspace:
         return sorted(path for path in self.models.glob("*.py") if path.is_file())
 
     def _input(self, row: sqlite3.Row) -> Input:
-        told = {name: str(row[name]) for name in ("id", "kind", "name", "digest", "made", "changed")}
-        return Input(**told, path=self.inputs / row["file"])
+        told = {name: str(row[name]) for name in ("id", "kind", "name", "made", "changed")}
+        path = self.inputs / row["file"]
+        return Input(**told, path=path, digest=str(row["digest"]) if path.is_dir() else checksum(path))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vein2vein.cards import Card
 from vein2vein.clinic.criteria import Edition, edition, editions, rows_of
 from vein2vein.errors import InputError, unknown
+from vein2vein.faults import shown
 from vein2vein.records import by_patient
 from vein2vein.therapy.patient import Patient
 from vein2vein.therapy.product import Indication
@@ -200,8 +201,13 @@ def last_given(card: Card) -> dict[str, float]:
     if card.get(GIVEN) is None:
         return {}
     drugs = [row.name for row in rows_of("washouts", WashoutRule)]
-    card.table(GIVEN)
-    card.refuse_unknown(drugs, GIVEN)
+    for name in card.table(GIVEN):
+        if name not in drugs:  # the nearest by letters would be another drug: all are named
+            said = (
+                f"unknown field {shown(name)}, a drug whose washout is not known; expected one of "
+                f"{', '.join(sorted(drugs))}. Any other drug belongs to the lines of treatment ([referral] treatments)."
+            )
+            raise card.error((GIVEN, name), said)
     longest = edition("washouts").values["longest_ago"]
     return {name: card.number(GIVEN, name, unit="day", low=0, high=longest) for name in card.data[GIVEN]}
 

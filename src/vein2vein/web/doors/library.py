@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -13,10 +13,12 @@ from typing import Annotated, Literal, cast
 from fastapi import Query
 
 from vein2vein.cards import bundled_card, bundled_cards
+from vein2vein.declared import Record
 from vein2vein.errors import unknown
 from vein2vein.report.card_facts import Card, Fact, facts_of, in_words, items_of, marks_in_words, table_of, title_of
 from vein2vein.sources import all_sources, cited
 from vein2vein.web.door import Door
+from vein2vein.web.fields import fields_in, form_of
 from vein2vein.web.page import Page
 from vein2vein.web.visit import Visited
 from vein2vein.web.words import said
@@ -124,7 +126,7 @@ def card(
         raise Missing(unknown(f"card among the {kind.title.lower()}", name, cards_of(shelf)), field="name")
     data = card_of(shelf, name)
     wanted = [one for one in told_of(shelf, name) if how in (ALL, one["how"] or NOT_SAID)]
-    shown = wanted[first : first + PER_PAGE]
+    shown = explained(shelf, name, wanted[first : first + PER_PAGE])
     keys = [str(row["source"]) for row in shown] + [str(data.get("source", ""))]
     return Page(
         "library/card.html.j2",
@@ -175,6 +177,63 @@ def told_of(shelf: str, name: str) -> list[dict[str, object]]:
         if fact.path[-1] not in ("why", "mark", "name", "title") and fact.path[0] not in parts:
             rows.append(_told(fact))
     return rows
+
+
+def explained(shelf: str, name: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Facts with what the declaration of their card says where the card itself says nothing: meaning and unit."""
+    kind, data = _record_of(shelf), card_of(shelf, name)
+    said = {} if kind is None else {_place(one.path, data): one for one in fields_in(form_of(kind, data))}
+    told: list[dict[str, object]] = []
+    for row in rows:
+        one = said.get(str(row["field"]))
+        meaning = "" if one is None or one.label == one.name else one.label
+        unit = "" if one is None or isinstance(row["value"], str) else one.unit
+        told.append({**row, "meaning": row["meaning"] or meaning, "unit": row["unit"] or unit})
+    return told
+
+
+def _place(path: str, data: Card) -> str:
+    """The place of a field as its fact has it: what stands in a list goes by its name, else by its number from 1."""
+    here: object = data
+    parts: list[str] = []
+    for part in path.split("."):
+        items = items_of(here)
+        if items and part.isdigit():
+            here = items[int(part)]
+            parts.append(str((table_of(here) or {}).get("name", int(part) + 1)))
+        else:
+            here = (table_of(here) or {}).get(part)
+            parts.append(part)
+    return ".".join(parts)
+
+
+def _record_of(shelf: str) -> type[Record] | None:
+    """The record that declares the cards of a shelf; None where they are of another make."""
+    if shelf == "products":
+        from vein2vein.therapy.product import Product
+
+        return Product
+    if shelf == "diseases":
+        from vein2vein.therapy.disease import Disease
+
+        return Disease
+    if shelf == "trials":
+        from vein2vein.trials.trial_card import trial_card
+
+        return trial_card()
+    if shelf == "comparators":
+        from vein2vein.trials.comparator import Comparator
+
+        return Comparator
+    if shelf == "labels":
+        from vein2vein.clinic.care.label_card import Label
+
+        return Label
+    if shelf == "policies":
+        from vein2vein.clinic.care.policy_card import PolicyCard
+
+        return PolicyCard
+    return None
 
 
 @cache

@@ -56,7 +56,7 @@ from vein2vein.cards import read_card
 from vein2vein.explain.page import write_explanation
 from vein2vein.explain.plan import plan_of{more}
 
-plan = plan_of(read_card("inputs/{file}"), otherwise=0)
+plan = plan_of(read_card("{file}"), otherwise=0)
 write_explanation(
     plan.patient, plan.product, "family.html", language="{language}", infusion_date=plan.infusion_date,
     calendar=True{model},
@@ -196,9 +196,9 @@ def _page(there: Input, on_page: OnPage, template: str, told: Mapping[str, objec
     options = ["--calendar"]
     options += [f"--language {on_page['catalog'].code}"] if on_page["catalog"].code != "en" else []
     options += [] if on_page["companions"] else ["--no-simulation"]
-    command = f"vein2vein explain inputs/{there.path.name} {' '.join(options)}"
+    command = f"vein2vein explain {there.file_name} {' '.join(options)}"
     python = PYTHON.format(
-        file=there.path.name, language=on_page["catalog"].code,
+        file=there.file_name, language=on_page["catalog"].code,
         model=", spread=shown_by_companions(plan)" if on_page["companions"] else "",
         more=", shown_by_companions" if on_page["companions"] else "",
     )  # fmt: skip

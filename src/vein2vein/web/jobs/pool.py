@@ -7,6 +7,7 @@ marked as interrupted.
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import shutil
 import sqlite3
@@ -199,13 +200,15 @@ class Jobs:
 
     def _insist(self, write: Callable[[], None]) -> None:
         """Write something down; where the disk is full, again and again until there is room, or the app ends."""
-        while True:
+        for tried in itertools.count():
             try:
                 with self._turn:
                     return write()
             except sqlite3.Error as problem:
                 LOG.error("the table of jobs cannot be written (%s)", problem)
-            if self._closed.wait(AGAIN):
+            with suppress(sqlite3.Error):
+                self.workspace.make_room()
+            if self._closed.wait(AGAIN if tried else 0):
                 return
 
     def _finish(self, key: str, last: tuple[Any, ...]) -> None:

@@ -81,7 +81,7 @@ def step_page(
         "referral/intake.html.j2",
         step.title,
         data,
-        command=f"vein2vein refer inputs/{there.path.name} --out referral",
+        command=f"vein2vein refer {there.file_name} --out referral",
         status=status,
     )
 

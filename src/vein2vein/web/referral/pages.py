@@ -40,7 +40,7 @@ from vein2vein.explain.referral import case_of
 from vein2vein.explain.referral_page import write_referral
 
 made = datetime.datetime.now().astimezone()
-case, notes = case_of(read_card("inputs/{file}"), made.date())
+case, notes = case_of(read_card("{file}"), made.date())
 write_referral(case, "referral", catalog=find_language("{language}"), made=made)"""
 
 
@@ -171,6 +171,6 @@ def _page(visit: Visit, there: Input, case: Case, template: str, told: Mapping[s
         "navigator": case.referral.navigator,
         **told,
     }
-    command = f"vein2vein refer inputs/{there.path.name} --out referral --language {_catalog(case, visit).code}"
-    python = PYTHON.format(file=there.path.name, language=_catalog(case, visit).code)
+    command = f"vein2vein refer {there.file_name} --out referral --language {_catalog(case, visit).code}"
+    python = PYTHON.format(file=there.file_name, language=_catalog(case, visit).code)
     return Page(template, "{name}", data, python=python, command=command, names={"name": there.name})
