@@ -192,6 +192,17 @@ def test_own_points_lie_on_the_charts(asked):
     )
 
 
+def test_own_points_of_more_rows_than_one_waits_for_are_refused(asked):
+    table = b"day,analyte,value,unit\n" + b"1,il6,120,pg/mL\n" * 20_001
+    answer = asked.client.post(
+        "/patient/points",
+        files={"file": ("own.csv", table)},
+        data={"change_mark": asked.keys.change},
+        headers={"accept": "application/json"},
+    )
+    assert answer.status_code == 422 and "holds 20,002 rows" in answer.json()["error"]["sentence"]
+
+
 @pytest.mark.parametrize(
     "points",
     ["[1]", "{", '{"il6": 3}', '{"il6": [[1, "x", 0]]}', '{"il6": [[1, NaN, 0]]}', '{"il6": [[1]]}', "[" * 100_000],

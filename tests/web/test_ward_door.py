@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import twins
 
+from vein2vein.cards import bundled_card
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError
@@ -342,6 +343,23 @@ def test_a_hostile_file_gets_a_sentence(asked, name):
     answer = send(asked, (name, HOSTILE[name]))
     text = faults(answer)
     assert 'class="problem"' in text and "vein2vein-" not in text and "/tmp" not in text and "Traceback" not in text
+
+
+def test_a_record_of_more_rows_than_one_waits_for_is_refused_before_it_is_read(asked, example, monkeypatch):
+    before, most = told(asked, example), int(bundled_card("web/uploads.toml").number("rows", "record", "most"))
+    row = b"2026-03-06 10:00,temperature,38.5,degC\n"
+    large = EXAMPLE + row * most
+    monkeypatch.setattr("vein2vein.web.ward.opened.read_records", lambda path: pytest.fail("it was read"))
+    text = faults(send(asked, ("large.csv", large)))
+    assert "large.csv" in text and f"at most {most:,} are read" in text and "vein2vein monitor" in text
+    halves = faults(send(asked, ("one.csv", large[: len(large) // 2]), ("two.csv", large[len(large) // 2 :])))
+    assert "vein2vein monitor" in halves, "rows of all files count"
+    resources = b'{"resourceType": "Observation"},' * most
+    assert "vein2vein monitor" in faults(
+        send(asked, ("b.json", b'{"resourceType": "Bundle", "entry": [' + resources + b"]}"))
+    )
+    monkeypatch.undo()
+    assert told(asked, example) == before, "what was open stays as it was"
 
 
 @pytest.mark.parametrize("name", ["report.html", "record.csv", "x"])

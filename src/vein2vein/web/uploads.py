@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import tempfile
 import unicodedata
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from starlette.datastructures import UploadFile
 
+from vein2vein.cards import bundled_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_bytes
 from vein2vein.web.workspace import short_name
@@ -145,6 +146,39 @@ def _is_toml(text: str) -> bool:
                 "=" in bare and bare.split("=")[0].strip().strip('"').replace(".", "").replace("-", "_").isidentifier()
             )
     return False
+
+
+def check_rows(name: str, contents: Iterable[bytes], use: str) -> None:
+    """Refuse what nobody should wait for, before anything of it is read.
+
+    Parameters
+    ----------
+    name : str
+        What the sender calls it.
+    contents : iterable of bytes
+        Tables, or JSON; rows are counted by their line ends, in JSON by the resources.
+    use : str
+        What it is read for: a table of ``uploads.toml``, which says how many rows are taken.
+
+    Raises
+    ------
+    InputError
+        It holds more rows: how many, how many are taken, and the command for more.
+    """
+    limits = bundled_card("web/uploads.toml")
+    most = int(limits.number("rows", use, "most"))
+    found = sum(map(_rows_of, contents))
+    if found > most:
+        command = limits.string("rows", use, "command")
+        raise InputError(
+            f"holds {found:,} rows, and at most {most:,} are read while you wait; send fewer, such as those of today "
+            f"or of one patient, or give the file to the command '{command}', which takes more.", file=name,
+        )  # fmt: skip
+
+
+def _rows_of(content: bytes) -> int:
+    plain = content.replace(b"\0", b"")  # UTF-16 holds one beside each letter
+    return max(plain.count(b"\n"), plain.count(b"\r"), plain.count(b'"resourceType"'))
 
 
 @contextmanager

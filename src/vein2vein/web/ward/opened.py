@@ -18,7 +18,7 @@ from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.ward.round import COLUMNS, Row, round_form, rows_text
 from vein2vein.web.reading import MOST_FILES, reading, without
-from vein2vein.web.uploads import TABLE, TOML, Upload
+from vein2vein.web.uploads import TABLE, TOML, Upload, check_rows
 from vein2vein.web.workspace import Missing
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def opened(name: str, files: Mapping[str, bytes], *, kept: bool = False) -> Open
     Raises
     ------
     InputError
-        Nothing in them can be used.
+        Nothing in them can be used, or they hold more rows than are read while somebody waits.
     """
+    check_rows(name, (content for file, content in files.items() if not file.endswith(TOML)), "record")
     return Opened(name, files, reading(files, lambda path: _read(path, name)), kept)
 
 
