@@ -11,6 +11,7 @@ import pytest
 import twins
 
 from vein2vein.cards import parse_card
+from vein2vein.cli.main import main
 from vein2vein.clinic.care.label_card import all_labels
 from vein2vein.clinic.care.labels import READS, asked_of, history_words
 from vein2vein.explain.languages import all_languages, find_language, read_catalog
@@ -166,6 +167,26 @@ def test_the_intake_fills_in_the_file_that_the_command_reads(fresh):
     assert "records" not in parse_card(file_of(fresh, there), "p").table("referral")
     assert step(fresh, there, "who", weight="", done="1").headers["location"] == there
     assert parse_card(file_of(fresh, there), "p").get("weight") is None
+
+
+def test_a_marker_that_pathology_calls_positive_is_told_as_the_command_tells_it(asked, tmp_path):
+    there = begun(asked)
+    page = asked.client.get(f"{there}/intake/markers").text
+    assert '<option value="positive"></option>' in page
+    assert (
+        step(asked, there, "markers", **{"antigens.CD19": "Positive", "antigens.CD22": "negative"}).status_code == 303
+    )
+    told = asked.client.get(f"{there}/papers.json").json()["data"]
+    assert "CD19 on the tumor, newest sample" in json.dumps(told) and '"positive"' in json.dumps(told)
+    (tmp_path / "p.toml").write_text(file_of(asked, there))
+    assert main(["refer", str(tmp_path / "p.toml"), "--out", str(tmp_path / "out"), "--no-pdf", "--quiet"]) == 0
+    written = (tmp_path / "out" / "referral.html").read_text()
+    shown = re.findall(r"(CD\d+) on the tumor, newest sample</t[hd]>\s*<td[^>]*>(?:<[^>]*>)*([^<]*)<", written)
+    assert dict(shown) == {"CD19": "positive", "CD22": "negative"}, (
+        "what is told of an antigen that no label needs, too"
+    )
+    refused = step(asked, there, "markers", **{"antigens.CD19": "dim"})
+    assert refused.status_code == 422 and "&#34;positive&#34;" in refused.text
 
 
 def test_a_new_disease_asks_what_its_labels_ask(fresh):
@@ -396,5 +417,5 @@ def test_choices_and_antigens_speak_the_language_of_the_page(asked, child):
     finally:
         asked.client.headers["accept-language"] = "en"
     assert '<option value="female">женский</option>' in who and ">male<" not in who
-    assert markers.count("Молекул на клетку") >= 6, "what is typed of an antigen is said"
+    assert markers.count("молекул на клетку") >= 6, "what is typed of an antigen is said"
     assert ">month<" not in disease and ">day<" not in disease

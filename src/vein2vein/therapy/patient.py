@@ -20,7 +20,7 @@ from vein2vein.faults import number_fault
 from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.antigens import NEGATIVE, UNIT, settle
+from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle
 from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
 
@@ -238,6 +238,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
     settle(values, disease.antigens, number, 0, known=given, own={}, selected=True)
+    notes += _without_density(card, disease, values)
     notes += _shape(values) if "weight" in given else []
     silent = {*given, *may_lack}
     assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in silent]
@@ -264,19 +265,30 @@ def _in_words(name: str, value: float) -> str:
 
 
 def _densities(card: Card) -> dict[str, float]:
-    """Antigens on the tumor as the card tells them: molecules per cell; 0 for "negative"."""
+    """Antigens on the tumor as the card tells them: molecules per cell; 0: "negative"; "positive" tells no density."""
     found: dict[str, float] = {}
     for name, value in card.table("antigens", default={}).items():
         at = ("antigens", name)
-        if isinstance(value, str) and not any(letter.isdigit() for letter in value) and value.strip() != NEGATIVE:
-            raise card.error(at, f'found {value!r}, expected a number of {UNIT}, or "{NEGATIVE}".')
-        told = (
-            0.0
-            if isinstance(value, str) and value.strip() == NEGATIVE
-            else card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY)
-        )
-        found[name] = float(told)
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word in (NEGATIVE, POSITIVE):
+            found |= {name: 0.0} if word == NEGATIVE else {}
+            continue
+        if word and not any(letter.isdigit() for letter in word):
+            said = f'found {value!r}, expected "{POSITIVE}", "{NEGATIVE}", or a number of {UNIT}.'
+            raise card.error(at, said)
+        found[name] = float(card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY))
     return found
+
+
+def _without_density(card: Card, disease: Disease, values: Mapping[str, Floats]) -> list[str]:
+    """What a reader must know of antigens that are told to be positive, and whose density nobody knows."""
+    told = card.table("antigens", default={}).items()
+    positive = [name for name, value in told if isinstance(value, str) and value.strip().lower() == POSITIVE]
+    return [
+        f"unusual: {name} is told to be positive, and no density of it is known of {disease.title}: the model takes "
+        f"the tumor to lack it; give molecules per cell where they were measured"
+        for name in positive if not np.any(values.get(name, 0.0))
+    ]  # fmt: skip
 
 
 def _refuse_birth_date(card: Card) -> None:

@@ -107,8 +107,8 @@ OF_THE_CARD = (
 DATES = ("referral.measured",)
 SEXES = (said("male"), said("female"))
 DENSITY = said(
-    "Molecules per cell as a number, or the word negative. What a report says in other words, such as positive in "
-    "98 % of the cells, belongs to how the disease is now."
+    "The word positive or negative, as the report says, or molecules per cell as a number. More of it, such as the "
+    "share of the cells, belongs to how the disease is now."
 )
 """What is typed of an antigen."""
 
