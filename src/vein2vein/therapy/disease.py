@@ -187,6 +187,13 @@ def label_diseases() -> dict[str, LabelDisease]:
     }  # fmt: skip
 
 
+def lineage_of(disease: str) -> str:
+    """The lineage of a disease by its name, also of one that only labels know; "" where it is none of ours."""
+    if disease in label_diseases():
+        disease = label_diseases()[disease].read_as
+    return all_diseases()[disease].lineage if disease in all_diseases() else ""
+
+
 def find_disease(name: str | Path) -> Disease:
     """Find a disease by name or synonym, or read the user's own card by its path.
 
