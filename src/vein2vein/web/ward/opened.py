@@ -169,10 +169,14 @@ def _added(there: Opened | None, target: str, label: str, rows: Sequence[Row], n
     before = _ended(files.get(target, b""))
     first = before.count(b"\n") + 1 + (not before)
     text = rows_text(rows, label, header=not before)
-    made = opened(
-        there.name if there else name, {**files, target: before + text.encode()}, kept=bool(there and there.kept)
-    )
     own = {first + i: one for i, one in enumerate(rows)}
+    try:
+        made = opened(
+            there.name if there else name, {**files, target: before + text.encode()}, kept=bool(there and there.kept)
+        )
+    except InputError as problem:  # at the field from which the row came
+        row = own.get(problem.line or 0) if problem.file == target else None
+        raise problem if row is None else Refused([(row.field, problem.text)]) from None
     found = [one for one in made.record.set_aside if one not in aside]
     faults = [_fault(one, own.get(one.line or 0) if one.file == target else None) for one in found]
     if any(faults):
