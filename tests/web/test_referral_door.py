@@ -19,10 +19,11 @@ from vein2vein.explain.referral import case_of
 from vein2vein.explain.referral_bundle import bundle_of
 from vein2vein.explain.referral_page import referral_page
 from vein2vein.therapy.disease import lineage_of
+from vein2vein.therapy.patient import PAPERS_LACK
 from vein2vein.therapy.referral import RECORDS
 from vein2vein.web.fields import fields_in, form_of
 from vein2vein.web.patient_file import fields, record
-from vein2vein.web.referral import intake, pages, papers
+from vein2vein.web.referral import intake, pages, papers, told
 
 STEPS = ("who", "disease", "treatments", "markers", "organs", "records", "contacts", "more")
 PARTS = ("", "/center", "/papers")
@@ -202,8 +203,8 @@ def test_a_marker_that_pathology_calls_positive_is_told_as_the_command_tells_it(
     assert (
         step(asked, there, "markers", **{"antigens.CD19": "Positive", "antigens.CD22": "negative"}).status_code == 303
     )
-    told = asked.client.get(f"{there}/papers.json").json()["data"]
-    assert "CD19 on the tumor, newest sample" in json.dumps(told) and '"positive"' in json.dumps(told)
+    shown = json.dumps(asked.client.get(f"{there}/papers.json").json()["data"])
+    assert "CD19 on the tumor, newest sample" in shown and '"positive"' in shown
     (tmp_path / "p.toml").write_text(file_of(asked, there))
     assert main(["refer", str(tmp_path / "p.toml"), "--out", str(tmp_path / "out"), "--no-pdf", "--quiet"]) == 0
     written = (tmp_path / "out" / "referral.html").read_text()
@@ -318,6 +319,35 @@ def test_criteria_are_those_of_the_labels_and_what_is_unknown_leads_to_its_quest
             f'id="{one["place"]}"' in page
             and f"{child}/intake/{one['step']}#{one['place']}" in asked.client.get(child).text
         )
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "en"])
+def test_criteria_speak_the_language_of_the_page_and_english_is_marked(asked, child, code):
+    page = body_of(asked.client.get(child, headers={"accept-language": code}).text)
+    assert not re.search(r">(met|not met|unknown|State|Criterion|To obtain)<", page)
+    assert "the papers show it" not in page, "the warning is translated"
+    outside = re.sub(r'<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', " ", page, flags=re.S)
+    assert not re.search(r"\b(years|disease:|relapse|label|age)\b", re.sub(r"<[^>]*>", " ", outside), re.I)
+    dated = begun(asked, **{"referral.language": ""})
+    step(asked, dated, "organs", **{"referral.measured": "2099-01-01"})
+    said = asked.client.get(dated, headers={"accept-language": code}).text
+    (note,) = re.findall(r'<p class="note"><small>([^<]*):</small> <bdi lang="en" dir="ltr">[^<]*2099', said)
+    assert note and note != "in English", "what is not translated is marked as English"
+
+
+def test_words_of_states_and_notes_that_are_translated_are_those_that_are_told(asked, child):
+    assert set(told.STATES_SAID) == set(told.STATES.values())
+    assert set(told.NOTES_SAID) == {f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK}
+    assert set(told.NOTES_SAID) <= set(asked.client.get(f"{child}.json").json()["data"]["notes"])
+
+
+def test_an_age_that_does_not_fit_the_disease_is_told_once(asked):
+    there = begun(asked, disease="adult_b_all", age="7")
+    for part in PARTS:
+        assert asked.client.get(there + part).text.count("is meant for ages 18 to 90") == 1
+    assert "unusual age" not in asked.client.get(there).text
+    assert "edades de 18 a 90" in asked.client.get(there, headers={"accept-language": "es"}).text
+    assert "is meant for ages" not in asked.client.get(begun(asked)).text
 
 
 def test_a_disease_of_no_label_says_so(asked):

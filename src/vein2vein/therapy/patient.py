@@ -21,7 +21,16 @@ from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy import vocabulary as words
 from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle
-from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
+from vein2vein.therapy.disease import (
+    FIELDS,
+    Disease,
+    ages_of,
+    all_diseases,
+    find_disease,
+    others_of_age,
+    population_laws,
+    unit_of,
+)  # fmt: skip
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
 
 __all__ = [
@@ -32,6 +41,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 PAPERS_LACK = ("weight",)
 """Needed by the model and not by a page, the papers of a referral or a label: shown there as to obtain."""
+AGE_OF_OTHERS = "unusual age of a patient with"  # how the note begins that the card of the disease is of another age
 FLAGS = ("prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a", "recent_anti_cd20", "fitness_prior")
 
 
@@ -225,6 +235,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
         if (value := getattr(told, name)) is not None:
             given[name] = value
             notes += _unusual(limits, value)
+    notes += _age_of_others(disease, float(given["age"])) if "age" in given else []
     for fact in FLAGS:
         if (answer := getattr(told, fact)) is not None:
             given[fact] = float(answer)
@@ -366,6 +377,18 @@ def _given(part: Record | None) -> dict[str, float]:
     if part is None:
         return {}
     return {one.name: value for one in fields_of(type(part)) if (value := getattr(part, one.name)) is not None}
+
+
+def _age_of_others(disease: Disease, age: float) -> list[str]:
+    """That patients of this age are not those of the disease's card; nothing where they are."""
+    low, high = ages_of(disease)
+    if low <= age <= high:
+        return []
+    fitting = "".join(f", or take {one.name}, which has this age" for one in others_of_age(disease, age))
+    return [
+        f"{AGE_OF_OTHERS} {disease.title}: {age:g} years; its card '{disease.name}' is of patients of "
+        f"{low:g} to {high:g} years, and what is not given is drawn from theirs: check age and disease{fitting}"
+    ]
 
 
 def _shape(values: Mapping[str, Floats]) -> list[str]:
