@@ -20,6 +20,8 @@ from starlette.datastructures import UploadFile
 from vein2vein.cards import bundled_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_bytes
+from vein2vein.io.record.kinds import kind_of_text
+from vein2vein.io.record.text import DELIMITERS
 from vein2vein.web.workspace import short_name
 
 TOML, TABLE, JSON, XML = ".toml", ".csv", ".json", ".xml"
@@ -56,7 +58,8 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 Found = TypeVar("Found")
 LOOKED_AT = 4096  # bytes by which a file is recognized
-WORDS = {TOML: "a TOML file", TABLE: "a table (CSV)", JSON: "a JSON file", XML: "an SBML file (XML)"}
+FEW = 5  # lines by which a table is told from plain text
+WORDS = {TOML: "a TOML file", TABLE: "a table (CSV)", JSON: "a JSON file", XML: "XML"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def take(file: UploadFile, *accepted: str) -> Upload:
     if not kind:
         raise InputError(f"is no text that can be read; expected {expected}.", file=name)
     if kind not in accepted:
-        raise InputError(f"is {WORDS[kind]}; expected {expected}.", file=name)
+        raise InputError(f"is {_called(content, kind)}; expected {expected}.", file=name)
     return Upload(name, kind, content)
 
 
@@ -124,6 +127,17 @@ def kind_of(content: bytes) -> str:
     if stripped.startswith("{") or (stripped.startswith("[") and not _is_toml(text)):
         return JSON
     return TOML if _is_toml(text) else TABLE
+
+
+def _called(content: bytes, kind: str) -> str:
+    """What a file of another kind is, in words; as the readers of records tell kinds apart."""
+    text = _start(content) or ""
+    known = kind_of_text(text, table=False) if kind in (XML, TABLE) else None
+    if known is not None:
+        return known.what
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:FEW]
+    table = any(all(one in line for line in lines) for one in DELIMITERS)
+    return WORDS[kind] if kind != TABLE or table else "plain text"
 
 
 def _start(content: bytes) -> str | None:
