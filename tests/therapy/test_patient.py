@@ -6,7 +6,6 @@ import pytest
 from vein2vein.cards import parse_card
 from vein2vein.errors import InputError
 from vein2vein.therapy.patient import (
-    AGE_OF_OTHERS,
     body_surface,
     example_patient_text,
     patient_from_card,
@@ -15,6 +14,7 @@ from vein2vein.therapy.patient import (
     select,
     total_blood_volume,
 )
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.trials.virtual_patients import virtual_patients
 
 PLAIN = 'disease = "pediatric_b_all"\nage = 11\nweight = 39\n'

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import twins
 
-from vein2vein.therapy.patient import AGE_OF_OTHERS
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.web.patient.form import example_text, patient_form, scenario_data
 
 SMALL = example_text().replace("companions = 100", "companions = 12")

@@ -21,17 +21,9 @@ from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy import vocabulary as words
 from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle
-from vein2vein.therapy.disease import (
-    FIELDS,
-    Disease,
-    ages_of,
-    all_diseases,
-    find_disease,
-    others_of_age,
-    population_laws,
-    unit_of,
-)  # fmt: skip
+from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
+from vein2vein.therapy.patient_notes import age_of_others, without_density
 
 __all__ = [
     "FLAGS", "PAPERS_LACK", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients",
@@ -41,7 +33,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 PAPERS_LACK = ("weight",)
 """Needed by the model and not by a page, the papers of a referral or a label: shown there as to obtain."""
-AGE_OF_OTHERS = "unusual age of a patient with"  # how the note begins that the card of the disease is of another age
 FLAGS = ("prior_hsct", "prior_blinatumomab", "prior_bcma", "kmt2a", "recent_anti_cd20", "fitness_prior")
 
 
@@ -235,7 +226,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
         if (value := getattr(told, name)) is not None:
             given[name] = value
             notes += _unusual(limits, value)
-    notes += _age_of_others(disease, float(given["age"])) if "age" in given else []
+    notes += age_of_others(disease, float(given["age"])) if "age" in given else []
     for fact in FLAGS:
         if (answer := getattr(told, fact)) is not None:
             given[fact] = float(answer)
@@ -249,7 +240,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
     settle(values, disease.antigens, number, 0, known=given, own={}, selected=True)
-    notes += _without_density(card, disease, values)
+    notes += without_density(card, disease, values)
     notes += _shape(values) if "weight" in given else []
     silent = {*given, *may_lack}
     assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in silent]
@@ -289,17 +280,6 @@ def _densities(card: Card) -> dict[str, float]:
             raise card.error(at, said)
         found[name] = float(card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY))
     return found
-
-
-def _without_density(card: Card, disease: Disease, values: Mapping[str, Floats]) -> list[str]:
-    """What a reader must know of antigens that are told to be positive, and whose density nobody knows."""
-    told = card.table("antigens", default={}).items()
-    positive = [name for name, value in told if isinstance(value, str) and value.strip().lower() == POSITIVE]
-    return [
-        f"unusual: {name} is told to be positive, and no density of it is known of {disease.title}: the model takes "
-        f"the tumor to lack it; give molecules per cell where they were measured"
-        for name in positive if not np.any(values.get(name, 0.0))
-    ]  # fmt: skip
 
 
 def _refuse_birth_date(card: Card) -> None:
@@ -377,18 +357,6 @@ def _given(part: Record | None) -> dict[str, float]:
     if part is None:
         return {}
     return {one.name: value for one in fields_of(type(part)) if (value := getattr(part, one.name)) is not None}
-
-
-def _age_of_others(disease: Disease, age: float) -> list[str]:
-    """That patients of this age are not those of the disease's card; nothing where they are."""
-    low, high = ages_of(disease)
-    if low <= age <= high:
-        return []
-    fitting = "".join(f", or take {one.name}, which has this age" for one in others_of_age(disease, age))
-    return [
-        f"{AGE_OF_OTHERS} {disease.title}: {age:g} years; its card '{disease.name}' is of patients of "
-        f"{low:g} to {high:g} years, and what is not given is drawn from theirs: check age and disease{fitting}"
-    ]
 
 
 def _shape(values: Mapping[str, Floats]) -> list[str]:

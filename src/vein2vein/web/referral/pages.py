@@ -15,7 +15,7 @@ from vein2vein.explain.languages import Catalog, Words, find_language
 from vein2vein.explain.print_page import find_browser
 from vein2vein.explain.referral import Case, case_of
 from vein2vein.explain.referral_page import PAGE
-from vein2vein.therapy.patient import AGE_OF_OTHERS
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.web import patient_file
 from vein2vein.web.family.plain_faults import age_check
 from vein2vein.web.guard import DOCUMENT_POLICY
