@@ -211,6 +211,14 @@ def test_every_file_is_written_through_one_room():
     assert not found
 
 
+def test_every_table_is_safe_in_a_spreadsheet():
+    """Whoever writes a CSV file passes its texts through ``safe_cell``: none begins as a formula."""
+    texts = {path: path.read_text(encoding="utf-8") for path in FILES}
+    writers = {path: text for path, text in texts.items() if re.search(r"csv\.(Dict)?[wW]riter\(", text)}
+    assert len(writers) >= 6
+    assert not {path for path, text in writers.items() if "safe_cell(" not in text}
+
+
 def test_the_search_for_writers_finds_them():
     code = "path.write_text(x)\nos.replace(a, b)\nopen(p, 'w')\nwith p.open('xb') as f: pass\ntempfile.mkstemp()"
     assert len(list(_writes(ast.parse(code)))) == 5

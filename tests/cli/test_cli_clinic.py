@@ -221,6 +221,15 @@ def test_every_approved_product_is_judged(patient):
     assert "still running" in out and "Obtain next" in out and "unverified" in out
 
 
+@pytest.mark.parametrize("command", ["eligible p.toml", "refer p.toml --out o --no-pdf", "check p.toml"])
+def test_an_age_that_does_not_fit_the_disease_is_a_warning(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.toml").write_text('disease = "adult_b_all"\nage = 7\nweight = 25\n')
+    main.main(command.split())
+    told = capsys.readouterr()
+    assert " ".join((told.out + told.err).split()).count("check age and disease, or take pediatric_b_all") == 1
+
+
 def test_met_not_met_and_unknown(patient):
     told = events(run("eligible", patient, "--json", "--criteria", "eliana")[1])
     verdicts = {e["product"]: e["verdict"] for e in told if e["event"] == "label"}

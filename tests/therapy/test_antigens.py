@@ -133,6 +133,16 @@ def test_losses_are_those_of_the_antigen():
 # ---------------------------------------------------------------- patients
 
 
+def test_a_marker_told_as_positive_has_the_density_of_the_disease_and_says_where_none_is_known():
+    usual, _ = patient("")
+    told, notes = patient('CD19 = " Positive"')
+    assert told.antigens["CD19"] == usual.antigens["CD19"] > 0 and "CD19" not in told.known
+    assert any("median" in one and "CD19" in one for one in notes) and "positive" not in " ".join(notes)
+    _, notes = patient('BCMA = "positive"')
+    (said,) = [one for one in notes if "BCMA" in one]
+    assert "told to be positive" in said and "no density of it is known" in said and "molecules per cell" in said
+
+
 def test_a_patient_may_say_the_density_of_each_antigen():
     one, notes = patient('CD19 = 12000\nCD20 = "3e4 molecules/cell"\nCD22 = "negative"')
     assert {name: float(v[0]) for name, v in one.antigens.items()} == {"CD19": 12_000, "CD20": 30_000, "CD22": 0}
@@ -157,7 +167,7 @@ def test_what_a_patient_does_not_say_is_told_and_drawn():
         ("CD19 = -1", "antigens.CD19", "found -1"),
         ("CD19 = 1e12", "antigens.CD19", "found 1e+12"),
         ("CD19 = nan", "antigens.CD19", "found nan"),
-        ('CD19 = "dim"', "antigens.CD19", 'expected a number of molecules/cell, or "negative"'),
+        ('CD19 = "dim"', "antigens.CD19", 'expected "positive", "negative", or a number of molecules/cell'),
         ('CD19 = "12 mg"', "antigens.CD19", "not a unit of molecules/cell"),
         ("CD19 = true", "antigens.CD19", "found true"),
     ],

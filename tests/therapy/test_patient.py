@@ -14,6 +14,7 @@ from vein2vein.therapy.patient import (
     select,
     total_blood_volume,
 )
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.trials.virtual_patients import virtual_patients
 
 PLAIN = 'disease = "pediatric_b_all"\nage = 11\nweight = 39\n'
@@ -32,6 +33,23 @@ def test_the_example_is_read_as_it_says(tmp_path):
     assert patient.b_cells_per_kg[0] == pytest.approx(8 / 0.2857142857)
     assert patient.baseline["ferritin"][0] == 1200
     assert any(note.startswith("not given") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("disease", "age", "said"),
+    [
+        ("adult_b_all", 7, "18 to 90 years, and what is not given is drawn from theirs: check age and disease, or take "
+         "pediatric_b_all"),
+        ("pediatric_b_all", 60, "or take adult_b_all"),
+        ("lbcl", 7, "18 to 90 years"),
+        ("adult_b_all", 18, ""),
+        ("pediatric_b_all", 11, ""),
+    ],
+)  # fmt: skip
+def test_an_age_that_is_not_of_the_disease_is_told_and_not_refused(disease, age, said):
+    _, notes = _read(f'disease = "{disease}"\nage = {age}\nweight = 25\n')
+    found = [note for note in notes if note.startswith(AGE_OF_OTHERS)]
+    assert len(found) == bool(said) and all(said in one and f": {age} years;" in one for one in found)
 
 
 def test_units_are_converted():

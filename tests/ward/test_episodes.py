@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from vein2vein.cli.monitor_files import charted
-from vein2vein.report.handover import handover_page, sheet
+from vein2vein.report.handover import fitting, handover_page, sheet
 from vein2vein.report.monitor_page import monitor_page, summary, worst_first
 from vein2vein.ward.adverse_events import adverse_events, study_day
 from vein2vein.ward.states import stood_words
@@ -156,6 +156,18 @@ def test_doses_that_are_left_and_those_that_were_not_understood():
     assert "how many doses were given is not known" in re.sub(r"<[^>]+>", " ", sheet(odd))
 
 
+def test_the_sheet_names_as_much_as_it_has_room_for():
+    short = [f"line {i}" for i in range(12)]
+    assert fitting(short, 12) == short, "nothing is left out where there is room"
+    assert fitting(short, 10) == [*short[:9], "and 3 more"]
+    assert fitting(short, -5) == [*short[:4], "and 8 more"], "a few stand there in any case"
+    long_text = "word after word, " * 20
+    assert fitting([long_text, *short], 12)[-1] == "and 8 more", "a long text takes several lines"
+    text = sheet(chart(f"3 06:00 {LOW}"))
+    due = text[text.index("Due and to do") : text.index("Unknown, set aside")]
+    assert due.count("<li>") > 8
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no browser to print with")
 def test_a_sheet_prints_on_one_a4(tmp_path):
     long_text = "a long text that the record holds, word after word, " * 4
@@ -165,7 +177,7 @@ def test_a_sheet_prints_on_one_a4(tmp_path):
         ("ANC", "10^9/L"), ("platelets", "10^9/L"), ("ferritin", "ug/L"), ("CRP", "mg/L"))]  # fmt: skip
     watch = chart(*signs, *labs, *said, "2026-03-07 21:00,ICE,14,", "2026-03-07 21:00,temperature,hot,degC")
     path = tmp_path / "sheet.html"
-    path.write_text(handover_page([sheet(watch)] * 2), encoding="utf-8")
+    path.write_text(handover_page([sheet(watch), sheet(chart(f"3 06:00 {LOW}"))]), encoding="utf-8")
     subprocess.run(
         ["chromium", "--headless", "--no-sandbox", f"--print-to-pdf={tmp_path / 'sheet.pdf'}", path.as_uri()],
         check=True, capture_output=True, timeout=120,

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 import twins
 
+from vein2vein.cards import parse_card
 from vein2vein.cli.main import main
 from vein2vein.inference.noncompartmental.explore import explore
 from vein2vein.io.check import check_file
@@ -144,6 +145,22 @@ def test_a_hostile_file_gets_a_sentence_and_is_not_kept(asked, name):
         and "/tmp" not in answer.text
     )
     assert told(asked, "/data") == before
+
+
+def test_a_study_of_more_rows_than_one_waits_for_is_refused(asked, study, monkeypatch):
+    few = parse_card(
+        "[rows.study]\nmost = 20\ncommand = 'vein2vein check'\n"
+        "[rows.exploration]\nmost = 10\ncommand = 'vein2vein explore'\n",
+        "limits",
+    )
+    monkeypatch.setattr("vein2vein.web.uploads.bundled_card", lambda name: few)
+    before = asked.client.get("/data").text
+    answer = upload(asked)
+    assert answer.status_code == 422 and "vein2vein check" in answer.text
+    assert f"holds {STUDY.count(chr(10))} rows" in answer.text
+    assert before.count('href="/data/') == asked.client.get("/data").text.count('href="/data/')
+    found = told(asked, f"{study}/explore?time_unit=d&by=GROUP&below=M7")
+    assert "vein2vein explore" in found["problem"] and found["found"] is None
 
 
 def test_two_studies_at_once_are_refused_and_columns_go_along(asked):

@@ -58,6 +58,15 @@ def test_a_page_and_its_twin_tell_the_same(asked, child, part, code):
         asked.client.headers["accept-language"] = "en"
 
 
+def test_an_age_that_does_not_fit_the_disease_is_told_in_the_language_of_the_page(asked, child):
+    there = made(asked, disease="adult_b_all", age="7")
+    for part in PARTS:
+        assert text_of(asked.client.get(there + part).text).count("is meant for ages 18 to 90") == 1
+        assert "is meant for ages" not in text_of(asked.client.get(child + part).text)
+    spanish = text_of(asked.client.get(there, headers={"accept-language": "es"}).text)
+    assert "es para edades de 18 a 90 años" in spanish and "(in English)" not in spanish
+
+
 def test_an_address_holds_no_more_than_an_id(child):
     assert re.fullmatch(r"/family/[0-9a-f]{16}", child)
 

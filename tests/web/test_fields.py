@@ -38,6 +38,11 @@ def test_every_kind_of_card_has_a_form(kind):
     assert len(found) == len(list(fields_in(made))), "each path stands once"
 
 
+@pytest.mark.parametrize("kind", CARDS)
+def test_no_form_offers_the_path_of_a_card(kind):
+    assert not [one for one in fields_in(form_of(CARDS[kind], {})) if " path" in f"{one.label} {one.hint}"]
+
+
 def test_a_field_says_unit_bounds_meaning_and_choices():
     age = by_path(form_of(patient_card(), {"age": 11}))["age"]
     assert (age.kind, age.unit, age.low, age.high, age.value, age.open_low) == ("number", "year", 0, 100, "11", False)

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 import twins
 
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.web.patient.form import example_text, patient_form, scenario_data
 
 SMALL = example_text().replace("companions = 100", "companions = 12")
@@ -192,6 +193,17 @@ def test_own_points_lie_on_the_charts(asked):
     )
 
 
+def test_own_points_of_more_rows_than_one_waits_for_are_refused(asked):
+    table = b"day,analyte,value,unit\n" + b"1,il6,120,pg/mL\n" * 20_001
+    answer = asked.client.post(
+        "/patient/points",
+        files={"file": ("own.csv", table)},
+        data={"change_mark": asked.keys.change},
+        headers={"accept": "application/json"},
+    )
+    assert answer.status_code == 422 and "holds 20,002 rows" in answer.json()["error"]["sentence"]
+
+
 @pytest.mark.parametrize(
     "points",
     ["[1]", "{", '{"il6": 3}', '{"il6": [[1, "x", 0]]}', '{"il6": [[1, NaN, 0]]}', '{"il6": [[1]]}', "[" * 100_000],
@@ -199,6 +211,12 @@ def test_own_points_lie_on_the_charts(asked):
 def test_points_that_no_page_made_are_refused(asked, points):
     answer = send(asked, "/patient/draw", points=points)
     assert answer.status_code == 422 and "own points" in answer.json()["error"]["sentence"]
+
+
+def test_an_age_that_does_not_fit_the_disease_is_told_once(asked):
+    typed = {"disease": "adult_b_all", "age": "7", "scenario.companions": "2", "scenario.product": "tisagenlecleucel"}
+    notes = send(asked, "/patient/whole", **typed).json()["data"]["notes"]
+    assert len([one for one in notes if one.startswith(AGE_OF_OTHERS)]) == 1
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,22 @@ def test_another_product_just_before_the_rest_is_drawn(browser, live):
     page.context.close()
 
 
+def test_on_a_telephone_the_charts_come_first_and_the_form_opens(browser, live):
+    page, said = stories.reader(browser, live, "en", viewport={"width": 360, "height": 740})
+    page.goto(f"{live.origin}/patient")
+    page.wait_for_selector("#first figure canvas", timeout=240_000)
+    top = page.evaluate("document.querySelector('#first figure').getBoundingClientRect().top + scrollY")
+    assert top < 2 * 740, "the first chart is reached by one swipe"
+    assert page.is_hidden("#f-age") and page.is_visible("#asked > summary")
+    page.click("#asked > summary")
+    assert page.is_visible("#f-age")
+    page.set_viewport_size({"width": 1200, "height": 740})
+    page.wait_for_selector("#asked > summary", state="hidden")
+    assert page.is_visible("#f-age"), "beside the charts the form is always there"
+    assert said == []
+    page.context.close()
+
+
 def test_narrow_printed_and_in_arabic(browser, live):
     page, said = stories.reader(browser, live, "ar", viewport={"width": 360, "height": 740})
     page.goto(f"{live.origin}/patient")

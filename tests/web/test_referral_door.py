@@ -12,16 +12,19 @@ import twins
 from asked_app import save_input
 
 from vein2vein.cards import parse_card
+from vein2vein.cli.main import main
 from vein2vein.clinic.care.label_card import all_labels
 from vein2vein.clinic.care.labels import READS, asked_of, history_words
 from vein2vein.explain.languages import all_languages, find_language, read_catalog
 from vein2vein.explain.referral import case_of
 from vein2vein.explain.referral_bundle import bundle_of
 from vein2vein.explain.referral_page import referral_page
+from vein2vein.therapy.disease import lineage_of
+from vein2vein.therapy.patient import PAPERS_LACK
 from vein2vein.therapy.referral import RECORDS
 from vein2vein.web.fields import fields_in, form_of
 from vein2vein.web.patient_file import fields, record
-from vein2vein.web.referral import intake, pages, papers
+from vein2vein.web.referral import intake, pages, papers, told
 
 STEPS = ("who", "disease", "treatments", "markers", "organs", "records", "contacts", "more")
 PARTS = ("", "/center", "/papers")
@@ -108,11 +111,36 @@ def test_every_fact_is_asked_once_and_a_new_one_by_itself(disease, monkeypatch):
     assert len(paths) == len(set(paths))
     every = {one.path for one in fields_in(form_of(record(), {}))}
     assert set(paths) <= every
-    assert {one for one in every - set(paths) if not one.startswith(intake.ELSEWHERE)} == set()
+    left = {one for one in every - set(paths) if not one.startswith(intake.ELSEWHERE)}
+    assert not {one for one in left if intake._fits(one, disease, lineage_of(disease))}
+    assert left == set() or disease, "of a disease that nobody knows everything is asked"
     with monkeypatch.context() as patch:
         patch.setattr(intake, "PERFORMANCE", ())  # a fact that is asked nowhere stands on the last page
         held = intake.steps_of(parse_card('disease = "lbcl"\nage = 61\n[baseline]\ncreatinine = 1\n', "p"))
     assert "baseline.creatinine" in held["more"].paths
+
+
+@pytest.mark.parametrize(
+    ("disease", "age", "others"),
+    [
+        ("pediatric_b_all", 11, ("Lymphoma", "lymphoma", "myeloma", "lenalidomide", "BCMA", "CD38", "CD20")),
+        ("lbcl", 61, ("Leukemia", "leukemia", "KMT2A", "blinatumomab", "myeloma)", "proteasome")),
+        ("mm", 61, ("Leukemia", "leukemia", "Lymphoma:", "(lymphoma)", "KMT2A", "blinatumomab", "BCL-2", "CD20")),
+    ],
+)
+def test_nobody_is_asked_what_belongs_to_another_disease(asked, disease, age, others):
+    there = begun(asked, disease=disease, age=str(age))
+    asked_here = [
+        label for one in ("disease", "treatments", "markers", "more")
+        for label in re.findall(r"<label[^>]*>(.*?)</label>", asked.client.get(f"{there}/intake/{one}").text)
+        if not re.match(r"(CD|BCMA)", label)
+    ]  # fmt: skip
+    assert len(asked_here) > 10 and not [one for one in asked_here if any(name in one for name in others)]
+
+
+def test_a_fact_of_another_disease_that_the_file_holds_is_shown():
+    text = 'disease = "pediatric_b_all"\nage = 11\n[history]\nrefractory = true\n'
+    assert "history.refractory" in intake.steps_of(parse_card(text, "p"))["more"].paths
 
 
 def test_what_the_labels_ask_of_a_disease_is_asked(asked):
@@ -167,6 +195,26 @@ def test_the_intake_fills_in_the_file_that_the_command_reads(fresh):
     assert "records" not in parse_card(file_of(fresh, there), "p").table("referral")
     assert step(fresh, there, "who", weight="", done="1").headers["location"] == there
     assert parse_card(file_of(fresh, there), "p").get("weight") is None
+
+
+def test_a_marker_that_pathology_calls_positive_is_told_as_the_command_tells_it(asked, tmp_path):
+    there = begun(asked)
+    page = asked.client.get(f"{there}/intake/markers").text
+    assert '<option value="positive"></option>' in page
+    assert (
+        step(asked, there, "markers", **{"antigens.CD19": "Positive", "antigens.CD22": "negative"}).status_code == 303
+    )
+    shown = json.dumps(asked.client.get(f"{there}/papers.json").json()["data"])
+    assert "CD19 on the tumor, newest sample" in shown and '"positive"' in shown
+    (tmp_path / "p.toml").write_text(file_of(asked, there))
+    assert main(["refer", str(tmp_path / "p.toml"), "--out", str(tmp_path / "out"), "--no-pdf", "--quiet"]) == 0
+    written = (tmp_path / "out" / "referral.html").read_text()
+    shown = re.findall(r"(CD\d+) on the tumor, newest sample</t[hd]>\s*<td[^>]*>(?:<[^>]*>)*([^<]*)<", written)
+    assert dict(shown) == {"CD19": "positive", "CD22": "negative"}, (
+        "what is told of an antigen that no label needs, too"
+    )
+    refused = step(asked, there, "markers", **{"antigens.CD19": "dim"})
+    assert refused.status_code == 422 and "&#34;positive&#34;" in refused.text
 
 
 def test_a_new_disease_asks_what_its_labels_ask(fresh):
@@ -272,6 +320,35 @@ def test_criteria_are_those_of_the_labels_and_what_is_unknown_leads_to_its_quest
             f'id="{one["place"]}"' in page
             and f"{child}/intake/{one['step']}#{one['place']}" in asked.client.get(child).text
         )
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code != "en"])
+def test_criteria_speak_the_language_of_the_page_and_english_is_marked(asked, child, code):
+    page = body_of(asked.client.get(child, headers={"accept-language": code}).text)
+    assert not re.search(r">(met|not met|unknown|State|Criterion|To obtain)<", page)
+    assert "the papers show it" not in page, "the warning is translated"
+    outside = re.sub(r'<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', " ", page, flags=re.S)
+    assert not re.search(r"\b(years|disease:|relapse|label|age)\b", re.sub(r"<[^>]*>", " ", outside), re.I)
+    dated = begun(asked, **{"referral.language": ""})
+    step(asked, dated, "organs", **{"referral.measured": "2099-01-01"})
+    said = asked.client.get(dated, headers={"accept-language": code}).text
+    (note,) = re.findall(r'<p class="note"><small>([^<]*):</small> <bdi lang="en" dir="ltr">[^<]*2099', said)
+    assert note and note != "in English", "what is not translated is marked as English"
+
+
+def test_words_of_states_and_notes_that_are_translated_are_those_that_are_told(asked, child):
+    assert set(told.STATES_SAID) == set(told.STATES.values())
+    assert set(told.NOTES_SAID) == {f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK}
+    assert set(told.NOTES_SAID) <= set(asked.client.get(f"{child}.json").json()["data"]["notes"])
+
+
+def test_an_age_that_does_not_fit_the_disease_is_told_once(asked):
+    there = begun(asked, disease="adult_b_all", age="7")
+    for part in PARTS:
+        assert asked.client.get(there + part).text.count("is meant for ages 18 to 90") == 1
+    assert "unusual age" not in asked.client.get(there).text
+    assert "edades de 18 a 90" in asked.client.get(there, headers={"accept-language": "es"}).text
+    assert "is meant for ages" not in asked.client.get(begun(asked)).text
 
 
 def test_a_disease_of_no_label_says_so(asked):
@@ -397,5 +474,5 @@ def test_choices_and_antigens_speak_the_language_of_the_page(asked, child):
     finally:
         asked.client.headers["accept-language"] = "en"
     assert '<option value="female">женский</option>' in who and ">male<" not in who
-    assert markers.count("Молекул на клетку") >= 6, "what is typed of an antigen is said"
+    assert markers.count("молекул на клетку") >= 6, "what is typed of an antigen is said"
     assert ">month<" not in disease and ">day<" not in disease

@@ -14,6 +14,7 @@ from vein2vein.cards import parse_card
 from vein2vein.runs.store import read_table
 from vein2vein.trials.trial import load_trial, read_trial, run_trial, trial_template_text
 from vein2vein.web.doors.trials import arms_beside
+from vein2vein.web.names_only import without_paths
 
 TEXT = trial_template_text()
 ARMS = TEXT[: TEXT.index("[[published]]")]
@@ -49,10 +50,23 @@ def test_the_pages_and_their_twins_tell_the_same(fresh):
     twins.check(fresh.client, "/trials")
     address = fresh.change("/trials/new", {}).headers["location"]
     _, told = twins.check(fresh.client, address)
-    assert told["data"]["text"] == TEXT and told["data"]["fault"] is None and told["data"]["patients"] == 200
+    assert (
+        told["data"]["text"] == without_paths(TEXT)
+        and told["data"]["fault"] is None
+        and told["data"]["patients"] == 200
+    )
     assert told["title"].startswith("My trial")
     twins.check(fresh.client, begun(fresh, ARMS))
     assert fresh.client.get("/").text.count("/trials/") == 2, "home shows them"
+
+
+def test_no_path_is_offered_that_is_then_refused(fresh):
+    address = fresh.change("/trials/new", {}).headers["location"]
+    page = html.unescape(fresh.client.get(address).text)
+    assert "Disease card: a name" in page and "vein2vein products" in page
+    assert not re.search(r"path of|card of your own", page[page.index("<form") : page.rindex("</form>")])
+    refused = check(fresh, address, TEXT, **{"trial.product": "./mine.toml"})
+    assert "which is a path" in json.dumps(refused)
 
 
 def test_a_published_trial_is_copied(fresh):
@@ -113,7 +127,7 @@ def test_a_fault_stands_at_its_line_and_field_and_nothing_is_lost(fresh, old, ne
     assert answer.status_code == 422 and html.escape(told["fault"]["sentence"], quote=False)[
         :40
     ] in answer.text.replace("&#39;", "'").replace("&#34;", '"')
-    assert fresh.client.get(f"{address}.json").json()["data"]["text"] == TEXT, "the state before is kept"
+    assert fresh.client.get(f"{address}.json").json()["data"]["text"] == without_paths(TEXT), "the state before is kept"
 
 
 def test_two_people_at_one_trial_keep_both(fresh):

@@ -68,7 +68,11 @@ def test_a_file_is_what_it_holds(content, kind):
         (b"x = 1", "MODEL.PY", "a program or a page by its name"),
         (b"<svg onload=alert(1)>", "a.svg", "a program or a page"),
         (b"a\0b", "a.csv", "no text that can be read"),
-        (b"<html></html>", "a.csv", "is an SBML file (XML); expected a table (CSV)"),
+        (b"<html></html>", "a.csv", "is a web page (HTML); expected a table (CSV)"),
+        (b"<!-- saved -->\n<!doctype HTML>\n<p>1", "a.csv", "is a web page (HTML); expected a table (CSV)"),
+        (b"<?xml version='1.0'?>\n<sbml/>", "a.csv", "is an SBML model; expected a table (CSV)"),
+        (b"<Bundle xmlns='http://hl7.org/fhir'/>", "a.csv", "is a FHIR bundle in XML; expected a table (CSV)"),
+        (b"<x/>", "a.csv", "is XML; expected a table (CSV)"),
         (b"dose = 1\n", "a.csv", "is a TOML file; expected a table (CSV)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "content",  # packed files hold the time
@@ -77,6 +81,22 @@ def test_what_is_not_taken_is_told_with_what_to_give(content, name, said):
     with pytest.raises(InputError) as found:
         take(file(content, name), TABLE)
     assert said in found.value.text and "expected a table (CSV)" in found.value.text and found.value.file == name
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"$PROBLEM a\n$INPUT ID TIME\n", "is a control stream of NONMEM"),
+        (b"Dear family,\nwe met.\n", "is plain text"),
+        (b"Dear all\nwe met.\n", "is plain text"),
+        (b"time;name\n", "is a table (CSV)"),
+        (b"<html></html>", "is a web page (HTML)"),
+    ],
+)
+def test_a_text_that_is_no_toml_is_called_what_it_is(content, said):
+    with pytest.raises(InputError) as found:
+        take(file(content, "a.toml"), TOML)
+    assert found.value.text.startswith(f"{said}; expected a TOML file")
 
 
 @pytest.mark.parametrize(

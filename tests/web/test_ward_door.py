@@ -1,5 +1,6 @@
 """The door of the ward: what is opened is graded, nothing stays on disk unasked, wrong input changes nothing."""
 
+import csv
 import io
 import json
 import re
@@ -8,11 +9,13 @@ import zipfile
 import pytest
 import twins
 
+from vein2vein.cards import bundled_card
 from vein2vein.cli.main import main
 from vein2vein.errors import InputError
 from vein2vein.files import WriteError
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.read import example_record_text, read_record
+from vein2vein.io.record.write import safe_cell
 from vein2vein.ward.monitor import monitor
 from vein2vein.web import static_files
 from vein2vein.web.held import Held
@@ -200,6 +203,48 @@ def test_a_value_that_contradicts_an_earlier_one_is_refused(fresh):
     assert "Nothing was added" in text and told(fresh, at)["aside"] == []
 
 
+@pytest.mark.parametrize("formula", ["=1+1", "@SUM(1)", "+cmd|x", "-2+3", "\t=1+1"])
+def test_no_text_that_is_typed_becomes_a_formula(fresh, formula):
+    at = begun(fresh)
+    words = {"author": formula, "allergies": formula}
+    assert fresh.change(f"{at}/0/round", {**ROUND, **words}).status_code == 303
+    assert fresh.change(f"{at}/0/decide", {**DECISION, "author": formula, "reason": formula}).status_code == 303
+    files = zipfile.ZipFile(io.BytesIO(fresh.client.get(f"{at}/files/record").content)).read(ADDED).decode()
+    tables = [files, fresh.client.get(f"{at}/0/files/findings.csv").text]
+    cells = [cell for text in tables for row in csv.reader(io.StringIO(text)) for cell in row]
+    assert [one for one in cells if formula.strip() in one] and not [one for one in cells if safe_cell(one) != one]
+
+
+@pytest.mark.parametrize(("time", "said"), [("2025-04-02T12:00", "day -"), ("2026-03-01T12:00", "(2026-03-05)")])
+def test_a_round_before_the_infusion_is_asked_back(fresh, time, said):
+    at = begun(fresh)
+    before = told(fresh, at)
+    for page, typed in (("round", ROUND), ("decide", DECISION)):
+        text = faults(fresh.change(f"{at}/0/{page}", {**typed, "time": time}))
+        assert 'id="fault-time"' in text and "before the infusion" in text and said in text
+        assert 'type="checkbox" name="before"' in text
+    assert told(fresh, at) == before
+    assert fresh.change(f"{at}/0/round", {**ROUND, "time": time, "before": "yes"}).status_code == 303
+    counted = begun(fresh, b"day,analyte,value,unit\n0,car_t_infusion,given,\n2,temperature,38.5,degC\n")
+    typed = {"time": "-3", "temperature": "38.5"}
+    assert "found &#39;D-3&#39;, day -3" in faults(fresh.change(f"{counted}/0/round", typed))
+    assert fresh.change(f"{counted}/0/round", {**typed, "before": "yes"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (b"2026-02-30,car_t_infusion,given,\n", "2026-02-30"),
+        (b"soon,car_t_infusion,given,\n", "soon"),
+        (b",infusion,3026-03-05,\n", "3026-03-05"),
+    ],
+)
+def test_a_bad_date_of_the_infusion_is_refused_with_its_row(asked, row, found):
+    text = faults(send(asked, ("r.csv", b"time,analyte,value,unit\n2026-03-06 10:00,temperature,38,degC\n" + row)))
+    assert "the time of the infusion cannot be read" in text and found in text and "<bdi>r.csv</bdi> line 3" in text
+    assert 'id="fault-infused"' in faults(asked.change("/ward/begin", {"age": "6", "infused": "2026-02-30T10:00"}))
+
+
 def test_decisions_are_rows_with_author_and_time(fresh):
     at = begun(fresh)
     fresh.change(f"{at}/0/round", ROUND)
@@ -342,6 +387,23 @@ def test_a_hostile_file_gets_a_sentence(asked, name):
     answer = send(asked, (name, HOSTILE[name]))
     text = faults(answer)
     assert 'class="problem"' in text and "vein2vein-" not in text and "/tmp" not in text and "Traceback" not in text
+
+
+def test_a_record_of_more_rows_than_one_waits_for_is_refused_before_it_is_read(asked, example, monkeypatch):
+    before, most = told(asked, example), int(bundled_card("web/uploads.toml").number("rows", "record", "most"))
+    row = b"2026-03-06 10:00,temperature,38.5,degC\n"
+    large = EXAMPLE + row * most
+    monkeypatch.setattr("vein2vein.web.ward.opened.read_records", lambda path: pytest.fail("it was read"))
+    text = faults(send(asked, ("large.csv", large)))
+    assert "large.csv" in text and f"at most {most:,} are read" in text and "vein2vein monitor" in text
+    halves = faults(send(asked, ("one.csv", large[: len(large) // 2]), ("two.csv", large[len(large) // 2 :])))
+    assert "vein2vein monitor" in halves, "rows of all files count"
+    resources = b'{"resourceType": "Observation"},' * most
+    assert "vein2vein monitor" in faults(
+        send(asked, ("b.json", b'{"resourceType": "Bundle", "entry": [' + resources + b"]}"))
+    )
+    monkeypatch.undo()
+    assert told(asked, example) == before, "what was open stays as it was"
 
 
 @pytest.mark.parametrize("name", ["report.html", "record.csv", "x"])

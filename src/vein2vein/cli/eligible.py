@@ -54,7 +54,7 @@ central nervous system).
     help="Judge by a label card of your own instead.",
 )
 @click.option("--criteria", multiple=True, metavar="NAME", help="Entry limits of a trial too: eliana, nci, zuma1.")
-@options.for_machines("label, criterion, washout, obtain")
+@options.for_machines("label, criterion, washout, obtain, note")
 @options.quiet("Verdicts only.")
 def command(
     patient: Path, product: str | None, own: Path | None, criteria: tuple[str, ...], for_machines: bool, quiet: bool
@@ -77,7 +77,8 @@ def command(
         options.idle("--label", "product")
     card = read_card(patient)
     given = last_given(card)
-    facts = known_facts(card, patient_from_card(readable(card), may_lack=PAPERS_LACK)[0])
+    known, noticed = patient_from_card(readable(card), may_lack=PAPERS_LACK)
+    facts = known_facts(card, known)
     found = judge_labels(label_patient(card), _labels(product, own), on=date.today())
     limits = [(name, eligible(facts, criteria=name)) for name in (*ALWAYS, *criteria)]
     planned = washouts({name: -days for name, days in given.items()}, 0.0) if given else ()
@@ -90,6 +91,8 @@ def command(
         _emit(found, limits, planned, obtain, quiet)
     else:
         _print(found, limits, planned, obtain, quiet)
+    unusual = [note for note in noticed if not note.startswith("not given")]  # nothing is judged by a typical value
+    console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
 
 
 def _labels(product: str | None, own: Path | None) -> list[Label] | None:

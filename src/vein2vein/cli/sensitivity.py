@@ -142,11 +142,13 @@ def _influence(one: Influence) -> dict[str, object]:
 
 
 def _csv(rows: Sequence[dict[str, object]]) -> str:
+    from vein2vein.io.record.write import safe_cell
+
     text = io.StringIO()
     if rows:
-        table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(rows[0])
+        table.writerows([safe_cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
 
 

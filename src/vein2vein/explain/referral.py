@@ -198,9 +198,12 @@ def _shown(value: bool | float | None, unit: str) -> str:
 
 
 def _antigens(case: Case) -> Iterator[Fact]:
-    for name in dict.fromkeys(one for product in case.products for one in (product.target_a, product.target_b) if one):
+    seen = [one for product in case.products for one in (product.target_a, product.target_b) if one]
+    for name in dict.fromkeys([*seen, *case.told.antigens]):
         told = case.told.antigens.get(name)
-        shown = "" if told is None else told if isinstance(told, str) else f"{told:g} molecules per cell"
+        shown = (
+            "" if told is None else told.strip().lower() if isinstance(told, str) else f"{told:g} molecules per cell"
+        )
         yield Fact(f"{name} on the tumor, newest sample", shown)
 
 

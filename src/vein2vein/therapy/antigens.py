@@ -27,6 +27,7 @@ from vein2vein.therapy.laws import Law
 Floats = NDArray[np.float64]
 UNIT = "molecules/cell"
 NEGATIVE = "negative"  # what a patient's card says in place of a density of 0
+POSITIVE = "positive"  # ... where pathology reports the marker and nobody measured its density
 CONFIDENCE = ("read", "memory")
 BUNDLED = "therapy/antigens.toml"
 

@@ -187,6 +187,28 @@ def label_diseases() -> dict[str, LabelDisease]:
     }  # fmt: skip
 
 
+def lineage_of(disease: str) -> str:
+    """The lineage of a disease by its name, also of one that only labels know; "" where it is none of ours."""
+    if disease in label_diseases():
+        disease = label_diseases()[disease].read_as
+    return all_diseases()[disease].lineage if disease in all_diseases() else ""
+
+
+def ages_of(disease: Disease) -> tuple[float, float]:
+    """Ages, the lowest and the highest, that the card of a disease is made for; 0 and infinity where it says none."""
+    law = disease.population.get("age")
+    told = {} if law is None else law.numbers
+    return float(told.get("low", 0.0)), float(told.get("high", math.inf))
+
+
+def others_of_age(disease: Disease, age: float) -> list[Disease]:
+    """Where an age does not fit the card of a leukemia: the other cards of leukemia that it fits."""
+    if disease.lineage != "leukemia":
+        return []
+    others = [one for one in all_diseases().values() if one.lineage == disease.lineage and one.name != disease.name]
+    return [one for one in others if ages_of(one)[0] <= age <= ages_of(one)[1]]
+
+
 def find_disease(name: str | Path) -> Disease:
     """Find a disease by name or synonym, or read the user's own card by its path.
 

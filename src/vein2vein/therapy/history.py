@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from vein2vein.declared import Record, flag, number
 
 LONGEST = 100 * 365.25  # days of a long life
+ONLY_OF: Mapping[str, tuple[str, ...]] = {
+    "primary_refractory": ("leukemia",),
+    "refractory_relapse": ("leukemia",),
+    "refractory": ("lymphoma", "myeloma"),
+    "not_for_transplantation": ("lymphoma",),
+    "large_b_cell": ("lymphoma",),
+}
+"""Facts that are told of these kinds of disease alone, as their meaning says: nobody else is asked for them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,10 @@ from vein2vein.faults import number_fault
 from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.antigens import NEGATIVE, UNIT, settle
+from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle
 from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
+from vein2vein.therapy.patient_notes import age_of_others, without_density
 
 __all__ = [
     "FLAGS", "PAPERS_LACK", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients",
@@ -225,6 +226,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
         if (value := getattr(told, name)) is not None:
             given[name] = value
             notes += _unusual(limits, value)
+    notes += age_of_others(disease, float(given["age"])) if "age" in given else []
     for fact in FLAGS:
         if (answer := getattr(told, fact)) is not None:
             given[fact] = float(answer)
@@ -238,6 +240,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
     number = np.zeros(1, dtype=np.int64)
     values = laws.draw(population_laws(disease), number, 0, known=given, typical=True)
     settle(values, disease.antigens, number, 0, known=given, own={}, selected=True)
+    notes += without_density(card, disease, values)
     notes += _shape(values) if "weight" in given else []
     silent = {*given, *may_lack}
     assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in silent]
@@ -264,18 +267,18 @@ def _in_words(name: str, value: float) -> str:
 
 
 def _densities(card: Card) -> dict[str, float]:
-    """Antigens on the tumor as the card tells them: molecules per cell; 0 for "negative"."""
+    """Antigens on the tumor as the card tells them: molecules per cell; 0: "negative"; "positive" tells no density."""
     found: dict[str, float] = {}
     for name, value in card.table("antigens", default={}).items():
         at = ("antigens", name)
-        if isinstance(value, str) and not any(letter.isdigit() for letter in value) and value.strip() != NEGATIVE:
-            raise card.error(at, f'found {value!r}, expected a number of {UNIT}, or "{NEGATIVE}".')
-        told = (
-            0.0
-            if isinstance(value, str) and value.strip() == NEGATIVE
-            else card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY)
-        )
-        found[name] = float(told)
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word in (NEGATIVE, POSITIVE):
+            found |= {name: 0.0} if word == NEGATIVE else {}
+            continue
+        if word and not any(letter.isdigit() for letter in word):
+            said = f'found {value!r}, expected "{POSITIVE}", "{NEGATIVE}", or a number of {UNIT}.'
+            raise card.error(at, said)
+        found[name] = float(card.number(*at, unit=UNIT, low=0.0, high=words.DENSITY))
     return found
 
 

@@ -67,7 +67,8 @@ class PatientFacts(Record):
     recent_anti_cd20: Annotated[bool, flag("Had an anti-CD20 antibody within six months")] | None = None
     fitness_prior: Annotated[bool, flag("Had clofarabine or bendamustine within six months")] | None = None
     antigens: Annotated[
-        Mapping[str, Any], part('Antigens on the tumor: molecules per cell, or "negative"', names=words.ANTIGENS)
+        Mapping[str, Any],
+        part('Antigens on the tumor: molecules per cell, "positive" or "negative"', names=words.ANTIGENS),
     ] = field(default_factory=dict)
     last_given: Annotated[Mapping[str, Any], part("Days from the last dose of a drug to leukapheresis")] = field(
         default_factory=dict

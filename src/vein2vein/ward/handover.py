@@ -45,7 +45,6 @@ TOLD = {
 }  # fmt: skip
 YEAR = len("2026-")
 MILLION = 1e6
-MOST = 4  # things that are due, and things that are unknown, which the sheet names
 
 
 class Fact(NamedTuple):
@@ -334,31 +333,27 @@ def _each_last(watch: WardRound, names: Iterable[str]) -> str:
 
 
 def due(watch: WardRound) -> list[str]:
-    """What is overdue, then what comes next; as many as the sheet has room for."""
+    """What is overdue, then what comes next."""
     overdue = [one for one in watch.due if one.overdue]
     coming = sorted((one for one in watch.due if not one.overdue and one.when >= watch.today), key=lambda one: one.when)
     listed = [f"overdue: {one.what}" for one in overdue]
-    listed += [f"{_when(watch, one.when)}: {one.what}" for one in coming]
-    return _first(listed)
+    return listed + [f"{_when(watch, one.when)}: {one.what}" for one in coming]
 
 
 def open_points(watch: WardRound) -> list[str]:
-    """What cannot be graded and what would settle it, and how many places were set aside."""
+    """What cannot be graded and what would settle it."""
     listed: list[str] = []
     for state in (*watch.now, *watch.hematotoxicity):
         if state.grade < 0 and state.missing:
             needs = ", ".join(name_of(name) for name in state.missing)
             listed.append(f"{state.title} {state}: chart {needs}")
-    told = _first(listed)
-    if watch.set_aside:
-        count = len(watch.set_aside)
-        told.append(f"{count} {'place' if count == 1 else 'places'} of the record set aside: see the page")
-    return told
+    return listed
 
 
-def _first(listed: list[str]) -> list[str]:
-    more = [f"and {len(listed) - MOST} more"] if len(listed) > MOST else []
-    return [*listed[:MOST], *more]
+def aside(watch: WardRound) -> list[str]:
+    """How many places were set aside; nothing where none was."""
+    count = len(watch.set_aside)
+    return [f"{count} {'place' if count == 1 else 'places'} of the record set aside: see the page"] if count else []
 
 
 def last_reading(watch: WardRound) -> str:

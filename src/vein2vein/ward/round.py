@@ -12,6 +12,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from vein2vein.analytes import analyte
 from vein2vein.clinic.criteria import edition
 from vein2vein.clinic.words import crs_scales, finding_words
 from vein2vein.errors import InputError, unknown
-from vein2vein.io.record import names
+from vein2vein.io.record import names, times
 from vein2vein.io.record.write import safe_cell
 
 COLUMNS = ("patient", "time", "analyte", "value", "unit", "author", "comment", "until")
@@ -321,6 +322,37 @@ def day_text(day: str) -> str:
         return DAY.format(float(day.replace(",", ".")))
     except ValueError:
         raise InputError(f"found '{day}', expected a day since the infusion such as 4 or 4.5.", field="time") from None
+
+
+def check_after_infusion(time: str, infused: date | None, *, meant: bool) -> None:
+    """Refuse a time before the infusion that nobody said was meant: most often a wrong year or month was typed.
+
+    Parameters
+    ----------
+    time : str
+        As a row of the record has it; one that is no time is left to the reader.
+    infused : date, datetime or None
+    meant : bool
+
+    Raises
+    ------
+    InputError
+        How far before the infusion it is, and how to say that it is meant.
+    """
+    try:
+        since = times.relative_day(time)
+        day = (
+            since if since is not None or infused is None else times.days_since(times.parse_moment(time), infused, None)
+        )
+    except times.NotATime:
+        return
+    if meant or day is None or day >= 0:
+        return
+    when = f" ({infused:%Y-%m-%d})" if infused is not None else ""
+    raise InputError(
+        f"found '{time}', day {day:.4g} and so before the infusion{when}; correct it, or tick that it is meant.",
+        field="time",
+    )
 
 
 def rows_text(rows: Iterable[Row], patient: str, *, header: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any, cast, get_args, get_origin
 
 from vein2vein.declared import Field, Form, Record, fields_of, words
 from vein2vein.errors import InputError
+from vein2vein.web.names_only import without_paths
 
 MOST_CHOICES = 400
 NUMBER, WHOLE, CHOICE, TEXT, FLAG, LIST, TABLE = "number", "whole", "choice", "text", "flag", "list", "table"
@@ -202,7 +203,7 @@ def _group(kind: type[Record], data: Mapping[str, Any], path: str, label: str, g
 
 def _field(one: Field, value: Any, path: str) -> FormField:
     says = one.says
-    label, _, hint = says.meaning.partition("; ")
+    label, _, hint = without_paths(says.meaning).partition("; ")
     choices = tuple(words(says.choices) or ())
     made = FormField(
         path, one.label, label, _kind(one, choices), hint, "" if says.unit in (None, "1") else says.unit,

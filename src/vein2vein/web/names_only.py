@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from vein2vein.cards import Card, is_path
 
 CARDS = ("disease", "product", "policy", "comparator")
+_OFFERED = re.compile(r"[,;] or the path of (a card|one's own)( of one's own| of your own)?(, ending in \.toml)?")
+
+
+def without_paths(text: str) -> str:
+    """A text of the cards without the offer to name a file, which is taken on the command line and not here."""
+    return _OFFERED.sub("", text)
 
 
 def refuse_paths(card: Card) -> Card:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import tempfile
 import unicodedata
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,8 +17,11 @@ from typing import TypeVar
 
 from starlette.datastructures import UploadFile
 
+from vein2vein.cards import bundled_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_bytes
+from vein2vein.io.record.kinds import kind_of_text
+from vein2vein.io.record.text import DELIMITERS
 from vein2vein.web.workspace import short_name
 
 TOML, TABLE, JSON, XML = ".toml", ".csv", ".json", ".xml"
@@ -55,7 +58,8 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 Found = TypeVar("Found")
 LOOKED_AT = 4096  # bytes by which a file is recognized
-WORDS = {TOML: "a TOML file", TABLE: "a table (CSV)", JSON: "a JSON file", XML: "an SBML file (XML)"}
+FEW = 5  # lines by which a table is told from plain text
+WORDS = {TOML: "a TOML file", TABLE: "a table (CSV)", JSON: "a JSON file", XML: "XML"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def take(file: UploadFile, *accepted: str) -> Upload:
     if not kind:
         raise InputError(f"is no text that can be read; expected {expected}.", file=name)
     if kind not in accepted:
-        raise InputError(f"is {WORDS[kind]}; expected {expected}.", file=name)
+        raise InputError(f"is {_called(content, kind)}; expected {expected}.", file=name)
     return Upload(name, kind, content)
 
 
@@ -123,6 +127,17 @@ def kind_of(content: bytes) -> str:
     if stripped.startswith("{") or (stripped.startswith("[") and not _is_toml(text)):
         return JSON
     return TOML if _is_toml(text) else TABLE
+
+
+def _called(content: bytes, kind: str) -> str:
+    """What a file of another kind is, in words; as the readers of records tell kinds apart."""
+    text = _start(content) or ""
+    known = kind_of_text(text, table=False) if kind in (XML, TABLE) else None
+    if known is not None:
+        return known.what
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:FEW]
+    table = any(all(one in line for line in lines) for one in DELIMITERS)
+    return WORDS[kind] if kind != TABLE or table else "plain text"
 
 
 def _start(content: bytes) -> str | None:
@@ -145,6 +160,39 @@ def _is_toml(text: str) -> bool:
                 "=" in bare and bare.split("=")[0].strip().strip('"').replace(".", "").replace("-", "_").isidentifier()
             )
     return False
+
+
+def check_rows(name: str, contents: Iterable[bytes], use: str) -> None:
+    """Refuse what nobody should wait for, before anything of it is read.
+
+    Parameters
+    ----------
+    name : str
+        What the sender calls it.
+    contents : iterable of bytes
+        Tables, or JSON; rows are counted by their line ends, in JSON by the resources.
+    use : str
+        What it is read for: a table of ``uploads.toml``, which says how many rows are taken.
+
+    Raises
+    ------
+    InputError
+        It holds more rows: how many, how many are taken, and the command for more.
+    """
+    limits = bundled_card("web/uploads.toml")
+    most = int(limits.number("rows", use, "most"))
+    found = sum(map(_rows_of, contents))
+    if found > most:
+        command = limits.string("rows", use, "command")
+        raise InputError(
+            f"holds {found:,} rows, and at most {most:,} are read while you wait; send fewer, such as those of today "
+            f"or of one patient, or give the file to the command '{command}', which takes more.", file=name,
+        )  # fmt: skip
+
+
+def _rows_of(content: bytes) -> int:
+    plain = content.replace(b"\0", b"")  # UTF-16 holds one beside each letter
+    return max(plain.count(b"\n"), plain.count(b"\r"), plain.count(b'"resourceType"'))
 
 
 @contextmanager

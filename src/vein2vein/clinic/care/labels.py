@@ -15,8 +15,8 @@ from vein2vein.clinic.care.label_card import Label, Use, all_labels
 from vein2vein.clinic.criteria import edition, reference
 from vein2vein.declared import fields_of
 from vein2vein.errors import InputError, unknown
-from vein2vein.therapy.disease import all_diseases, label_diseases
-from vein2vein.therapy.history import History
+from vein2vein.therapy.disease import all_diseases, label_diseases, lineage_of
+from vein2vein.therapy.history import ONLY_OF, History
 
 WORDS = {MET: "met", NOT_MET: "not met", UNKNOWN: "unknown"}
 ORDER = (MET, UNKNOWN, NOT_MET)
@@ -167,7 +167,8 @@ def asked_of(disease: str) -> tuple[str, ...]:
         for one in (*use.asks, *use.asks_if.get(disease, ()))
     }  # fmt: skip
     read_by = {name for one in asks for name in READS.get(one, (one,))}
-    return tuple(name for name in history_words() if name in read_by)
+    lineage = lineage_of(disease)
+    return tuple(name for name in history_words() if name in read_by and lineage in ONLY_OF.get(name, (lineage,)))
 
 
 def disease_title(name: str) -> str:
@@ -302,12 +303,10 @@ def _early_relapse(patient: LabelPatient) -> Criterion:
 
 
 def _relapsed_or_refractory(patient: LabelPatient) -> Criterion:
-    return _state(
-        _relapsed(patient),
-        "relapsed or refractory",
-        "history.relapses",
-        "history.relapses = ..., history.refractory = true or false",
-    )
+    leukemia = lineage_of(patient.disease) == LEUKEMIA
+    refractory = "history.primary_refractory and history.refractory_relapse" if leukemia else "history.refractory"
+    settles = f"history.relapses = ..., {refractory} = true or false"
+    return _state(_relapsed(patient), "relapsed or refractory", "history.relapses", settles)
 
 
 def _relapsed(patient: LabelPatient) -> tuple[int, str]:
@@ -323,8 +322,7 @@ def _relapsed(patient: LabelPatient) -> tuple[int, str]:
     if h.relapses == 0:
         return (NOT_MET, "no relapse, not refractory") if False in refractory else (UNKNOWN, "no relapse")
     lines = edition("indications").values["lines_imply"]
-    known = all_diseases().get(patient.disease)
-    phases = known is not None and known.lineage == LEUKEMIA  # phases of one therapy are counted as lines there
+    phases = lineage_of(patient.disease) == LEUKEMIA  # phases of one therapy are counted as lines there
     if patient.prior_lines >= lines and not phases and h.refractory is not False:
         return MET, f"by {patient.prior_lines:g} lines of therapy, our reading"
     return UNKNOWN, "not told"

@@ -18,12 +18,11 @@ from vein2vein.io.record import names, periods, times
 from vein2vein.io.record.cells import Cell, Cells
 from vein2vein.io.record.identity import lookalike_words, nameless, numbers_of
 from vein2vein.io.record.mapping import TableMapping
-from vein2vein.io.record.people import FactReader, Known, facts_of
+from vein2vein.io.record.people import INFUSION, FactReader, Known, facts_of
 from vein2vein.io.record.quantities import forget
 from vein2vein.io.record.record import NOT_KNOWN, Entry, Log, Moment, Record, SetAside, Tally, plain
 from vein2vein.therapy.course import Course
 
-INFUSION = "car_t_infusion"
 FIRST_YEAR = 1990  # before the first infusion of CAR-T cells into a person
 SPLIT = 3.0  # days up to which doses are parts of one infusion, as the graders take them
 NO_ZERO = (
@@ -114,8 +113,9 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
     for source, lost in astray:
         _unknown(first, source, lost, numbers, zeros)
     if not first.cells and not first.unread:
-        if undated:
-            raise InputError(f"{NO_ZERO[0]}; {NO_ZERO[2]}.", file=file)
+        lost = next((item for one in kept for item in one.log.in_order() if item.analyte == INFUSION), None)
+        if undated or lost is not None:
+            raise _without_zero(lost, file)
         items = [item for one in kept for item in one.log.items]
         said = str(items[0]) if items else "expected rows with a time, an analyte, a value and a unit"
         raise InputError(f"no value could be read: {said}", file=file)
@@ -155,6 +155,14 @@ def gather_all(sources: Sequence[Source], file: str, labels: Iterable[str] = ())
         ungraded,
         tuple(dict.fromkeys(warnings)),
     )
+
+
+def _without_zero(unread: SetAside | None, file: str) -> InputError:
+    """Day 0 is missing: the row of the infusion cannot be read, which is then named, or there is none."""
+    if unread is None:
+        return InputError(f"{NO_ZERO[0]}; {NO_ZERO[2]}.", file=file)
+    said = f"day 0 is missing: the time of the infusion cannot be read: {unread.told}; {unread.remedy}."
+    return InputError(said, file=unread.file, line=unread.line, field=unread.column or None)
 
 
 def _placed(source: Source, numbers: Mapping[str, int]) -> list[SetAside]:

@@ -21,6 +21,7 @@ from vein2vein.therapy.course import Course
 from vein2vein.therapy.disease import all_diseases
 from vein2vein.therapy.product import all_products
 
+INFUSION = "car_t_infusion"
 OLDEST, TALLEST, SHORTEST = 120.0, 250.0, 30.0
 LIGHTEST, HEAVIEST = 1.5, 350.0
 LONGEST_TOLD = 160  # characters of a text that is shown as it stands
@@ -95,6 +96,7 @@ class FactReader:
                 text,
                 _expected(name),
                 "write the year with four digits" if "century" in said else "correct it",
+                INFUSION if name == "infusion" else "",
             )
             return
         known, key = self.known[entry.patient], (entry.patient, name)

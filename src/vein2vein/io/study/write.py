@@ -16,6 +16,7 @@ import numpy as np
 from vein2vein import arguments
 from vein2vein.errors import InputError
 from vein2vein.files import open_text, write_text
+from vein2vein.io.record.write import safe_cell
 from vein2vein.io.study.columns import ENDING, normal, usual_names
 from vein2vein.io.study.doses import number_text
 from vein2vein.io.study.study import Covariate, Floats, Study
@@ -64,7 +65,8 @@ def write_study(
     Raises
     ------
     InputError
-        The study holds a name that a column of another meaning has, or the file cannot be written.
+        The study holds a name that a column of another meaning has or that a spreadsheet would run as a formula, or the
+        file cannot be written.
     """
     arguments.of_kind("study", study, Study, "a Study, as read_study gives it")
     path = Path(arguments.path_of("path", path))
@@ -72,6 +74,8 @@ def write_study(
     for name in study.covariates:
         if normal(name) in usual:
             raise InputError(f"the covariate '{name}' has the name of another column; rename it.", field=name)
+        if safe_cell(name) != name:
+            raise InputError(f"a spreadsheet would run the name of the covariate '{name}'; rename it.", field=name)
     numbers, named = _subjects(study)
     endpoints = _codes([one.code for one in study.endpoints])
     targets = _codes(list(dict.fromkeys(study.doses.target.tolist())))

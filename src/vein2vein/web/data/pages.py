@@ -24,7 +24,7 @@ from vein2vein.web.images import image
 from vein2vein.web.jobs.table import DONE, Job
 from vein2vein.web.page import Page, See
 from vein2vein.web.reading import reading
-from vein2vein.web.uploads import TABLE, TOML, take
+from vein2vein.web.uploads import TABLE, TOML, check_rows, take
 from vein2vein.web.visit import Visit
 from vein2vein.web.workspace import Input, Missing, new_id
 
@@ -60,6 +60,7 @@ def upload(visit: Visit, file: list[UploadFile]) -> See:
         raise InputError(
             "send one data set (CSV), and beside it at most one file that says how its columns are read (TOML)."
         )
+    check_rows(tables[0].name, [tables[0].content], "study")
     files = {f"{STUDY}{TABLE}": tables[0].content, **{f"{STUDY}{ENDING}": one.content for one in columns}}
     found = reading(files, check_file)
     if not found.kind.endswith(DATA_SET):
@@ -263,6 +264,7 @@ def _explored(visit: Visit, there: Input, how: dict[str, str]) -> dict[str, Any]
     known = visit.held.find(Explored, there.id)
     if known is not None and mark in known.found:
         return known.found[mark]
+    check_rows(there.name, [_table(there).read_bytes()], "exploration")
     asked = {**how, "by": _columns(how["by"]), "path": str(_table(there)), "name": there.name}
     found: Any = visit.quick.ask(new_id(), EXPLORE, asked)
     before = list(known.found.items())[-MOST_HELD:] if known is not None else []

@@ -18,7 +18,7 @@ from vein2vein.web.form_text import with_typed
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.patient.form import example_text, patient_form, scenario_data
 from vein2vein.web.patient.reading import read_scenario
-from vein2vein.web.uploads import JSON, TABLE, TOML, read_with, take
+from vein2vein.web.uploads import JSON, TABLE, TOML, check_rows, read_with, take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
 from vein2vein.web.words import said
 from vein2vein.web.workspace import Changed, Input
@@ -104,6 +104,7 @@ def points(visit: Visited, file: Annotated[UploadFile, File()]) -> Part:
     from vein2vein.io.record.read import read_record
 
     found = take(file, TABLE, JSON)
+    check_rows(found.name, [found.content], "points")
     record = read_with(found, read_record)
     course = record.course
     if len(course.patients) != 1:

@@ -21,7 +21,7 @@ from vein2vein.web.fields import Group, fields_in, form_of
 from vein2vein.web.form_text import ADD, ADD_NAME, REMOVE, with_typed
 from vein2vein.web.jobs.table import Job
 from vein2vein.web.jobs.trial_run import CHUNKS, HEADLINE, REPORT, WHOLE
-from vein2vein.web.names_only import refuse_paths
+from vein2vein.web.names_only import refuse_paths, without_paths
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.uploads import TOML, take
 from vein2vein.web.visit import Filled, Typed, Visit, Visited
@@ -86,7 +86,7 @@ def new(visit: Visited, base: Annotated[str, Form(max_length=100)] = "") -> See:
 
     if base and base not in list_trials():
         raise InputError(f"there is no trial '{base[:60]}' to start from; choose one of the list.", field="base")
-    text = load_trial(base).text if base else trial_template_text()
+    text = load_trial(base).text if base else without_paths(trial_template_text())
     return See(f"/trials/{visit.workspace.add('trials', _title(text), text, TOML).id}")
 
 

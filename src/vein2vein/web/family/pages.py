@@ -17,7 +17,7 @@ from vein2vein.explain.plan import Plan, plan_of
 from vein2vein.therapy.product import all_products
 from vein2vein.web import patient_file
 from vein2vein.web.family import model
-from vein2vein.web.family.plain_faults import plainly, without_units_of_labels
+from vein2vein.web.family.plain_faults import age_check, plainly, without_units_of_labels
 from vein2vein.web.family.told import OnPage, chances_of, path_of, ready_of
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
@@ -109,20 +109,20 @@ def open_file(visit: Visited, file: Annotated[UploadFile, File()]) -> See:
 
 def path(visit: Visited, key: str) -> Page:
     """Show when to call, the path step by step, and the calendar."""
-    there, on_page = _opened(visit, key)
-    return _page(there, on_page, "family/path.html.j2", path_of(on_page))
+    there, on_page, check = _opened(visit, key)
+    return _page(there, on_page, check, "family/path.html.j2", path_of(on_page))
 
 
 def ready(visit: Visited, key: str) -> Page:
     """Show what to pack and bring, how to stay safe, and what to ask."""
-    there, on_page = _opened(visit, key)
-    return _page(there, on_page, "family/ready.html.j2", ready_of(on_page))
+    there, on_page, check = _opened(visit, key)
+    return _page(there, on_page, check, "family/ready.html.j2", ready_of(on_page))
 
 
 def chances(visit: Visited, key: str) -> Page:
     """Show what may happen and how often, what a serious form means, and the warnings of the label."""
-    there, on_page = _opened(visit, key)
-    return _page(there, on_page, "family/chances.html.j2", chances_of(on_page))
+    there, on_page, check = _opened(visit, key)
+    return _page(there, on_page, check, "family/chances.html.j2", chances_of(on_page))
 
 
 def facts_page(visit: Visited, key: str) -> Page:
@@ -181,18 +181,18 @@ def _plan(text: str, name: str = patient_file.NAME) -> Plan:
     return plan_of(card_of(text, name), otherwise=0)
 
 
-def _opened(visit: Visit, key: str) -> tuple[Input, OnPage]:
-    """The file, and what its page tells in the reader's language."""
+def _opened(visit: Visit, key: str) -> tuple[Input, OnPage, str]:
+    """The file, what its page tells in the reader's language, and what of its facts is to be looked at again."""
     there = patient_file.found(visit, key, KIND)
     plan = _plan(there.text())
     on_page = told_on_page(
         plan.patient, plan.product, language=visit.words.catalog, spread=_shown_before.get(there.digest),
         infusion_date=plan.infusion_date, calendar=True,
     )  # fmt: skip
-    return there, on_page
+    return there, on_page, age_check(visit.words, plan.patient)
 
 
-def _page(there: Input, on_page: OnPage, template: str, told: Mapping[str, object]) -> Page:
+def _page(there: Input, on_page: OnPage, check: str, template: str, told: Mapping[str, object]) -> Page:
     options = ["--calendar"]
     options += [f"--language {on_page['catalog'].code}"] if on_page["catalog"].code != "en" else []
     options += [] if on_page["companions"] else ["--no-simulation"]
@@ -202,7 +202,7 @@ def _page(there: Input, on_page: OnPage, template: str, told: Mapping[str, objec
         model=", spread=shown_by_companions(plan)" if on_page["companions"] else "",
         more=", shown_by_companions" if on_page["companions"] else "",
     )  # fmt: skip
-    data = {"id": there.id, "name": there.name, **told}
+    data = {"id": there.id, "name": there.name, "check": check, **told}
     return Page(template, "{name}", data, python=python, command=command, names={"name": there.name})
 
 

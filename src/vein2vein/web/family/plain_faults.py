@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from vein2vein.explain.languages import Words as Explained
+from vein2vein.therapy.disease import ages_of, find_disease
+from vein2vein.therapy.patient import Patient
 from vein2vein.web.fields import NUMBER, WHOLE, FormField, Group
+from vein2vein.web.plain_words import own_text
 from vein2vein.web.words import Words, said
 
 DOOR = "family"
@@ -21,6 +25,9 @@ AGAIN = said("Please look at this again.")
 YOUNG, ADULT = said("{disease}, in children and young adults"), said("{disease}, in adults")
 WHO = {"pediatric_b_all": YOUNG, "adult_b_all": ADULT}
 """Diseases that families call by one name; the list tells them apart."""
+AGE = said(
+    "Please check the age and the disease. The disease that was chosen, {disease}, is meant for ages {low} to {high}."
+)
 UNIT_IN_LABEL = ("year", "month", "day")
 """Units that the label of a field says in the reader's words."""
 
@@ -54,6 +61,26 @@ def _sentence(one: FormField, dates: tuple[str, ...]) -> str:
 def told_apart(words: Words, name: str, title: str) -> str:
     """The name of a disease in a list, with who has it where two bear one name."""
     return words.of(DOOR).attribute(WHO[name], disease=title) if name in WHO else title
+
+
+def age_check(words: Words, patient: Patient, called: str = "") -> str:
+    """That the age of a patient is none of those that the card of the disease is made for; "" where it is one.
+
+    Parameters
+    ----------
+    words : Words
+        Of the page.
+    patient : Patient
+    called : str
+        The disease where it is not called as its card, such as one that only labels know.
+    """
+    disease, age = find_disease(patient.disease), float(patient.age[0])
+    low, high = ages_of(disease)
+    if low <= age <= high:
+        return ""
+    title = called or own_text(Explained(words.catalog).name(disease.name, disease.title))
+    spoken = {"low": f"{low:g}", "high": f"{high:g}"}
+    return words.of(DOOR).attribute(AGE, disease=told_apart(words, disease.name, title), **spoken)
 
 
 def without_units_of_labels(shown: Iterable[FormField]) -> tuple[FormField, ...]:

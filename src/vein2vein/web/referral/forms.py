@@ -8,6 +8,7 @@ from typing import Any
 
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import Words, all_languages
+from vein2vein.therapy.antigens import NEGATIVE, POSITIVE
 from vein2vein.web import patient_file
 from vein2vein.web.family.plain_faults import plainly, without_units_of_labels
 from vein2vein.web.fields import FormField
@@ -34,7 +35,10 @@ def _shown(text: str, paths: tuple[str, ...], typed: Mapping[str, str]) -> tuple
     """The fields with what was typed, so that nothing is lost where something is wrong."""
     held = intake.shown_lines(text)
     found = (replace(one, value=held) if one.path == TREATMENTS else one for one in fields(text, paths, intake.WORDS))
-    hinted = (replace(one, hint=intake.DENSITY) if one.path.startswith("antigens.") else one for one in found)
+    hinted = (
+        replace(one, hint=intake.DENSITY, suggested=(POSITIVE, NEGATIVE)) if one.path.startswith("antigens.") else one
+        for one in found
+    )
     return without_units_of_labels(retyped(hinted, typed))
 
 

@@ -1,6 +1,7 @@
 """The intake of a referral, step by step: which fields of a patient's file stand on which page, and how they are typed.
 
-What is named nowhere here, such as a field that is new, stands on the last page. Antigens that no product is made for
+What is named nowhere here, such as a field that is new, stands on the last page, unless it is told of other diseases
+alone. Antigens that no product is made for
 and further measured values stand there only where the file holds them: there are some two hundred.
 """
 
@@ -18,7 +19,7 @@ from vein2vein.clinic.care.eligibility import asked_at
 from vein2vein.clinic.care.labels import asked_of, history_words
 from vein2vein.errors import InputError
 from vein2vein.explain.referral import PERFORMANCE, texts
-from vein2vein.therapy.disease import all_diseases, label_diseases
+from vein2vein.therapy.disease import lineage_of
 from vein2vein.therapy.patient_card import titles
 from vein2vein.therapy.product import all_products
 from vein2vein.therapy.referral import RECORDS
@@ -107,8 +108,8 @@ OF_THE_CARD = (
 DATES = ("referral.measured",)
 SEXES = (said("male"), said("female"))
 DENSITY = said(
-    "Molecules per cell as a number, or the word negative. What a report says in other words, such as positive in "
-    "98 % of the cells, belongs to how the disease is now."
+    "The word positive or negative, as the report says, or molecules per cell as a number. More of it, such as the "
+    "share of the cells, belongs to how the disease is now."
 )
 """What is typed of an antigen."""
 
@@ -160,7 +161,10 @@ def steps_of(card: Card) -> dict[str, Step]:
     }  # fmt: skip
     named = {path for paths in asked.values() for path in paths}
     rest = [one for one in fields_in(form_of(record(), card.data)) if one.path not in named]
-    asked["more"] = [one.path for one in rest if one.value or not one.path.startswith(ELSEWHERE)]
+    asked["more"] = [
+        one.path for one in rest
+        if one.value or (not one.path.startswith(ELSEWHERE) and _fits(one.path, disease, lineage))
+    ]  # fmt: skip
     return {name: Step(name, *ABOUT[name], tuple(paths)) for name, paths in asked.items()}
 
 
@@ -171,27 +175,29 @@ def _age(card: Card) -> float | None:
         return None
 
 
-def lineage_of(disease: str) -> str:
-    """The lineage of a disease; "" where it is none of ours."""
-    if disease in label_diseases():
-        disease = label_diseases()[disease].read_as
-    return all_diseases()[disease].lineage if disease in all_diseases() else ""
+def _fits(path: str, disease: str, lineage: str) -> bool:
+    """Whether a fact may be told of this disease, by the labels and by the letter; of an unknown one every fact may."""
+    table, _, name = path.rpartition(".")
+    if table == "history":
+        return not lineage or name in asked_of(disease)
+    return not lineage or path not in _elsewhere(lineage)
+
+
+def _elsewhere(lineage: str) -> set[str]:
+    """Facts that the letter tells of other kinds of disease alone."""
+    return {row["field"] for row in texts().tables("rows") if lineage not in row.get("lineages", [lineage])}
 
 
 def _flags(lineage: str) -> list[str]:
     """What was given before, as the letter tells it of this kind of disease."""
-    rows = [row for row in texts().tables("rows") if lineage in row.get("lineages", [lineage])]
-    return [
-        row["field"]
-        for row in rows
-        if row["field"].startswith(("prior_", "recent_", "fitness_")) and row["field"] != "prior_lines"
-    ]
+    rows = [row["field"] for row in texts().tables("rows") if row["field"] not in _elsewhere(lineage)]
+    return [name for name in rows if name.startswith(("prior_", "recent_", "fitness_")) and name != "prior_lines"]
 
 
 def _tumor(lineage: str) -> list[str]:
     if lineage == "leukemia":
         return ["marrow_blasts", "circulating_blasts", "kmt2a"]
-    return ["metabolic_tumor_volume"]
+    return ["metabolic_tumor_volume"] if lineage in ("lymphoma", "") else []
 
 
 def _targets() -> list[str]:

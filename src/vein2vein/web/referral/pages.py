@@ -15,10 +15,13 @@ from vein2vein.explain.languages import Catalog, Words, find_language
 from vein2vein.explain.print_page import find_browser
 from vein2vein.explain.referral import Case, case_of
 from vein2vein.explain.referral_page import PAGE
+from vein2vein.therapy.patient_notes import AGE_OF_OTHERS
 from vein2vein.web import patient_file
+from vein2vein.web.family.plain_faults import age_check
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.page import Page, See
 from vein2vein.web.patient_file import BASED_ON, card_of, filled, text_of
+from vein2vein.web.plain_words import own_text
 from vein2vein.web.plain_words import told as in_words
 from vein2vein.web.referral import intake
 from vein2vein.web.referral.forms import BEGIN, begin_page, step_of, step_page
@@ -97,7 +100,8 @@ def answer(visit: Visited, key: str, step: str, typed: Filled) -> See | Page:
 def criteria(visit: Visited, key: str) -> Page:
     """Show which criteria of which label are met, not met or unknown, and what would settle them."""
     there, case, notes = _opened(visit, key)
-    return _page(visit, there, case, "referral/criteria.html.j2", {**criteria_of(case), "notes": notes})
+    told = {**criteria_of(case), "notes": [one for one in notes if not one.startswith(AGE_OF_OTHERS)]}
+    return _page(visit, there, case, "referral/criteria.html.j2", told)
 
 
 def center(visit: Visited, key: str) -> Page:
@@ -169,6 +173,7 @@ def _page(visit: Visit, there: Input, case: Case, template: str, told: Mapping[s
         "id": there.id,
         "disease": in_words(disease, rtl=words.catalog.direction == "rtl"),
         "navigator": case.referral.navigator,
+        "check": age_check(visit.words, case.patient, own_text(disease)),
         **told,
     }
     command = f"vein2vein refer {there.file_name} --out referral --language {_catalog(case, visit).code}"

@@ -16,6 +16,11 @@ from vein2vein.web.plain_words import lines, rules_of, told
 from vein2vein.web.referral.intake import facts_named, steps_of
 from vein2vein.web.words import said
 
+STATES_SAID = (said("met"), said("not met"), said("unknown"))
+"""The words of ``STATES``; a test holds that each is one."""
+NOTES_SAID = (said("weight is not given: the papers show it as to obtain"),)
+"""Notes on a referral that are translated; a test holds that each is one."""
+
 
 def criteria_of(case: Case) -> dict[str, Any]:
     """Every label with its criteria, met, not met or unknown, and what would settle what is unknown."""

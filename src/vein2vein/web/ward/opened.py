@@ -18,7 +18,7 @@ from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.record import Record, SetAside
 from vein2vein.ward.round import COLUMNS, Row, round_form, rows_text
 from vein2vein.web.reading import MOST_FILES, reading, without
-from vein2vein.web.uploads import TABLE, TOML, Upload
+from vein2vein.web.uploads import TABLE, TOML, Upload, check_rows
 from vein2vein.web.workspace import Missing
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def opened(name: str, files: Mapping[str, bytes], *, kept: bool = False) -> Open
     Raises
     ------
     InputError
-        Nothing in them can be used.
+        Nothing in them can be used, or they hold more rows than are read while somebody waits.
     """
+    check_rows(name, (content for file, content in files.items() if not file.endswith(TOML)), "record")
     return Opened(name, files, reading(files, lambda path: _read(path, name)), kept)
 
 
@@ -168,10 +169,14 @@ def _added(there: Opened | None, target: str, label: str, rows: Sequence[Row], n
     before = _ended(files.get(target, b""))
     first = before.count(b"\n") + 1 + (not before)
     text = rows_text(rows, label, header=not before)
-    made = opened(
-        there.name if there else name, {**files, target: before + text.encode()}, kept=bool(there and there.kept)
-    )
     own = {first + i: one for i, one in enumerate(rows)}
+    try:
+        made = opened(
+            there.name if there else name, {**files, target: before + text.encode()}, kept=bool(there and there.kept)
+        )
+    except InputError as problem:  # at the field from which the row came
+        row = own.get(problem.line or 0) if problem.file == target else None
+        raise problem if row is None else Refused([(row.field, problem.text)]) from None
     found = [one for one in made.record.set_aside if one not in aside]
     faults = [_fault(one, own.get(one.line or 0) if one.file == target else None) for one in found]
     if any(faults):

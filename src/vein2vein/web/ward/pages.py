@@ -15,7 +15,7 @@ from vein2vein.report.figures_monitor import LATE_PANELS
 from vein2vein.report.handover import handover_page, sheet
 from vein2vein.report.look import look
 from vein2vein.ward.monitor import WardRound, monitor
-from vein2vein.ward.round import Row, day_text, decision_row, patient_rows, round_rows
+from vein2vein.ward.round import Row, check_after_infusion, day_text, decision_row, patient_rows, round_rows
 from vein2vein.ward.states import day_text as day_words
 from vein2vein.ward.states import moment_text
 from vein2vein.ward.ward_list import in_order, line_of
@@ -33,6 +33,7 @@ from vein2vein.web.workspace import Missing, new_id
 MOST_PATIENTS = 60  # that a page lists; the command writes the list of more into a folder
 PICTURES = "vein2vein.web.ward.pictures"
 TYPED = "typed in here"
+BEFORE = "before"  # the field that says: a time before the infusion is meant
 BAD = 422
 NOTHING: dict[str, str] = {}
 
@@ -289,7 +290,9 @@ def _time(typed: Typed, watch: WardRound) -> str:
     given = typed.get("time", "").strip()
     if not given:
         raise InputError("when? Give the time of the round.", field="time")
-    return given if watch.infused is not None else day_text(given)
+    time = given if watch.infused is not None else day_text(given)
+    check_after_infusion(time, watch.infused, meant=BEFORE in typed)
+    return time
 
 
 def _until(typed: Typed, watch: WardRound) -> str:

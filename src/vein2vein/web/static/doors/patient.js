@@ -9,6 +9,12 @@
   setTimeout(() => { const waiting = document.getElementById("waiting"); waiting.textContent = waiting.dataset.slow; }, SLOW);
   form.elements.slot.value = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
+  // Where it is narrow the form stands above the charts: closed, unless something in it is to be mended.
+  const asked = document.getElementById("asked"), narrow = matchMedia("(max-width: 56rem)");
+  const fold = () => { asked.open = !narrow.matches || Boolean(asked.querySelector(".fault, .problem")); };
+  narrow.addEventListener("change", fold);
+  fold();
+
   // A slider of powers of ten writes the number, with three digits, and what belongs to it.
   function written(power, ending) {
     const value = 10 ** power;
