@@ -268,32 +268,28 @@ def _judged(
     problem, point = population.problem, found.point
     settings = problem.settings
     target, theta = target_of(population, point), theta_of(population, point)
-    information = louis.begin(population, theta)
     wanted = settings.standard_errors and found.minimum is None
-
-    def seen(chains: Chains) -> None:
-        if wanted:
-            louis.add(population, theta, point, chains, information)
-
     draws: list[Floats] = []
     chains = conditional.spread_out(population, found.chains, target)
-    for effects in conditional.draw(population, target, chains, found.rng, settings.draws, seen):
+    for effects in conditional.draw(population, target, chains, found.rng, settings.draws):
         draws.append(effects)
         share = len(draws) * len(effects) / settings.draws
         text = "each subject's conditional distribution"
         tell(Step(min(share, 1.0), text, "conditional distribution", len(draws) * len(effects), settings.draws))
     about = conditional.gathered(population, target, draws)
+    shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
     covariance, lost = found.covariance, found.lost
     if wanted:
-        covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
+        left = about.covariance[:, : population.between, : population.between].mean(axis=0)
+        covariance, lost = louis.covariance_of(population, theta, point, draws, left)
     notes = () if others is None else others.notes
     beside = _beside_occasions(population)
-    if wanted and (beside or (lost and convergence.tied_effects(population, point))):
+    tied = lost and (convergence.sought_of(population, lost) or convergence.tied_effects(population, point))
+    if wanted and (beside or tied):
         other, without = focei.curvature_at(population, point, about.mean, theta)
         if other is not None and len(without) < len(lost) + beside:
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
-    shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
     remarks = Remarks()
     minus_two, error, by, pareto = np.nan, 0.0, "", np.full(population.subjects, np.nan)
     if found.minimum is not None:
