@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -140,6 +140,7 @@ def fit(
             others.stop()
     if keeper is not None:
         keeper.done()
+        found = replace(found, seconds=found.seconds + keeper.spent)
     return found
 
 
@@ -148,6 +149,8 @@ def _tell_nobody(step: Step) -> None:
 
 
 # Estimators
+
+_COUNTED = "evaluations"  # what it took so far, kept with the state so that a fit in two goes tells of both
 
 
 @contextmanager
@@ -175,6 +178,7 @@ def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress) ->
     stood = None if keeper is None else keeper.found()
     if stood is not None and stood[0] == "saem":
         state = kept.unpacked(stood[1], stood[2])
+        population.counted.evaluations = int(stood[2][_COUNTED])
     else:
         state = saem.begin(population, population.problem.seed)
     names = saem.trace_names(population)
@@ -186,7 +190,8 @@ def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress) ->
             tell(Step(k / every, f"SAEM, {stage}: {k} of {every}", stage, k, every, names, now.trace[-1]))
             stop = interrupted()
             if keeper is not None and (stop or k == every or keeper.due()):
-                keeper.keep("saem", *kept.packed(now), now=True)
+                arrays, numbers = kept.packed(now)
+                keeper.keep("saem", arrays, {**numbers, _COUNTED: population.counted.evaluations}, now=True)
             if stop:
                 raise KeyboardInterrupt
     estimates = state.estimates
@@ -200,6 +205,7 @@ def _outer(population: Population, keeper: kept.Keeper | None, tell: Progress) -
     stood = None if keeper is None else keeper.found()
     if stood is not None and stood[0] == "outer":
         outer.take_up(stood[1])
+        population.counted.evaluations = int(stood[2][_COUNTED])
     names = saem.trace_names(population)
     rows: list[Floats] = []
     most = population.problem.settings.iterations
@@ -210,7 +216,7 @@ def _outer(population: Population, keeper: kept.Keeper | None, tell: Progress) -
             text = f"{'Laplace' if laplace else 'FOCEI'}: iteration {k}, objective {objective:.3f}"
             tell(Step(min(k / most, 1.0), text, "minimizing", k, most, (*names, "objective"), rows[-1]))
             if keeper is not None and (interrupted() or keeper.due()):
-                keeper.keep("outer", outer.kept(), {}, now=True)
+                keeper.keep("outer", outer.kept(), {_COUNTED: population.counted.evaluations}, now=True)
             if interrupted():
                 raise KeyboardInterrupt
 
