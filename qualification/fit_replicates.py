@@ -6,7 +6,9 @@
 stein: 90 patients of the CAR-T kinetics of Stein et al. (2019) at the published values, seen to day 720 with drop-out,
 limit of quantification 50 copies/ug. oral: 40 subjects, one compartment with absorption, proportional error. For each
 number: truth, mean estimate, bias with its Monte Carlo error, root mean square error, and the share of 95 % intervals
-that hold the truth (typical values and coefficients on the natural scale, SDs on the logarithm).
+that hold the truth (typical values and coefficients on the natural scale, SDs on the logarithm). Of typical values,
+which are estimated on the logarithm, also the bias there, and the bias on the natural scale that follows from it and
+from the variance of the estimates there: exp(bias + variance / 2) - 1.
 """
 
 from __future__ import annotations
@@ -146,7 +148,8 @@ def row(case: str, method: str, seed: int, last: int) -> dict[str, float]:
 
 def table(rows: Sequence[dict[str, float]], truth: dict[str, float]) -> list[str]:
     """Truth beside what was found, as lines of text."""
-    lines = [f"{'':12}{'truth':>10}{'bias %':>9}{'(MC)':>7}{'RMSE %':>9}{'held':>12}{'SD/SE':>8}"]
+    heads = f"{'':12}{'truth':>10}{'bias %':>9}{'(MC)':>7}{'RMSE %':>9}{'held':>12}{'SD/SE':>8}"
+    lines = [f"{heads}{'log %':>8}{'implied %':>11}"]
     for name, true in truth.items():
         found = np.array([r[name] for r in rows])
         low, high = (np.array([r[f"{name}:{end}"] for r in rows]) for end in ("low", "high"))
@@ -157,12 +160,20 @@ def table(rows: Sequence[dict[str, float]], truth: dict[str, float]) -> list[str
         ratio = found.std(ddof=1) / np.nanmean([r[f"{name}:se"] for r in rows])
         lines.append(
             f"{name:12}{true:>10.4g}{relative.mean():>9.1f}{error:>7.1f}{np.sqrt((relative**2).mean()):>9.1f}"
-            f"{f'{held[known].sum()}/{known.sum()}':>12}{ratio:>8.2f}"
+            f"{f'{held[known].sum()}/{known.sum()}':>12}{ratio:>8.2f}{_on_the_logarithm(found / true, name)}"
         )
     seconds = [r["seconds"] for r in rows]
     not_converged = sum(r["converged"] == 0 for r in rows)
     lines.append(f"{len(rows)} studies, {not_converged} not converged, {np.mean(seconds):.1f} s of the processor each")
     return lines
+
+
+def _on_the_logarithm(ratio: Floats, name: str) -> str:
+    """Bias of the logarithm of a typical value, and what follows from it on the natural scale; "" of other numbers."""
+    if name.startswith(("omega_", "a_", "b_")):
+        return ""
+    logs = np.log(ratio)
+    return f"{100 * logs.mean():>8.1f}{100 * np.expm1(logs.mean() + logs.var(ddof=1) / 2):>11.1f}"
 
 
 def run(case: str, method: str, replicates: int, jobs: int, first: int = 1) -> list[dict[str, float]]:

@@ -365,3 +365,19 @@ def test_a_remark_is_told_once_and_by_the_name_that_the_table_has(monkeypatch, c
     tell_fit(fit, found)  # type: ignore[arg-type]
     out = capsys.readouterr().out
     assert "exchangeable is told" in out and "shrunken is told" not in out and "no error is told" not in out
+
+
+def test_the_command_that_makes_a_profile_is_told(capsys):
+    from types import SimpleNamespace
+
+    from vein2vein.cli.fit import _tell_profile
+    from vein2vein.cli.fit_more import Asked
+    from vein2vein.inference.diagnostics.identifiability import Doubt
+
+    doubts = (Doubt("shrunken", ("omega_beta",), 0.9, "few"), Doubt("tied", ("Tmax", "Cmax"), 0.99, "tied"))
+    found = SimpleNamespace(identifiability=SimpleNamespace(doubts=doubts))
+    _tell_profile(found, Path("a b"), Asked())  # type: ignore[arg-type]
+    told = " ".join(capsys.readouterr().out.split())
+    assert told == "To profile omega_beta: vein2vein fit 'a b/fit.toml' --profile --out 'a b-profiled'"
+    _tell_profile(found, Path("a b"), Asked(profile=True))  # type: ignore[arg-type]
+    assert not capsys.readouterr().out

@@ -18,12 +18,13 @@ from vein2vein.files import is_regular, write_text
 from vein2vein.locks import alone
 
 if TYPE_CHECKING:
+    from vein2vein.inference.diagnostics.diagnosis import Diagnosis
     from vein2vein.inference.population.fitted import Fit
     from vein2vein.inference.population.problem import FitProblem
 
 NOT_CONVERGED = 3
 REPORT, TABLE, START, STATE = "report.html", "table.csv", "start.toml", "state.npz"
-MANIFEST = "manifest.json"
+MANIFEST, FIT = "manifest.json", "fit.toml"
 METHODS = ("saem", "focei", "laplace")
 EXAMPLES = """\b
 Examples:
@@ -242,9 +243,18 @@ def _told(fit: Fit, folder: Path, asked: Asked, *, for_machines: bool, quiet: bo
         click.echo(f"{fit.verdict[0][:1].upper()}{fit.verdict[0][1:]}")
     else:
         tell_fit(fit, found)
+        _tell_profile(found, folder, asked)
     console.tell(f"Predictions: {folder / TABLE}", "file", for_machines, path=folder / TABLE, what="Predictions")
     console.tell(f"Report: {folder / REPORT}", "report", for_machines, path=folder / REPORT)
     return 0 if fit.converged else NOT_CONVERGED
+
+
+def _tell_profile(found: Diagnosis, folder: Path, asked: Asked) -> None:
+    """Say how spreads that need a profile get one, where none was asked for."""
+    names = [name for one in found.identifiability.doubts if one.kind == "shrunken" for name in one.names]
+    if names and not asked.profile:
+        file, out = shlex.quote(str(folder / FIT)), shlex.quote(f"{folder}-profiled")
+        console.say(f"To profile {', '.join(names)}: vein2vein fit {file} --profile --out {out}")
 
 
 def _compare(folders: tuple[Path, ...], for_machines: bool, quiet: bool) -> int:

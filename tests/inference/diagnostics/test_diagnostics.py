@@ -213,6 +213,9 @@ def test_doubts_are_named(stein_fit):
     found = identifiability.identifiability(replace(stein_fit, estimates=estimates, covariance=None))
     told = {(one.kind, one.names[0]) for one in found.doubts}
     assert {("hardly known", "Cmax"), ("shrunken", "omega_FB"), ("at a bound", "omega_beta")} <= told
+    assert any(
+        "vein2vein fit fit.toml --profile --out profiled makes it, in the folder" in d.text for d in found.doubts
+    )
 
 
 def test_three_estimates_that_share_a_flat_direction_are_named(stein_fit):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from vein2vein.inference.population import focei, louis
+from vein2vein.inference.population import convergence, focei, louis
+from vein2vein.inference.population.convergence import Remarks
 from vein2vein.inference.population.fit import fit, target_of
 from vein2vein.inference.population.importance import likelihood_of
 from vein2vein.inference.population.population import populate
@@ -336,3 +337,58 @@ def test_singular_information_is_held_and_named():
     negative, lost = louis.invert(np.diag([4.0, -1.0, 1.0, 1.0]), ("a", "b", "c", "d"))
     assert lost == ("b",) and negative[0, 0] == 0.25
     assert louis.invert(np.full((2, 2), np.nan), ("a", "b"))[0] is None
+
+
+def alike(make, seed, omega, n=20):
+    """Lines of patients whose base is the same in all, fitted with a spread of it."""
+    rng, time = np.random.default_rng(seed), np.linspace(0, 2.5, 6)
+    slope = 1 + 0.4 * rng.standard_normal(n)
+    y = 5 + slope[:, None] * time + 0.3 * rng.standard_normal((n, 6))
+    seen = make.study(np.repeat(np.arange(n), 6), np.tile(time, n), y.ravel())
+    return FitProblem(
+        make.line_model(), seen, {"base": make.normal(4.0, 0.5), "slope": make.normal(0.5, 0.5)},
+        {"y": EndpointModel()}, omega, settings=Settings(exploring=150, averaging=100, importance=0),
+    )  # fmt: skip
+
+
+def errors_without_spread(problem, found):
+    """Exact standard errors of (base, slope) where the base has no spread: no draws, second differences alone."""
+    time = problem.study.observations.time[:6]
+    y = problem.study.observations.value.reshape(-1, 6)
+
+    def minus_two(v):
+        base, slope, s2, a = v
+        whole = s2 * np.outer(time, time) + a * a * np.eye(6)
+        return -2 * stats.multivariate_normal.logpdf(y - base - slope * time, np.zeros(6), whole).sum()
+
+    return exact_errors(minus_two, np.array([*found.beta, found.omega[1, 1], found.sigma[0, 0]]))[:2]
+
+
+@pytest.mark.parametrize("seed", [1, 4, 9, 14])
+def test_a_typical_value_keeps_its_error_where_its_spread_is_near_zero(make, seed):
+    problem = alike(make, seed, Omega())
+    found = fit(problem)
+    assert found.omega[0, 0] < 0.05**2
+    errors = [found.estimate(name).se for name in ("base", "slope")]
+    assert errors == pytest.approx(errors_without_spread(problem, found), rel=0.1)
+    assert not any("do not tell of base" in said for said in found.verdict)
+
+
+@pytest.mark.parametrize("seed", [9, 13])
+def test_it_does_beside_a_covariance_too(make, seed):
+    problem = alike(make, seed, Omega(full=True))
+    found = fit(problem)
+    assert found.estimate("base").se == pytest.approx(errors_without_spread(problem, found)[0], rel=0.15)
+
+
+def test_a_spread_without_an_error_is_told_apart(make):
+    found = fit(alike(make, 4, Omega()))
+    population, point = found.population, found.point
+    remarks = Remarks()
+    of = (population, point, theta_of(population, point), found.covariance)
+    convergence.of_population(remarks, *of, ("omega2_base",), np.array([0.95, 0.1]))
+    assert not remarks.failures
+    told = next(said for said in remarks.warnings if said.startswith("no standard errors of omega_base:"))
+    assert "near 0 a spread has no error to speak of: profile it (--profile)" in told and "came out" in told
+    convergence.of_population(remarks, *of, ("base",), np.array([0.95, 0.1]))
+    assert "the data do not tell of base" in remarks.failures[0]

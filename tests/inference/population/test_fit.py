@@ -87,6 +87,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_bits(make, tmp_path, stop):
     again = fit(problem, keep=path, progress=seen.append)
     assert seen[0].iteration == stop + 1
     same(whole, again)
+    assert again.evaluations == whole.evaluations
     assert not path.exists()
 
 
@@ -102,7 +103,16 @@ def test_an_interrupted_search_goes_on_to_the_same_bits(make, tmp_path):
         fit(problem, keep=path, progress=interrupt)
     again = fit(problem, keep=path)
     same(whole, again)
-    assert again.evaluations < whole.evaluations
+    assert again.evaluations == whole.evaluations  # of both goes: nothing was computed twice
+
+
+def test_the_time_of_both_goes_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept.time, "process_time", lambda: 100.0)
+    for began, spent in ((70.0, 0.0), (80.0, 30.0), (99.0, 50.0)):
+        keeper = kept.Keeper(tmp_path / "fit.kept", "of", _began=began)
+        keeper.found()
+        assert keeper.spent == spent
+        keeper.keep("saem", {}, {}, now=True)
 
 
 def test_what_is_kept_every_half_minute(make, tmp_path, monkeypatch):

@@ -42,10 +42,25 @@ def test_the_command_tells_bias_and_coverage(scripts, tmp_path):
     done = scripts["fit_replicates"].main(
         ["oral", "--replicates", "2", "--method", "focei", "--out", str(out)], lines.append
     )
-    assert done == 0 and lines[0].split() == ["truth", "bias", "%", "(MC)", "RMSE", "%", "held", "SD/SE"]
+    assert done == 0 and lines[0].split() == ["truth", "bias", "%", "(MC)", "RMSE", "%", "held", "SD/SE",
+                                                     "log", "%", "implied", "%"]  # fmt: skip
     assert [line.split()[0] for line in lines[1:8]] == ["ka", "CL", "V", "omega_ka", "omega_CL", "omega_V", "b_cp"]
     assert "2 studies, 0 not converged" in lines[8] and len(out.read_text(encoding="utf-8").splitlines()) == 3
     assert all(abs(float(line.split()[2])) < 25 for line in lines[1:4])
+
+
+def test_bias_on_the_natural_scale_is_told_beside_what_follows_from_the_logarithm(scripts):
+    rng = np.random.default_rng(1)
+    truth, rows = {"foldx": 3900.0, "omega_foldx": 2.4}, []
+    for error in 0.3 * rng.standard_normal(4000):
+        x = 3900 * np.exp(error)
+        rows.append({"foldx": x, "foldx:low": 0.5 * x, "foldx:high": 2 * x, "foldx:se": 0.3 * x, "omega_foldx": 2.4,
+                     "omega_foldx:low": 2.0, "omega_foldx:high": 3.0, "omega_foldx:se": 0.2,
+                     "seconds": 1.0, "converged": 1.0})  # fmt: skip
+    told, other = (line.split() for line in scripts["fit_replicates"].table(rows, truth)[1:3])
+    bias, log, implied = float(told[2]), float(told[-2]), float(told[-1])
+    assert bias == pytest.approx(100 * np.expm1(0.3**2 / 2), abs=1.5) and abs(log) < 1.5
+    assert implied == pytest.approx(bias, abs=0.3) and len(other) == len(told) - 2
 
 
 def test_one_study_of_stein_is_fitted_near_the_truth(scripts):

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 TIED = 0.95  # correlation of two estimates
 HARDLY = 50.0  # RSE, percent
 MUCH = 0.5  # shrinkage beyond which an SD's interval needs a profile
+PROFILE = "vein2vein fit fit.toml --profile --out profiled"
+"""What makes it: some fits for each SD, which is too dear to be done for every report."""
 NEAR = 0.99  # of a correlation of random effects, and of the way to a bound
 SAME = 1e-6  # relative difference of predictions that are one
 
@@ -141,7 +143,8 @@ def _shrunken(fit: Fit) -> Iterator[Doubt]:
                 (one.name,),
                 one.shrinkage,
                 f"{one.name} has a shrinkage of {100 * one.shrinkage:.0f} %: few subjects tell of it, so take its "
-                "interval from a profile (--profile), and no plot of means for a finding.",
+                f"interval from a profile, and no plot of means for a finding. {PROFILE} makes it, in the folder of "
+                "this fit.",
             )
 
 

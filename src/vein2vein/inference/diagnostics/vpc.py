@@ -114,7 +114,8 @@ def vpc_of(fit: Fit, drawn: Redrawn, *, corrected: bool = True) -> Vpc:
     """The check of a study that was drawn already."""
     notes = [
         "the studies that were drawn have the visits of the one that was observed, so patients leave when they "
-        "did there"
+        "did there; if they left because of what was measured (a relapse, a value below the limit), late percentiles "
+        "lie apart under the right model, too"
     ]
     if drawn.lost:
         notes.append(f"{drawn.lost} drawn patients could not be solved; others stand in their places")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,16 +48,9 @@ def spread_out(population: Population, chains: Chains, target: Target) -> Chains
 
 
 def draw(
-    population: Population, target: Target, chains: Chains, rng: np.random.Generator, count: int,
-    seen: Callable[[Chains], None] | None = None,
-) -> Iterator[Floats]:  # fmt: skip
-    """Walk the chains in place and yield their effects (copies, subjects, e) until there are ``count`` draws of each.
-
-    Parameters
-    ----------
-    seen : callable, optional
-        What is told of the chains after each sweep that is kept.
-    """
+    population: Population, target: Target, chains: Chains, rng: np.random.Generator, count: int
+) -> Iterator[Floats]:
+    """Walk the chains in place and yield their effects (copies, subjects, e), until of each there are so many draws."""
     walk = Walk(population, target, rng)
     sweeps = -(-count // len(chains.effects))
     for k in range(BURN + sweeps):
@@ -69,8 +62,6 @@ def draw(
         else:
             walk.random_blocks(chains, 2)
         if k >= BURN:
-            if seen is not None:
-                seen(chains)
             yield chains.effects.copy()
 
 

@@ -171,16 +171,19 @@ def of_population(
             f"the correlation of {', '.join(bound)} is at its bound: the data do not tell the two random effects "
             "apart; explain them by a covariate, or let one of them go."
         )
-    sought = [*(one.name for one in population.coefficients), *(n for _, _, n in residual.names_of(population.problem))]
-    if untold := [name for name in lost if name in sought]:
+    if untold := sought_of(population, lost):
         remarks.failures.append(
             f"the data do not tell of {', '.join(untold)} (the information is singular there): many other values do as "
             "well, so these are no estimates; hold them, or take them out."
         )
     if lost:
+        told = "hold them, or take them out"
+        if not untold:
+            told = ("near 0 a spread has no error to speak of: profile it (--profile), hold it, or take the random "
+                    "effect out")  # fmt: skip
         remarks.warnings.append(
-            f"no standard errors of {', '.join(map(in_words, lost))}: the information is singular, so the data do "
-            "not tell of them; hold them, or take them out. The errors of the others are those with them held."
+            f"no standard errors of {', '.join(map(in_words, lost))}: the information is singular there, so the data "
+            f"do not tell of them; {told}. The errors of the others are those with them held where they came out."
         )
     if covariance is not None:
         remarks.warnings += _tied(theta, covariance)
@@ -196,6 +199,13 @@ def of_population(
             f"shrinkage is above 50 % for {', '.join(high)} (of the variance of conditional means): do not read "
             "individual values or covariates off them; profile the SD rather than trust its interval."
         )
+
+
+def sought_of(population: Population, lost: Sequence[str]) -> list[str]:
+    """Those of some numbers that are typical values, coefficients or errors: no spreads between patients."""
+    errors = {name for _, _, name in residual.names_of(population.problem)}
+    coefficients = {one.name for one in population.coefficients}
+    return [name for name in lost if name in errors | coefficients]
 
 
 def tied_effects(population: Population, point: Point, beyond: float = CLOSE) -> list[str]:

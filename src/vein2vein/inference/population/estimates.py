@@ -78,7 +78,7 @@ def estimates_of(
     ends_of = list(population.problem.endpoints)
     for e, w, name in names_of(population.problem):
         value, se, held = float(point.sigma[e, w]), error(name), population.rows.models[e].fixed
-        wide = np.exp(QUANTILE * se / value) if value > 0 else np.nan
+        wide = _wide(se, value)
         unit = population.problem.measured[ends_of[e]].unit
         own = "" if w == 1 or population.rows.models[e].scale == "log" else unit
         found.append(
@@ -98,6 +98,12 @@ def _told(one: Estimate, low: float, high: float) -> Estimate:
     return replace(one, rse=rse, low=low, high=high, note=note)
 
 
+def _wide(se: float, value: float) -> float:
+    """By what the ends of an interval on the logarithm multiply and divide; infinite where nothing is known."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(QUANTILE * np.float64(se) / value)) if value > 0 else np.nan
+
+
 def _sd(
     name: str, kind: str, parameter: str, variance: float, error: float, held: bool, shrinkage: float, note: str
 ) -> Estimate:
@@ -105,7 +111,7 @@ def _sd(
     if variance <= NOTHING:
         return Estimate(name, kind, parameter, 0.0, shrinkage=shrinkage, fixed=held, note="came out at 0")
     se = error / (2 * sd)
-    wide = float(np.exp(QUANTILE * se / sd))
+    wide = _wide(se, sd)
     one = Estimate(name, kind, parameter, sd, se, fixed=held, shrinkage=shrinkage, note=note)
     return _told(one, sd / wide, sd * wide)
 

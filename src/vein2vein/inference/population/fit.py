@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -140,6 +140,7 @@ def fit(
             others.stop()
     if keeper is not None:
         keeper.done()
+        found = replace(found, seconds=found.seconds + keeper.spent)
     return found
 
 
@@ -148,6 +149,8 @@ def _tell_nobody(step: Step) -> None:
 
 
 # Estimators
+
+_COUNTED = "evaluations"  # what it took so far, kept with the state so that a fit in two goes tells of both
 
 
 @contextmanager
@@ -175,6 +178,7 @@ def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress) ->
     stood = None if keeper is None else keeper.found()
     if stood is not None and stood[0] == "saem":
         state = kept.unpacked(stood[1], stood[2])
+        population.counted.evaluations = int(stood[2][_COUNTED])
     else:
         state = saem.begin(population, population.problem.seed)
     names = saem.trace_names(population)
@@ -186,7 +190,8 @@ def _saem(population: Population, keeper: kept.Keeper | None, tell: Progress) ->
             tell(Step(k / every, f"SAEM, {stage}: {k} of {every}", stage, k, every, names, now.trace[-1]))
             stop = interrupted()
             if keeper is not None and (stop or k == every or keeper.due()):
-                keeper.keep("saem", *kept.packed(now), now=True)
+                arrays, numbers = kept.packed(now)
+                keeper.keep("saem", arrays, {**numbers, _COUNTED: population.counted.evaluations}, now=True)
             if stop:
                 raise KeyboardInterrupt
     estimates = state.estimates
@@ -200,6 +205,7 @@ def _outer(population: Population, keeper: kept.Keeper | None, tell: Progress) -
     stood = None if keeper is None else keeper.found()
     if stood is not None and stood[0] == "outer":
         outer.take_up(stood[1])
+        population.counted.evaluations = int(stood[2][_COUNTED])
     names = saem.trace_names(population)
     rows: list[Floats] = []
     most = population.problem.settings.iterations
@@ -210,7 +216,7 @@ def _outer(population: Population, keeper: kept.Keeper | None, tell: Progress) -
             text = f"{'Laplace' if laplace else 'FOCEI'}: iteration {k}, objective {objective:.3f}"
             tell(Step(min(k / most, 1.0), text, "minimizing", k, most, (*names, "objective"), rows[-1]))
             if keeper is not None and (interrupted() or keeper.due()):
-                keeper.keep("outer", outer.kept(), {}, now=True)
+                keeper.keep("outer", outer.kept(), {_COUNTED: population.counted.evaluations}, now=True)
             if interrupted():
                 raise KeyboardInterrupt
 
@@ -268,32 +274,28 @@ def _judged(
     problem, point = population.problem, found.point
     settings = problem.settings
     target, theta = target_of(population, point), theta_of(population, point)
-    information = louis.begin(population, theta)
     wanted = settings.standard_errors and found.minimum is None
-
-    def seen(chains: Chains) -> None:
-        if wanted:
-            louis.add(population, theta, point, chains, information)
-
     draws: list[Floats] = []
     chains = conditional.spread_out(population, found.chains, target)
-    for effects in conditional.draw(population, target, chains, found.rng, settings.draws, seen):
+    for effects in conditional.draw(population, target, chains, found.rng, settings.draws):
         draws.append(effects)
         share = len(draws) * len(effects) / settings.draws
         text = "each subject's conditional distribution"
         tell(Step(min(share, 1.0), text, "conditional distribution", len(draws) * len(effects), settings.draws))
     about = conditional.gathered(population, target, draws)
+    shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
     covariance, lost = found.covariance, found.lost
     if wanted:
-        covariance, lost = louis.invert(louis.information_of(population, theta, point, information), theta.names)
+        left = about.covariance[:, : population.between, : population.between].mean(axis=0)
+        covariance, lost = louis.covariance_of(population, theta, point, draws, left)
     notes = () if others is None else others.notes
     beside = _beside_occasions(population)
-    if wanted and (beside or (lost and convergence.tied_effects(population, point))):
+    tied = lost and (convergence.sought_of(population, lost) or convergence.tied_effects(population, point))
+    if wanted and (beside or tied):
         other, without = focei.curvature_at(population, point, about.mean, theta)
         if other is not None and len(without) < len(lost) + beside:
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
-    shrinkage = conditional.shrinkage(about.mean[:, : population.between], point.omega)
     remarks = Remarks()
     minus_two, error, by, pareto = np.nan, 0.0, "", np.full(population.subjects, np.nan)
     if found.minimum is not None:

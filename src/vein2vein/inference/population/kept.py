@@ -32,7 +32,7 @@ Arrays = dict[str, NDArray[Any]]
 
 EVERY = 30.0
 """Seconds between two files."""
-FORMAT = 2  # of the file; raised when a reader would need to know
+FORMAT = 3  # of the file; raised when a reader would need to know
 
 
 def digest(problem: FitProblem) -> str:
@@ -87,11 +87,15 @@ class Keeper:
     digest : str
     every : float
         Seconds between two files.
+    spent : float
+        Processor time of earlier goes, once a file was found.
     """
 
     path: Path
     digest: str
     every: float = EVERY
+    spent: float = 0.0
+    _began: float = field(default_factory=time.process_time)
     _last: float = field(default_factory=time.monotonic)
 
     def found(self) -> tuple[str, Arrays, dict[str, Any]] | None:
@@ -119,13 +123,17 @@ class Keeper:
                 "the fit that was kept here is of another model, other data or other settings, and cannot go on; "
                 "remove the file to begin anew, or go back to what it was of.", file=self.path,
             )  # fmt: skip
+        self.spent = float(told["seconds"])
         return stage, arrays, told["numbers"]
 
     def keep(self, stage: str, arrays: Arrays, numbers: Mapping[str, Any], *, now: bool = False) -> bool:
         """Write a state, if the last one is old enough; whether it was written."""
         if not now and time.monotonic() - self._last < self.every:
             return False
-        told = {"format": FORMAT, "digest": self.digest, "stage": stage, "numbers": dict(numbers)}
+        seconds = self.spent + time.process_time() - self._began
+        told = {
+            "format": FORMAT, "digest": self.digest, "stage": stage, "seconds": seconds, "numbers": dict(numbers),
+        }  # fmt: skip
         content = io.BytesIO()
         np.savez(content, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **cast("Any", arrays))
         write_bytes(self.path, content.getvalue(), force=True)
