@@ -82,12 +82,13 @@ def _condition(case: Case) -> Resource:
 
 def _observations(case: Case, made: datetime.datetime) -> Iterator[Resource]:
     known: Mapping[str, Mapping[str, str]] = texts().table("observations")
+    analytes = all_analytes()
     given: dict[str, tuple[str, float, str, str]] = {}
     for field, one in known.items():
         if (value := getattr(case.told, field)) is not None:
             given[one["analyte"]] = (one["analyte"], value, one["unit"], one.get("loinc", ""))
     for name, column in case.patient.baseline.items():
-        given[name] = (name, float(column[0]), all_analytes()[name].unit, all_analytes()[name].loinc)
+        given[name] = (name, float(column[0]), analytes[name].unit, analytes[name].loinc)
     for name, value, unit, loinc in given.values():
         own = {"system": OWN, "code": name}
         found: Resource = {
@@ -96,7 +97,7 @@ def _observations(case: Case, made: datetime.datetime) -> Iterator[Resource]:
             "status": "final",
             "code": {
                 "coding": [{"system": LOINC, "code": loinc}, own] if loinc else [own],
-                "text": all_analytes()[name].title,
+                "text": analytes[name].title if name in analytes else name.replace("_", " "),  # height, weight
             },
             "issued": _instant(made),
             "valueQuantity": _quantity(value, unit),
