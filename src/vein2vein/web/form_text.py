@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from vein2vein.cards import parse_card
 from vein2vein.declared import Record
 from vein2vein.errors import InputError
+from vein2vein.therapy.vocabulary import ANTIGENS
 from vein2vein.web.fields import FLAG, LIST, NUMBER, TABLE, VALUE, WHOLE, FormField, fields_in, form_of
 
 if TYPE_CHECKING:  # the library is loaded with the first form that is sent
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # the library is loaded with the first form that is sent
 ADD, ADD_NAME, REMOVE = "add", "add_name:", "remove"
 """Names of the buttons that add and remove a table, and of the field with the name of one to be added."""
 LONGEST_KEY = 120
+_DOTTED = tuple(name for name in ANTIGENS if "." in name)  # names that hold what divides the parts of a path
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -50,10 +52,17 @@ def with_typed(kind: type[Record], text: str, typed: Mapping[str, str]) -> str:
         if field.path in typed and typed[field.path].strip() != field.value:
             _set(document, field, typed[field.path].strip())
     if path := typed.get(REMOVE, "").strip():
-        _remove(document, path.split("."))
+        _remove(document, parts_of(path))
     if path := typed.get(ADD, "").strip():
         _add(kind, document, path, typed.get(f"{ADD_NAME}{path}", "").strip(), data)
     return tomlkit.dumps(document)
+
+
+def parts_of(path: str) -> list[str]:
+    """The keys of a path, from the outermost: "antigens.CLDN18.2" has two."""
+    for name in _DOTTED:
+        path = path.replace(name, name.replace(".", "\0"))
+    return [part.replace("\0", ".") for part in path.split(".")]
 
 
 def value_of(field: FormField, typed: str) -> Any:
@@ -101,7 +110,7 @@ def _lines(typed: str) -> Any:
 
 
 def _set(document: TOMLDocument, field: FormField, typed: str) -> None:
-    *above, last = field.path.split(".")
+    *above, last = parts_of(field.path)
     place = _table_at(document, above, make=bool(typed))
     if place is None:
         return
@@ -174,7 +183,7 @@ def _add(kind: type[Record], document: TOMLDocument, path: str, name: str, data:
     found = [one for one in _groups(form_of(kind, data)) if one.path == path and one.many]
     if not found:
         raise InputError(f"there is nothing to add at '{path}'; use the form of the page.", field=path)
-    *above, last = path.split(".")
+    *above, last = parts_of(path)
     place = _table_at(document, above, make=True)
     if place is None:
         return
