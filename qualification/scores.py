@@ -42,7 +42,7 @@ def score(one: Data) -> list[str]:
         return [one["name"], "0", *[""] * (len(HEAD) - 1)]
     return [
         one["name"], str(one["rows"]), f"{one['passed']} ({PERCENT * one['passed'] / one['rows']:.0f} %)",
-        f"{PERCENT * one['coverage']:.0f} %", f"{one['error']:.2f}", f"{one['baseline']:.2f}",
+        f"{PERCENT * one['coverage']:.0f} %", f"{one['error']:.2f}", f"{one['baseline_error']:.2f}",
         f"{PERCENT * one['gain']:.0f} %",
     ]  # fmt: skip
 
