@@ -79,7 +79,7 @@ def files(tmp_path):
 
 def test_a_card_of_ones_own_is_calibrated_on_a_trial_of_ones_own(files, tmp_path):
     product, trial, free = files
-    told, settings = [], Settings(steps=1, corrections=0, patients=12)
+    told, settings = [], Settings(steps=1, corrections=0, patients=12, difference=2.0)
     found = calibrate(free, [trial], settings, keep=tmp_path / "kept.npz", say=told.append)
     assert found.sample.logs.shape == (200, 1)
     assert 0 < found.estimate[0] <= 2  # a published peak above the simulated one: cells grow faster

@@ -348,7 +348,7 @@ def test_residual_disease_is_asked_for_where_a_marrow_is_examined(endpoint, unit
     row = f'{ROW.replace("%", unit)}endpoint = "{endpoint}"\n{more}\n'
     assert read(OWN + row).published[-1].endpoint == endpoint
     lymphoma = (
-        OWN.replace("adult_b_all", "lbcl").replace("obecabtagene_autoleucel", "axicabtagene_ciloleucel")
+        OWN.replace("adult_b_all", "lbcl").replace("obecabtagene_autoleucel", "lisocabtagene_maraleucel")
         .replace('dose = "4.1e8 cells"', "")
     )  # fmt: skip
     if not needs_marrow:

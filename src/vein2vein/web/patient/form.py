@@ -32,7 +32,7 @@ EXAMPLE = """
 [scenario]
 product = "tisagenlecleucel"
 companions = {companions}
-seed = 1
+seed = 3
 """
 
 
