@@ -216,7 +216,7 @@ def usual_burden(disease: Disease) -> float:
     return float(quantile(population_laws(disease)["burden"], np.full(1, 1 / 2), {})[0])
 
 
-def bulk_effect(c: CovariateConstants, p: Values, burden: Floats, usual: ArrayLike = np.nan) -> None:
+def bulk_effect(c: CovariateConstants, p: Values, burden: Floats, usual: Floats | float = np.nan) -> None:
     """Lower the reachable share of bulky nodal tumor, and make resistance more frequent the larger it is.
 
     Burden in e6/kg; ``usual``: that for which the card's numbers hold (NaN: no effect on resistance).

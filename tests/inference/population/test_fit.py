@@ -71,8 +71,16 @@ def test_progress_is_told_with_the_trace(make):
     assert steps[0].stage == "minimizing" and steps[0].names[-1] == "objective" and "objective" in steps[0].text
 
 
+@pytest.fixture
+def interruptible():
+    """A process that is begun in the background ignores interruptions; this one takes them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("stop", [7, 43])
-def test_an_interrupted_fit_goes_on_to_the_same_bits(make, tmp_path, stop):
+def test_an_interrupted_fit_goes_on_to_the_same_bits(make, tmp_path, stop, interruptible):
     problem, path = small(make), tmp_path / "fit.kept"
     whole = fit(problem)
 
