@@ -47,7 +47,7 @@ def test_it_ends_with_some_ten_lines(finished):
     lines = [line for line in lines if not line.startswith("   ")]  # without the ends of long ones
     named = [line.split()[0] for line in lines[1:9]]
     assert named == ["infused", "response", "EFS", "OS", "CRS", "ICANS", "neurologic", "kinetics"]
-    assert re.search(r"[1-8] of 8 enrolled", lines[1]) and "79 of 97, 81 %" in lines[1]
+    assert "5 of 8 enrolled" in lines[1] and "79 of 97, 81 %" in lines[1]
     assert "12 months" in lines[3] and "grade ≥ 3" in lines[5]
     assert re.search(r"\d+ of \d+ published outcomes that were read lie inside .*\(a fit: calibrated on", lines[9])
     assert lines[10].startswith("The worst of ") and " tolerances" in lines[11] and " against " in lines[11]

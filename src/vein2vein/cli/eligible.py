@@ -72,6 +72,7 @@ def command(
     from vein2vein.clinic.care.eligibility import eligible, last_given, to_obtain, washouts
     from vein2vein.clinic.care.labels import judge_labels, label_patient, readable
     from vein2vein.therapy.patient import PAPERS_LACK, patient_from_card
+    from vein2vein.therapy.patient_notes import without_typical
 
     if own is not None:
         options.idle("--label", "product")
@@ -91,8 +92,7 @@ def command(
         _emit(found, limits, planned, obtain, quiet)
     else:
         _print(found, limits, planned, obtain, quiet)
-    unusual = [note for note in noticed if not note.startswith("not given")]  # nothing is judged by a typical value
-    console.tell_notes(unusual, for_machines=for_machines, quiet=quiet)
+    console.tell_notes(without_typical(noticed), for_machines=for_machines, quiet=quiet)
 
 
 def _labels(product: str | None, own: Path | None) -> list[Label] | None:

@@ -15,6 +15,7 @@ from vein2vein.journey.journey import Journey
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.family import FamilyPage
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, not_given, patient_from_card, select
+from vein2vein.therapy.patient_notes import without_typical
 from vein2vein.therapy.product import Product, all_products, find_product
 from vein2vein.therapy.targets import check_targets, told_of
 
@@ -84,7 +85,7 @@ def plan_of(
     except InputError as problem:
         raise InputError(problem.text, file=problem.file, line=problem.line, field="explain.product") from None
     check_targets(chosen, find_disease(patient.disease), told_of(patient), remedy="")
-    notes = [note for note in noticed if not note.startswith("not given")]  # no typical value is told on the page
+    notes = without_typical(noticed)  # none is told on the page
     if not facts.weight_known(patient):
         notes.append(
             "weight is not given: the page shows it as to obtain, and nothing that depends on it"

@@ -20,10 +20,12 @@ from vein2vein.clinic.care.labels import LabelVerdict, disease_title, judge_labe
 from vein2vein.declared import fields_of
 from vein2vein.errors import InputError
 from vein2vein.explain.languages import find_language
+from vein2vein.therapy.antigens import word_of
 from vein2vein.therapy.disease import Disease, find_disease
 from vein2vein.therapy.history import History
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, patient_from_card
 from vein2vein.therapy.patient_card import patient_card, titles
+from vein2vein.therapy.patient_notes import without_typical
 from vein2vein.therapy.product import Product, find_product
 from vein2vein.therapy.referral import RECORDS, Referral
 
@@ -118,7 +120,7 @@ def case_of(card: Card, on: datetime.date, product: Product | None = None) -> tu
     lacks = [f"{name} is not given: the papers show it as to obtain" for name in PAPERS_LACK if not getattr(told, name)]
     if case.referral.measured > on.isoformat():
         lacks.append(f"the values are dated {case.referral.measured}, after {on}: check the date")
-    return case, (*lacks, *(note for note in notes if not note.startswith("not given")))
+    return case, (*lacks, *without_typical(notes))
 
 
 def who(case: Case) -> list[Fact]:
@@ -201,9 +203,7 @@ def _antigens(case: Case) -> Iterator[Fact]:
     seen = [one for product in case.products for one in (product.target_a, product.target_b) if one]
     for name in dict.fromkeys([*seen, *case.told.antigens]):
         told = case.told.antigens.get(name)
-        shown = (
-            "" if told is None else told.strip().lower() if isinstance(told, str) else f"{told:g} molecules per cell"
-        )
+        shown = "" if told is None else word_of(told) if isinstance(told, str) else f"{told:g} molecules per cell"
         yield Fact(f"{name} on the tumor, newest sample", shown)
 
 

@@ -32,6 +32,11 @@ CONFIDENCE = ("read", "memory")
 BUNDLED = "therapy/antigens.toml"
 
 
+def word_of(told: object) -> str:
+    """The word that a card says of an antigen in place of a density; "" where it gives a number."""
+    return told.strip().lower() if isinstance(told, str) else ""
+
+
 @described
 @dataclass(frozen=True, kw_only=True)
 class Antigen(Sourced):

@@ -20,10 +20,10 @@ from vein2vein.faults import number_fault
 from vein2vein.records import by_patient
 from vein2vein.therapy import laws, manufacturing
 from vein2vein.therapy import vocabulary as words
-from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle
+from vein2vein.therapy.antigens import NEGATIVE, POSITIVE, UNIT, settle, word_of
 from vein2vein.therapy.disease import FIELDS, Disease, all_diseases, find_disease, population_laws, unit_of
 from vein2vein.therapy.patient_card import constant, limits_of, patient_card, patient_name, titles
-from vein2vein.therapy.patient_notes import age_of_others, without_density
+from vein2vein.therapy.patient_notes import TYPICAL, age_of_others, without_density
 
 __all__ = [
     "FLAGS", "PAPERS_LACK", "Patient", "body_surface", "example_patient_text", "limits_of", "make_patients",
@@ -246,7 +246,7 @@ def patient_from_card(card: Card, *, may_lack: Collection[str] = ()) -> tuple[Pa
     assumed = [name for name in (*FIELDS, *words.ANTIGENS) if name in values and name not in silent]
     if assumed:
         shown = ", ".join(_in_words(name, float(values[name][0])) for name in assumed)
-        notes.append(f"not given, median of {disease.title} used: {shown}")
+        notes.append(f"{TYPICAL} {disease.title} used: {shown}")
     made = make_patients(number, disease.found_by, values, baseline=baseline, days=days, known=frozenset(given))
     return made, tuple(notes)
 
@@ -271,7 +271,7 @@ def _densities(card: Card) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, value in card.table("antigens", default={}).items():
         at = ("antigens", name)
-        word = value.strip().lower() if isinstance(value, str) else ""
+        word = word_of(value)
         if word in (NEGATIVE, POSITIVE):
             found |= {name: 0.0} if word == NEGATIVE else {}
             continue

@@ -208,12 +208,16 @@ def after_progression(c: CovariateConstants, mpp: Floats, more: ArrayLike) -> Fl
 
 def usual_lines(disease: Disease) -> float:
     """Earlier lines of therapy for which the numbers of a disease card hold: the median of its population."""
-    return float(quantile(population_laws(disease)["prior_lines"], np.full(1, 1 / 2), {})[0])
+    return _median(disease, "prior_lines")
 
 
 def usual_burden(disease: Disease) -> float:
     """Tumor load (e6/kg) for which the numbers of a disease card hold: the median of its population."""
-    return float(quantile(population_laws(disease)["burden"], np.full(1, 1 / 2), {})[0])
+    return _median(disease, "burden")
+
+
+def _median(disease: Disease, field: str) -> float:
+    return float(quantile(population_laws(disease)[field], np.full(1, 1 / 2), {})[0])
 
 
 def bulk_effect(c: CovariateConstants, p: Values, burden: Floats, usual: Floats | float = np.nan) -> None:

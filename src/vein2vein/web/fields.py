@@ -14,11 +14,13 @@ from typing import Any, cast, get_args, get_origin
 
 from vein2vein.declared import Field, Form, Record, fields_of, words
 from vein2vein.errors import InputError
+from vein2vein.therapy.vocabulary import ANTIGENS
 from vein2vein.web.names_only import without_paths
 
 MOST_CHOICES = 400
 NUMBER, WHOLE, CHOICE, TEXT, FLAG, LIST, TABLE = "number", "whole", "choice", "text", "flag", "list", "table"
 VALUE = "value"  # a number, or a text that is none
+_DOTTED = tuple(name for name in ANTIGENS if "." in name)  # names that hold what divides the parts of a path
 
 
 @dataclass(frozen=True)
@@ -325,3 +327,10 @@ def _put(group: Group, path: str, text: str) -> Group:
         fields=tuple(replace(one, fault=text) if one.path == path else one for one in group.fields),
         groups=tuple(_put(one, path, text) for one in group.groups),
     )
+
+
+def parts_of(path: str) -> list[str]:
+    """The keys of a path, from the outermost: "antigens.CLDN18.2" has two."""
+    for name in _DOTTED:
+        path = path.replace(name, name.replace(".", "\0"))
+    return [part.replace("\0", ".") for part in path.split(".")]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from vein2vein.cards import parse_card
 from vein2vein.declared import Record
 from vein2vein.errors import InputError
-from vein2vein.therapy.vocabulary import ANTIGENS
-from vein2vein.web.fields import FLAG, LIST, NUMBER, TABLE, VALUE, WHOLE, FormField, fields_in, form_of
+from vein2vein.web.fields import FLAG, LIST, NUMBER, TABLE, VALUE, WHOLE, FormField, fields_in, form_of, parts_of
 
 if TYPE_CHECKING:  # the library is loaded with the first form that is sent
     from tomlkit.toml_document import TOMLDocument
@@ -23,7 +22,6 @@ if TYPE_CHECKING:  # the library is loaded with the first form that is sent
 ADD, ADD_NAME, REMOVE = "add", "add_name:", "remove"
 """Names of the buttons that add and remove a table, and of the field with the name of one to be added."""
 LONGEST_KEY = 120
-_DOTTED = tuple(name for name in ANTIGENS if "." in name)  # names that hold what divides the parts of a path
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -56,13 +54,6 @@ def with_typed(kind: type[Record], text: str, typed: Mapping[str, str]) -> str:
     if path := typed.get(ADD, "").strip():
         _add(kind, document, path, typed.get(f"{ADD_NAME}{path}", "").strip(), data)
     return tomlkit.dumps(document)
-
-
-def parts_of(path: str) -> list[str]:
-    """The keys of a path, from the outermost: "antigens.CLDN18.2" has two."""
-    for name in _DOTTED:
-        path = path.replace(name, name.replace(".", "\0"))
-    return [part.replace("\0", ".") for part in path.split(".")]
 
 
 def value_of(field: FormField, typed: str) -> Any:

@@ -19,7 +19,7 @@ import sqlite3
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vein2vein.errors import InputError
@@ -73,7 +73,8 @@ class Input:
         ``kind`` is the door's word for it, such as "patient" or "trial"; ``name`` is for people.
     path : Path
     digest : str
-        SHA-256 of the content, of a file as it stands, changed by hand or not: what a change says it is based on.
+        SHA-256 of the content: what a change says it is based on. Of a file that is found by its id as it stands,
+        changed by hand or not; in a list as it was saved, since a list need not read every file.
     made, changed : str
         Times (ISO, UTC).
     """
@@ -294,7 +295,8 @@ class Workspace:
             row = database.execute("SELECT * FROM inputs WHERE id = ?", (key,)).fetchone()
         if row is None or not (self.inputs / row["file"]).exists():
             raise Missing("there is no such input in this workspace; it may have been removed. Go back to the start.")
-        return self._input(row)
+        there = self._input(row)
+        return there if there.path.is_dir() else replace(there, digest=checksum(there.path))
 
     def listed(self, kind: str = "", most: int = 50) -> list[Input]:
         """What was put in, newest change first."""
@@ -353,6 +355,5 @@ class Workspace:
         return sorted(path for path in self.models.glob("*.py") if path.is_file())
 
     def _input(self, row: sqlite3.Row) -> Input:
-        told = {name: str(row[name]) for name in ("id", "kind", "name", "made", "changed")}
-        path = self.inputs / row["file"]
-        return Input(**told, path=path, digest=str(row["digest"]) if path.is_dir() else checksum(path))
+        told = {name: str(row[name]) for name in ("id", "kind", "name", "digest", "made", "changed")}
+        return Input(**told, path=self.inputs / row["file"])

@@ -18,7 +18,7 @@ from vein2vein.errors import unknown
 from vein2vein.report.card_facts import Card, Fact, facts_of, in_words, items_of, marks_in_words, table_of, title_of
 from vein2vein.sources import all_sources, cited
 from vein2vein.web.door import Door
-from vein2vein.web.fields import fields_in, form_of
+from vein2vein.web.fields import fields_in, form_of, parts_of
 from vein2vein.web.page import Page
 from vein2vein.web.visit import Visited
 from vein2vein.web.words import said
@@ -196,7 +196,7 @@ def _place(path: str, data: Card) -> str:
     """The place of a field as its fact has it: what stands in a list goes by its name, else by its number from 1."""
     here: object = data
     parts: list[str] = []
-    for part in path.split("."):
+    for part in parts_of(path):
         items = items_of(here)
         if items and part.isdigit():
             here = items[int(part)]
