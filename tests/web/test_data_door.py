@@ -1,9 +1,11 @@
 """The door of a study's data: check, explore and fit as the commands do, with what is wrong said on the page."""
 
+import html
 import io
 import re
 import time
 import zipfile
+from urllib.parse import urlencode
 
 import pytest
 import twins
@@ -12,6 +14,7 @@ from vein2vein.cards import parse_card
 from vein2vein.cli.main import main
 from vein2vein.inference.noncompartmental.explore import explore
 from vein2vein.io.check import check_file
+from vein2vein.web.data.pages import Explored
 from vein2vein.web.quick import Quick
 
 ROWS = [
@@ -147,20 +150,60 @@ def test_a_hostile_file_gets_a_sentence_and_is_not_kept(asked, name):
     assert told(asked, "/data") == before
 
 
-def test_a_study_of_more_rows_than_one_waits_for_is_refused(asked, study, monkeypatch):
-    few = parse_card(
-        "[rows.study]\nmost = 20\ncommand = 'vein2vein check'\n"
-        "[rows.exploration]\nmost = 10\ncommand = 'vein2vein explore'\n",
-        "limits",
-    )
+FEW = "[rows.study]\nmost = {}\ncommand = 'vein2vein check'\n[rows.exploration]\nmost = 10\n"
+
+
+def test_a_study_of_more_rows_than_one_waits_for_is_refused(asked, monkeypatch):
+    few = parse_card(FEW.format(20), "limits")
     monkeypatch.setattr("vein2vein.web.uploads.bundled_card", lambda name: few)
     before = asked.client.get("/data").text
     answer = upload(asked)
     assert answer.status_code == 422 and "vein2vein check" in answer.text
     assert f"holds {STUDY.count(chr(10))} rows" in answer.text
     assert before.count('href="/data/') == asked.client.get("/data").text.count('href="/data/')
-    found = told(asked, f"{study}/explore?time_unit=d&by=GROUP&below=M7")
-    assert "vein2vein explore" in found["problem"] and found["found"] is None
+
+
+def test_a_study_of_more_rows_is_explored_as_a_job(asked, study, monkeypatch, tmp_path):
+    few = parse_card(FEW.format(1000), "limits")
+    how = {"time_unit": "d", "by": "GROUP", "below": "M7"}
+    at = f"{study}/explore?{urlencode(how)}"
+    plain = told(asked, at)["found"]
+    asked.parts.held.drop(Explored, study.rpartition("/")[2])
+    monkeypatch.setattr("vein2vein.web.uploads.bundled_card", lambda name: few)
+    monkeypatch.setattr(Quick, "ask", lambda *_: pytest.fail("the reader waits for it"))
+    page, twin = twins.check(asked.client, at)
+    assert twin["data"]["rows"] == STUDY.count("\n") and not twin["data"]["found"] and not twin["data"]["problem"]
+    assert (
+        page.status_code == 200 and 'method="post"' in page.text and "vein2vein explore" not in twin["data"]["problem"]
+    )
+    for part in ("figures/0.svg", "files/individual.csv"):
+        assert asked.client.get(at.replace("?", f"/{part}?")).status_code == 404
+    answer = asked.change(f"{study}/explore", how)
+    assert answer.status_code == 303
+    at = answer.headers["location"]
+    assert asked.change(f"{study}/explore", how).headers["location"] == at
+    (job,) = [one for one in asked.parts.jobs.recent(100) if one.kind == "explore"]
+    assert f'action="/jobs/{job.id}/cancel"' in asked.client.get(at).text
+    asked.change(f"/jobs/{job.id}/cancel")
+    assert wait(asked, f"/jobs/{job.id}", lambda one: one["has_ended"])["job"]["state"] == "canceled"
+    assert asked.change(f"{study}/explore", how).headers["location"] == at
+    job = asked.parts.jobs.recent(1)[0]
+    done = wait(asked, f"/jobs/{job.id}", lambda one: one["has_ended"])
+    assert done["job"]["state"] == "done", done["log"]
+    assert {"report.html", "individual.csv", "groups.csv", "figures/0.svg"} <= {one["name"] for one in done["files"]}
+    assert done["page"] == at and html.escape(at) in asked.client.get(f"/jobs/{job.id}").text
+    _, twin = twins.check(asked.client, at)
+    assert twin["data"]["found"] == plain
+    assert asked.client.get(at.replace("?", "/figures/0.svg?")).text.startswith("<svg xmlns=")
+    main(["explore", str(written(tmp_path, STUDY)), "--by", "GROUP", "--time-unit", "d", "--below", "M7",
+          "--out", str(tmp_path / "out"), "--quiet"])  # fmt: skip
+    table = asked.client.get(at.replace("?", "/files/individual.csv?")).content
+    assert table == (tmp_path / "out" / "individual.csv").read_bytes()
+
+
+def written(folder, text):
+    (folder / "study.csv").write_text(text)
+    return folder / "study.csv"
 
 
 def test_two_studies_at_once_are_refused_and_columns_go_along(asked):

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from starlette.datastructures import UploadFile
 
-from vein2vein.cards import bundled_card
+from vein2vein.cards import Card, bundled_card
 from vein2vein.errors import InputError
 from vein2vein.files import write_bytes
 from vein2vein.io.record.kinds import kind_of_text
@@ -179,15 +179,27 @@ def check_rows(name: str, contents: Iterable[bytes], use: str) -> None:
     InputError
         It holds more rows: how many, how many are taken, and the command for more.
     """
-    limits = bundled_card("web/uploads.toml")
-    most = int(limits.number("rows", use, "most"))
-    found = sum(map(_rows_of, contents))
-    if found > most:
-        command = limits.string("rows", use, "command")
+    found = rows_over(contents, use)
+    if found:
+        command, most = _limits().string("rows", use, "command"), _most(use)
         raise InputError(
             f"holds {found:,} rows, and at most {most:,} are read while you wait; send fewer, such as those of today "
             f"or of one patient, or give the file to the command '{command}', which takes more.", file=name,
         )  # fmt: skip
+
+
+def rows_over(contents: Iterable[bytes], use: str) -> int:
+    """How many rows there are, where it is more than are read for a use while somebody waits; else 0."""
+    found = sum(map(_rows_of, contents))
+    return found if found > _most(use) else 0
+
+
+def _limits() -> Card:
+    return bundled_card("web/uploads.toml")
+
+
+def _most(use: str) -> int:
+    return int(_limits().number("rows", use, "most"))
 
 
 def _rows_of(content: bytes) -> int:

@@ -1,14 +1,16 @@
-"""A study explored in the warm process: what the command tells, its figures and its files, as plain data for a page."""
+"""A study explored in the warm process, or as a job: what the command tells, its figures and files, for a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vein2vein import __version__
+from vein2vein.files import make_folder, write_text
 from vein2vein.inference.noncompartmental.explore import PARAMETERS, Exploration, explore
 from vein2vein.io.study.read import read_study
 from vein2vein.io.study.study import Study
@@ -16,11 +18,14 @@ from vein2vein.report.exploration import exploration_page, groupings, shown_unit
 from vein2vein.report.figures_exploration import curves_figure, endpoint_title, percentiles_figure
 from vein2vein.therapy.curves import RULES
 from vein2vein.web.images import as_file
+from vein2vein.web.jobs.kinds import Progress
 
 MOST_LISTED = 100  # patients that the page lists; the table of all is a file
+FILES = ("report.html", "individual.csv", "groups.csv")
+PAGE, FIGURES = ".page.json", "figures"  # beside the files of a job; the first is of the app alone, and not offered
 
 
-def explored(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -> dict[str, Any]:
+def explored(asked: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Explore a study.
 
     Parameters
@@ -69,12 +74,50 @@ def explored(asked: Mapping[str, Any], progress: Callable[[float, str], None]) -
             ],
         },
         "svg": [as_file(one.svg) for one in pictures if one is not None],
-        "files": {
-            "report.html": exploration_page(found, provenance),
-            "individual.csv": table_text(found.individual()),
-            "groups.csv": table_text(found.by_group()),
-        },
+        "files": dict(
+            zip(
+                FILES,
+                (exploration_page(found, provenance), table_text(found.individual()), table_text(found.by_group())),
+            )
+        ),
     }
+
+
+def run(asked: Mapping[str, Any], folder: Path, progress: Progress) -> None:
+    """Explore a study as a job: what the command writes, the figures, and what the page shows.
+
+    Parameters
+    ----------
+    asked : mapping
+        As for ``explored``.
+    folder : Path
+    progress : callable
+    """
+    progress(0.02, "exploring")
+    found = explored(asked, progress)
+    progress(0.9, "writing")
+    make_folder(folder / FIGURES)
+    for place, svg in enumerate(found["svg"]):
+        write_text(folder / FIGURES / f"{place}.svg", svg, force=True)
+    for name, text in found["files"].items():
+        write_text(folder / name, text, force=True)
+    # the last: where it stands, all of it stands
+    write_text(folder / PAGE, json.dumps(found["page"], ensure_ascii=False), force=True)
+    progress(1.0, "")
+
+
+def kept(folder: Path) -> dict[str, Any] | None:
+    """What a job left behind, as ``explored`` gives it; None where it did not come to its end."""
+    try:
+        page = json.loads((folder / PAGE).read_text(encoding="utf-8"))
+        figures = range(len(page["figures"]))
+        return {
+            "page": page,
+            "svg": [(folder / FIGURES / f"{place}.svg").read_text(encoding="utf-8") for place in figures],
+            "files": {name: (folder / name).read_text(encoding="utf-8") for name in FILES},
+        }
+    except (OSError, ValueError):
+        return None
 
 
 def choices(study: Study) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from fastapi import UploadFile
 from starlette.responses import Response
@@ -17,14 +18,14 @@ from vein2vein.io.study.read import read_study
 from vein2vein.models import catalogue
 from vein2vein.therapy.curves import M6
 from vein2vein.web.data import after_fit, fitting
-from vein2vein.web.data.exploration import choices
+from vein2vein.web.data.exploration import choices, kept
 from vein2vein.web.doors.data import BELOW, METHODS, NAME, TITLE
-from vein2vein.web.doors.jobs import document_text, handed
+from vein2vein.web.doors.jobs import document_text, handed, whole_job
 from vein2vein.web.images import image
 from vein2vein.web.jobs.table import DONE, Job
 from vein2vein.web.page import Page, See
 from vein2vein.web.reading import reading
-from vein2vein.web.uploads import TABLE, TOML, check_rows, take
+from vein2vein.web.uploads import TABLE, TOML, check_rows, rows_over, take
 from vein2vein.web.visit import Visit
 from vein2vein.web.workspace import Input, Missing, new_id
 
@@ -44,6 +45,10 @@ class Explored:
     """What was last computed of a study, so that figures and files need not be computed again: by how it was asked."""
 
     found: dict[str, dict[str, Any]]
+
+
+class NotYet(Missing):
+    """An exploration that is a job, and not done."""
 
 
 def data(visit: Visit) -> Page:
@@ -101,9 +106,15 @@ def explore(visit: Visit, key: str, endpoint: str = "", by: str = "", time_unit:
     there = _find(visit, key)
     study = read_study(_table(there))
     how = {"endpoint": endpoint, "by": by, "time_unit": time_unit, "below": below}
-    data = {**_about(there), **choices(study), "how": how, "rules": BELOW, "units": UNITS, "problem": "", "found": None}
+    data = {
+        **_about(there), **choices(study), "how": how, "rules": BELOW, "units": UNITS, "problem": "", "found": None,
+        "rows": _rows_of_job(there), "job": None,
+    }  # fmt: skip
     try:
         data["found"] = _explored(visit, there, how)["page"]
+    except NotYet:
+        job = _exploration(visit, there, how)
+        data |= whole_job(visit, job.id) if job is not None else {}
     except InputError as problem:
         data["problem"] = str(problem)
     parts = [f"--endpoint {endpoint}" if endpoint else "", *(f"--by {one}" for one in _columns(by))]
@@ -118,6 +129,21 @@ def explore(visit: Visit, key: str, endpoint: str = "", by: str = "", time_unit:
         python=f'import vein2vein as v2v\n\nprint(v2v.explore("{STUDY}{TABLE}"{given}, below="{below}").notes)',
         command=" ".join(filter(None, (f"vein2vein explore {STUDY}{TABLE}", *parts))),
     )  # fmt: skip
+
+
+def start_exploration(visit: Visit, key: str, endpoint: str, by: str, time_unit: str, below: str) -> See:
+    """Explore a study as a job; one that is on its way, or done, is not begun again."""
+    there = _find(visit, key)
+    how = {"endpoint": endpoint, "by": by, "time_unit": time_unit, "below": below}
+    page = f"/data/{key}/explore?{urlencode(how)}"
+    before = _exploration(visit, there, how)
+    if before is None or (before.has_ended and before.state != DONE):
+        asked = {
+            **how, "by": _columns(by), "path": str(_table(there)), "name": there.name, "study": key, "how": how,
+            "page": page,
+        }  # fmt: skip
+        visit.jobs.start(NAME, "explore", f"{there.name}: exploration", asked)
+    return See(page)
 
 
 def figure(
@@ -160,7 +186,7 @@ def start_fit(visit: Visit, key: str, text: str) -> See | Page:
     """Start a fit as a job; what is wrong with its file is said at its line, and what was typed stays."""
     there = _find(visit, key)
     text = text.replace("\r\n", "\n")
-    asked = {"folder": str(there.path), "text": text, "study": key}
+    asked = {"folder": str(there.path), "text": text, "study": key, "page": f"/data/{key}/fit"}
     try:
         found: Any = visit.quick.ask(new_id(), CHECK, asked)
     except InputError as problem:
@@ -183,6 +209,7 @@ def further(visit: Visit, key: str, job: str, what: str, count: str, dose: str) 
         typed = {"job": job, "what": what, "count": count, "dose": dose}
         return _fit_page(visit, there, {"model": "", "method": "saem", "time_unit": ""}, "", problem, typed)
     asked = {"fit": str(fit.folder), "of": job, "what": what, "count": many, "dose": dose, "study": key}
+    asked["page"] = f"/data/{key}/fit"
     title = f"{after_fit.FURTHER[what].title} of {fit.title}"
     return See(f"/jobs/{visit.jobs.start(NAME, 'further', title, asked).id}")
 
@@ -264,14 +291,29 @@ def _explored(visit: Visit, there: Input, how: dict[str, str]) -> dict[str, Any]
     known = visit.held.find(Explored, there.id)
     if known is not None and mark in known.found:
         return known.found[mark]
-    check_rows(there.name, [_table(there).read_bytes()], "exploration")
+    if _rows_of_job(there):
+        job = _exploration(visit, there, how)
+        found = kept(job.folder) if job is not None and job.state == DONE else None
+        if found is None:
+            raise NotYet("the exploration is not there yet; go back to its page and start it.", file=there.name)
+        return found
     asked = {**how, "by": _columns(how["by"]), "path": str(_table(there)), "name": there.name}
-    found: Any = visit.quick.ask(new_id(), EXPLORE, asked)
+    found = cast("dict[str, Any]", visit.quick.ask(new_id(), EXPLORE, asked))
     before = list(known.found.items())[-MOST_HELD:] if known is not None else []
     made = Explored({**dict(before), mark: found})
     size = sum(sum(map(len, (*one["svg"], *one["files"].values()))) for one in made.found.values())
     visit.held.put(made, size, there.id)
     return found
+
+
+def _rows_of_job(there: Input) -> int:
+    """The rows of a study that holds more than a reader waits for: it is explored as a job; 0 where one waits."""
+    return rows_over([_table(there).read_bytes()], "exploration")
+
+
+def _exploration(visit: Visit, there: Input, how: Mapping[str, str]) -> Job | None:
+    """The newest job that explores a study so."""
+    return next((one for one in _jobs(visit, there, "explore") if one.asked.get("how") == how), None)
 
 
 def _columns(by: str) -> list[str]:

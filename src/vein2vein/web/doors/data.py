@@ -30,6 +30,7 @@ DOOR = Door(
     said("Upload the data set of a study: it is checked line by line, explored without a model, and fitted."),
     jobs={
         "fit": JobKind("vein2vein.web.data.fitting:run", resumable=True),
+        "explore": JobKind("vein2vein.web.data.exploration:run"),
         "further": JobKind("vein2vein.web.data.after_fit:run"),
     },
 )
@@ -67,6 +68,18 @@ def explore(
     from vein2vein.web.data import pages
 
     return pages.explore(visit, key, endpoint, by, time_unit, below)
+
+
+@DOOR.change("/data/{key}/explore")
+def start_exploration(
+    visit: Visited, key: str, endpoint: Annotated[str, Form(max_length=200)] = "",
+    by: Annotated[str, Form(max_length=200)] = "", time_unit: Annotated[str, Form(max_length=200)] = "",
+    below: Annotated[Below, Form()] = "M6",
+) -> See:  # fmt: skip
+    """Explore a study as a job: one of more rows than a reader waits for."""
+    from vein2vein.web.data import pages
+
+    return pages.start_exploration(visit, key, endpoint, by, time_unit, below)
 
 
 @DOOR.router.get("/data/{key}/explore/figures/{place}.svg", response_model=None)

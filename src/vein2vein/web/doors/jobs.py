@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from vein2vein.web.door import Door
 from vein2vein.web.guard import DOCUMENT_POLICY
 from vein2vein.web.jobs import large_trial
-from vein2vein.web.jobs.table import Job, log_of
+from vein2vein.web.jobs.table import DONE, Job, log_of
 from vein2vein.web.page import Page, Part, See
 from vein2vein.web.visit import Visit, Visited
 from vein2vein.web.words import said
@@ -184,4 +184,5 @@ def whole_job(visit: Visit, key: str) -> dict[str, object]:
         "files": files if job.has_ended else [],
         "log": log,
         "resumable": visit.jobs.goes_on(job),
+        "page": str(job.asked.get("page", "")) if job.state == DONE else "",
     }
