@@ -90,13 +90,21 @@ def test_what_goes_wrong_is_told_in_a_sentence(jobs, caplog):
     assert "ValueError" in line[1] and "trying_door.py" in line[1] and "secret" not in line[1]
     with pytest.raises(ValueError, match="declares no job 'nothing'"):
         jobs.start("trying", "nothing", "x", {})
-    killed = jobs.start("trying", "count", "Killed", {"steps": 400})
+    with pytest.raises(InputError, match="there is no such job"):
+        jobs.remove("nothing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "can", "cannot"), [("chunks", "go on with it", "begin"), ("count", "begin it again", "go on")]
+)
+def test_a_job_that_was_killed_tells_what_can_be_done(jobs, kind, can, cannot):
+    killed = jobs.start("trying", kind, "Killed", {"steps": 400})
     until(lambda: jobs.find(killed.id).progress > 0)
     os.kill(jobs._running[killed.id].pid, signal.SIGKILL)
     until(lambda: jobs.find(killed.id).has_ended)
-    assert jobs.find(killed.id).state == table.FAILED and "ended from outside" in jobs.find(killed.id).error
-    with pytest.raises(InputError, match="there is no such job"):
-        jobs.remove("nothing")
+    found = jobs.find(killed.id)
+    assert found.state == table.FAILED and "ended from outside" in found.error
+    assert can in found.error and cannot not in found.error
 
 
 def test_a_full_disk_at_the_end_of_a_job_holds_up_no_other(jobs, monkeypatch):
@@ -145,6 +153,7 @@ def test_a_server_that_ends_leaves_its_jobs_to_the_next(tmp_path):
     second = Jobs(workspace, kinds)
     second.open()
     assert second.find(plain.id).state == table.INTERRUPTED and "The server ended" in second.find(plain.id).error
+    assert "begin it again" in second.find(plain.id).error
     until(lambda: second.find(chunked.id).state == table.DONE)
     assert "goes on from what was done" in table.log_of(workspace, chunked.id)[0][1]
     second.close()

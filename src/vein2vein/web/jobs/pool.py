@@ -30,7 +30,9 @@ from vein2vein.web.workspace import Workspace, now
 PATIENCE = 5.0  # seconds until a process that was asked to end is ended
 AGAIN = 5.0  # seconds after which it is tried again to write down what a full disk did not take
 BY_SERVER = "The server ended while this was computed."
-BY_SYSTEM = "its process was ended from outside, perhaps for want of memory; go on with it, or ask for fewer patients."
+BY_SYSTEM = "Its process was ended from outside, perhaps for want of memory."
+ON, ANEW = "What was done is kept: go on with it.", "What was done is lost: begin it again."
+"""What can be done about a job that stopped: of a kind that goes on, and of another."""
 
 
 @dataclass
@@ -62,7 +64,8 @@ class Jobs:
                 table.change_job(self.workspace, job.id, state=table.WAITING)
             else:
                 table.note(self.workspace, job.id, BY_SERVER)
-                table.change_job(self.workspace, job.id, state=table.INTERRUPTED, error=BY_SERVER, ended=now())
+                told = f"{BY_SERVER} {self._remedy(job)}"
+                table.change_job(self.workspace, job.id, state=table.INTERRUPTED, error=told, ended=now())
         self._fill()
 
     def start(self, door: str, kind: str, title: str, asked: Mapping[str, Any]) -> Job:
@@ -115,7 +118,7 @@ class Jobs:
         """
         job = self.find(key)
         if not job.has_ended or job.state == table.DONE:
-            raise InputError(f"the job is {job.state}; only one that was stopped or failed can go on.")
+            raise InputError(f"the job is {job.state}; only one that was stopped or failed is taken up again.")
         if not self._kind(job).resumable:
             shutil.rmtree(job.folder, ignore_errors=True)
         table.change_job(self.workspace, key, table.ENDED, state=table.WAITING, error="", ended="", progress=0.0)
@@ -143,6 +146,10 @@ class Jobs:
 
     def _kind(self, job: Job) -> JobKind:
         return self.kinds.get(f"{job.door}/{job.kind}", JobKind(""))
+
+    def _remedy(self, job: Job) -> str:
+        """What can be done about a job that stopped."""
+        return ON if self.goes_on(job) else ANEW
 
     def _fill(self) -> None:
         """Start what waits, oldest first, while there is room."""
@@ -172,7 +179,7 @@ class Jobs:
         try:
             process.start()
         except OSError as problem:
-            said = f"no process could be started ({problem.strerror}); close other programs, then go on with it."
+            said = f"no process could be started ({problem.strerror}); close other programs, then start it again."
             table.change_job(self.workspace, job.id, state=table.FAILED, error=said, ended=now())
             return
         finally:
@@ -227,7 +234,8 @@ class Jobs:
             said = "something unexpected failed; this is a defect of vein2vein: report it with the log below."
             found |= {"state": table.FAILED, "error": said}
         else:
-            found |= {"state": table.FAILED, "error": BY_SYSTEM}
+            told = f"{BY_SYSTEM} {self._remedy(self.find(key))} Close other programs before, or ask for less."
+            found |= {"state": table.FAILED, "error": told}
         table.change_job(self.workspace, key, (), **found)
 
 

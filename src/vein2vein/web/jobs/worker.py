@@ -49,7 +49,9 @@ def compute(line: Connection, work: str, asked: Mapping[str, Any], folder: Path)
     except InputError as problem:
         line.send(("failed", str(problem)))
     except MemoryError:
-        line.send(("failed", "the memory did not suffice; ask for fewer patients, or for smaller chunks."))
+        line.send(
+            ("failed", "the memory did not suffice; close other programs, or ask for less, such as smaller chunks.")
+        )
     except OSError as problem:
         line.send(("failed", f"{problem.strerror or 'the system refused'}; check the space left and the permissions."))
     except Exception as problem:
@@ -64,7 +66,7 @@ def _alone(folder: Path) -> Any:
     until = time.monotonic() + PATIENCE
     while (handle := take_lock(folder.with_name(f"{folder.name}{LOCK}"))) is None:
         if time.monotonic() > until:
-            raise InputError("an earlier process still computes this job; end it, then go on.")
+            raise InputError("an earlier process still computes this job; end it, then start the job again.")
         time.sleep(BETWEEN)
     try:
         yield
