@@ -93,7 +93,7 @@ def test_a_child_whose_weight_is_not_known_has_papers_and_a_note_says_what_to_ob
     assert '<th scope="row">weight</th><td><em class="lack">to obtain</em></td>' in page
     assert "performance status (Lansky)" in page and "ECOG" not in page
     resources = [one["resource"] for one in json.loads(Path("r/referral.fhir.json").read_text("utf-8"))["entry"]]
-    assert not any(one["resourceType"] == "Observation" for one in resources)
+    assert [one["id"] for one in resources if one["resourceType"] == "Observation"] == ["age"]
 
 
 def test_papers_that_exist_are_not_overwritten(patient):

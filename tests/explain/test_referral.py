@@ -101,7 +101,7 @@ def test_a_bare_card_has_a_page_and_a_bundle():
     said = text_of(page_of(case, "es"))
     assert "Date of birth: ____________" in said and "Name: ________________" in said
     assert [one["resource"]["resourceType"] for one in bundle_of(case, MADE)["entry"]] == [
-        "Patient", "Condition", "Observation",
+        "Patient", "Condition", "Observation", "Observation",
     ]  # fmt: skip
 
 
@@ -220,6 +220,7 @@ def test_the_bundle_is_read_back_without_a_fault():
     assert found == {
         "disease": ("pediatric_b_all", "None"), "weight": (39.0, "2026-11-20"), "marrow_blasts": (40.0, "2026-11-20"),
         "lymphocytes": (1.1, "2026-11-20"), "ferritin": (1200.0, "2026-11-20"),
+        "age": (11.0, "2026-11-30 12:00:00+00:00"),
     }  # fmt: skip
 
 
@@ -227,8 +228,70 @@ def test_the_bundle_is_valid_and_holds_what_was_asked_for():
     bundle = bundle_of(a_case(), MADE)
     Bundle.model_validate(bundle)
     kinds = [one["resource"]["resourceType"] for one in bundle["entry"]]
-    assert kinds == ["Patient", "Condition", *["Observation"] * 4, *["DocumentReference"] * 2]
+    assert kinds == ["Patient", "Condition", *["Procedure"] * 2, *["Observation"] * 7, *["DocumentReference"] * 2]
     assert "birthDate" not in json.dumps(bundle)
+
+
+def resources(text, kind):
+    bundle = bundle_of(a_case(text), MADE)
+    Bundle.model_validate(bundle)
+    return [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == kind]
+
+
+def test_the_disease_has_its_title_and_no_state_that_nobody_entered():
+    text = CHILD.replace('found = "2023-04"', 'found = "2023-04"\nstate = "second relapse, 40 % blasts"')
+    (disease,) = resources(text, "Condition")
+    assert disease["code"]["text"] == "B-cell acute lymphoblastic leukemia of children and young adults"
+    assert "clinicalStatus" not in disease and "verificationStatus" not in disease
+    notes = [{"text": "found 2023-04"}, {"text": "state now: second relapse, 40 % blasts"}]
+    assert disease["note"] == notes
+    assert "note" not in resources('disease = "mm"\nage = 61\nweight = 80\n', "Condition")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("2023-05 to 2024-01: R-CHOP, CR", "completed", {"performedPeriod": {"start": "2023-05", "end": "2024-01"}}),
+        ("2026-05 - 2026-11: R-CHOP, CR", "unknown", {"performedPeriod": {"start": "2026-05", "end": "2026-11"}}),
+        ("2026-10 to 2027-01: R-CHOP, CR", "unknown", {"performedPeriod": {"start": "2026-10", "end": "2027-01"}}),
+        ("2025-02-28: R-CHOP, CR", "unknown", {"performedDateTime": "2025-02-28"}),
+        ("2025-13: R-CHOP, CR", "unknown", {}),
+        ("2025-02-30: R-CHOP, CR", "unknown", {}),
+        ("spring of 2025: R-CHOP, CR", "unknown", {}),
+    ],
+)
+def test_each_line_of_treatment_stands_in_the_bundle_with_its_dates(line, status, told):
+    lines = resources(CHILD.replace("2023: induction, complete remission", line), "Procedure")
+    first = lines[0]
+    assert first["status"] == status and first["category"]["text"] == "line of treatment 1" and len(lines) == 2
+    assert {key: value for key, value in first.items() if key.startswith("performed")} == told
+    assert first["code"] == {"text": "R-CHOP, CR" if told else line}
+
+
+def test_age_antigens_treatments_before_and_the_navigator_stand_in_the_bundle():
+    text = CHILD.replace("CD19 = 12000", 'CD19 = "positive"\nCD22 = 900').replace(
+        "[antigens]", "prior_lines = 2\nprior_hsct = false\n[last_given]\nvincristine = 20\n[antigens]"
+    )
+    found = {one["code"]["text"]: one for one in resources(text, "Observation")}
+    assert found["age at collection"]["valueQuantity"]["code"] == "a"
+    assert found["age at collection"]["valueQuantity"]["value"] == 11
+    assert found["CD19 on the tumor, newest sample"]["valueCodeableConcept"] == {"text": "positive"}
+    assert found["CD22 on the tumor, newest sample"]["valueQuantity"]["unit"] == "molecules/cell"
+    assert found["Relapses so far, of any site"]["valueInteger"] == found["earlier lines of therapy"]["valueInteger"]
+    assert found["allogeneic transplant before"]["valueBoolean"] is False
+    assert "blinatumomab before" not in found, "unknown stays unknown"
+    (last,) = resources(text, "MedicationStatement")
+    assert last["medicationCodeableConcept"]["text"] == "vincristine" and "20 days" in last["note"][0]["text"]
+    (patient,) = resources(text, "Patient")
+    assert patient["contact"][0]["name"]["text"] == "Ana Ruiz, +1 555 0100"
+
+
+def test_what_a_card_tells_is_never_taken_for_what_happens_on_the_ward():
+    text = CHILD.replace("relapses = 2", "relapses = 2\nmonths_from_transplant = 7")
+    text = text.replace("[antigens]", "prior_hsct = true\n[last_given]\nvincristine = 20\n[antigens]")
+    log = Log("bundle.json")
+    found = {entry.name for entry in read_entries(json.dumps(bundle_of(a_case(text), MADE)), TableMapping(), log)}
+    assert found == {"disease", "weight", "marrow_blasts", "lymphocytes", "ferritin", "age"} and list(log.items) == []
 
 
 def test_where_the_family_lives_and_what_it_speaks_stand_in_the_letter_and_the_bundle():
@@ -257,7 +320,7 @@ def test_values_without_a_day_are_dated_by_when_the_papers_were_issued():
     values = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "Observation"]
     assert all("effectiveDateTime" not in one and one["issued"] == "2026-11-30T12:00:00+00:00" for one in values)
     log = Log("bundle.json")
-    assert len(read_entries(json.dumps(bundle), TableMapping(), log)) == 5 and list(log.items) == []
+    assert len(read_entries(json.dumps(bundle), TableMapping(), log)) == 6 and list(log.items) == []
 
 
 # ---------------------------------------------------------------- the files, the printer

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class Fact:
 
     title: str
     value: str
+
+
+class Told(NamedTuple):
+    """A fact of the patient as the card gives it: None where it does not."""
+
+    path: str
+    title: str
+    value: bool | float | None
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,8 @@ def course(case: Case) -> list[Fact]:
 
 def history(case: Case) -> list[Fact]:
     """Facts of the disease and of what was done."""
-    return [*_asked_by_labels(case), *_rows(case), *_antigens(case), *_last_doses(case)]
+    facts = [Fact(one.title, _shown(one.value, one.unit)) for one in (*asked_by_labels(case), *rows(case))]
+    return [*facts, *_antigens(case), *_last_doses(case)]
 
 
 def values(case: Case) -> list[Fact]:
@@ -176,22 +186,23 @@ def _amount(name: str, value: float | None) -> str:
     return "" if value is None else f"{value:g}" if unit == "1" else f"{value:g} {unit}"
 
 
-def _asked_by_labels(case: Case) -> Iterator[Fact]:
+def asked_by_labels(case: Case) -> Iterator[Told]:
     """What the card tells of what labels ask; what is missing stands with the criteria that need it."""
     for one in fields_of(History):
         value = getattr(case.told.history, one.name, None)
         if value is not None:
-            yield Fact(one.says.meaning, _shown(value, one.says.unit or "1"))
+            yield Told(f"history.{one.name}", one.says.meaning, value, one.says.unit or "1")
 
 
-def _rows(case: Case) -> Iterator[Fact]:
+def rows(case: Case) -> Iterator[Told]:
+    """Facts of this kind of disease that the letter tells in any case."""
     known = titles("fields")
     for row in texts().tables("rows"):
         if case.disease.lineage not in row.get("lineages", [case.disease.lineage]):
             continue
         name = row["field"]
         title = row.get("title") or known[name]["title"]
-        yield Fact(title, _shown(getattr(case.told, name), known.get(name, {}).get("unit", "1")))
+        yield Told(name, title, getattr(case.told, name), known.get(name, {}).get("unit", "1"))
 
 
 def _shown(value: bool | float | None, unit: str) -> str:
@@ -204,7 +215,12 @@ def _antigens(case: Case) -> Iterator[Fact]:
     for name in dict.fromkeys([*seen, *case.told.antigens]):
         told = case.told.antigens.get(name)
         shown = "" if told is None else word_of(told) if isinstance(told, str) else f"{told:g} molecules per cell"
-        yield Fact(f"{name} on the tumor, newest sample", shown)
+        yield Fact(antigen_title(name), shown)
+
+
+def antigen_title(name: str) -> str:
+    """What an antigen of the tumor is called."""
+    return f"{name} on the tumor, newest sample"
 
 
 def _last_doses(case: Case) -> Iterator[Fact]:

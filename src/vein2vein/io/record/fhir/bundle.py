@@ -22,6 +22,7 @@ TARGETS = ("Medication", "Device", "Specimen")
 SILENT = ("Organization", "Practitioner", "PractitionerRole", "Location", "Encounter", "Provenance", *TARGETS)
 ORDERS = ("MedicationRequest", "MedicationDispense", "ServiceRequest", "DeviceRequest")
 REPORT = "DiagnosticReport"
+RESULTS = ("Observation", REPORT)
 ERRORS = ("error", "fatal")
 TIMES = ("effective", "performed", "issued", "timing", "onset")
 RECORDED = ("recordedDate", "recordedOn")
@@ -131,8 +132,10 @@ def _read(reading: Reading, found: Found, at: At, kind: str, resource: Resource)
     if status in VOID:
         reading.void[f"{kind} {status}"] += 1
         return
-    if status in EARLY:
+    if status in EARLY and kind in RESULTS:
         reading.log.note(f"preliminary results were read ({kind})")
+    elif status in EARLY:
+        reading.log.note(f"what may not have been done or given was read: its status is {plain(status)} ({kind})")
     patient = reading.patients.of(resource, at.line)
     if patient is None:
         return

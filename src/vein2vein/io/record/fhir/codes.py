@@ -20,7 +20,7 @@ from vein2vein.io.record.mapping import TableMapping
 from vein2vein.io.record.pointing import points_to
 from vein2vein.io.record.quantities import line_of
 
-LOCAL, INFUSION = "local", "car_t_infusion"
+LOCAL, DISEASE, PATIENT, INFUSION = "local", "disease", "patient", "car_t_infusion"
 DRUG, PROCEDURE, DEVICE = "MedicationAdministration", "Procedure", "device"
 KINDS = ("loinc", "rxnorm", "snomed", "atc", "ndc", "icd10pcs", "cpt", "hcpcs", "icd10", "answer")
 SHORTEST, LONGEST = 3, 3  # letters of a word, and words of a name, that are looked for in the text of a drug

@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 
 from vein2vein.analytes import all_analytes
 from vein2vein.io.record import names
-from vein2vein.io.record.fhir.codes import LOCAL, Meaning, book, codings, label_of, other_specimen, texts
+from vein2vein.io.record.fhir.codes import (
+    DISEASE,
+    LOCAL,
+    PATIENT,
+    Meaning,
+    book,
+    codings,
+    label_of,
+    other_specimen,
+    texts,
+)
 from vein2vein.io.record.fhir.entries import Resource, table, tables
 from vein2vein.io.record.fhir.reading import At, Reading, When, moment_of, when_of
 from vein2vein.io.record.fhir.signs import signs_of
@@ -25,6 +35,9 @@ _PRESSURE = re.compile(r"\s*(\d{2,3})\s*/\s*\d{2,3}\b.*")
 def read_observation(reading: Reading, at: At, resource: Resource) -> None:
     """An Observation with its components."""
     kind = "Observation"
+    if any(system == PATIENT for system, _ in codings(resource.get("code"))):
+        reading.unread["facts of a patient's card, such as earlier treatments and antigens of the tumor"] += 1
+        return  # its words, such as of a transplantation before, say nothing of the ward
     category = next((code for one in tables(resource.get("category")) for _, code in codings(one)), "")
     meaning = _named(reading, resource, category)
     parts = [(_named(reading, part, category), part) for part in tables(resource.get("component"))]
@@ -187,6 +200,9 @@ def read_condition(reading: Reading, at: At, resource: Resource) -> None:
                 "from signs, and never taken from it"
             )
             return
+    if named := next((code for system, code in codings(resource.get("code")) if system == DISEASE), ""):
+        reading.add(at, None, "disease", named, column="Condition.code")
+        return
     meaning = reading.codes.meaning(resource.get("code"), "Condition", prefix=True)
     history = {code for _, code in codings(resource.get("clinicalStatus"))} & PAST
     own = any(pair in reading.codes.own or pair[0] == LOCAL for pair in codings(resource.get("code")))
