@@ -1,6 +1,7 @@
 """The door of the ward: what is opened is graded, nothing stays on disk unasked, wrong input changes nothing."""
 
 import csv
+import datetime
 import io
 import json
 import re
@@ -319,6 +320,23 @@ def test_a_record_is_begun_here_and_goes_on_in_one_file(fresh):
     again = send(fresh, ("mine.csv", text.encode())).headers["location"]
     assert fresh.change(f"{again}/0/round", {"time": "2026-03-07T10:00", "temperature": "38.3"}).status_code == 303
     assert fresh.client.get(f"{again}/files/record").text.startswith(text)
+
+
+@pytest.mark.parametrize(("page", "typed"), [("round", ROUND), ("decide", DECISION)])
+def test_what_is_dated_later_than_now_is_asked_back(fresh, page, typed):
+    at = begun(fresh)
+    before = told(fresh, at)
+    text = faults(fresh.change(f"{at}/0/{page}", {**typed, "time": "2199-04-02T11:00"}))
+    assert 'id="fault-time"' in text and "later than now" in text
+    assert told(fresh, at) == before
+    text = faults(fresh.change("/ward/begin", {"age": "6", "infused": "2199-03-05T10:00"}))
+    assert 'id="fault-infused"' in text and "later than now" in text
+
+
+def test_a_record_that_goes_on_later_than_now_says_so(fresh, monkeypatch):
+    assert "later than today" not in fresh.client.get(begun(fresh)).text
+    monkeypatch.setattr("vein2vein.ward.ahead.FORGIVEN", -datetime.timedelta(days=100_000))
+    assert "the last row is dated 2026-04-02, later than today" in fresh.client.get(begun(fresh)).text
 
 
 def test_a_record_that_counts_days_is_asked_for_days(fresh):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -110,6 +112,7 @@ def command(
     from vein2vein.io.record.deidentify import deidentify
     from vein2vein.io.record.folder import read_records
     from vein2vein.io.record.read import example_record_text
+    from vein2vein.ward.ahead import told_ahead
 
     if init is not None:
         text = example_record_text()
@@ -129,6 +132,8 @@ def command(
     check_wanted(extra, force=force)
     with console.progress("Reading", for_machines=for_machines, quiet=quiet) as say:
         read = read_records(record, mapping=mapping, say=_numbered(say) if private else say)
+        if not private:  # a sentence with a date
+            read = replace(read, warnings=(*read.warnings, *told_ahead(read, datetime.datetime.now().astimezone())))
         older = None if since is None else read_records(since, mapping=mapping)
     corrected = None if older is None else _corrected(read, older, asked, wanted)
     read = _selected(read, wanted, private=private) if wanted else read

@@ -6,6 +6,7 @@ are read. Rows are added to a file of their own, and to a record that was begun 
 
 from __future__ import annotations
 
+import datetime
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from vein2vein.errors import InputError
 from vein2vein.io.record.folder import read_records
 from vein2vein.io.record.record import Record, SetAside
+from vein2vein.ward.ahead import told_ahead
 from vein2vein.ward.round import COLUMNS, Row, round_form, rows_text
 from vein2vein.web.reading import MOST_FILES, reading, without
 from vein2vein.web.uploads import TABLE, TOML, Upload, check_rows
@@ -92,7 +94,10 @@ def _read(path: Path, name: str) -> Record:
         set_aside=tuple(replace(one, file=without(one.file, folder)) for one in found.set_aside),
         tallies=tuple(one._replace(file=without(one.file, folder)) for one in found.tallies),
         notes=tuple(without(one, folder) for one in found.notes),
-        warnings=tuple(without(one, folder) for one in found.warnings if not _OWN_ROWS.search(one)),
+        warnings=(
+            *(without(one, folder) for one in found.warnings if not _OWN_ROWS.search(one)),
+            *told_ahead(found, datetime.datetime.now().astimezone()),
+        ),
     )
 
 

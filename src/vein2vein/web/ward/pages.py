@@ -14,6 +14,7 @@ from vein2vein.io.record.read import example_record_text
 from vein2vein.report.figures_monitor import LATE_PANELS
 from vein2vein.report.handover import handover_page, sheet
 from vein2vein.report.look import look
+from vein2vein.ward.ahead import check_not_ahead
 from vein2vein.ward.monitor import WardRound, monitor
 from vein2vein.ward.round import Row, check_after_infusion, day_text, decision_row, patient_rows, round_rows
 from vein2vein.ward.states import day_text as day_words
@@ -61,6 +62,7 @@ def example(visit: Visit) -> See:
 def begin(visit: Visit, typed: Typed) -> See | Page:
     """Begin the record of a patient with who it is and when the cells were given."""
     try:
+        check_not_ahead(typed.get("infused", "").strip(), _this_moment(), field="infused")
         made = records.begun(patient_rows(typed), TYPED)
     except InputError as problem:
         data: dict[str, Any] = {
@@ -292,6 +294,7 @@ def _time(typed: Typed, watch: WardRound) -> str:
         raise InputError("when? Give the time of the round.", field="time")
     time = given if watch.infused is not None else day_text(given)
     check_after_infusion(time, watch.infused, meant=BEFORE in typed)
+    check_not_ahead(time, _this_moment(), watch.infused)
     return time
 
 
@@ -350,4 +353,8 @@ def _last(watch: WardRound) -> str:
 
 def _now() -> str:
     """This moment as a field for a time shows it: that of the machine on which the ward works."""
-    return datetime.datetime.now().isoformat(timespec="minutes")
+    return _this_moment().replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def _this_moment() -> datetime.datetime:
+    return datetime.datetime.now().astimezone()
