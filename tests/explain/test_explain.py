@@ -63,6 +63,19 @@ def english():
     return explanation_page(CHILD, TISA, infusion_date="2027-01-10")
 
 
+@pytest.mark.parametrize("code", ["en", "ar", "fr"])
+def test_head_and_wallet_card_bear_the_name_and_ask_for_what_was_had(code):
+    page = explanation_page(CHILD, TISA, language=code, infusion_date="2027-01-10", name="Ada <b>")
+    shown = "<bdi>Ada &lt;b&gt;</bdi>"
+    cards = re.findall(r'<div class="card".*?</div>', page, re.DOTALL)
+    assert len(cards) == (1 if code == "en" else 2) and page.count(shown) == 1 + len(cards) and "<b>Ada" not in page
+    for card in cards:
+        assert shown in card and "Kymriah" in card and "2027" in card
+        asked = re.findall(r"<dt>((?:(?!</dt>).)*)</dt><dd></dd>", card)
+        assert [one for text in asked for one in re.findall("CRS|ICANS", text)] == ["CRS", "ICANS"]
+    assert "<bdi></bdi>" in re.findall(r'<div class="card".*?</div>', explanation_page(CHILD, TISA), re.DOTALL)[0]
+
+
 @pytest.fixture
 def the_model_fits(monkeypatch):
     """Lines that show the model in these tests, whatever the comparison with ELIANA says at present."""

@@ -342,3 +342,9 @@ def test_no_two_diseases_of_a_list_are_called_alike(asked, code, address):
     names = re.findall(r"<option[^>]*>(.*?)</option>", listed)
     assert len(names) > 10 and len(names) == len(set(names))
     assert ">year<" not in page, "the label of the age says years in the reader's words"
+
+
+def test_the_saved_page_bears_the_name_that_the_form_asks_for(asked):
+    saved = asked.client.get(f"{made(asked, name='Ada')}/page.html?save=true").text
+    assert saved.count("<bdi>Ada</bdi>") == 2, "the head and the wallet card"
+    assert "<bdi>Ada</bdi>" not in asked.client.get(f"{made(asked, name='')}/page.html?save=true").text

@@ -82,7 +82,7 @@ def command(
             spread = journeys(plan, seed=seed, progress=report)
     write_explanation(
         plan.patient, plan.product, path, language=catalog.code, spread=spread, seed=seed,
-        infusion_date=plan.infusion_date, calendar=calendar, force=force,
+        infusion_date=plan.infusion_date, calendar=calendar, name=plan.name, force=force,
     )  # fmt: skip
     console.tell_notes(noticed, for_machines=for_machines, quiet=quiet)
     if for_machines:

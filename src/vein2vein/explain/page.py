@@ -60,6 +60,7 @@ def write_explanation(
     seed: int = 1,
     infusion_date: str | None = None,
     calendar: bool = False,
+    name: str = "",
     force: bool = False,
 ) -> Path:
     """Write a patient's own path in plain words as an HTML file made to print.
@@ -82,6 +83,8 @@ def write_explanation(
         Such as 2027-01-10; the plan then shows dates.
     calendar : bool
         Add a calendar of the plan (with a date) and what to pack.
+    name : str
+        Of the patient, for the head of the page and the wallet card; "" leaves a line to write it on.
     force : bool
         Overwrite an existing file.
 
@@ -96,8 +99,9 @@ def write_explanation(
     """
     target = check_target(path, force=force)
     text = explanation_page(
-        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar
-    )
+        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar,
+        name=name,
+    )  # fmt: skip
     return write_text(target, text, force=force)
 
 
@@ -110,11 +114,13 @@ def explanation_page(
     seed: int = 1,
     infusion_date: str | None = None,
     calendar: bool = False,
+    name: str = "",
 ) -> str:
     """Return the page as HTML text; see ``write_explanation``."""
     told = told_on_page(
-        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar
-    )
+        patient, product, language=language, spread=spread, seed=seed, infusion_date=infusion_date, calendar=calendar,
+        name=name,
+    )  # fmt: skip
     return page.fill("explain.html.j2", folder=TEMPLATES, **told, color=words_of_style("color"), font=font())
 
 
@@ -127,6 +133,7 @@ def told_on_page(
     seed: int = 1,
     infusion_date: str | None = None,
     calendar: bool = False,
+    name: str = "",
 ) -> dict[str, Any]:
     """What the page tells, by the names of its template: for pages of another form, too. See ``write_explanation``."""
     if patient.count != 1:
@@ -144,6 +151,7 @@ def told_on_page(
     return dict(
         t=words,
         catalog=catalog,
+        name=visible(name),
         treatment=treatment_of(product),
         disease=words.name(disease.name, visible(disease.title)),
         age=words.number(float(patient.age[0])),

@@ -15,6 +15,7 @@ from vein2vein.journey.journey import Journey
 from vein2vein.therapy.disease import find_disease
 from vein2vein.therapy.family import FamilyPage
 from vein2vein.therapy.patient import PAPERS_LACK, Patient, not_given, patient_from_card, select
+from vein2vein.therapy.patient_card import patient_name
 from vein2vein.therapy.patient_notes import without_typical
 from vein2vein.therapy.product import Product, all_products, find_product
 from vein2vein.therapy.targets import check_targets, told_of
@@ -30,6 +31,8 @@ class Plan:
         n = 1.
     product : Product
     infusion_date : str or None
+    name : str
+        What the card calls the patient; "" where it does not say.
     companions : int
         Virtual patients whom the model adds; 0 where it may not speak of this patient, or was not asked to.
     notes : tuple of str
@@ -39,6 +42,7 @@ class Plan:
     patient: Patient
     product: Product
     infusion_date: str | None
+    name: str
     companions: int
     notes: tuple[str, ...]
 
@@ -99,7 +103,7 @@ def plan_of(
     shown = count if comparable and facts.weight_known(patient) else 0
     if shown and (lacking := not_given(patient)):
         notes.append(f"not given, and different from companion to companion: {', '.join(lacking)}")
-    return Plan(patient, chosen, day, shown, tuple(notes))
+    return Plan(patient, chosen, day, patient_name(card), shown, tuple(notes))
 
 
 def _with_collection(card: Card, said: FamilyPage) -> Card:

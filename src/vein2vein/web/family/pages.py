@@ -59,7 +59,7 @@ from vein2vein.explain.plan import plan_of{more}
 plan = plan_of(read_card("{file}"), otherwise=0)
 write_explanation(
     plan.patient, plan.product, "family.html", language="{language}", infusion_date=plan.infusion_date,
-    calendar=True{model},
+    calendar=True, name=plan.name{model},
 )"""
 NEEDED = ("disease", "age", "explain.product")
 DATES = ("explain.infusion_date", "explain.collection_date")
@@ -170,7 +170,7 @@ def whole(visit: Visited, key: str, save: Annotated[bool, Query()] = False) -> R
     plan = _plan(there.text())
     shown = explanation_page(
         plan.patient, plan.product, language=visit.words.catalog, spread=_shown_before.get(there.digest),
-        infusion_date=plan.infusion_date, calendar=True,
+        infusion_date=plan.infusion_date, calendar=True, name=plan.name,
     )  # fmt: skip
     name = f"family-{plan.product.name}-{visit.words.code}.html"
     extra = {"content-disposition": f'attachment; filename="{name}"'} if save else {}
@@ -187,7 +187,7 @@ def _opened(visit: Visit, key: str) -> tuple[Input, OnPage, str]:
     plan = _plan(there.text())
     on_page = told_on_page(
         plan.patient, plan.product, language=visit.words.catalog, spread=_shown_before.get(there.digest),
-        infusion_date=plan.infusion_date, calendar=True,
+        infusion_date=plan.infusion_date, calendar=True, name=plan.name,
     )  # fmt: skip
     return there, on_page, age_check(visit.words, plan.patient)
 
