@@ -214,6 +214,15 @@ def test_two_studies_at_once_are_refused_and_columns_go_along(asked):
     assert packed.namelist() == ["study.columns.toml", "study.csv"] and packed.read("study.csv") == STUDY.encode()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_data_set_without_a_dose_is_one_and_no_ward_record(asked, encoding):
+    text = "ID,TIME,DV\n1,0,3\n1,1,2\n".encode(encoding)
+    answer = asked.change("/data/upload", files=[("file", ("study.csv", text))])
+    assert answer.status_code == 303, answer.text
+    found = told(asked, answer.headers["location"])
+    assert found["kind"] == "NONMEM data set" and "no dose" in found["findings"][0]["what"]
+
+
 def test_a_study_that_was_removed_is_gone(asked):
     at = upload(asked).headers["location"]
     assert asked.change(f"{at}/remove").status_code == 303

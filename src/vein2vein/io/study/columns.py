@@ -217,6 +217,8 @@ def _unit_of(header: str) -> tuple[str, str]:
 def is_data_set(header: Iterable[str]) -> bool:
     """Whether a header is that of a data set of NONMEM, Monolix or nlmixr."""
     there = {_unit_of(cell)[0] for cell in header}
+    if there.issuperset(bundled_card(CARD).texts("detects", "alone")):
+        return True
     groups: Sequence[Sequence[str]] = bundled_card(CARD).get("detects", "groups")
     return all(any(there & set(usual_names()[role]) for role in group) for group in groups)
 
