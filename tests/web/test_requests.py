@@ -9,6 +9,8 @@ from asked_app import ORIGIN
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core import NOT_SET
 
+from vein2vein.web.problems import STATUSES, WRONG
+
 QUICK, MANY = 100, 1000  # requests in all
 ANSWERS = (200, 204, 303, 400, 404, 405, 409, 413, 422)
 """What the app may answer to a request with the right cookie and mark, however odd."""
@@ -31,7 +33,9 @@ def ask(asked, requests):
         def check(case):
             answer = send(asked, case)
             seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
-            assert answer.status_code in ANSWERS, (case.method, case.formatted_path, answer.status_code)
+            told = (case.method, case.formatted_path, answer.status_code)
+            assert answer.status_code in ANSWERS, told
+            assert str(answer.status_code) in described["paths"][case.path][case.method.lower()]["responses"], told
             assert b"Traceback" not in answer.content and answer.headers["content-security-policy"]
 
         check()
@@ -68,3 +72,24 @@ def test_a_hundred_requests(asked):
 def test_a_thousand_requests(asked):
     seen = ask(asked, MANY)
     assert sum(seen.values()) >= MANY and 200 in seen and 422 in seen
+
+
+def test_what_the_app_may_answer_is_declared_with_its_schema(asked):
+    described = asked.client.get("/openapi.json").json()
+    for path, operations in described["paths"].items():
+        for method, one in operations.items():
+            for status in STATUSES:
+                shown = one["responses"][str(status)]["content"]["application/json"]["schema"]
+                assert shown == WRONG, (path, method, status)
+    shape = WRONG["properties"]["error"]["properties"]
+    for address, status in (("/jobs/nothing.json", 404), ("/data/nothing/explore.json?below=x", 422)):
+        answer = asked.client.get(address)
+        assert answer.status_code == status and set(answer.json()["error"]) == set(shape)
+
+
+def test_a_name_without_end_is_shortened_in_the_answer(asked):
+    for length, said in ((3000, "n" * 100 + "n" * 19 + "…"), (5000, "give it a shorter one")):
+        answer = asked.change("/data/upload", files=[("file", ("n" * length + ".csv", b"a,b\n1,2\n"))])
+        assert said in answer.text and "n" * 121 not in answer.text
+    answer = asked.change("/data/upload", files=[("file", ("n" * 300 + ".py", b"a,b\n1,2\n"))])
+    assert "a program or a page by its name" in answer.text

@@ -17,7 +17,7 @@ from vein2vein.web.doors.declared import all_doors
 from vein2vein.web.guard import Guard
 from vein2vein.web.held import Held
 from vein2vein.web.jobs.pool import Jobs
-from vein2vein.web.problems import add_handlers
+from vein2vein.web.problems import add_handlers, declared
 from vein2vein.web.quick import Quick
 from vein2vein.web.settings import Settings
 from vein2vein.web.visit import Parts, check_change
@@ -65,7 +65,7 @@ def make_app(
     app.state.parts = parts
     app.add_route("/static/{name:path}", static_files.serve, methods=["GET"], include_in_schema=False)
     for door in doors:
-        app.include_router(door.router, tags=[door.name])
+        app.include_router(door.router, tags=[door.name], responses=declared())
     add_handlers(app)
     return Guard(app, settings, keys, port)
 

@@ -19,6 +19,11 @@ from vein2vein.web.page import Answer, answered
 from vein2vein.web.visit import TWIN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+SEEN: dict[int | str, dict[str, Any]] = {
+    204: {"description": "A newer question of the same form was asked in between."},
+    303: {"description": "Done; the page on which it is seen."},
+}
+"""What a change may be answered with besides a page."""
 FORM = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}}}
 
 
@@ -66,7 +71,7 @@ class Door:
 
         def decorate(function: Function) -> Function:
             self.router.add_api_route(
-                path, _answering(function), methods=["POST"], response_model=None, openapi_extra=extra,
+                path, _answering(function), methods=["POST"], response_model=None, openapi_extra=extra, responses=SEEN,
                 name=f"{self.name}: {function.__name__}",
             )  # fmt: skip
             return function

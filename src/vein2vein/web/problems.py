@@ -26,6 +26,7 @@ BAD_INPUT, CONFLICT, FULL, DEFECT, LATE = 422, 409, 507, 500, 503
 MARK = "#problem"
 TITLE = said("That did not work")
 SAYINGS = {
+    400: said("What was sent could not be read as a form. If a file has a very long name, give it a shorter one."),
     404: said("There is no such page. It may have been removed; go back to the start."),
     405: said("This address does not take that kind of request; go back to the start."),
     403: said("The page was opened under an earlier start of vein2vein; load it again."),
@@ -107,6 +108,42 @@ def _database(request: Request, found: sqlite3.OperationalError) -> Response:
     log_defect("database", "the workspace", found)
     said = f"The workspace cannot be read or written ({found}); free some space, or try again in a moment."
     return problem(request, FULL, said)
+
+
+PARTS = {"sentence": "string", "status": "integer", "file": "string", "line": "integer", "field": "string"}
+WRONG: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": list(PARTS),
+            "properties": {
+                name: {"type": kind if name in ("sentence", "status") else [kind, "null"]}
+                for name, kind in PARTS.items()
+            },
+        }
+    },
+}
+"""What a twin says went wrong, as ``problem`` writes it (JSON Schema)."""
+STATUSES = {
+    400: "What was sent could not be read as a form.",
+    403: "Not opened with the address that was printed at the start, from elsewhere, or under an earlier start.",
+    404: "There is no such thing in this workspace.",
+    CONFLICT: "It was changed elsewhere since it was opened.",
+    413: "More was sent than is taken.",
+    BAD_INPUT: "The input is wrong: what was found, what was expected, how to mend it.",
+    DEFECT: "A defect of vein2vein.",
+    LATE: "It was not computed in time.",
+    FULL: "The workspace cannot be written.",
+}
+"""What the app may answer besides what was asked for, by status; every address may."""
+
+
+def declared() -> dict[int | str, dict[str, Any]]:
+    """Statuses of failures with their schema, for the description of the app (OpenAPI)."""
+    shown = {"application/json": {"schema": WRONG}}
+    return {status: {"description": text, "content": shown} for status, text in STATUSES.items()}
 
 
 HANDLERS: dict[type[Exception], Callable[[Request, Any], Response]] = {

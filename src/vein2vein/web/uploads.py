@@ -99,7 +99,7 @@ def take(file: UploadFile, *accepted: str) -> Upload:
     name = short_name(plain, "the file")
     content = file.file.read()
     expected = " or ".join(WORDS[one] for one in accepted)
-    if PurePosixPath(name).suffix.lower() in NEVER:
+    if PurePosixPath(plain).suffix.lower() in NEVER:
         raise InputError(
             f"is a program or a page by its name, and neither is taken here; expected {expected}.", file=name
         )

@@ -125,7 +125,7 @@ def _digest(files: Mapping[str, bytes]) -> str:
 def short_name(text: str, otherwise: str) -> str:
     """A name as pages show it: one line, printable, not endless."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line[:LONGEST_NAME] or otherwise
+    return (line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…") or otherwise
 
 
 @dataclass
