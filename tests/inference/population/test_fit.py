@@ -269,6 +269,34 @@ def test_predictions_and_residuals(make):
         found.predict(individual="median")
 
 
+def test_both_tables_name_an_endpoint_as_the_study_does(drawn_from):
+    from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
+    from vein2vein.inference.population.folder import prediction_rows
+
+    rows = prediction_rows(drawn_from, drawn_from.predict())
+    table = prediction_table(drawn_from, diagnose(drawn_from, count=60))
+    for name, said in (("DVID", "1"), ("ENDPOINT", "cp")):
+        assert [row[name] for row in rows] == table[name].tolist() == [said] * 48
+
+
+@pytest.mark.parametrize(
+    ("column", "codes", "told"),
+    [
+        ("DVID", ("cells", "B cells"), {"cells": "cells", "B cells": "B cells"}),
+        ("YTYPE", ("1", "2.0"), {"dvid_1": "1", "dvid_2": "2"}),
+        ("CMT", ("2", "3"), {"cmt_2": "2", "cmt_3": "3"}),
+        ("NOTE", ("x", "y"), {"mine": "mine"}),
+    ],
+)
+def test_the_codes_of_endpoints_are_those_of_the_study(make, tmp_path, column, codes, told):
+    rows = [f"ID,TIME,AMT,DV,EVID,{column}", f"1,0,5,.,1,{'1' if column == 'CMT' else '.'}"]
+    rows += [f"1,{t},.,{t + 1},0,{code}" for t, code in enumerate(codes, start=1)]
+    (tmp_path / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    problem = FitProblem(make.line_model(), v2v.read_study(tmp_path / "s.csv"), {"base": make.normal(1.0, 1.0),
+                         "slope": make.normal(1.0)}, {name: EndpointModel(output="y") for name in told})  # fmt: skip
+    assert dict(problem.codes) == told
+
+
 class _Arviz(SimpleNamespace):
     """Stands for a library of ArviZ: tells with what its ``from_dict`` was called."""
 
