@@ -381,6 +381,38 @@ def test_times_in_every_form(read, header, rows, times, unit, said):
     assert not said or any(said in note for note in study.notes)
 
 
+def test_other_columns_count_hours_where_times_are_dates(read):
+    """Of all programs: dates become hours, and II, RATE and TINF are in the unit of time."""
+    study = read(
+        "ID,TIME,AMT,RATE,TINF,ADDL,II,DV,EVID", "1,2024-05-01 08:30,100,50,.,6,12,.,1",
+        "1,2024-05-02 08:30,100,.,6,.,.,.,1", "1,2024-05-03 20:30,.,.,.,.,.,4,0",
+    )  # fmt: skip
+    d = study.doses
+    assert study.fit and study.time_unit == "d" and study.observations.time.tolist() == [2.5]
+    assert d.interval.tolist() == [0.5, 0] and d.rate.tolist() == pytest.approx([1200, 400])
+    assert d.duration.tolist() == pytest.approx([np.nan, 0.25], nan_ok=True)
+    assert "read in hours, as NONMEM, Monolix and nlmixr do beside dates: II, TINF, RATE" in study.notes
+
+
+def test_an_infusion_of_nlmixr_beside_dates_gives_its_rate_by_the_hour(read):
+    study = read("id,time,amt,dv,evid", "1,2024-05-01 08:30,50,.,10101", "1,2024-05-01 10:30,-50,.,10101",
+                 "1,2024-05-02 08:30,.,4,0")  # fmt: skip
+    d = study.doses
+    assert d.amount.tolist() == pytest.approx([100], rel=1e-5) and d.rate.tolist() == pytest.approx([1200])
+    assert any("infusions by their rate in amt" in note for note in study.notes)
+
+
+def test_dates_and_clock_times_are_converted_to_the_unit_that_is_asked_for(read):
+    rows = ("1,2024-05-01 08:30,100,1,12,.,1", "1,2024-05-02 08:50,.,.,.,4,0")
+    study = read("ID,TIME,AMT,ADDL,II,DV,EVID", *rows, key='time = { unit = "h" }\n')
+    assert study.time_unit == "h" and study.observations.time.tolist() == [24.333333]
+    assert study.doses.interval.tolist() == pytest.approx([12])
+    rows = ("1,08:00,100,1,6,.,1", "1,20:00,.,.,.,4,0")
+    study = read("ID,TIME,AMT,ADDL,II,DV,EVID", *rows, key='time = { unit = "d" }\n')
+    assert study.time_unit == "d" and study.doses.time.tolist() == pytest.approx([1 / 3])
+    assert study.doses.interval.tolist() == pytest.approx([0.25])
+
+
 @pytest.mark.parametrize(
     ("rows", "column", "said"),
     [

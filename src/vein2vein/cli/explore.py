@@ -83,7 +83,7 @@ def run(
 
     if named is not None and mapping is not None:
         raise click.UsageError("--mapping is for the record of a ward, --columns for a data set; leave one out.")
-    source = read_source(file, mapping, None if named is None else columns_said(named, file))
+    source = read_source(file, mapping, None if named is None else columns_said(named, file), time_unit)
     if isinstance(source, Study) and mapping is not None:
         raise click.UsageError("--mapping does nothing with a population data set; leave it out.")
     found = explore(source, endpoint=endpoint, by=columns or None, time_unit=time_unit, below=below)

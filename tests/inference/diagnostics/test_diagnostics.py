@@ -184,7 +184,8 @@ def test_random_effects_show_the_arm_on_cmax(stein_fit):
 def test_the_table_of_predictions_has_the_names_of_nonmem(stein_fit):
     found = diagnose(stein_fit, count=100)
     table = prediction_table(stein_fit, found)
-    assert list(table) == ["ID", "TIME", "DV", "PRED", "IPRED", "IWRES", "NPDE", "CENS", "DVID", "WT", "ARM"]
+    assert list(table) == ["ID", "TIME", "DV", "PRED", "IPRED", "IWRES", "NPDE", "CENS", "DVID", "ENDPOINT", "WT",
+                           "ARM"]  # fmt: skip
     assert len({len(column) for column in table.values()}) == 1
     assert set(table["DVID"].tolist()) == {"1"} and table["ARM"][0] in ("high", "low")
     assert np.isnan(table["IWRES"][table["CENS"] == 1]).all() and np.isfinite(table["NPDE"]).all()

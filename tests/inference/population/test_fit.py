@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -268,18 +269,90 @@ def test_predictions_and_residuals(make):
         found.predict(individual="median")
 
 
-def test_draws_need_arviz_or_are_taken_as_arrays(make, monkeypatch):
-    found = fit(small(make))
-    assert found.phi.shape[0] >= 100 and found.phi.shape[1:] == (8, 3)
+def test_both_tables_name_an_endpoint_as_the_study_does(drawn_from):
+    from vein2vein.inference.diagnostics.diagnosis import diagnose, prediction_table
+    from vein2vein.inference.population.folder import prediction_rows
+
+    rows = prediction_rows(drawn_from, drawn_from.predict())
+    table = prediction_table(drawn_from, diagnose(drawn_from, count=60))
+    for name, said in (("DVID", "1"), ("ENDPOINT", "cp")):
+        assert [row[name] for row in rows] == table[name].tolist() == [said] * 48
+
+
+@pytest.mark.parametrize(
+    ("column", "codes", "told"),
+    [
+        ("DVID", ("cells", "B cells"), {"cells": "cells", "B cells": "B cells"}),
+        ("YTYPE", ("1", "2.0"), {"dvid_1": "1", "dvid_2": "2"}),
+        ("CMT", ("2", "3"), {"cmt_2": "2", "cmt_3": "3"}),
+        ("NOTE", ("x", "y"), {"mine": "mine"}),
+    ],
+)
+def test_the_codes_of_endpoints_are_those_of_the_study(make, tmp_path, column, codes, told):
+    rows = [f"ID,TIME,AMT,DV,EVID,{column}", f"1,0,5,.,1,{'1' if column == 'CMT' else '.'}"]
+    rows += [f"1,{t},.,{t + 1},0,{code}" for t, code in enumerate(codes, start=1)]
+    (tmp_path / "s.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    problem = FitProblem(make.line_model(), v2v.read_study(tmp_path / "s.csv"), {"base": make.normal(1.0, 1.0),
+                         "slope": make.normal(1.0)}, {name: EndpointModel(output="y") for name in told})  # fmt: skip
+    assert dict(problem.codes) == told
+
+
+class _Arviz(SimpleNamespace):
+    """Stands for a library of ArviZ: tells with what its ``from_dict`` was called."""
+
+    def from_dict(self, *given, **named):
+        return self.__name__, given, named
+
+
+@pytest.fixture(scope="module")
+def drawn_from(make):
+    return fit(small(make, settings=replace(make.short, copies=12, draws=240)))
+
+
+def test_draws_go_to_the_arviz_that_is_installed_chain_by_chain(drawn_from, monkeypatch):
+    found = drawn_from
+    old, new = _Arviz(__name__="arviz", __version__="0.23.4"), _Arviz(__name__="arviz", __version__="1.1.0")
+    base = _Arviz(__name__="arviz_base")
+    by_chain = np.exp(found.phi[..., 1]).reshape(20, 12, 8).swapaxes(0, 1)  # 20 sweeps of 12 chains
+    own = {"coords": {"subject": [f"s{i}" for i in range(8)]}, "dims": {n: ["subject"] for n in ("ka", "CL", "V")}}
+    monkeypatch.setitem(sys.modules, "arviz_base", base)
+    monkeypatch.setitem(sys.modules, "arviz", old)
+    library, given, named = found.draws()
+    assert library == "arviz" and not given and np.array_equal(named.pop("posterior")["CL"], by_chain) and named == own
+    for whole in (new, None):
+        monkeypatch.setitem(sys.modules, "arviz", whole)
+        library, given, named = found.draws()
+        assert library == "arviz_base" and np.array_equal(given[0]["posterior"]["CL"], by_chain) and named == own
+
+
+def test_draws_without_arviz_are_refused_with_the_reason_and_a_fit_is_written_all_the_same(
+    drawn_from, monkeypatch, tmp_path
+):  # fmt: skip
+    found = drawn_from
+    assert found.phi.shape == (240, 8, 3)
     assert found.phi.mean(axis=0)[:, 1] == pytest.approx(found.beta[1] + found.eta_mean[:, 1])
-    monkeypatch.setitem(sys.modules, "arviz_base", None)
-    with pytest.raises(InputError, match="pip install arviz-base"):
+    for name in ("arviz", "arviz_base"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r"neither is installed\); pip install arviz"):
         found.draws()
-    library = SimpleNamespace(from_dict=lambda *given, **named: (given, named))
-    monkeypatch.setitem(sys.modules, "arviz_base", library)
-    given, named = found.draws()
-    assert given[0]["posterior"]["CL"][0] == pytest.approx(np.exp(found.phi[..., 1])) and len(given) == 1
-    assert named["coords"] == {"subject": [f"s{i}" for i in range(8)]} and named["dims"]["CL"] == ["subject"]
+    monkeypatch.delitem(sys.modules, "arviz")
+    (tmp_path / "arviz.py").write_text("raise AttributeError('matplotlib is too new')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="arviz cannot be loaded: matplotlib is too new"):
+        found.draws()
+    assert (v2v.write_fit(found, tmp_path / "run") / "draws.parquet").is_file()
+
+
+@pytest.mark.filterwarnings("ignore")  # ArviZ and matplotlib about each other
+def test_arviz_itself_takes_the_draws(drawn_from):
+    arviz = pytest.importorskip("arviz", reason="ArviZ is not installed: pip install 'vein2vein[interop]'")
+    matplotlib.use("Agg")
+    drawn = drawn_from.draws()
+    table, size = arviz.summary(drawn, var_names=["CL"]), arviz.ess(drawn, var_names=["CL"])
+    assert list(table["mean"].astype(float)) == pytest.approx(np.exp(drawn_from.phi[..., 1]).mean(axis=0), rel=0.01)
+    size = size if hasattr(size, "data_vars") else size["posterior"]
+    assert size["CL"].shape == (8,) and float(size["CL"].max()) < 500  # of 240
+    arviz.plot_trace(drawn, var_names=["CL"])
 
 
 def test_a_spread_that_is_none_comes_out_at_zero_and_is_said(make):

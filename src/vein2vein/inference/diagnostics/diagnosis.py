@@ -77,11 +77,8 @@ def prediction_table(fit: Fit, found: Diagnosis) -> Mapping[str, NDArray[np.gene
     """A row for each observation, as NONMEM's tables name their columns, with the covariates that stand still."""
     seen = found.predictions
     study = fit.problem.study
-    codes = {name: one.code for name, one in fit.problem.measured.items()}
-    subjects, endpoints = (
-        np.array(seen.subjects, dtype=np.str_),
-        np.array([codes[n] for n in seen.endpoints], dtype=np.str_),
-    )
+    codes, subjects = fit.problem.codes, np.array(seen.subjects, dtype=np.str_)
+    coded = np.array([codes[name] for name in seen.endpoints], dtype=np.str_)
     columns: dict[str, NDArray[np.generic]] = {
         "ID": subjects[seen.subject],
         "TIME": seen.time,
@@ -91,7 +88,8 @@ def prediction_table(fit: Fit, found: Diagnosis) -> Mapping[str, NDArray[np.gene
         "IWRES": seen.iwres,
         "NPDE": found.npde.npde,
         "CENS": seen.censored.astype(np.int64),
-        "DVID": endpoints[seen.endpoint],
+        "DVID": coded[seen.endpoint],
+        "ENDPOINT": np.array(seen.endpoints, dtype=np.str_)[seen.endpoint],
     }
     place = {name: i for i, name in enumerate(study.subjects)}
     of = np.array([place[name] for name in seen.subjects])[seen.subject]

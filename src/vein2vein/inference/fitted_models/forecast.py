@@ -15,7 +15,7 @@ from vein2vein.inference.population.expression import parse
 from vein2vein.inference.population.fitted import Fit
 from vein2vein.inference.population.population import Population, populate
 from vein2vein.inference.population.problem import FitProblem
-from vein2vein.inference.population.theta import Point
+from vein2vein.inference.population.theta import Point, in_words
 from vein2vein.io.study.study import Covariate, Doses, Observations, Study
 from vein2vein.records import described
 
@@ -361,7 +361,11 @@ def known_draws(fit: Fit, draws: int) -> tuple[int, list[str]]:
     """Draws of the estimates that a fit allows, and what there is to be told of it."""
     if draws and fit.covariance is None:
         return 0, ["the fit has no standard errors, so the bands of what is not known of the estimates are left out"]
-    return draws, []
+    if not draws or fit.covariance is None:
+        return draws, []
+    without = [in_words(n) for n, v in zip(fit.theta_names, np.diag(fit.covariance)) if not np.isfinite(v)]
+    told = f"the bands are too narrow: without a standard error, and so held at the estimate, are {', '.join(without)}"
+    return draws, [told] if without else []
 
 
 def doses_of(text: str, field: str) -> list[Given]:

@@ -168,7 +168,7 @@ def explore(
     if by is not None:
         by = [arguments.text(f"by[{i}]", name) for i, name in enumerate(by)] if not isinstance(by, str) else [by]
     if isinstance(source, str | Path):
-        source = read_source(source)
+        source = read_source(source, time_unit=time_unit)
     profiles = _profiles(source, endpoint, time_unit)
     figures, found = _read(profiles, below)
     later = profiles.time >= 0

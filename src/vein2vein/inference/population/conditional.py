@@ -37,7 +37,7 @@ class Conditional:
 
 def spread_out(population: Population, chains: Chains, target: Target) -> Chains:
     """Chains in as many copies as draws are taken from."""
-    copies = max(len(chains.effects), COPIES)
+    copies = copies_from(len(chains.effects))
     times = -(-copies // len(chains.effects))
     effects = np.tile(chains.effects, (times, 1, 1))[:copies]
     f = np.tile(chains.f, (times, 1))[:copies]
@@ -45,6 +45,11 @@ def spread_out(population: Population, chains: Chains, target: Target) -> Chains
         effects, f, population.likelihood(f, target.sigma), chains.step.copy(), chains.factor.copy(),
         chains.block_factor.copy(), chains.average.copy(), chains.covariance.copy(), chains.learnt,
     )  # fmt: skip
+
+
+def copies_from(chains: int) -> int:
+    """Chains of a subject from which draws are taken, where the estimator had so many."""
+    return max(chains, COPIES)
 
 
 def draw(

@@ -67,10 +67,10 @@ def estimates_of(
         found.append(_sd(f"omega_{name}", "omega", name, point.omega[i, i], error(f"omega2_{name}"),
                          bool(population.omega_held[i]), float(shrinkage[i]),
                          _spread(population.random_parameters[i].law, point.omega[i, i])))  # fmt: skip
-    for i, a in enumerate(random):
-        for j, b in enumerate(random[:i]):
+    for i in range(len(random)):
+        for j in range(i):
             if population.mask[i, j] and point.omega[i, i] > NOTHING and point.omega[j, j] > NOTHING:
-                found.append(_correlation(point, theta, covariance, i, j, a, b))
+                found.append(_correlation(population, point, theta, covariance, i, j))
     for k, name in enumerate(population.changing_names):
         at = names.index(name)
         found.append(_sd(f"gamma_{name}", "occasion", name, point.gamma[k], error(f"gamma2_{name}"), False, np.nan,
@@ -124,22 +124,33 @@ def _spread(law: str, variance: float) -> str:
     return f"CV {share:.0f} %" if share < MOST_SPREAD else f"CV above {MOST_SPREAD} %"
 
 
+def correlation_error(
+    population: Population, point: Point, theta: Theta, covariance: Floats, i: int, j: int
+) -> float:  # fmt: skip
+    """Standard error of the correlation of two random effects; NaN where none is known."""
+    names, one, other = population.random_names, point.omega[i, i], point.omega[j, j]
+    size = float(np.sqrt(one * other))
+    r = float(point.omega[i, j]) / size
+    place = {name: k for k, name in enumerate(theta.names)}
+    gradient = np.zeros(len(theta))
+    gradient[place[f"omega_{names[j]}_{names[i]}"]] = 1 / size
+    for name, variance in ((f"omega2_{names[i]}", one), (f"omega2_{names[j]}", other)):
+        if name in place:
+            gradient[place[name]] = -0.5 * r / variance
+    used = gradient != 0
+    square = gradient[used] @ covariance[np.ix_(used, used)] @ gradient[used]
+    return float(np.sqrt(square)) if square >= 0 else np.nan
+
+
 def _correlation(
-    point: Point, theta: Theta, covariance: Floats | None, i: int, j: int, a: str, b: str
+    population: Population, point: Point, theta: Theta, covariance: Floats | None, i: int, j: int
 ) -> Estimate:  # fmt: skip
+    a, b = population.random_names[i], population.random_names[j]
     both, one, other = point.omega[i, j], point.omega[i, i], point.omega[j, j]
     size = float(np.sqrt(one * other))
     r, se = float(both / size), np.nan
     if covariance is not None:
-        place = {name: k for k, name in enumerate(theta.names)}
-        gradient = np.zeros(len(theta))
-        gradient[place[f"omega_{b}_{a}"]] = 1 / size
-        for name, variance in ((f"omega2_{a}", one), (f"omega2_{b}", other)):
-            if name in place:
-                gradient[place[name]] = -0.5 * r / variance
-        used = gradient != 0
-        square = gradient[used] @ covariance[np.ix_(used, used)] @ gradient[used]
-        se = float(np.sqrt(square)) if square >= 0 else np.nan
+        se = correlation_error(population, point, theta, covariance, i, j)
     bound = abs(r) > AT_BOUND
     far = np.nan if bound else QUANTILE * se / (1 - r * r)
     low, high = (float(np.tanh(np.arctanh(np.clip(r, -AT_BOUND, AT_BOUND)) + s * far)) for s in (-1, 1))

@@ -33,6 +33,7 @@ from vein2vein.inference.population.population import Population, populate
 from vein2vein.inference.population.problem import FitProblem
 from vein2vein.inference.population.residual import names_of
 from vein2vein.inference.population.theta import Point, Theta, theta_of
+from vein2vein.inference.population.undetermined import without_noise
 
 Floats = NDArray[np.float64]
 
@@ -295,8 +296,9 @@ def _judged(
         other, without = focei.curvature_at(population, point, about.mean, theta)
         if other is not None and len(without) < len(lost) + beside:
             covariance, lost, notes = other, without, (*notes, _LINEARIZED)
+    covariance, untold = without_noise(population, point, theta, covariance, shrinkage)
     modes = _modes(population, point, about.mean) if found.minimum is None else found.minimum.modes.effects[0]
-    remarks = Remarks()
+    remarks = Remarks(warnings=list(untold))
     minus_two, error, by, pareto = np.nan, 0.0, "", np.full(population.subjects, np.nan)
     if found.minimum is not None:
         minus_two, by = found.objective + population.rows.constants, _BY[problem.method]

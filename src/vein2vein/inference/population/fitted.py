@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vein2vein.errors import InputError, unknown
+from vein2vein.inference.population.conditional import copies_from
 from vein2vein.inference.population.population import Population, populate
 from vein2vein.inference.population.problem import FitProblem
+from vein2vein.inference.population.saem import copies_of
 from vein2vein.inference.population.theta import Point
 from vein2vein.records import described
 
@@ -202,23 +205,55 @@ class Fit:
         return predicted(self, individual=individual)
 
     def draws(self) -> Any:
-        """The draws of each subject's parameters (natural scale) as ArviZ takes them.
+        """The draws of each subject's parameters (natural scale) as the ArviZ that is installed takes them.
+
+        They are of several chains side by side, and ``chain`` and ``draw`` say so: of all draws in one row, ArviZ would
+        find an effective size that is none.
+
+        Returns
+        -------
+        DataTree, or before ArviZ 1.0 InferenceData
 
         Raises
         ------
         InputError
             ArviZ is not installed.
         """
-        try:
-            arviz: Any = import_module("arviz_base")
-        except ImportError:
-            raise InputError(
-                "draws for ArviZ need its data part, which is not installed; pip install arviz-base, or take the "
-                "arrays: phi."
-            ) from None
-        names = self.problem.names
+        chains = self._chains
         psi = self.population.psi(self.phi)
-        values = {name: psi[None, ..., k] for k, name in enumerate(names)}
+        by_chain = psi.reshape(-1, chains, *psi.shape[1:]).swapaxes(0, 1)
+        names = self.problem.names
+        values = {name: by_chain[..., k] for k, name in enumerate(names)}
         labels = list(self.population.layout.subjects)
         own = {"coords": {"subject": labels}, "dims": {name: ["subject"] for name in names}}
-        return arviz.from_dict({"posterior": values}, **own)
+        faults: list[str] = []
+        whole = _library("arviz", faults)
+        if whole is not None and int(whole.__version__.split(".")[0]) < 1:  # knows its own kind of data only
+            return whole.from_dict(posterior=values, **own)
+        base = _library("arviz_base", faults)
+        if base is None:
+            found = "; ".join(faults) or "neither is installed"
+            raise InputError(
+                f"draws for ArviZ need ArviZ or its data part ({found}); pip install arviz, or take the arrays: phi."
+            )
+        return base.from_dict({"posterior": values}, **own)
+
+    @property
+    def _chains(self) -> int:
+        """Chains of each subject that the draws were taken from: the draws of all of them, sweep by sweep."""
+        chains = copies_from(copies_of(self.population) if self.method == "saem" else 0)
+        return chains if len(self.effects) % chains == 0 else 1
+
+
+def _library(name: str, faults: list[str]) -> Any:
+    """A library that may be absent; None where it is, or where it does not go with others that are installed."""
+    try:
+        with catch_warnings():  # ArviZ before 1.0 tells everybody of 1.0
+            simplefilter("ignore")
+            return import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name != name:
+            faults.append(f"{name} cannot be loaded: {missing}")
+    except Exception as problem:  # such as a matplotlib that is too new for it
+        faults.append(f"{name} cannot be loaded: {problem}")
+    return None

@@ -4,7 +4,8 @@ fit.toml           the problem, defaults filled in (the study is named as it was
 model.py           the model, where it was a file of the user's own
 population.csv     the estimates
 individuals.csv    each subject: parameters at its most likely effects, effects with their SD
-predictions.csv    a NONMEM-style table: ID TIME DV CENS DVID PRED IPRED IWRES
+predictions.csv    a NONMEM-style table: ID TIME DV CENS DVID PRED IPRED IWRES; DVID as the study has it (a code, or a
+                   name), ENDPOINT as the fit calls it
 correlation.csv    of the estimates
 data.parquet       the rows that were fitted, as they were read
 trace.parquet      every iteration of every seed
@@ -147,13 +148,13 @@ def individuals(fit: Fit) -> list[dict[str, object]]:
 
 def prediction_rows(fit: Fit, seen: Predictions) -> list[dict[str, object]]:
     """A row for each observation, as NONMEM's tables name their columns."""
-    line = fit.problem.study.observations.line
+    line, codes = fit.problem.study.observations.line, fit.problem.codes
     return [
         {
             "ID": seen.subjects[seen.subject[i]], "TIME": float(seen.time[i]), "DV": float(seen.value[i]),
-            "CENS": int(seen.censored[i]), "DVID": seen.endpoints[seen.endpoint[i]],
+            "CENS": int(seen.censored[i]), "DVID": codes[seen.endpoints[seen.endpoint[i]]],
             "PRED": float(seen.population[i]), "IPRED": float(seen.individual[i]), "IWRES": float(seen.iwres[i]),
-            "LINE": int(line[seen.row[i]]),
+            "LINE": int(line[seen.row[i]]), "ENDPOINT": seen.endpoints[seen.endpoint[i]],
         }
         for i in range(len(seen.row))
     ]  # fmt: skip

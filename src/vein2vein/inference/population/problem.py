@@ -289,6 +289,11 @@ class FitProblem:
         return {name: self.study.endpoints[self.place_of(name)] for name in self.endpoints}
 
     @property
+    def codes(self) -> Mapping[str, str]:
+        """The study's code (DVID) of each endpoint that is fitted; its name where the study has no codes."""
+        return {name: one.code or name for name, one in self.measured.items()}
+
+    @property
     def random(self) -> tuple[str, ...]:
         """Parameters that differ between patients, in the model's order."""
         return tuple(name for name in self.names if name in self.parameters and self.parameters[name].omega)

@@ -65,12 +65,13 @@ def begin(population: Population, seed: int) -> State:
     """The state before the first iteration."""
     rng = np.random.Generator(np.random.PCG64(seed))
     now = steps.begin(population)
-    copies = population.problem.settings.copies or _copies(population)
-    return State(0, now, walking.begin(population, target_of(population, now), copies, rng), rng)
+    return State(0, now, walking.begin(population, target_of(population, now), copies_of(population), rng), rng)
 
 
-def _copies(population: Population) -> int:
+def copies_of(population: Population) -> int:
     """Chains of each subject: the noise of an iteration falls with them, and a few more cost little time."""
+    if asked := population.problem.settings.copies:
+        return asked
     rows = ROWS if population.closed else ROWS_SOLVED
     return max(1, -(-CHAINS // population.subjects), rows // len(population.layout.rows))
 

@@ -44,6 +44,8 @@ class DoseReader:
     columns: Columns
     log: Log
     found: list[DoseRow] = field(default_factory=list[DoseRow])
+    beside: float = 1.0
+    """How long a unit of time in these columns is, in the unit of the times of rows."""
     open: dict[tuple[int, str], tuple[DoseRow, float]] = field(
         default_factory=dict[tuple[int, str], tuple[DoseRow, float]]
     )
@@ -56,10 +58,11 @@ class DoseReader:
             self._switch(row, course, time, target, event.switch)
             return
         steady = event.steady or self._steady(row)
-        one = DoseRow(course, time, row.get("amt"), row.get("rate"), math.nan, target, row.get("ii"),
-                      round(row.get("addl")), steady, row.line)  # fmt: skip
-        if row.get("duration") > 0 and not one.rate:
-            one.duration, one.rate = row.get("duration"), one.amount / row.get("duration")
+        rate, lasts = row.get("rate"), row.get("duration") * self.beside
+        one = DoseRow(course, time, row.get("amt"), rate / self.beside if rate > 0 else rate, math.nan, target,
+                      row.get("ii") * self.beside, round(row.get("addl")), steady, row.line)  # fmt: skip
+        if lasts > 0 and not one.rate:
+            one.duration, one.rate = lasts, one.amount / lasts
         elif row.get("duration") > 0 and one.rate and not self._agree(row, one):
             return
         if self._whole(row, one):
@@ -67,13 +70,14 @@ class DoseReader:
 
     def _agree(self, row: Cells, one: DoseRow) -> bool:
         """Whether a rate and a duration in one row say the same."""
-        lasts = one.amount / one.rate if one.rate > 0 else math.nan
+        rate = row.get("rate")
+        lasts = one.amount / rate if rate > 0 else math.nan
         if math.isclose(lasts, row.get("duration"), rel_tol=_UNEQUAL):
             return True
-        rate, duration = self.layout.name("rate"), self.layout.name("duration")
-        means = f"a duration of {lasts:g}" if one.rate > 0 else "a parameter of the model"
+        named, duration = self.layout.name("rate"), self.layout.name("duration")
+        means = f"a duration of {lasts:g}" if rate > 0 else "a parameter of the model"
         self.log.aside(row.line, duration, f"a dose of subject {row.text['id']} with a rate and another duration",
-                       f"{row.get('duration'):g}", f"{means}, as {rate} {one.rate:g} says",
+                       f"{row.get('duration'):g}", f"{means}, as {named} {rate:g} says",
                        "correct one, or leave one of the two empty")  # fmt: skip
         return False
 
@@ -132,7 +136,7 @@ class DoseReader:
                                f"{rate:g}", f"the end of the one of line {self.open[key][0].line}",
                                "write its end: the same EVID with the negative rate")  # fmt: skip
                 return
-            one = DoseRow(course, time, math.nan, rate, math.nan, target, 0.0, 0, 0, row.line)
+            one = DoseRow(course, time, math.nan, rate / self.beside, math.nan, target, 0.0, 0, 0, row.line)
             self.open[key] = (one, rate)
             return
         began = self.open.pop(key, None)
@@ -142,7 +146,7 @@ class DoseReader:
                            "write its beginning, or correct the rate or the sign")  # fmt: skip
             return
         began[0].duration = time - began[0].time
-        began[0].amount = began[1] * began[0].duration
+        began[0].amount = began[0].rate * began[0].duration
         self.found.append(began[0])
 
     def finish(self) -> None:

@@ -16,19 +16,45 @@ from vein2vein.io.study.table import DATED, Cells, number_of
 HOURS_OF_A_DAY = 24
 SECONDS_OF_A_DAY = 24 * 60 * 60
 FIRST = date(1900, 1, 1)  # any fixed day: only differences count
+CODED_INFUSION = 10_000  # of EVID: nlmixr's codes of infusions, whose AMT is a rate
 FAR = 2  # days apart at which numbers beside dates show whether they are hours or days
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Times of rows (None: none could be read) and their unit ("": not known)."""
+    """Times of rows (None: none could be read) and their unit ("": not known).
+
+    Attributes
+    ----------
+    times : tuple of float or None
+    unit : str
+    beside : float
+        How long a unit of time in other columns (II, DUR, RATE) is, in ``unit``.
+    shown : bool
+        The unit follows from dates or times of the clock, whatever else is said.
+    """
 
     times: tuple[float | None, ...]
     unit: str
+    beside: float = 1.0
+    shown: bool = False
 
 
 def moments_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log) -> Moments:
-    """Read the times of all rows."""
+    """Read the times of all rows: numbers in the unit that is said, dates and times of the clock converted to it."""
+    found = _as_written(rows, layout, columns, log)
+    wanted = columns.time.unit
+    if not found.shown:
+        return found
+    if not wanted or not _is_time(wanted) or wanted == found.unit:
+        return replace(found, times=tuple(None if one is None else round(one, times.DIGITS) for one in found.times))
+    factor = units.convert(1.0, found.unit, wanted)
+    log.note(f"times are converted to the unit that was asked for ({plain(wanted)})")
+    turned = tuple(None if one is None else round(one * factor, times.DIGITS) for one in found.times)
+    return Moments(turned, wanted, found.beside * factor, shown=True)
+
+
+def _as_written(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log) -> Moments:
     if "date" in layout and any(row.text["date"] for row in rows):
         return _dated(rows, layout, columns, log)
     if any(DATED.match(row.text.get("time", "")) for row in rows):
@@ -48,7 +74,7 @@ def moments_of(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log
             log.aside(row.line, layout.name("time"), "no time", row.text.get("time", ""), "a number",
                       "write the time of the row")  # fmt: skip
         found.append(value)
-    return Moments(tuple(found), unit)
+    return Moments(tuple(found), unit, shown=clocks)
 
 
 def _is_time(unit: str) -> bool:
@@ -128,8 +154,18 @@ def _dated(rows: Sequence[Cells], layout: Layout, columns: Columns, log: Log) ->
         at = None if day is None else _moment(row, day, layout, log)
         if at is not None:
             at -= started.setdefault(row.text["id"], at)
-        found.append(None if at is None else round(at, times.DIGITS))
-    return Moments(tuple(found), "d")
+        found.append(at)
+    _tell_intervals(rows, layout, log)
+    return Moments(tuple(found), "d", 1 / HOURS_OF_A_DAY, shown=True)
+
+
+def _tell_intervals(rows: Sequence[Cells], layout: Layout, log: Log) -> None:
+    """Say how times beside dates are read: all programs count hours from dates, and other columns count as times do."""
+    used = [layout.name(one) for one in ("ii", "duration", "rate") if any(row.get(one) > 0 for row in rows)]
+    if any(row.get("evid") // CODED_INFUSION % 10 for row in rows):
+        used.append(f"infusions by their rate in {layout.name('amt')}")
+    if used:
+        log.note(f"read in hours, as NONMEM, Monolix and nlmixr do beside dates: {', '.join(used)}")
 
 
 def _date(row: Cells, order: str | None, layout: Layout, log: Log) -> date | datetime | None:

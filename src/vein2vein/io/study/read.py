@@ -74,7 +74,7 @@ def study_from_text(text: str, columns: Columns, log: Log, digest: str = "") -> 
     moments = moments_of(table.rows, layout, columns, log)
     if not moments.unit:
         log.note(f"{layout.name('time')} has no unit: say it where days matter (explore and fit: --time-unit d)")
-    walk = _Walk(layout, columns, log)
+    walk = _Walk(layout, columns, log, moments.beside)
     for row, time in zip(table.rows, moments.times):
         if time is not None:
             walk.step(row, time)
@@ -98,6 +98,7 @@ class _Walk:
     layout: Layout
     columns: Columns
     log: Log
+    beside: float
     subjects: dict[str, int] = field(default_factory=dict[str, int])
     spelled: dict[str, str] = field(default_factory=dict[str, str])
     subject_of: list[int] = field(default_factory=list[int])
@@ -111,7 +112,7 @@ class _Walk:
     broken: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
-        self.doses = DoseReader(self.layout, self.columns, self.log)
+        self.doses = DoseReader(self.layout, self.columns, self.log, beside=self.beside)
         self.values = ValueReader(self.layout, self.log)
         self.dosed: set[int] = set()
         self.present: dict[int, int] = {}  # by subject, the course that its rows now belong to
