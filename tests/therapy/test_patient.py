@@ -81,6 +81,15 @@ def test_unusual_values_are_noted_and_go_on():
         (PLAIN.replace("11", "110"), "p.toml, line 2, age: found 110 year, expected a number from 0 to 100 year"),
         (PLAIN.replace("39", '"39 mL"'), "line 3, weight: found the unit 'mL', which is not a unit of kg"),
         (PLAIN.replace("39", '"heavy"'), "does not begin with a number"),
+        (
+            PLAIN + "lymphocytes = 1.1\ncd3 = 1000\nb_cells = 900\n",
+            "line 6, b_cells: found 900 cells/uL, together with 1000 T "
+            r"cells more than all lymphocytes \(1.1 10\^9/L\); expected at most 100 cells/uL",
+        ),
+        (
+            PLAIN + "lymphocytes = 0.2\nb_cells = 900\n",
+            "line 5, b_cells: found 900 cells/uL, more than all lymphocytes",
+        ),
         (PLAIN + "lymphocites = 1\n", "line 4, lymphocites: unknown field 'lymphocites'; did you mean lymphocytes"),
         (PLAIN + 'prior_hsct = "yes"\n', "line 4, prior_hsct: found 'yes', expected true or false"),
         (PLAIN + 'sex = "boy"\n', "unknown sex 'boy'"),

@@ -162,6 +162,9 @@ REFUSED = [
      "published.3", f"asks what line {CR_LINE} asks already; leave one out, or let them differ."),
     # published rows
     ("value = 60", "value = inf", "published.0.value", "found inf, expected a finite number."),
+    ("value = 60", 'value = "not reached"', "published.0.value",
+     "found 'not reached', expected a number; a median that was not reached has none: give the share without an event "
+     'at a time instead (unit = "%" with time), or leave the row out.'),
     ("lo95 = 50", "lo95 = -inf", "published.0.lo95", "found -inf, expected a finite number."),
     ("hi95 = 70", "hi95 = inf", "published.0.hi95", "found inf, expected a finite number."),
     ("lo95 = 50", "lo95 = 80", "published.0.lo95", "found 80 above hi95 70, expected lo95 <= hi95."),
@@ -201,6 +204,12 @@ REFUSED = [
      "found ['low', 'low'], expected each arm once."),
     ("", ARMS + f'{ROW}endpoint = "infused"\narms = ["lo"]', "published.3.arms",
      "unknown arm 'lo'; did you mean low?"),
+    ("hi95 = 70", "hi95 = 130", "published.0.hi95", "found 130 %, expected a share from 0 to 100 %."),
+    ("lo95 = 50", "lo95 = -5", "published.0.lo95", "found -5 %, expected a share from 0 to 100 %."),
+    ("n = 20\n", "n = 61\n", "published.0.n", "found 61 patients, expected at most the 60 who were enrolled; "
+     'of a set with other patients say so: arm = "as in the publication".'),
+    ("n = 20\n", "draw = 400\n", "published.0.draw", "found 400 patients, expected at most the 60 who were enrolled; "
+     'of a set with other patients say so: arm = "as in the publication".'),
     # tolerances
     ("tolerance = 20\n", "", "published.0.tolerance", "missing; a row scored in points needs its tolerance."),
     ('lo95 = 50\nhi95 = 70\nn = 20\nunit = "%"\nconfidence = "read"\nendpoint = "responded"\ntolerance = 20\n'
@@ -215,6 +224,14 @@ REFUSED = [
      f"missing; a tolerance needs its kind, one of {KINDS}."),
     ("tolerance = 20", "tolerance = 0", "published.0.tolerance", "found 0, expected a number above 0."),
     ("tolerance = 20", "tolerance = inf", "published.0.tolerance", "found inf, expected a finite number above 0."),
+    ("tolerance = 20", "tolerance = 1000", "published.0.tolerance",
+     "found 1000, expected at most 30 (points): beyond that anything would count as close."),
+    ("", f'{DAYS}endpoint = "crs_onset"\ngrade = 1\ntolerance = 31\ntolerance_kind = "days"', "published.3.tolerance",
+     "found 31, expected at most 30 (days): beyond that anything would count as close."),
+    ('endpoint = "cmax"', 'endpoint = "cmax"\ntolerance = 1.1\ntolerance_kind = "log10"', "published.2.tolerance",
+     "found 1.1, expected at most 1 (log10): beyond that anything would count as close."),
+    ("", f'{ROW.replace("%", "patients")}n = 55\nendpoint = "infused"\ntolerance = 56\ntolerance_kind = "patients"',
+     "published.3.tolerance", "found 56, expected at most 55 (patients): beyond that anything would count as close."),
     ('"points"', '"days"', "published.0.tolerance_kind", "found 'days' for a value in %, expected one for that unit."),
     ('"points"', '"patients"', "published.0.tolerance_kind",
      "found 'patients' for a value in %, expected one for that unit."),

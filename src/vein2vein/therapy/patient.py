@@ -347,6 +347,14 @@ def _derived(card: Card, disease: Disease, given: Mapping[str, float]) -> dict[s
             f"found {values['cd3']:g} cells/uL, more T cells than all lymphocytes ({values['lymphocytes']:g} 10^9/L); "
             f"expected at most {1000 * values['lymphocytes']:g} cells/uL.",
         )
+    whole = values.get("lymphocytes", np.inf) * constant("cd3_of_lymphocytes")
+    if b_cells is not None and share + b_cells / 1000 > whole:  # unit factor: cells/uL to 10^9/L
+        with_t = f" together with {values['cd3']:g} T cells" if share else ""
+        raise card.error(
+            ("b_cells",),
+            f"found {b_cells:g} cells/uL,{with_t} more than all lymphocytes ({values['lymphocytes']:g} 10^9/L); "
+            f"expected at most {max(1000 * (values['lymphocytes'] - share), 0.0):g} cells/uL.",
+        )
     if b_cells is not None:
         values["b_cells_per_kg"] = b_cells / constant("b_cells_per_ul")
     return values

@@ -34,6 +34,7 @@ HIGHEST_NAME = 100  # characters
 _BY_DAY = ("day", "landmark", "response_by", "until", "within", "from_day")  # arguments of endpoints: days
 _OF_RESPONSE = ("responded", "best_response", "mrd_negative", "relapse_by_mrd", "ongoing_response", "relapsed")
 _OF_MARROW = ("mrd_negative", "relapse_by_mrd")
+_NO_MEDIAN = ("not reached", "nr", "ne", "not estimable", "not evaluable")
 _OF_BLASTS = ("marrow_blasts", "relapse_by_burden")
 
 
@@ -53,8 +54,17 @@ def check_names(card: Card) -> None:
 
 
 def check_values(card: Card) -> None:
-    """Refuse a row without its value: it may be predicted, and nothing stands beside what is simulated."""
+    """Refuse a row without its value: it may be predicted, and nothing stands beside what is simulated.
+
+    A median that was not reached is said in words, and is no number.
+    """
     for i, row in enumerate(card.tables("published")):
+        if str(row.get("value", "")).strip().casefold().replace("_", " ") in _NO_MEDIAN:
+            text = (
+                f"found '{row['value']}', expected a number; a median that was not reached has none: give the share "
+                'without an event at a time instead (unit = "%" with time), or leave the row out.'
+            )
+            raise card.error(("published", str(i), "value"), text)
         if "value" not in row:
             text = "missing; add the line 'value = ...', or have the row predicted: vein2vein predict."
             raise card.error(("published", str(i), "value"), text)
@@ -154,6 +164,28 @@ def check_sizes(card: Card, arms: Sequence[Arm], enrolled: int) -> None:
     if enrolled and total > enrolled:
         text = f"found {total:g} patients in the arms together, expected at most the {enrolled} who were enrolled."
         raise card.error(("arms", str(len(arms) - 1), "size"), text)
+
+
+def check_counts(card: Card, rows: Sequence[Published], arms: Sequence[Arm], enrolled: int) -> None:
+    """Refuse a row that counts more patients than there were.
+
+    The interval of such a row would be that of a larger trial. A set of other patients is named in the row: ``trial``
+    or ``arm``, as in the publication.
+    """
+    for i, row in enumerate(rows):
+        here = ("published", str(i))
+        sizes = [arm.size for arm in arms if arm.name in row.arms]
+        most = sum(sizes) if sizes else enrolled or sum(arm.size for arm in arms)
+        if not most or any(card.get(*here, name) for name in ("trial", "arm")):
+            continue
+        for name, count in (("n", row.n), ("draw", float(row.draw))):
+            if count > most and card.get(*here, name) is not None:
+                whose = f"in {' and '.join(row.arms)}" if sizes else "who were enrolled"
+                text = (
+                    f"found {count:g} patients, expected at most the {most:g} {whose}; "
+                    f'of a set with other patients say so: arm = "as in the publication".'
+                )
+                raise card.error((*here, name), text)
 
 
 # What can be seen

@@ -20,6 +20,7 @@ from vein2vein.trials.endpoints.measures import ENDPOINTS
 from vein2vein.trials.trial_card import (
     ARGUMENTS,
     BY_INTERVAL,
+    FARTHEST,
     GEOMETRIC_CV,
     LONGEST,
     MOST,
@@ -179,9 +180,10 @@ def published(
         raise card.error((*here, "unit"), f"found '{row.unit}', which endpoint {name} cannot have; {problem}.")
     if not name and not row.reason:
         raise card.error((*here, "reason"), 'missing; a row without endpoint says why: add reason = "...".')
-    problem = _beyond(name, row.unit, row.statistic, row.time, row.value, n)
-    if problem:
-        raise card.error((*here, problem[0]), problem[1])
+    for at, one in (("value", row.value), ("lo95", row.lo95), ("hi95", row.hi95)):
+        problem = None if one is None else _beyond(name, row.unit, row.statistic, row.time, one, n)
+        if problem:
+            raise card.error((*here, at if problem[0] == "value" else problem[0]), problem[1])
     if row.cutoff and row.cutoff not in cutoffs:
         raise card.error((*here, "cutoff"), unknown("cutoff", row.cutoff, cutoffs))
     _check_tolerance(card, row, *here)
@@ -245,6 +247,12 @@ def _check_tolerance(card: Card, told: RowCard, *row: str) -> None:
     meant = _UNIT_OF_TOLERANCE.get(kind, unit)
     if meant != unit:
         raise card.error((*row, "tolerance_kind"), f"found '{kind}' for a value in {unit}, expected one for that unit.")
+    farthest = (told.n or math.inf) if kind == "patients" else FARTHEST.get(kind, math.inf)
+    if tolerance is not None and tolerance > farthest:
+        text = (
+            f"found {tolerance:g}, expected at most {farthest:g} ({kind}): beyond that anything would count as close."
+        )
+        raise card.error((*row, "tolerance"), text)
     if kind in ("log10", "percent of value") and value <= 0:
         raise card.error(
             (*row, "tolerance_kind"), f"found '{kind}' for the value {value:g}, expected 'points' or 'days'."

@@ -32,6 +32,8 @@ GEOMETRIC_CV = "geometric cv"  # sqrt(exp(variance of ln) - 1), in %
 STATISTICS = ("median", "mean", "geometric mean", GEOMETRIC_CV, "maximum", "ratio")
 BY_INTERVAL = "published interval"
 TOLERANCES = ("points", "log10", "days", "percent of value", "patients", BY_INTERVAL)
+FARTHEST = {"points": 30.0, "log10": 1.0, "days": 30.0, "percent of value": 100.0}
+"""Largest tolerance of a kind: beyond it nearly any simulated number would count as close to the published one."""
 LONGEST = 7305.0  # limit of a time in a trial file: 20 years in days
 MOST = 1e6  # limit of a number of patients in a trial file
 HIGHEST_GRADE = 5
