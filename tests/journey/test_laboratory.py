@@ -35,6 +35,21 @@ def test_no_reading_of_a_part_exceeds_that_of_its_whole(journey):
     assert np.nanmin(share) >= 0 and np.nanmax(share) <= 100
 
 
+OF_TUMORS = {
+    "leukemia": {"marrow_blasts", "circulating_blasts", "mrd"},
+    "lymphoma": {"metabolic_tumor_volume", "sum_product_diameters", "deauville", "mrd"},
+    "myeloma": {"m_protein", "free_light_chain", "marrow_plasma_cells", "mrd"},
+    "solid": {"metabolic_tumor_volume", "sum_product_diameters"},
+}
+
+
+def test_a_tumor_is_measured_by_what_measures_its_kind_alone(journey):
+    shown = {name for name in set().union(*OF_TUMORS.values()) if np.isfinite(journey.course.dense(name)).any()}
+    assert shown == OF_TUMORS[journey.disease.lineage]
+    assert set().union(*OF_TUMORS.values()) - shown == assay.of_others(journey.disease.lineage)
+    assert not set(journey.course.below_lloq) - set(journey.course.values)
+
+
 def test_red_cells_are_given_below_the_limit_and_raise_hemoglobin(journey):
     course, infused = journey.course, journey.infused
     given = np.nan_to_num(course.dense("red_cell_transfusion")[infused]) > 0

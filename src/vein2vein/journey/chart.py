@@ -192,8 +192,8 @@ def simulate(
     doses += [(day, "car_t_infusion", count[who]) for day, count in infused.doses]
     followed = follow(
         treated, product, columns, doses, visits, chosen, rows=who, enrolled=patient.count, transplant=transplant,
-        assays={**assay.usual(), **own_assays}, constants=theirs, seed=seed, backend=backend, say=say,
-        tolerance=tolerance,
+        assays={**assay.usual(), **own_assays}, unmeasured=assay.of_others(disease.lineage), constants=theirs,
+        seed=seed, backend=backend, say=say, tolerance=tolerance,
     )  # fmt: skip
     notes += followed.notes
 

@@ -6,7 +6,7 @@ before the next ``advance``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,13 +93,17 @@ def follow(
     enrolled: int,
     transplant: tuple[float, float, float],
     assays: Mapping[str, assay.Assay],
+    unmeasured: Collection[str],
     constants: Constants,
     seed: int,
     backend: str,
     say: Progress,
     tolerance: float,
 ) -> Followed:
-    """Follow the infused patients through the plan's days; ``rows`` are their positions among the ``enrolled``."""
+    """Follow the infused patients through the plan's days; ``rows`` are their positions among the ``enrolled``.
+
+    Analytes that are ``unmeasured`` in their disease are not charted.
+    """
     model, known, numbers, count = reference.MODEL, loop_numbers(), who.number, who.count
     at = {name: i for i, name in enumerate(model.state_names)}
     level = {name: i for i, name in enumerate(model.level_names)}
@@ -157,6 +161,8 @@ def follow(
             crs_now=crs_now, limits=ward_limits(),
         )  # fmt: skip
         read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=seed)
+        read = {name: value for name, value in read.items() if name not in unmeasured}
+        below = {name: flag for name, flag in below.items() if name in read}
         chart.write(column, {**read, **seen, "infection": ill, **today}, below)
         hazard[:, column] = run.state[:, at["H_nrm"]]
 

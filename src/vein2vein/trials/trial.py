@@ -217,10 +217,10 @@ def read_trial(card: Card) -> Trial:
     names = [arm.name for arm in arms]
     rows = tuple(published(card, str(i), row, told.endpoints, cutoffs, names) for i, row in enumerate(told.published))
     accrual = told.enrollment.accrual
-    checks.check_counts(card, rows, arms, told.size.enrolled)
     checks.check_visits(card, plan, rows, (product, disease), arms, cutoffs, accrual)
     laws = {one.name: (one.disease, {**told.population, **one.population}) for one in arms}
     check_subgroups(card, rows, laws or {"": (disease, told.population)})
+    checks.check_counts(card, rows, arms, told.size.enrolled)
     moved = told.transplant
     return Trial(
         name=told.trial.name, title=told.trial.title, registry=told.trial.registry, phase=told.trial.phase,

@@ -124,15 +124,21 @@ def _within(values: dict[str, NDArray[np.float64]]) -> None:
 
 @cache
 def _lists(table: str) -> dict[str, tuple[str, ...]]:
-    """Parts by their whole, of a table of the card."""
+    """The names that a table of the card gives for each of its entries."""
     card = bundled_card(CARD)
-    return {str(whole): tuple(card.texts(table, str(whole))) for whole in card.table(table)}
+    return {str(name): tuple(card.texts(table, str(name))) for name in card.table(table)}
 
 
 @cache
 def parts() -> dict[str, str]:
     """The count that each count is a part of, wholes before their parts."""
     return {str(part): str(whole) for part, whole in bundled_card(CARD).table("part_of").items()}
+
+
+@cache
+def of_others(lineage: str) -> frozenset[str]:
+    """Analytes that measure the tumor of other lineages, so that nobody measures them in this one."""
+    return frozenset(name for name, lineages in _lists("only_in").items() if lineage not in lineages)
 
 
 def _units(part: str, whole: str) -> float:
