@@ -276,7 +276,7 @@ dose = "1e6/kg"
 
 [[arms]]
 name = "high"
-size = 20
+size = 40
 dose = "3e6/kg"
 """
 FAULTS = [

@@ -66,6 +66,13 @@ why = "x"
 """
 SEED, CONSTANTS = 3, bundled()
 
+ONLY_IN = {
+    "marrow_blasts": "leukemia", "circulating_blasts": "leukemia", "m_protein": "myeloma",
+    "free_light_chain": "myeloma", "marrow_plasma_cells": "myeloma", "deauville": "lymphoma",
+    "metabolic_tumor_volume": "lymphoma or solid", "sum_product_diameters": "lymphoma or solid",
+    "mrd": "leukemia, lymphoma or myeloma",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request, tmp_path_factory):
@@ -197,7 +204,7 @@ def test_each_step_gets_what_the_step_before_left(case):
 def replay(case):
     """Follow the infused patients by the orders of the record; stop believing a patient after death."""
     journey, policy = case.journey, read_policy(case.policy)
-    who = np.flatnonzero(journey.infused)
+    lineage, who = journey.disease.lineage, np.flatnonzero(journey.infused)
     own, columns, numbers = select(journey.patient, who), journey.individual[who], journey.patient.number[who]
     planned = [(day, name, amount[who]) for day, name, amount in journey.conditioning.doses]
     planned += [(day, "car_t_infusion", amount[who]) for day, amount in journey.infusion.doses]
@@ -249,7 +256,10 @@ def replay(case):
             interval=min(interval, PLAN.watch_step), infection_fever=day < until, flagged=flagged,
             crs_now=crs[:, j - 1] if j else np.zeros(who.size, bool), limits=ward_limits(),
         )  # fmt: skip
-        read, below = assay.read(truth, assays, numbers=numbers, day=day, seed=SEED)
+        read, below = (
+            {name: one for name, one in found.items() if lineage in ONLY_IN.get(name, lineage)}
+            for found in assay.read(truth, assays, numbers=numbers, day=day, seed=SEED)
+        )
         seen_days.append(({**read, **written, "infection": ill, **today}, below))
         orders = {
             name: np.nan_to_num(values[who, j]) for name, values in course.values.items()

@@ -131,7 +131,7 @@ def test_a_referral_goes_from_the_first_question_to_the_papers(enter, live, tmp_
     page.goto(there + "/papers")
     bundle = json.loads(saved(page, "referral.fhir.json", tmp_path).read_text(encoding="utf-8"))
     kinds = [one["resource"]["resourceType"] for one in bundle["entry"]]
-    assert {"Patient", "Condition", "Observation", "DocumentReference"} == set(kinds)
+    assert {"Patient", "Condition", "Procedure", "Observation", "DocumentReference"} == set(kinds)
     with zipfile.ZipFile(saved(page, "referral.zip", tmp_path)) as archive:
         assert sorted(archive.namelist()) == [
             f"referral/{one}" for one in ("patient.toml", "referral.fhir.json", "referral.html", "referral.pdf")

@@ -211,7 +211,7 @@ def test_the_folder_of_a_fit_gives_it_back_to_the_bit(folder):
     assert np.array_equal(again.predict().individual, found.predict().individual)
     table = (out / "predictions.csv").read_text(encoding="utf-8").splitlines()
     assert table[0] == "ID,TIME,DV,CENS,DVID,PRED,IPRED,IWRES,LINE,ENDPOINT" and len(table) == 31
-    assert table[1].startswith("1,0.5,") and table[1].endswith(",3,concentration")
+    assert table[1].startswith("1,0.5,") and table[1].endswith(",3,cp")
     trace = v2v.read_fit(out).trace
     from vein2vein.runs.store import read_parquet
 
